@@ -1,0 +1,85 @@
+/* auxo/data.h: data sets in host memory: found, read, generated, split, described.
+ *
+ * A dataset is a table of samples: features (u8 images or f32 columns) and either class labels, real targets or
+ * survival labels. Readers refuse what does not parse, naming file and position; they never guess.
+ */
+#ifndef AUXO_DATA_H
+#define AUXO_DATA_H
+
+#include "auxo/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum auxo_feature_type { AUXO_FEATURES_U8, AUXO_FEATURES_F32 } auxo_feature_type;
+typedef enum auxo_target_type { AUXO_TARGET_CLASS, AUXO_TARGET_REAL, AUXO_TARGET_SURVIVAL } auxo_target_type;
+
+typedef struct auxo_dataset {
+    char name[64];
+    size_t row_count;
+    int64_t channels, height, width; /* images; tables: channels = columns, height = width = 1 */
+    auxo_feature_type feature_type;
+    void *features;                  /* (row_count, channels, height, width) */
+    auxo_target_type target_type;
+    uint32_t class_count;            /* TARGET_CLASS */
+    uint32_t *labels;                /* (row_count), TARGET_CLASS */
+    uint32_t target_count;           /* TARGET_REAL: columns */
+    float *targets;                  /* (row_count, target_count), TARGET_REAL */
+    float *times;                    /* (row_count), TARGET_SURVIVAL */
+    uint32_t *events;                /* (row_count), TARGET_SURVIVAL; 1 = event, 0 = censored */
+    char **feature_names;            /* channels entries, or NULL */
+    char **target_names;             /* target_count or class_count entries, or NULL */
+    uint32_t *groups;                /* (row_count) patient or group numbers, or NULL */
+    uint32_t *sites;                 /* (row_count) source numbers, or NULL */
+} auxo_dataset;
+
+void auxo_dataset_destroy(auxo_dataset *dataset); /* frees everything, the struct too */
+
+typedef struct auxo_data_options {
+    const char *data_dir;     /* --data-dir; NULL: AUXO_DATA_DIR, then ~/.cache/auxo */
+    uint64_t seed;            /* generators */
+    size_t limit;             /* at most this many rows per split; 0: all */
+    size_t generated_count;   /* rows a generator makes for training; 0: its default; test gets a fifth */
+    bool drop_missing;        /* CSV/ARFF: drop rows with missing values instead of refusing */
+    const char *const *input_columns;  /* CSV: names; NULL: all that are not targets */
+    size_t input_column_count;
+    const char *const *target_columns; /* CSV: names; NULL: the last */
+    size_t target_column_count;
+} auxo_data_options;
+
+/* Loads a data set by name ("fashion-mnist", "glyphs", "ccpp", "reactor", or a path to a .csv). Sets without a test
+ * split of their own come with *test NULL. Ownership: the caller's. Errors: NOT_FOUND lists the folders searched and
+ * the nearest names; FORMAT names file and position. */
+auxo_status auxo_dataset_load(const char *name, const auxo_data_options *options, auxo_dataset **train,
+                              auxo_dataset **test, auxo_error *error);
+
+typedef struct auxo_dataset_entry {
+    const char *name, *summary, *licence, *url;
+    bool generated;
+} auxo_dataset_entry;
+/* Every named data set; *count entries; static. */
+const auxo_dataset_entry *auxo_dataset_catalog(size_t *count);
+
+/* Splits off `fraction` of the rows, drawn with `seed`; rows of one group (groups != NULL) stay together.
+ * *part receives the fraction, *rest the others; both new. stratified: keeps class proportions. */
+auxo_status auxo_dataset_split(const auxo_dataset *dataset, double fraction, uint64_t seed, bool stratified,
+                               auxo_dataset **part, auxo_dataset **rest, auxo_error *error);
+/* The given rows, in order, as a new data set. */
+auxo_status auxo_dataset_select(const auxo_dataset *dataset, const uint32_t *rows, size_t count,
+                                auxo_dataset **selected, auxo_error *error);
+/* Mean and 1/std per channel over all rows (u8 scaled by 1/255 first); std 0 gives 1. Arrays of `channels`. */
+void auxo_dataset_channel_stats(const auxo_dataset *dataset, float *means, float *inverse_stds);
+/* The same for the columns of real targets. */
+void auxo_dataset_target_stats(const auxo_dataset *dataset, float *means, float *inverse_stds);
+/* A permutation of 0..count-1: Fisher-Yates on Philox (seed, stream). */
+void auxo_shuffle(uint32_t *order, size_t count, uint64_t seed, uint32_t stream);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

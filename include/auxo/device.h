@@ -1,0 +1,139 @@
+/* auxo/device.h: runtime, devices, buffers, queues and events.
+ *
+ * Owns everything that talks to hardware. A runtime holds the list of compiled backends that the
+ * application hands to it; a device is opened by a selector string; work goes into in-order queues.
+ * Nothing here knows a backend by name.
+ *
+ * Threading: a runtime may be used from several threads; one device, and whatever was made from it,
+ * from one thread at a time. There is no global state.
+ */
+#ifndef AUXO_DEVICE_H
+#define AUXO_DEVICE_H
+
+#include "auxo/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct auxo_runtime auxo_runtime;
+typedef struct auxo_device auxo_device;
+typedef struct auxo_buffer auxo_buffer;
+typedef struct auxo_queue auxo_queue;
+typedef struct auxo_event auxo_event;
+struct auxo_backend; /* auxo/backend.h */
+
+typedef enum auxo_log_level { AUXO_LOG_DEBUG, AUXO_LOG_INFO, AUXO_LOG_WARNING, AUXO_LOG_ERROR } auxo_log_level;
+typedef void auxo_log_function(void *user, auxo_log_level level, const char *message);
+
+/* The backends compiled into this library: *count entries. Defined in backends/builtin.c. */
+const struct auxo_backend *const *auxo_builtin_backends(size_t *count);
+
+typedef struct auxo_runtime_options {
+    const struct auxo_backend *const *backends; /* borrowed; must outlive the runtime */
+    size_t backend_count;
+    auxo_log_function *log; /* NULL: no log */
+    void *log_user;
+    const char *cache_dir;  /* compiled kernels, self-test results, user's tuning; NULL: no disk cache */
+    const char *tuning_dir; /* extra tuning files, read before those built in; NULL: none */
+} auxo_runtime_options;
+
+/* Ownership: the caller destroys it after all its devices. */
+auxo_status auxo_runtime_create(const auxo_runtime_options *options, auxo_runtime **runtime, auxo_error *error);
+void auxo_runtime_destroy(auxo_runtime *runtime); /* NULL is allowed, here and in every *_destroy */
+
+/* X(NAME, bit, text): optional device features. */
+#define AUXO_FEATURE_TABLE(X)                                                                                          \
+    X(FP16_STORAGE, 0, "fp16 storage")                                                                                 \
+    X(FP16_ARITHMETIC, 1, "fp16 arithmetic")                                                                           \
+    X(FP64, 2, "fp64")                                                                                                 \
+    X(SUBGROUPS, 3, "subgroup operations")                                                                             \
+    X(COOPERATIVE_MATRIX, 4, "cooperative matrices")                                                                   \
+    X(UNIFIED_MEMORY, 5, "unified memory")                                                                             \
+    X(TIMESTAMPS, 6, "timestamps")                                                                                     \
+    X(COMMAND_RECORDING, 7, "pre-recorded commands")
+
+typedef enum auxo_feature {
+#define AUXO_FEATURE_ENUM(name, bit, text) AUXO_FEATURE_##name = 1 << (bit),
+    AUXO_FEATURE_TABLE(AUXO_FEATURE_ENUM)
+#undef AUXO_FEATURE_ENUM
+} auxo_feature;
+
+typedef enum auxo_device_type { AUXO_DEVICE_CPU, AUXO_DEVICE_INTEGRATED_GPU, AUXO_DEVICE_DISCRETE_GPU,
+                                AUXO_DEVICE_ACCELERATOR } auxo_device_type;
+
+typedef struct auxo_device_info {
+    char selector[64];      /* what opens exactly this device, for example "opencl:0" */
+    char backend[16];       /* "cpu", "opencl", ... */
+    uint32_t index;         /* within its backend */
+    char name[128];         /* as the driver says it */
+    char vendor[64];
+    char driver[128];       /* driver name and version; part of every cache key */
+    char hardware_id[64];   /* PCI "domain:bus:device.function" or UUID where known, else "": same GPU, two drivers */
+    auxo_device_type type;
+    uint32_t compute_units;
+    uint32_t subgroup_size; /* 1 where there is no such thing */
+    uint32_t max_workgroup_size;
+    uint64_t local_memory_bytes;   /* per workgroup */
+    uint64_t memory_bytes;
+    uint64_t max_allocation_bytes; /* one buffer */
+    uint64_t max_binding_bytes;    /* what one kernel argument can address; larger buffers still work */
+    uint32_t features;             /* auxo_feature bits */
+} auxo_device_info;
+
+/* Lists every device of every backend; a backend whose driver is missing lists none and says why in the log.
+ * Ownership: *infos is allocated; free it with auxo_device_list_free. */
+auxo_status auxo_device_list(auxo_runtime *runtime, auxo_device_info **infos, size_t *count, auxo_error *error);
+void auxo_device_list_free(auxo_device_info *infos);
+
+/* Opens a device. `selector` is "cpu", "opencl:0", "vulkan:1", a backend with part of a device or vendor name
+ * ("vulkan:radeon"), or "auto" (the fastest kind of GPU, else cpu; never a CPU-type driver).
+ * Errors: NOT_FOUND lists what exists, AMBIGUOUS lists the matches. */
+auxo_status auxo_device_open(auxo_runtime *runtime, const char *selector, auxo_device **device, auxo_error *error);
+void auxo_device_close(auxo_device *device);
+const auxo_device_info *auxo_device_get_info(const auxo_device *device);
+
+/* Device memory. Ownership: destroy before the device. Size 0 is allowed and holds nothing. */
+auxo_status auxo_buffer_create(auxo_device *device, uint64_t size_bytes, auxo_buffer **buffer, auxo_error *error);
+void auxo_buffer_destroy(auxo_buffer *buffer);
+uint64_t auxo_buffer_size_bytes(const auxo_buffer *buffer);
+auxo_device *auxo_buffer_device(const auxo_buffer *buffer);
+
+/* In-order queue of asynchronous work. Errors of earlier work surface at auxo_queue_wait at the latest; after
+ * DEVICE_LOST every call on the device returns DEVICE_LOST. */
+auxo_status auxo_queue_create(auxo_device *device, auxo_queue **queue, auxo_error *error);
+void auxo_queue_destroy(auxo_queue *queue); /* waits for its work */
+auxo_status auxo_queue_wait(auxo_queue *queue, auxo_error *error);
+auxo_device *auxo_queue_device(const auxo_queue *queue);
+
+/* Copies host -> device. `data` may be reused as soon as the call returns. */
+auxo_status auxo_buffer_write(auxo_queue *queue, auxo_buffer *buffer, uint64_t offset_bytes, const void *data,
+                              uint64_t size_bytes, auxo_error *error);
+/* Copies device -> host after all earlier work of the queue; returns when the data is there. */
+auxo_status auxo_buffer_read(auxo_queue *queue, const auxo_buffer *buffer, uint64_t offset_bytes, void *data,
+                             uint64_t size_bytes, auxo_error *error);
+/* Copies on the device; ranges of one buffer must not overlap. */
+auxo_status auxo_buffer_copy(auxo_queue *queue, const auxo_buffer *source, uint64_t source_offset_bytes,
+                             auxo_buffer *target, uint64_t target_offset_bytes, uint64_t size_bytes,
+                             auxo_error *error);
+/* Sets size_bytes bytes to zero; offset and size are multiples of 4. */
+auxo_status auxo_buffer_zero(auxo_queue *queue, auxo_buffer *buffer, uint64_t offset_bytes, uint64_t size_bytes,
+                             auxo_error *error);
+
+/* A point in a queue's work. */
+auxo_status auxo_event_create(auxo_device *device, auxo_event **event, auxo_error *error);
+void auxo_event_destroy(auxo_event *event);
+auxo_status auxo_event_record(auxo_queue *queue, auxo_event *event, auxo_error *error);
+auxo_status auxo_event_wait(auxo_event *event, auxo_error *error);
+/* Device time between two reached events, in nanoseconds. Errors: UNSUPPORTED without TIMESTAMPS. */
+auxo_status auxo_event_elapsed_ns(const auxo_event *start, const auxo_event *stop, uint64_t *elapsed_ns,
+                                  auxo_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,197 @@
+/* auxo/model.h: networks: their description, parameters, and the plans that run them.
+ *
+ * A model is a list of layers, each reading earlier layers. Its parameters live in one flat device buffer, with
+ * gradients and optimiser state in buffers of the same layout, so that one launch updates all of them and a layer is a
+ * contiguous range. Layout: layers in order; within a layer weight, then bias (batch norm: gamma, then beta); running
+ * statistics of batch norm live in a second flat buffer. `resize` is the one mechanism that all sizing policies use.
+ */
+#ifndef AUXO_MODEL_H
+#define AUXO_MODEL_H
+
+#include "auxo/plan.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* X(KIND, noun) */
+#define AUXO_LAYER_TABLE(X)                                                                                            \
+    X(INPUT, input)                                                                                                    \
+    X(DENSE, dense)                                                                                                    \
+    X(CONV2D, conv2d)                                                                                                  \
+    X(POOL2D, pool2d)                                                                                                  \
+    X(GLOBAL_AVERAGE_POOL, global_average_pool)                                                                        \
+    X(BATCH_NORM, batch_norm)                                                                                          \
+    X(ACTIVATION, activation)                                                                                          \
+    X(DROPOUT, dropout)                                                                                                \
+    X(FLATTEN, flatten)                                                                                                \
+    X(ADD, add)                                                                                                        \
+    X(CONCAT, concat)
+
+typedef enum auxo_layer_kind {
+#define AUXO_LAYER_ENUM(kind, noun) AUXO_LAYER_##kind,
+    AUXO_LAYER_TABLE(AUXO_LAYER_ENUM)
+#undef AUXO_LAYER_ENUM
+        AUXO_LAYER_COUNT
+} auxo_layer_kind;
+
+/* X(NAME, noun): bias starts at 0. Bounds: Glorot sqrt(6/(in+out)), He sqrt(6/in), LeCun sqrt(3/in) for uniform;
+ * sqrt(2/(in+out)), sqrt(2/in), sqrt(1/in) as standard deviations for normal. */
+#define AUXO_INITIALIZER_TABLE(X)                                                                                      \
+    X(GLOROT_UNIFORM, glorot_uniform)                                                                                  \
+    X(GLOROT_NORMAL, glorot_normal)                                                                                    \
+    X(HE_UNIFORM, he_uniform)                                                                                          \
+    X(HE_NORMAL, he_normal)                                                                                            \
+    X(LECUN_UNIFORM, lecun_uniform)                                                                                    \
+    X(LECUN_NORMAL, lecun_normal)
+
+typedef enum auxo_initializer {
+#define AUXO_INITIALIZER_ENUM(name, noun) AUXO_INITIALIZER_##name,
+    AUXO_INITIALIZER_TABLE(AUXO_INITIALIZER_ENUM)
+#undef AUXO_INITIALIZER_ENUM
+        AUXO_INITIALIZER_COUNT
+} auxo_initializer;
+
+enum { AUXO_LAYER_INPUTS_MAX = 4, AUXO_LAYER_NAME_BYTES = 48 };
+
+/* One layer as described; plain data. */
+typedef struct auxo_layer {
+    char name[AUXO_LAYER_NAME_BYTES]; /* unique; [A-Za-z0-9_.] */
+    auxo_layer_kind kind;
+    uint32_t input_count;
+    uint32_t inputs[AUXO_LAYER_INPUTS_MAX]; /* indices of earlier layers */
+    uint32_t units;                         /* dense outputs, conv2d filters */
+    int32_t kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w, groups; /* conv2d, pool2d */
+    auxo_pool_kind pool;
+    bool bias;                              /* dense, conv2d */
+    auxo_activation activation;             /* activation; also fused into dense, conv2d, batch_norm */
+    float slope;
+    float rate;                             /* dropout */
+    float epsilon, momentum;                /* batch_norm; 1e-5, 0.1 */
+    auxo_initializer initializer;
+    int64_t output_dims[3];                 /* per sample (C, H, W), or (features, 1, 1); filled in by finish */
+} auxo_layer;
+
+/* A description: layer 0 is the input. Owns its array. */
+typedef struct auxo_model_desc {
+    char name[64];
+    uint32_t layer_count, layer_capacity;
+    auxo_layer *layers;
+} auxo_model_desc;
+
+void auxo_model_desc_init(auxo_model_desc *desc);
+void auxo_model_desc_deinit(auxo_model_desc *desc);
+auxo_status auxo_model_desc_copy(const auxo_model_desc *source, auxo_model_desc *target, auxo_error *error);
+/* Appends a layer (a zero `groups`, `stride_*`, `dilation_*` counts as 1) and returns its index in *index. */
+auxo_status auxo_model_desc_add(auxo_model_desc *desc, const auxo_layer *layer, uint32_t *index, auxo_error *error);
+/* Infers and checks all shapes. Errors name the layer and the shapes that do not fit. */
+auxo_status auxo_model_desc_finish(auxo_model_desc *desc, auxo_error *error);
+/* A built-in name for inputs (c,h,w) and `outputs` outputs: "mlp:4-5-5-2" (sizes must agree with c*h*w and outputs),
+ * "mlp:hidden,hidden" is an error; "lenet5", "autosize-cnn", "resnet18", "vgg-small"; or the path of a JSON file. */
+auxo_status auxo_model_desc_load(const char *name, int64_t c, int64_t h, int64_t w, uint32_t outputs,
+                                 auxo_model_desc *desc, auxo_error *error);
+/* JSON both ways; *text is allocated with malloc. */
+auxo_status auxo_model_desc_to_json(const auxo_model_desc *desc, char **text, auxo_error *error);
+auxo_status auxo_model_desc_from_json(const char *text, auxo_model_desc *desc, auxo_error *error);
+
+typedef struct auxo_model auxo_model;
+
+/* One named parameter tensor. */
+typedef struct auxo_param {
+    char name[AUXO_LAYER_NAME_BYTES + 16]; /* "conv1.weight" */
+    uint32_t layer;
+    enum { AUXO_PARAM_WEIGHT, AUXO_PARAM_BIAS, AUXO_PARAM_GAMMA, AUXO_PARAM_BETA, AUXO_PARAM_RUNNING_MEAN,
+           AUXO_PARAM_RUNNING_VAR } role;
+    bool trainable;         /* in the flat parameter buffer; else in the statistics buffer */
+    uint64_t offset;        /* elements, in its flat buffer */
+    uint32_t rank;
+    int64_t dims[AUXO_RANK_MAX];
+} auxo_param;
+
+/* Creates a model on a device with initial weights drawn on the host from `seed` (bit-identical on all devices).
+ * `desc` is copied. */
+auxo_status auxo_model_create(auxo_device *device, const auxo_model_desc *desc, uint64_t seed, auxo_model **model,
+                              auxo_error *error);
+void auxo_model_destroy(auxo_model *model);
+const auxo_model_desc *auxo_model_get_desc(const auxo_model *model);
+auxo_device *auxo_model_device(const auxo_model *model);
+auxo_queue *auxo_model_queue(const auxo_model *model); /* the model's own queue; everything on it is ordered */
+size_t auxo_model_param_count(const auxo_model *model);     /* tensors */
+const auxo_param *auxo_model_params(const auxo_model *model);
+uint64_t auxo_model_weight_count(const auxo_model *model);  /* trainable scalars */
+uint64_t auxo_model_statistic_count(const auxo_model *model);
+auxo_buffer *auxo_model_weights(const auxo_model *model);    /* flat f32 */
+auxo_buffer *auxo_model_gradients(const auxo_model *model);  /* flat f32 */
+auxo_buffer *auxo_model_statistics(const auxo_model *model); /* flat f32, may have size 0 */
+/* View of one parameter, or of its gradient. */
+auxo_tensor auxo_model_param_tensor(const auxo_model *model, const auxo_param *param);
+auxo_tensor auxo_model_gradient_tensor(const auxo_model *model, const auxo_param *param);
+/* Finds by name; NULL if absent. */
+const auxo_param *auxo_model_find_param(const auxo_model *model, const char *name);
+/* Range of the flat weights that belongs to a layer; count 0 if it has none. */
+void auxo_model_layer_range(const auxo_model *model, uint32_t layer, uint64_t *offset, uint64_t *count);
+/* FLOPs of one forward pass of one sample, from the plan. */
+auxo_status auxo_model_forward_flops(const auxo_model *model, uint64_t *flops, auxo_error *error);
+/* Counts increased by every resize: plans made before are stale. */
+uint64_t auxo_model_structure_version(const auxo_model *model);
+
+/* ---- building plans -------------------------------------------------------------------------------------------- */
+typedef struct auxo_forward {
+    bool training;            /* dropout and batch statistics */
+    auxo_tensor input;        /* (batch, C, H, W) or (batch, features) */
+    auxo_tensor counter;      /* COUNTER for dropout; may be absent in inference */
+    uint64_t seed;            /* dropout */
+    uint32_t begin_layer;     /* input holds the output of layer begin_layer; 0: the model's input */
+    bool need_backward;       /* keep what auxo_model_add_backward needs */
+    uint32_t backward_stop;   /* lowest layer whose parameters are trained */
+} auxo_forward;
+typedef struct auxo_activations auxo_activations; /* the layer outputs inside one plan */
+
+/* Appends the forward pass. *activations: destroy it after the plan is compiled or backward is added. */
+auxo_status auxo_model_add_forward(auxo_model *model, auxo_plan *plan, const auxo_forward *forward,
+                                   auxo_activations **activations, auxo_error *error);
+/* Output of a layer (the last: the model's output). */
+auxo_tensor auxo_activations_output(const auxo_activations *activations, uint32_t layer);
+void auxo_activations_destroy(auxo_activations *activations);
+/* Appends the backward pass from the gradient of the model's output; writes the gradients of all parameters of layers
+ * with train[layer] true (NULL: all), and nothing to the others; stops at the lowest such layer. */
+auxo_status auxo_model_add_backward(auxo_model *model, auxo_plan *plan, const auxo_activations *activations,
+                                    const auxo_tensor *output_gradient, const bool *train, auxo_error *error);
+
+/* ---- host copies ------------------------------------------------------------------------------------------------ */
+auxo_status auxo_model_read_weights(auxo_model *model, float *weights, float *statistics, auxo_error *error);
+auxo_status auxo_model_write_weights(auxo_model *model, const float *weights, const float *statistics,
+                                     auxo_error *error);
+
+/* ---- resize ------------------------------------------------------------------------------------------------------
+ * An edit says, for each layer with units (dense, conv2d), which old units stay and in which order, and how many new
+ * ones follow. Everything that depends on it follows: bias, batch norm, consumers' inputs (through pooling, flatten,
+ * concat), tied layers (residual add), depthwise groups. The output layer cannot change. */
+typedef struct auxo_unit_edit {
+    uint32_t layer;
+    const uint32_t *kept;  /* ascending or any order, each < old units, no repeats */
+    uint32_t kept_count;
+    uint32_t added_count;  /* appended after the kept ones */
+    auxo_initializer initializer; /* of the added units' incoming weights */
+    float incoming_scale;  /* multiplies the initial incoming weights of added units */
+    float outgoing_scale;  /* the same for the weights by which others read them */
+} auxo_unit_edit;
+
+/* A flat state buffer of the parameters' layout that follows a resize (optimiser moments). Added units get 0. */
+typedef struct auxo_carried_state {
+    auxo_buffer **buffers; /* replaced in place; the old ones are destroyed */
+    size_t count;
+} auxo_carried_state;
+
+/* Applies edits at once. On failure the model is unchanged. kept_count + added_count >= 1 for every edit. */
+auxo_status auxo_model_resize(auxo_model *model, const auxo_unit_edit *edits, size_t edit_count, uint64_t seed,
+                              const auxo_carried_state *state, auxo_error *error);
+/* Replaces the structure by `desc`, carrying parameters (and state) of layers with the same name and shape; others are
+ * initialised from `seed`, scaled by new_scale. Inserting and removing blocks is this. */
+auxo_status auxo_model_restructure(auxo_model *model, const auxo_model_desc *desc, uint64_t seed, float new_scale,
+                                   const auxo_carried_state *state, auxo_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

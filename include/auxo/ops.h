@@ -1,0 +1,446 @@
+/* auxo/ops.h: every operation a backend can execute, as const descriptors.
+ *
+ * For each op: the formula, the slots with their shapes, aliasing, edge cases and the error bound. The checks of
+ * these contracts live once, in runtime/plan/, for all backends; a backend's kernel may rely on them.
+ *
+ * Conventions. Tensors are contiguous, row-major, NCHW for images unless a slot says "strided". f32 unless said.
+ * A slot marked (opt) may be absent. Any dim may be 0: the op then writes nothing (reductions over nothing give
+ * their neutral element). Inputs and outputs do not overlap unless the op allows "in place". Every output element
+ * is written; outputs are never read unless said. Results do not depend on timing: same device, same bits.
+ * u = 2^-24. A bound "k u S" means |error| <= k u S with S the sum of absolute values of the summed terms.
+ *
+ * COUNTER is u32[4] in device memory, advanced by AUXO_OP_COUNTER_ADD, so that many steps can run without the
+ * host: [0] training step (1 for the first), [1] batch within the epoch, [2] epoch, [3] free.
+ *
+ * Random numbers: Philox4x32-10 (Salmon et al. 2011; Random123), key = (seed low, seed high),
+ * counter = (e / 4, e / 4 / 2^32, stream, COUNTER[0] or 0), word e % 4 for element e.
+ * Uniform in [0,1): (word >> 8) * 2^-24, so integers and uniforms are bit-identical on all backends.
+ */
+#ifndef AUXO_OPS_H
+#define AUXO_OPS_H
+
+#include "auxo/tensor.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* X(KIND, noun): the noun names the op everywhere: files, shaders, tests, `auxo bench <noun>`. */
+#define AUXO_OP_TABLE(X)                                                                                               \
+    X(GEMM, gemm)                                                                                                      \
+    X(CONV2D_FORWARD, conv2d_forward)                                                                                  \
+    X(CONV2D_BACKWARD_DATA, conv2d_backward_data)                                                                      \
+    X(CONV2D_BACKWARD_WEIGHTS, conv2d_backward_weights)                                                                \
+    X(POOL2D_FORWARD, pool2d_forward)                                                                                  \
+    X(POOL2D_BACKWARD, pool2d_backward)                                                                                \
+    X(ACTIVATION_FORWARD, activation_forward)                                                                          \
+    X(ACTIVATION_BACKWARD, activation_backward)                                                                        \
+    X(ADD, add)                                                                                                        \
+    X(BIAS_ADD, bias_add)                                                                                              \
+    X(SCALE, scale)                                                                                                    \
+    X(REDUCE, reduce)                                                                                                  \
+    X(BATCH_NORM_FORWARD, batch_norm_forward)                                                                          \
+    X(BATCH_NORM_BACKWARD, batch_norm_backward)                                                                        \
+    X(DROPOUT, dropout)                                                                                                \
+    X(SOFTMAX, softmax)                                                                                                \
+    X(SOFTMAX_CROSS_ENTROPY, softmax_cross_entropy)                                                                    \
+    X(MSE, mse)                                                                                                        \
+    X(COX, cox)                                                                                                        \
+    X(ARGSORT, argsort)                                                                                                \
+    X(GROUP_NORM, group_norm)                                                                                          \
+    X(PENALTY, penalty)                                                                                                \
+    X(KEPT_SCAN, kept_scan)                                                                                            \
+    X(INDEX_SELECT, index_select)                                                                                      \
+    X(SEGMENT_REDUCE, segment_reduce)                                                                                  \
+    X(GATHER_BATCH, gather_batch)                                                                                      \
+    X(AUGMENT, augment)                                                                                                \
+    X(RANDOM_FILL, random_fill)                                                                                        \
+    X(FILL, fill)                                                                                                      \
+    X(COPY, copy)                                                                                                      \
+    X(COUNTER_ADD, counter_add)                                                                                        \
+    X(OPTIMIZER_STEP, optimizer_step)                                                                                  \
+    X(MLP_FORWARD, mlp_forward)                                                                                        \
+    X(MLP_GRADIENT, mlp_gradient)                                                                                      \
+    X(MLP_HVP, mlp_hvp)                                                                                                \
+    X(THETA_EVAL, theta_eval)
+
+typedef enum auxo_op_kind {
+#define AUXO_OP_ENUM(kind, noun) AUXO_OP_##kind,
+    AUXO_OP_TABLE(AUXO_OP_ENUM)
+#undef AUXO_OP_ENUM
+        AUXO_OP_COUNT
+} auxo_op_kind;
+
+/* X(NAME, noun): f, with slope a. Derivatives are taken from y = f(x). */
+#define AUXO_ACTIVATION_TABLE(X)                                                                                       \
+    X(IDENTITY, identity)     /* x */                                                                                  \
+    X(RELU, relu)             /* max(x, 0) */                                                                          \
+    X(LEAKY_RELU, leaky_relu) /* x > 0 ? x : a x, a = slope in (0, 1) */                                               \
+    X(ELU, elu)               /* x > 0 ? x : a (e^x - 1), a = slope > 0 */                                             \
+    X(SELU, selu)             /* 1.0507009873554805 (x > 0 ? x : 1.6732632423543772 (e^x - 1)) */                      \
+    X(SIGMOID, sigmoid)       /* 1 / (1 + e^-x) */                                                                     \
+    X(TANH, tanh)             /* tanh x */
+
+typedef enum auxo_activation {
+#define AUXO_ACTIVATION_ENUM(name, noun) AUXO_ACTIVATION_##name,
+    AUXO_ACTIVATION_TABLE(AUXO_ACTIVATION_ENUM)
+#undef AUXO_ACTIVATION_ENUM
+        AUXO_ACTIVATION_COUNT
+} auxo_activation;
+
+/* ---- gemm: C = act(alpha op(A) op(B) + beta C + bias) ------------------------------------------------------------
+ * A (M,K) or (K,M) if trans_a; B (K,N) or (N,K) if trans_b; C (M,N), read only if beta != 0; BIAS(opt) (N) if
+ * bias_per_row is false, else (M). Rank 3 adds a leading batch dim; a batch stride of 0 broadcasts A or B.
+ * A, B, C strided: innermost stride 1, row stride >= row length. K = 0: C = act(beta C + bias). alpha = 0 does not
+ * read A or B. A and B may both be f16 (C f32 or f16), accumulation is f32. FLOPs 2MNK. Bound (K + 4) u S. */
+enum { AUXO_GEMM_A, AUXO_GEMM_B, AUXO_GEMM_C, AUXO_GEMM_BIAS };
+typedef struct auxo_gemm_params {
+    bool trans_a, trans_b, bias_per_row;
+    float alpha, beta;
+    auxo_activation activation;
+    float slope;
+} auxo_gemm_params;
+
+/* ---- conv2d: cross-correlation with zero padding -----------------------------------------------------------------
+ * forward: Y[n,k,p,q] = act(BIAS[k] + sum_{c,r,s} X[n, g C/G + c, p sh - ph + r dh, q sw - pw + s dw] W[k,c,r,s]),
+ * X (N,C,H,W), W (K,C/G,R,S), BIAS(opt) (K), Y (N,K,P,Q), P = (H + 2ph - dh(R-1) - 1) / sh + 1 rounded down.
+ * backward_data: DX from DY, W. backward_weights: DW, and DBIAS(opt) (K) = sum of DY over n,p,q; both overwrite.
+ * The backward ops ignore `activation`. FLOPs 2 N K P Q (C/G) R S each. Bound (terms + 4) u S. */
+enum { AUXO_CONV2D_X, AUXO_CONV2D_W, AUXO_CONV2D_Y, AUXO_CONV2D_BIAS };   /* forward */
+enum { AUXO_CONV2D_BD_DY, AUXO_CONV2D_BD_W, AUXO_CONV2D_BD_DX };         /* backward_data */
+enum { AUXO_CONV2D_BW_X, AUXO_CONV2D_BW_DY, AUXO_CONV2D_BW_DW, AUXO_CONV2D_BW_DBIAS }; /* backward_weights */
+typedef struct auxo_conv2d_params {
+    int32_t stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w, groups;
+    auxo_activation activation; /* forward only */
+    float slope;
+} auxo_conv2d_params;
+
+/* ---- pool2d: X (N,C,H,W) -> Y (N,C,P,Q) --------------------------------------------------------------------------
+ * max: ties go to the lowest (h,w); INDEX(opt) u32 (N,C,P,Q) receives h*W + w; padding never wins. NaN wins.
+ * average: divides by the number of elements inside the image. backward: DX from DY and (max) INDEX; overlapping
+ * windows add up in window order. pool2d_backward of max does not need X. */
+enum { AUXO_POOL2D_X, AUXO_POOL2D_Y, AUXO_POOL2D_INDEX };    /* forward */
+enum { AUXO_POOL2D_B_DY, AUXO_POOL2D_B_DX, AUXO_POOL2D_B_INDEX }; /* backward */
+typedef enum auxo_pool_kind { AUXO_POOL_MAX, AUXO_POOL_AVERAGE } auxo_pool_kind;
+typedef struct auxo_pool2d_params {
+    auxo_pool_kind kind;
+    int32_t window_h, window_w, stride_h, stride_w, pad_h, pad_w;
+} auxo_pool2d_params;
+
+/* ---- activation: Y = f(X); DX = DY f'(x) computed from Y. Any rank. In place allowed (X=Y, DY=DX). --------------- */
+enum { AUXO_ACTIVATION_X, AUXO_ACTIVATION_Y };                   /* forward */
+enum { AUXO_ACTIVATION_B_Y, AUXO_ACTIVATION_B_DY, AUXO_ACTIVATION_B_DX }; /* backward */
+typedef struct auxo_activation_params {
+    auxo_activation activation;
+    float slope;
+} auxo_activation_params;
+
+/* ---- add: Y = alpha A + beta B. Same shapes, any rank. In place allowed (Y = A or Y = B). ------------------------ */
+enum { AUXO_ADD_A, AUXO_ADD_B, AUXO_ADD_Y };
+typedef struct auxo_add_params {
+    float alpha, beta;
+} auxo_add_params;
+
+/* ---- bias_add: Y[o,c,i] = act(X[o,c,i] + BIAS[c]); scale: Y[o,c,i] = X[o,c,i] SCALE[c]. X, Y rank 3. In place
+ * allowed. ---------------------------------------------------------------------------------------------------------- */
+enum { AUXO_BIAS_ADD_X, AUXO_BIAS_ADD_BIAS, AUXO_BIAS_ADD_Y };
+enum { AUXO_SCALE_X, AUXO_SCALE_SCALE, AUXO_SCALE_Y };
+
+/* ---- reduce: Y[c] = reduction of X[o,c,i] over o and i; X (outer, channels, inner), Y (channels). -----------------
+ * Neutral elements: sum-like 0, max -inf, min +inf; mean of nothing is 0. Bound (8 + log2 terms) u S, that is,
+ * pairwise or compensated. */
+enum { AUXO_REDUCE_X, AUXO_REDUCE_Y };
+typedef enum auxo_reduce_kind { AUXO_REDUCE_SUM, AUXO_REDUCE_MEAN, AUXO_REDUCE_MAX, AUXO_REDUCE_MIN,
+                                AUXO_REDUCE_SUM_ABS, AUXO_REDUCE_SUM_SQUARES, AUXO_REDUCE_MAX_ABS } auxo_reduce_kind;
+typedef struct auxo_reduce_params {
+    auxo_reduce_kind kind;
+} auxo_reduce_params;
+
+/* ---- batch_norm over X (N,C,inner) ------------------------------------------------------------------------------
+ * training: mean and biased variance v per channel over n and inner; Y = GAMMA (X - mean) / sqrt(v + epsilon) + BETA;
+ * SAVED_MEAN, SAVED_INVSTD (C) written; RUNNING_* <- (1 - momentum) RUNNING_* + momentum (mean | unbiased variance).
+ * inference: uses RUNNING_*, SAVED_* absent. activation is applied to Y last.
+ * backward: DX, DGAMMA, DBETA from X, GAMMA, SAVED_*, DY (gradient after the activation has been undone). */
+enum { AUXO_BATCH_NORM_X, AUXO_BATCH_NORM_GAMMA, AUXO_BATCH_NORM_BETA, AUXO_BATCH_NORM_RUNNING_MEAN,
+       AUXO_BATCH_NORM_RUNNING_VAR, AUXO_BATCH_NORM_Y, AUXO_BATCH_NORM_SAVED_MEAN, AUXO_BATCH_NORM_SAVED_INVSTD };
+enum { AUXO_BATCH_NORM_B_X, AUXO_BATCH_NORM_B_GAMMA, AUXO_BATCH_NORM_B_SAVED_MEAN, AUXO_BATCH_NORM_B_SAVED_INVSTD,
+       AUXO_BATCH_NORM_B_DY, AUXO_BATCH_NORM_B_DX, AUXO_BATCH_NORM_B_DGAMMA, AUXO_BATCH_NORM_B_DBETA };
+typedef struct auxo_batch_norm_params {
+    bool training;
+    float epsilon, momentum;
+    auxo_activation activation; /* forward only */
+    float slope;
+} auxo_batch_norm_params;
+
+/* ---- dropout: Y[e] = uniform(e) < rate ? 0 : X[e] / (1 - rate); any rank; in place allowed. -----------------------
+ * COUNTER(opt): [0] enters the stream, so forward and backward of one step drop the same elements. */
+enum { AUXO_DROPOUT_X, AUXO_DROPOUT_Y, AUXO_DROPOUT_COUNTER };
+typedef struct auxo_dropout_params {
+    float rate; /* in [0, 1) */
+    uint64_t seed;
+    uint32_t stream;
+} auxo_dropout_params;
+
+/* ---- softmax: Y[r,:] = softmax(X[r,:]), X, Y (rows, classes), max subtracted first. In place allowed. ------------- */
+enum { AUXO_SOFTMAX_X, AUXO_SOFTMAX_Y };
+
+/* ---- losses -------------------------------------------------------------------------------------------------------
+ * Common slots: LOSS f32[2]: the loss as an unevaluated sum hi + lo (hi alone is the f32 value).
+ * STATS(opt) f32[4], read and added to: [0] += sum of row losses, [1] += rows predicted right (classification),
+ * [2] += rows, [3] += 1. HISTORY(opt) f32[H] with COUNTER: HISTORY[(COUNTER[0] - 1) mod H] = loss.
+ * softmax_cross_entropy: LOGITS (rows, classes), LABELS u32 (rows); loss = mean over rows of
+ *   log sum_c exp(z_c) - z_label; DLOGITS(opt) = (softmax - onehot) / rows. A label >= classes gives loss NaN.
+ *   A row counts as right if its label's logit is the first maximum.
+ * mse: PREDICTION, TARGET (rows, outputs); loss = mean of squared differences over all elements;
+ *   DPREDICTION(opt) = 2 (p - t) / (rows outputs). Accumulated compensated or in double. rows = 0: loss 0. */
+enum { AUXO_XENT_LOGITS, AUXO_XENT_LABELS, AUXO_XENT_LOSS, AUXO_XENT_DLOGITS, AUXO_XENT_STATS, AUXO_XENT_HISTORY,
+       AUXO_XENT_COUNTER };
+enum { AUXO_MSE_PREDICTION, AUXO_MSE_TARGET, AUXO_MSE_LOSS, AUXO_MSE_DPREDICTION, AUXO_MSE_STATS, AUXO_MSE_HISTORY,
+       AUXO_MSE_COUNTER };
+
+/* ---- cox: negative log partial likelihood (Cox 1972; SPEC survival analysis) --------------------------------------
+ * RISK h (n), TIME (n), EVENT u32 (n, 0 or 1), ORDER u32 (n): indices by ascending TIME (argsort).
+ * Loss = sum over events i of (log sum_{j: t_j >= t_i} exp h_j - h_i), Breslow, or Efron's correction within ties;
+ * divided by 1 | n | number of events; plus domain_strength times (n mean(h)^2 | mean(h)^2 | mean(h^2)).
+ * DRISK(opt) (n). No event: the likelihood term and its gradient are 0. Stable for |h| up to 1e4. O(n log n). */
+enum { AUXO_COX_RISK, AUXO_COX_TIME, AUXO_COX_EVENT, AUXO_COX_ORDER, AUXO_COX_LOSS, AUXO_COX_DRISK, AUXO_COX_STATS,
+       AUXO_COX_HISTORY, AUXO_COX_COUNTER };
+typedef enum auxo_cox_ties { AUXO_COX_BRESLOW, AUXO_COX_EFRON } auxo_cox_ties;
+typedef enum auxo_cox_reduction { AUXO_COX_SUM, AUXO_COX_MEAN, AUXO_COX_PER_EVENT } auxo_cox_reduction;
+typedef enum auxo_cox_domain { AUXO_COX_DOMAIN_NONE, AUXO_COX_DOMAIN_AS_PRINTED, AUXO_COX_DOMAIN_MEAN2,
+                               AUXO_COX_DOMAIN_MEAN_SQ } auxo_cox_domain;
+typedef struct auxo_cox_params {
+    auxo_cox_ties ties;
+    auxo_cox_reduction reduction;
+    auxo_cox_domain domain;
+    float domain_strength;
+} auxo_cox_params;
+
+/* ---- argsort: ORDER u32 (n) so that KEYS[ORDER] ascends (descends); stable; NaN keys last. ------------------------ */
+enum { AUXO_ARGSORT_KEYS, AUXO_ARGSORT_ORDER };
+typedef struct auxo_argsort_params {
+    bool descending;
+} auxo_argsort_params;
+
+/* ---- group_norm: NORM[g] over the elements w of row g of W (groups, size) and BIAS[g](opt, counts as one more) -----
+ * l1: sum|w|; l2: sqrt(sum w^2); linf: max|w|; mean: sum|w| / count; rms: sqrt(sum w^2 / count);
+ * weighted_l1: (g + 1) sum|w| (dynamic auto-sizing, eq. 4.2). Empty row: 0. */
+enum { AUXO_GROUP_NORM_W, AUXO_GROUP_NORM_BIAS, AUXO_GROUP_NORM_NORM };
+typedef enum auxo_norm_kind { AUXO_NORM_L1, AUXO_NORM_L2, AUXO_NORM_LINF, AUXO_NORM_MEAN, AUXO_NORM_RMS,
+                              AUXO_NORM_WEIGHTED_L1 } auxo_norm_kind;
+typedef struct auxo_group_norm_params {
+    auxo_norm_kind kind;
+} auxo_group_norm_params;
+
+/* ---- penalty: regulariser on W (groups, size) and BIAS(opt) (groups), with COEF(opt) f32 (groups) factors ----------
+ * c_g = strength COEF[g] (weighted_l1: (g + 1) strength COEF[g]); COEF absent counts as 1.
+ * step subgradient: DW += c_g d/dw of the penalty (sign(0) = 0; linf: on the first element of largest |w|), DBIAS too.
+ * step proximal: W, BIAS <- prox with threshold HYPER[0] c_g (HYPER[0] = learning rate); DW, DBIAS absent.
+ * kinds: l1, weighted_l1: sum|w|; l2_squared: sum w^2; l21: sqrt(sum w^2) per group; linf1: max|w| per group.
+ * VALUE(opt) f32[1]: the penalty's value before the step, overwritten. */
+enum { AUXO_PENALTY_W, AUXO_PENALTY_BIAS, AUXO_PENALTY_DW, AUXO_PENALTY_DBIAS, AUXO_PENALTY_COEF, AUXO_PENALTY_HYPER,
+       AUXO_PENALTY_VALUE };
+typedef enum auxo_penalty_kind { AUXO_PENALTY_L1, AUXO_PENALTY_WEIGHTED_L1, AUXO_PENALTY_L2_SQUARED, AUXO_PENALTY_L21,
+                                 AUXO_PENALTY_LINF1 } auxo_penalty_kind;
+typedef struct auxo_penalty_params {
+    auxo_penalty_kind kind;
+    bool proximal;
+    float strength;
+} auxo_penalty_params;
+
+/* ---- kept_scan: KEPT u32 (n) receives, ascending, the g with NORM[g] >= threshold; COUNT u32[1] how many. ----------
+ * Entries of KEPT past COUNT are 0xffffffff. If fewer than min_keep pass, the min_keep largest are kept (ties: lowest
+ * index), still ascending. */
+enum { AUXO_KEPT_SCAN_NORM, AUXO_KEPT_SCAN_KEPT, AUXO_KEPT_SCAN_COUNT };
+typedef struct auxo_kept_scan_params {
+    float threshold;
+    uint32_t min_keep;
+} auxo_kept_scan_params;
+
+/* ---- index_select: Y[o,j,i] = X[o,INDEX[j],i], X (outer, axis, inner), INDEX u32 (m), Y (outer, m, inner) ----------
+ * An index >= axis gives `fill`. f32 or u32. Compaction, growth and reordering of weights and optimiser state. */
+enum { AUXO_INDEX_SELECT_X, AUXO_INDEX_SELECT_INDEX, AUXO_INDEX_SELECT_Y };
+typedef struct auxo_index_select_params {
+    float fill; /* cast to the dtype */
+} auxo_index_select_params;
+
+/* ---- segment_reduce: Y[s] = reduction over e in [OFFSETS[s], OFFSETS[s+1]) of A[e] (or A[e] B[e] for dot). ---------
+ * A, B (n) flat; OFFSETS u32 (S + 1) ascending; Y f32 (S). Kinds of auxo_reduce_kind, or dot. */
+enum { AUXO_SEGMENT_REDUCE_A, AUXO_SEGMENT_REDUCE_B, AUXO_SEGMENT_REDUCE_OFFSETS, AUXO_SEGMENT_REDUCE_Y };
+typedef struct auxo_segment_reduce_params {
+    auxo_reduce_kind kind; /* of |.| etc. on A; ignored if dot */
+    bool dot;
+} auxo_segment_reduce_params;
+
+/* ---- gather_batch: Y[b, :] = (scale DATA[row(b), :] - MEAN[c]) INVSTD[c]; row(b) = ORDER[(COUNTER[1] B + b) mod n] --
+ * DATA (rows, C, inner) u8, f32 or u32; Y (B, C, inner) f32, or u32 when DATA is u32 or u8 and Y u32 (labels; no
+ * scaling). ORDER(opt) u32 (n), absent: row = position, n = rows. COUNTER(opt): absent counts as 0.
+ * MEAN, INVSTD(opt) (C). */
+enum { AUXO_GATHER_BATCH_DATA, AUXO_GATHER_BATCH_ORDER, AUXO_GATHER_BATCH_COUNTER, AUXO_GATHER_BATCH_MEAN,
+       AUXO_GATHER_BATCH_INVSTD, AUXO_GATHER_BATCH_Y };
+typedef struct auxo_gather_batch_params {
+    float scale;
+} auxo_gather_batch_params;
+
+/* ---- augment: per image, a shift by (dy, dx), uniform integers in [-max_shift, max_shift], zero fill, then a flip
+ * with probability 1/2. X, Y (N,C,H,W). Philox words of element 4 n + k: k = 0 dy, 1 dx, 2 flip (word >> 31);
+ * dy = (int)(((uint64)word * (2 max_shift_h + 1)) >> 32) - max_shift_h. ------------------------------------------- */
+enum { AUXO_AUGMENT_X, AUXO_AUGMENT_Y, AUXO_AUGMENT_COUNTER };
+typedef struct auxo_augment_params {
+    int32_t max_shift_h, max_shift_w;
+    bool flip;
+    uint64_t seed;
+    uint32_t stream;
+} auxo_augment_params;
+
+/* ---- random_fill: uniform: a + (b - a) u; normal: a + b z (Box-Muller of words e%4 = {0,1} and {2,3}: element 2k
+ * uses cos, 2k + 1 sin, u1 = (word + 1) 2^-32 rounded to f32); bernoulli: u < a ? 1 : 0; bits: u32 Y, the word. ----- */
+enum { AUXO_RANDOM_FILL_Y, AUXO_RANDOM_FILL_COUNTER };
+typedef enum auxo_random_kind { AUXO_RANDOM_UNIFORM, AUXO_RANDOM_NORMAL, AUXO_RANDOM_BERNOULLI,
+                                AUXO_RANDOM_BITS } auxo_random_kind;
+typedef struct auxo_random_fill_params {
+    auxo_random_kind kind;
+    float a, b;
+    uint64_t seed;
+    uint32_t stream;
+} auxo_random_fill_params;
+
+/* ---- fill: Y[e] = value (cast). copy: Y = scale X (+ Y if accumulate), both strided, same dims, f32/f16/u32/u8;
+ * float to integer truncates; accumulate only f32. ------------------------------------------------------------------ */
+enum { AUXO_FILL_Y };
+typedef struct auxo_fill_params {
+    float value;
+} auxo_fill_params;
+enum { AUXO_COPY_X, AUXO_COPY_Y };
+typedef struct auxo_copy_params {
+    float scale; /* 1 copies integers exactly */
+    bool accumulate;
+} auxo_copy_params;
+
+/* ---- counter_add: COUNTER[i] += increments[i], i = 0..3 (mod 2^32). ----------------------------------------------- */
+enum { AUXO_COUNTER_ADD_COUNTER };
+typedef struct auxo_counter_add_params {
+    uint32_t increments[4];
+} auxo_counter_add_params;
+
+/* ---- optimizer_step: all parameters in one launch. PARAMS w, GRADS g, STATE0, STATE1 (n, as the kind needs) flat;
+ * HYPER f32[AUXO_HYPER_COUNT] in device memory; COUNTER(opt): t = COUNTER[0] for Adam's bias correction (absent: 1).
+ * g' = g + weight_decay w first (not adamw). sgd: w -= lr g'. momentum: m = mu m + g'; w -= lr m.
+ * nesterov: m = mu m + g'; w -= lr (g' + mu m). rmsprop: v = rho v + (1 - rho) g'^2; w -= lr g' / (sqrt v + eps).
+ * adagrad: v += g'^2; w -= lr g' / (sqrt v + eps). adam: m, v moments, w -= lr mhat / (sqrt vhat + eps).
+ * adamw: w -= lr weight_decay w, then adam on g. phs (port-Hamiltonian; a = lr, m = mass, gm = friction):
+ * momentum_first: p -= a (gm/m) p + a g'; w += a p / m with the new p; exponential friction: p = p exp(-a gm/m) - a g'.
+ * explicit_euler: w += a p / m with the old p, p updated with the same g'. STATE0 = m or v (rmsprop, adagrad) or p,
+ * STATE1 = v (adam). */
+enum { AUXO_OPTIMIZER_PARAMS, AUXO_OPTIMIZER_GRADS, AUXO_OPTIMIZER_STATE0, AUXO_OPTIMIZER_STATE1, AUXO_OPTIMIZER_HYPER,
+       AUXO_OPTIMIZER_COUNTER };
+typedef enum auxo_optimizer_kind { AUXO_OPTIMIZER_SGD, AUXO_OPTIMIZER_MOMENTUM, AUXO_OPTIMIZER_NESTEROV,
+                                   AUXO_OPTIMIZER_RMSPROP, AUXO_OPTIMIZER_ADAGRAD, AUXO_OPTIMIZER_ADAM,
+                                   AUXO_OPTIMIZER_ADAMW, AUXO_OPTIMIZER_PHS, AUXO_OPTIMIZER_KIND_COUNT } auxo_optimizer_kind;
+enum { AUXO_HYPER_LR, AUXO_HYPER_BETA1 /* mu, rho */, AUXO_HYPER_BETA2, AUXO_HYPER_EPSILON, AUXO_HYPER_WEIGHT_DECAY,
+       AUXO_HYPER_MASS, AUXO_HYPER_FRICTION, AUXO_HYPER_COUNT = 8 };
+typedef struct auxo_optimizer_step_params {
+    auxo_optimizer_kind kind;
+    bool explicit_euler;       /* phs only */
+    bool exponential_friction; /* phs only */
+} auxo_optimizer_step_params;
+
+/* ---- fused narrow networks: whole fully connected networks, width by width, in few launches -------------------------
+ * Flat PARAMS: for each layer l = 0..L-1 in order W_l (widths[l+1], widths[l]) row-major, then b_l (widths[l+1]) if
+ * has_bias. a_0 = X; a_{l+1} = act_l(W_l a_l + b_l). The loss is mse over all rows and outputs, accumulated compensated
+ * or in double, deterministic. The kernels take any L and widths up to AUXO_MLP_WIDTH_MAX.
+ * mlp_forward: Y = a_{end_layer} from X = a_{begin_layer}.
+ * mlp_gradient: X = a_{begin_layer}; TARGET (rows, widths[L]); GRADS has the layout of PARAMS; gradients of layers
+ *   train_begin <= l < train_end are overwritten, the rest stay untouched; begin_layer <= train_begin. LOSS f32[2].
+ *   STATS, HISTORY, COUNTER as for the losses.
+ * mlp_hvp: for each direction v of V (P, params): HV (P, params) = H v restricted to rows where anything is asked
+ *   (all), H = Hessian of the loss; exact (forward-over-reverse, Pearlmutter 1994).
+ * theta_eval: LOSS (P, 2) hi, lo for P masks. THETA (P, G) factors; UNIT_GROUP u32 (sum of widths[1..L]) maps each unit
+ *   to its column of THETA; FIRST_LAYER u32 (P): no factor of mask p differs from 1 before that layer (a hint that must
+ *   be true; allows sharing the unperturbed prefix). Factor t on weights: z = t (W a + b); on outputs: a = t act(z).
+ *   X = a_{begin_layer} (units of earlier layers are unperturbed). Losses are good to about 1e-12 relative of the f32
+ *   forward values: sums over rows compensated. */
+enum { AUXO_MLP_WIDTH_MAX = 64 };
+typedef struct auxo_mlp {
+    uint32_t layer_count;               /* L >= 1 */
+    const uint32_t *widths;             /* L + 1; borrowed: must outlive the op or plan */
+    const auxo_activation *activations; /* L; borrowed */
+    float slope;
+    bool has_bias;
+} auxo_mlp;
+typedef struct auxo_mlp_params {
+    auxo_mlp mlp;
+    uint32_t begin_layer; /* X holds a_{begin_layer} */
+    uint32_t end_layer;   /* mlp_forward */
+    uint32_t train_begin, train_end; /* mlp_gradient */
+    bool theta_on_outputs;           /* theta_eval */
+} auxo_mlp_params;
+enum { AUXO_MLP_FORWARD_X, AUXO_MLP_FORWARD_PARAMS, AUXO_MLP_FORWARD_Y };
+enum { AUXO_MLP_GRADIENT_X, AUXO_MLP_GRADIENT_TARGET, AUXO_MLP_GRADIENT_PARAMS, AUXO_MLP_GRADIENT_GRADS,
+       AUXO_MLP_GRADIENT_LOSS, AUXO_MLP_GRADIENT_STATS, AUXO_MLP_GRADIENT_HISTORY, AUXO_MLP_GRADIENT_COUNTER };
+enum { AUXO_MLP_HVP_X, AUXO_MLP_HVP_TARGET, AUXO_MLP_HVP_PARAMS, AUXO_MLP_HVP_V, AUXO_MLP_HVP_HV };
+enum { AUXO_THETA_EVAL_X, AUXO_THETA_EVAL_TARGET, AUXO_THETA_EVAL_PARAMS, AUXO_THETA_EVAL_THETA,
+       AUXO_THETA_EVAL_UNIT_GROUP, AUXO_THETA_EVAL_FIRST_LAYER, AUXO_THETA_EVAL_LOSS };
+
+/* ---- the descriptor ------------------------------------------------------------------------------------------------ */
+enum { AUXO_OP_SLOTS_MAX = 10 };
+typedef struct auxo_op {
+    auxo_op_kind kind;
+    auxo_tensor tensors[AUXO_OP_SLOTS_MAX]; /* by the slot enums above; rank 0 where absent */
+    union {
+        auxo_gemm_params gemm;
+        auxo_conv2d_params conv2d;
+        auxo_pool2d_params pool2d;
+        auxo_activation_params activation; /* activation_*, bias_add */
+        auxo_add_params add;
+        auxo_reduce_params reduce;
+        auxo_batch_norm_params batch_norm;
+        auxo_dropout_params dropout;
+        auxo_cox_params cox;
+        auxo_argsort_params argsort;
+        auxo_group_norm_params group_norm;
+        auxo_penalty_params penalty;
+        auxo_kept_scan_params kept_scan;
+        auxo_index_select_params index_select;
+        auxo_segment_reduce_params segment_reduce;
+        auxo_gather_batch_params gather_batch;
+        auxo_augment_params augment;
+        auxo_random_fill_params random_fill;
+        auxo_fill_params fill;
+        auxo_copy_params copy;
+        auxo_counter_add_params counter_add;
+        auxo_optimizer_step_params optimizer_step;
+        auxo_mlp_params mlp;
+    } params;
+} auxo_op;
+
+typedef enum auxo_slot_access { AUXO_SLOT_READ = 1, AUXO_SLOT_WRITE = 2, AUXO_SLOT_READ_WRITE = 3 } auxo_slot_access;
+typedef struct auxo_slot_info {
+    const char *name; /* "DY" */
+    auxo_slot_access access;
+    bool optional;
+    bool strided;     /* may be non-contiguous */
+} auxo_slot_info;
+
+const char *auxo_op_noun(auxo_op_kind kind);
+/* Finds a kind by noun. Errors: NOT_FOUND with the nearest noun. */
+auxo_status auxo_op_find(const char *noun, auxo_op_kind *kind, auxo_error *error);
+const char *auxo_activation_noun(auxo_activation activation);
+auxo_status auxo_activation_find(const char *noun, auxo_activation *activation, auxo_error *error);
+/* The slots of a kind: *count entries in slot order. */
+const auxo_slot_info *auxo_op_slots(auxo_op_kind kind, size_t *count);
+/* Checks every contract above. The message names op, slot and the two values that disagree. */
+auxo_status auxo_op_check(const auxo_op *op, auxo_error *error);
+uint64_t auxo_op_flops(const auxo_op *op);
+/* Bytes that the op must move at least: each input read once, each output written once. */
+uint64_t auxo_op_bytes(const auxo_op *op);
+/* Flat length of PARAMS of a fully connected network, and the offset of layer l in it. */
+uint64_t auxo_mlp_param_count(const auxo_mlp *mlp);
+uint64_t auxo_mlp_layer_offset(const auxo_mlp *mlp, uint32_t layer);
+/* Output extent of a convolution or pooling along one axis; 0 if the window does not fit. */
+int64_t auxo_window_output(int64_t input, int32_t window, int32_t stride, int32_t pad, int32_t dilation);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
