@@ -1,0 +1,178 @@
+/* auxo/train.h: optimisers, losses, the trainer, and checkpoints.
+ *
+ * A trainer binds a model, data sets on the device, a loss and an optimiser, and runs steps whose whole work (batch
+ * gather, augmentation, forward, loss, backward, penalties, update, counters) is one plan. The host writes nothing
+ * between the steps of an epoch. Same seed, same device: the same bits.
+ */
+#ifndef AUXO_TRAIN_H
+#define AUXO_TRAIN_H
+
+#include "auxo/data.h"
+#include "auxo/model.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- optimisers -------------------------------------------------------------------------------------------------- */
+typedef enum auxo_goal_kind { AUXO_GOAL_NONE, AUXO_GOAL_ABSOLUTE, AUXO_GOAL_REDUCTION, AUXO_GOAL_REMAINING } auxo_goal_kind;
+typedef enum auxo_watch_kind { AUXO_WATCH_BATCH, AUXO_WATCH_EMA, AUXO_WATCH_EPOCH } auxo_watch_kind;
+
+/* Port-Hamiltonian goal braking (SPEC: port-Hamiltonian optimiser): friction is multiplied by `brake` once, when the
+ * watched loss first reaches the goal. */
+typedef struct auxo_braking {
+    auxo_goal_kind goal;
+    double goal_value;   /* absolute loss; or fraction of the initial loss removed (reduction) or left (remaining) */
+    auxo_watch_kind watch;
+    double ema_decay;    /* watch = ema; 0.98 */
+    double brake;        /* factor on friction; 10 */
+    uint32_t stall_epochs;      /* > 0: fall back to the best parameters after so many epochs without a better loss */
+    double reaccelerate;        /* > 0: divide friction by this after a stall */
+    bool brake_on_overfitting;  /* also brake when validation loss rises while training loss falls */
+} auxo_braking;
+
+typedef struct auxo_optimizer_config {
+    auxo_optimizer_kind kind;
+    float hyper[AUXO_HYPER_COUNT]; /* by AUXO_HYPER_*; kind's defaults where not given */
+    bool explicit_euler, exponential_friction;
+    auxo_braking braking;
+} auxo_optimizer_config;
+
+/* Parses "adam", "momentum:lr=0.05,momentum=0.9", "phs:mass=1,friction=0.5,goal=0.4,brake=10". Errors name the key and
+ * the nearest valid one; unstable port-Hamiltonian settings under linear friction are refused with the reason. */
+auxo_status auxo_optimizer_config_parse(const char *text, auxo_optimizer_config *config, auxo_error *error);
+/* The same as text that parse accepts. */
+void auxo_optimizer_config_format(const auxo_optimizer_config *config, char *text, size_t size);
+
+typedef struct auxo_optimizer auxo_optimizer;
+
+/* State buffers have the layout of the model's weights and start at 0. */
+auxo_status auxo_optimizer_create(auxo_model *model, const auxo_optimizer_config *config, auxo_optimizer **optimizer,
+                                  auxo_error *error);
+void auxo_optimizer_destroy(auxo_optimizer *optimizer);
+const auxo_optimizer_config *auxo_optimizer_get_config(const auxo_optimizer *optimizer);
+/* Appends the update of weights [offset, offset + count) to a plan. */
+auxo_status auxo_optimizer_add_step(auxo_optimizer *optimizer, auxo_plan *plan, uint64_t offset, uint64_t count,
+                                    const auxo_tensor *counter, auxo_error *error);
+/* Changes one hyperparameter (AUXO_HYPER_*) on the device, in queue order; plans stay valid. */
+auxo_status auxo_optimizer_set_hyper(auxo_optimizer *optimizer, int hyper, float value, auxo_error *error);
+float auxo_optimizer_get_hyper(const auxo_optimizer *optimizer, int hyper);
+auxo_tensor auxo_optimizer_hyper_tensor(const auxo_optimizer *optimizer);
+/* Its state buffers, to be passed to auxo_model_resize; plans that use them are stale afterwards. */
+auxo_carried_state auxo_optimizer_carried_state(auxo_optimizer *optimizer);
+/* Zeroes the state (after a resize with state not carried, sizes follow the model). */
+auxo_status auxo_optimizer_reset(auxo_optimizer *optimizer, auxo_error *error);
+/* Tells the optimiser a loss (per batch or per epoch, with the validation loss or NaN): drives goal braking.
+ * *braked: whether the brake fired now. */
+auxo_status auxo_optimizer_observe(auxo_optimizer *optimizer, auxo_watch_kind level, double train_loss,
+                                   double validation_loss, bool *braked, auxo_error *error);
+/* Kinetic energy |p|^2 / (2 m) of a port-Hamiltonian optimiser, computed on the device; 0 for others. */
+auxo_status auxo_optimizer_kinetic_energy(auxo_optimizer *optimizer, double *energy, auxo_error *error);
+
+/* ---- trainer ------------------------------------------------------------------------------------------------------ */
+typedef enum auxo_loss_kind { AUXO_LOSS_CROSS_ENTROPY, AUXO_LOSS_MSE, AUXO_LOSS_COX } auxo_loss_kind;
+
+typedef struct auxo_augmentation {
+    bool enabled, flip;
+    int32_t max_shift_h, max_shift_w; /* pixels */
+} auxo_augmentation;
+
+typedef struct auxo_epoch_metrics {
+    uint32_t epoch; /* 1 for the first */
+    uint64_t step;  /* after this epoch */
+    double train_loss, train_accuracy;           /* over the epoch's batches while training; accuracy NaN if none */
+    double validation_loss, validation_accuracy; /* NaN without a validation set */
+    double seconds, samples_per_second;          /* training part */
+    double kinetic_energy;                       /* phs; else 0 */
+    float lr;
+    bool braked;
+} auxo_epoch_metrics;
+
+typedef struct auxo_step_metrics {
+    uint64_t step; /* 1 for the first */
+    uint32_t epoch;
+    uint64_t steps_per_epoch;
+    double loss;
+} auxo_step_metrics;
+
+typedef struct auxo_evaluation {
+    double loss, accuracy; /* accuracy NaN where there is none */
+    size_t row_count;
+} auxo_evaluation;
+
+/* Appends ops to the training plan: before_step after the backward pass (penalties on gradients), after_step after the
+ * update (proximal steps). Called again whenever the plan is rebuilt. */
+typedef auxo_status auxo_plan_hook(void *user, auxo_model *model, auxo_optimizer *optimizer, auxo_plan *plan,
+                                   auxo_error *error);
+
+typedef struct auxo_train_options {
+    auxo_loss_kind loss;
+    auxo_cox_params cox;      /* loss = cox */
+    uint32_t batch;           /* 0: 128 */
+    auxo_optimizer_config optimizer;
+    uint64_t seed;            /* shuffling, dropout, augmentation */
+    auxo_augmentation augmentation;
+    bool standardize;         /* inputs (and real targets) by the training set's channel statistics; stored with the model */
+    bool profile, allow_host_fallback;
+    const bool *train_layers; /* per layer; NULL: all; copied */
+    auxo_plan_hook *before_step, *after_step;
+    void *hook_user;
+    uint32_t log_every;       /* steps between on_step calls; 0: never */
+    void (*on_step)(void *user, const auxo_step_metrics *metrics);
+    void *on_step_user;
+    const volatile int *stop; /* != 0: finish the step, return INTERRUPTED; may be NULL */
+} auxo_train_options;
+
+typedef struct auxo_trainer auxo_trainer;
+
+/* `train` and `validation` (may be NULL) are borrowed and uploaded; the model is borrowed. */
+auxo_status auxo_trainer_create(auxo_model *model, const auxo_dataset *train, const auxo_dataset *validation,
+                                const auxo_train_options *options, auxo_trainer **trainer, auxo_error *error);
+void auxo_trainer_destroy(auxo_trainer *trainer);
+auxo_optimizer *auxo_trainer_optimizer(auxo_trainer *trainer);
+auxo_model *auxo_trainer_model(auxo_trainer *trainer);
+/* Trains to the end of the current epoch, or at most max_steps (0: no limit) steps of it; validates at its end.
+ * *finished_epoch tells whether the epoch ended (metrics are then filled in). Rebuilds plans after a resize.
+ * Errors: NOT_FINITE says at which step the loss became NaN or infinite; INTERRUPTED; DEVICE_LOST. */
+auxo_status auxo_trainer_run(auxo_trainer *trainer, uint64_t max_steps, bool *finished_epoch,
+                             auxo_epoch_metrics *metrics, auxo_error *error);
+uint64_t auxo_trainer_step(const auxo_trainer *trainer);
+uint32_t auxo_trainer_epoch(const auxo_trainer *trainer); /* finished epochs */
+uint64_t auxo_trainer_steps_per_epoch(const auxo_trainer *trainer);
+/* Evaluates on any data set of the same shape, in inference mode. */
+auxo_status auxo_trainer_evaluate(auxo_trainer *trainer, const auxo_dataset *dataset, auxo_evaluation *evaluation,
+                                  auxo_error *error);
+/* The training plan (for profiles, FLOPs, --explain); valid until the next resize. */
+const auxo_plan *auxo_trainer_plan(const auxo_trainer *trainer);
+
+/* Outputs of a model for all rows of a data set: outputs (row_count, output features), host memory of the caller.
+ * softmax: apply it. Standardisation stored with the model is applied. */
+auxo_status auxo_model_predict(auxo_model *model, const auxo_dataset *dataset, uint32_t batch, bool softmax,
+                               float *outputs, auxo_error *error);
+
+/* ---- preprocessing stored with a model ----------------------------------------------------------------------------- */
+typedef struct auxo_preprocessing {
+    uint32_t channel_count, target_count;    /* 0: none */
+    float *means, *inverse_stds;             /* inputs (after u8 / 255) */
+    float *target_means, *target_inverse_stds;
+} auxo_preprocessing;
+const auxo_preprocessing *auxo_model_preprocessing(const auxo_model *model);
+
+/* ---- files ---------------------------------------------------------------------------------------------------------- */
+/* Weights, statistics and description as one safetensors file (description and preprocessing as JSON in its metadata),
+ * written to a temporary file, synced and renamed. */
+auxo_status auxo_model_save(auxo_model *model, const char *path, auxo_error *error);
+auxo_status auxo_model_load(auxo_device *device, const char *path, auxo_model **model, auxo_error *error);
+
+/* Full training state: PATH is the model's safetensors file, PATH.state beside it holds optimiser state, counters and
+ * trainer state, PATH.json (if `extra` is not NULL) is folded into the state: a caller's own JSON object text.
+ * Both are replaced such that a crash at any moment leaves a matching pair. */
+auxo_status auxo_trainer_save(auxo_trainer *trainer, const char *path, const char *extra, auxo_error *error);
+/* Restores into a trainer created with the same options and data on a model loaded from PATH. *extra (may be NULL) is
+ * malloc'ed. Errors: FORMAT names the field that does not match. */
+auxo_status auxo_trainer_restore(auxo_trainer *trainer, const char *path, char **extra, auxo_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
