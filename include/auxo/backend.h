@@ -62,6 +62,12 @@ typedef struct auxo_kernel_list {
     size_t count;
 } auxo_kernel_list;
 
+/* Bits of auxo_backend.flags. */
+enum {
+    AUXO_BACKEND_HOST = 1,   /* runs on the host's processor without a driver: what `auto` takes when there is no GPU */
+    AUXO_BACKEND_ORACLE = 2, /* slow and obvious: never taken by `auto`; runs host fallbacks and known answers */
+};
+
 typedef struct auxo_backend {
     const char *name; /* "cpu": the first part of a selector */
     size_t struct_size;
@@ -105,6 +111,7 @@ typedef struct auxo_backend {
     void (*record_destroy)(void *device, void *recording);
 
     const auxo_kernel_list *kernels; /* AUXO_OP_COUNT entries, indexed by auxo_op_kind */
+    uint32_t flags;                  /* AUXO_BACKEND_*; 0 for a backend that talks to a driver */
 } auxo_backend;
 
 /* The backend's handle of a tensor's buffer. */
