@@ -36,6 +36,7 @@ typedef struct auxo_dataset {
     char **target_names;             /* target_count or class_count entries, or NULL */
     uint32_t *groups;                /* (row_count) patient or group numbers, or NULL */
     uint32_t *sites;                 /* (row_count) source numbers, or NULL */
+    char note[256];                  /* what the reader left out and why, one line for the user; "" if nothing */
 } auxo_dataset;
 
 void auxo_dataset_destroy(auxo_dataset *dataset); /* frees everything, the struct too */
@@ -50,6 +51,7 @@ typedef struct auxo_data_options {
     size_t input_column_count;
     const char *const *target_columns; /* CSV: names; NULL: the last */
     size_t target_column_count;
+    bool allow_missing_files; /* CIFAR: go on without a training batch that is not there; the note names it */
 } auxo_data_options;
 
 /* Loads a data set by name ("fashion-mnist", "glyphs", "ccpp", "reactor", or a path to a .csv). Sets without a test
@@ -61,9 +63,13 @@ auxo_status auxo_dataset_load(const char *name, const auxo_data_options *options
 typedef struct auxo_dataset_entry {
     const char *name, *summary, *licence, *url;
     bool generated;
+    const char *folder; /* below the data folder; NULL when generated */
 } auxo_dataset_entry;
 /* Every named data set; *count entries; static. */
 const auxo_dataset_entry *auxo_dataset_catalog(size_t *count);
+/* Writes the existing folder of a named real set to `path`. Errors: NOT_FOUND lists the folders searched. */
+auxo_status auxo_dataset_locate(const char *name, const auxo_data_options *options, char *path, size_t path_size,
+                                auxo_error *error);
 
 /* Splits off `fraction` of the rows, drawn with `seed`; rows of one group (groups != NULL) stay together.
  * *part receives the fraction, *rest the others; both new. stratified: keeps class proportions. */

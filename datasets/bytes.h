@@ -1,0 +1,22 @@
+/* bytes.h: a whole file in memory, unpacked (internal to this folder).
+ *
+ * gzip and xz are recognised by their first bytes, not by the file's name.
+ */
+#ifndef AUXO_DATASETS_BYTES_H
+#define AUXO_DATASETS_BYTES_H
+
+#include "auxo/status.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Reads `path` and unpacks it when it is gzip (any number of members) or xz. A zero byte follows the data (not
+ * counted in *size), so that text can be scanned. Ownership: the caller's, free(). Errors: NOT_FOUND; IO; FORMAT for a
+ * cut-off or corrupt stream, for stray bytes after it, and for more than 4 GiB unpacked. */
+auxo_status auxo__bytes_read(const char *path, uint8_t **bytes, size_t *size, auxo_error *error);
+
+/* The same on a packed file already in memory; `path` is only named in messages. */
+auxo_status auxo__bytes_unpack(const char *path, const uint8_t *packed, size_t packed_size, uint8_t **bytes,
+                               size_t *size, auxo_error *error);
+
+#endif

@@ -1,0 +1,18 @@
+/* loaders.h: the function behind each named data set (internal to this folder).
+ *
+ * One line here and one row in catalog.c add a data set. A loader finds its own files; on failure it may leave partial
+ * results in *train and *test, which auxo_dataset_load destroys. Options are never NULL.
+ */
+#ifndef AUXO_DATASETS_LOADERS_H
+#define AUXO_DATASETS_LOADERS_H
+
+#include "auxo/data.h"
+
+typedef auxo_status auxo__loader(const auxo_data_options *options, auxo_dataset **train, auxo_dataset **test,
+                                 auxo_error *error);
+
+auxo__loader auxo__load_glyphs;
+auxo__loader auxo__load_mnist;
+auxo__loader auxo__load_fashion_mnist;
+
+#endif

@@ -1,0 +1,159 @@
+/* split.c: auxo_dataset_split: a seeded part and the rest, by rows, classes or groups.
+ *
+ * Rows fall into units (a group when the set has groups, else one row each); units are shuffled and the first ones
+ * form the part, per class when stratified. Both results keep the rows in their original order.
+ */
+#include "dataset.h"
+#include "random.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Units of one split. A unit's stratum is the class of its first row (0 when not stratified). */
+typedef struct units {
+    size_t count;
+    uint32_t *unit_of_row; /* (row_count) */
+    uint32_t *stratum;     /* (count) */
+    uint32_t *row_total;   /* (count) rows in the unit */
+    uint32_t *order;       /* (count) shuffled */
+    uint8_t *chosen;       /* (count) 1 = in the part */
+} units;
+
+static void units_deinit(units *all)
+{
+    free(all->unit_of_row);
+    free(all->stratum);
+    free(all->row_total);
+    free(all->order);
+    free(all->chosen);
+}
+
+typedef struct group_row {
+    uint32_t group, row;
+} group_row;
+
+static int compare_group_rows(const void *left, const void *right)
+{
+    const group_row *a = left, *b = right;
+    if (a->group != b->group)
+        return a->group < b->group ? -1 : 1;
+    return a->row < b->row ? -1 : a->row > b->row;
+}
+
+/* Numbers the distinct groups 0.. in order of their number. */
+static bool number_groups(const auxo_dataset *dataset, units *all)
+{
+    group_row *sorted = auxo__array(dataset->row_count, sizeof *sorted);
+    if (!sorted)
+        return false;
+    for (size_t i = 0; i < dataset->row_count; i++)
+        sorted[i] = (group_row){dataset->groups[i], (uint32_t)i};
+    qsort(sorted, dataset->row_count, sizeof *sorted, compare_group_rows);
+    for (size_t i = 0; i < dataset->row_count; i++) {
+        if (i == 0 || sorted[i].group != sorted[i - 1].group)
+            all->count++;
+        all->unit_of_row[sorted[i].row] = (uint32_t)(all->count - 1);
+    }
+    free(sorted);
+    return true;
+}
+
+static bool units_init(units *all, const auxo_dataset *dataset, bool stratified, uint64_t seed)
+{
+    size_t rows = dataset->row_count;
+    all->unit_of_row = auxo__array(rows, sizeof *all->unit_of_row);
+    if (!all->unit_of_row)
+        return false;
+    if (dataset->groups) {
+        if (!number_groups(dataset, all))
+            return false;
+    } else {
+        for (size_t i = 0; i < rows; i++)
+            all->unit_of_row[i] = (uint32_t)i;
+        all->count = rows;
+    }
+    all->stratum = calloc(all->count ? all->count : 1, sizeof *all->stratum);
+    all->row_total = calloc(all->count ? all->count : 1, sizeof *all->row_total);
+    all->order = auxo__array(all->count, sizeof *all->order);
+    all->chosen = calloc(all->count ? all->count : 1, 1);
+    if (!all->stratum || !all->row_total || !all->order || !all->chosen)
+        return false;
+    for (size_t i = 0; i < rows; i++) {
+        uint32_t unit = all->unit_of_row[i];
+        if (all->row_total[unit]++ == 0 && stratified)
+            all->stratum[unit] = dataset->target_type == AUXO_TARGET_CLASS ? dataset->labels[i] : dataset->events[i];
+    }
+    auxo_shuffle(all->order, all->count, seed, AUXO__STREAM_SPLIT);
+    return true;
+}
+
+/* Takes shuffled units of one stratum until its share of rows is reached. */
+static void choose_stratum(units *all, uint32_t stratum, double fraction)
+{
+    size_t stratum_rows = 0, taken = 0;
+    for (size_t i = 0; i < all->count; i++)
+        if (all->stratum[i] == stratum)
+            stratum_rows += all->row_total[i];
+    size_t wanted = (size_t)floor(fraction * (double)stratum_rows + 0.5);
+    for (size_t i = 0; i < all->count && taken < wanted; i++) {
+        uint32_t unit = all->order[i];
+        if (all->stratum[unit] != stratum)
+            continue;
+        all->chosen[unit] = 1;
+        taken += all->row_total[unit];
+    }
+}
+
+static auxo_status select_both(const auxo_dataset *dataset, const units *all, auxo_dataset **part, auxo_dataset **rest,
+                               auxo_error *error)
+{
+    uint32_t *rows = auxo__array(dataset->row_count, sizeof *rows);
+    if (!rows)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: no memory to split %zu rows", dataset->name,
+                              dataset->row_count);
+    auxo_status status = AUXO_OK;
+    auxo_dataset *made[2] = {NULL, NULL};
+    for (int side = 0; side < 2 && status == AUXO_OK; side++) {
+        size_t count = 0;
+        for (size_t i = 0; i < dataset->row_count; i++)
+            if (all->chosen[all->unit_of_row[i]] == (side == 0))
+                rows[count++] = (uint32_t)i;
+        status = auxo_dataset_select(dataset, rows, count, &made[side], error);
+    }
+    free(rows);
+    if (status != AUXO_OK) {
+        auxo_dataset_destroy(made[0]);
+        return status;
+    }
+    *part = made[0];
+    *rest = made[1];
+    return AUXO_OK;
+}
+
+auxo_status auxo_dataset_split(const auxo_dataset *dataset, double fraction, uint64_t seed, bool stratified,
+                               auxo_dataset **part, auxo_dataset **rest, auxo_error *error)
+{
+    if (!dataset || !part || !rest)
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "auxo_dataset_split: null argument");
+    if (!(fraction >= 0.0 && fraction <= 1.0))
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "%s: cannot split off a fraction of %g; use 0 to 1",
+                              dataset->name, fraction);
+    if (dataset->row_count > UINT32_MAX)
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "%s: %zu rows are too many to split", dataset->name,
+                              dataset->row_count);
+    bool has_strata = stratified && dataset->target_type != AUXO_TARGET_REAL;
+    uint32_t stratum_count = !has_strata ? 1 : dataset->target_type == AUXO_TARGET_CLASS ? dataset->class_count : 2;
+    units all = {0};
+    auxo_status status;
+    if (units_init(&all, dataset, has_strata, seed)) {
+        for (uint32_t stratum = 0; stratum < stratum_count; stratum++)
+            choose_stratum(&all, stratum, fraction);
+        status = select_both(dataset, &all, part, rest, error);
+    } else {
+        status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: no memory to split %zu rows", dataset->name,
+                                dataset->row_count);
+    }
+    units_deinit(&all);
+    return status;
+}
