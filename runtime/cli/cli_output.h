@@ -1,0 +1,62 @@
+/* runtime/cli/cli_output.h: everything the program prints.
+ *
+ * Results go to standard output: as readable lines and tables, or with --json as one JSON object per line, the last of
+ * which has "event":"result" (or "error"). Log lines, notes and the progress line go to standard error. A command calls
+ * both kinds of function for each thing it reports: those for people do nothing under --json, and the other way round.
+ */
+#ifndef CLI_OUTPUT_H
+#define CLI_OUTPUT_H
+
+#include "auxo/device.h"
+
+#include <cjson/cJSON.h>
+
+typedef struct cli_output cli_output;
+
+/* `log` is NULL, a level name (debug, info, warning, error) or the path of a file that receives every message. */
+auxo_status cli_output_create(bool json, const char *log, cli_output **output, auxo_error *error);
+/* Ends the progress line and flushes. Errors: IO if standard output could not take everything. NULL is allowed. */
+auxo_status cli_output_destroy(cli_output *output, auxo_error *error);
+bool cli_output_is_json(const cli_output *output);
+
+/* A line (or part of one) for people; nothing under --json. */
+void cli_print(cli_output *output, const char *format, ...) AUXO_PRINTF(2, 3);
+/* A note for people on standard error: what the program decided or skipped, and why. Goes to the log as well. */
+void cli_note(cli_output *output, const char *format, ...) AUXO_PRINTF(2, 3);
+
+/* {"event":"<name>"}, to be filled with cJSON_Add... and given to cli_emit. NULL when not under --json or out of
+ * memory: cJSON_Add... and cli_emit accept that. */
+cJSON *cli_event(const cli_output *output, const char *name);
+/* Prints an event as one line and frees it. Numbers that are not finite become null. */
+void cli_emit(cli_output *output, cJSON *event);
+/* The last line under --json when a command fails. */
+void cli_emit_error(cli_output *output, auxo_status status, int exit_code, const char *message);
+
+/* For auxo_runtime_options.log; `user` is the cli_output. */
+void cli_log(void *user, auxo_log_level level, const char *message);
+
+/* ---- tables ------------------------------------------------------------------------------------------------------ */
+typedef struct cli_table cli_table;
+/* `columns` are the headings, separated by '|'; a heading that starts with '>' has its column aligned right. */
+cli_table *cli_table_create(const char *columns);
+/* Adds one row: as many texts as columns, copied; separated by '|' in the formatted text. */
+void cli_table_row(cli_table *table, const char *format, ...) AUXO_PRINTF(2, 3);
+/* Prints (unless under --json) and frees the table. A NULL table, from lack of memory, prints nothing. */
+void cli_table_print(cli_output *output, cli_table *table);
+
+/* ---- progress ---------------------------------------------------------------------------------------------------- */
+/* One line on a terminal, rewritten at most ten times a second, with rate and time left; nothing elsewhere. */
+typedef struct cli_progress {
+    cli_output *output;
+    const char *unit; /* "images" */
+    double start_seconds, shown_seconds;
+    uint64_t start_done, total;
+} cli_progress;
+
+/* `done` of `total` units are done at the start (not 0 after a resume). */
+void cli_progress_begin(cli_progress *progress, cli_output *output, const char *unit, uint64_t done, uint64_t total);
+void cli_progress_update(cli_progress *progress, uint64_t done, const char *format, ...) AUXO_PRINTF(3, 4);
+/* Seconds of a monotonic clock. */
+double cli_now_seconds(void);
+
+#endif

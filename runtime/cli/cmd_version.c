@@ -1,0 +1,33 @@
+/* runtime/cli/cmd_version.c: auxo version, also as auxo --version. */
+#include "auxo/backend.h"
+#include "commands.h"
+
+#include <stdio.h>
+
+static auxo_status run(const cli_context *context, auxo_error *error)
+{
+    (void)error;
+    size_t count = 0;
+    const auxo_backend *const *backends = auxo_builtin_backends(&count);
+    cli_print(context->output, "auxo %s\nbackends:", AUXO_VERSION);
+    cJSON *result = cli_event(context->output, "result");
+    cJSON_AddStringToObject(result, "version", AUXO_VERSION);
+    cJSON_AddNumberToObject(result, "backend_abi", AUXO_BACKEND_ABI_VERSION);
+    cJSON *names = cJSON_AddArrayToObject(result, "backends");
+    for (size_t i = 0; i < count; i++) {
+        cli_print(context->output, " %s", backends[i]->name);
+        cJSON_AddItemToArray(names, cJSON_CreateString(backends[i]->name));
+    }
+    cli_print(context->output, "\n");
+    cli_emit(context->output, result);
+    return AUXO_OK;
+}
+
+static const cli_option *const options[] = {cli_common_options, NULL};
+
+const cli_command cli_command_version = {
+    .name = "version",
+    .summary = "show the version and the backends compiled in",
+    .options = options,
+    .run = run,
+};
