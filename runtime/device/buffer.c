@@ -2,7 +2,7 @@
  * or zero fill (they go through host memory, block by block).
  *
  * Invariant: every buffer has a backend handle, those of 0 bytes too (a minimal one), so that kernels never meet a
- * NULL handle for a tensor that is present.
+ * NULL handle for a tensor that is present. Destroying one waits for enqueued work that may still use it.
  */
 #include "device_internal.h"
 
@@ -44,6 +44,7 @@ void auxo_buffer_destroy(auxo_buffer *buffer)
 {
     if (!buffer)
         return;
+    auxo__device_drain(buffer->device);
     buffer->device->backend->buffer_destroy(buffer->device->handle, buffer->handle);
     free(buffer);
 }
@@ -82,6 +83,7 @@ auxo_status auxo_buffer_write(auxo_queue *queue, auxo_buffer *buffer, uint64_t o
     if (status || size_bytes == 0)
         return status;
     const auxo_backend *backend = queue->device->backend;
+    queue->busy = true;
     status = backend->buffer_write(queue->handle, buffer->handle, offset_bytes, data, size_bytes, error);
     return auxo__device_note(queue->device, status, error);
 }
@@ -133,6 +135,7 @@ auxo_status auxo_buffer_copy(auxo_queue *queue, const auxo_buffer *source, uint6
                               " bytes overlap in one buffer",
                               source_offset_bytes, target_offset_bytes, size_bytes);
     const auxo_backend *backend = queue->device->backend;
+    queue->busy = true;
     if (backend->buffer_copy)
         status = backend->buffer_copy(queue->handle, source->handle, source_offset_bytes, target->handle,
                                       target_offset_bytes, size_bytes, error);
@@ -171,6 +174,7 @@ auxo_status auxo_buffer_zero(auxo_queue *queue, auxo_buffer *buffer, uint64_t of
     if (size_bytes == 0)
         return AUXO_OK;
     const auxo_backend *backend = queue->device->backend;
+    queue->busy = true;
     if (backend->buffer_zero)
         status = backend->buffer_zero(queue->handle, buffer->handle, offset_bytes, size_bytes, error);
     else

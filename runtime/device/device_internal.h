@@ -31,14 +31,19 @@ struct auxo_device {
     void *handle; /* the backend's own */
     auxo_device_info info;
     bool lost;
-    char lost_reason[256]; /* the message of the failure that lost it */
-    auxo__attachment tuning;
-    auxo__attachment plan;
+    char lost_reason[256];   /* the message of the failure that lost it */
+    auxo_queue *queues;      /* all live ones, a list through auxo_queue.next */
+    uint64_t queue_serial;   /* of the last queue made */
+    auxo__attachment tuning; /* runtime/device/tuning.c */
+    auxo__attachment plan;   /* runtime/plan/self_test.c */
 };
 
 struct auxo_queue {
     auxo_device *device;
     void *handle;
+    auxo_queue *next;
+    uint64_t serial; /* tells a queue from an earlier one at the same address */
+    bool busy;       /* work was enqueued since the last successful wait */
 };
 
 struct auxo_event {
@@ -60,6 +65,10 @@ auxo_kernel_list auxo__device_kernels(const auxo_device *device, auxo_op_kind ki
 
 /* Opens the oracle backend (AUXO_BACKEND_ORACLE) of the device's runtime, for host fallback. NOT_FOUND without one. */
 auxo_status auxo__device_open_oracle(auxo_runtime *runtime, auxo_device **device, auxo_error *error);
+
+/* Waits for every busy queue of the device; before memory that enqueued work may use goes away. Failures are noted and
+ * logged. */
+void auxo__device_drain(auxo_device *device);
 
 /* Calls the backend's queue_flush if it has one. */
 auxo_status auxo__queue_flush(auxo_queue *queue, auxo_error *error);

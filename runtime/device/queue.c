@@ -20,25 +20,45 @@ auxo_status auxo_queue_create(auxo_device *device, auxo_queue **queue, auxo_erro
         auxo_error_wrap(error, status, "device %s: creating a queue", device->info.selector);
         return auxo__device_note(device, status, error);
     }
+    created->serial = ++device->queue_serial;
+    created->next = device->queues;
+    device->queues = created;
     *queue = created;
     return AUXO_OK;
+}
+
+/* For callers that have nobody to tell: a failure of earlier work is logged. */
+static void wait_and_log(auxo_queue *queue)
+{
+    auxo_error reason = {0};
+    auxo_status status = queue->device->backend->queue_wait(queue->handle, &reason);
+    auxo__device_note(queue->device, status, &reason);
+    if (status)
+        auxo__log(queue->device->runtime, AUXO_LOG_ERROR, "device %s: earlier work failed: %s",
+                  queue->device->info.selector, reason.message);
+    queue->busy = false;
+}
+
+void auxo__device_drain(auxo_device *device)
+{
+    for (auxo_queue *queue = device->queues; queue && !device->lost; queue = queue->next) {
+        if (queue->busy)
+            wait_and_log(queue);
+    }
 }
 
 void auxo_queue_destroy(auxo_queue *queue)
 {
     if (!queue)
         return;
-    const auxo_backend *backend = queue->device->backend;
-    /* A failure here has no caller left to tell: it is logged. */
-    auxo_error reason = {0};
-    if (!queue->device->lost) {
-        auxo_status status = backend->queue_wait(queue->handle, &reason);
-        auxo__device_note(queue->device, status, &reason);
-        if (status)
-            auxo__log(queue->device->runtime, AUXO_LOG_ERROR, "device %s: work failed in a queue being destroyed: %s",
-                      queue->device->info.selector, reason.message);
-    }
-    backend->queue_destroy(queue->handle);
+    auxo_device *device = queue->device;
+    if (queue->busy && !device->lost)
+        wait_and_log(queue);
+    auxo_queue **link = &device->queues;
+    while (*link != queue)
+        link = &(*link)->next;
+    *link = queue->next;
+    device->backend->queue_destroy(queue->handle);
     free(queue);
 }
 
@@ -55,7 +75,10 @@ auxo_status auxo_queue_wait(auxo_queue *queue, auxo_error *error)
     auxo_status status = auxo__device_usable(queue->device, error);
     if (status)
         return status;
-    return auxo__device_note(queue->device, queue->device->backend->queue_wait(queue->handle, error), error);
+    status = auxo__device_note(queue->device, queue->device->backend->queue_wait(queue->handle, error), error);
+    if (status == AUXO_OK)
+        queue->busy = false;
+    return status;
 }
 
 auxo_device *auxo_queue_device(const auxo_queue *queue)

@@ -1,0 +1,178 @@
+/* schedule.c: which kernel executes an op.
+ *
+ * Candidates in order: the variant that tuning data names for this device and shape, then the backend's variants in
+ * their own order. The first that supports the op, has proven itself on this device, and prepares without failing is
+ * taken. None left: the host (the oracle backend), if the caller allows it, else the op is refused. Every step away
+ * from the first candidate is in the choice's reason, and a failure is also in the log: nothing is silent.
+ */
+#include "plan_internal.h"
+#include "text.h"
+#include "tuning.h"
+
+#include <string.h>
+
+bool auxo__op_is_empty(const auxo_op *op)
+{
+    size_t slot_count = 0;
+    const auxo_slot_info *slots = auxo_op_slots(op->kind, &slot_count);
+    for (size_t s = 0; s < slot_count; s++) {
+        if ((slots[s].access & AUXO_SLOT_WRITE) && auxo_tensor_is_present(&op->tensors[s]) &&
+            auxo_tensor_element_count(&op->tensors[s]) > 0)
+            return false;
+    }
+    return true;
+}
+
+void auxo__kernel_initial_parameters(const auxo_kernel *kernel, int32_t parameters[AUXO_TUNABLES_MAX])
+{
+    memset(parameters, 0, AUXO_TUNABLES_MAX * sizeof *parameters);
+    for (size_t i = 0; i < kernel->tunable_count && i < AUXO_TUNABLES_MAX; i++)
+        parameters[i] = kernel->tunables[i].initial;
+}
+
+/* A candidate and why it is one. */
+typedef struct candidate {
+    const auxo_kernel *kernel;
+    const char *why;
+    int32_t parameters[AUXO_TUNABLES_MAX];
+} candidate;
+
+/* "; <what>: <variant>" after the reason, as far as it fits. */
+static void note(char reason[AUXO__REASON_BYTES], const char *what, const char *variant)
+{
+    auxo__text_append(reason, AUXO__REASON_BYTES, "%s%s: %s", reason[0] ? "; " : "", what, variant);
+}
+
+/* Failures after which another variant may still do; device loss and memory are not among them. */
+static bool may_try_next(auxo_status status)
+{
+    return status == AUXO_UNSUPPORTED || status == AUXO_DRIVER || status == AUXO_WRONG_RESULT ||
+           status == AUXO_INTERNAL;
+}
+
+/* Proves and prepares one candidate. Not OK with may_try_next: `reason` says what happened. */
+static auxo_status try_candidate(auxo_device *device, const auxo_op *op, const candidate *tried, bool self_test,
+                                 void **state, char reason[AUXO__REASON_BYTES], auxo_error *error)
+{
+    const auxo_kernel *kernel = tried->kernel;
+    auxo_status status = AUXO_OK;
+    const char *what = "failed self-test";
+    if (self_test)
+        status = auxo__self_test(device, kernel, op, tried->parameters, error);
+    if (status == AUXO_OK && kernel->prepare) {
+        what = "failed to prepare";
+        status = kernel->prepare(device->handle, op, tried->parameters, state, error);
+        auxo__device_note(device, status, error);
+    }
+    if (may_try_next(status)) {
+        note(reason, what, kernel->variant);
+        auxo__log(device->runtime, AUXO_LOG_WARNING, "device %s: %s variant '%s' %s: %s", device->info.selector,
+                  auxo_op_noun(op->kind), kernel->variant, what,
+                  error && error->message[0] ? error->message : auxo_status_text(status));
+    }
+    return status;
+}
+
+/* The tuned candidate, if tuning data has one that supports the op. */
+static bool find_tuned(auxo_device *device, const auxo_op *op, auxo_kernel_list kernels, candidate *tuned,
+                       char reason[AUXO__REASON_BYTES])
+{
+    auxo__tuned found;
+    if (kernels.count == 0 || !auxo__tuning_find(device, op, &found))
+        return false;
+    tuned->kernel = found.kernel;
+    tuned->why = found.why;
+    memcpy(tuned->parameters, found.parameters, sizeof tuned->parameters);
+    if (!found.kernel->supports || found.kernel->supports(device->handle, op))
+        return true;
+    note(reason, "tuned variant cannot do this op", found.kernel->variant);
+    return false;
+}
+
+static auxo_status choose_native(auxo_device *device, const auxo_op *op, bool self_test, auxo__choice *choice,
+                                 auxo_status *last_failure, auxo_error *error)
+{
+    auxo_kernel_list kernels = auxo__device_kernels(device, op->kind);
+    char trouble[AUXO__REASON_BYTES] = "";
+    candidate tried = {0};
+    bool tuned = find_tuned(device, op, kernels, &tried, trouble);
+    const auxo_kernel *tuned_kernel = tuned ? tried.kernel : NULL;
+    for (size_t i = tuned ? 0 : 1; i <= kernels.count; i++) {
+        if (i > 0) {
+            tried.kernel = &kernels.variants[i - 1];
+            tried.why = "default";
+            auxo__kernel_initial_parameters(tried.kernel, tried.parameters);
+            if (tried.kernel == tuned_kernel || (tried.kernel->supports && !tried.kernel->supports(device->handle, op)))
+                continue;
+        }
+        auxo_status status = try_candidate(device, op, &tried, self_test, &choice->state, trouble, error);
+        if (status == AUXO_OK) {
+            choice->kernel = tried.kernel;
+            auxo__text_copy(choice->reason, sizeof choice->reason, tried.why);
+            if (trouble[0])
+                auxo__text_append(choice->reason, sizeof choice->reason, "; %s", trouble);
+            return AUXO_OK;
+        }
+        *last_failure = status;
+        if (!may_try_next(status))
+            return status;
+    }
+    auxo__text_copy(choice->reason, sizeof choice->reason, trouble);
+    return AUXO_OK;
+}
+
+static auxo_status refuse(const auxo_device *device, const auxo_op *op, const char *reason, auxo_status last_failure,
+                          auxo_error *error)
+{
+    const char *noun = auxo_op_noun(op->kind);
+    if (last_failure == AUXO_WRONG_RESULT)
+        return auxo_error_set(
+            error, AUXO_WRONG_RESULT,
+            "%s: device %s (%s, driver %s) computes it wrongly with every variant (%s); it is refused", noun,
+            device->info.selector, device->info.name, device->info.driver, reason);
+    if (last_failure != AUXO_OK)
+        return auxo_error_wrap(error, last_failure, "%s: device %s (%s) has no working variant (%s)", noun,
+                               device->info.selector, device->info.name, reason);
+    if (auxo__device_kernels(device, op->kind).count == 0)
+        return auxo_error_set(error, AUXO_UNSUPPORTED,
+                              "%s: device %s (%s) has no kernel for it; allow host fallback or use another device",
+                              noun, device->info.selector, device->info.name);
+    return auxo_error_set(error, AUXO_UNSUPPORTED,
+                          "%s: no variant on device %s (%s) supports these shapes and parameters; allow host fallback "
+                          "or use another device",
+                          noun, device->info.selector, device->info.name);
+}
+
+auxo_status auxo__choose_kernel(auxo_device *device, const auxo_op *op, const auxo_plan_options *options,
+                                auxo__choice *choice, auxo_error *error)
+{
+    memset(choice, 0, sizeof *choice);
+    auxo_status last_failure = AUXO_OK;
+    auxo_error failure = {0};
+    auxo_status status = choose_native(device, op, !options->no_self_test, choice, &last_failure, &failure);
+    if (status)
+        return auxo_error_set(error, status, "%s", failure.message);
+    if (choice->kernel)
+        return AUXO_OK;
+    if (!options->allow_host_fallback) {
+        if (error)
+            *error = failure;
+        return refuse(device, op, choice->reason, last_failure, error);
+    }
+    char trouble[AUXO__REASON_BYTES];
+    auxo__text_copy(trouble, sizeof trouble, choice->reason);
+    auxo__text_copy(choice->reason, sizeof choice->reason, "host fallback");
+    auxo__text_append(choice->reason, sizeof choice->reason, "; %s", trouble[0] ? trouble : "no native kernel");
+    choice->route = AUXO_ROUTE_HOST;
+    return auxo__host_route_create(device, op, &choice->host, &choice->kernel, error);
+}
+
+void auxo__choice_release(auxo_device *device, auxo__choice *choice)
+{
+    if (choice->host)
+        auxo__host_route_destroy(choice->host);
+    else if (choice->kernel && choice->kernel->release && choice->state)
+        choice->kernel->release(device->handle, choice->state);
+    choice->host = NULL;
+    choice->state = NULL;
+}
