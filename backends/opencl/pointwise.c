@@ -1,0 +1,127 @@
+/* backends/opencl/pointwise.c: ops whose every output element depends on the same element of the inputs.
+ *
+ * Owns: activation, add, bias_add, scale, fill, copy, counter_add.
+ */
+#include "kernels.h"
+
+#include "auxo/tensor.h"
+
+auxo_status ocl_activation_forward_prepare(void *device, const auxo_op *op, const int32_t *parameters, void **state,
+                                           auxo_error *error)
+{
+    ocl_builder b = ocl_build_begin(device, error);
+    const int64_t count = auxo_tensor_element_count(&op->tensors[AUXO_ACTIVATION_Y]);
+    (void)parameters;
+    ocl_build_kernel(&b, "activation", "activation_forward", "-DVEC=%d -DACTIVATION=%d", b.device->vector_width,
+                     (int)op->params.activation.activation);
+    ocl_arg_tensor(&b, &op->tensors[AUXO_ACTIVATION_X]);
+    ocl_arg_tensor(&b, &op->tensors[AUXO_ACTIVATION_Y]);
+    ocl_arg_long(&b, count);
+    ocl_arg_float(&b, op->params.activation.slope);
+    ocl_build_items(&b, ocl_divide_up((uint64_t)count, (uint64_t)b.device->vector_width));
+    return ocl_build_end(&b, state);
+}
+
+auxo_status ocl_activation_backward_prepare(void *device, const auxo_op *op, const int32_t *parameters, void **state,
+                                            auxo_error *error)
+{
+    ocl_builder b = ocl_build_begin(device, error);
+    const int64_t count = auxo_tensor_element_count(&op->tensors[AUXO_ACTIVATION_B_DX]);
+    (void)parameters;
+    ocl_build_kernel(&b, "activation", "activation_backward", "-DVEC=%d -DACTIVATION=%d", b.device->vector_width,
+                     (int)op->params.activation.activation);
+    ocl_arg_tensor(&b, &op->tensors[AUXO_ACTIVATION_B_Y]);
+    ocl_arg_tensor(&b, &op->tensors[AUXO_ACTIVATION_B_DY]);
+    ocl_arg_tensor(&b, &op->tensors[AUXO_ACTIVATION_B_DX]);
+    ocl_arg_long(&b, count);
+    ocl_arg_float(&b, op->params.activation.slope);
+    ocl_build_items(&b, ocl_divide_up((uint64_t)count, (uint64_t)b.device->vector_width));
+    return ocl_build_end(&b, state);
+}
+
+auxo_status ocl_add_prepare(void *device, const auxo_op *op, const int32_t *parameters, void **state, auxo_error *error)
+{
+    ocl_builder b = ocl_build_begin(device, error);
+    const int64_t count = auxo_tensor_element_count(&op->tensors[AUXO_ADD_Y]);
+    (void)parameters;
+    ocl_build_kernel(&b, "add", "add", "-DVEC=%d", b.device->vector_width);
+    ocl_arg_tensor(&b, &op->tensors[AUXO_ADD_A]);
+    ocl_arg_tensor(&b, &op->tensors[AUXO_ADD_B]);
+    ocl_arg_tensor(&b, &op->tensors[AUXO_ADD_Y]);
+    ocl_arg_long(&b, count);
+    ocl_arg_float(&b, op->params.add.alpha);
+    ocl_arg_float(&b, op->params.add.beta);
+    ocl_build_items(&b, ocl_divide_up((uint64_t)count, (uint64_t)b.device->vector_width));
+    return ocl_build_end(&b, state);
+}
+
+auxo_status ocl_fill_prepare(void *device, const auxo_op *op, const int32_t *parameters, void **state,
+                             auxo_error *error)
+{
+    ocl_builder b = ocl_build_begin(device, error);
+    const auxo_tensor *y = &op->tensors[AUXO_FILL_Y];
+    const int64_t count = auxo_tensor_element_count(y);
+    (void)parameters;
+    ocl_build_kernel(&b, "fill", "fill", "-DDTYPE=%d", (int)y->dtype);
+    ocl_arg_tensor(&b, y);
+    ocl_arg_long(&b, count);
+    ocl_arg_float(&b, op->params.fill.value);
+    ocl_build_items(&b, (uint64_t)count);
+    return ocl_build_end(&b, state);
+}
+
+/* Dims and strides right-aligned in four places; missing outer dims are 1. */
+static void align_right(const auxo_tensor *tensor, int64_t dims[4], int64_t strides[4])
+{
+    for (uint32_t i = 0; i < 4; ++i) {
+        dims[i] = 1;
+        strides[i] = 0;
+    }
+    for (uint32_t i = 0; i < tensor->rank; ++i) {
+        dims[4 - tensor->rank + i] = tensor->dims[i];
+        strides[4 - tensor->rank + i] = tensor->strides[i];
+    }
+}
+
+auxo_status ocl_copy_prepare(void *device, const auxo_op *op, const int32_t *parameters, void **state,
+                             auxo_error *error)
+{
+    ocl_builder b = ocl_build_begin(device, error);
+    const auxo_tensor *x = &op->tensors[AUXO_COPY_X];
+    const auxo_tensor *y = &op->tensors[AUXO_COPY_Y];
+    const int64_t count = auxo_tensor_element_count(y);
+    int64_t dims[4], x_strides[4], y_strides[4];
+    const bool exact = x->dtype == y->dtype && op->params.copy.scale == 1.0f && !op->params.copy.accumulate &&
+                       (x->dtype == AUXO_DTYPE_U32 || x->dtype == AUXO_DTYPE_U8);
+    (void)parameters;
+    align_right(x, dims, x_strides);
+    align_right(y, dims, y_strides);
+    ocl_build_kernel(&b, "copy", "copy", "-DX_DTYPE=%d -DY_DTYPE=%d -DEXACT=%d", (int)x->dtype, (int)y->dtype,
+                     (int)exact);
+    ocl_arg_tensor(&b, x);
+    ocl_arg_tensor(&b, y);
+    for (int i = 1; i < 4; ++i)
+        ocl_arg_long(&b, dims[i]);
+    for (int i = 0; i < 4; ++i)
+        ocl_arg_long(&b, x_strides[i]);
+    for (int i = 0; i < 4; ++i)
+        ocl_arg_long(&b, y_strides[i]);
+    ocl_arg_long(&b, count);
+    ocl_arg_float(&b, op->params.copy.scale);
+    ocl_arg_int(&b, op->params.copy.accumulate);
+    ocl_build_items(&b, (uint64_t)count);
+    return ocl_build_end(&b, state);
+}
+
+auxo_status ocl_counter_add_prepare(void *device, const auxo_op *op, const int32_t *parameters, void **state,
+                                    auxo_error *error)
+{
+    ocl_builder b = ocl_build_begin(device, error);
+    (void)parameters;
+    ocl_build_kernel(&b, "counter_add", "counter_add", "%s", "");
+    ocl_arg_tensor(&b, &op->tensors[AUXO_COUNTER_ADD_COUNTER]);
+    for (int i = 0; i < 4; ++i)
+        ocl_arg_uint(&b, op->params.counter_add.increments[i]);
+    ocl_build_items(&b, 4);
+    return ocl_build_end(&b, state);
+}

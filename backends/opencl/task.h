@@ -1,0 +1,63 @@
+/* backends/opencl/task.h: building the launches of one op.
+ *
+ * Owns the builder's contract: calls after a failure do nothing, and ocl_build_end reports the first failure, so that
+ * a prepare function reads as the straight list of its kernels and arguments.
+ */
+#ifndef OCL_TASK_H
+#define OCL_TASK_H
+
+#include "ocl.h"
+
+typedef struct ocl_task ocl_task;
+
+typedef struct ocl_builder {
+    ocl_device *device;
+    ocl_task *task;
+    auxo_error *error;
+    auxo_status status; /* of the first failure */
+    cl_kernel kernel;   /* the one whose arguments are being bound */
+    cl_uint next_arg;
+} ocl_builder;
+
+ocl_builder ocl_build_begin(void *device, auxo_error *error);
+/* Ends the building: *state is the task on success. */
+auxo_status ocl_build_end(ocl_builder *builder, void **state);
+
+/* Starts a launch of `kernel` of program `noun`, compiled with the formatted options. */
+void ocl_build_kernel(ocl_builder *builder, const char *noun, const char *kernel, const char *options, ...)
+    AUXO_PRINTF(4, 5);
+/* Memory that lives as long as the task; size 0 gives NULL. */
+cl_mem ocl_build_scratch(ocl_builder *builder, uint64_t size_bytes);
+/* The same, filled from host memory. */
+cl_mem ocl_build_table(ocl_builder *builder, const void *data, uint64_t size_bytes);
+
+/* The next kernel argument(s). A tensor binds two: its buffer (NULL if absent) and its offset in elements (ulong). */
+void ocl_arg_tensor(ocl_builder *builder, const auxo_tensor *tensor);
+void ocl_arg_memory(ocl_builder *builder, cl_mem memory);
+void ocl_arg_int(ocl_builder *builder, int64_t value); /* kernel type int; fails if it does not fit */
+void ocl_arg_uint(ocl_builder *builder, uint32_t value);
+void ocl_arg_long(ocl_builder *builder, int64_t value); /* kernel type long or ulong */
+void ocl_arg_float(ocl_builder *builder, float value);
+
+/* Ends a launch: at least `count` work-items in one dimension, in groups of the device's choice. The kernel checks its
+ * index. count 0 drops the launch. */
+void ocl_build_items(ocl_builder *builder, uint64_t count);
+/* Ends a launch of groups[] work-groups of exactly group_size[] work-items each. A zero drops the launch. */
+void ocl_build_groups(ocl_builder *builder, cl_uint dims, const uint64_t *groups, const uint64_t *group_size);
+/* One dimension of the former. */
+void ocl_build_groups_1d(ocl_builder *builder, uint64_t groups, uint64_t group_size);
+
+/* The SPI slots of every kernel that is a task. */
+auxo_status ocl_task_enqueue(void *queue, const auxo_op *op, void *state, auxo_error *error);
+void ocl_task_release(void *device, void *state);
+
+/* Type of all prepare slots, and one function per op noun. */
+typedef auxo_status ocl_prepare_function(void *device, const auxo_op *op, const int32_t *parameters, void **state,
+                                         auxo_error *error);
+
+static inline uint64_t ocl_divide_up(uint64_t value, uint64_t divisor)
+{
+    return (value + divisor - 1) / divisor;
+}
+
+#endif
