@@ -20,7 +20,7 @@ auxo_status auxo__device_note(auxo_device *device, auxo_status status, const aux
     if (status == AUXO_DEVICE_LOST && !device->lost) {
         device->lost = true;
         const char *reason = error && error->message[0] ? error->message : auxo_status_text(status);
-        auxo__text_copy(device->lost_reason, sizeof device->lost_reason, reason);
+        auxo__field_copy(device->lost_reason, sizeof device->lost_reason, reason);
         auxo__log(device->runtime, AUXO_LOG_ERROR, "device %s (%s) is lost: %s", device->info.selector,
                   device->info.name, device->lost_reason);
     }

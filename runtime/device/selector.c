@@ -178,7 +178,7 @@ auxo_status auxo__selector_resolve(const auxo_runtime *runtime, const char *sele
     if (strcasecmp(selector, "auto") == 0)
         return resolve_auto(runtime, backend, info, error);
     char name[64];
-    auxo__text_copy(name, sizeof name, selector);
+    auxo__field_copy(name, sizeof name, selector);
     name[strcspn(name, ":")] = '\0';
     const char *colon = strchr(selector, ':');
     if (colon && colon[1] == '\0')

@@ -21,7 +21,7 @@ bool auxo__text_append(char *text, size_t capacity, const char *format, ...)
     return true;
 }
 
-void auxo__text_copy(char *target, size_t capacity, const char *source)
+void auxo__field_copy(char *target, size_t capacity, const char *source)
 {
     size_t length = strlen(source);
     if (length >= capacity)

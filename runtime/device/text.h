@@ -14,7 +14,7 @@
 bool auxo__text_append(char *text, size_t capacity, const char *format, ...) AUXO_PRINTF(3, 4);
 
 /* Copies into a fixed field, cutting what does not fit. */
-void auxo__text_copy(char *target, size_t capacity, const char *source);
+void auxo__field_copy(char *target, size_t capacity, const char *source);
 
 /* Whether `part` occurs in `text`, ignoring ASCII case. An empty part occurs everywhere. */
 bool auxo__text_contains(const char *text, const char *part);

@@ -15,7 +15,7 @@ static auxo_status compile_op(auxo_plan *plan, auxo__plan_op *op, const auxo_pla
         auxo__plan_resolve_tensor(plan, &op->placed.tensors[s]);
     op->skipped = auxo__op_is_empty(&op->placed);
     if (op->skipped) {
-        auxo__text_copy(op->choice.reason, sizeof op->choice.reason, "empty: nothing to compute");
+        auxo__field_copy(op->choice.reason, sizeof op->choice.reason, "empty: nothing to compute");
         return AUXO_OK;
     }
     auxo_status status = auxo__choose_kernel(plan->device, &op->placed, options, &op->choice, error);

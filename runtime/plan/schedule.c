@@ -108,7 +108,7 @@ static auxo_status choose_native(auxo_device *device, const auxo_op *op, bool se
         auxo_status status = try_candidate(device, op, &tried, self_test, &choice->state, trouble, error);
         if (status == AUXO_OK) {
             choice->kernel = tried.kernel;
-            auxo__text_copy(choice->reason, sizeof choice->reason, tried.why);
+            auxo__field_copy(choice->reason, sizeof choice->reason, tried.why);
             if (trouble[0])
                 auxo__text_append(choice->reason, sizeof choice->reason, "; %s", trouble);
             return AUXO_OK;
@@ -117,7 +117,7 @@ static auxo_status choose_native(auxo_device *device, const auxo_op *op, bool se
         if (!may_try_next(status))
             return status;
     }
-    auxo__text_copy(choice->reason, sizeof choice->reason, trouble);
+    auxo__field_copy(choice->reason, sizeof choice->reason, trouble);
     return AUXO_OK;
 }
 
@@ -160,8 +160,8 @@ auxo_status auxo__choose_kernel(auxo_device *device, const auxo_op *op, const au
         return refuse(device, op, choice->reason, last_failure, error);
     }
     char trouble[AUXO__REASON_BYTES];
-    auxo__text_copy(trouble, sizeof trouble, choice->reason);
-    auxo__text_copy(choice->reason, sizeof choice->reason, "host fallback");
+    auxo__field_copy(trouble, sizeof trouble, choice->reason);
+    auxo__field_copy(choice->reason, sizeof choice->reason, "host fallback");
     auxo__text_append(choice->reason, sizeof choice->reason, "; %s", trouble[0] ? trouble : "no native kernel");
     choice->route = AUXO_ROUTE_HOST;
     return auxo__host_route_create(device, op, &choice->host, &choice->kernel, error);

@@ -64,5 +64,6 @@ const auxo_backend auxo__backend_reference = {
     .open = open_device,
     .close = close_device,
     .kernels = lists,
+    .flags = AUXO_BACKEND_ORACLE,
     CPU_HOST_BACKEND_SLOTS,
 };
