@@ -17,7 +17,11 @@
     X("mnist", "mnist", "not stated (commonly CC BY-SA 3.0)", "http://yann.lecun.com/exdb/mnist/", auxo__load_mnist,   \
       "handwritten digits, 28x28 grey, 10 classes, 60,000 + 10,000")                                                   \
     X("fashion-mnist", "fashion-mnist", "MIT", "https://github.com/zalandoresearch/fashion-mnist",                     \
-      auxo__load_fashion_mnist, "clothes, 28x28 grey, 10 classes, 60,000 + 10,000")
+      auxo__load_fashion_mnist, "clothes, 28x28 grey, 10 classes, 60,000 + 10,000")                                    \
+    X("cifar-10", "cifar-10", "not stated (cite Krizhevsky 2009)", "https://www.cs.toronto.edu/~kriz/cifar.html",      \
+      auxo__load_cifar_10, "photographs, 32x32 colour, 10 classes, 50,000 + 10,000")                                   \
+    X("cifar-100", "cifar-100", "not stated (cite Krizhevsky 2009)", "https://www.cs.toronto.edu/~kriz/cifar.html",    \
+      auxo__load_cifar_100, "photographs, 32x32 colour, 100 fine classes, 50,000 + 10,000")
 
 static const auxo_dataset_entry ENTRIES[] = {
 #define CATALOG_ENTRY(name_, folder_, licence_, url_, loader_, summary_)                                               \

@@ -14,5 +14,7 @@ typedef auxo_status auxo__loader(const auxo_data_options *options, auxo_dataset 
 auxo__loader auxo__load_glyphs;
 auxo__loader auxo__load_mnist;
 auxo__loader auxo__load_fashion_mnist;
+auxo__loader auxo__load_cifar_10;
+auxo__loader auxo__load_cifar_100;
 
 #endif
