@@ -1,0 +1,153 @@
+/* auxo/multiscale.h: hierarchical multi-scale training (Dorneanu et al. 2023; conference version with the reactor).
+ *
+ * The layers with weights are the leaves of a binary tree. Every node has a scaling factor theta = 1; the loss's
+ * sensitivity to it says how much that block of the network matters now. A randomised walk from the root picks one
+ * layer, which alone is trained for a while; then the sensitivities are taken again. Equation numbers are the paper's.
+ */
+#ifndef AUXO_MULTISCALE_H
+#define AUXO_MULTISCALE_H
+
+#include "auxo/train.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- the tree ---------------------------------------------------------------------------------------------------- */
+/* A block of weight layers [layer_begin, layer_end), or, inside one layer, units [unit_begin, unit_end). */
+typedef struct auxo_tree_node {
+    uint32_t layer_begin, layer_end; /* weight layers, counted from 0 */
+    uint32_t unit_begin, unit_end;   /* all units of the layer unless the node lies inside one layer */
+    int32_t parent, left, right;     /* node indices; -1: none */
+    uint32_t depth;                  /* 0 for the root */
+} auxo_tree_node;
+
+typedef struct auxo_tree {
+    uint32_t layer_count;
+    uint32_t *unit_counts;  /* (layer_count) */
+    uint32_t *unit_offsets; /* (layer_count + 1): of a layer's first unit in a list of all units */
+    uint32_t node_count, depth;
+    auxo_tree_node *nodes; /* node 0 is the root; parents come before children */
+} auxo_tree;
+
+/* Bisects recursively; uneven sets split floor/ceil, the left one smaller. `split_units` continues inside each layer
+ * down to single units (sec. 4.1). level_limit > 0 stops at that depth; more than the tree has is an error. */
+auxo_status auxo_tree_create(uint32_t layer_count, const uint32_t *unit_counts, bool split_units, uint32_t level_limit,
+                             auxo_tree **tree, auxo_error *error);
+void auxo_tree_destroy(auxo_tree *tree);
+
+/* ---- options ------------------------------------------------------------------------------------------------------
+ */
+typedef enum auxo_theta_placement {
+    AUXO_THETA_ON_WEIGHTS /* sec. 3.3, default */,
+    AUXO_THETA_ON_OUTPUTS /* eq. 2 */
+} auxo_theta_placement;
+typedef enum auxo_difference {
+    AUXO_DIFFERENCE_EXACT,               /* from one backward pass */
+    AUXO_DIFFERENCE_FORWARD,             /* (38) */
+    AUXO_DIFFERENCE_BACKWARD_AS_PRINTED, /* Algorithm 1: (L(1 - eps) - L(1)) / eps, wrong sign as printed */
+    AUXO_DIFFERENCE_CENTRAL              /* (7), (39) */
+} auxo_difference;
+typedef enum auxo_multiscale_order {
+    AUXO_MULTISCALE_BACKPROPAGATION, /* no selection: all layers, the baseline */
+    AUXO_MULTISCALE_FIRST,           /* (21) */
+    AUXO_MULTISCALE_SECOND           /* (37) */
+} auxo_multiscale_order;
+
+typedef struct auxo_multiscale_options {
+    auxo_multiscale_order order;
+    auxo_theta_placement theta_on;
+    auxo_difference difference;
+    bool greedy;            /* take the larger side instead of drawing */
+    bool split_units;       /* the tree continues down to units; selection stops at the layer that holds them */
+    uint32_t level_limit;   /* 0: none */
+    double epsilon;         /* perturbation of theta for first-order differences; > 0 */
+    double second_step;     /* step of second-order differences; 0: eq. (43) */
+    uint32_t epochs;        /* per iteration, E */
+    uint32_t iterations;    /* at most */
+    double inner_tolerance; /* (44); 0: none */
+    double tolerance;       /* (45); 0: none */
+    uint32_t check_every;   /* iterations between checks of (45); 1 by default, the paper's code had 50 */
+    auxo_optimizer_config optimizer;
+    uint64_t seed;
+    bool standardize;         /* inputs and targets by the training set's statistics */
+    const volatile int *stop; /* != 0: stop between chunks of epochs with INTERRUPTED; may be NULL */
+} auxo_multiscale_options;
+
+/* Defaults: first order, on weights, exact, epsilon 1e-3, 1000 epochs, 100 iterations, sgd lr 0.01, standardised. */
+void auxo_multiscale_options_init(auxo_multiscale_options *options);
+
+/* ---- results ------------------------------------------------------------------------------------------------------
+ */
+typedef struct auxo_multiscale_iteration {
+    uint32_t iteration;              /* 1 for the first */
+    uint32_t layer_begin, layer_end; /* trained weight layers */
+    uint32_t epochs;                 /* really run */
+    double loss;                     /* training loss after the iteration */
+    double layer_gradient_max;       /* |dMSE/dW_layer|_inf at its last epoch */
+    double network_gradient_max;     /* |dMSE/dW_network|_inf when last checked */
+    double selection_seconds, training_seconds;
+    bool converged; /* (45) holds */
+} auxo_multiscale_iteration;
+
+typedef struct auxo_multiscale auxo_multiscale;
+
+/* `model` is borrowed; data sets are copied to the device. Plain fully connected models no wider than
+ * AUXO_MLP_WIDTH_MAX run on the fused operators, all others through the layer plans, behind the same calls.
+ * Errors: no weight layers, epsilon <= 0, a level limit deeper than the tree, data that is not finite (row, column). */
+auxo_status auxo_multiscale_create(auxo_model *model, const auxo_dataset *train, const auxo_dataset *test,
+                                   const auxo_multiscale_options *options, auxo_multiscale **multiscale,
+                                   auxo_error *error);
+void auxo_multiscale_destroy(auxo_multiscale *multiscale);
+const auxo_tree *auxo_multiscale_tree(const auxo_multiscale *multiscale);
+/* "fused" or "layers". */
+const char *auxo_multiscale_engine(const auxo_multiscale *multiscale);
+/* Whether every hidden activation is positively homogeneous and there is no bias: then all layer sensitivities are
+ * equal and selection is uniform; worth a warning. */
+bool auxo_multiscale_is_degenerate(const auxo_multiscale *multiscale);
+
+/* Selects and trains once. Errors: NOT_FINITE names iteration and epoch; weights are then those before the iteration.
+ */
+auxo_status auxo_multiscale_iterate(auxo_multiscale *multiscale, auxo_multiscale_iteration *iteration,
+                                    auxo_error *error);
+/* Iterates done so far, and setting them when resuming (the draws depend on seed and iteration only). */
+uint32_t auxo_multiscale_iteration_count(const auxo_multiscale *multiscale);
+void auxo_multiscale_set_iteration_count(auxo_multiscale *multiscale, uint32_t count);
+auxo_optimizer *auxo_multiscale_optimizer(auxo_multiscale *multiscale);
+
+/* First-order sensitivities dL/dtheta of every node, signed; values (node_count). */
+auxo_status auxo_multiscale_sensitivities(auxo_multiscale *multiscale, auxo_difference difference, double epsilon,
+                                          double *values, auxo_error *error);
+/* Mean gradients (35)-(36) of every node with a sibling, and, if wanted, the second derivatives they are made of:
+ * values[i] = b + d + 2e seen from node i; own[i] = d2L/dtheta_i^2; mixed[i] = d2L/(dtheta_i dtheta_sibling).
+ * `difference` EXACT uses Hessian-vector products, the others (38)-(42). The root gets NaN. own, mixed may be NULL. */
+auxo_status auxo_multiscale_second_order(auxo_multiscale *multiscale, auxo_difference difference, double step,
+                                         double *values, double *own, double *mixed, auxo_error *error);
+
+/* Loss and |dMSE/dW|_inf of the whole network on the training set. */
+auxo_status auxo_multiscale_gradient_norm(auxo_multiscale *multiscale, double *loss, double *gradient_max,
+                                          auxo_error *error);
+/* Loss in inference on train and test set; NaN for test if there is none. */
+auxo_status auxo_multiscale_evaluate(auxo_multiscale *multiscale, double *train_loss, double *test_loss,
+                                     auxo_error *error);
+
+/* ---- selection, testable by itself ---------------------------------------------------------------------------------
+ */
+/* Probability of the left branch, |l| / (|l| + |r|), 0/0 = 1/2; NaN operands are an internal error of the caller. */
+double auxo_branch_probability(double left, double right);
+/* Walks from the root to a leaf, or to the node that holds a single layer. values: one per node. draw(user, k) gives
+ * the k-th uniform number of the walk; left if probability >= draw, or the larger if greedy. Returns the node. */
+uint32_t auxo_tree_select(const auxo_tree *tree, const double *values, bool greedy,
+                          double (*draw)(void *user, uint32_t k), void *user);
+
+/* ---- trivial baselines ----------------------------------------------------------------------------------------------
+ */
+/* Test (or train, if test is NULL) mean squared error of the constant predictor and of linear least squares with
+ * intercept, in the units the multi-scale loss uses (standardised if asked). Host, double. */
+auxo_status auxo_baseline_losses(const auxo_dataset *train, const auxo_dataset *test, bool standardize,
+                                 double *constant_loss, double *linear_loss, auxo_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,49 @@
+/* runtime/multiscale/engine_layers.h: the layer engine's state, shared by engine_layers.c (running) and
+ * engine_layers_theta.c (derivatives with respect to theta). Nobody else includes it.
+ */
+#ifndef AUXO_ENGINE_LAYERS_H
+#define AUXO_ENGINE_LAYERS_H
+
+#include "multiscale_internal.h"
+
+typedef struct sample_set {
+    int64_t row_count;
+    auxo_buffer *features; /* (rows, C, H, W) f32 */
+    auxo_buffer *targets;  /* (rows, outputs) f32, or labels u32 (rows) */
+} sample_set;
+
+typedef struct engine_layers {
+    multiscale_engine base;
+    auxo_model *model;
+    const auxo_tree *tree;
+    auxo_device *device;
+    auxo_queue *queue;
+    uint32_t *weight_layers;
+    bool classes;
+    uint32_t output_count;
+    uint64_t weight_count;
+    sample_set train, test;
+    auxo_buffer *prefix;  /* output of the last frozen layer for all training rows */
+    auxo_buffer *total;   /* sum of batch gradients (weight_count) */
+    auxo_buffer *saved;   /* unperturbed weights (weight_count) */
+    auxo_buffer *results; /* f32[3]: loss hi, lo, gradient max */
+    auxo_plan *gradient_plan, *train_loss_plan, *test_loss_plan;
+    range_trainer *trainer;
+    float *weights, *scratch; /* host (weight_count) */
+} engine_layers;
+
+auxo_status auxo__engine_layers_full_gradient(multiscale_engine *base, double *loss, double *gradient_max,
+                                              auxo_error *error);
+/* Mean loss of the model as it is on the training set. */
+auxo_status auxo__engine_layers_train_loss(engine_layers *engine, double *loss, auxo_error *error);
+
+auxo_status auxo__engine_layers_unit_sensitivities(multiscale_engine *base, auxo_theta_placement theta_on,
+                                                   double *values, auxo_error *error);
+auxo_status auxo__engine_layers_theta_losses(multiscale_engine *base, auxo_theta_placement theta_on,
+                                             const theta_mask *masks, uint32_t mask_count, double *losses,
+                                             auxo_error *error);
+auxo_status auxo__engine_layers_second_derivatives(multiscale_engine *base, auxo_theta_placement theta_on,
+                                                   const auxo_tree_node *const *nodes, uint32_t count, double *matrix,
+                                                   auxo_error *error);
+
+#endif

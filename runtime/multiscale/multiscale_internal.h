@@ -1,0 +1,151 @@
+/* runtime/multiscale/multiscale_internal.h: what the files of this folder share.
+ *
+ * The engine is the seam between the algorithm (tree, selection, loops: loop.c, sensitivity.c) and the two ways of
+ * running a network: fused narrow-network operators (engine_mlp*.c) and layer plans (engine_layers*.c).
+ */
+#ifndef AUXO_MULTISCALE_INTERNAL_H
+#define AUXO_MULTISCALE_INTERNAL_H
+
+#include "auxo/multiscale.h"
+
+/* ---- walk ----------------------------------------------------------------------------------------------------------
+ */
+typedef struct tree_walk {
+    /* Values of the two children of a node; computed only for nodes on the path. */
+    auxo_status (*branch)(void *user, uint32_t node, double *left, double *right, auxo_error *error);
+    double (*draw)(void *user, uint32_t k); /* k-th uniform number */
+    void *user;
+} tree_walk;
+
+auxo_status auxo__tree_walk(const auxo_tree *tree, bool greedy, const tree_walk *walk, uint32_t *selected,
+                            auxo_error *error);
+
+/* ---- engine --------------------------------------------------------------------------------------------------------
+ */
+/* theta of up to two disjoint nodes set to a factor, all others 1. */
+typedef struct theta_mask {
+    uint32_t node_count; /* 0: the unperturbed network */
+    const auxo_tree_node *nodes[2];
+    double factors[2];
+} theta_mask;
+
+typedef struct train_request {
+    uint32_t layer_begin, layer_end; /* weight layers to train */
+    uint32_t epochs;
+    double tolerance; /* on |dMSE/dW_layer|_inf; 0: none */
+    const volatile int *stop;
+} train_request;
+
+typedef struct train_outcome {
+    uint32_t epochs;
+    double loss;         /* before the last update */
+    double gradient_max; /* of the last update's gradient; NaN if it was not watched */
+} train_outcome;
+
+typedef struct multiscale_engine multiscale_engine;
+typedef struct multiscale_engine_ops {
+    const char *name;
+    void (*destroy)(multiscale_engine *engine);
+    /* Gradient of all weights at theta = 1, left on the device; loss and |dMSE/dW|_inf. */
+    auxo_status (*full_gradient)(multiscale_engine *engine, double *loss, double *gradient_max, auxo_error *error);
+    /* dL/dtheta of every single unit from the last full_gradient; values (all units). */
+    auxo_status (*unit_sensitivities)(multiscale_engine *engine, auxo_theta_placement theta_on, double *values,
+                                      auxo_error *error);
+    /* losses (mask_count) of the perturbed networks on the training set. */
+    auxo_status (*theta_losses)(multiscale_engine *engine, auxo_theta_placement theta_on, const theta_mask *masks,
+                                uint32_t mask_count, double *losses, auxo_error *error);
+    /* matrix[i * count + j] = d2L / dtheta_i dtheta_j of the given nodes, exact. Needs a full_gradient before. */
+    auxo_status (*second_derivatives)(multiscale_engine *engine, auxo_theta_placement theta_on,
+                                      const auxo_tree_node *const *nodes, uint32_t count, double *matrix,
+                                      auxo_error *error);
+    auxo_status (*train)(multiscale_engine *engine, const train_request *request, train_outcome *outcome,
+                         auxo_error *error);
+    auxo_status (*evaluate)(multiscale_engine *engine, double *train_loss, double *test_loss, auxo_error *error);
+} multiscale_engine_ops;
+
+struct multiscale_engine {
+    const multiscale_engine_ops *ops;
+};
+
+typedef struct engine_inputs {
+    auxo_model *model;
+    auxo_optimizer *optimizer;
+    const auxo_dataset *train, *test; /* test may be NULL */
+    const auxo_tree *tree;
+    bool standardize;
+} engine_inputs;
+
+/* Fills in the description of a plain chain of dense layers no wider than AUXO_MLP_WIDTH_MAX; false if the model is
+ * anything else. widths has room for layer_count + 1, activations for layer_count entries of the model. */
+bool auxo__mlp_from_model(const auxo_model *model, uint32_t *widths, auxo_activation *activations, auxo_mlp *mlp);
+
+auxo_status auxo__engine_mlp_create(const engine_inputs *inputs, multiscale_engine **engine, auxo_error *error);
+auxo_status auxo__engine_layers_create(const engine_inputs *inputs, multiscale_engine **engine, auxo_error *error);
+
+/* ---- weight layers
+ * ---------------------------------------------------------------------------------------------------- */
+/* The model's layers that have units and weights (dense, conv2d), in order; layers has room for all. Returns the count.
+ */
+uint32_t auxo__weight_layers(const auxo_model_desc *desc, uint32_t *layers);
+
+/* ---- trainer of a range of weights (range_trainer.c)
+ * -------------------------------------------------------------------- */
+/* One epoch, appended to a plan: gradient of the range into the model's gradient buffer and loss into loss f32[2]. */
+typedef auxo_status append_gradient(void *user, auxo_plan *plan, uint32_t layer_begin, uint32_t layer_end,
+                                    const auxo_tensor *loss, auxo_error *error);
+typedef struct range_trainer range_trainer;
+
+/* Trains ranges of weights with many epochs per submission; keeps one compiled plan per range. */
+auxo_status auxo__range_trainer_create(auxo_model *model, auxo_optimizer *optimizer, append_gradient *append,
+                                       void *user, range_trainer **trainer, auxo_error *error);
+void auxo__range_trainer_destroy(range_trainer *trainer);
+/* offset, count: the flat weights of the requested layers. */
+auxo_status auxo__range_trainer_run(range_trainer *trainer, const train_request *request, uint64_t offset,
+                                    uint64_t count, train_outcome *outcome, auxo_error *error);
+
+/* ---- data
+ * -------------------------------------------------------------------------------------------------------------- */
+/* Features and real targets of a set as standardised f32 rows on the device, with the training set's statistics if
+ * `standardize`. *features, *targets are new buffers. */
+auxo_status auxo__upload_regression(auxo_queue *queue, const auxo_dataset *dataset, const auxo_dataset *statistics,
+                                    bool standardize, auxo_buffer **features, auxo_buffer **targets, auxo_error *error);
+/* Host rows, standardised, double: features (rows, channels*h*w), targets (rows, outputs); malloc'ed. Class labels
+ * become one-hot targets. Errors: FORMAT names row and column of a value that is not finite. */
+auxo_status auxo__standardized_rows(const auxo_dataset *dataset, const auxo_dataset *statistics, bool standardize,
+                                    float **features, float **targets, size_t *feature_count, size_t *target_count,
+                                    auxo_error *error);
+
+/* ---- sensitivity.c
+ * -------------------------------------------------------------------------------------------------------- */
+double auxo__default_second_step(void);
+/* First-order value of the given nodes by differences, all masks in one call. */
+auxo_status auxo__first_differences(multiscale_engine *engine, auxo_theta_placement theta_on,
+                                    auxo_difference difference, double epsilon, const auxo_tree_node *const *nodes,
+                                    uint32_t count, double *values, auxo_error *error);
+/* Sums of unit values over a node's units. */
+double auxo__node_sum(const auxo_tree *tree, const auxo_tree_node *node, const double *unit_values);
+
+typedef struct pair_second_order {
+    double first[2]; /* b, c */
+    double own[2];   /* 2e, 2f */
+    double mixed;    /* d */
+    double mean[2];  /* (35), (36) */
+} pair_second_order;
+/* first: the pair's first-order values if already known (exact), else NULL. */
+auxo_status auxo__pair_second_order(multiscale_engine *engine, auxo_theta_placement theta_on,
+                                    auxo_difference difference, double step, const auxo_tree_node *const pair[2],
+                                    const double *first, pair_second_order *result, auxo_error *error);
+
+struct auxo_multiscale {
+    auxo_model *model;
+    auxo_optimizer *optimizer;
+    auxo_multiscale_options options;
+    auxo_tree *tree;
+    multiscale_engine *engine;
+    uint32_t *weight_layers; /* model layer of each weight layer */
+    double *unit_values;     /* scratch (all units) */
+    uint32_t iteration;
+    bool degenerate;
+};
+
+#endif
