@@ -69,8 +69,15 @@ typedef struct auxo_layer {
     float rate;                             /* dropout */
     float epsilon, momentum;                /* batch_norm; 1e-5, 0.1 */
     auxo_initializer initializer;
-    int64_t output_dims[3];                 /* per sample (C, H, W), or (features, 1, 1); filled in by finish */
+    int64_t output_dims[3];                 /* per sample (C, H, W), or (features, 1, 1); given for the input, else
+                                               filled in by finish */
 } auxo_layer;
+
+const char *auxo_layer_noun(auxo_layer_kind kind);
+const char *auxo_initializer_noun(auxo_initializer initializer);
+/* Finds by noun. Errors: NOT_FOUND with the nearest noun. */
+auxo_status auxo_layer_kind_find(const char *noun, auxo_layer_kind *kind, auxo_error *error);
+auxo_status auxo_initializer_find(const char *noun, auxo_initializer *initializer, auxo_error *error);
 
 /* A description: layer 0 is the input. Owns its array. */
 typedef struct auxo_model_desc {
@@ -82,12 +89,28 @@ typedef struct auxo_model_desc {
 void auxo_model_desc_init(auxo_model_desc *desc);
 void auxo_model_desc_deinit(auxo_model_desc *desc);
 auxo_status auxo_model_desc_copy(const auxo_model_desc *source, auxo_model_desc *target, auxo_error *error);
-/* Appends a layer (a zero `groups`, `stride_*`, `dilation_*` counts as 1) and returns its index in *index. */
+/* Appends a layer and returns its index in *index (NULL is allowed). What is zero takes its default: groups, stride and
+ * dilation 1; batch norm epsilon 1e-5, momentum 0.1; slope 0.01 (leaky_relu) or 1 (elu); an empty name "<kind><index>". */
 auxo_status auxo_model_desc_add(auxo_model_desc *desc, const auxo_layer *layer, uint32_t *index, auxo_error *error);
-/* Infers and checks all shapes. Errors name the layer and the shapes that do not fit. */
+/* Infers and checks all shapes; every layer but the last must be read by a later one. Errors name the layer and the
+ * shapes that do not fit. */
 auxo_status auxo_model_desc_finish(auxo_model_desc *desc, auxo_error *error);
-/* A built-in name for inputs (c,h,w) and `outputs` outputs: "mlp:4-5-5-2" (sizes must agree with c*h*w and outputs),
- * "mlp:hidden,hidden" is an error; "lenet5", "autosize-cnn", "resnet18", "vgg-small"; or the path of a JSON file. */
+/* Index of the layer of that name, or UINT32_MAX. */
+uint32_t auxo_model_desc_find(const auxo_model_desc *desc, const char *name);
+/* Layers whose units must change together: group[l] (layer_count entries) is the lowest layer whose output channels are
+ * the same as layer l's one for one (through activation, batch norm, pooling, dropout, residual add, depthwise).
+ * resizable[l] (may be NULL): whether a unit edit of the group is possible; false for groups that hold the input, the
+ * output, a concat, or a flatten of images. */
+auxo_status auxo_model_desc_unit_groups(const auxo_model_desc *desc, uint32_t *group, bool *resizable,
+                                        auxo_error *error);
+/* A built-in name for inputs (c,h,w) and `outputs` outputs, finished:
+ *   "mlp:4-5-5-2[:option...]"  sizes must agree with c*h*w and outputs; tanh hidden layers, linear output, Glorot uniform;
+ *                              options: an activation, an initialiser, or "nobias";
+ *   "lenet5[:activation]"      44,426 weights on 28x28x1 and 10 classes (SPEC: port-Hamiltonian optimiser);
+ *   "autosize-cnn[:100-100-100-100-100]", "autosize-mlp[:100-100-100-100-100]" (SPEC: dynamic auto-sizing);
+ *   "resnet18", "resnet18-imagenet" (the stem of CIFAR or of ImageNet), "vgg-small";
+ *   "conv:64[:kernel]"         one convolution with batch norm and relu, global pooling, dense (SPEC: ResBuilder);
+ * or the path of a JSON file. Errors: NOT_FOUND with the nearest name; INVALID_ARGUMENT names the sizes that disagree. */
 auxo_status auxo_model_desc_load(const char *name, int64_t c, int64_t h, int64_t w, uint32_t outputs,
                                  auxo_model_desc *desc, auxo_error *error);
 /* JSON both ways; *text is allocated with malloc. */
@@ -95,6 +118,13 @@ auxo_status auxo_model_desc_to_json(const auxo_model_desc *desc, char **text, au
 auxo_status auxo_model_desc_from_json(const char *text, auxo_model_desc *desc, auxo_error *error);
 
 typedef struct auxo_model auxo_model;
+
+/* What was done to the data a model was trained on; stored with the model, applied by evaluation and prediction. */
+typedef struct auxo_preprocessing {
+    uint32_t channel_count, target_count; /* 0: none */
+    float *means, *inverse_stds;          /* inputs (after u8 / 255) */
+    float *target_means, *target_inverse_stds;
+} auxo_preprocessing;
 
 /* One named parameter tensor. */
 typedef struct auxo_param {
@@ -134,11 +164,14 @@ void auxo_model_layer_range(const auxo_model *model, uint32_t layer, uint64_t *o
 auxo_status auxo_model_forward_flops(const auxo_model *model, uint64_t *flops, auxo_error *error);
 /* Counts increased by every resize: plans made before are stale. */
 uint64_t auxo_model_structure_version(const auxo_model *model);
+const auxo_preprocessing *auxo_model_preprocessing(const auxo_model *model);
+/* Replaces it; the arrays are copied. NULL: none. */
+auxo_status auxo_model_set_preprocessing(auxo_model *model, const auxo_preprocessing *preprocessing, auxo_error *error);
 
 /* ---- building plans -------------------------------------------------------------------------------------------- */
 typedef struct auxo_forward {
-    bool training;            /* dropout and batch statistics */
-    auxo_tensor input;        /* (batch, C, H, W) or (batch, features) */
+    bool training;            /* dropout and batch statistics (batch norm below backward_stop uses its running ones) */
+    auxo_tensor input;        /* (batch, C, H, W) or (batch, features); any contiguous shape of that many elements */
     auxo_tensor counter;      /* COUNTER for dropout; may be absent in inference */
     uint64_t seed;            /* dropout */
     uint32_t begin_layer;     /* input holds the output of layer begin_layer; 0: the model's input */
@@ -150,7 +183,8 @@ typedef struct auxo_activations auxo_activations; /* the layer outputs inside on
 /* Appends the forward pass. *activations: destroy it after the plan is compiled or backward is added. */
 auxo_status auxo_model_add_forward(auxo_model *model, auxo_plan *plan, const auxo_forward *forward,
                                    auxo_activations **activations, auxo_error *error);
-/* Output of a layer (the last: the model's output). */
+/* Output of a layer (the last: the model's output): (batch, C, H, W), or (batch, features) when H = W = 1. Absent for
+ * layers before begin_layer. */
 auxo_tensor auxo_activations_output(const auxo_activations *activations, uint32_t layer);
 void auxo_activations_destroy(auxo_activations *activations);
 /* Appends the backward pass from the gradient of the model's output; writes the gradients of all parameters of layers

@@ -150,14 +150,6 @@ const auxo_plan *auxo_trainer_plan(const auxo_trainer *trainer);
 auxo_status auxo_model_predict(auxo_model *model, const auxo_dataset *dataset, uint32_t batch, bool softmax,
                                float *outputs, auxo_error *error);
 
-/* ---- preprocessing stored with a model ----------------------------------------------------------------------------- */
-typedef struct auxo_preprocessing {
-    uint32_t channel_count, target_count;    /* 0: none */
-    float *means, *inverse_stds;             /* inputs (after u8 / 255) */
-    float *target_means, *target_inverse_stds;
-} auxo_preprocessing;
-const auxo_preprocessing *auxo_model_preprocessing(const auxo_model *model);
-
 /* ---- files ---------------------------------------------------------------------------------------------------------- */
 /* Weights, statistics and description as one safetensors file (description and preprocessing as JSON in its metadata),
  * written to a temporary file, synced and renamed. */

@@ -1,0 +1,181 @@
+/* builtin_conv.c: convolutional built-in networks without residual connections: lenet5 (after LeCun et al. 1998, with
+ * relu and max pooling), autosize-cnn (dynamic auto-sizing), vgg-small (after Simonyan and Zisserman 2015), conv (the
+ * smallest start for residual growth).
+ */
+#include "model_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static auxo_layer conv_layer(const char *name, uint32_t filters, int32_t kernel, int32_t stride, int32_t pad)
+{
+    auxo_layer layer = {.kind = AUXO_LAYER_CONV2D,
+                        .units = filters,
+                        .kernel_h = kernel,
+                        .kernel_w = kernel,
+                        .stride_h = stride,
+                        .stride_w = stride,
+                        .pad_h = pad,
+                        .pad_w = pad};
+    snprintf(layer.name, sizeof layer.name, "%s", name);
+    return layer;
+}
+
+static auxo_layer pool_layer(const char *name)
+{
+    auxo_layer layer = {
+        .kind = AUXO_LAYER_POOL2D, .kernel_h = 2, .kernel_w = 2, .stride_h = 2, .stride_w = 2, .pool = AUXO_POOL_MAX};
+    snprintf(layer.name, sizeof layer.name, "%s", name);
+    return layer;
+}
+
+static auxo_status add_layers(const auxo__builtin_request *request, const auxo_layer *layers, size_t count,
+                              auxo_model_desc *desc, auxo_error *error)
+{
+    auxo_status status = auxo__builtin_input(request, desc, error);
+    for (size_t i = 0; status == AUXO_OK && i < count; i++)
+        status = auxo__builtin_chain(desc, &layers[i], error);
+    return status;
+}
+
+auxo_status auxo__builtin_lenet5(const auxo__builtin_request *request, auxo_model_desc *desc, auxo_error *error)
+{
+    auxo_activation activation = AUXO_ACTIVATION_RELU;
+    if (request->options) {
+        auxo_status status = auxo_activation_find(request->options, &activation, error);
+        if (status != AUXO_OK)
+            return status;
+    }
+    auxo_layer layers[] = {
+        conv_layer("conv1", 6, 5, 1, 0),
+        pool_layer("pool1"),
+        conv_layer("conv2", 16, 5, 1, 0),
+        pool_layer("pool2"),
+        {.name = "flatten", .kind = AUXO_LAYER_FLATTEN},
+        {.name = "dense1", .kind = AUXO_LAYER_DENSE, .units = 120},
+        {.name = "dense2", .kind = AUXO_LAYER_DENSE, .units = 84},
+        {.name = "dense3", .kind = AUXO_LAYER_DENSE, .units = request->outputs},
+    };
+    enum { COUNT = sizeof layers / sizeof *layers };
+    for (size_t i = 0; i < COUNT; i++)
+        if (layers[i].units > 0) {
+            layers[i].bias = true;
+            layers[i].activation = i + 1 < COUNT ? activation : AUXO_ACTIVATION_IDENTITY;
+            layers[i].initializer = AUXO_INITIALIZER_GLOROT_UNIFORM;
+        }
+    return add_layers(request, layers, COUNT, desc, error);
+}
+
+auxo_status auxo__builtin_autosize_cnn(const auxo__builtin_request *request, auxo_model_desc *desc, auxo_error *error)
+{
+    enum { HIDDEN_COUNT = 5 };
+    uint32_t sizes[HIDDEN_COUNT] = {100, 100, 100, 100, 100}, count = HIDDEN_COUNT;
+    const char *rest = "";
+    if (request->options) {
+        auxo_status status = auxo__parse_sizes(request->options, sizes, HIDDEN_COUNT, &count, &rest, error);
+        if (status != AUXO_OK)
+            return status;
+    }
+    if (count != HIDDEN_COUNT || *rest)
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "give %d sizes, as in 100-100-100-100-100",
+                              (int)HIDDEN_COUNT);
+    auxo_layer layers[] = {
+        conv_layer("conv1", sizes[0], 3, 1, 1),
+        conv_layer("conv2", sizes[1], 3, 2, 1),
+        {.name = "dropout1", .kind = AUXO_LAYER_DROPOUT, .rate = 0.2f},
+        conv_layer("conv3", sizes[2], 3, 1, 1),
+        conv_layer("conv4", sizes[3], 3, 2, 1),
+        {.name = "dropout2", .kind = AUXO_LAYER_DROPOUT, .rate = 0.5f},
+        {.name = "flatten", .kind = AUXO_LAYER_FLATTEN},
+        {.name = "dense1", .kind = AUXO_LAYER_DENSE, .units = sizes[4]},
+        {.name = "dense2", .kind = AUXO_LAYER_DENSE, .units = request->outputs},
+    };
+    enum { COUNT = sizeof layers / sizeof *layers };
+    for (size_t i = 0; i < COUNT; i++)
+        if (layers[i].units > 0) {
+            layers[i].bias = true;
+            layers[i].activation = i + 1 < COUNT ? AUXO_ACTIVATION_SELU : AUXO_ACTIVATION_IDENTITY;
+            layers[i].initializer = AUXO_INITIALIZER_LECUN_NORMAL;
+        }
+    return add_layers(request, layers, COUNT, desc, error);
+}
+
+/* Convolution without bias, then batch norm with relu. */
+static auxo_status add_conv_block(auxo_model_desc *desc, uint32_t number, uint32_t filters, int32_t kernel,
+                                  auxo_error *error)
+{
+    char name[32];
+    snprintf(name, sizeof name, "conv%u", number);
+    auxo_layer conv = conv_layer(name, filters, kernel, 1, kernel / 2);
+    conv.initializer = AUXO_INITIALIZER_HE_NORMAL;
+    auxo_layer norm = {.kind = AUXO_LAYER_BATCH_NORM, .activation = AUXO_ACTIVATION_RELU};
+    snprintf(norm.name, sizeof norm.name, "norm%u", number);
+    auxo_status status = auxo__builtin_chain(desc, &conv, error);
+    if (status == AUXO_OK)
+        status = auxo__builtin_chain(desc, &norm, error);
+    return status;
+}
+
+static auxo_status add_dense(auxo_model_desc *desc, const char *name, uint32_t units, auxo_activation activation,
+                             auxo_error *error)
+{
+    auxo_layer dense = {.kind = AUXO_LAYER_DENSE,
+                        .units = units,
+                        .bias = true,
+                        .activation = activation,
+                        .initializer = AUXO_INITIALIZER_GLOROT_UNIFORM};
+    snprintf(dense.name, sizeof dense.name, "%s", name);
+    return auxo__builtin_chain(desc, &dense, error);
+}
+
+auxo_status auxo__builtin_vgg_small(const auxo__builtin_request *request, auxo_model_desc *desc, auxo_error *error)
+{
+    static const uint32_t filters[] = {32, 64, 128};
+    if (request->options)
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "it takes no options");
+    auxo_status status = auxo__builtin_input(request, desc, error);
+    for (uint32_t stage = 0; status == AUXO_OK && stage < 3; stage++) {
+        status = add_conv_block(desc, 2 * stage + 1, filters[stage], 3, error);
+        if (status == AUXO_OK)
+            status = add_conv_block(desc, 2 * stage + 2, filters[stage], 3, error);
+        char name[32];
+        snprintf(name, sizeof name, "pool%u", stage + 1);
+        auxo_layer pool = pool_layer(name);
+        if (status == AUXO_OK)
+            status = auxo__builtin_chain(desc, &pool, error);
+    }
+    auxo_layer flatten = {.name = "flatten", .kind = AUXO_LAYER_FLATTEN};
+    if (status == AUXO_OK)
+        status = auxo__builtin_chain(desc, &flatten, error);
+    if (status == AUXO_OK)
+        status = add_dense(desc, "dense1", 128, AUXO_ACTIVATION_RELU, error);
+    if (status == AUXO_OK)
+        status = add_dense(desc, "dense2", request->outputs, AUXO_ACTIVATION_IDENTITY, error);
+    return status;
+}
+
+auxo_status auxo__builtin_conv(const auxo__builtin_request *request, auxo_model_desc *desc, auxo_error *error)
+{
+    uint32_t filters = 64, count = 1, kernel = 3;
+    const char *rest = "";
+    auxo_status status = AUXO_OK;
+    if (request->options)
+        status = auxo__parse_sizes(request->options, &filters, 1, &count, &rest, error);
+    if (status == AUXO_OK && *rest == ':')
+        status = auxo__parse_sizes(rest + 1, &kernel, 1, &count, &rest, error);
+    if (status != AUXO_OK)
+        return status;
+    if (*rest || kernel % 2 == 0 || kernel > 15)
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT,
+                              "give filters and an odd kernel size up to 15, as in conv:64:3");
+    status = auxo__builtin_input(request, desc, error);
+    if (status == AUXO_OK)
+        status = add_conv_block(desc, 1, filters, (int32_t)kernel, error);
+    auxo_layer pool = {.name = "pool", .kind = AUXO_LAYER_GLOBAL_AVERAGE_POOL};
+    if (status == AUXO_OK)
+        status = auxo__builtin_chain(desc, &pool, error);
+    if (status == AUXO_OK)
+        status = add_dense(desc, "dense", request->outputs, AUXO_ACTIVATION_IDENTITY, error);
+    return status;
+}

@@ -1,0 +1,159 @@
+/* desc.c: model descriptions as plain data: appending, copying, and the checks that do not concern shapes.
+ *
+ * Invariants after auxo_model_desc_finish: layer 0 and only layer 0 is the input; every layer reads earlier layers
+ * only; every layer but the last is read; names are unique; output_dims are set. Shapes themselves: desc_shapes.c.
+ */
+#include "model_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void auxo_model_desc_init(auxo_model_desc *desc)
+{
+    memset(desc, 0, sizeof *desc);
+}
+
+void auxo_model_desc_deinit(auxo_model_desc *desc)
+{
+    if (!desc)
+        return;
+    free(desc->layers);
+    memset(desc, 0, sizeof *desc);
+}
+
+auxo_status auxo_model_desc_copy(const auxo_model_desc *source, auxo_model_desc *target, auxo_error *error)
+{
+    auxo_model_desc copy = *source;
+    copy.layer_capacity = source->layer_count;
+    copy.layers = malloc((source->layer_count + 1) * sizeof *copy.layers);
+    if (!copy.layers)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory copying a model of %u layers",
+                              source->layer_count);
+    if (source->layer_count > 0)
+        memcpy(copy.layers, source->layers, source->layer_count * sizeof *copy.layers);
+    *target = copy;
+    return AUXO_OK;
+}
+
+static float default_slope(auxo_activation activation)
+{
+    switch (activation) {
+    case AUXO_ACTIVATION_LEAKY_RELU:
+        return 0.01f;
+    case AUXO_ACTIVATION_ELU:
+        return 1.0f;
+    default:
+        return 0.0f;
+    }
+}
+
+static void fill_in_defaults(auxo_layer *layer, uint32_t index)
+{
+    int32_t *ones[] = {&layer->groups, &layer->stride_h, &layer->stride_w, &layer->dilation_h, &layer->dilation_w};
+    for (size_t i = 0; i < sizeof ones / sizeof *ones; i++)
+        if (*ones[i] == 0)
+            *ones[i] = 1;
+    if (layer->epsilon == 0.0f)
+        layer->epsilon = 1e-5f;
+    if (layer->momentum == 0.0f)
+        layer->momentum = 0.1f;
+    if (layer->slope == 0.0f)
+        layer->slope = default_slope(layer->activation);
+    if (layer->name[0] == 0)
+        snprintf(layer->name, sizeof layer->name, "%s%u", auxo_layer_noun(layer->kind), index);
+}
+
+auxo_status auxo_model_desc_add(auxo_model_desc *desc, const auxo_layer *layer, uint32_t *index, auxo_error *error)
+{
+    if (desc->layer_count == desc->layer_capacity) {
+        uint32_t capacity = desc->layer_capacity ? 2 * desc->layer_capacity : 16;
+        auxo_layer *layers = realloc(desc->layers, capacity * sizeof *layers);
+        if (!layers)
+            return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory for %u layers", capacity);
+        desc->layers = layers;
+        desc->layer_capacity = capacity;
+    }
+    auxo_layer *added = &desc->layers[desc->layer_count];
+    *added = *layer;
+    fill_in_defaults(added, desc->layer_count);
+    if (index)
+        *index = desc->layer_count;
+    desc->layer_count++;
+    return AUXO_OK;
+}
+
+uint32_t auxo_model_desc_find(const auxo_model_desc *desc, const char *name)
+{
+    for (uint32_t i = 0; i < desc->layer_count; i++)
+        if (strcmp(desc->layers[i].name, name) == 0)
+            return i;
+    return UINT32_MAX;
+}
+
+static auxo_status check_name(const auxo_model_desc *desc, uint32_t index, auxo_error *error)
+{
+    const char *name = desc->layers[index].name;
+    size_t length = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.");
+    if (length == 0 || name[length] != 0)
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT,
+                              "layer %u: the name \"%s\" has characters other than letters, digits, '_' and '.'", index,
+                              name);
+    if (auxo_model_desc_find(desc, name) != index)
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "two layers are called \"%s\"; names must be unique", name);
+    return AUXO_OK;
+}
+
+static auxo_status check_inputs(const auxo_model_desc *desc, uint32_t index, auxo_error *error)
+{
+    const auxo_layer *layer = &desc->layers[index];
+    if ((layer->kind == AUXO_LAYER_INPUT) != (index == 0))
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "layer \"%s\": the first layer, and no other, is the input",
+                              layer->name);
+    uint32_t least = 1, most = 1;
+    if (layer->kind == AUXO_LAYER_INPUT)
+        least = most = 0;
+    else if (layer->kind == AUXO_LAYER_ADD || layer->kind == AUXO_LAYER_CONCAT)
+        least = 2, most = AUXO_LAYER_INPUTS_MAX;
+    if (layer->input_count < least || layer->input_count > most)
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "layer \"%s\" (%s) reads %u layers, but must read %u to %u",
+                              layer->name, auxo_layer_noun(layer->kind), layer->input_count, least, most);
+    for (uint32_t i = 0; i < layer->input_count; i++)
+        if (layer->inputs[i] >= index)
+            return auxo_error_set(error, AUXO_INVALID_ARGUMENT,
+                                  "layer \"%s\" (number %u) reads layer %u, but only earlier layers can be read",
+                                  layer->name, index, layer->inputs[i]);
+    return AUXO_OK;
+}
+
+static auxo_status check_all_read(const auxo_model_desc *desc, auxo_error *error)
+{
+    for (uint32_t i = 0; i + 1 < desc->layer_count; i++) {
+        bool read = false;
+        for (uint32_t j = i + 1; j < desc->layer_count && !read; j++)
+            for (uint32_t k = 0; k < desc->layers[j].input_count; k++)
+                read = read || desc->layers[j].inputs[k] == i;
+        if (!read)
+            return auxo_error_set(error, AUXO_INVALID_ARGUMENT,
+                                  "no layer reads \"%s\"; the last layer is the output, all others must be read",
+                                  desc->layers[i].name);
+    }
+    return AUXO_OK;
+}
+
+auxo_status auxo_model_desc_finish(auxo_model_desc *desc, auxo_error *error)
+{
+    if (desc->layer_count < 2)
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "a model needs an input and at least one more layer");
+    auxo_status status = AUXO_OK;
+    for (uint32_t i = 0; status == AUXO_OK && i < desc->layer_count; i++) {
+        status = check_name(desc, i, error);
+        if (status == AUXO_OK)
+            status = check_inputs(desc, i, error);
+        if (status == AUXO_OK)
+            status = auxo__infer_layer(desc, i, error);
+    }
+    if (status == AUXO_OK)
+        status = check_all_read(desc, error);
+    return status;
+}

@@ -1,0 +1,346 @@
+/* desc_json.c: model descriptions as JSON, both ways (cJSON does the syntax).
+ *
+ * {"name": "net", "layers": [{"name": "input", "kind": "input", "shape": [1, 28, 28]},
+ *                            {"name": "conv1", "kind": "conv2d", "inputs": ["input"], "units": 6, "kernel": [5, 5]},
+ * ...]} A layer without "inputs" reads the layer before it. Pairs (kernel, stride, pad, dilation) may be one number.
+ * Written text has every field that matters to the kind. Unknown keys are refused with the nearest known one.
+ */
+#include "model_internal.h"
+#include "text.h"
+
+#include <cjson/cJSON.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const layer_keys[] = {"name",   "kind",     "inputs", "shape",   "units",      "kernel",
+                                         "stride", "pad",      "groups", "bias",    "activation", "slope",
+                                         "rate",   "dilation", "pool",   "epsilon", "momentum",   "initializer"};
+static const char *const pool_nouns[] = {"max", "average"};
+
+/* ---- writing ------------------------------------------------------------------------------------------------------
+ */
+
+static bool has_window(const auxo_layer *layer)
+{
+    return layer->kind == AUXO_LAYER_CONV2D || layer->kind == AUXO_LAYER_POOL2D;
+}
+
+static bool has_activation(const auxo_layer *layer)
+{
+    return layer->kind == AUXO_LAYER_DENSE || layer->kind == AUXO_LAYER_CONV2D ||
+           layer->kind == AUXO_LAYER_BATCH_NORM || layer->kind == AUXO_LAYER_ACTIVATION;
+}
+
+static bool add_number(cJSON *object, const char *key, double value)
+{
+    return cJSON_AddNumberToObject(object, key, value) != NULL;
+}
+
+static bool add_pair(cJSON *object, const char *key, int32_t first, int32_t second)
+{
+    int values[2] = {first, second};
+    cJSON *array = cJSON_CreateIntArray(values, 2);
+    return array && cJSON_AddItemToObject(object, key, array);
+}
+
+static bool write_kind_fields(cJSON *object, const auxo_layer *layer)
+{
+    bool good = true;
+    if (layer->kind == AUXO_LAYER_DENSE || layer->kind == AUXO_LAYER_CONV2D) {
+        good = good && add_number(object, "units", layer->units);
+        good = good && cJSON_AddBoolToObject(object, "bias", layer->bias);
+        good = good && cJSON_AddStringToObject(object, "initializer", auxo_initializer_noun(layer->initializer));
+    }
+    if (has_window(layer)) {
+        good = good && add_pair(object, "kernel", layer->kernel_h, layer->kernel_w);
+        good = good && add_pair(object, "stride", layer->stride_h, layer->stride_w);
+        good = good && add_pair(object, "pad", layer->pad_h, layer->pad_w);
+    }
+    if (layer->kind == AUXO_LAYER_CONV2D) {
+        good = good && add_pair(object, "dilation", layer->dilation_h, layer->dilation_w);
+        good = good && add_number(object, "groups", layer->groups);
+    }
+    if (layer->kind == AUXO_LAYER_POOL2D)
+        good = good && cJSON_AddStringToObject(object, "pool", pool_nouns[layer->pool == AUXO_POOL_AVERAGE]);
+    if (has_activation(layer)) {
+        good = good && cJSON_AddStringToObject(object, "activation", auxo_activation_noun(layer->activation));
+        if (layer->slope != 0.0f)
+            good = good && add_number(object, "slope", layer->slope);
+    }
+    if (layer->kind == AUXO_LAYER_DROPOUT)
+        good = good && add_number(object, "rate", layer->rate);
+    if (layer->kind == AUXO_LAYER_BATCH_NORM) {
+        good = good && add_number(object, "epsilon", layer->epsilon);
+        good = good && add_number(object, "momentum", layer->momentum);
+    }
+    return good;
+}
+
+static bool write_layer(cJSON *layers, const auxo_model_desc *desc, uint32_t index)
+{
+    const auxo_layer *layer = &desc->layers[index];
+    cJSON *object = cJSON_CreateObject();
+    if (!object || !cJSON_AddItemToArray(layers, object)) {
+        cJSON_Delete(object);
+        return false;
+    }
+    bool good = cJSON_AddStringToObject(object, "name", layer->name) &&
+                cJSON_AddStringToObject(object, "kind", auxo_layer_noun(layer->kind));
+    cJSON *list = good ? cJSON_AddArrayToObject(object, index == 0 ? "shape" : "inputs") : NULL;
+    good = list != NULL;
+    for (uint32_t i = 0; good && index == 0 && i < 3; i++)
+        good = cJSON_AddItemToArray(list, cJSON_CreateNumber((double)layer->output_dims[i]));
+    for (uint32_t i = 0; good && i < layer->input_count; i++)
+        good = cJSON_AddItemToArray(list, cJSON_CreateString(desc->layers[layer->inputs[i]].name));
+    return good && write_kind_fields(object, layer);
+}
+
+auxo_status auxo_model_desc_to_json(const auxo_model_desc *desc, char **text, auxo_error *error)
+{
+    cJSON *root = cJSON_CreateObject();
+    cJSON *layers = NULL;
+    bool good = root && cJSON_AddStringToObject(root, "name", desc->name);
+    if (good)
+        layers = cJSON_AddArrayToObject(root, "layers");
+    good = layers != NULL;
+    for (uint32_t i = 0; good && i < desc->layer_count; i++)
+        good = write_layer(layers, desc, i);
+    char *printed = good ? cJSON_Print(root) : NULL;
+    cJSON_Delete(root);
+    *text = auxo__text_duplicate(printed); /* cJSON may have its own allocator; the caller calls free */
+    cJSON_free(printed);
+    return *text ? AUXO_OK : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory writing a model as JSON");
+}
+
+/* ---- reading ------------------------------------------------------------------------------------------------------
+ */
+
+typedef struct layer_reader {
+    const cJSON *object;
+    const auxo_model_desc *desc;
+    char where[80]; /* for messages */
+    auxo_error *error;
+    auxo_status status;
+} layer_reader;
+
+static void fail(layer_reader *reader, const char *key, const char *expected)
+{
+    if (reader->status == AUXO_OK)
+        reader->status =
+            auxo_error_set(reader->error, AUXO_FORMAT, "%s: \"%s\" must be %s", reader->where, key, expected);
+}
+
+static double read_number(layer_reader *reader, const char *key, double least, double most, bool whole, double absent)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(reader->object, key);
+    if (!item)
+        return absent;
+    if (cJSON_IsNumber(item) && item->valuedouble >= least && item->valuedouble <= most &&
+        (!whole || item->valuedouble == floor(item->valuedouble)))
+        return item->valuedouble;
+    char expected[96];
+    snprintf(expected, sizeof expected, "a %snumber from %.10g to %.10g", whole ? "whole " : "", least, most);
+    fail(reader, key, expected);
+    return absent;
+}
+
+static void read_pair(layer_reader *reader, const char *key, int least, int32_t *first, int32_t *second)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(reader->object, key);
+    if (!item)
+        return;
+    const cJSON *parts[2] = {item, item};
+    if (cJSON_IsArray(item) && cJSON_GetArraySize(item) == 2) {
+        parts[0] = cJSON_GetArrayItem(item, 0);
+        parts[1] = cJSON_GetArrayItem(item, 1);
+    }
+    for (int i = 0; i < 2; i++)
+        if (!cJSON_IsNumber(parts[i]) || parts[i]->valuedouble != floor(parts[i]->valuedouble) ||
+            parts[i]->valuedouble < least || parts[i]->valuedouble > 32767) {
+            fail(reader, key, least ? "a positive whole number or two of them" : "a whole number >= 0 or two of them");
+            return;
+        }
+    *first = (int32_t)parts[0]->valuedouble;
+    *second = (int32_t)parts[1]->valuedouble;
+}
+
+static const char *read_string(layer_reader *reader, const char *key)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(reader->object, key);
+    if (!item)
+        return NULL;
+    if (!cJSON_IsString(item)) {
+        fail(reader, key, "a text");
+        return NULL;
+    }
+    return item->valuestring;
+}
+
+static void check_keys(layer_reader *reader)
+{
+    enum { KEY_COUNT = sizeof layer_keys / sizeof *layer_keys };
+    for (const cJSON *item = reader->object->child; item && reader->status == AUXO_OK; item = item->next) {
+        bool known = false;
+        for (size_t i = 0; i < KEY_COUNT && !known; i++)
+            known = strcmp(layer_keys[i], item->string) == 0;
+        if (known)
+            continue;
+        const char *near = auxo__text_nearest(item->string, layer_keys, KEY_COUNT);
+        reader->status =
+            auxo_error_set(reader->error, AUXO_FORMAT, "%s: unknown key \"%s\"%s%s%s", reader->where, item->string,
+                           near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+    }
+}
+
+static void read_nouns(layer_reader *reader, auxo_layer *layer)
+{
+    const char *noun = read_string(reader, "kind");
+    if (!noun)
+        fail(reader, "kind", "given, such as \"dense\"");
+    else if (reader->status == AUXO_OK)
+        reader->status = auxo_layer_kind_find(noun, &layer->kind, reader->error);
+    noun = read_string(reader, "activation");
+    if (noun && reader->status == AUXO_OK)
+        reader->status = auxo_activation_find(noun, &layer->activation, reader->error);
+    noun = read_string(reader, "initializer");
+    if (noun && reader->status == AUXO_OK)
+        reader->status = auxo_initializer_find(noun, &layer->initializer, reader->error);
+    noun = read_string(reader, "pool");
+    if (noun) {
+        layer->pool = strcmp(noun, pool_nouns[1]) == 0 ? AUXO_POOL_AVERAGE : AUXO_POOL_MAX;
+        if (strcmp(noun, pool_nouns[layer->pool == AUXO_POOL_AVERAGE]) != 0)
+            fail(reader, "pool", "\"max\" or \"average\"");
+    }
+}
+
+static void read_inputs(layer_reader *reader, auxo_layer *layer)
+{
+    const cJSON *list = cJSON_GetObjectItemCaseSensitive(reader->object, "inputs"), *item;
+    if (!list) {
+        layer->input_count = reader->desc->layer_count > 0;
+        layer->inputs[0] = reader->desc->layer_count - layer->input_count;
+        return;
+    }
+    if (!cJSON_IsArray(list) || cJSON_GetArraySize(list) > AUXO_LAYER_INPUTS_MAX) {
+        fail(reader, "inputs", "a list of at most 4 layer names");
+        return;
+    }
+    cJSON_ArrayForEach(item, list)
+    {
+        uint32_t index = cJSON_IsString(item) ? auxo_model_desc_find(reader->desc, item->valuestring) : UINT32_MAX;
+        if (index == UINT32_MAX) {
+            fail(reader, "inputs", "a list of names of earlier layers");
+            return;
+        }
+        layer->inputs[layer->input_count++] = index;
+    }
+}
+
+static void read_shape(layer_reader *reader, auxo_layer *layer)
+{
+    const cJSON *list = cJSON_GetObjectItemCaseSensitive(reader->object, "shape"), *item;
+    int count = cJSON_IsArray(list) ? cJSON_GetArraySize(list) : 0;
+    if (count != 1 && count != 3) {
+        fail(reader, "shape", "[channels, height, width] or [features]");
+        return;
+    }
+    layer->output_dims[1] = layer->output_dims[2] = 1;
+    int axis = 0;
+    cJSON_ArrayForEach(item, list)
+    {
+        if (!cJSON_IsNumber(item) || !(item->valuedouble >= 1 && item->valuedouble <= INT32_MAX)) {
+            fail(reader, "shape", "made of positive whole numbers");
+            return;
+        }
+        layer->output_dims[axis++] = (int64_t)item->valuedouble;
+    }
+}
+
+static void read_flag(layer_reader *reader, const char *key, bool *flag)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(reader->object, key);
+    if (item && !cJSON_IsBool(item))
+        fail(reader, key, "true or false");
+    else if (item)
+        *flag = cJSON_IsTrue(item);
+}
+
+static void read_layer(layer_reader *reader, auxo_layer *layer)
+{
+    check_keys(reader);
+    const char *name = read_string(reader, "name");
+    if (name && strlen(name) >= sizeof layer->name)
+        fail(reader, "name", "shorter than 48 characters");
+    else if (name)
+        snprintf(layer->name, sizeof layer->name, "%s", name);
+    read_nouns(reader, layer);
+    read_inputs(reader, layer);
+    if (layer->kind == AUXO_LAYER_INPUT)
+        read_shape(reader, layer);
+    layer->bias = layer->kind == AUXO_LAYER_DENSE || layer->kind == AUXO_LAYER_CONV2D;
+    read_flag(reader, "bias", &layer->bias);
+    layer->units = (uint32_t)read_number(reader, "units", 1, INT32_MAX, true, 0);
+    layer->groups = (int32_t)read_number(reader, "groups", 1, INT32_MAX, true, 1);
+    layer->kernel_h = layer->kernel_w = layer->stride_h = layer->stride_w = layer->dilation_h = layer->dilation_w = 1;
+    read_pair(reader, "kernel", 1, &layer->kernel_h, &layer->kernel_w);
+    read_pair(reader, "stride", 1, &layer->stride_h, &layer->stride_w);
+    read_pair(reader, "pad", 0, &layer->pad_h, &layer->pad_w);
+    read_pair(reader, "dilation", 1, &layer->dilation_h, &layer->dilation_w);
+    layer->slope = (float)read_number(reader, "slope", 0, 1e6, false, 0);
+    layer->rate = (float)read_number(reader, "rate", 0, 1, false, 0);
+    layer->epsilon = (float)read_number(reader, "epsilon", 0, 1, false, 0);
+    layer->momentum = (float)read_number(reader, "momentum", 0, 1, false, 0);
+}
+
+static auxo_status read_layers(const cJSON *layers, auxo_model_desc *desc, auxo_error *error)
+{
+    const cJSON *item;
+    auxo_status status = AUXO_OK;
+    cJSON_ArrayForEach(item, layers)
+    {
+        layer_reader reader = {.object = item, .desc = desc, .error = error};
+        const cJSON *name = cJSON_GetObjectItemCaseSensitive(item, "name");
+        snprintf(reader.where, sizeof reader.where, "layer %u%s%.48s%s", desc->layer_count,
+                 cJSON_IsString(name) ? " (\"" : "", cJSON_IsString(name) ? name->valuestring : "",
+                 cJSON_IsString(name) ? "\")" : "");
+        auxo_layer layer = {0};
+        if (!cJSON_IsObject(item))
+            return auxo_error_set(error, AUXO_FORMAT, "%s is not an object", reader.where);
+        read_layer(&reader, &layer);
+        status = reader.status;
+        if (status == AUXO_OK)
+            status = auxo_model_desc_add(desc, &layer, NULL, error);
+        if (status != AUXO_OK)
+            return status;
+    }
+    return status;
+}
+
+auxo_status auxo_model_desc_from_json(const char *text, auxo_model_desc *desc, auxo_error *error)
+{
+    auxo_model_desc_init(desc);
+    const char *end = NULL;
+    cJSON *root = cJSON_ParseWithOpts(text, &end, true);
+    if (!root) {
+        size_t line = 1;
+        for (const char *at = text; end && at < end; at++)
+            line += *at == '\n';
+        return auxo_error_set(error, AUXO_FORMAT, "not valid JSON: syntax error in line %zu", line);
+    }
+    const cJSON *layers = cJSON_GetObjectItemCaseSensitive(root, "layers");
+    const cJSON *name = cJSON_GetObjectItemCaseSensitive(root, "name");
+    auxo_status status = AUXO_OK;
+    if (!cJSON_IsArray(layers))
+        status = auxo_error_set(error, AUXO_FORMAT, "a model needs a list called \"layers\"");
+    snprintf(desc->name, sizeof desc->name, "%s", cJSON_IsString(name) ? name->valuestring : "model");
+    if (status == AUXO_OK)
+        status = read_layers(layers, desc, error);
+    if (status == AUXO_OK)
+        status = auxo_model_desc_finish(desc, error);
+    cJSON_Delete(root);
+    if (status != AUXO_OK)
+        auxo_model_desc_deinit(desc);
+    return status;
+}

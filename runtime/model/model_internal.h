@@ -1,0 +1,77 @@
+/* model_internal.h: what the files of the model layer share: the model's struct, the parameter layout, random streams.
+ *
+ * Invariants of a model: `desc` is finished; `params` lists trainable tensors in layer order with consecutive offsets
+ * in the weights buffer, and the running statistics of batch norm with consecutive offsets in the statistics buffer;
+ * weights and gradients have weight_count elements, statistics statistic_count.
+ */
+#ifndef AUXO_MODEL_INTERNAL_H
+#define AUXO_MODEL_INTERNAL_H
+
+#include "auxo/model.h"
+
+/* Stream numbers of the counter-based generator: one range per purpose, so that one seed serves all of them. */
+enum { AUXO__STREAM_INITIALIZE = 0x01000000, AUXO__STREAM_DROPOUT = 0x02000000, AUXO__STREAM_RESIZE = 0x03000000 };
+
+typedef struct auxo__layout {
+    auxo_param *params;
+    size_t param_count;
+    uint64_t weight_count, statistic_count;
+} auxo__layout;
+
+struct auxo_model {
+    auxo_device *device;
+    auxo_queue *queue;
+    auxo_model_desc desc;
+    auxo__layout layout;
+    auxo_buffer *weights, *gradients, *statistics;
+    uint64_t structure_version;
+    auxo_preprocessing preprocessing;
+};
+
+/* ---- layout.c: where each parameter lies ---- */
+auxo_status auxo__layout_build(const auxo_model_desc *desc, auxo__layout *layout, auxo_error *error);
+void auxo__layout_free(auxo__layout *layout);
+/* NULL if the layer has no parameter of that role. */
+const auxo_param *auxo__layout_find(const auxo__layout *layout, uint32_t layer, int role);
+uint64_t auxo__param_element_count(const auxo_param *param);
+
+/* ---- initialize.c: weights from a seed, on the host ---- */
+/* `count` draws of the initialiser for the fans, times scale, elements first.. of stream (seed, stream). */
+void auxo__initialize_weights(auxo_initializer initializer, int64_t fan_in, int64_t fan_out, float scale, uint64_t seed,
+                              uint32_t stream, float *weights, uint64_t count);
+/* Fan-in and fan-out of a layer's weight (dense, conv2d). */
+void auxo__layer_fans(const auxo_model_desc *desc, uint32_t layer, int64_t *fan_in, int64_t *fan_out);
+/* Fresh values of one parameter tensor: its layer's initialiser, zeros, or ones, by role. */
+void auxo__initialize_param(const auxo_model_desc *desc, const auxo_param *param, float weight_scale, uint64_t seed,
+                            float *values);
+
+/* ---- groups.c: units that change together ---- */
+/* groups == input channels == filters */
+bool auxo__layer_is_depthwise(const auxo_model_desc *desc, uint32_t layer);
+/* Dense, or a convolution over all input channels: an edit can give it any number of units. */
+bool auxo__layer_makes_units(const auxo_model_desc *desc, uint32_t layer);
+
+/* ---- desc helpers ---- */
+/* Channels times height times width of a layer's output. */
+int64_t auxo__layer_size(const auxo_layer *layer);
+/* Output dims of one layer from its inputs' (desc_shapes.c). */
+auxo_status auxo__infer_layer(auxo_model_desc *desc, uint32_t index, auxo_error *error);
+
+/* ---- built-in networks: append to an empty description, unfinished ---- */
+typedef struct auxo__builtin_request {
+    const char *options; /* what follows the first colon, or NULL */
+    int64_t c, h, w;
+    uint32_t outputs;
+} auxo__builtin_request;
+typedef auxo_status auxo__builtin(const auxo__builtin_request *request, auxo_model_desc *desc, auxo_error *error);
+auxo__builtin auxo__builtin_mlp, auxo__builtin_lenet5, auxo__builtin_autosize_cnn, auxo__builtin_autosize_mlp,
+    auxo__builtin_vgg_small, auxo__builtin_conv, auxo__builtin_resnet18, auxo__builtin_resnet18_imagenet;
+/* Appends the input layer for the request. */
+auxo_status auxo__builtin_input(const auxo__builtin_request *request, auxo_model_desc *desc, auxo_error *error);
+/* Appends `layer` reading the layer before it. */
+auxo_status auxo__builtin_chain(auxo_model_desc *desc, const auxo_layer *layer, auxo_error *error);
+/* "10-20-30" into sizes[capacity]; stops at the end or a colon, *rest points there. Errors name the text. */
+auxo_status auxo__parse_sizes(const char *text, uint32_t *sizes, uint32_t capacity, uint32_t *count, const char **rest,
+                              auxo_error *error);
+
+#endif
