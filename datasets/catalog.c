@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* X(name, folder, licence, url, loader, summary) */
 #define CATALOG(X)                                                                                                     \
@@ -21,7 +22,35 @@
     X("cifar-10", "cifar-10", "not stated (cite Krizhevsky 2009)", "https://www.cs.toronto.edu/~kriz/cifar.html",      \
       auxo__load_cifar_10, "photographs, 32x32 colour, 10 classes, 50,000 + 10,000")                                   \
     X("cifar-100", "cifar-100", "not stated (cite Krizhevsky 2009)", "https://www.cs.toronto.edu/~kriz/cifar.html",    \
-      auxo__load_cifar_100, "photographs, 32x32 colour, 100 fine classes, 50,000 + 10,000")
+      auxo__load_cifar_100, "photographs, 32x32 colour, 100 fine classes, 50,000 + 10,000")                            \
+    X("ccpp", "uci-ccpp", "CC BY 4.0 (UCI)", "https://archive.ics.uci.edu/dataset/294/combined+cycle+power+plant",     \
+      auxo__load_ccpp, "power plant: 4 inputs, 1 real target, 9,568 rows")                                             \
+    X("aep", "uci-appliances-energy", "CC BY 4.0 (UCI)",                                                               \
+      "https://archive.ics.uci.edu/dataset/374/appliances+energy+prediction", auxo__load_aep,                          \
+      "appliances energy: 24 inputs, 2 real targets, 19,735 rows")                                                     \
+    X("tf", "uci-temperature-forecast", "CC BY 4.0 (UCI)",                                                             \
+      "https://archive.ics.uci.edu/dataset/514/bias+correction+of+numerical+prediction+model+temperature+forecast",    \
+      auxo__load_tf, "temperature forecast: 21 inputs, 2 real targets, 7,588 complete rows")                           \
+    X("metabric", "survival", "MIT (DeepSurv); the study's own terms", "https://github.com/jaredleekatzman/DeepSurv",  \
+      auxo__load_metabric, "survival, breast cancer: 9 inputs, 1,523 + 381 rows")                                      \
+    X("support", "survival", "MIT (DeepSurv); the study's own terms", "https://github.com/jaredleekatzman/DeepSurv",   \
+      auxo__load_support, "survival, seriously ill patients: 14 inputs, 7,098 + 1,775 rows")                           \
+    X("gbsg", "survival", "MIT (DeepSurv); the study's own terms", "https://github.com/jaredleekatzman/DeepSurv",      \
+      auxo__load_gbsg, "survival, breast cancer: 7 inputs, 1,546 (Rotterdam) + 686 (GBSG) rows")                       \
+    X("whas", "survival", "MIT (DeepSurv); the study's own terms", "https://github.com/jaredleekatzman/DeepSurv",      \
+      auxo__load_whas, "survival, heart attack: 6 inputs, 1,310 + 328 rows")                                           \
+    X("gbsg2", "survival", "GPL-3 (scikit-survival); the study's own terms",                                           \
+      "https://github.com/sebp/scikit-survival", auxo__load_gbsg2, "survival, breast cancer: 8 columns, 686 rows")     \
+    X("flchain", "survival", "GPL-3 (scikit-survival); the study's own terms",                                         \
+      "https://github.com/sebp/scikit-survival", auxo__load_flchain,                                                   \
+      "survival, free light chain: complete rows of 7,874")                                                            \
+    X("gse7390", "survival", "GPL-3 (scikit-survival); the study's own terms",                                         \
+      "https://github.com/sebp/scikit-survival", auxo__load_gse7390,                                                   \
+      "survival, breast cancer genes: time to metastasis, 198 rows")                                                   \
+    X("bmt", "survival", "GPL-3 (scikit-survival); the study's own terms", "https://github.com/sebp/scikit-survival",  \
+      auxo__load_bmt, "survival, bone marrow transplant (relapse), 35 rows")                                           \
+    X("cgvhd", "survival", "GPL-3 (scikit-survival); the study's own terms",                                           \
+      "https://github.com/sebp/scikit-survival", auxo__load_cgvhd, "survival, transplant patients, 100 rows")
 
 static const auxo_dataset_entry ENTRIES[] = {
 #define CATALOG_ENTRY(name_, folder_, licence_, url_, loader_, summary_)                                               \
@@ -79,6 +108,29 @@ auxo_status auxo_dataset_locate(const char *name, const auxo_data_options *optio
     return auxo__source_folder(options, ENTRIES[index].folder, path, path_size, error);
 }
 
+/* Whether `name` is the path of a table: it ends in .csv or .arff, perhaps packed. */
+static bool is_table_path(const char *name)
+{
+    static const char *const endings[] = {".csv", ".arff", ".csv.gz", ".arff.gz", ".csv.xz", ".arff.xz"};
+    size_t length = strlen(name);
+    for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
+        size_t ending_length = strlen(endings[i]);
+        if (length > ending_length && strcasecmp(name + length - ending_length, endings[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+static auxo_status load_any(const char *name, const auxo_data_options *options, auxo_dataset **train,
+                            auxo_dataset **test, auxo_error *error)
+{
+    size_t index = 0;
+    if (is_table_path(name))
+        return auxo__load_table_path(name, options, train, error);
+    auxo_status status = find_entry(name, &index, error);
+    return status == AUXO_OK ? LOADERS[index](options, train, test, error) : status;
+}
+
 auxo_status auxo_dataset_load(const char *name, const auxo_data_options *options, auxo_dataset **train,
                               auxo_dataset **test, auxo_error *error)
 {
@@ -86,10 +138,7 @@ auxo_status auxo_dataset_load(const char *name, const auxo_data_options *options
     if (!name || !train || !test)
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "auxo_dataset_load: null argument");
     *train = *test = NULL;
-    size_t index = 0;
-    auxo_status status = find_entry(name, &index, error);
-    if (status == AUXO_OK)
-        status = LOADERS[index](options ? options : &defaults, train, test, error);
+    auxo_status status = load_any(name, options ? options : &defaults, train, test, error);
     if (status != AUXO_OK) {
         auxo_dataset_destroy(*train);
         auxo_dataset_destroy(*test);

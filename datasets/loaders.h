@@ -16,5 +16,21 @@ auxo__loader auxo__load_mnist;
 auxo__loader auxo__load_fashion_mnist;
 auxo__loader auxo__load_cifar_10;
 auxo__loader auxo__load_cifar_100;
+auxo__loader auxo__load_ccpp;
+auxo__loader auxo__load_aep;
+auxo__loader auxo__load_tf;
+auxo__loader auxo__load_metabric;
+auxo__loader auxo__load_support;
+auxo__loader auxo__load_gbsg;
+auxo__loader auxo__load_whas;
+auxo__loader auxo__load_gbsg2;
+auxo__loader auxo__load_flchain;
+auxo__loader auxo__load_gse7390;
+auxo__loader auxo__load_bmt;
+auxo__loader auxo__load_cgvhd;
+
+/* A .csv or .arff file by path; columns as the options say, the last one the target if they do not. */
+auxo_status auxo__load_table_path(const char *path, const auxo_data_options *options, auxo_dataset **train,
+                                  auxo_error *error);
 
 #endif

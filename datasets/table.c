@@ -1,0 +1,86 @@
+/* table.c: auxo_table: read by file name, found columns, destroyed.
+ *
+ * The formats are csv.c and arff.c, the conversion to columns cells.c, the way to a data set table_dataset.c.
+ */
+#include "auxo/table.h"
+
+#include "bytes.h"
+#include "cells.h"
+#include "dataset.h"
+#include "suggest.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+void auxo_table_destroy(auxo_table *table)
+{
+    if (!table)
+        return;
+    for (size_t i = 0; table->columns && i < table->column_count; i++) {
+        auxo_column *column = &table->columns[i];
+        free(column->name);
+        free(column->numbers);
+        free(column->codes);
+        auxo__names_destroy(column->levels, column->level_count);
+    }
+    free(table->columns);
+    free(table->lines);
+    free(table->path);
+    free(table);
+}
+
+static const char *column_name(const void *context, size_t index)
+{
+    return ((const auxo_table *)context)->columns[index].name;
+}
+
+auxo_status auxo_table_find(const auxo_table *table, const char *name, size_t *index, auxo_error *error)
+{
+    for (size_t i = 0; i < table->column_count; i++)
+        if (strcmp(table->columns[i].name, name) == 0) {
+            *index = i;
+            return AUXO_OK;
+        }
+    char nearest[128];
+    auxo__suggest(name, column_name, table, table->column_count, nearest, sizeof nearest);
+    return auxo_error_set(error, AUXO_NOT_FOUND, "%s: no column named '%.60s'%s", table->path, name, nearest);
+}
+
+auxo_status auxo__table_parse(const char *path, char *text, size_t size, bool is_arff,
+                              const auxo_table_options *options, auxo_table **table, auxo_error *error)
+{
+    auxo__cells cells = {0};
+    auxo_status status = is_arff ? auxo__arff_parse(path, text, size, &cells, error)
+                                 : auxo__csv_parse(path, text, size, options->delimiter, &cells, error);
+    if (status == AUXO_OK)
+        status = auxo__cells_table(path, &cells, options, table, error);
+    auxo__cells_deinit(&cells);
+    return status;
+}
+
+/* Whether the name ends in .arff, also before .gz or .xz. */
+static bool is_arff_name(const char *path)
+{
+    size_t length = strlen(path);
+    if (length > 3 && (strcasecmp(path + length - 3, ".gz") == 0 || strcasecmp(path + length - 3, ".xz") == 0))
+        length -= 3;
+    return length >= 5 && strncasecmp(path + length - 5, ".arff", 5) == 0;
+}
+
+auxo_status auxo_table_read(const char *path, const auxo_table_options *options, auxo_table **table, auxo_error *error)
+{
+    static const auxo_table_options defaults = {0};
+    if (!path || !table)
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "auxo_table_read: null argument");
+    *table = NULL;
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+    auxo_status status = auxo__bytes_read(path, &bytes, &size, error);
+    if (status != AUXO_OK)
+        return status;
+    status =
+        auxo__table_parse(path, (char *)bytes, size, is_arff_name(path), options ? options : &defaults, table, error);
+    free(bytes);
+    return status;
+}

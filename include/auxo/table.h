@@ -1,0 +1,78 @@
+/* auxo/table.h: tables of named columns read from CSV and ARFF files, and data sets made of them.
+ *
+ * A column is numeric or categorical (text levels); every value may be missing. Readers refuse what does not parse,
+ * naming file, line and column. Files may be packed with gzip or xz. CSV follows RFC 4180 with a header line; ARFF is
+ * Weka's format without sparse rows.
+ */
+#ifndef AUXO_TABLE_H
+#define AUXO_TABLE_H
+
+#include "auxo/data.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum auxo_column_type { AUXO_COLUMN_NUMERIC, AUXO_COLUMN_CATEGORICAL } auxo_column_type;
+
+#define AUXO_LEVEL_MISSING UINT32_MAX
+
+typedef struct auxo_column {
+    char *name;
+    auxo_column_type type;
+    double *numbers; /* (row_count), numeric: NaN where missing; else NULL */
+    uint32_t *codes; /* (row_count), categorical: index into levels, AUXO_LEVEL_MISSING where missing; else NULL */
+    char **levels;   /* (level_count), categorical: CSV: sorted; ARFF: as declared */
+    size_t level_count;
+    size_t missing_count; /* values missing: empty, NA, NaN or ? (case does not matter) */
+} auxo_column;
+
+typedef struct auxo_table {
+    char *path; /* named in messages */
+    size_t row_count, column_count;
+    auxo_column *columns; /* (column_count) */
+    uint32_t *lines;      /* (row_count) line of the file that a row begins on, from 1 */
+} auxo_table;
+
+typedef struct auxo_table_options {
+    char delimiter;                         /* CSV; 0: comma */
+    const char *const *categorical_columns; /* CSV: read as text although their first value is a number */
+    size_t categorical_column_count;
+} auxo_table_options;
+
+/* Reads a .csv or .arff file (also .gz, .xz). A CSV column whose first value is a number is numeric. Options may be
+ * NULL. Ownership: the caller's. Errors: NOT_FOUND, IO; FORMAT as path:line: column number (name): what is wrong. */
+auxo_status auxo_table_read(const char *path, const auxo_table_options *options, auxo_table **table, auxo_error *error);
+void auxo_table_destroy(auxo_table *table);
+/* The index of a named column. Errors: NOT_FOUND with the nearest name. */
+auxo_status auxo_table_find(const auxo_table *table, const char *name, size_t *index, auxo_error *error);
+
+/* Which column is what when a table becomes a data set. All zero: every column an input, no targets. */
+typedef struct auxo_table_roles {
+    const char *const *input_columns; /* NULL: all columns without another role */
+    size_t input_column_count;
+    const char *const *dropped_columns; /* not inputs, whatever input_columns leaves open */
+    size_t dropped_column_count;
+    const char *const *target_columns; /* one categorical column: TARGET_CLASS; numeric ones: TARGET_REAL */
+    size_t target_column_count;
+    const char *time_column;  /* with event_column: TARGET_SURVIVAL; finite and not negative */
+    const char *event_column; /* 0 and 1, or text such as alive and dead */
+    const char *event_level;  /* the text that means an event; NULL: 1, true, yes, dead, event */
+    const char *group_column; /* rows that belong together, for example a patient; NULL: none */
+    const char *site_column;  /* where rows come from; a group at two sites is an error; NULL: none */
+    bool drop_missing;        /* leave out rows with a missing value in a used column, instead of refusing */
+    const char *const *expected_features; /* NULL, or the exact result columns, as a trained model knows them */
+    size_t expected_feature_count;
+} auxo_table_roles;
+
+/* Makes a data set of f32 columns; a categorical input of k levels becomes k columns of 0 and 1 named column=level.
+ * Dropped rows are counted in the result's note. Ownership: the caller's. Errors: NOT_FOUND for unknown columns;
+ * FORMAT for missing values, bad times or events, no event, a single class, a group at two sites; INVALID_ARGUMENT for
+ * a column in two roles or a text input of more than 256 levels. */
+auxo_status auxo_table_dataset(const auxo_table *table, const char *name, const auxo_table_roles *roles,
+                               auxo_dataset **dataset, auxo_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
