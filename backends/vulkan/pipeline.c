@@ -1,0 +1,215 @@
+/* pipeline.c: descriptor and pipeline layouts, compute pipelines by shader and constants, and the cache on disk.
+ *
+ * Every shader has storage buffers at bindings 0..n-1 of set 0 and a 128-byte push constant block, so one layout per
+ * number of bindings serves all. The cache file is named after vendor, device and cache UUID (which drivers change
+ * with their version), and is replaced atomically.
+ */
+#include "vk_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+auxo_status vk_layout_get(vk_device *device, uint32_t binding_count, const vk_layout **layout_out, auxo_error *error)
+{
+    vk_layout *layout = &device->layouts[binding_count];
+    *layout_out = layout;
+    if (layout->pipeline)
+        return AUXO_OK;
+    VkDescriptorSetLayoutBinding bindings[VK_BINDINGS_MAX];
+    for (uint32_t i = 0; i < binding_count; i++)
+        bindings[i] = (VkDescriptorSetLayoutBinding){.binding = i,
+                                                     .descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
+                                                     .descriptorCount = 1,
+                                                     .stageFlags = VK_SHADER_STAGE_COMPUTE_BIT};
+    const VkDescriptorSetLayoutCreateInfo set = {.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO,
+                                                 .bindingCount = binding_count,
+                                                 .pBindings = bindings};
+    VkResult result = VK_SUCCESS;
+    if (!layout->set)
+        result = vkCreateDescriptorSetLayout(device->handle, &set, NULL, &layout->set);
+    const VkPushConstantRange push = {.stageFlags = VK_SHADER_STAGE_COMPUTE_BIT, .size = VK_PUSH_BYTES};
+    const VkPipelineLayoutCreateInfo info = {.sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO,
+                                             .setLayoutCount = 1,
+                                             .pSetLayouts = &layout->set,
+                                             .pushConstantRangeCount = 1,
+                                             .pPushConstantRanges = &push};
+    if (result == VK_SUCCESS)
+        result = vkCreatePipelineLayout(device->handle, &info, NULL, &layout->pipeline);
+    return result == VK_SUCCESS ? AUXO_OK : vk_fail(device, result, "creating a pipeline layout", error);
+}
+
+static uint32_t hash_of(vk_shader shader, const uint32_t *constants, uint32_t count)
+{
+    uint32_t hash = 2166136261u ^ (uint32_t)shader;
+    for (uint32_t i = 0; i < count; i++)
+        hash = (hash ^ constants[i]) * 16777619u;
+    return (hash ^ (hash >> 13)) % (sizeof((vk_device *)0)->pipelines / sizeof((vk_device *)0)->pipelines[0]);
+}
+
+static VkResult compile(vk_device *device, vk_pipeline *pipeline, VkPipelineLayout layout)
+{
+    const vk_shader_code *code = &vk_shader_codes[pipeline->shader];
+    const VkShaderModuleCreateInfo module_info = {
+        .sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO, .codeSize = code->size_bytes, .pCode = code->words};
+    VkShaderModule module = VK_NULL_HANDLE;
+    VkResult result = vkCreateShaderModule(device->handle, &module_info, NULL, &module);
+    if (result != VK_SUCCESS)
+        return result;
+    VkSpecializationMapEntry entries[VK_CONSTANTS_MAX];
+    for (uint32_t i = 0; i < pipeline->constant_count; i++)
+        entries[i] = (VkSpecializationMapEntry){.constantID = i, .offset = 4 * i, .size = 4};
+    const VkSpecializationInfo specialization = {.mapEntryCount = pipeline->constant_count,
+                                                 .pMapEntries = entries,
+                                                 .dataSize = 4 * pipeline->constant_count,
+                                                 .pData = pipeline->constants};
+    const VkComputePipelineCreateInfo info = {.sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
+                                              .stage = {.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
+                                                        .stage = VK_SHADER_STAGE_COMPUTE_BIT,
+                                                        .module = module,
+                                                        .pName = "main",
+                                                        .pSpecializationInfo = &specialization},
+                                              .layout = layout};
+    result = vkCreateComputePipelines(device->handle, device->pipeline_cache, 1, &info, NULL, &pipeline->handle);
+    vkDestroyShaderModule(device->handle, module, NULL);
+    device->pipelines_changed = true;
+    return result;
+}
+
+auxo_status vk_pipeline_get(vk_device *device, vk_shader shader, uint32_t binding_count, const uint32_t *constants,
+                            uint32_t constant_count, VkPipeline *handle, auxo_error *error)
+{
+    vk_pipeline **chain = &device->pipelines[hash_of(shader, constants, constant_count)];
+    for (vk_pipeline *known = *chain; known; known = known->next)
+        if (known->shader == shader && known->constant_count == constant_count &&
+            memcmp(known->constants, constants, constant_count * sizeof *constants) == 0) {
+            *handle = known->handle;
+            return AUXO_OK;
+        }
+    const vk_layout *layout = NULL;
+    const auxo_status status = vk_layout_get(device, binding_count, &layout, error);
+    if (status != AUXO_OK)
+        return status;
+    vk_pipeline *pipeline = calloc(1, sizeof *pipeline);
+    if (!pipeline)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "no host memory for a pipeline");
+    pipeline->shader = shader;
+    pipeline->constant_count = constant_count;
+    memcpy(pipeline->constants, constants, constant_count * sizeof *constants);
+    const VkResult result = compile(device, pipeline, layout->pipeline);
+    if (result != VK_SUCCESS) {
+        free(pipeline);
+        char what[96];
+        snprintf(what, sizeof what, "compiling the shader %s", vk_shader_codes[shader].name);
+        return vk_fail(device, result, what, error);
+    }
+    pipeline->next = *chain;
+    *chain = pipeline;
+    *handle = pipeline->handle;
+    return AUXO_OK;
+}
+
+void vk_pipelines_deinit(vk_device *device)
+{
+    for (size_t i = 0; i < sizeof device->pipelines / sizeof device->pipelines[0]; i++)
+        while (device->pipelines[i]) {
+            vk_pipeline *pipeline = device->pipelines[i];
+            device->pipelines[i] = pipeline->next;
+            vkDestroyPipeline(device->handle, pipeline->handle, NULL);
+            free(pipeline);
+        }
+    for (uint32_t i = 0; i <= VK_BINDINGS_MAX; i++) {
+        if (device->layouts[i].pipeline)
+            vkDestroyPipelineLayout(device->handle, device->layouts[i].pipeline, NULL);
+        if (device->layouts[i].set)
+            vkDestroyDescriptorSetLayout(device->handle, device->layouts[i].set, NULL);
+    }
+    if (device->pipeline_cache)
+        vkDestroyPipelineCache(device->handle, device->pipeline_cache, NULL);
+}
+
+static bool cache_path(const vk_device *device, char *path, size_t capacity)
+{
+    const char *folder = device->instance->host.cache_dir;
+    if (!folder)
+        return false;
+    VkPhysicalDeviceProperties properties;
+    vkGetPhysicalDeviceProperties(device->physical, &properties);
+    char uuid[2 * VK_UUID_SIZE + 1];
+    for (size_t i = 0; i < VK_UUID_SIZE; i++)
+        snprintf(uuid + 2 * i, 3, "%02x", properties.pipelineCacheUUID[i]);
+    const int length = snprintf(path, capacity, "%s/vulkan-%08x-%08x-%08x-%s.pipelines", folder, properties.vendorID,
+                                properties.deviceID, properties.driverVersion, uuid);
+    return length > 0 && (size_t)length < capacity;
+}
+
+/* The whole file, or NULL. The driver itself checks the header that it wrote. */
+static void *read_file(const char *path, size_t *size_bytes)
+{
+    FILE *file = fopen(path, "rb");
+    if (!file)
+        return NULL;
+    void *data = NULL;
+    if (fseek(file, 0, SEEK_END) == 0) {
+        const long length = ftell(file);
+        if (length > 0 && fseek(file, 0, SEEK_SET) == 0) {
+            data = malloc((size_t)length);
+            if (data && fread(data, 1, (size_t)length, file) != (size_t)length) {
+                free(data);
+                data = NULL;
+            }
+            *size_bytes = (size_t)length;
+        }
+    }
+    fclose(file);
+    return data;
+}
+
+void vk_pipeline_cache_load(vk_device *device)
+{
+    char path[1024];
+    size_t size_bytes = 0;
+    void *data = cache_path(device, path, sizeof path) ? read_file(path, &size_bytes) : NULL;
+    VkPipelineCacheCreateInfo info = {.sType = VK_STRUCTURE_TYPE_PIPELINE_CACHE_CREATE_INFO,
+                                      .initialDataSize = data ? size_bytes : 0,
+                                      .pInitialData = data};
+    VkResult result = vkCreatePipelineCache(device->handle, &info, NULL, &device->pipeline_cache);
+    if (result != VK_SUCCESS) { /* a damaged file must not keep the device from opening */
+        info.initialDataSize = 0;
+        result = vkCreatePipelineCache(device->handle, &info, NULL, &device->pipeline_cache);
+    }
+    if (result != VK_SUCCESS)
+        device->pipeline_cache = VK_NULL_HANDLE;
+    free(data);
+}
+
+static bool write_file(const char *path, const void *data, size_t size_bytes)
+{
+    FILE *file = fopen(path, "wb");
+    if (!file)
+        return false;
+    bool good = fwrite(data, 1, size_bytes, file) == size_bytes;
+    good = fflush(file) == 0 && good;
+    good = fsync(fileno(file)) == 0 && good;
+    return fclose(file) == 0 && good;
+}
+
+void vk_pipeline_cache_save(vk_device *device)
+{
+    char path[1024], temporary[1056];
+    size_t size_bytes = 0;
+    if (!device->pipelines_changed || !device->pipeline_cache || !cache_path(device, path, sizeof path) ||
+        vkGetPipelineCacheData(device->handle, device->pipeline_cache, &size_bytes, NULL) != VK_SUCCESS)
+        return;
+    void *data = malloc(size_bytes);
+    if (data && vkGetPipelineCacheData(device->handle, device->pipeline_cache, &size_bytes, data) == VK_SUCCESS) {
+        snprintf(temporary, sizeof temporary, "%s.%ld", path, (long)getpid());
+        if (!write_file(temporary, data, size_bytes) || rename(temporary, path) != 0) {
+            remove(temporary);
+            vk_log(&device->instance->host, AUXO_LOG_WARNING, "vulkan: the pipeline cache %s could not be written",
+                   path);
+        }
+    }
+    free(data);
+}

@@ -1,0 +1,85 @@
+/* vk_program.h: a prepared op as a list of dispatches, built once and recorded as often as it is enqueued.
+ *
+ * An op's prepare function describes its dispatches (shader, constants, bound spans, push constants, groups) with a
+ * builder whose errors are sticky: after the first failure the calls do nothing and vk_program_finish returns it.
+ * Push constants begin with `uint at[bindings]`, the element of each binding at which its tensor starts; the builder
+ * fills them in, because a binding's offset must be aligned and a tensor's need not be.
+ */
+#ifndef VK_PROGRAM_H
+#define VK_PROGRAM_H
+
+#include "vk_internal.h"
+
+/* Elements that one dispatch of an elementwise op handles: 64 MiB of f32, within every device's binding range. */
+#define VK_FLAT_CHUNK (UINT64_C(1) << 24)
+#define VK_FLAT_ELEMENTS 4 /* per invocation, as FLAT_ELEMENTS in interface.glsl */
+
+typedef struct vk_span {
+    VkBuffer buffer; /* null: absent */
+    uint64_t buffer_bytes;
+    uint64_t offset_bytes, size_bytes;
+    uint32_t element_bytes;
+} vk_span;
+
+typedef struct vk_step {
+    struct vk_step *next;
+    vk_shader shader;
+    uint32_t constants[VK_CONSTANTS_MAX];
+    uint32_t constant_count;
+    uint32_t binding_count;
+    vk_binding bindings[VK_BINDINGS_MAX];
+    uint8_t push[VK_PUSH_BYTES];
+    uint32_t push_bytes;
+    uint32_t groups[3];
+    VkPipeline pipeline;
+    VkPipelineLayout pipeline_layout;
+    VkDescriptorSetLayout set_layout;
+} vk_step;
+
+typedef struct vk_scratch {
+    struct vk_scratch *next;
+    vk_buffer *buffer;
+} vk_scratch;
+
+typedef struct vk_program {
+    vk_device *device;
+    vk_step *first, **last;
+    vk_scratch *scratch;
+    vk_step sink; /* where the builder writes after a failure */
+    auxo_status status;
+    auxo_error *error; /* the caller's, while building */
+} vk_program;
+
+/* NULL when there is no host memory; every function below accepts that. */
+vk_program *vk_program_begin(vk_device *device, auxo_error *error);
+/* Compiles the pipelines and hands the program over, or frees it and returns what went wrong. */
+auxo_status vk_program_finish(vk_program *program, void **state, auxo_error *error);
+void vk_program_fail(vk_program *program, auxo_status status, const char *message);
+auxo_status vk_program_enqueue(void *queue, const auxo_op *op, void *state, auxo_error *error);
+void vk_program_release(void *device, void *state);
+
+/* A dispatch of `shader` with `group_size` invocations per workgroup (0: the device's usual) as constant 0 and
+ * `constants` from 1 on. The result is valid until the program is finished; never NULL unless program is. */
+vk_step *vk_program_add(vk_program *program, vk_shader shader, uint32_t group_size, const uint32_t *constants,
+                        uint32_t constant_count);
+/* Device memory that lives as long as the program; contents undefined. Errors are sticky. */
+vk_span vk_program_scratch(vk_program *program, uint64_t element_count, uint32_t element_bytes);
+
+vk_span vk_span_of(const auxo_tensor *tensor); /* from its lowest to its highest element */
+vk_span vk_span_part(vk_span span, uint64_t first_element, uint64_t element_count);
+vk_span vk_span_none(void);
+/* Binds the spans in order: the next free slot each. */
+void vk_step_bind(vk_program *program, vk_step *step, vk_span span, vk_access access);
+/* The op's own push constants, behind at[]; after all bindings. */
+void vk_step_push(vk_program *program, vk_step *step, const void *data, uint32_t size_bytes);
+/* At least `count` workgroups; the shader numbers them with group_index() and ignores those past the end. */
+void vk_step_groups(vk_program *program, vk_step *step, uint64_t count);
+/* Workgroups for `element_count` elements numbered by flat_element(). */
+void vk_step_groups_flat(vk_program *program, vk_step *step, uint64_t element_count);
+
+uint64_t vk_ceil_div(uint64_t value, uint64_t divisor);
+/* Whether each tensor fits one binding of the device. */
+bool vk_fits_bindings(void *device, const auxo_op *op);
+bool vk_span_fits(const vk_device *device, vk_span span);
+
+#endif

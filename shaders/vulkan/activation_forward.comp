@@ -1,0 +1,25 @@
+// activation_forward.comp: Y = f(X), elementwise.
+#version 460
+#extension GL_GOOGLE_include_directive : require
+#include "interface.glsl"
+#include "math.glsl"
+
+layout(constant_id = 1) const uint ACTIVATION = 0;
+
+BUFFER(0, readonly, float, x);
+BUFFER(1, , float, y);
+layout(push_constant) uniform parameters
+{
+    uint at[2];
+    uint count;
+    float slope;
+} p;
+
+void main()
+{
+    for (uint k = 0u; k < FLAT_ELEMENTS; k++) {
+        const uint e = flat_element(k);
+        if (e < p.count)
+            y[p.at[1] + e] = activate(ACTIVATION, x[p.at[0] + e], p.slope);
+    }
+}

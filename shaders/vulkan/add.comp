@@ -1,0 +1,23 @@
+// add.comp: Y = alpha A + beta B, elementwise.
+#version 460
+#extension GL_GOOGLE_include_directive : require
+#include "interface.glsl"
+
+BUFFER(0, readonly, float, a);
+BUFFER(1, readonly, float, b);
+BUFFER(2, , float, y);
+layout(push_constant) uniform parameters
+{
+    uint at[3];
+    uint count;
+    float alpha, beta;
+} p;
+
+void main()
+{
+    for (uint k = 0u; k < FLAT_ELEMENTS; k++) {
+        const uint e = flat_element(k);
+        if (e < p.count)
+            y[p.at[2] + e] = p.alpha * a[p.at[0] + e] + p.beta * b[p.at[1] + e];
+    }
+}

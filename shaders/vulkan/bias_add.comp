@@ -1,0 +1,35 @@
+// bias_add.comp: Y[o,c,i] = act(X[o,c,i] + FACTOR[c]), or with SCALE: Y[o,c,i] = X[o,c,i] FACTOR[c].
+#version 460
+#extension GL_GOOGLE_include_directive : require
+#include "interface.glsl"
+#include "math.glsl"
+
+layout(constant_id = 1) const uint ACTIVATION = 0;
+
+BUFFER(0, readonly, float, x);
+BUFFER(1, readonly, float, factor);
+BUFFER(2, , float, y);
+layout(push_constant) uniform parameters
+{
+    uint at[3];
+    uint count;
+    uint first; // of this dispatch, modulo channels * inner
+    uint channels, inner;
+    float slope;
+} p;
+
+void main()
+{
+    for (uint k = 0u; k < FLAT_ELEMENTS; k++) {
+        const uint e = flat_element(k);
+        if (e >= p.count)
+            continue;
+        const float f = factor[p.at[1] + ((p.first + e) / p.inner) % p.channels];
+        const float v = x[p.at[0] + e];
+#ifdef SCALE
+        y[p.at[2] + e] = v * f;
+#else
+        y[p.at[2] + e] = activate(ACTIVATION, v + f, p.slope);
+#endif
+    }
+}

@@ -1,0 +1,87 @@
+// copy.comp: Y = scale X (+ Y), strided, between any two of f32, f16, u32 and u8.
+#version 460
+#extension GL_GOOGLE_include_directive : require
+#include "interface.glsl"
+#include "words.glsl"
+
+layout(constant_id = 1) const uint FROM = 0;
+layout(constant_id = 2) const uint TO = 0;
+layout(constant_id = 3) const bool SCALED = false;
+layout(constant_id = 4) const bool ACCUMULATE = false;
+
+BUFFER(0, readonly, uint, x);
+BUFFER(1, , uint, y);
+layout(push_constant) uniform parameters
+{
+    uint at[2];
+    uint count;
+    uint dims[3]; // of the three inner dimensions
+    int x_strides[4], y_strides[4];
+    float scale;
+} p;
+
+float value_of(uint bits)
+{
+    if (FROM == DTYPE_F32)
+        return uintBitsToFloat(bits);
+    if (FROM == DTYPE_F16)
+        return float_from_half(bits);
+    return float(bits);
+}
+
+uint truncated(float value, float limit)
+{
+    return value >= limit ? 0xffffffffu : value > 0.0 ? uint(value) : 0u;
+}
+
+uint bits_of(float value)
+{
+    if (TO == DTYPE_F32)
+        return floatBitsToUint(value);
+    if (TO == DTYPE_F16)
+        return half_from_float(value);
+    if (TO == DTYPE_U8)
+        return min(truncated(value, 255.0), 255u);
+    return truncated(value, 4294967296.0);
+}
+
+void main()
+{
+    for (uint k = 0u; k < FLAT_ELEMENTS; k++) {
+        const uint e = flat_element(k);
+        if (e >= p.count)
+            continue;
+        const uint i3 = e % p.dims[2], r2 = e / p.dims[2];
+        const uint i2 = r2 % p.dims[1], r1 = r2 / p.dims[1];
+        const uint i1 = r1 % p.dims[0], i0 = r1 / p.dims[0];
+        const ivec4 index = ivec4(i0, i1, i2, i3);
+        const uint from = p.at[0] + uint(index.x * p.x_strides[0] + index.y * p.x_strides[1] +
+                                         index.z * p.x_strides[2] + index.w * p.x_strides[3]);
+        const uint to = p.at[1] + uint(index.x * p.y_strides[0] + index.y * p.y_strides[1] +
+                                       index.z * p.y_strides[2] + index.w * p.y_strides[3]);
+        uint bits = part_of_word(FROM, x[word_of(FROM, from)], from);
+        if (SCALED || FROM != TO) {
+            if (SCALED || FROM == DTYPE_F32 || FROM == DTYPE_F16 || TO == DTYPE_F32 || TO == DTYPE_F16) {
+                float value = value_of(bits);
+                if (SCALED)
+                    value *= p.scale;
+                if (ACCUMULATE)
+                    value += uintBitsToFloat(y[to]);
+                bits = bits_of(value);
+            } else if (TO == DTYPE_U8) {
+                bits &= 0xffu;
+            }
+        } else if (ACCUMULATE) {
+            bits = floatBitsToUint(uintBitsToFloat(bits) + uintBitsToFloat(y[to]));
+        }
+        const uint word = word_of(TO, to);
+        if (TO == DTYPE_F32 || TO == DTYPE_U32) {
+            y[word] = bits;
+        } else {
+            const uint mask = TO == DTYPE_F16 ? 0xffffu : 0xffu;
+            const uint shift = part_shift(TO, to);
+            const uint old = (y[word] >> shift) & mask;
+            atomicXor(y[word], (old ^ (bits & mask)) << shift);
+        }
+    }
+}
