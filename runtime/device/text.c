@@ -76,7 +76,7 @@ static size_t edit_distance(const char *a, const char *b)
 
 const char *auxo__text_nearest(const char *word, const char *const *words, size_t count)
 {
-    size_t limit = strlen(word) / 3;
+    size_t limit = (strlen(word) + 1) / 3;
     if (limit < 1)
         limit = 1;
     const char *nearest = NULL;

@@ -20,7 +20,7 @@ void auxo__field_copy(char *target, size_t capacity, const char *source);
 bool auxo__text_contains(const char *text, const char *part);
 
 /* The entry of words[count] nearest to `word` by edit distance ignoring case, or NULL if none is near enough to be a
- * likely misspelling (at most a third of the length, at least 1). */
+ * likely misspelling (at most about a third of the length, at least 1). */
 const char *auxo__text_nearest(const char *word, const char *const *words, size_t count);
 
 /* A heap copy of `text` (NULL gives NULL); NULL as well when out of memory. */
