@@ -1,0 +1,36 @@
+/* runtime/cli/train_job.h: one run of `auxo train`: what it needs, from options to an open trainer, and its
+ * checkpoints.
+ *
+ * cmd_train.c drives it; other training commands may start the same way.
+ */
+#ifndef CLI_TRAIN_JOB_H
+#define CLI_TRAIN_JOB_H
+
+#include "cli_model.h"
+#include "train_history.h"
+
+extern const cli_option train_job_options[]; /* what shapes a training run; shared by training commands */
+
+typedef struct train_job {
+    const cli_context *context;
+    cli_session session;
+    auxo_dataset *train, *validation, *test; /* validation and test may be NULL */
+    auxo_model *model;
+    auxo_trainer *trainer;
+    auxo_train_options options;
+    char optimizer_text[256];
+    train_history history;
+    cli_progress progress;
+    uint64_t saved_step; /* of the last checkpoint written; 0: none */
+    uint64_t first_step; /* steps done before this process: > 0 after a resume */
+} train_job;
+
+/* Loads data, opens the device, the model and the trainer by the command's options; restores --checkpoint under
+ * --resume. Ownership: close it, also after a failure. */
+auxo_status train_job_open(const cli_context *context, train_job *job, auxo_error *error);
+void train_job_close(train_job *job);
+
+/* Writes --checkpoint and reports it; does nothing without that option, or where the file has this step already. */
+auxo_status train_job_save(train_job *job, auxo_error *error);
+
+#endif
