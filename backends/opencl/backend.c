@@ -16,6 +16,9 @@ OCL_SINGLE_TABLE(OCL_SINGLE_KERNEL)
 static const auxo_kernel_list kernels[AUXO_OP_COUNT] = {
 #define OCL_SINGLE_ENTRY(kind, noun) [AUXO_OP_##kind] = {noun##_kernel, 1},
     OCL_SINGLE_TABLE(OCL_SINGLE_ENTRY)
+#define OCL_VARIANT_ENTRY(kind, noun, count) [AUXO_OP_##kind] = {ocl_##noun##_kernels, (count)},
+        OCL_VARIANT_TABLE(OCL_VARIANT_ENTRY)
+#undef OCL_VARIANT_ENTRY
 #undef OCL_SINGLE_ENTRY
 };
 

@@ -195,7 +195,7 @@ static void choose_shape(ocl_device *self)
     const uint64_t native = query_number(self->id, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT);
     self->vector_cpu = self->info.type == AUXO_DEVICE_CPU && native >= 4;
     self->vector_width = !self->vector_cpu ? 1 : native >= 16 ? 16 : 8;
-    self->group_size = self->vector_cpu ? 16 : 256;
+    self->group_size = self->vector_cpu ? 1 : 256;
     while (self->group_size > self->info.max_workgroup_size && self->group_size > 1)
         self->group_size /= 2;
 }

@@ -10,15 +10,54 @@
 
 /* X(KIND, noun): ops with the single variant "native". */
 #define OCL_SINGLE_TABLE(X)                                                                                            \
+    X(POOL2D_FORWARD, pool2d_forward)                                                                                  \
+    X(POOL2D_BACKWARD, pool2d_backward)                                                                                \
     X(ACTIVATION_FORWARD, activation_forward)                                                                          \
     X(ACTIVATION_BACKWARD, activation_backward)                                                                        \
     X(ADD, add)                                                                                                        \
+    X(BIAS_ADD, bias_add)                                                                                              \
+    X(SCALE, scale)                                                                                                    \
+    X(REDUCE, reduce)                                                                                                  \
+    X(BATCH_NORM_FORWARD, batch_norm_forward)                                                                          \
+    X(BATCH_NORM_BACKWARD, batch_norm_backward)                                                                        \
+    X(DROPOUT, dropout)                                                                                                \
+    X(SOFTMAX, softmax)                                                                                                \
+    X(SOFTMAX_CROSS_ENTROPY, softmax_cross_entropy)                                                                    \
+    X(MSE, mse)                                                                                                        \
+    X(COX, cox)                                                                                                        \
+    X(ARGSORT, argsort)                                                                                                \
+    X(GROUP_NORM, group_norm)                                                                                          \
+    X(PENALTY, penalty)                                                                                                \
+    X(KEPT_SCAN, kept_scan)                                                                                            \
+    X(INDEX_SELECT, index_select)                                                                                      \
+    X(SEGMENT_REDUCE, segment_reduce)                                                                                  \
+    X(GATHER_BATCH, gather_batch)                                                                                      \
+    X(AUGMENT, augment)                                                                                                \
+    X(RANDOM_FILL, random_fill)                                                                                        \
     X(FILL, fill)                                                                                                      \
     X(COPY, copy)                                                                                                      \
-    X(COUNTER_ADD, counter_add)
+    X(COUNTER_ADD, counter_add)                                                                                        \
+    X(OPTIMIZER_STEP, optimizer_step)
+
+/* X(KIND, noun, variant count): ops with alternatives. */
+#define OCL_VARIANT_TABLE(X)                                                                                           \
+    X(GEMM, gemm, 1)                                                                                                   \
+    X(CONV2D_FORWARD, conv2d_forward, 1)                                                                               \
+    X(CONV2D_BACKWARD_DATA, conv2d_backward_data, 1)                                                                   \
+    X(CONV2D_BACKWARD_WEIGHTS, conv2d_backward_weights, 1)
 
 #define OCL_DECLARE_PREPARE(kind, noun) ocl_prepare_function ocl_##noun##_prepare;
 OCL_SINGLE_TABLE(OCL_DECLARE_PREPARE)
 #undef OCL_DECLARE_PREPARE
+
+enum {
+#define OCL_VARIANT_COUNT(kind, noun, count) OCL_##kind##_KERNEL_COUNT = (count),
+    OCL_VARIANT_TABLE(OCL_VARIANT_COUNT)
+#undef OCL_VARIANT_COUNT
+};
+#define OCL_DECLARE_VARIANTS(kind, noun, count)                                                                        \
+    extern const auxo_kernel ocl_##noun##_kernels[OCL_##kind##_KERNEL_COUNT];
+OCL_VARIANT_TABLE(OCL_DECLARE_VARIANTS)
+#undef OCL_DECLARE_VARIANTS
 
 #endif

@@ -125,3 +125,80 @@ auxo_status ocl_counter_add_prepare(void *device, const auxo_op *op, const int32
     ocl_build_items(&b, 4);
     return ocl_build_end(&b, state);
 }
+
+/* Rows of neighbours that share a channel, or (inner = 1) rows along the channels. */
+typedef struct channel_rows {
+    int64_t rows, length, channels;
+    int channel_last;
+} channel_rows;
+
+static channel_rows channel_rows_of(const auxo_tensor *y)
+{
+    channel_rows shape = {.channels = y->dims[1], .channel_last = y->dims[2] == 1};
+    shape.rows = shape.channel_last ? y->dims[0] : y->dims[0] * y->dims[1];
+    shape.length = shape.channel_last ? y->dims[1] : y->dims[2];
+    return shape;
+}
+
+static void build_channel_items(ocl_builder *b, const channel_rows *shape)
+{
+    ocl_arg_long(b, shape->rows);
+    ocl_arg_long(b, shape->length);
+    ocl_arg_long(b, shape->channels);
+}
+
+static uint64_t channel_item_count(const ocl_builder *b, const channel_rows *shape)
+{
+    return (uint64_t)shape->rows * ocl_divide_up((uint64_t)shape->length, (uint64_t)b->device->vector_width);
+}
+
+auxo_status ocl_bias_add_prepare(void *device, const auxo_op *op, const int32_t *parameters, void **state,
+                                 auxo_error *error)
+{
+    ocl_builder b = ocl_build_begin(device, error);
+    const channel_rows shape = channel_rows_of(&op->tensors[AUXO_BIAS_ADD_Y]);
+    (void)parameters;
+    ocl_build_kernel(&b, "bias_add", "bias_add", "-DVEC=%d -DCHANNEL_LAST=%d", b.device->vector_width,
+                     shape.channel_last);
+    ocl_arg_tensor(&b, &op->tensors[AUXO_BIAS_ADD_X]);
+    ocl_arg_tensor(&b, &op->tensors[AUXO_BIAS_ADD_BIAS]);
+    ocl_arg_tensor(&b, &op->tensors[AUXO_BIAS_ADD_Y]);
+    build_channel_items(&b, &shape);
+    ocl_arg_int(&b, op->params.activation.activation);
+    ocl_arg_float(&b, op->params.activation.slope);
+    ocl_build_items(&b, channel_item_count(&b, &shape));
+    return ocl_build_end(&b, state);
+}
+
+auxo_status ocl_scale_prepare(void *device, const auxo_op *op, const int32_t *parameters, void **state,
+                              auxo_error *error)
+{
+    ocl_builder b = ocl_build_begin(device, error);
+    const channel_rows shape = channel_rows_of(&op->tensors[AUXO_SCALE_Y]);
+    (void)parameters;
+    ocl_build_kernel(&b, "scale", "scale", "-DVEC=%d -DCHANNEL_LAST=%d", b.device->vector_width, shape.channel_last);
+    ocl_arg_tensor(&b, &op->tensors[AUXO_SCALE_X]);
+    ocl_arg_tensor(&b, &op->tensors[AUXO_SCALE_SCALE]);
+    ocl_arg_tensor(&b, &op->tensors[AUXO_SCALE_Y]);
+    build_channel_items(&b, &shape);
+    ocl_build_items(&b, channel_item_count(&b, &shape));
+    return ocl_build_end(&b, state);
+}
+
+auxo_status ocl_optimizer_step_prepare(void *device, const auxo_op *op, const int32_t *parameters, void **state,
+                                       auxo_error *error)
+{
+    ocl_builder b = ocl_build_begin(device, error);
+    const auxo_optimizer_step_params *params = &op->params.optimizer_step;
+    const int64_t count = auxo_tensor_element_count(&op->tensors[AUXO_OPTIMIZER_PARAMS]);
+    const bool phs = params->kind == AUXO_OPTIMIZER_PHS;
+    (void)parameters;
+    ocl_build_kernel(&b, "optimizer_step", "optimizer_step", "-DVEC=%d -DKIND=%d -DEULER=%d -DEXPONENTIAL=%d",
+                     b.device->vector_width, (int)params->kind, phs && params->explicit_euler,
+                     phs && params->exponential_friction);
+    for (int slot = AUXO_OPTIMIZER_PARAMS; slot <= AUXO_OPTIMIZER_COUNTER; ++slot)
+        ocl_arg_tensor(&b, &op->tensors[slot]);
+    ocl_arg_long(&b, count);
+    ocl_build_items(&b, ocl_divide_up((uint64_t)count, (uint64_t)b.device->vector_width));
+    return ocl_build_end(&b, state);
+}

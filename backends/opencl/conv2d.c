@@ -1,0 +1,98 @@
+/* backends/opencl/conv2d.c: convolutions; the plain variants and the order of preference of all. */
+#include "conv2d.h"
+#include "kernels.h"
+
+ocl_conv2d_shape ocl_conv2d_shape_of(const auxo_conv2d_params *params, const auxo_tensor *x, const auxo_tensor *w,
+                                     const auxo_tensor *y)
+{
+    return (ocl_conv2d_shape){.n = x->dims[0],
+                              .c = x->dims[1],
+                              .h = x->dims[2],
+                              .w = x->dims[3],
+                              .k = w->dims[0],
+                              .r = w->dims[2],
+                              .s = w->dims[3],
+                              .p = y->dims[2],
+                              .q = y->dims[3],
+                              .params = params};
+}
+
+void ocl_arg_conv2d_shape(ocl_builder *builder, const ocl_conv2d_shape *shape)
+{
+    const auxo_conv2d_params *params = shape->params;
+    const int64_t values[] = {shape->n,      shape->c,           shape->h,           shape->w,
+                              shape->k,      shape->r,           shape->s,           shape->p,
+                              shape->q,      params->stride_h,   params->stride_w,   params->pad_h,
+                              params->pad_w, params->dilation_h, params->dilation_w, params->groups};
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; ++i)
+        ocl_arg_int(builder, values[i]);
+}
+
+static auxo_status prepare_forward_direct(void *device, const auxo_op *op, const int32_t *parameters, void **state,
+                                          auxo_error *error)
+{
+    ocl_builder b = ocl_build_begin(device, error);
+    const ocl_conv2d_shape s = ocl_conv2d_shape_of(&op->params.conv2d, &op->tensors[AUXO_CONV2D_X],
+                                                   &op->tensors[AUXO_CONV2D_W], &op->tensors[AUXO_CONV2D_Y]);
+    (void)parameters;
+    ocl_build_kernel(&b, "conv2d_forward", "conv2d_forward_direct", "%s", "");
+    for (int slot = AUXO_CONV2D_X; slot <= AUXO_CONV2D_BIAS; ++slot)
+        ocl_arg_tensor(&b, &op->tensors[slot]);
+    ocl_arg_conv2d_shape(&b, &s);
+    ocl_arg_int(&b, op->params.conv2d.activation);
+    ocl_arg_float(&b, op->params.conv2d.slope);
+    ocl_build_items(&b, (uint64_t)(s.n * s.k) * (uint64_t)(s.p * s.q));
+    return ocl_build_end(&b, state);
+}
+
+static auxo_status prepare_backward_data_direct(void *device, const auxo_op *op, const int32_t *parameters,
+                                                void **state, auxo_error *error)
+{
+    ocl_builder b = ocl_build_begin(device, error);
+    const ocl_conv2d_shape s = ocl_conv2d_shape_of(&op->params.conv2d, &op->tensors[AUXO_CONV2D_BD_DX],
+                                                   &op->tensors[AUXO_CONV2D_BD_W], &op->tensors[AUXO_CONV2D_BD_DY]);
+    (void)parameters;
+    ocl_build_kernel(&b, "conv2d_backward_data", "conv2d_backward_data_direct", "%s", "");
+    for (int slot = AUXO_CONV2D_BD_DY; slot <= AUXO_CONV2D_BD_DX; ++slot)
+        ocl_arg_tensor(&b, &op->tensors[slot]);
+    ocl_arg_conv2d_shape(&b, &s);
+    ocl_build_items(&b, (uint64_t)(s.n * s.c) * (uint64_t)(s.h * s.w));
+    return ocl_build_end(&b, state);
+}
+
+static auxo_status prepare_backward_weights_direct(void *device, const auxo_op *op, const int32_t *parameters,
+                                                   void **state, auxo_error *error)
+{
+    ocl_builder b = ocl_build_begin(device, error);
+    const auxo_tensor *dw = &op->tensors[AUXO_CONV2D_BW_DW];
+    const ocl_conv2d_shape s =
+        ocl_conv2d_shape_of(&op->params.conv2d, &op->tensors[AUXO_CONV2D_BW_X], dw, &op->tensors[AUXO_CONV2D_BW_DY]);
+    const int64_t weights = dw->dims[0] * dw->dims[1] * dw->dims[2] * dw->dims[3];
+    const bool has_bias = op->tensors[AUXO_CONV2D_BW_DBIAS].rank > 0;
+    (void)parameters;
+    ocl_build_kernel(&b, "conv2d_backward_weights", "conv2d_backward_weights_direct", "-DWG=%zu", b.device->group_size);
+    for (int slot = AUXO_CONV2D_BW_X; slot <= AUXO_CONV2D_BW_DBIAS; ++slot)
+        ocl_arg_tensor(&b, &op->tensors[slot]);
+    ocl_arg_conv2d_shape(&b, &s);
+    ocl_arg_long(&b, weights);
+    ocl_build_groups_1d(&b, (uint64_t)(weights + (has_bias ? s.k : 0)), b.device->group_size);
+    return ocl_build_end(&b, state);
+}
+
+const auxo_kernel ocl_conv2d_forward_kernels[OCL_CONV2D_FORWARD_KERNEL_COUNT] = {
+    {.variant = "direct", .prepare = prepare_forward_direct, .release = ocl_task_release, .enqueue = ocl_task_enqueue},
+};
+
+const auxo_kernel ocl_conv2d_backward_data_kernels[OCL_CONV2D_BACKWARD_DATA_KERNEL_COUNT] = {
+    {.variant = "direct",
+     .prepare = prepare_backward_data_direct,
+     .release = ocl_task_release,
+     .enqueue = ocl_task_enqueue},
+};
+
+const auxo_kernel ocl_conv2d_backward_weights_kernels[OCL_CONV2D_BACKWARD_WEIGHTS_KERNEL_COUNT] = {
+    {.variant = "direct",
+     .prepare = prepare_backward_weights_direct,
+     .release = ocl_task_release,
+     .enqueue = ocl_task_enqueue},
+};

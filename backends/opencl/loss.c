@@ -1,0 +1,130 @@
+/* backends/opencl/loss.c: softmax and the losses.
+ *
+ * Every loss is two launches: partial sums in pairs of floats, then one group that adds them in a fixed order and
+ * writes LOSS, STATS and HISTORY. Cox is one group from the start, because its scans are sequential by nature.
+ */
+#include "kernels.h"
+
+#include "auxo/tensor.h"
+
+/* Work-items that share one row of `classes`: one, unless a GPU would otherwise walk long rows alone. */
+static size_t row_group_size(const ocl_device *device, int64_t classes)
+{
+    enum { CLASSES_PER_ITEM = 32, ROW_GROUP = 64 };
+    return device->vector_cpu || classes <= CLASSES_PER_ITEM || device->group_size < ROW_GROUP ? 1 : ROW_GROUP;
+}
+
+static void build_rows(ocl_builder *b, int64_t rows, size_t group)
+{
+    if (group == 1)
+        ocl_build_items(b, (uint64_t)rows);
+    else
+        ocl_build_groups_1d(b, (uint64_t)rows, group);
+}
+
+/* LOSS, STATS, HISTORY with its length, COUNTER: the last four slots of every loss from `loss_slot` on. */
+static void arg_loss_outputs(ocl_builder *b, const auxo_op *op, int loss_slot, int stats_slot)
+{
+    const auxo_tensor *history = &op->tensors[stats_slot + 1];
+    ocl_arg_tensor(b, &op->tensors[loss_slot]);
+    ocl_arg_tensor(b, &op->tensors[stats_slot]);
+    ocl_arg_tensor(b, history);
+    ocl_arg_long(b, history->rank > 0 ? history->dims[0] : 0);
+    ocl_arg_tensor(b, &op->tensors[stats_slot + 2]);
+}
+
+auxo_status ocl_softmax_prepare(void *device, const auxo_op *op, const int32_t *parameters, void **state,
+                                auxo_error *error)
+{
+    ocl_builder b = ocl_build_begin(device, error);
+    const int64_t *dims = op->tensors[AUXO_SOFTMAX_X].dims;
+    const size_t group = row_group_size(b.device, dims[1]);
+    (void)parameters;
+    ocl_build_kernel(&b, "softmax", "softmax", "-DWG=%zu", group);
+    ocl_arg_tensor(&b, &op->tensors[AUXO_SOFTMAX_X]);
+    ocl_arg_tensor(&b, &op->tensors[AUXO_SOFTMAX_Y]);
+    ocl_arg_long(&b, dims[0]);
+    ocl_arg_long(&b, dims[1]);
+    build_rows(&b, dims[0], group);
+    return ocl_build_end(&b, state);
+}
+
+auxo_status ocl_softmax_cross_entropy_prepare(void *device, const auxo_op *op, const int32_t *parameters, void **state,
+                                              auxo_error *error)
+{
+    ocl_builder b = ocl_build_begin(device, error);
+    const int64_t *dims = op->tensors[AUXO_XENT_LOGITS].dims;
+    const size_t group = row_group_size(b.device, dims[1]);
+    (void)parameters;
+    cl_mem partial = ocl_build_scratch(&b, ((uint64_t)dims[0] + 1) * sizeof(cl_float4));
+    ocl_build_kernel(&b, "softmax_cross_entropy", "xent_rows", "-DWG=%zu", group);
+    ocl_arg_tensor(&b, &op->tensors[AUXO_XENT_LOGITS]);
+    ocl_arg_tensor(&b, &op->tensors[AUXO_XENT_LABELS]);
+    ocl_arg_tensor(&b, &op->tensors[AUXO_XENT_DLOGITS]);
+    ocl_arg_memory(&b, partial);
+    ocl_arg_long(&b, dims[0]);
+    ocl_arg_long(&b, dims[1]);
+    build_rows(&b, dims[0], group);
+    ocl_build_kernel(&b, "softmax_cross_entropy", "xent_finish", "-DWG=%zu", b.device->group_size);
+    ocl_arg_memory(&b, partial);
+    ocl_arg_long(&b, dims[0]);
+    arg_loss_outputs(&b, op, AUXO_XENT_LOSS, AUXO_XENT_STATS);
+    ocl_build_groups_1d(&b, 1, b.device->group_size);
+    return ocl_build_end(&b, state);
+}
+
+auxo_status ocl_mse_prepare(void *device, const auxo_op *op, const int32_t *parameters, void **state, auxo_error *error)
+{
+    enum { CHUNKS_PER_ITEM = 16 };
+    ocl_builder b = ocl_build_begin(device, error);
+    const int64_t count = auxo_tensor_element_count(&op->tensors[AUXO_MSE_PREDICTION]);
+    const size_t group = b.device->group_size;
+    const uint64_t most = (b.device->vector_cpu ? 4u : 32u) * (uint64_t)b.device->info.compute_units;
+    uint64_t groups = ocl_divide_up((uint64_t)count, group * (uint64_t)b.device->vector_width * CHUNKS_PER_ITEM);
+    groups = groups > most ? most : groups;
+    (void)parameters;
+    cl_mem partial = ocl_build_scratch(&b, (groups + 1) * sizeof(cl_float2));
+    ocl_build_kernel(&b, "mse", "mse_groups", "-DVEC=%d -DWG=%zu", b.device->vector_width, group);
+    ocl_arg_tensor(&b, &op->tensors[AUXO_MSE_PREDICTION]);
+    ocl_arg_tensor(&b, &op->tensors[AUXO_MSE_TARGET]);
+    ocl_arg_tensor(&b, &op->tensors[AUXO_MSE_DPREDICTION]);
+    ocl_arg_memory(&b, partial);
+    ocl_arg_long(&b, count);
+    ocl_build_groups_1d(&b, groups, group);
+    ocl_build_kernel(&b, "mse", "mse_finish", "-DVEC=%d -DWG=%zu", b.device->vector_width, group);
+    ocl_arg_memory(&b, partial);
+    ocl_arg_uint(&b, (uint32_t)groups);
+    ocl_arg_long(&b, op->tensors[AUXO_MSE_PREDICTION].dims[0]);
+    ocl_arg_long(&b, count);
+    arg_loss_outputs(&b, op, AUXO_MSE_LOSS, AUXO_MSE_STATS);
+    ocl_build_groups_1d(&b, 1, group);
+    return ocl_build_end(&b, state);
+}
+
+auxo_status ocl_cox_prepare(void *device, const auxo_op *op, const int32_t *parameters, void **state, auxo_error *error)
+{
+    ocl_builder b = ocl_build_begin(device, error);
+    const auxo_cox_params *params = &op->params.cox;
+    const int64_t n = op->tensors[AUXO_COX_RISK].dims[0];
+    (void)parameters;
+    cl_mem scratch[3];
+    for (int i = 0; i < 3; ++i)
+        scratch[i] = ocl_build_scratch(&b, ((uint64_t)n + 1) * sizeof(cl_float4));
+    ocl_build_kernel(&b, "cox", "cox", "-DWG=%zu -DEFRON=%d", b.device->group_size, params->ties == AUXO_COX_EFRON);
+    for (int slot = AUXO_COX_RISK; slot <= AUXO_COX_ORDER; ++slot)
+        ocl_arg_tensor(&b, &op->tensors[slot]);
+    ocl_arg_tensor(&b, &op->tensors[AUXO_COX_LOSS]);
+    ocl_arg_tensor(&b, &op->tensors[AUXO_COX_DRISK]);
+    ocl_arg_tensor(&b, &op->tensors[AUXO_COX_STATS]);
+    ocl_arg_tensor(&b, &op->tensors[AUXO_COX_HISTORY]);
+    ocl_arg_long(&b, op->tensors[AUXO_COX_HISTORY].rank > 0 ? op->tensors[AUXO_COX_HISTORY].dims[0] : 0);
+    ocl_arg_tensor(&b, &op->tensors[AUXO_COX_COUNTER]);
+    for (int i = 0; i < 3; ++i)
+        ocl_arg_memory(&b, scratch[i]);
+    ocl_arg_int(&b, n);
+    ocl_arg_int(&b, params->reduction);
+    ocl_arg_int(&b, params->domain);
+    ocl_arg_float(&b, params->domain_strength);
+    ocl_build_groups_1d(&b, 1, b.device->group_size);
+    return ocl_build_end(&b, state);
+}

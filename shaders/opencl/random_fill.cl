@@ -1,0 +1,54 @@
+/* random_fill.cl: uniform, normal (Box-Muller), Bernoulli numbers or the words themselves.
+ *
+ *     work-item q: elements 4 q .. 4 q + 3, the four words of one Philox block
+ * Parameters: KIND (auxo_random_kind).
+ */
+#include "philox.clh"
+
+#define RANDOM_UNIFORM 0
+#define RANDOM_NORMAL 1
+#define RANDOM_BERNOULLI 2
+#define RANDOM_BITS 3
+
+/* The pair of independent normals of two words: the cosine first. */
+inline float2 normal_pair(uint word0, uint word1)
+{
+    float u1 = convert_float((ulong)word0 + 1ul) * 0x1p-32f;
+    float radius = sqrt(-2.0f * log(u1));
+    float turns = 2.0f * uniform_of(word1); /* half turns: sinpi and cospi reduce exactly */
+    return (float2)(radius * cospi(turns), radius * sinpi(turns));
+}
+
+kernel void random_fill(global void *y, ulong y_offset, global const uint *counter, ulong counter_offset, ulong count,
+                        float a, float b, uint seed_low, uint seed_high, uint stream)
+{
+    ulong quad = get_global_id(0);
+    ulong e = 4 * quad;
+    if (e >= count)
+        return;
+    uint step = counter ? counter[counter_offset] : 0;
+    uint4 words = philox_words(seed_low, seed_high, stream, step, quad);
+#if KIND == RANDOM_BITS
+    global uint *target = (global uint *)y + y_offset + e;
+    uint4 values = words;
+#else
+    global float *target = (global float *)y + y_offset + e;
+    float4 u = (float4)(uniform_of(words.x), uniform_of(words.y), uniform_of(words.z), uniform_of(words.w));
+#if KIND == RANDOM_NORMAL
+    float4 values = a + b * (float4)(normal_pair(words.x, words.y), normal_pair(words.z, words.w));
+#elif KIND == RANDOM_BERNOULLI
+    float4 values = u < a ? (float4)(1.0f) : (float4)(0.0f);
+#else
+    float4 values = a + (b - a) * u;
+#endif
+#endif
+    if (e + 4 <= count) {
+        vstore4(values, 0, target);
+        return;
+    }
+    target[0] = values.x;
+    if (e + 1 < count)
+        target[1] = values.y;
+    if (e + 2 < count)
+        target[2] = values.z;
+}
