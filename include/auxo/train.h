@@ -125,7 +125,9 @@ typedef struct auxo_train_options {
 
 typedef struct auxo_trainer auxo_trainer;
 
-/* `train` and `validation` (may be NULL) are borrowed and uploaded; the model is borrowed. */
+/* `train` and `validation` (may be NULL) are borrowed and uploaded; the model is borrowed. Preprocessing stored with the
+ * model is applied; without any, options->standardize computes and stores it. An epoch visits every row once (a last
+ * batch of one row is left out when the model has batch norm over features, which cannot train on it). */
 auxo_status auxo_trainer_create(auxo_model *model, const auxo_dataset *train, const auxo_dataset *validation,
                                 const auxo_train_options *options, auxo_trainer **trainer, auxo_error *error);
 void auxo_trainer_destroy(auxo_trainer *trainer);
@@ -142,6 +144,8 @@ uint64_t auxo_trainer_steps_per_epoch(const auxo_trainer *trainer);
 /* Evaluates on any data set of the same shape, in inference mode. */
 auxo_status auxo_trainer_evaluate(auxo_trainer *trainer, const auxo_dataset *dataset, auxo_evaluation *evaluation,
                                   auxo_error *error);
+/* Changes which layers are trained (per layer; NULL: all; copied). Needed after a restructure if some were frozen. */
+auxo_status auxo_trainer_set_train_layers(auxo_trainer *trainer, const bool *train_layers, auxo_error *error);
 /* The training plan (for profiles, FLOPs, --explain); valid until the next resize. */
 const auxo_plan *auxo_trainer_plan(const auxo_trainer *trainer);
 

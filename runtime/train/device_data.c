@@ -1,0 +1,82 @@
+/* device_data.c: data sets and preprocessing in device memory. Uploaded once, gathered batch by batch (batch.c).
+ */
+#include "train_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static auxo_status upload(auxo_queue *queue, const void *values, uint64_t size_bytes, auxo_buffer **buffer,
+                          auxo_error *error)
+{
+    auxo_status status = auxo_buffer_create(auxo_queue_device(queue), size_bytes, buffer, error);
+    if (status == AUXO_OK && size_bytes > 0)
+        status = auxo_buffer_write(queue, *buffer, 0, values, size_bytes, error);
+    return status;
+}
+
+auxo_status auxo__device_data_init(auxo__device_data *data, auxo_queue *queue, const auxo_dataset *dataset,
+                                   auxo_error *error)
+{
+    memset(data, 0, sizeof *data);
+    data->dataset = dataset;
+    uint64_t rows = dataset->row_count;
+    uint64_t row_size = (uint64_t)(dataset->channels * dataset->height * dataset->width);
+    uint64_t value_bytes = dataset->feature_type == AUXO_FEATURES_U8 ? 1 : sizeof(float);
+    auxo_status status = upload(queue, dataset->features, rows * row_size * value_bytes, &data->features, error);
+    if (status == AUXO_OK && dataset->target_type == AUXO_TARGET_CLASS)
+        status = upload(queue, dataset->labels, rows * sizeof(uint32_t), &data->targets, error);
+    if (status == AUXO_OK && dataset->target_type == AUXO_TARGET_REAL)
+        status = upload(queue, dataset->targets, rows * dataset->target_count * sizeof(float), &data->targets, error);
+    if (status == AUXO_OK && dataset->target_type == AUXO_TARGET_SURVIVAL) {
+        status = upload(queue, dataset->times, rows * sizeof(float), &data->targets, error);
+        if (status == AUXO_OK)
+            status = upload(queue, dataset->events, rows * sizeof(uint32_t), &data->events, error);
+    }
+    if (status != AUXO_OK) {
+        auxo__device_data_deinit(data);
+        return auxo_error_wrap(error, status, "uploading data set \"%s\"", dataset->name);
+    }
+    return AUXO_OK;
+}
+
+void auxo__device_data_deinit(auxo__device_data *data)
+{
+    auxo_buffer_destroy(data->features);
+    auxo_buffer_destroy(data->targets);
+    auxo_buffer_destroy(data->events);
+    memset(data, 0, sizeof *data);
+}
+
+auxo_status auxo__device_preprocessing_init(auxo__device_preprocessing *preprocessing, const auxo_model *model,
+                                            auxo_error *error)
+{
+    memset(preprocessing, 0, sizeof *preprocessing);
+    const auxo_preprocessing *host = auxo_model_preprocessing(model);
+    uint64_t inputs = host->channel_count, targets = host->target_count;
+    if (inputs + targets == 0)
+        return AUXO_OK;
+    auxo_queue *queue = auxo_model_queue(model);
+    auxo_status status = auxo_buffer_create(auxo_model_device(model), 2 * (inputs + targets) * sizeof(float),
+                                            &preprocessing->buffer, error);
+    const float *arrays[4] = {host->means, host->inverse_stds, host->target_means, host->target_inverse_stds};
+    auxo_tensor *tensors[4] = {&preprocessing->means, &preprocessing->inverse_stds, &preprocessing->target_means,
+                               &preprocessing->target_inverse_stds};
+    uint64_t offset_bytes = 0;
+    for (int i = 0; status == AUXO_OK && i < 4; i++) {
+        uint64_t count = i < 2 ? inputs : targets;
+        if (count == 0)
+            continue;
+        status = auxo_buffer_write(queue, preprocessing->buffer, offset_bytes, arrays[i], count * sizeof(float), error);
+        *tensors[i] = auxo_tensor_1d(preprocessing->buffer, offset_bytes, AUXO_DTYPE_F32, (int64_t)count);
+        offset_bytes += count * sizeof(float);
+    }
+    if (status != AUXO_OK)
+        auxo__device_preprocessing_deinit(preprocessing);
+    return status;
+}
+
+void auxo__device_preprocessing_deinit(auxo__device_preprocessing *preprocessing)
+{
+    auxo_buffer_destroy(preprocessing->buffer);
+    memset(preprocessing, 0, sizeof *preprocessing);
+}

@@ -1,0 +1,40 @@
+/* optimizer_internal.h: the optimiser's struct and what the trainer and checkpoints need of it.
+ *
+ * Invariants: hyper on the device equals `config.hyper` once the queue has run; every state buffer has as many elements
+ * as the model has weights; the brake fires at most once.
+ */
+#ifndef AUXO_TRAIN_OPTIMIZER_INTERNAL_H
+#define AUXO_TRAIN_OPTIMIZER_INTERNAL_H
+
+#include "auxo/train.h"
+
+enum { AUXO__OPTIMIZER_STATES_MAX = 2 };
+
+/* Goal braking's memory; all of it goes into checkpoints. */
+typedef struct auxo__brake_state {
+    bool fired;
+    bool has_initial, has_ema, has_epoch;
+    double initial_loss; /* the first loss observed */
+    double ema;
+    double last_train_loss, last_validation_loss; /* of the last epoch */
+} auxo__brake_state;
+
+struct auxo_optimizer {
+    auxo_model *model;
+    auxo_optimizer_config config; /* hyper as it is now */
+    auxo_buffer *hyper;           /* f32[AUXO_HYPER_COUNT] */
+    auxo_buffer *states[AUXO__OPTIMIZER_STATES_MAX];
+    size_t state_count;
+    uint64_t reset_count; /* bias correction starts again when this changes */
+    auxo__brake_state brake;
+};
+
+/* How many state buffers a kind has. */
+size_t auxo__optimizer_state_count(auxo_optimizer_kind kind);
+const char *auxo__optimizer_noun(auxo_optimizer_kind kind);
+/* Refuses settings under which the momentum grows without bound (SPEC: port-Hamiltonian optimiser). */
+auxo_status auxo__optimizer_config_check(const auxo_optimizer_config *config, auxo_error *error);
+/* Whether every batch loss must be seen before the next step may run. */
+bool auxo__optimizer_watches_batches(const auxo_optimizer *optimizer);
+
+#endif

@@ -1,0 +1,166 @@
+/* step_plan.c: one training step as a plan: gather, augment, forward, loss, backward, hooks, update, counters.
+ *
+ * There is one plan for full batches and one for the smaller batch at the end of an epoch. Both are rebuilt when the
+ * model's structure changes.
+ */
+#include "train_internal.h"
+
+static auxo_tensor counter_view(const auxo_trainer *trainer, uint64_t first)
+{
+    return auxo_tensor_1d(trainer->counter, first * sizeof(uint32_t), AUXO_DTYPE_U32, 4);
+}
+
+static uint32_t lowest_trained_layer(const auxo_trainer *trainer)
+{
+    uint32_t layer_count = auxo_model_get_desc(trainer->model)->layer_count;
+    for (uint32_t l = 0; l < layer_count; l++) {
+        uint64_t offset, count;
+        auxo_model_layer_range(trainer->model, l, &offset, &count);
+        if (count > 0 && (!trainer->train_layers || trainer->train_layers[l]))
+            return l;
+    }
+    return layer_count;
+}
+
+static auxo_status add_augmentation(const auxo_trainer *trainer, auxo_plan *plan, auxo_tensor *input, auxo_error *error)
+{
+    const auxo_augmentation *augmentation = &trainer->options.augmentation;
+    if (!augmentation->enabled)
+        return AUXO_OK;
+    auxo_tensor augmented = auxo_plan_temp(plan, AUXO_DTYPE_F32, 4, input->dims);
+    auxo_op op = {.kind = AUXO_OP_AUGMENT,
+                  .params.augment = {.max_shift_h = augmentation->max_shift_h,
+                                     .max_shift_w = augmentation->max_shift_w,
+                                     .flip = augmentation->flip,
+                                     .seed = trainer->options.seed,
+                                     .stream = AUXO__STREAM_AUGMENT}};
+    op.tensors[AUXO_AUGMENT_X] = *input;
+    op.tensors[AUXO_AUGMENT_Y] = augmented;
+    op.tensors[AUXO_AUGMENT_COUNTER] = counter_view(trainer, 0);
+    *input = augmented;
+    return auxo_plan_add(plan, &op, "batch.augment", error);
+}
+
+/* One update per run of neighbouring trained layers. */
+static auxo_status add_update(const auxo_trainer *trainer, auxo_plan *plan, auxo_error *error)
+{
+    auxo_tensor time = counter_view(trainer, 3);
+    uint32_t layer_count = auxo_model_get_desc(trainer->model)->layer_count;
+    uint64_t start = 0, end = 0;
+    auxo_status status = AUXO_OK;
+    for (uint32_t l = 0; status == AUXO_OK && l < layer_count; l++) {
+        uint64_t offset, count;
+        auxo_model_layer_range(trainer->model, l, &offset, &count);
+        if (count == 0 || (trainer->train_layers && !trainer->train_layers[l]))
+            continue;
+        if (offset != end) {
+            if (end > start)
+                status = auxo_optimizer_add_step(trainer->optimizer, plan, start, end - start, &time, error);
+            start = offset;
+        }
+        end = offset + count;
+    }
+    if (status == AUXO_OK && end > start)
+        status = auxo_optimizer_add_step(trainer->optimizer, plan, start, end - start, &time, error);
+    return status;
+}
+
+static auxo_status add_counters(const auxo_trainer *trainer, auxo_plan *plan, auxo_error *error)
+{
+    auxo_op op = {.kind = AUXO_OP_COUNTER_ADD, .params.counter_add = {.increments = {1, 1, 0, 1}}};
+    op.tensors[AUXO_COUNTER_ADD_COUNTER] = counter_view(trainer, 0);
+    return auxo_plan_add(plan, &op, "counters", error);
+}
+
+static auxo_status call_hook(const auxo_trainer *trainer, auxo_plan_hook *hook, auxo_plan *plan, auxo_error *error)
+{
+    return hook ? hook(trainer->options.hook_user, trainer->model, trainer->optimizer, plan, error) : AUXO_OK;
+}
+
+/* Forward, loss and backward of a gathered batch. */
+static auxo_status add_gradients(const auxo_trainer *trainer, const auxo__batch *batch, auxo_plan *plan,
+                                 const auxo_tensor *input, auxo_error *error)
+{
+    auxo_forward forward = {.training = true,
+                            .input = *input,
+                            .counter = batch->counter,
+                            .seed = trainer->options.seed,
+                            .need_backward = true,
+                            .backward_stop = lowest_trained_layer(trainer)};
+    auxo_activations *activations = NULL;
+    auxo_tensor gradient;
+    auxo__loss_outputs outputs = {.stats = auxo_tensor_1d(trainer->stats, 0, AUXO_DTYPE_F32, 4),
+                                  .history = auxo_tensor_1d(trainer->history, 0, AUXO_DTYPE_F32, AUXO__HISTORY_LENGTH),
+                                  .gradient = &gradient};
+    auxo_status status = auxo_model_add_forward(trainer->model, plan, &forward, &activations, error);
+    if (status == AUXO_OK) {
+        auxo_tensor output = auxo_activations_output(activations, auxo_model_get_desc(trainer->model)->layer_count - 1);
+        status = auxo__batch_add_loss(batch, &trainer->options, plan, &output, &outputs, error);
+    }
+    if (status == AUXO_OK)
+        status = auxo_model_add_backward(trainer->model, plan, activations, &gradient, trainer->train_layers, error);
+    auxo_activations_destroy(activations);
+    return status;
+}
+
+static auxo_status build_step(const auxo_trainer *trainer, const auxo__batch *batch, auxo_plan **plan,
+                              auxo_error *error)
+{
+    auxo_tensor input;
+    auxo_status status = auxo_plan_create(auxo_model_device(trainer->model), plan, error);
+    if (status == AUXO_OK)
+        status = auxo__batch_add_input(batch, *plan, &input, error);
+    if (status == AUXO_OK)
+        status = add_augmentation(trainer, *plan, &input, error);
+    if (status == AUXO_OK)
+        status = add_gradients(trainer, batch, *plan, &input, error);
+    if (status == AUXO_OK)
+        status = call_hook(trainer, trainer->options.before_step, *plan, error);
+    if (status == AUXO_OK)
+        status = add_update(trainer, *plan, error);
+    if (status == AUXO_OK)
+        status = call_hook(trainer, trainer->options.after_step, *plan, error);
+    if (status == AUXO_OK)
+        status = add_counters(trainer, *plan, error);
+    auxo_plan_options options = {.allow_host_fallback = trainer->options.allow_host_fallback,
+                                 .profile = trainer->options.profile};
+    if (status == AUXO_OK)
+        status = auxo_plan_compile(*plan, &options, error);
+    return status == AUXO_OK ? status : auxo_error_wrap(error, status, "training step");
+}
+
+auxo_status auxo__trainer_build_plans(auxo_trainer *trainer, auxo_error *error)
+{
+    auxo__trainer_drop_plans(trainer);
+    int64_t rows = (int64_t)trainer->data.dataset->row_count, remainder = auxo__trainer_remainder(trainer);
+    int64_t full_rows = rows - rows % trainer->options.batch;
+    if (trainer->train_layers && trainer->train_layer_count != auxo_model_get_desc(trainer->model)->layer_count)
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT,
+                              "the choice of trained layers is for %u layers, but the model now has %u; choose again",
+                              trainer->train_layer_count, auxo_model_get_desc(trainer->model)->layer_count);
+    auxo_tensor order = auxo_tensor_1d(trainer->order, 0, AUXO_DTYPE_U32, rows);
+    auxo__batch batch = {.data = &trainer->data,
+                         .preprocessing = &trainer->preprocessing,
+                         .size = trainer->options.batch,
+                         .row_count = rows,
+                         .order = auxo_tensor_slice(order, 0, 0, full_rows),
+                         .counter = counter_view(trainer, 0)};
+    auxo_status status = build_step(trainer, &batch, &trainer->full, error);
+    if (status == AUXO_OK && remainder > 0) {
+        /* An order of only the last rows: whatever the batch number, the gather wraps into it. */
+        batch.size = remainder;
+        batch.order = auxo_tensor_slice(order, 0, full_rows, remainder);
+        status = build_step(trainer, &batch, &trainer->remainder, error);
+    }
+    if (status != AUXO_OK)
+        auxo__trainer_drop_plans(trainer);
+    trainer->structure_version = auxo_model_structure_version(trainer->model);
+    return status;
+}
+
+void auxo__trainer_drop_plans(auxo_trainer *trainer)
+{
+    auxo_plan_destroy(trainer->full);
+    auxo_plan_destroy(trainer->remainder);
+    trainer->full = trainer->remainder = NULL;
+}

@@ -1,0 +1,124 @@
+/* train_internal.h: what the files of the trainer share: data on the device, batches, step plans, evaluation, progress.
+ *
+ * Counters on the device (u32[8]): [0] step and [3] optimiser time, both 1 for the first; [1] batch of the epoch; [2]
+ * epoch. The optimiser reads its time through a second COUNTER view that starts at [3], so that it can restart on its
+ * own. Invariant: the host knows every counter; it writes them before it enqueues steps, and never between the steps of
+ * a chunk.
+ */
+#ifndef AUXO_TRAIN_INTERNAL_H
+#define AUXO_TRAIN_INTERNAL_H
+
+#include "optimizer_internal.h"
+
+/* Streams of the counter-based generator; those of the model layer lie below. */
+enum { AUXO__STREAM_AUGMENT = 0x04000000, AUXO__STREAM_SHUFFLE = 0x05000000 };
+enum { AUXO__HISTORY_LENGTH = 4096 }; /* batch losses that the device remembers */
+
+/* ---- device_data.c: a data set in device memory ---- */
+typedef struct auxo__device_data {
+    const auxo_dataset *dataset; /* borrowed */
+    auxo_buffer *features;       /* (rows, C, H W), u8 or f32 */
+    auxo_buffer *targets;        /* labels u32 (rows), real targets f32 (rows, T), or times f32 (rows) */
+    auxo_buffer *events;         /* u32 (rows), survival */
+} auxo__device_data;
+
+auxo_status auxo__device_data_init(auxo__device_data *data, auxo_queue *queue, const auxo_dataset *dataset,
+                                   auxo_error *error);
+void auxo__device_data_deinit(auxo__device_data *data);
+
+/* The preprocessing of a model in device memory; absent tensors where there is none. */
+typedef struct auxo__device_preprocessing {
+    auxo_buffer *buffer;
+    auxo_tensor means, inverse_stds, target_means, target_inverse_stds;
+} auxo__device_preprocessing;
+auxo_status auxo__device_preprocessing_init(auxo__device_preprocessing *preprocessing, const auxo_model *model,
+                                            auxo_error *error);
+void auxo__device_preprocessing_deinit(auxo__device_preprocessing *preprocessing);
+
+/* ---- batch.c: gathering a batch, the loss over it ---- */
+typedef struct auxo__batch {
+    const auxo__device_data *data;
+    const auxo__device_preprocessing *preprocessing;
+    int64_t size;
+    int64_t first_row, row_count; /* the part of the data set it draws from */
+    auxo_tensor order;            /* positions in that part; may be absent: in their order */
+    auxo_tensor counter;          /* COUNTER */
+} auxo__batch;
+/* Appends the gathering of features: *input is (size, C, H, W). */
+auxo_status auxo__batch_add_input(const auxo__batch *batch, auxo_plan *plan, auxo_tensor *input, auxo_error *error);
+
+typedef struct auxo__loss_outputs {
+    auxo_tensor stats, history; /* may be absent */
+    auxo_tensor *gradient;      /* receives a temporary with the gradient of the model's output; NULL: not wanted */
+} auxo__loss_outputs;
+/* Appends the gathering of targets and the loss of `output` (size, outputs). */
+auxo_status auxo__batch_add_loss(const auxo__batch *batch, const auxo_train_options *options, auxo_plan *plan,
+                                 const auxo_tensor *output, const auxo__loss_outputs *outputs, auxo_error *error);
+/* Whether model, data and loss fit together. */
+auxo_status auxo__check_data(const auxo_model *model, const auxo_dataset *dataset, auxo_loss_kind loss,
+                             auxo_error *error);
+/* The features alone. */
+auxo_status auxo__check_features(const auxo_model *model, const auxo_dataset *dataset, auxo_error *error);
+
+/* ---- evaluate.c: loss and accuracy over a data set ---- */
+typedef struct auxo__evaluator {
+    auxo_model *model;
+    auxo__device_data data;
+    auxo__device_preprocessing preprocessing;
+    auxo_train_options options; /* loss, cox, allow_host_fallback */
+    auxo_plan *full, *remainder;
+    auxo_buffer *counter, *history, *stats;
+    uint64_t structure_version;
+} auxo__evaluator;
+auxo_status auxo__evaluator_init(auxo__evaluator *evaluator, auxo_model *model, const auxo_dataset *dataset,
+                                 const auxo_train_options *options, auxo_error *error);
+void auxo__evaluator_deinit(auxo__evaluator *evaluator);
+/* Builds its plans if there are none or the model was resized. */
+auxo_status auxo__evaluator_run(auxo__evaluator *evaluator, auxo_evaluation *evaluation, auxo_error *error);
+
+/* ---- predict.c ---- */
+/* Outputs (rows, outputs) of all rows, in batches, into host memory; the model's own units. */
+auxo_status auxo__predict(auxo_model *model, const auxo__device_data *data,
+                          const auxo__device_preprocessing *preprocessing, int64_t batch, bool softmax,
+                          const auxo_plan_options *options, float *outputs, auxo_error *error);
+
+/* ---- step_plan.c: one training step as a plan ---- */
+auxo_status auxo__trainer_build_plans(auxo_trainer *trainer, auxo_error *error);
+void auxo__trainer_drop_plans(auxo_trainer *trainer);
+
+struct auxo_trainer {
+    auxo_model *model;
+    auxo_optimizer *optimizer;
+    auxo_train_options options; /* batch at most the number of rows; train_layers points at own copy */
+    bool *train_layers;         /* train_layer_count entries, or NULL */
+    uint32_t train_layer_count;
+
+    auxo__device_data data;
+    auxo__device_preprocessing preprocessing;
+    auxo__evaluator *validation; /* or NULL */
+    auxo_buffer *counter;        /* u32[8] */
+    auxo_buffer *order;          /* u32 (rows): this epoch's permutation */
+    auxo_buffer *history;        /* f32[AUXO__HISTORY_LENGTH] */
+    auxo_buffer *stats;          /* f32[4] */
+    auxo_plan *full, *remainder; /* NULL until built; remainder NULL if batches fill the epoch */
+    uint64_t structure_version;  /* of the plans */
+
+    /* progress */
+    uint64_t step;           /* finished steps */
+    uint32_t epoch;          /* finished epochs */
+    uint64_t epoch_batch;    /* finished batches of the current epoch */
+    uint64_t optimizer_time; /* updates since the optimiser's last reset */
+    uint64_t reset_count;    /* of the optimiser when optimizer_time was last right */
+    uint32_t order_epoch;    /* the epoch (1 for the first) whose permutation `order` holds; 0: none */
+    double loss_sum;         /* over this epoch's rows */
+    uint64_t row_sum;
+    double right_sum; /* rows predicted right, as of the last time that the statistics were read */
+    double seconds;   /* spent on this epoch's steps */
+    bool braked;      /* within this epoch */
+    uint64_t chunk;   /* steps to enqueue at once, from measured time */
+};
+
+/* Rows of the batch after the full ones; 0 if there is none. */
+int64_t auxo__trainer_remainder(const auxo_trainer *trainer);
+
+#endif

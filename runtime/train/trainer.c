@@ -1,0 +1,207 @@
+/* trainer.c: the trainer's life: checks, uploads, preprocessing, destruction, and what it tells about itself.
+ *
+ * The step itself is step_plan.c, the loop over an epoch epoch.c.
+ */
+#include "train_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A batch of one row has no variance: a batch norm over features cannot train on it. */
+static bool has_feature_batch_norm(const auxo_model *model)
+{
+    const auxo_model_desc *desc = auxo_model_get_desc(model);
+    for (uint32_t l = 0; l < desc->layer_count; l++) {
+        const auxo_layer *layer = &desc->layers[l];
+        if (layer->kind == AUXO_LAYER_BATCH_NORM && layer->output_dims[1] * layer->output_dims[2] == 1)
+            return true;
+    }
+    return false;
+}
+
+int64_t auxo__trainer_remainder(const auxo_trainer *trainer)
+{
+    int64_t remainder = (int64_t)(trainer->data.dataset->row_count % trainer->options.batch);
+    return remainder == 1 && has_feature_batch_norm(trainer->model) ? 0 : remainder;
+}
+
+uint64_t auxo_trainer_steps_per_epoch(const auxo_trainer *trainer)
+{
+    return trainer->data.dataset->row_count / trainer->options.batch + (auxo__trainer_remainder(trainer) > 0);
+}
+
+static auxo_status set_preprocessing(auxo_model *model, const auxo_dataset *train, const auxo_train_options *options,
+                                     auxo_error *error)
+{
+    bool targets = options->loss == AUXO_LOSS_MSE;
+    uint32_t channels = (uint32_t)train->channels, columns = targets ? train->target_count : 0;
+    float *values = malloc(2 * ((size_t)channels + columns) * sizeof *values);
+    if (!values)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory standardising data set \"%s\"", train->name);
+    auxo_preprocessing preprocessing = {.channel_count = channels,
+                                        .target_count = columns,
+                                        .means = values,
+                                        .inverse_stds = values + channels,
+                                        .target_means = values + 2 * channels,
+                                        .target_inverse_stds = values + 2 * channels + columns};
+    auxo_dataset_channel_stats(train, preprocessing.means, preprocessing.inverse_stds);
+    if (targets)
+        auxo_dataset_target_stats(train, preprocessing.target_means, preprocessing.target_inverse_stds);
+    auxo_status status = auxo_model_set_preprocessing(model, &preprocessing, error);
+    free(values);
+    return status;
+}
+
+static auxo_status copy_train_layers(auxo_trainer *trainer, const bool *train_layers, auxo_error *error)
+{
+    uint32_t count = auxo_model_get_desc(trainer->model)->layer_count;
+    bool *copy = NULL;
+    if (train_layers) {
+        copy = malloc(count * sizeof *copy);
+        if (!copy)
+            return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory choosing trained layers");
+        memcpy(copy, train_layers, count * sizeof *copy);
+    }
+    free(trainer->train_layers);
+    trainer->train_layers = copy;
+    trainer->train_layer_count = count;
+    trainer->options.train_layers = copy;
+    return AUXO_OK;
+}
+
+static auxo_status create_buffers(auxo_trainer *trainer, auxo_error *error)
+{
+    const struct {
+        auxo_buffer **buffer;
+        uint64_t size_bytes;
+    } wanted[] = {{&trainer->counter, 8 * sizeof(uint32_t)},
+                  {&trainer->order, trainer->data.dataset->row_count * sizeof(uint32_t)},
+                  {&trainer->history, AUXO__HISTORY_LENGTH * sizeof(float)},
+                  {&trainer->stats, 4 * sizeof(float)}};
+    auxo_status status = AUXO_OK;
+    for (size_t i = 0; status == AUXO_OK && i < sizeof wanted / sizeof *wanted; i++)
+        status = auxo_buffer_create(auxo_model_device(trainer->model), wanted[i].size_bytes, wanted[i].buffer, error);
+    if (status == AUXO_OK)
+        status = auxo_buffer_zero(auxo_model_queue(trainer->model), trainer->counter, 0, 8 * sizeof(uint32_t), error);
+    return status;
+}
+
+static auxo_status set_up(auxo_trainer *trainer, const auxo_dataset *train, const auxo_dataset *validation,
+                          auxo_error *error)
+{
+    auxo_model *model = trainer->model;
+    auxo_status status = AUXO_OK;
+    if (trainer->options.standardize && auxo_model_preprocessing(model)->channel_count == 0)
+        status = set_preprocessing(model, train, &trainer->options, error);
+    if (status == AUXO_OK)
+        status = auxo__device_data_init(&trainer->data, auxo_model_queue(model), train, error);
+    if (status == AUXO_OK)
+        status = auxo__device_preprocessing_init(&trainer->preprocessing, model, error);
+    if (status == AUXO_OK)
+        status = copy_train_layers(trainer, trainer->options.train_layers, error);
+    if (status == AUXO_OK)
+        status = create_buffers(trainer, error);
+    if (status == AUXO_OK)
+        status = auxo_optimizer_create(model, &trainer->options.optimizer, &trainer->optimizer, error);
+    if (status == AUXO_OK && validation) {
+        trainer->validation = calloc(1, sizeof *trainer->validation);
+        status = trainer->validation
+                     ? auxo__evaluator_init(trainer->validation, model, validation, &trainer->options, error)
+                     : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory creating a trainer");
+    }
+    return status;
+}
+
+auxo_status auxo_trainer_create(auxo_model *model, const auxo_dataset *train, const auxo_dataset *validation,
+                                const auxo_train_options *options, auxo_trainer **trainer, auxo_error *error)
+{
+    *trainer = NULL;
+    auxo_status status = auxo__check_data(model, train, options->loss, error);
+    if (status == AUXO_OK && validation)
+        status = auxo__check_data(model, validation, options->loss, error);
+    if (status != AUXO_OK)
+        return status;
+    auxo_trainer *created = calloc(1, sizeof *created);
+    if (!created)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory creating a trainer");
+    created->model = model;
+    created->options = *options;
+    created->chunk = 1;
+    if (created->options.batch == 0)
+        created->options.batch = 128;
+    if (created->options.batch > train->row_count)
+        created->options.batch = (uint32_t)train->row_count;
+    status = set_up(created, train, validation, error);
+    if (status == AUXO_OK)
+        *trainer = created;
+    else
+        auxo_trainer_destroy(created);
+    return status;
+}
+
+void auxo_trainer_destroy(auxo_trainer *trainer)
+{
+    if (!trainer)
+        return;
+    auxo_queue_wait(auxo_model_queue(trainer->model), NULL); /* its work may still use the buffers */
+    auxo__trainer_drop_plans(trainer);
+    if (trainer->validation)
+        auxo__evaluator_deinit(trainer->validation);
+    free(trainer->validation);
+    auxo_optimizer_destroy(trainer->optimizer);
+    auxo__device_data_deinit(&trainer->data);
+    auxo__device_preprocessing_deinit(&trainer->preprocessing);
+    auxo_buffer_destroy(trainer->counter);
+    auxo_buffer_destroy(trainer->order);
+    auxo_buffer_destroy(trainer->history);
+    auxo_buffer_destroy(trainer->stats);
+    free(trainer->train_layers);
+    free(trainer);
+}
+
+auxo_optimizer *auxo_trainer_optimizer(auxo_trainer *trainer)
+{
+    return trainer->optimizer;
+}
+
+auxo_model *auxo_trainer_model(auxo_trainer *trainer)
+{
+    return trainer->model;
+}
+
+uint64_t auxo_trainer_step(const auxo_trainer *trainer)
+{
+    return trainer->step;
+}
+
+uint32_t auxo_trainer_epoch(const auxo_trainer *trainer)
+{
+    return trainer->epoch;
+}
+
+const auxo_plan *auxo_trainer_plan(const auxo_trainer *trainer)
+{
+    return trainer->full;
+}
+
+auxo_status auxo_trainer_set_train_layers(auxo_trainer *trainer, const bool *train_layers, auxo_error *error)
+{
+    auxo_status status = copy_train_layers(trainer, train_layers, error);
+    if (status == AUXO_OK)
+        auxo__trainer_drop_plans(trainer);
+    return status;
+}
+
+auxo_status auxo_trainer_evaluate(auxo_trainer *trainer, const auxo_dataset *dataset, auxo_evaluation *evaluation,
+                                  auxo_error *error)
+{
+    if (trainer->validation && trainer->validation->data.dataset == dataset)
+        return auxo__evaluator_run(trainer->validation, evaluation, error);
+    auxo__evaluator evaluator;
+    auxo_status status = auxo__evaluator_init(&evaluator, trainer->model, dataset, &trainer->options, error);
+    if (status != AUXO_OK)
+        return status;
+    status = auxo__evaluator_run(&evaluator, evaluation, error);
+    auxo__evaluator_deinit(&evaluator);
+    return status;
+}
