@@ -1,0 +1,71 @@
+// tests/ops_test.cpp: every kernel variant of every op on every device present, against the reference.
+//
+// One TEST_CASE per op, so that `ctest -R gemm` runs that op alone. Bounds and cases are the library's own
+// (auxo/verify.h), the same that `auxo verify` runs.
+#include "support/support.hpp"
+
+#include "auxo/verify.h"
+
+#include <cstring>
+
+namespace
+{
+
+struct Counts {
+    std::vector<std::string> failures;
+    std::vector<std::string> variants; // that passed at least one case
+};
+
+void count_result(void *user, const auxo_verify_result *result)
+{
+    auto *counts = static_cast<Counts *>(user);
+    if (result->outcome == AUXO_VERIFY_FAILED)
+        counts->failures.push_back(std::string(result->variant) + ": " + result->case_text + ": " + result->message);
+    if (result->outcome == AUXO_VERIFY_PASSED)
+        counts->variants.push_back(result->variant);
+}
+
+void verify_op(auxo_test::Device &device, const char *noun)
+{
+    Counts counts;
+    auxo_verify_options options = {};
+    options.op = noun;
+    options.seed = 1;
+    options.callback = count_result;
+    options.user = &counts;
+    auxo_verify_summary summary = {};
+    auxo_test::Error error;
+    auxo_status status = auxo_verify(device.device, &options, &summary, error);
+    for (const std::string &failure : counts.failures)
+        UNSCOPED_INFO(failure);
+    INFO(error.message);
+    CHECK(status == AUXO_OK);
+    if (summary.ops_without_kernel)
+        WARN(noun << " has no kernel on " << device.selector);
+    else
+        CHECK(summary.passed > 0);
+}
+
+} // namespace
+
+#define OP_TEST(kind, noun)                                                                                            \
+    TEST_CASE(#noun " agrees with the reference on every device", "[ops]")                                             \
+    {                                                                                                                  \
+        auxo_test::for_each_device([](auxo_test::Device &device) { verify_op(device, #noun); }, true);                 \
+    }
+AUXO_OP_TABLE(OP_TEST)
+
+TEST_CASE("verify names an unknown op, its nearest noun, and an unknown variant", "[ops]")
+{
+    auxo_test::Runtime runtime;
+    auxo_test::Device device(runtime, "reference");
+    auxo_test::Error error;
+    auxo_verify_options options = {};
+    options.op = "gem";
+    CHECK(auxo_verify(device.device, &options, nullptr, error) == AUXO_NOT_FOUND);
+    CHECK(std::strstr(error.message, "gemm") != nullptr);
+    options.op = "fill";
+    options.variant = "no-such-variant";
+    CHECK(auxo_verify(device.device, &options, nullptr, error) == AUXO_NOT_FOUND);
+    CHECK(std::strstr(error.message, "no-such-variant") != nullptr);
+}
