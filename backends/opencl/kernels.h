@@ -37,7 +37,11 @@
     X(FILL, fill)                                                                                                      \
     X(COPY, copy)                                                                                                      \
     X(COUNTER_ADD, counter_add)                                                                                        \
-    X(OPTIMIZER_STEP, optimizer_step)
+    X(OPTIMIZER_STEP, optimizer_step)                                                                                  \
+    X(MLP_FORWARD, mlp_forward)                                                                                        \
+    X(MLP_GRADIENT, mlp_gradient)                                                                                      \
+    X(MLP_HVP, mlp_hvp)                                                                                                \
+    X(THETA_EVAL, theta_eval)
 
 /* X(KIND, noun, variant count): ops with alternatives. */
 #define OCL_VARIANT_TABLE(X)                                                                                           \

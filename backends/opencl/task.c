@@ -29,6 +29,12 @@ static void builder_fail(ocl_builder *builder, cl_int code, const char *what)
         builder->status = ocl_fail(code, what, builder->error);
 }
 
+void ocl_build_fail(ocl_builder *builder, auxo_status status, const char *what)
+{
+    if (builder->status == AUXO_OK)
+        builder->status = auxo_error_set(builder->error, status, "OpenCL: %s on %s", what, builder->device->info.name);
+}
+
 /* The array `items` with room for one more entry, or NULL (and the builder failed). */
 static void *grow(ocl_builder *builder, void *items, size_t count, size_t item_size)
 {

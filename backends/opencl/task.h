@@ -23,6 +23,9 @@ ocl_builder ocl_build_begin(void *device, auxo_error *error);
 /* Ends the building: *state is the task on success. */
 auxo_status ocl_build_end(ocl_builder *builder, void **state);
 
+/* Makes the building fail, unless it already has. */
+void ocl_build_fail(ocl_builder *builder, auxo_status status, const char *what);
+
 /* Starts a launch of `kernel` of program `noun`, compiled with the formatted options. */
 void ocl_build_kernel(ocl_builder *builder, const char *noun, const char *kernel, const char *options, ...)
     AUXO_PRINTF(4, 5);

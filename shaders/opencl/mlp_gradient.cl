@@ -1,0 +1,145 @@
+/* mlp_gradient.cl: loss and gradient of a narrow network, in two launches.
+ *
+ *     mlp_gradient: work-item (slot) s takes blocks s, s + slots, ... of VEC samples: forward with every a kept, then
+ *                   backward; its gradient sums stay in its own part of `sums`
+ *     mlp_reduce:   group p adds the sums of parameter p over slots and lanes, in a fixed order; the group past the
+ *                   last parameter does the loss
+ *     kept, sums:   element (unit or parameter, slot) at [unit * unit_stride + slot * slot_stride], VEC floats each:
+ *                   slot by slot on CPUs (cache), unit by unit on GPUs (coalesced)
+ * Parameters: VEC, WIDTH, BIAS, WG.
+ */
+#include "loss.clh"
+#include "group.clh"
+#include "mlp.clh"
+
+/* Forward from a_begin, keeping every a; returns where a_L starts in `kept`. */
+inline global float *forward_keeping(global const float *x, global const float *params, global const uint *net,
+                                     uint begin_layer, uint layer_count, ulong row, ulong rows, global float *kept,
+                                     ulong unit_stride, float slope)
+{
+    floatv a[WIDTH], z[WIDTH];
+    uint in = NET_IN(begin_layer);
+    for (uint i = 0; i < in; ++i) {
+        a[i] = load_rows(x, row, rows, in, i);
+        storev(a[i], kept + i * unit_stride);
+    }
+    for (uint l = begin_layer; l < layer_count; ++l) {
+        kept += NET_IN(l) * unit_stride;
+        layer_linear(params + NET_PARAM(l), NET_IN(l), NET_OUT(l), a, z);
+        for (uint o = 0; o < NET_OUT(l); ++o) {
+            a[o] = activate_as(NET_ACTIVATION(l), z[o], slope);
+            storev(a[o], kept + o * unit_stride);
+        }
+    }
+    return kept;
+}
+
+/* Adds the gradients of one layer to its sums; a points at the layer's kept inputs. */
+inline void add_gradients(const floatv *dz, global const float *a, uint in, uint out, global float *sums,
+                          ulong unit_stride, ulong sum_stride)
+{
+    for (uint o = 0; o < out; ++o)
+        for (uint i = 0; i < in; ++i) {
+            global float *sum = sums + (o * in + i) * sum_stride;
+            storev(fma(dz[o], loadv(a + i * unit_stride), loadv(sum)), sum);
+        }
+#if BIAS
+    for (uint o = 0; o < out; ++o) {
+        global float *sum = sums + (in * out + o) * sum_stride;
+        storev(dz[o] + loadv(sum), sum);
+    }
+#endif
+}
+
+/* The gradient by the layer's inputs: W^T dz. */
+inline void layer_transposed(global const float *w, uint in, uint out, const floatv *dz, floatv *d)
+{
+    for (uint i = 0; i < in; ++i) {
+        floatv sum = (floatv)(0.0f);
+        for (uint o = 0; o < out; ++o)
+            sum = fma((floatv)(w[o * in + i]), dz[o], sum);
+        d[i] = sum;
+    }
+}
+
+kernel void mlp_gradient(global const float *x, ulong x_offset, global const float *target, ulong target_offset,
+                         global const float *params, ulong params_offset, global const uint *net, global float *kept,
+                         global float *sums, global float2 *partial, uint begin_layer, uint layer_count,
+                         uint train_begin, uint train_end, ulong rows, uint slots, uint sum_count, ulong unit_stride,
+                         ulong kept_slot_stride, ulong sum_stride, ulong sum_slot_stride, float slope)
+{
+    floatv d[WIDTH], dz[WIDTH];
+    ulong slot = get_global_id(0);
+    if (slot >= slots)
+        return;
+    params += params_offset;
+    kept += slot * kept_slot_stride;
+    sums += slot * sum_slot_stride;
+    for (uint p = 0; p < sum_count; ++p)
+        storev((floatv)(0.0f), sums + p * sum_stride);
+    uint outputs = NET_OUT(layer_count - 1);
+    float factor = 2.0f / ((float)rows * (float)outputs);
+    floatv loss = (floatv)(0.0f), loss_low = (floatv)(0.0f);
+    for (ulong row = slot * VEC; row < rows; row += (ulong)slots * VEC) {
+        global float *a = forward_keeping(x + x_offset, params, net, begin_layer, layer_count, row, rows, kept,
+                                          unit_stride, slope);
+        floatv mask = row_mask(row, rows);
+        for (uint o = 0; o < outputs; ++o) {
+            floatv t = load_rows(target + target_offset, row, rows, outputs, o);
+            floatv difference = mask * (loadv(a + o * unit_stride) - t);
+            add_square(difference, &loss, &loss_low);
+            d[o] = factor * difference;
+        }
+        for (uint l = layer_count; l-- > train_begin;) {
+            uint in = NET_IN(l), out = NET_OUT(l);
+            for (uint o = 0; o < out; ++o)
+                dz[o] = d[o] * gradient_as(NET_ACTIVATION(l), loadv(a + o * unit_stride), slope);
+            a -= in * unit_stride;
+            if (l < train_end)
+                add_gradients(dz, a, in, out, sums + (NET_PARAM(l) - NET_PARAM(train_begin)) * sum_stride, unit_stride,
+                              sum_stride);
+            if (l > train_begin)
+                layer_transposed(params + NET_PARAM(l), in, out, dz, d);
+        }
+    }
+    float2 total = (float2)(0.0f, 0.0f);
+#if VEC == 1
+    total = two_sum(loss, loss_low);
+#else
+    float highs[VEC], lows[VEC];
+    storev(loss, highs);
+    storev(loss_low, lows);
+    for (uint j = 0; j < VEC; ++j)
+        total = pair_add(total, (float2)(highs[j], lows[j]));
+#endif
+    partial[slot] = isfinite(total.x) ? total : (float2)(total.x, 0.0f);
+}
+
+kernel WG_ATTRIBUTE void mlp_reduce(global const float *sums, global const float2 *partial, global float *grads,
+                                    ulong grads_offset, uint sum_count, uint slots, ulong sum_stride,
+                                    ulong sum_slot_stride, ulong rows, float count, global float *loss,
+                                    ulong loss_offset, global float *stats, ulong stats_offset, global float *history,
+                                    ulong history_offset, ulong history_length, global const uint *counter,
+                                    ulong counter_offset)
+{
+    local float2 scratch[WG];
+    uint p = (uint)get_group_id(0);
+    float2 total = (float2)(0.0f, 0.0f);
+    if (p < sum_count) {
+        for (uint slot = get_local_id(0); slot < slots; slot += WG)
+            total = pair_add_float(total, sumv(loadv(sums + p * sum_stride + slot * sum_slot_stride)));
+    } else {
+        for (uint slot = get_local_id(0); slot < slots; slot += WG)
+            total = pair_add(total, partial[slot]);
+    }
+    total = group_sum(total, scratch);
+    if (get_local_id(0) != 0)
+        return;
+    if (p < sum_count) {
+        grads[grads_offset + p] = total.x;
+        return;
+    }
+    float2 mean = count > 0.0f ? pair_divide(total, count) : (float2)(0.0f, 0.0f);
+    write_loss(mean, pair_scale(mean, (float)rows), 0.0f, (float)rows, loss, loss_offset, stats, stats_offset, history,
+               history_offset, history_length, counter, counter_offset);
+}
