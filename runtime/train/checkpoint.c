@@ -1,0 +1,339 @@
+/* checkpoint.c: the full state of a training run on disk, and back, bit for bit.
+ *
+ * PATH.state holds the optimiser's buffers, the epoch's device statistics, and as JSON all counters, hyperparameters
+ * and braking memory. The permutation of an epoch is a function of (seed, epoch) and is not stored. Doubles are written
+ * in hexadecimal so that no bit is lost. Files and their order of replacement: files.h.
+ */
+#include "files.h"
+#include "train_internal.h"
+
+#include <cjson/cJSON.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { STATE_VERSION = 1 };
+static const char STATE_KEY[] = "auxo.training", EXTRA_KEY[] = "auxo.extra", HASH_KEY[] = "auxo.model_hash";
+
+/* ---- the state's fields, listed once for both directions ---- */
+
+typedef enum field_type { FIELD_U64, FIELD_U32, FIELD_DOUBLE, FIELD_FLOAT, FIELD_BOOL } field_type;
+typedef struct state_field {
+    const char *name;
+    field_type type;
+    void *value;
+    bool must_match; /* belongs to options and data: compared, not restored */
+} state_field;
+
+typedef struct state_image {
+    uint32_t version, batch, loss, optimizer_kind;
+    uint64_t seed, row_count, weight_count;
+    uint32_t shift_h, shift_w;
+    bool augments, flips;
+} state_image;
+
+enum { FIELDS_MAX = 48 };
+
+static void image_options(const auxo_trainer *trainer, state_image *image)
+{
+    const auxo_train_options *options = &trainer->options;
+    *image = (state_image){.version = STATE_VERSION,
+                           .batch = options->batch,
+                           .loss = (uint32_t)options->loss,
+                           .optimizer_kind = (uint32_t)trainer->optimizer->config.kind,
+                           .seed = options->seed,
+                           .row_count = trainer->data.dataset->row_count,
+                           .weight_count = auxo_model_weight_count(trainer->model),
+                           .augments = options->augmentation.enabled};
+    if (image->augments) {
+        image->flips = options->augmentation.flip;
+        image->shift_h = (uint32_t)options->augmentation.max_shift_h;
+        image->shift_w = (uint32_t)options->augmentation.max_shift_w;
+    }
+}
+
+static size_t list_fields(auxo_trainer *t, state_image *image, state_field fields[FIELDS_MAX])
+{
+    auxo__brake_state *brake = &t->optimizer->brake;
+    const state_field listed[] = {
+        {"version", FIELD_U32, &image->version, true},
+        {"batch", FIELD_U32, &image->batch, true},
+        {"loss", FIELD_U32, &image->loss, true},
+        {"optimizer_kind", FIELD_U32, &image->optimizer_kind, true},
+        {"seed", FIELD_U64, &image->seed, true},
+        {"row_count", FIELD_U64, &image->row_count, true},
+        {"weight_count", FIELD_U64, &image->weight_count, true},
+        {"augments", FIELD_BOOL, &image->augments, true},
+        {"flips", FIELD_BOOL, &image->flips, true},
+        {"max_shift_h", FIELD_U32, &image->shift_h, true},
+        {"max_shift_w", FIELD_U32, &image->shift_w, true},
+        {"step", FIELD_U64, &t->step, false},
+        {"epoch", FIELD_U32, &t->epoch, false},
+        {"epoch_batch", FIELD_U64, &t->epoch_batch, false},
+        {"optimizer_time", FIELD_U64, &t->optimizer_time, false},
+        {"loss_sum", FIELD_DOUBLE, &t->loss_sum, false},
+        {"row_sum", FIELD_U64, &t->row_sum, false},
+        {"seconds", FIELD_DOUBLE, &t->seconds, false},
+        {"braked_in_epoch", FIELD_BOOL, &t->braked, false},
+        {"brake_fired", FIELD_BOOL, &brake->fired, false},
+        {"brake_has_initial", FIELD_BOOL, &brake->has_initial, false},
+        {"brake_has_ema", FIELD_BOOL, &brake->has_ema, false},
+        {"brake_has_epoch", FIELD_BOOL, &brake->has_epoch, false},
+        {"brake_initial_loss", FIELD_DOUBLE, &brake->initial_loss, false},
+        {"brake_ema", FIELD_DOUBLE, &brake->ema, false},
+        {"brake_last_train_loss", FIELD_DOUBLE, &brake->last_train_loss, false},
+        {"brake_last_validation_loss", FIELD_DOUBLE, &brake->last_validation_loss, false},
+    };
+    static const char *const hyper_names[AUXO_HYPER_COUNT] = {"hyper0", "hyper1", "hyper2", "hyper3",
+                                                              "hyper4", "hyper5", "hyper6", "hyper7"};
+    size_t count = sizeof listed / sizeof *listed;
+    memcpy(fields, listed, sizeof listed);
+    for (size_t i = 0; i < AUXO_HYPER_COUNT; i++)
+        fields[count++] = (state_field){hyper_names[i], FIELD_FLOAT, &t->optimizer->config.hyper[i], false};
+    return count;
+}
+
+static void format_field(const state_field *field, char *text, size_t size)
+{
+    switch (field->type) {
+    case FIELD_U64:
+        snprintf(text, size, "%" PRIu64, *(const uint64_t *)field->value);
+        break;
+    case FIELD_U32:
+        snprintf(text, size, "%" PRIu32, *(const uint32_t *)field->value);
+        break;
+    case FIELD_DOUBLE:
+        snprintf(text, size, "%a", *(const double *)field->value);
+        break;
+    case FIELD_FLOAT:
+        snprintf(text, size, "%a", (double)*(const float *)field->value);
+        break;
+    case FIELD_BOOL:
+        snprintf(text, size, "%s", *(const bool *)field->value ? "true" : "false");
+        break;
+    }
+}
+
+static bool parse_field(const state_field *field, const char *text)
+{
+    char *end = NULL;
+    switch (field->type) {
+    case FIELD_U64:
+        *(uint64_t *)field->value = strtoull(text, &end, 10);
+        break;
+    case FIELD_U32:
+        *(uint32_t *)field->value = (uint32_t)strtoul(text, &end, 10);
+        break;
+    case FIELD_DOUBLE:
+        *(double *)field->value = strtod(text, &end);
+        break;
+    case FIELD_FLOAT:
+        *(float *)field->value = strtof(text, &end);
+        break;
+    case FIELD_BOOL:
+        *(bool *)field->value = strcmp(text, "true") == 0;
+        return *(bool *)field->value || strcmp(text, "false") == 0;
+    }
+    return end != text && *end == 0;
+}
+
+/* ---- writing ---- */
+
+static char *print_state(auxo_trainer *trainer)
+{
+    state_image image;
+    state_field fields[FIELDS_MAX];
+    image_options(trainer, &image);
+    size_t count = list_fields(trainer, &image, fields);
+    cJSON *root = cJSON_CreateObject();
+    bool good = root != NULL;
+    for (size_t i = 0; good && i < count; i++) {
+        char text[64];
+        format_field(&fields[i], text, sizeof text);
+        good = cJSON_AddStringToObject(root, fields[i].name, text);
+    }
+    char *printed = good ? cJSON_PrintUnformatted(root) : NULL;
+    cJSON_Delete(root);
+    return printed;
+}
+
+/* Optimiser states one after the other, then the four device statistics. */
+static auxo_status read_device_state(auxo_trainer *trainer, float *values, auxo_error *error)
+{
+    auxo_queue *queue = auxo_model_queue(trainer->model);
+    uint64_t weight_count = auxo_model_weight_count(trainer->model);
+    auxo_status status = AUXO_OK;
+    for (size_t i = 0; status == AUXO_OK && i < trainer->optimizer->state_count && weight_count > 0; i++)
+        status = auxo_buffer_read(queue, trainer->optimizer->states[i], 0, values + i * weight_count,
+                                  weight_count * sizeof *values, error);
+    if (status == AUXO_OK)
+        status = auxo_buffer_read(queue, trainer->stats, 0, values + trainer->optimizer->state_count * weight_count,
+                                  4 * sizeof *values, error);
+    return status;
+}
+
+static size_t list_tensors(const auxo_trainer *trainer, const float *values, const int64_t *weight_count,
+                           auxo__tensor_entry *tensors)
+{
+    static const char *const names[AUXO__OPTIMIZER_STATES_MAX] = {"optimizer.state0", "optimizer.state1"};
+    static const int64_t four = 4;
+    size_t count = trainer->optimizer->state_count;
+    for (size_t i = 0; i < count; i++)
+        tensors[i] = (auxo__tensor_entry){names[i], 1, weight_count, values + i * (size_t)*weight_count};
+    tensors[count] = (auxo__tensor_entry){"epoch.stats", 1, &four, values + count * (size_t)*weight_count};
+    return count + 1;
+}
+
+static float *allocate_device_state(const auxo_trainer *trainer)
+{
+    return malloc((trainer->optimizer->state_count * auxo_model_weight_count(trainer->model) + 4) * sizeof(float));
+}
+
+static auxo_status write_state(auxo_trainer *trainer, const char *path, const char *extra, uint64_t model_hash,
+                               auxo_error *error)
+{
+    int64_t weight_count = (int64_t)auxo_model_weight_count(trainer->model);
+    auxo__tensor_entry tensors[AUXO__OPTIMIZER_STATES_MAX + 1];
+    char hash_text[32];
+    snprintf(hash_text, sizeof hash_text, "%016" PRIx64, model_hash);
+    char *text = print_state(trainer);
+    float *values = allocate_device_state(trainer);
+    auxo_status status = text && values
+                             ? read_device_state(trainer, values, error)
+                             : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory writing \"%s\"", path);
+    if (status == AUXO_OK) {
+        const auxo__metadata_entry metadata[] = {{STATE_KEY, text}, {HASH_KEY, hash_text}, {EXTRA_KEY, extra}};
+        size_t count = list_tensors(trainer, values, &weight_count, tensors);
+        status = auxo__safetensors_write(path, tensors, count, metadata, extra ? 3 : 2, NULL, error);
+    }
+    cJSON_free(text);
+    free(values);
+    return status;
+}
+
+auxo_status auxo_trainer_save(auxo_trainer *trainer, const char *path, const char *extra, auxo_error *error)
+{
+    char *next = auxo__path_with(path, ".next"), *state = auxo__path_with(path, ".state");
+    char *state_next = auxo__path_with(path, ".state.next");
+    uint64_t hash = 0;
+    auxo_status status = next && state && state_next
+                             ? auxo__checkpoint_roll_forward(path, error)
+                             : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory writing \"%s\"", path);
+    if (status == AUXO_OK)
+        status = auxo__model_write(trainer->model, next, &hash, error);
+    if (status == AUXO_OK) {
+        status = write_state(trainer, state_next, extra, hash, error);
+        if (status == AUXO_OK) /* the commit */
+            status = auxo__file_replace(state_next, state, error);
+        if (status != AUXO_OK)
+            remove(next);
+    }
+    if (status == AUXO_OK)
+        status = auxo__file_replace(next, path, error);
+    free(next);
+    free(state);
+    free(state_next);
+    return status == AUXO_OK ? status : auxo_error_wrap(error, status, "checkpoint");
+}
+
+/* ---- reading ---- */
+
+/* Into the trainer, or, for what belongs to options and data, a comparison. */
+static auxo_status apply_state(auxo_trainer *trainer, const char *text, auxo_error *error)
+{
+    state_image image;
+    state_field fields[FIELDS_MAX];
+    image_options(trainer, &image);
+    size_t count = list_fields(trainer, &image, fields);
+    cJSON *root = cJSON_Parse(text);
+    auxo_status status = AUXO_OK;
+    for (size_t i = 0; status == AUXO_OK && i < count; i++) {
+        const cJSON *item = cJSON_GetObjectItemCaseSensitive(root, fields[i].name);
+        char expected[64];
+        format_field(&fields[i], expected, sizeof expected);
+        if (!cJSON_IsString(item))
+            status = auxo_error_set(error, AUXO_FORMAT, "the training state lacks \"%s\"", fields[i].name);
+        else if (fields[i].must_match && strcmp(expected, item->valuestring) != 0)
+            status = auxo_error_set(error, AUXO_FORMAT, "%s was %s when the state was saved, but is %s now",
+                                    fields[i].name, item->valuestring, expected);
+        else if (!fields[i].must_match && !parse_field(&fields[i], item->valuestring))
+            status = auxo_error_set(error, AUXO_FORMAT, "the training state has \"%s\" = \"%s\"", fields[i].name,
+                                    item->valuestring);
+    }
+    cJSON_Delete(root);
+    if (status == AUXO_OK && trainer->epoch_batch >= auxo_trainer_steps_per_epoch(trainer))
+        status = auxo_error_set(error, AUXO_FORMAT, "the training state has an epoch_batch of %" PRIu64,
+                                trainer->epoch_batch);
+    return status;
+}
+
+static auxo_status write_device_state(auxo_trainer *trainer, const auxo__safetensors *file, auxo_error *error)
+{
+    auxo_queue *queue = auxo_model_queue(trainer->model);
+    auxo_optimizer *optimizer = trainer->optimizer;
+    int64_t weight_count = (int64_t)auxo_model_weight_count(trainer->model);
+    auxo__tensor_entry tensors[AUXO__OPTIMIZER_STATES_MAX + 1];
+    float *values = allocate_device_state(trainer);
+    if (!values)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory restoring a training state");
+    size_t count = list_tensors(trainer, values, &weight_count, tensors);
+    auxo_status status = AUXO_OK;
+    for (size_t i = 0; status == AUXO_OK && i < count; i++) {
+        float *target = values + i * (size_t)weight_count;
+        auxo_buffer *buffer = i < optimizer->state_count ? optimizer->states[i] : trainer->stats;
+        status = auxo__safetensors_copy(file, tensors[i].name, 1, tensors[i].dims, target, error);
+        if (status == AUXO_OK && *tensors[i].dims > 0)
+            status = auxo_buffer_write(queue, buffer, 0, target, (uint64_t)*tensors[i].dims * sizeof *target, error);
+    }
+    if (status == AUXO_OK)
+        status = auxo_buffer_write(queue, optimizer->hyper, 0, optimizer->config.hyper, sizeof optimizer->config.hyper,
+                                   error);
+    free(values);
+    return status;
+}
+
+static auxo_status restore(auxo_trainer *trainer, const auxo__safetensors *model_file,
+                           const auxo__safetensors *state_file, auxo_error *error)
+{
+    const char *text = auxo__safetensors_metadata(state_file, STATE_KEY);
+    if (!text)
+        return auxo_error_set(error, AUXO_FORMAT, "the file has no \"%s\" in its metadata", STATE_KEY);
+    auxo_status status = apply_state(trainer, text, error);
+    if (status == AUXO_OK)
+        status = auxo__model_fill(trainer->model, model_file, error);
+    if (status == AUXO_OK)
+        status = write_device_state(trainer, state_file, error);
+    trainer->order_epoch = 0;
+    trainer->reset_count = trainer->optimizer->reset_count;
+    return status;
+}
+
+auxo_status auxo_trainer_restore(auxo_trainer *trainer, const char *path, char **extra, auxo_error *error)
+{
+    if (extra)
+        *extra = NULL;
+    auxo__safetensors *model_file = NULL, *state_file = NULL;
+    uint64_t model_hash = 0;
+    auxo_status status = auxo__model_file_read(path, &model_file, error);
+    if (status == AUXO_OK)
+        status = auxo__state_file_read(path, &state_file, &model_hash, error);
+    if (status == AUXO_OK && model_hash != auxo__safetensors_hash(model_file))
+        status = auxo_error_set(error, AUXO_FORMAT,
+                                "\"%s\" and \"%s.state\" do not belong together: one of them was replaced", path, path);
+    if (status == AUXO_OK) {
+        status = restore(trainer, model_file, state_file, error);
+        if (status != AUXO_OK)
+            auxo_error_wrap(error, status, "\"%s.state\"", path);
+    }
+    const char *stored = status == AUXO_OK ? auxo__safetensors_metadata(state_file, EXTRA_KEY) : NULL;
+    if (extra && stored) {
+        *extra = strdup(stored);
+        if (!*extra)
+            status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory restoring a training state");
+    }
+    auxo__safetensors_free(model_file);
+    auxo__safetensors_free(state_file);
+    return status;
+}

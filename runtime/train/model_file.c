@@ -1,0 +1,206 @@
+/* model_file.c: a model as one safetensors file: its tensors by name; description and preprocessing as JSON metadata.
+ */
+#include "files.h"
+
+#include "auxo/train.h"
+
+#include <cjson/cJSON.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char DESCRIPTION_KEY[] = "auxo.model", PREPROCESSING_KEY[] = "auxo.preprocessing";
+
+/* ---- preprocessing as JSON ---- */
+
+typedef struct float_list {
+    const char *name;
+    uint32_t count;
+    float *values;
+} float_list;
+
+enum { LIST_COUNT = 4 };
+
+static void list_preprocessing(const auxo_preprocessing *preprocessing, float_list lists[LIST_COUNT])
+{
+    lists[0] = (float_list){"means", preprocessing->channel_count, preprocessing->means};
+    lists[1] = (float_list){"inverse_stds", preprocessing->channel_count, preprocessing->inverse_stds};
+    lists[2] = (float_list){"target_means", preprocessing->target_count, preprocessing->target_means};
+    lists[3] = (float_list){"target_inverse_stds", preprocessing->target_count, preprocessing->target_inverse_stds};
+}
+
+static char *print_preprocessing(const auxo_preprocessing *preprocessing)
+{
+    float_list lists[LIST_COUNT];
+    list_preprocessing(preprocessing, lists);
+    cJSON *root = cJSON_CreateObject();
+    bool good = root != NULL;
+    for (int i = 0; good && i < LIST_COUNT; i++) {
+        cJSON *list = cJSON_CreateFloatArray(lists[i].values, (int)lists[i].count);
+        good = lists[i].count == 0 || (list && cJSON_AddItemToObject(root, lists[i].name, list));
+        if (lists[i].count == 0)
+            cJSON_Delete(list);
+    }
+    char *text = good ? cJSON_PrintUnformatted(root) : NULL;
+    cJSON_Delete(root);
+    return text;
+}
+
+/* The numbers of a list; NULL with *count 0 if it is absent. False: malformed or out of memory. */
+static bool read_floats(const cJSON *root, const char *name, uint32_t *count, float **values)
+{
+    const cJSON *list = cJSON_GetObjectItemCaseSensitive(root, name), *item;
+    *count = cJSON_IsArray(list) ? (uint32_t)cJSON_GetArraySize(list) : 0;
+    *values = *count ? malloc(*count * sizeof **values) : NULL;
+    uint32_t i = 0;
+    bool good = !list || (cJSON_IsArray(list) && (*values || *count == 0));
+    if (good && *values)
+        cJSON_ArrayForEach(item, list)
+        {
+            good = good && cJSON_IsNumber(item);
+            (*values)[i++] = (float)item->valuedouble;
+        }
+    return good;
+}
+
+static auxo_status read_preprocessing(auxo_model *model, const char *text, auxo_error *error)
+{
+    cJSON *root = cJSON_Parse(text);
+    float *values[LIST_COUNT] = {NULL};
+    uint32_t counts[LIST_COUNT] = {0};
+    float_list lists[LIST_COUNT];
+    list_preprocessing(&(auxo_preprocessing){0}, lists);
+    bool good = root != NULL;
+    for (int i = 0; i < LIST_COUNT; i++)
+        good = read_floats(root, lists[i].name, &counts[i], &values[i]) && good;
+    uint32_t channels = (uint32_t)auxo_model_get_desc(model)->layers[0].output_dims[0];
+    good = good && counts[0] == counts[1] && counts[2] == counts[3] && (counts[0] == 0 || counts[0] == channels);
+    auxo_preprocessing preprocessing = {.channel_count = counts[0],
+                                        .target_count = counts[2],
+                                        .means = values[0],
+                                        .inverse_stds = values[1],
+                                        .target_means = values[2],
+                                        .target_inverse_stds = values[3]};
+    auxo_status status =
+        good ? auxo_model_set_preprocessing(model, &preprocessing, error)
+             : auxo_error_set(error, AUXO_FORMAT, "its \"%s\" does not fit the model", PREPROCESSING_KEY);
+    cJSON_Delete(root);
+    for (int i = 0; i < LIST_COUNT; i++)
+        free(values[i]);
+    return status;
+}
+
+/* ---- writing ---- */
+
+/* Weights and statistics in one allocation, weights first. */
+static auxo_status read_model(auxo_model *model, float **weights, float **statistics, auxo_error *error)
+{
+    uint64_t weight_count = auxo_model_weight_count(model);
+    *weights = malloc((weight_count + auxo_model_statistic_count(model) + 1) * sizeof **weights);
+    if (!*weights)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory reading %llu weights",
+                              (unsigned long long)weight_count);
+    *statistics = *weights + weight_count;
+    return auxo_model_read_weights(model, *weights, *statistics, error);
+}
+
+auxo_status auxo__model_write(auxo_model *model, const char *path, uint64_t *hash, auxo_error *error)
+{
+    float *weights = NULL, *statistics = NULL;
+    char *description = NULL, *preprocessing = print_preprocessing(auxo_model_preprocessing(model));
+    size_t count = auxo_model_param_count(model);
+    const auxo_param *params = auxo_model_params(model);
+    auxo__tensor_entry *tensors = malloc((count + 1) * sizeof *tensors);
+    auxo_status status = auxo_model_desc_to_json(auxo_model_get_desc(model), &description, error);
+    if (status == AUXO_OK && (!tensors || !preprocessing))
+        status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory writing \"%s\"", path);
+    if (status == AUXO_OK)
+        status = read_model(model, &weights, &statistics, error);
+    for (size_t i = 0; status == AUXO_OK && i < count; i++)
+        tensors[i] = (auxo__tensor_entry){.name = params[i].name,
+                                          .rank = params[i].rank,
+                                          .dims = params[i].dims,
+                                          .values = (params[i].trainable ? weights : statistics) + params[i].offset};
+    if (status == AUXO_OK) {
+        const auxo__metadata_entry metadata[] = {{DESCRIPTION_KEY, description}, {PREPROCESSING_KEY, preprocessing}};
+        status = auxo__safetensors_write(path, tensors, count, metadata, 2, hash, error);
+    }
+    free(tensors);
+    free(weights);
+    free(description);
+    cJSON_free(preprocessing);
+    return status;
+}
+
+auxo_status auxo_model_save(auxo_model *model, const char *path, auxo_error *error)
+{
+    char *temporary = auxo__path_with(path, ".tmp");
+    if (!temporary)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory writing \"%s\"", path);
+    auxo_status status = auxo__model_write(model, temporary, NULL, error);
+    if (status == AUXO_OK)
+        status = auxo__file_replace(temporary, path, error);
+    free(temporary);
+    return status;
+}
+
+/* ---- reading ---- */
+
+auxo_status auxo__model_fill(auxo_model *model, const auxo__safetensors *file, auxo_error *error)
+{
+    uint64_t weight_count = auxo_model_weight_count(model);
+    float *weights = malloc((weight_count + auxo_model_statistic_count(model) + 1) * sizeof *weights);
+    if (!weights)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory for %llu weights",
+                              (unsigned long long)weight_count);
+    float *statistics = weights + weight_count;
+    const auxo_param *params = auxo_model_params(model);
+    auxo_status status = AUXO_OK;
+    for (size_t i = 0; status == AUXO_OK && i < auxo_model_param_count(model); i++)
+        status = auxo__safetensors_copy(file, params[i].name, params[i].rank, params[i].dims,
+                                        (params[i].trainable ? weights : statistics) + params[i].offset, error);
+    if (status == AUXO_OK && auxo__safetensors_tensor_count(file) != auxo_model_param_count(model))
+        status = auxo_error_set(error, AUXO_FORMAT, "the file has %zu tensors, but the model %zu",
+                                auxo__safetensors_tensor_count(file), auxo_model_param_count(model));
+    if (status == AUXO_OK)
+        status = auxo_model_write_weights(model, weights, statistics, error);
+    free(weights);
+    return status;
+}
+
+static auxo_status build_model(auxo_device *device, const auxo__safetensors *file, auxo_model **model,
+                               auxo_error *error)
+{
+    const char *description = auxo__safetensors_metadata(file, DESCRIPTION_KEY);
+    const char *preprocessing = auxo__safetensors_metadata(file, PREPROCESSING_KEY);
+    auxo_model_desc desc;
+    auxo_model_desc_init(&desc);
+    if (!description)
+        return auxo_error_set(error, AUXO_FORMAT, "it has no description of the model (\"%s\" in its metadata)",
+                              DESCRIPTION_KEY);
+    auxo_status status = auxo_model_desc_from_json(description, &desc, error);
+    if (status == AUXO_OK)
+        status = auxo_model_create(device, &desc, 0, model, error);
+    if (status == AUXO_OK && preprocessing)
+        status = read_preprocessing(*model, preprocessing, error);
+    if (status == AUXO_OK)
+        status = auxo__model_fill(*model, file, error);
+    auxo_model_desc_deinit(&desc);
+    return status;
+}
+
+auxo_status auxo_model_load(auxo_device *device, const char *path, auxo_model **model, auxo_error *error)
+{
+    *model = NULL;
+    auxo__safetensors *file = NULL;
+    auxo_status status = auxo__model_file_read(path, &file, error);
+    if (status != AUXO_OK)
+        return status;
+    status = build_model(device, file, model, error);
+    auxo__safetensors_free(file);
+    if (status == AUXO_OK)
+        return status;
+    auxo_model_destroy(*model);
+    *model = NULL;
+    return auxo_error_wrap(error, status, "model file \"%s\"", path);
+}
