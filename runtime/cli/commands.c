@@ -17,6 +17,9 @@
     X(data_fetch)                                                                                                      \
     X(data_make)                                                                                                       \
     X(model_show)                                                                                                      \
+    X(multiscale_train)                                                                                                \
+    X(multiscale_sensitivity)                                                                                          \
+    X(multiscale_compare)                                                                                              \
     X(help)                                                                                                            \
     X(version)
 
