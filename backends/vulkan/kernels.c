@@ -1,6 +1,6 @@
 /* kernels.c: the table of every op's variants, the preferred first.
  *
- * Ops marked "any" handle tensors beyond one binding range by windows; the others say no to them in `supports`.
+ * Ops without a limit handle tensors beyond one binding range by windows; the others decline those.
  */
 #include "vk_ops.h"
 
@@ -22,4 +22,25 @@ const auxo_kernel_list vk_kernels[AUXO_OP_COUNT] = {
     [AUXO_OP_ACTIVATION_BACKWARD] = ONE("flat", NULL, activation_backward),
     [AUXO_OP_BIAS_ADD] = ONE("flat", NULL, bias_add),
     [AUXO_OP_SCALE] = ONE("flat", NULL, scale),
+    [AUXO_OP_POOL2D_FORWARD] = ONE("gather", vk_fits_bindings, pool2d_forward),
+    [AUXO_OP_POOL2D_BACKWARD] = ONE("gather", vk_fits_bindings, pool2d_backward),
+    [AUXO_OP_REDUCE] = ONE("two_stage", NULL, reduce),
+    [AUXO_OP_BATCH_NORM_FORWARD] = ONE("channel_group", vk_fits_bindings, batch_norm_forward),
+    [AUXO_OP_BATCH_NORM_BACKWARD] = ONE("channel_group", vk_fits_bindings, batch_norm_backward),
+    [AUXO_OP_DROPOUT] = ONE("flat", NULL, dropout),
+    [AUXO_OP_SOFTMAX] = ONE("row_lanes", vk_fits_bindings, softmax),
+    [AUXO_OP_SOFTMAX_CROSS_ENTROPY] = ONE("row_lanes", vk_fits_bindings, softmax_cross_entropy),
+    [AUXO_OP_MSE] = ONE("two_stage", vk_fits_bindings, mse),
+    [AUXO_OP_COX] = ONE("one_group", vk_fits_bindings, cox),
+    [AUXO_OP_ARGSORT] = ONE("bitonic", vk_supports_argsort, argsort),
+    [AUXO_OP_GROUP_NORM] = ONE("row_lanes", vk_fits_bindings, group_norm),
+    [AUXO_OP_PENALTY] = ONE("row_group", vk_fits_bindings, penalty),
+    [AUXO_OP_KEPT_SCAN] = ONE("one_group", vk_fits_bindings, kept_scan),
+    [AUXO_OP_INDEX_SELECT] = ONE("windows", NULL, index_select),
+    [AUXO_OP_SEGMENT_REDUCE] = ONE("segment_group", vk_fits_bindings, segment_reduce),
+    [AUXO_OP_GATHER_BATCH] = ONE("windows", NULL, gather_batch),
+    [AUXO_OP_AUGMENT] = ONE("flat", vk_fits_bindings, augment),
+    [AUXO_OP_RANDOM_FILL] = ONE("flat", NULL, random_fill),
+    [AUXO_OP_COUNTER_ADD] = ONE("flat", NULL, counter_add),
+    [AUXO_OP_OPTIMIZER_STEP] = ONE("flat", NULL, optimizer_step),
 };

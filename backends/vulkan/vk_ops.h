@@ -17,4 +17,55 @@ VK_PREPARE(activation_backward);
 VK_PREPARE(bias_add);
 VK_PREPARE(scale);
 
+/* op_reduce.c */
+VK_PREPARE(reduce);
+VK_PREPARE(segment_reduce);
+VK_PREPARE(group_norm);
+/* Invocations, a power of two, that share a row of so many elements. */
+uint32_t vk_lanes_for(const vk_device *device, uint64_t row_elements);
+
+/* op_pruning.c */
+VK_PREPARE(penalty);
+VK_PREPARE(kept_scan);
+VK_PREPARE(index_select);
+
+/* op_data.c */
+VK_PREPARE(gather_batch);
+VK_PREPARE(augment);
+VK_PREPARE(random_fill);
+VK_PREPARE(dropout);
+VK_PREPARE(counter_add);
+
+/* op_optimizer.c */
+VK_PREPARE(optimizer_step);
+
+/* op_loss.c */
+VK_PREPARE(softmax);
+VK_PREPARE(softmax_cross_entropy);
+VK_PREPARE(mse);
+VK_PREPARE(cox);
+
+typedef struct vk_loss_finish {
+    vk_span partial; /* vec4 (losses, parts): hi, lo, rows predicted right, 0 */
+    uint64_t losses, parts;
+    uint64_t divisor; /* 0: the loss is 0 */
+    uint64_t rows;
+    uint32_t loss_slot;
+    uint32_t stats_slot; /* STATS, then HISTORY and COUNTER; AUXO_OP_SLOTS_MAX: the op has none */
+} vk_loss_finish;
+/* Adds the dispatch that turns partial sums into LOSS, STATS and HISTORY. */
+void vk_add_loss_finish(vk_program *program, const auxo_op *op, const vk_loss_finish *finish);
+
+/* op_argsort.c */
+VK_PREPARE(argsort);
+bool vk_supports_argsort(void *device, const auxo_op *op);
+
+/* op_pool2d.c */
+VK_PREPARE(pool2d_forward);
+VK_PREPARE(pool2d_backward);
+
+/* op_batch_norm.c */
+VK_PREPARE(batch_norm_forward);
+VK_PREPARE(batch_norm_backward);
+
 #endif

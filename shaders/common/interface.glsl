@@ -7,7 +7,11 @@
 layout(local_size_x_id = 0) in;
 layout(constant_id = 0) const uint GROUP_SIZE = 256;
 
-#define BUFFER(slot, access, type, name) layout(std430, set = 0, binding = slot) access buffer name##_block { type name[]; }
+#define BUFFER(slot, access, type, name)                                                                              \
+    layout(std430, set = 0, binding = slot) access buffer name##_block                                                  \
+    {                                                                                                                  \
+        type name[];                                                                                                   \
+    }
 
 uint group_index()
 {

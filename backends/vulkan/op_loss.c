@@ -1,0 +1,160 @@
+/* op_loss.c: softmax, and the losses softmax_cross_entropy, mse and cox with their common ending.
+ *
+ * Workgroups leave partial sums (hi, lo, rows predicted right, 0); loss_finish adds them up in a fixed order, divides
+ * and writes LOSS, STATS and HISTORY.
+ */
+#include "vk_ops.h"
+
+typedef struct loss_push {
+    uint32_t has_stats, history_length, has_counter;
+    float rows;
+} loss_push;
+
+static loss_push loss_push_of(const auxo_op *op, uint32_t stats_slot, uint64_t rows)
+{
+    const auxo_tensor *history = &op->tensors[stats_slot + 1];
+    return (loss_push){.has_stats = auxo_tensor_is_present(&op->tensors[stats_slot]),
+                       .history_length = auxo_tensor_is_present(history) ? (uint32_t)history->dims[0] : 0,
+                       .has_counter = auxo_tensor_is_present(&op->tensors[stats_slot + 2]),
+                       .rows = (float)rows};
+}
+
+/* Binds LOSS, STATS, HISTORY and COUNTER. */
+static void bind_loss(vk_program *program, vk_step *step, const auxo_op *op, uint32_t loss_slot, uint32_t stats_slot)
+{
+    vk_step_bind(program, step, vk_span_of(&op->tensors[loss_slot]), VK_WRITE);
+    vk_step_bind(program, step, vk_span_of(&op->tensors[stats_slot]), VK_READ_WRITE);
+    vk_step_bind(program, step, vk_span_of(&op->tensors[stats_slot + 1]), VK_WRITE);
+    vk_step_bind(program, step, vk_span_of(&op->tensors[stats_slot + 2]), VK_READ);
+}
+
+void vk_add_loss_finish(vk_program *program, const auxo_op *op, const vk_loss_finish *finish)
+{
+    vk_step *step = vk_program_add(program, VK_SHADER_loss_finish, 0, NULL, 0);
+    vk_step_bind(program, step, finish->partial, VK_READ);
+    loss_push ending = {0};
+    if (finish->stats_slot < AUXO_OP_SLOTS_MAX) {
+        bind_loss(program, step, op, finish->loss_slot, finish->stats_slot);
+        ending = loss_push_of(op, finish->stats_slot, finish->rows);
+    } else {
+        vk_step_bind(program, step, vk_span_of(&op->tensors[finish->loss_slot]), VK_WRITE);
+        for (int i = 0; i < 3; i++)
+            vk_step_bind(program, step, vk_span_none(), VK_READ);
+    }
+    const double divisor = (double)finish->divisor;
+    const struct {
+        uint32_t losses, parts;
+        float divisor_hi, divisor_lo;
+        loss_push ending;
+    } push = {(uint32_t)finish->losses, (uint32_t)finish->parts, (float)divisor,
+              (float)(divisor - (double)(float)divisor), ending};
+    vk_step_push(program, step, &push, sizeof push);
+    vk_step_groups(program, step, finish->losses);
+}
+
+VK_PREPARE(softmax)
+{
+    (void)parameters;
+    vk_program *program = vk_program_begin(device, error);
+    const int64_t *dims = op->tensors[AUXO_SOFTMAX_X].dims;
+    if (dims[0] * dims[1] > 0) {
+        const uint32_t lanes = vk_lanes_for(device, (uint64_t)dims[1]);
+        vk_step *step = vk_program_add(program, VK_SHADER_softmax, 0, &lanes, 1);
+        vk_step_bind(program, step, vk_span_of(&op->tensors[AUXO_SOFTMAX_X]), VK_READ);
+        vk_step_bind(program, step, vk_span_of(&op->tensors[AUXO_SOFTMAX_Y]), VK_WRITE);
+        const uint32_t push[] = {(uint32_t)dims[0], (uint32_t)dims[1]};
+        vk_step_push(program, step, push, sizeof push);
+        if (step)
+            vk_step_groups(program, step, vk_ceil_div(push[0], step->constants[0] / lanes));
+    }
+    return vk_program_finish(program, state, error);
+}
+
+VK_PREPARE(softmax_cross_entropy)
+{
+    (void)parameters;
+    vk_program *program = vk_program_begin(device, error);
+    const int64_t *dims = op->tensors[AUXO_XENT_LOGITS].dims;
+    const uint32_t lanes = vk_lanes_for(device, (uint64_t)dims[1]);
+    const uint64_t rows_per_group = ((vk_device *)device)->group_size / lanes;
+    const uint64_t parts = vk_ceil_div((uint64_t)dims[0], rows_per_group);
+    const vk_span partial = vk_program_scratch(program, 4 * parts, 4);
+    if (parts > 0) {
+        const uint32_t constants[] = {lanes, auxo_tensor_is_present(&op->tensors[AUXO_XENT_DLOGITS])};
+        vk_step *step = vk_program_add(program, VK_SHADER_softmax_cross_entropy, 0, constants, 2);
+        vk_step_bind(program, step, vk_span_of(&op->tensors[AUXO_XENT_LOGITS]), VK_READ);
+        vk_step_bind(program, step, vk_span_of(&op->tensors[AUXO_XENT_LABELS]), VK_READ);
+        vk_step_bind(program, step, vk_span_of(&op->tensors[AUXO_XENT_DLOGITS]), VK_WRITE);
+        vk_step_bind(program, step, partial, VK_WRITE);
+        const uint32_t push[] = {(uint32_t)dims[0], (uint32_t)dims[1]};
+        vk_step_push(program, step, push, sizeof push);
+        vk_step_groups(program, step, parts);
+    }
+    const vk_loss_finish finish = {.partial = partial,
+                                   .losses = 1,
+                                   .parts = parts,
+                                   .divisor = (uint64_t)dims[0],
+                                   .rows = (uint64_t)dims[0],
+                                   .loss_slot = AUXO_XENT_LOSS,
+                                   .stats_slot = AUXO_XENT_STATS};
+    vk_add_loss_finish(program, op, &finish);
+    return vk_program_finish(program, state, error);
+}
+
+VK_PREPARE(mse)
+{
+    (void)parameters;
+    enum { PARTS_MAX = 256 };
+    vk_program *program = vk_program_begin(device, error);
+    const uint64_t count = (uint64_t)auxo_tensor_element_count(&op->tensors[AUXO_MSE_PREDICTION]);
+    const uint64_t group_size = ((vk_device *)device)->group_size;
+    uint64_t parts = vk_ceil_div(count, group_size);
+    parts = parts < PARTS_MAX ? parts : PARTS_MAX;
+    const vk_span partial = vk_program_scratch(program, 4 * parts, 4);
+    if (parts > 0) {
+        const uint32_t gradient = auxo_tensor_is_present(&op->tensors[AUXO_MSE_DPREDICTION]);
+        vk_step *step = vk_program_add(program, VK_SHADER_mse, 0, &gradient, 1);
+        vk_step_bind(program, step, vk_span_of(&op->tensors[AUXO_MSE_PREDICTION]), VK_READ);
+        vk_step_bind(program, step, vk_span_of(&op->tensors[AUXO_MSE_TARGET]), VK_READ);
+        vk_step_bind(program, step, vk_span_of(&op->tensors[AUXO_MSE_DPREDICTION]), VK_WRITE);
+        vk_step_bind(program, step, partial, VK_WRITE);
+        const uint32_t push[] = {(uint32_t)count, (uint32_t)(parts * group_size)};
+        vk_step_push(program, step, push, sizeof push);
+        vk_step_groups(program, step, parts);
+    }
+    const vk_loss_finish finish = {.partial = partial,
+                                   .losses = 1,
+                                   .parts = parts,
+                                   .divisor = count,
+                                   .rows = (uint64_t)op->tensors[AUXO_MSE_PREDICTION].dims[0],
+                                   .loss_slot = AUXO_MSE_LOSS,
+                                   .stats_slot = AUXO_MSE_STATS};
+    vk_add_loss_finish(program, op, &finish);
+    return vk_program_finish(program, state, error);
+}
+
+VK_PREPARE(cox)
+{
+    (void)parameters;
+    vk_program *program = vk_program_begin(device, error);
+    const auxo_cox_params *params = &op->params.cox;
+    const uint64_t n = (uint64_t)op->tensors[AUXO_COX_RISK].dims[0];
+    const vk_span groups = vk_program_scratch(program, 4 * n, 4);
+    const uint32_t constants[] = {params->ties == AUXO_COX_EFRON, params->reduction, params->domain,
+                                  auxo_tensor_is_present(&op->tensors[AUXO_COX_DRISK])};
+    vk_step *step = vk_program_add(program, VK_SHADER_cox, 0, constants, 4);
+    const uint32_t slots[] = {AUXO_COX_RISK, AUXO_COX_TIME, AUXO_COX_EVENT, AUXO_COX_ORDER};
+    for (size_t i = 0; i < 4; i++)
+        vk_step_bind(program, step, vk_span_of(&op->tensors[slots[i]]), VK_READ);
+    vk_step_bind(program, step, vk_span_of(&op->tensors[AUXO_COX_DRISK]), VK_WRITE);
+    bind_loss(program, step, op, AUXO_COX_LOSS, AUXO_COX_STATS);
+    vk_step_bind(program, step, groups, VK_READ_WRITE);
+    const struct {
+        uint32_t n;
+        loss_push ending;
+        float domain_strength;
+    } push = {(uint32_t)n, loss_push_of(op, AUXO_COX_STATS, n), params->domain_strength};
+    vk_step_push(program, step, &push, sizeof push);
+    vk_step_groups(program, step, 1);
+    return vk_program_finish(program, state, error);
+}

@@ -1,0 +1,26 @@
+/* op_optimizer.c: one optimiser step over all parameters, in chunks that fit a binding. */
+#include "vk_ops.h"
+
+VK_PREPARE(optimizer_step)
+{
+    (void)parameters;
+    vk_program *program = vk_program_begin(device, error);
+    const auxo_optimizer_step_params *params = &op->params.optimizer_step;
+    const uint32_t constants[] = {params->kind, params->explicit_euler, params->exponential_friction};
+    const uint64_t count = (uint64_t)auxo_tensor_element_count(&op->tensors[AUXO_OPTIMIZER_PARAMS]);
+    for (uint64_t first = 0; first < count; first += VK_FLAT_CHUNK) {
+        const uint64_t part = count - first < VK_FLAT_CHUNK ? count - first : VK_FLAT_CHUNK;
+        vk_step *step = vk_program_add(program, VK_SHADER_optimizer_step, 0, constants, 3);
+        for (uint32_t slot = AUXO_OPTIMIZER_PARAMS; slot <= AUXO_OPTIMIZER_STATE1; slot++) {
+            const vk_span span = vk_span_of(&op->tensors[slot]);
+            vk_step_bind(program, step, span.buffer ? vk_span_part(span, first, part) : span,
+                         slot == AUXO_OPTIMIZER_GRADS ? VK_READ : VK_READ_WRITE);
+        }
+        vk_step_bind(program, step, vk_span_of(&op->tensors[AUXO_OPTIMIZER_HYPER]), VK_READ);
+        vk_step_bind(program, step, vk_span_of(&op->tensors[AUXO_OPTIMIZER_COUNTER]), VK_READ);
+        const uint32_t push[] = {(uint32_t)part, auxo_tensor_is_present(&op->tensors[AUXO_OPTIMIZER_COUNTER])};
+        vk_step_push(program, step, push, sizeof push);
+        vk_step_groups_flat(program, step, part);
+    }
+    return vk_program_finish(program, state, error);
+}

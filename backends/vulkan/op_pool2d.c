@@ -1,0 +1,63 @@
+/* op_pool2d.c: pooling forward and backward, one invocation per output element of either. */
+#include "vk_ops.h"
+
+typedef struct pool_push {
+    uint32_t count;
+    int32_t height, width, out_height, out_width;
+    int32_t window_h, window_w, stride_h, stride_w, pad_h, pad_w;
+} pool_push;
+
+static pool_push push_of(const auxo_pool2d_params *params, const auxo_tensor *image, const auxo_tensor *pooled)
+{
+    return (pool_push){.height = (int32_t)image->dims[2],
+                       .width = (int32_t)image->dims[3],
+                       .out_height = (int32_t)pooled->dims[2],
+                       .out_width = (int32_t)pooled->dims[3],
+                       .window_h = params->window_h,
+                       .window_w = params->window_w,
+                       .stride_h = params->stride_h,
+                       .stride_w = params->stride_w,
+                       .pad_h = params->pad_h,
+                       .pad_w = params->pad_w};
+}
+
+VK_PREPARE(pool2d_forward)
+{
+    (void)parameters;
+    vk_program *program = vk_program_begin(device, error);
+    const auxo_pool2d_params *params = &op->params.pool2d;
+    const auxo_tensor *y = &op->tensors[AUXO_POOL2D_Y];
+    pool_push push = push_of(params, &op->tensors[AUXO_POOL2D_X], y);
+    push.count = (uint32_t)auxo_tensor_element_count(y);
+    if (push.count > 0) {
+        const bool average = params->kind == AUXO_POOL_AVERAGE;
+        const uint32_t constants[] = {average, !average && auxo_tensor_is_present(&op->tensors[AUXO_POOL2D_INDEX])};
+        vk_step *step = vk_program_add(program, VK_SHADER_pool2d_forward, 0, constants, 2);
+        vk_step_bind(program, step, vk_span_of(&op->tensors[AUXO_POOL2D_X]), VK_READ);
+        vk_step_bind(program, step, vk_span_of(y), VK_WRITE);
+        vk_step_bind(program, step, vk_span_of(&op->tensors[AUXO_POOL2D_INDEX]), VK_WRITE);
+        vk_step_push(program, step, &push, sizeof push);
+        vk_step_groups_flat(program, step, push.count);
+    }
+    return vk_program_finish(program, state, error);
+}
+
+VK_PREPARE(pool2d_backward)
+{
+    (void)parameters;
+    vk_program *program = vk_program_begin(device, error);
+    const auxo_pool2d_params *params = &op->params.pool2d;
+    const auxo_tensor *dx = &op->tensors[AUXO_POOL2D_B_DX];
+    pool_push push = push_of(params, dx, &op->tensors[AUXO_POOL2D_B_DY]);
+    push.count = (uint32_t)auxo_tensor_element_count(dx);
+    if (push.count > 0) {
+        const uint32_t average = params->kind == AUXO_POOL_AVERAGE;
+        vk_step *step = vk_program_add(program, VK_SHADER_pool2d_backward, 0, &average, 1);
+        vk_step_bind(program, step, vk_span_of(&op->tensors[AUXO_POOL2D_B_DY]), VK_READ);
+        vk_step_bind(program, step, vk_span_of(dx), VK_WRITE);
+        vk_step_bind(program, step, vk_span_of(&op->tensors[AUXO_POOL2D_B_INDEX]), VK_READ);
+        vk_step_push(program, step, &push, sizeof push);
+        vk_step_groups_flat(program, step, push.count);
+    }
+    return vk_program_finish(program, state, error);
+}

@@ -1,0 +1,43 @@
+// augment.comp: per image a random shift with zero fill, then a random flip.
+#version 460
+#extension GL_GOOGLE_include_directive : require
+#include "interface.glsl"
+#include "philox.glsl"
+
+BUFFER(0, readonly, float, x);
+BUFFER(1, writeonly, float, y);
+BUFFER(2, readonly, uint, counter);
+layout(push_constant) uniform parameters
+{
+    uint at[3];
+    uint count, channels, height, width;
+    uint max_shift_h, max_shift_w;
+    uint flip;
+    uint seed_low, seed_high, stream;
+    uint has_counter;
+} p;
+
+int shift_of(uint word, uint max_shift)
+{
+    uint high, low;
+    umulExtended(word, 2u * max_shift + 1u, high, low);
+    return int(high) - int(max_shift);
+}
+
+void main()
+{
+    const uint step = p.has_counter != 0u ? counter[p.at[2]] : 0u;
+    for (uint k = 0u; k < FLAT_ELEMENTS; k++) {
+        const uint e = flat_element(k);
+        if (e >= p.count)
+            continue;
+        const uint column = e % p.width, rest = e / p.width;
+        const uint row = rest % p.height, plane = rest / p.height;
+        const uvec4 words = philox(uvec4(plane / p.channels, 0u, p.stream, step), uvec2(p.seed_low, p.seed_high));
+        const bool flip = p.flip != 0u && (words.z >> 31) != 0u;
+        const int from_row = int(row) - shift_of(words.x, p.max_shift_h);
+        const int from_column = int(flip ? p.width - 1u - column : column) - shift_of(words.y, p.max_shift_w);
+        const bool inside = from_row >= 0 && from_row < int(p.height) && from_column >= 0 && from_column < int(p.width);
+        y[p.at[1] + e] = inside ? x[p.at[0] + (plane * p.height + uint(from_row)) * p.width + uint(from_column)] : 0.0;
+    }
+}

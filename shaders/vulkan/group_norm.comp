@@ -1,0 +1,51 @@
+// group_norm.comp: the norm of each row of W and its bias; LANES invocations per row.
+#version 460
+#extension GL_GOOGLE_include_directive : require
+#include "interface.glsl"
+#include "reduction.glsl"
+
+#define NORM_L2 1u
+#define NORM_MEAN 3u
+#define NORM_RMS 4u
+#define NORM_WEIGHTED_L1 5u
+
+layout(constant_id = 1) const uint NORM = 0;
+layout(constant_id = 2) const uint KIND = 0; // the reduction under the norm
+layout(constant_id = 3) const uint LANES = 1;
+
+BUFFER(0, readonly, float, w);
+BUFFER(1, readonly, float, bias);
+BUFFER(2, writeonly, float, norm);
+layout(push_constant) uniform parameters
+{
+    uint at[3];
+    uint groups, size;
+    uint has_bias;
+} p;
+
+void main()
+{
+    const uint g = group_index() * (GROUP_SIZE / LANES) + lane_index() / LANES;
+    const uint lane = lane_index() % LANES;
+    vec2 sum = vec2(0.0);
+    if (g < p.groups) {
+        for (uint e = lane; e < p.size; e += LANES)
+            sum = reduce_include(KIND, sum, w[p.at[0] + g * p.size + e]);
+        if (lane == 0u && p.has_bias != 0u)
+            sum = reduce_include(KIND, sum, bias[p.at[1] + g]);
+    }
+    sum = group_reduce(KIND, sum, LANES, 1u);
+    if (g >= p.groups || lane != 0u)
+        return;
+    const float count = float(p.size + p.has_bias);
+    float value = sum.x;
+    if (NORM == NORM_L2)
+        value = sqrt(value);
+    else if (NORM == NORM_MEAN)
+        value = count > 0.0 ? value / count : 0.0;
+    else if (NORM == NORM_RMS)
+        value = count > 0.0 ? sqrt(value / count) : 0.0;
+    else if (NORM == NORM_WEIGHTED_L1)
+        value *= float(g + 1u);
+    norm[p.at[2] + g] = value;
+}

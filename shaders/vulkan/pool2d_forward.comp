@@ -1,0 +1,57 @@
+// pool2d_forward.comp: maximum (first of equals; NaN wins) or average over the part of a window inside the image.
+#version 460
+#extension GL_GOOGLE_include_directive : require
+#include "interface.glsl"
+#include "math.glsl"
+
+layout(constant_id = 1) const bool AVERAGE = false;
+layout(constant_id = 2) const bool INDEX = false;
+
+BUFFER(0, readonly, float, x);
+BUFFER(1, writeonly, float, y);
+BUFFER(2, writeonly, uint, index);
+layout(push_constant) uniform parameters
+{
+    uint at[3];
+    uint count;
+    int height, width, out_height, out_width;
+    int window_h, window_w, stride_h, stride_w, pad_h, pad_w;
+} p;
+
+void main()
+{
+    for (uint k = 0u; k < FLAT_ELEMENTS; k++) {
+        const uint e = flat_element(k);
+        if (e >= p.count)
+            continue;
+        const int q = int(e % uint(p.out_width));
+        const uint rest = e / uint(p.out_width);
+        const int row = int(rest % uint(p.out_height)) * p.stride_h - p.pad_h;
+        const int column = q * p.stride_w - p.pad_w;
+        const uint plane = rest / uint(p.out_height);
+        const uint image = p.at[0] + plane * uint(p.height * p.width);
+        const int row_begin = max(row, 0), row_end = min(row + p.window_h, p.height);
+        const int column_begin = max(column, 0), column_end = min(column + p.window_w, p.width);
+        float best = 0.0, sum = 0.0;
+        uint best_index = uint(row_begin * p.width + column_begin);
+        if (!AVERAGE)
+            best = x[image + best_index];
+        for (int h = row_begin; h < row_end; h++) {
+            for (int w = column_begin; w < column_end; w++) {
+                const uint i = uint(h * p.width + w);
+                const float v = x[image + i];
+                sum += v;
+                if (v > best || (is_nan(v) && !is_nan(best))) {
+                    best = v;
+                    best_index = i;
+                }
+            }
+        }
+        const int area = max(row_end - row_begin, 0) * max(column_end - column_begin, 0);
+        if (AVERAGE)
+            best = area > 0 ? sum / float(area) : 0.0;
+        y[p.at[1] + e] = best;
+        if (INDEX)
+            index[p.at[2] + e] = best_index;
+    }
+}
