@@ -11,6 +11,8 @@
 /* One opened device; both backends use it as it is. */
 typedef struct cpu_device {
     uint32_t thread_count;
+    void *scratch; /* of the cpu backend's kernels; NULL while none needs any */
+    size_t scratch_bytes;
 } cpu_device;
 
 typedef struct cpu_queue {

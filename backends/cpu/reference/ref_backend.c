@@ -45,7 +45,7 @@ static auxo_status open_device(const auxo_backend_host *host, uint32_t index, vo
     (void)host;
     if (index != 0)
         return auxo_error_set(error, AUXO_NOT_FOUND, "reference:%u: there is only reference:0", index);
-    cpu_device *opened = malloc(sizeof *opened);
+    cpu_device *opened = calloc(1, sizeof *opened);
     if (!opened)
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "no host memory for the reference device");
     opened->thread_count = 1;

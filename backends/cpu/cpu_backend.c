@@ -1,0 +1,63 @@
+/* cpu_backend.c: the cpu backend: one device, all processors of the machine.
+ *
+ * Memory, queues and events are those of cpu_host.c; the kernels those of cpu_kernels.c.
+ */
+#include "cpu_kernels.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+extern const auxo_backend auxo__backend_cpu;
+
+/* As many threads as OpenMP would start; OMP_NUM_THREADS is the user's way to say otherwise. */
+static uint32_t default_thread_count(void)
+{
+#ifdef _OPENMP
+    int count = omp_get_max_threads();
+    return count > 0 ? (uint32_t)count : 1;
+#else
+    return 1;
+#endif
+}
+
+static auxo_status enumerate(const auxo_backend_host *host, auxo_device_info *infos, size_t capacity, size_t *count,
+                             auxo_error *error)
+{
+    (void)host;
+    (void)error;
+    *count = 1;
+    if (capacity > 0) {
+        char name[sizeof infos[0].name];
+        cpu_host_processor_name(name, sizeof name);
+        cpu_host_describe(&infos[0], "cpu", name, default_thread_count());
+    }
+    return AUXO_OK;
+}
+
+static auxo_status open_device(const auxo_backend_host *host, uint32_t index, void **device, auxo_error *error)
+{
+    (void)host;
+    if (index != 0)
+        return auxo_error_set(error, AUXO_NOT_FOUND, "cpu:%u: there is only cpu:0", index);
+    cpu_device *opened = calloc(1, sizeof *opened);
+    if (!opened)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "no host memory for the cpu device");
+    opened->thread_count = default_thread_count();
+    *device = opened;
+    return AUXO_OK;
+}
+
+static void close_device(void *device)
+{
+    free(((cpu_device *)device)->scratch);
+    free(device);
+}
+
+const auxo_backend auxo__backend_cpu = {
+    .name = "cpu",
+    .enumerate = enumerate,
+    .open = open_device,
+    .close = close_device,
+    .kernels = cpu_kernel_lists,
+    CPU_HOST_BACKEND_SLOTS,
+};

@@ -1,0 +1,108 @@
+/* vec_math.h: exp, tanh, log and the activations on vectors, to a few units in the last place.
+ *
+ * exp: x = n ln 2 + r with a two-part ln 2, degree 6 polynomial of r, scaled by bits. tanh: an odd polynomial below
+ * 0.625 (coefficients of Cephes, S. Moshier), 1 - 2 / (e^2x + 1) above. NaN comes out as NaN.
+ */
+#ifndef AUXO_CPU_VEC_MATH_H
+#define AUXO_CPU_VEC_MATH_H
+
+#include "auxo/ops.h"
+#include "vec.h"
+
+/* 2^n for lanes -126 <= n <= 127. */
+CPU_INLINE vf vf_pow2(vi n)
+{
+    return (vf)((n + 127) << 23);
+}
+
+/* e^x; below about -87.3 the result is 0, above about 88.7 infinite. */
+CPU_INLINE vf vf_exp(vf x)
+{
+    const float magic = 12582912.0f; /* 1.5 * 2^23: adding it rounds to an integer */
+    vf clamped = vf_max(vf_set1(-104.0f), vf_min(vf_set1(104.0f), x));
+    vf shifted = clamped * 1.44269504f + magic;
+    vf n = shifted - magic;
+    vf r = clamped - n * 0.693359375f;
+    r = r - n * -2.12194440e-4f;
+    vf p = r * 1.9875691500e-4f + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = p * (r * r) + r + 1.0f;
+    vi exponent = (vi)shifted - 0x4b400000;
+    vi low = exponent >> 1; /* in two factors, so that results near the ends of the range come out right */
+    return p * vf_pow2(low) * vf_pow2(exponent - low);
+}
+
+CPU_INLINE vf vf_tanh(vf x)
+{
+    vf size = vf_min(vf_set1(9.1f), vf_abs(x));
+    vf square = x * x;
+    vf p = square * -5.70498872745e-3f + 2.06390887954e-2f;
+    p = p * square - 5.37397155531e-2f;
+    p = p * square + 1.33314422036e-1f;
+    p = p * square - 3.33332819422e-1f;
+    vf small = p * square * x + x;
+    vf large = 1.0f - 2.0f / (vf_exp(size + size) + 1.0f);
+    large = (vf)((vi)large | ((vi)x & (int32_t)0x80000000));
+    return vf_select(vf_abs(x) >= 0.625f, large, small);
+}
+
+/* e^x - 1 for x <= 0, accurate near 0. */
+CPU_INLINE vf vf_expm1_negative(vf x)
+{
+    vf p = x * 1.9875691500e-4f + 1.3981999507e-3f;
+    p = p * x + 8.3334519073e-3f;
+    p = p * x + 4.1665795894e-2f;
+    p = p * x + 1.6666665459e-1f;
+    p = p * x + 5.0000001201e-1f;
+    vf small = p * (x * x) + x;
+    return vf_select(x > -0.34f, small, vf_exp(x) - 1.0f);
+}
+
+/* f(x) of an activation known at compile time after inlining, or not. */
+CPU_INLINE vf vf_activate(auxo_activation activation, float slope, vf x)
+{
+    switch (activation) {
+    case AUXO_ACTIVATION_RELU:
+        return vf_max(vf_set1(0), x);
+    case AUXO_ACTIVATION_LEAKY_RELU:
+        return vf_select(x > 0, x, x * slope);
+    case AUXO_ACTIVATION_ELU:
+        return vf_select(x > 0, x, vf_expm1_negative(x) * slope);
+    case AUXO_ACTIVATION_SELU:
+        return vf_select(x > 0, x * 1.0507009873554805f,
+                         vf_expm1_negative(x) * (1.0507009873554805f * 1.6732632423543772f));
+    case AUXO_ACTIVATION_SIGMOID:
+        return 1.0f / (1.0f + vf_exp(-x));
+    case AUXO_ACTIVATION_TANH:
+        return vf_tanh(x);
+    default:
+        return x;
+    }
+}
+
+/* f'(x) from y = f(x). */
+CPU_INLINE vf vf_activate_slope(auxo_activation activation, float slope, vf y)
+{
+    const vf one = vf_set1(1.0f);
+    switch (activation) {
+    case AUXO_ACTIVATION_RELU:
+        return (vf)((y > 0) & (vi)one);
+    case AUXO_ACTIVATION_LEAKY_RELU:
+        return vf_select(y > 0, one, vf_set1(slope));
+    case AUXO_ACTIVATION_ELU:
+        return vf_select(y > 0, one, y + slope);
+    case AUXO_ACTIVATION_SELU:
+        return vf_select(y > 0, vf_set1(1.0507009873554805f), y + 1.0507009873554805f * 1.6732632423543772f);
+    case AUXO_ACTIVATION_SIGMOID:
+        return y * (1.0f - y);
+    case AUXO_ACTIVATION_TANH:
+        return 1.0f - y * y;
+    default:
+        return one;
+    }
+}
+
+#endif
