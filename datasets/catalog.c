@@ -23,6 +23,12 @@
       auxo__load_cifar_10, "photographs, 32x32 colour, 10 classes, 50,000 + 10,000")                                   \
     X("cifar-100", "cifar-100", "not stated (cite Krizhevsky 2009)", "https://www.cs.toronto.edu/~kriz/cifar.html",    \
       auxo__load_cifar_100, "photographs, 32x32 colour, 100 fine classes, 50,000 + 10,000")                            \
+    X("reactor", NULL, "Apache-2.0 (generated)", "", auxo__load_reactor,                                               \
+      "generated stirred-tank reactor: 4 inputs, 2 real targets, 10,000 rows")                                         \
+    X("puzzle15", NULL, "Apache-2.0 (generated)", "", auxo__load_puzzle15,                                             \
+      "generated 15-puzzle boards, one-hot, target: exact moves to the goal")                                          \
+    X("korf100", "puzzle15-korf100", "not stated (cite Korf 1985)", "https://doi.org/10.1016/0004-3702(85)90084-0",    \
+      auxo__load_korf100, "Korf's 100 hard 15-puzzle boards, as puzzle15")                                             \
     X("ccpp", "uci-ccpp", "CC BY 4.0 (UCI)", "https://archive.ics.uci.edu/dataset/294/combined+cycle+power+plant",     \
       auxo__load_ccpp, "power plant: 4 inputs, 1 real target, 9,568 rows")                                             \
     X("aep", "uci-appliances-energy", "CC BY 4.0 (UCI)",                                                               \
@@ -50,7 +56,19 @@
     X("bmt", "survival", "GPL-3 (scikit-survival); the study's own terms", "https://github.com/sebp/scikit-survival",  \
       auxo__load_bmt, "survival, bone marrow transplant (relapse), 35 rows")                                           \
     X("cgvhd", "survival", "GPL-3 (scikit-survival); the study's own terms",                                           \
-      "https://github.com/sebp/scikit-survival", auxo__load_cgvhd, "survival, transplant patients, 100 rows")
+      "https://github.com/sebp/scikit-survival", auxo__load_cgvhd, "survival, transplant patients, 100 rows")          \
+    X("survival-sim", NULL, "Apache-2.0 (generated)", "", auxo__load_survival_sim,                                     \
+      "simulated survival: linear risk, 10 inputs, 30 % censored")                                                     \
+    X("survival-sim-nonlinear", NULL, "Apache-2.0 (generated)", "", auxo__load_survival_sim_nonlinear,                 \
+      "simulated survival: Gaussian risk, Weibull times")                                                              \
+    X("survival-sim-sites", NULL, "Apache-2.0 (generated)", "", auxo__load_survival_sim_sites,                         \
+      "simulated survival: two sites, the second shifted and scaled")                                                  \
+    X("glyphs-survival", NULL, "Apache-2.0 (generated)", "", auxo__load_glyphs_survival,                               \
+      "glyphs with survival labels by risk group")                                                                     \
+    X("mnist-survival", "mnist", "not stated (commonly CC BY-SA 3.0)", "http://yann.lecun.com/exdb/mnist/",            \
+      auxo__load_mnist_survival, "mnist with simulated survival labels by risk group")                                 \
+    X("fashion-survival", "fashion-mnist", "MIT", "https://github.com/zalandoresearch/fashion-mnist",                  \
+      auxo__load_fashion_survival, "fashion-mnist with simulated survival labels by risk group")
 
 static const auxo_dataset_entry ENTRIES[] = {
 #define CATALOG_ENTRY(name_, folder_, licence_, url_, loader_, summary_)                                               \

@@ -82,6 +82,27 @@ auxo_status auxo_dataset_select(const auxo_dataset *dataset, const uint32_t *row
 void auxo_dataset_channel_stats(const auxo_dataset *dataset, float *means, float *inverse_stds);
 /* The same for the columns of real targets. */
 void auxo_dataset_target_stats(const auxo_dataset *dataset, float *means, float *inverse_stds);
+/* log relative risk of a simulated subject with covariates x: LINEAR x0 + 2 x1; GAUSSIAN log(5) exp(-2 (x0^2 + x1^2))
+ * (the two shapes of DeepSurv's simulation, Katzman et al. 2018). */
+typedef enum auxo_risk { AUXO_RISK_LINEAR, AUXO_RISK_GAUSSIAN } auxo_risk;
+
+typedef struct auxo_survival_simulation {
+    size_t row_count;
+    uint32_t column_count;   /* at least 2; uniform in [-1, 1]; those after the second do not matter */
+    auxo_risk risk;
+    double median_time;      /* baseline median survival time, > 0 */
+    double weibull_shape;    /* > 0; 1: exponential baseline */
+    double censoring_rate;   /* expected share of censored rows, [0, 1); exponential censoring times */
+    uint32_t site_count;     /* 1 or 2 */
+    double site_shift, site_scale; /* at the second site, x is recorded as scale x + shift; risks are unchanged */
+    uint32_t rows_per_group; /* rows of one patient: same time and event, covariates recorded with noise; 0 or 1: none */
+    uint64_t seed;
+    uint32_t stream;         /* independent draws of one seed: 1 train, 2 test */
+} auxo_survival_simulation;
+
+/* Simulates survival data; rows do not depend on row_count. Ownership: the caller's. Errors: INVALID_ARGUMENT. */
+auxo_status auxo_survival_simulate(const auxo_survival_simulation *simulation, auxo_dataset **dataset,
+                                   auxo_error *error);
 /* A permutation of 0..count-1: Fisher-Yates on Philox (seed, stream). */
 void auxo_shuffle(uint32_t *order, size_t count, uint64_t seed, uint32_t stream);
 
