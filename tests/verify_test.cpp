@@ -1,0 +1,206 @@
+// tests/verify_test.cpp: the conformance suite finds wrong kernels. A backend made from the reference does every op
+// right and then damages its result in one way; verify must name every op as failing.
+#include "support/support.hpp"
+
+#include "auxo/verify.h"
+
+#include <cmath>
+#include <cstring>
+
+namespace
+{
+
+enum class Damage { none, nothing_written, one_element, last_element, past_the_end, input };
+
+// What the kernels do after (or instead of) the reference. Kernels get no user data, hence a variable of this file.
+Damage damage = Damage::none;
+
+const auxo_backend *reference_backend()
+{
+    size_t count = 0;
+    const auxo_backend *const *backends = auxo_builtin_backends(&count);
+    for (size_t i = 0; i < count; i++)
+        if (std::strcmp(backends[i]->name, "reference") == 0)
+            return backends[i];
+    FAIL("no reference backend in this build");
+    return nullptr;
+}
+
+uint8_t *element_at(const auxo_tensor &tensor, int64_t element)
+{
+    int64_t offset = 0;
+    for (uint32_t axis = tensor.rank; axis-- > 0;) {
+        offset += element % tensor.dims[axis] * tensor.strides[axis];
+        element /= tensor.dims[axis];
+    }
+    return static_cast<uint8_t *>(auxo_tensor_handle(&tensor)) + tensor.offset_bytes +
+           static_cast<uint64_t>(offset) * auxo_dtype_size_bytes(tensor.dtype);
+}
+
+// A change that no bound forgives: f32 becomes 0.3 |x| + 2, others flip a high bit.
+void spoil(const auxo_tensor &tensor, int64_t element)
+{
+    uint8_t *at = element_at(tensor, element);
+    if (tensor.dtype == AUXO_DTYPE_F32) {
+        float value;
+        std::memcpy(&value, at, sizeof value);
+        value = std::isfinite(value) ? 0.3f * std::fabs(value) + 2 : 0;
+        std::memcpy(at, &value, sizeof value);
+    } else {
+        at[auxo_dtype_size_bytes(tensor.dtype) - 1] ^= 0x40;
+    }
+}
+
+// The first tensor that the op writes (or only reads) and that is not empty. Gradients of layers that are not trained
+// and the like are written by no one, so outputs that are also inputs come last.
+const auxo_tensor *pick(const auxo_op &op, bool written)
+{
+    size_t count = 0;
+    const auxo_slot_info *slots = auxo_op_slots(op.kind, &count);
+    const auxo_tensor *found = nullptr;
+    for (size_t i = count; i-- > 0;) {
+        bool matches = written ? (slots[i].access & AUXO_SLOT_WRITE) != 0 : slots[i].access == AUXO_SLOT_READ;
+        if (!matches || !auxo_tensor_is_present(&op.tensors[i]) || !auxo_tensor_element_count(&op.tensors[i]))
+            continue;
+        if (!found || slots[i].access != AUXO_SLOT_READ_WRITE)
+            found = &op.tensors[i];
+    }
+    return found;
+}
+
+auxo_status damaged_enqueue(void *queue, const auxo_op *op, void *state, auxo_error *error)
+{
+    if (damage == Damage::nothing_written)
+        return AUXO_OK;
+    auxo_status status = reference_backend()->kernels[op->kind].variants[0].enqueue(queue, op, state, error);
+    const auxo_tensor *output = pick(*op, true), *input = pick(*op, false);
+    if (damage == Damage::one_element && output)
+        spoil(*output, 0);
+    if (damage == Damage::last_element && output)
+        spoil(*output, auxo_tensor_element_count(output) - 1);
+    if (damage == Damage::past_the_end && output)
+        element_at(*output, auxo_tensor_element_count(output) - 1)[auxo_dtype_size_bytes(output->dtype)] ^= 1;
+    if (damage == Damage::input && input)
+        *element_at(*input, 0) ^= 1;
+    return status;
+}
+
+// The reference under another name, with damaged kernels.
+struct DamagedBackend {
+    std::vector<auxo_kernel> kernels;
+    std::vector<auxo_kernel_list> lists;
+    auxo_backend backend;
+
+    DamagedBackend() : kernels(AUXO_OP_COUNT), lists(AUXO_OP_COUNT), backend(*reference_backend())
+    {
+        for (size_t i = 0; i < AUXO_OP_COUNT; i++) {
+            kernels[i] = reference_backend()->kernels[i].variants[0];
+            kernels[i].variant = "damaged";
+            kernels[i].enqueue = damaged_enqueue;
+            lists[i] = {&kernels[i], 1};
+        }
+        backend.name = "damaged";
+        backend.flags = 0;
+        backend.kernels = lists.data();
+    }
+};
+
+// Cases of an op that passed although its kernel is damaged.
+void count_passed(void *user, const auxo_verify_result *result)
+{
+    if (result->outcome == AUXO_VERIFY_PASSED)
+        ++(*static_cast<std::vector<size_t> *>(user))[result->kind];
+}
+
+// Verifies all ops on the damaged backend; passed[kind] counts what the damage escaped.
+auxo_verify_summary verify_damaged(Damage kind, std::vector<size_t> &passed)
+{
+    DamagedBackend damaged;
+    const auxo_backend *const backends[] = {&damaged.backend, reference_backend()};
+    auxo_runtime_options options = {};
+    options.backends = backends;
+    options.backend_count = 2;
+    auxo_test::Error error;
+    auxo_runtime *runtime = nullptr;
+    auxo_device *device = nullptr;
+    REQUIRE_OK(auxo_runtime_create(&options, &runtime, error));
+    REQUIRE_OK(auxo_device_open(runtime, "damaged", &device, error));
+    passed.assign(AUXO_OP_COUNT, 0);
+    auxo_verify_options verify = {};
+    verify.quick = true;
+    verify.callback = count_passed;
+    verify.user = &passed;
+    auxo_verify_summary summary = {};
+    damage = kind;
+    auxo_status status = auxo_verify(device, &verify, &summary, error);
+    damage = Damage::none;
+    CHECK(status == (kind == Damage::none ? AUXO_OK : AUXO_WRONG_RESULT));
+    auxo_device_close(device);
+    auxo_runtime_destroy(runtime);
+    return summary;
+}
+
+void check_every_op_fails(Damage kind)
+{
+    std::vector<size_t> passed;
+    auxo_verify_summary summary = verify_damaged(kind, passed);
+    CHECK(summary.failed > 0);
+    for (size_t i = 0; i < AUXO_OP_COUNT; i++) {
+        INFO(auxo_op_noun(static_cast<auxo_op_kind>(i)) << ": damage escaped in " << passed[i] << " cases");
+        CHECK(passed[i] == 0);
+    }
+}
+
+} // namespace
+
+TEST_CASE("verify passes a right backend under another name", "[verify]")
+{
+    std::vector<size_t> passed;
+    auxo_verify_summary summary = verify_damaged(Damage::none, passed);
+    CHECK(summary.failed == 0);
+    for (size_t count : passed)
+        CHECK(count > 0);
+}
+
+TEST_CASE("verify finds kernels that write nothing", "[verify]")
+{
+    std::vector<size_t> passed;
+    auxo_verify_summary summary = verify_damaged(Damage::nothing_written, passed);
+    CHECK(summary.failed > 0);
+    // adding zeros to a counter is the one case where nothing is right
+    for (size_t i = 0; i < AUXO_OP_COUNT; i++)
+        CHECK(passed[i] == (i == AUXO_OP_COUNTER_ADD ? 1 : 0));
+}
+
+TEST_CASE("verify finds kernels with one wrong element", "[verify]")
+{
+    check_every_op_fails(Damage::one_element);
+}
+
+TEST_CASE("verify finds kernels with a wrong last element", "[verify]")
+{
+    check_every_op_fails(Damage::last_element);
+}
+
+TEST_CASE("verify finds kernels that write past the end", "[verify]")
+{
+    check_every_op_fails(Damage::past_the_end);
+}
+
+TEST_CASE("verify finds kernels that change an input", "[verify]")
+{
+    std::vector<size_t> passed;
+    auxo_verify_summary summary = verify_damaged(Damage::input, passed);
+    CHECK(summary.failed > 0);
+    for (size_t i = 0; i < AUXO_OP_COUNT; i++) {
+        const auto kind = static_cast<auxo_op_kind>(i);
+        size_t count = 0;
+        const auxo_slot_info *slots = auxo_op_slots(kind, &count);
+        bool always_reads = false;
+        for (size_t slot = 0; slot < count; slot++)
+            always_reads |= slots[slot].access == AUXO_SLOT_READ && !slots[slot].optional;
+        INFO(auxo_op_noun(kind) << ": damage escaped in " << passed[i] << " cases");
+        if (always_reads)
+            CHECK(passed[i] == 0);
+    }
+}
