@@ -8,7 +8,8 @@
 static auxo_status upload(auxo_queue *queue, const void *values, uint64_t size_bytes, auxo_buffer **buffer,
                           auxo_error *error)
 {
-    auxo_status status = auxo_buffer_create(auxo_queue_device(queue), size_bytes, buffer, error);
+    /* Whole words, so that kernels may read u8 rows as words. */
+    auxo_status status = auxo_buffer_create(auxo_queue_device(queue), (size_bytes + 3) / 4 * 4, buffer, error);
     if (status == AUXO_OK && size_bytes > 0)
         status = auxo_buffer_write(queue, *buffer, 0, values, size_bytes, error);
     return status;

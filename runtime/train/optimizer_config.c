@@ -274,6 +274,17 @@ auxo_status auxo_optimizer_config_parse(const char *text, auxo_optimizer_config 
     return status;
 }
 
+/* The shortest text that reads back as the same value. */
+static void format_number(const struct number_key *key, double value, char *text, size_t size)
+{
+    for (int digits = 1; digits <= 17; digits++) {
+        snprintf(text, size, "%.*g", digits, value);
+        double read = strtod(text, NULL);
+        if (key->type == VALUE_FLOAT ? (float)read == (float)value : read == value)
+            return;
+    }
+}
+
 void auxo_optimizer_config_format(const auxo_optimizer_config *config, char *text, size_t size)
 {
     if (size == 0)
@@ -287,8 +298,9 @@ void auxo_optimizer_config_format(const auxo_optimizer_config *config, char *tex
         bool of_braking = key->offset >= offsetof(auxo_optimizer_config, braking);
         if (!(key->kinds & 1u << config->kind) || (of_braking && !brakes && get_number(config, key) == 0.0))
             continue;
-        auxo__text_append(text, size, "%c%s=%.*g", separator, key->name, key->type == VALUE_FLOAT ? 9 : 17,
-                          get_number(config, key));
+        char number[40];
+        format_number(key, get_number(config, key), number, sizeof number);
+        auxo__text_append(text, size, "%c%s=%s", separator, key->name, number);
         separator = ',';
     }
     for (size_t i = 0; i < CHOICE_COUNT && config->kind == AUXO_OPTIMIZER_PHS; i++)
