@@ -7,6 +7,7 @@
 #include "source.h"
 #include "suggest.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -23,6 +24,10 @@
       auxo__load_cifar_10, "photographs, 32x32 colour, 10 classes, 50,000 + 10,000")                                   \
     X("cifar-100", "cifar-100", "not stated (cite Krizhevsky 2009)", "https://www.cs.toronto.edu/~kriz/cifar.html",    \
       auxo__load_cifar_100, "photographs, 32x32 colour, 100 fine classes, 50,000 + 10,000")                            \
+    X("svhn", "svhn", "non-commercial use (as published)", "http://ufldl.stanford.edu/housenumbers/", auxo__load_svhn, \
+      "street view house numbers, 32x32 colour, 10 classes, 73,257 + 26,032")                                          \
+    X("small-norb", "small-norb", "research use (as published)", "https://cs.nyu.edu/~ylclab/data/norb-v1.0-small/",   \
+      auxo__load_small_norb, "stereo pairs of toys, 96x96 grey, 5 classes, 24,300 + 24,300")                           \
     X("reactor", NULL, "Apache-2.0 (generated)", "", auxo__load_reactor,                                               \
       "generated stirred-tank reactor: 4 inputs, 2 real targets, 10,000 rows")                                         \
     X("puzzle15", NULL, "Apache-2.0 (generated)", "", auxo__load_puzzle15,                                             \
@@ -146,7 +151,14 @@ static auxo_status load_any(const char *name, const auxo_data_options *options, 
     if (is_table_path(name))
         return auxo__load_table_path(name, options, train, error);
     auxo_status status = find_entry(name, &index, error);
-    return status == AUXO_OK ? LOADERS[index](options, train, test, error) : status;
+    if (status == AUXO_OK)
+        status = LOADERS[index](options, train, test, error);
+    if (status == AUXO_OK) {
+        snprintf((*train)->name, sizeof(*train)->name, "%s", name);
+        if (*test)
+            snprintf((*test)->name, sizeof(*test)->name, "%s", name);
+    }
+    return status;
 }
 
 auxo_status auxo_dataset_load(const char *name, const auxo_data_options *options, auxo_dataset **train,

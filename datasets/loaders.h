@@ -16,6 +16,8 @@ auxo__loader auxo__load_mnist;
 auxo__loader auxo__load_fashion_mnist;
 auxo__loader auxo__load_cifar_10;
 auxo__loader auxo__load_cifar_100;
+auxo__loader auxo__load_svhn;
+auxo__loader auxo__load_small_norb;
 auxo__loader auxo__load_reactor;
 auxo__loader auxo__load_puzzle15;
 auxo__loader auxo__load_korf100;
@@ -41,5 +43,8 @@ auxo__loader auxo__load_cgvhd;
 /* A .csv or .arff file by path; columns as the options say, the last one the target if they do not. */
 auxo_status auxo__load_table_path(const char *path, const auxo_data_options *options, auxo_dataset **train,
                                   auxo_error *error);
+
+/* One SVHN .mat file. */
+auxo_status auxo__svhn_read(const char *path, size_t limit, auxo_dataset **dataset, auxo_error *error);
 
 #endif
