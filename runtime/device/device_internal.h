@@ -81,7 +81,4 @@ auxo_status auxo__backend_devices(const auxo_runtime *runtime, const auxo_backen
 auxo_status auxo__selector_resolve(const auxo_runtime *runtime, const char *selector, const auxo_backend **backend,
                                    auxo_device_info *info, auxo_error *error);
 
-/* Creates `path` and its parents if they do not exist. Errors: IO. */
-auxo_status auxo__make_folder(const char *path, auxo_error *error);
-
 #endif

@@ -4,14 +4,13 @@
  * version) or without a required slot is refused here, by name, so that nothing above ever tests for one.
  */
 #include "device_internal.h"
+#include "file.h"
 #include "text.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 void auxo__log(const auxo_runtime *runtime, auxo_log_level level, const char *format, ...)
 {
@@ -72,32 +71,6 @@ static auxo_status check_backend(const auxo_backend *backend, size_t index, auxo
     if (missing)
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "backend '%s' lacks the required slot %s", backend->name,
                               missing);
-    return AUXO_OK;
-}
-
-auxo_status auxo__make_folder(const char *path, auxo_error *error)
-{
-    char *copy = auxo__text_duplicate(path);
-    if (!copy)
-        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory naming the folder '%s'", path);
-    int failed = 0;
-    for (char *end = copy + 1; *copy && !failed; end++) {
-        if (*end != '/' && *end != '\0')
-            continue;
-        char kept = *end;
-        *end = '\0';
-        if (mkdir(copy, 0777) != 0 && errno != EEXIST)
-            failed = errno;
-        *end = kept;
-        if (kept == '\0')
-            break;
-    }
-    struct stat found;
-    if (!failed && stat(copy, &found) == 0 && !S_ISDIR(found.st_mode))
-        failed = ENOTDIR;
-    free(copy);
-    if (failed)
-        return auxo_error_set(error, AUXO_IO, "cannot create the folder '%s': %s", path, strerror(failed));
     return AUXO_OK;
 }
 

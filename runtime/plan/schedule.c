@@ -7,7 +7,7 @@
  */
 #include "plan_internal.h"
 #include "text.h"
-#include "tuning.h"
+#include "tuned.h"
 
 #include <string.h>
 
@@ -78,7 +78,7 @@ static bool find_tuned(auxo_device *device, const auxo_op *op, auxo_kernel_list 
                        char reason[AUXO__REASON_BYTES])
 {
     auxo__tuned found;
-    if (kernels.count == 0 || !auxo__tuning_find(device, op, &found))
+    if (kernels.count == 0 || !auxo__tuned_find(device, op, &found))
         return false;
     tuned->kernel = found.kernel;
     tuned->why = found.why;

@@ -1,0 +1,94 @@
+/* auxo/tune.h: tuning data: which kernel variant, with which parameters, executes an op on a device.
+ *
+ * Tuning files are plain text, one entry per line, in sections:
+ *
+ *   # comment
+ *   backend opencl                     only for this backend, until the next `backend` line; absent: for any
+ *   device "NVIDIA H200"               section: this device; a trailing * matches any end
+ *   gemm m1024n1024k1024:nn variant=tiled tile_m=128 tile_n=128
+ *   gemm any variant=tiled
+ *   vendor "Intel"                     section: all devices of this vendor
+ *   default                            section: every device
+ *
+ * The second word is a shape class: dims rounded up to powers of two; with a leading '=' the exact dims; or `any`.
+ * Lookup: device, then vendor, then default section; in each the user's file, then the runtime's tuning_dir, then the
+ * data built into the library; in each the exact, then the rounded class, then `any`. A line that names something
+ * unknown (op, variant, parameter, value) is reported once by file and line, and ignored.
+ */
+#ifndef AUXO_TUNE_H
+#define AUXO_TUNE_H
+
+#include "auxo/ops.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { AUXO_TUNING_PARAMETERS_MAX = 12 };
+
+/* X(NAME, keyword): sections, the most specific first. */
+#define AUXO_TUNING_SCOPE_TABLE(X)                                                                                     \
+    X(DEVICE, device)                                                                                                  \
+    X(VENDOR, vendor)                                                                                                  \
+    X(DEFAULT, default)
+
+typedef enum auxo_tuning_scope {
+#define AUXO_TUNING_SCOPE_ENUM(name, keyword) AUXO_TUNING_##name,
+    AUXO_TUNING_SCOPE_TABLE(AUXO_TUNING_SCOPE_ENUM)
+#undef AUXO_TUNING_SCOPE_ENUM
+} auxo_tuning_scope;
+
+typedef struct auxo_tuning_parameter {
+    char name[24];
+    int32_t value;
+} auxo_tuning_parameter;
+
+typedef struct auxo_tuning_entry {
+    char backend[16]; /* "": any */
+    auxo_tuning_scope scope;
+    char name[128]; /* of the device or vendor; "" in the default section */
+    char op[32];    /* noun */
+    char shape_class[96];
+    char variant[48];
+    size_t parameter_count;
+    auxo_tuning_parameter parameters[AUXO_TUNING_PARAMETERS_MAX];
+    uint32_t line; /* in its file; 0 if it was set by a program */
+} auxo_tuning_entry;
+
+/* The entries of one file, in memory. */
+typedef struct auxo_tuning auxo_tuning;
+
+auxo_status auxo_tuning_create(auxo_tuning **tuning, auxo_error *error);
+void auxo_tuning_destroy(auxo_tuning *tuning);
+/* Reads a file; malformed lines go to `log` (may be NULL) as "file:line: what" and are left out. A file that does not
+ * exist gives no entries. Errors: IO. */
+auxo_status auxo_tuning_load(const char *path, auxo_log_function *log, void *log_user, auxo_tuning **tuning,
+                             auxo_error *error);
+size_t auxo_tuning_count(const auxo_tuning *tuning);
+const auxo_tuning_entry *auxo_tuning_at(const auxo_tuning *tuning, size_t index);
+/* Adds an entry, or replaces the one of the same backend, section, op and shape class. Errors: INVALID_ARGUMENT for
+ * text that a line cannot hold (spaces, quotes). */
+auxo_status auxo_tuning_set(auxo_tuning *tuning, const auxo_tuning_entry *entry, auxo_error *error);
+/* Writes all entries, sorted; whole or not at all (temporary file, sync, rename). Comments are not kept. */
+auxo_status auxo_tuning_save(const auxo_tuning *tuning, const char *path, auxo_error *error);
+
+/* The user's own file, in the runtime's cache folder. Errors: NOT_FOUND without a cache folder. */
+auxo_status auxo_tuning_user_path(const auxo_runtime *runtime, char *path, size_t capacity, auxo_error *error);
+
+/* The shape class of an op, rounded up to powers of two or exact, for example "m1024n1024k1024:nn". */
+void auxo_tuning_shape_class(const auxo_op *op, bool exact, char *text, size_t capacity);
+/* The entry that names `variant` with `parameters` (in the order of the kernel's tunables; NULL: initial values) as the
+ * choice for op's shape on exactly this device; shape_class NULL: op's own, rounded. Errors: NOT_FOUND: no such
+ * variant. */
+auxo_status auxo_tuning_entry_make(const auxo_device *device, const auxo_op *op, const char *variant,
+                                   const int32_t *parameters, const char *shape_class, auxo_tuning_entry *entry,
+                                   auxo_error *error);
+/* What a plan on this device would take for `op`. Errors: NOT_FOUND: nothing is said about it, the default is used. */
+auxo_status auxo_tuning_lookup(auxo_device *device, const auxo_op *op, auxo_tuning_entry *entry, auxo_error *error);
+/* Makes the device read its tuning data again at the next lookup; plans already compiled keep their kernels. */
+void auxo_tuning_reload(auxo_device *device);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
