@@ -96,6 +96,8 @@ void auxo__host_route_destroy(auxo__host_route *route);
  * computes wrongly. */
 auxo_status auxo__self_test(auxo_device *device, const auxo_kernel *kernel, const auxo_op *op,
                             const int32_t *parameters, auxo_error *error);
+/* Writes new passes to the cache folder. */
+void auxo__self_test_save(auxo_device *device);
 
 /* run.c: enqueues one step and says which op failed. */
 auxo_status auxo__plan_enqueue_step(auxo_plan *plan, auxo_queue *queue, size_t step_index, auxo_error *error);

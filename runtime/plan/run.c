@@ -56,6 +56,7 @@ auxo_status auxo_plan_compile(auxo_plan *plan, const auxo_plan_options *options,
     status = auxo__plan_place(plan, error);
     for (size_t i = 0; i < plan->op_count && status == AUXO_OK; i++)
         status = compile_op(plan, &plan->ops[i], options, error);
+    auxo__self_test_save(plan->device);
     if (status == AUXO_OK)
         status = make_steps(plan, error);
     if (status == AUXO_OK && options->profile)
