@@ -59,5 +59,6 @@ const auxo_backend auxo__backend_cpu = {
     .open = open_device,
     .close = close_device,
     .kernels = cpu_kernel_lists,
+    .flags = AUXO_BACKEND_HOST,
     CPU_HOST_BACKEND_SLOTS,
 };
