@@ -9,12 +9,12 @@
 #include "cpu_kernel.h"
 
 /* X(KIND, noun): ops with kernels in simd/ and no other variants but the reference. */
-#define CPU_SIMD_TABLE(X)
-/* X(KIND, noun): ops that run the reference kernel. */
-#define CPU_REFERENCE_TABLE(X)                                                                                         \
+#define CPU_SIMD_TABLE(X)                                                                                              \
     X(CONV2D_FORWARD, conv2d_forward)                                                                                  \
     X(CONV2D_BACKWARD_DATA, conv2d_backward_data)                                                                      \
-    X(CONV2D_BACKWARD_WEIGHTS, conv2d_backward_weights)                                                                \
+    X(CONV2D_BACKWARD_WEIGHTS, conv2d_backward_weights)
+/* X(KIND, noun): ops that run the reference kernel. */
+#define CPU_REFERENCE_TABLE(X)                                                                                         \
     X(POOL2D_FORWARD, pool2d_forward)                                                                                  \
     X(POOL2D_BACKWARD, pool2d_backward)                                                                                \
     X(ACTIVATION_FORWARD, activation_forward)                                                                          \
