@@ -146,6 +146,8 @@ auxo_status auxo_trainer_evaluate(auxo_trainer *trainer, const auxo_dataset *dat
                                   auxo_error *error);
 /* Changes which layers are trained (per layer; NULL: all; copied). Needed after a restructure if some were frozen. */
 auxo_status auxo_trainer_set_train_layers(auxo_trainer *trainer, const bool *train_layers, auxo_error *error);
+/* Has the plans rebuilt before the next step, hooks called again: after something that they add has changed. */
+void auxo_trainer_invalidate(auxo_trainer *trainer);
 /* The training plan (for profiles, FLOPs, --explain); valid until the next resize. */
 const auxo_plan *auxo_trainer_plan(const auxo_trainer *trainer);
 

@@ -205,3 +205,8 @@ auxo_status auxo_trainer_evaluate(auxo_trainer *trainer, const auxo_dataset *dat
     auxo__evaluator_deinit(&evaluator);
     return status;
 }
+
+void auxo_trainer_invalidate(auxo_trainer *trainer)
+{
+    trainer->structure_version = UINT64_MAX;
+}
