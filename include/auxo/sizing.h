@@ -1,0 +1,77 @@
+/* auxo/sizing.h: networks that size themselves: dynamic auto-sizing, MorphNet, ResBuilder.
+ *
+ * All three are policies over one mechanism, auxo_model_resize and auxo_model_restructure: they decide which units or
+ * blocks come and go; the model carries weights, statistics and optimiser state across. Every edit is logged with what
+ * was done, why, and the loss before and after. The result is an ordinary model.
+ */
+#ifndef AUXO_SIZING_H
+#define AUXO_SIZING_H
+
+#include "auxo/train.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- the log of edits
+ * ------------------------------------------------------------------------------------------------ */
+typedef struct auxo_edit {
+    uint32_t epoch; /* finished epochs when it was made */
+    char what[48];  /* "grow", "prune", "insert block", "remove block", "rescale" */
+    char layer[AUXO_LAYER_NAME_BYTES];
+    char why[96]; /* the number that decided: "largest weight 0.0007 < 0.001" */
+    uint32_t units_before, units_after;
+    double loss_before, loss_after; /* on the probe set; NaN if there is none */
+} auxo_edit;
+
+typedef struct auxo_edit_log {
+    size_t count, capacity;
+    auxo_edit *edits;
+} auxo_edit_log;
+auxo_status auxo_edit_log_add(auxo_edit_log *log, const auxo_edit *edit, auxo_error *error);
+void auxo_edit_log_deinit(auxo_edit_log *log);
+
+/* ---- dynamic auto-sizing (Algorithm 2)
+ * --------------------------------------------------------------------------------- */
+typedef struct auxo_autosize_options {
+    auxo_penalty_kind penalty; /* weighted_l1 (4.2) by default; l1, l21 (2.23), linf1 */
+    double strength;           /* alpha */
+    bool proximal;             /* proximal steps after each update instead of subgradients */
+    bool grow;                 /* false: prune only */
+    uint32_t growth_minimum;   /* 20 */
+    double growth_fraction;    /* 0.2 */
+    double threshold;          /* tau, 1e-3: pruning threshold and scale of new weights */
+    bool reset_state; /* reset the optimiser's moments at a resize, as coded originally; else they are carried */
+    const auxo_dataset *probe; /* for the losses in the log; may be NULL; borrowed */
+} auxo_autosize_options;
+
+/* weighted_l1, 2e-5, subgradient, growth max(20, 20 %), tau 1e-3, moments carried. */
+void auxo_autosize_options_init(auxo_autosize_options *options);
+
+typedef struct auxo_autosize auxo_autosize;
+
+/* Prepares a model whose hidden layers may grow and shrink. Call before auxo_trainer_create and pass the hooks and user
+ * pointer to it. `model` is borrowed. Errors: a hidden activation with f(0) != 0 (named), no hidden layer. */
+auxo_status auxo_autosize_create(auxo_model *model, const auxo_autosize_options *options, auxo_autosize **autosize,
+                                 auxo_error *error);
+void auxo_autosize_destroy(auxo_autosize *autosize);
+/* The penalty as trainer hooks: options.before_step, options.after_step, with the autosize as hook_user. */
+auxo_plan_hook auxo_autosize_before_step, auxo_autosize_after_step;
+/* Ends the dynamic phase: no penalty from the next plan on. */
+void auxo_autosize_stop_penalty(auxo_autosize *autosize, auxo_trainer *trainer);
+
+/* Adds fresh units to every hidden layer (lines 6-10) / removes units whose largest incoming weight or bias is below
+ * the threshold, front to back (lines 12-14); at least one unit stays. *changed: how many units came or went. */
+auxo_status auxo_autosize_grow(auxo_autosize *autosize, auxo_trainer *trainer, uint32_t *changed, auxo_error *error);
+auxo_status auxo_autosize_prune(auxo_autosize *autosize, auxo_trainer *trainer, uint32_t *changed, auxo_error *error);
+
+/* Hidden layers in order: their model layers and units now; arrays of auxo_autosize_layer_count entries. */
+uint32_t auxo_autosize_layer_count(const auxo_autosize *autosize);
+uint32_t auxo_autosize_layer(const auxo_autosize *autosize, uint32_t index);
+uint32_t auxo_autosize_units(const auxo_autosize *autosize, uint32_t index);
+const auxo_edit_log *auxo_autosize_log(const auxo_autosize *autosize);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

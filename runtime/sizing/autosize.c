@@ -1,0 +1,361 @@
+/* runtime/sizing/autosize.c: dynamic auto-sizing: growth, penalty and pruning of hidden layers (Algorithm 2, eq. 4.2).
+ *
+ * Per epoch the caller grows, trains, prunes. Norms and the scan for kept units run on the device; only the list of
+ * kept indices travels to the host, which describes the edit. Invariant: hidden layers are those with weights but the
+ * last; their order in the model never changes.
+ */
+#include "auxo/sizing.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct auxo_autosize {
+    auxo_model *model;
+    auxo_autosize_options options;
+    uint32_t layer_count;
+    uint32_t *layers; /* model layer of each hidden layer */
+    auxo_edit_log log;
+    uint64_t edit_number; /* part of the seed of new weights */
+    bool penalize;
+};
+
+void auxo_autosize_options_init(auxo_autosize_options *options)
+{
+    *options = (auxo_autosize_options){.penalty = AUXO_PENALTY_WEIGHTED_L1,
+                                       .strength = 2e-5,
+                                       .grow = true,
+                                       .growth_minimum = 20,
+                                       .growth_fraction = 0.2,
+                                       .threshold = 1e-3};
+}
+
+static bool keeps_zero(auxo_activation activation)
+{
+    return activation != AUXO_ACTIVATION_SIGMOID;
+}
+
+/* A pruned unit puts out f(0); only f(0) = 0 lets it go without a trace. */
+static auxo_status check_activations(const auxo_model_desc *desc, uint32_t last_weight_layer, auxo_error *error)
+{
+    for (uint32_t i = 0; i < last_weight_layer; i++)
+        if (!keeps_zero(desc->layers[i].activation))
+            return auxo_error_set(error, AUXO_INVALID_ARGUMENT,
+                                  "layer %s: %s gives f(0) != 0, so its units cannot be pruned away; use relu, "
+                                  "leaky_relu, elu, selu or tanh",
+                                  desc->layers[i].name, auxo_activation_noun(desc->layers[i].activation));
+    return AUXO_OK;
+}
+
+static auxo_status find_hidden_layers(auxo_autosize *autosize, auxo_error *error)
+{
+    const auxo_model_desc *desc = auxo_model_get_desc(autosize->model);
+    autosize->layers = malloc(desc->layer_count * sizeof *autosize->layers);
+    bool *resizable = malloc(desc->layer_count * sizeof *resizable);
+    uint32_t *groups = malloc(desc->layer_count * sizeof *groups);
+    auxo_status status = AUXO_OK;
+    if (!autosize->layers || !resizable || !groups)
+        status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "auto-sizing: out of memory");
+    if (status == AUXO_OK)
+        status = auxo_model_desc_unit_groups(desc, groups, resizable, error);
+    uint32_t last = 0;
+    for (uint32_t i = 0; i < desc->layer_count && status == AUXO_OK; i++) {
+        bool weights = desc->layers[i].kind == AUXO_LAYER_DENSE || desc->layers[i].kind == AUXO_LAYER_CONV2D;
+        if (weights)
+            last = i;
+        if (weights && resizable[i] && groups[i] == i)
+            autosize->layers[autosize->layer_count++] = i;
+    }
+    if (status == AUXO_OK && autosize->layer_count == 0)
+        status = auxo_error_set(error, AUXO_INVALID_ARGUMENT, "model %s has no hidden layer to size", desc->name);
+    if (status == AUXO_OK)
+        status = check_activations(desc, last, error);
+    free(resizable);
+    free(groups);
+    return status;
+}
+
+auxo_status auxo_autosize_create(auxo_model *model, const auxo_autosize_options *options, auxo_autosize **out,
+                                 auxo_error *error)
+{
+    if (!(options->threshold > 0) || !(options->strength >= 0) || !(options->growth_fraction >= 0))
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT,
+                              "auto-sizing with threshold %g, strength %g, growth %g: the threshold must be positive, "
+                              "the others not negative",
+                              options->threshold, options->strength, options->growth_fraction);
+    auxo_autosize *autosize = calloc(1, sizeof *autosize);
+    if (!autosize)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "auto-sizing: out of memory");
+    autosize->model = model;
+    autosize->options = *options;
+    autosize->penalize = options->strength > 0;
+    auxo_status status = find_hidden_layers(autosize, error);
+    if (status != AUXO_OK) {
+        auxo_autosize_destroy(autosize);
+        return status;
+    }
+    *out = autosize;
+    return AUXO_OK;
+}
+
+void auxo_autosize_destroy(auxo_autosize *autosize)
+{
+    if (!autosize)
+        return;
+    free(autosize->layers);
+    auxo_edit_log_deinit(&autosize->log);
+    free(autosize);
+}
+
+uint32_t auxo_autosize_layer_count(const auxo_autosize *autosize)
+{
+    return autosize->layer_count;
+}
+
+uint32_t auxo_autosize_layer(const auxo_autosize *autosize, uint32_t index)
+{
+    return autosize->layers[index];
+}
+
+uint32_t auxo_autosize_units(const auxo_autosize *autosize, uint32_t index)
+{
+    return auxo_model_get_desc(autosize->model)->layers[autosize->layers[index]].units;
+}
+
+const auxo_edit_log *auxo_autosize_log(const auxo_autosize *autosize)
+{
+    return &autosize->log;
+}
+
+/* ---- weights of a layer as (units, incoming)
+ * ------------------------------------------------------------------------- */
+typedef struct layer_views {
+    auxo_tensor weight, bias, weight_gradient, bias_gradient; /* bias absent where the layer has none */
+    uint32_t units;
+} layer_views;
+
+static auxo_tensor as_rows(auxo_tensor tensor, uint32_t units)
+{
+    int64_t count = auxo_tensor_element_count(&tensor);
+    return auxo_tensor_reshape(tensor, 2, (int64_t[]){units, units ? count / units : 0});
+}
+
+static layer_views view_layer(const auxo_model *model, uint32_t layer)
+{
+    layer_views views = {.bias = auxo_tensor_none(), .bias_gradient = auxo_tensor_none()};
+    views.units = auxo_model_get_desc(model)->layers[layer].units;
+    const auxo_param *params = auxo_model_params(model);
+    for (size_t i = 0; i < auxo_model_param_count(model); i++) {
+        if (params[i].layer != layer)
+            continue;
+        if (params[i].role == AUXO_PARAM_WEIGHT) {
+            views.weight = as_rows(auxo_model_param_tensor(model, &params[i]), views.units);
+            views.weight_gradient = as_rows(auxo_model_gradient_tensor(model, &params[i]), views.units);
+        } else if (params[i].role == AUXO_PARAM_BIAS) {
+            views.bias = auxo_model_param_tensor(model, &params[i]);
+            views.bias_gradient = auxo_model_gradient_tensor(model, &params[i]);
+        }
+    }
+    return views;
+}
+
+/* ---- penalty
+ * ------------------------------------------------------------------------------------------------------------ */
+static auxo_status add_penalties(auxo_autosize *autosize, auxo_optimizer *optimizer, auxo_plan *plan, auxo_error *error)
+{
+    auxo_status status = AUXO_OK;
+    for (uint32_t i = 0; i < autosize->layer_count && status == AUXO_OK; i++) {
+        layer_views views = view_layer(autosize->model, autosize->layers[i]);
+        auxo_op op = {.kind = AUXO_OP_PENALTY};
+        op.params.penalty = (auxo_penalty_params){autosize->options.penalty, autosize->options.proximal,
+                                                  (float)autosize->options.strength};
+        op.tensors[AUXO_PENALTY_W] = views.weight;
+        op.tensors[AUXO_PENALTY_BIAS] = views.bias;
+        if (autosize->options.proximal) {
+            op.tensors[AUXO_PENALTY_HYPER] = auxo_optimizer_hyper_tensor(optimizer);
+        } else {
+            op.tensors[AUXO_PENALTY_DW] = views.weight_gradient;
+            op.tensors[AUXO_PENALTY_DBIAS] = views.bias_gradient;
+        }
+        char label[AUXO_LAYER_NAME_BYTES + 16];
+        snprintf(label, sizeof label, "%s.penalty",
+                 auxo_model_get_desc(autosize->model)->layers[autosize->layers[i]].name);
+        status = auxo_plan_add(plan, &op, label, error);
+    }
+    return status;
+}
+
+auxo_status auxo_autosize_before_step(void *user, auxo_model *model, auxo_optimizer *optimizer, auxo_plan *plan,
+                                      auxo_error *error)
+{
+    auxo_autosize *autosize = user;
+    (void)model;
+    return autosize->penalize && !autosize->options.proximal ? add_penalties(autosize, optimizer, plan, error)
+                                                             : AUXO_OK;
+}
+
+auxo_status auxo_autosize_after_step(void *user, auxo_model *model, auxo_optimizer *optimizer, auxo_plan *plan,
+                                     auxo_error *error)
+{
+    auxo_autosize *autosize = user;
+    (void)model;
+    return autosize->penalize && autosize->options.proximal ? add_penalties(autosize, optimizer, plan, error) : AUXO_OK;
+}
+
+void auxo_autosize_stop_penalty(auxo_autosize *autosize, auxo_trainer *trainer)
+{
+    autosize->penalize = false;
+    auxo_trainer_invalidate(trainer);
+}
+
+/* ---- edits
+ * ---------------------------------------------------------------------------------------------------------------- */
+static auxo_status probe_loss(auxo_autosize *autosize, auxo_trainer *trainer, double *loss, auxo_error *error)
+{
+    *loss = NAN;
+    if (!autosize->options.probe)
+        return AUXO_OK;
+    auxo_evaluation evaluation;
+    auxo_status status = auxo_trainer_evaluate(trainer, autosize->options.probe, &evaluation, error);
+    if (status == AUXO_OK)
+        *loss = evaluation.loss;
+    return status;
+}
+
+static auxo_status apply_edits(auxo_autosize *autosize, auxo_trainer *trainer, const auxo_unit_edit *edits,
+                               size_t count, auxo_error *error)
+{
+    auxo_optimizer *optimizer = auxo_trainer_optimizer(trainer);
+    auxo_carried_state state = auxo_optimizer_carried_state(optimizer);
+    uint64_t seed = 0x6175746f73697a65u + autosize->edit_number++;
+    auxo_status status = auxo_model_resize(autosize->model, edits, count, seed, &state, error);
+    if (status == AUXO_OK && autosize->options.reset_state)
+        status = auxo_optimizer_reset(optimizer, error);
+    return status;
+}
+
+static void fill_log_entry(const auxo_autosize *autosize, auxo_trainer *trainer, uint32_t index, const char *what,
+                           uint32_t before, uint32_t after, auxo_edit *entry)
+{
+    const auxo_layer *layer = &auxo_model_get_desc(autosize->model)->layers[autosize->layers[index]];
+    *entry = (auxo_edit){.epoch = auxo_trainer_epoch(trainer), .units_before = before, .units_after = after};
+    snprintf(entry->what, sizeof entry->what, "%s", what);
+    snprintf(entry->layer, sizeof entry->layer, "%s", layer->name);
+}
+
+auxo_status auxo_autosize_grow(auxo_autosize *autosize, auxo_trainer *trainer, uint32_t *changed, auxo_error *error)
+{
+    const auxo_autosize_options *options = &autosize->options;
+    *changed = 0;
+    if (!options->grow)
+        return AUXO_OK;
+    auxo_unit_edit *edits = calloc(autosize->layer_count, sizeof *edits);
+    uint32_t widest = 0;
+    for (uint32_t i = 0; i < autosize->layer_count; i++)
+        widest = auxo_autosize_units(autosize, i) > widest ? auxo_autosize_units(autosize, i) : widest;
+    uint32_t *all = malloc((widest + 1) * sizeof *all);
+    auxo_edit *entries = calloc(autosize->layer_count, sizeof *entries);
+    auxo_status status = AUXO_OK;
+    double before = NAN, after = NAN;
+    if (!edits || !all || !entries)
+        status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "growth: out of memory");
+    for (uint32_t u = 0; u < widest && status == AUXO_OK; u++)
+        all[u] = u;
+    for (uint32_t i = 0; i < autosize->layer_count && status == AUXO_OK; i++) {
+        uint32_t units = auxo_autosize_units(autosize, i);
+        uint32_t added = (uint32_t)(options->growth_fraction * units);
+        added = added > options->growth_minimum ? added : options->growth_minimum;
+        edits[i] = (auxo_unit_edit){
+            autosize->layers[i],      all, units, added, AUXO_INITIALIZER_LECUN_NORMAL, (float)options->threshold,
+            (float)options->threshold};
+        fill_log_entry(autosize, trainer, i, "grow", units, units + added, &entries[i]);
+        snprintf(entries[i].why, sizeof entries[i].why, "max(%u, %.3g of %u units)", options->growth_minimum,
+                 options->growth_fraction, units);
+        *changed += added;
+    }
+    if (status == AUXO_OK)
+        status = probe_loss(autosize, trainer, &before, error);
+    if (status == AUXO_OK)
+        status = apply_edits(autosize, trainer, edits, autosize->layer_count, error);
+    if (status == AUXO_OK)
+        status = probe_loss(autosize, trainer, &after, error);
+    for (uint32_t i = 0; i < autosize->layer_count && status == AUXO_OK; i++) {
+        entries[i].loss_before = before;
+        entries[i].loss_after = after;
+        status = auxo_edit_log_add(&autosize->log, &entries[i], error);
+    }
+    free(edits);
+    free(all);
+    free(entries);
+    return status;
+}
+
+/* Units of a layer whose largest |incoming weight or bias| reaches the threshold; at least one. kept has room for all.
+ */
+static auxo_status find_kept(auxo_autosize *autosize, uint32_t index, uint32_t *kept, uint32_t *kept_count,
+                             auxo_error *error)
+{
+    auxo_queue *queue = auxo_model_queue(autosize->model);
+    layer_views views = view_layer(autosize->model, autosize->layers[index]);
+    auxo_buffer *buffer = NULL; /* norms, kept, count */
+    uint64_t list_bytes = views.units * sizeof(float);
+    auxo_status status = auxo_buffer_create(auxo_model_device(autosize->model), 2 * list_bytes + 4, &buffer, error);
+    auxo_op norm = {.kind = AUXO_OP_GROUP_NORM, .params.group_norm = {AUXO_NORM_LINF}};
+    norm.tensors[AUXO_GROUP_NORM_W] = views.weight;
+    norm.tensors[AUXO_GROUP_NORM_BIAS] = views.bias;
+    norm.tensors[AUXO_GROUP_NORM_NORM] = auxo_tensor_1d(buffer, 0, AUXO_DTYPE_F32, views.units);
+    auxo_op scan = {.kind = AUXO_OP_KEPT_SCAN, .params.kept_scan = {(float)autosize->options.threshold, 1}};
+    scan.tensors[AUXO_KEPT_SCAN_NORM] = norm.tensors[AUXO_GROUP_NORM_NORM];
+    scan.tensors[AUXO_KEPT_SCAN_KEPT] = auxo_tensor_1d(buffer, list_bytes, AUXO_DTYPE_U32, views.units);
+    scan.tensors[AUXO_KEPT_SCAN_COUNT] = auxo_tensor_1d(buffer, 2 * list_bytes, AUXO_DTYPE_U32, 1);
+    if (status == AUXO_OK)
+        status = auxo_op_run(queue, &norm, error);
+    if (status == AUXO_OK)
+        status = auxo_op_run(queue, &scan, error);
+    if (status == AUXO_OK)
+        status = auxo_buffer_read(queue, buffer, 2 * list_bytes, kept_count, 4, error);
+    if (status == AUXO_OK)
+        status = auxo_buffer_read(queue, buffer, list_bytes, kept, *kept_count * sizeof *kept, error);
+    auxo_buffer_destroy(buffer);
+    return status;
+}
+
+static auxo_status prune_layer(auxo_autosize *autosize, auxo_trainer *trainer, uint32_t index, uint32_t *removed,
+                               auxo_error *error)
+{
+    uint32_t units = auxo_autosize_units(autosize, index), kept_count = 0;
+    *removed = 0;
+    uint32_t *kept = malloc(units * sizeof *kept);
+    if (!kept)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "pruning %u units: out of memory", units);
+    auxo_status status = find_kept(autosize, index, kept, &kept_count, error);
+    auxo_edit entry;
+    if (status == AUXO_OK && kept_count < units) {
+        const auxo_unit_edit edit = {.layer = autosize->layers[index], .kept = kept, .kept_count = kept_count};
+        fill_log_entry(autosize, trainer, index, "prune", units, kept_count, &entry);
+        snprintf(entry.why, sizeof entry.why, "no incoming weight or bias reaches %.3g", autosize->options.threshold);
+        status = probe_loss(autosize, trainer, &entry.loss_before, error);
+        if (status == AUXO_OK)
+            status = apply_edits(autosize, trainer, &edit, 1, error);
+        if (status == AUXO_OK)
+            status = probe_loss(autosize, trainer, &entry.loss_after, error);
+        if (status == AUXO_OK)
+            status = auxo_edit_log_add(&autosize->log, &entry, error);
+        *removed = units - kept_count;
+    }
+    free(kept);
+    return status;
+}
+
+auxo_status auxo_autosize_prune(auxo_autosize *autosize, auxo_trainer *trainer, uint32_t *changed, auxo_error *error)
+{
+    auxo_status status = AUXO_OK;
+    *changed = 0;
+    for (uint32_t i = 0; i < autosize->layer_count && status == AUXO_OK; i++) {
+        uint32_t removed;
+        status = prune_layer(autosize, trainer, i, &removed, error);
+        *changed += removed;
+    }
+    return status;
+}
