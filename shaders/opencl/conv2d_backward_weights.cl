@@ -14,7 +14,7 @@ kernel WG_ATTRIBUTE void conv2d_backward_weights_direct(global const float *x, u
     local float2 scratch[WG];
     ulong id = get_group_id(0);
     bool is_bias = id >= weight_count;
-    int group_channels = c_count / groups;
+    int group_channels = max(c_count / groups, 1); /* without channels there is still DBIAS */
     int s = (int)(id % (ulong)s_count);
     ulong rest = id / (ulong)s_count;
     int r = (int)(rest % (ulong)r_count);
