@@ -6,10 +6,13 @@
 #include "kernels.h"
 
 #define OCL_SINGLE_KERNEL(kind, noun)                                                                                  \
-    static const auxo_kernel noun##_kernel[] = {{.variant = "native",                                                  \
-                                                 .prepare = ocl_##noun##_prepare,                                      \
-                                                 .release = ocl_task_release,                                          \
-                                                 .enqueue = ocl_task_enqueue}};
+    static auxo_status prepare_##noun(void *device, const auxo_op *op, const int32_t *parameters, void **state,        \
+                                      auxo_error *error)                                                               \
+    {                                                                                                                  \
+        return ocl_prepare_retrying(ocl_##noun##_prepare, device, op, parameters, state, error);                       \
+    }                                                                                                                  \
+    static const auxo_kernel noun##_kernel[] = {                                                                       \
+        {.variant = "native", .prepare = prepare_##noun, .release = ocl_task_release, .enqueue = ocl_task_enqueue}};
 OCL_SINGLE_TABLE(OCL_SINGLE_KERNEL)
 #undef OCL_SINGLE_KERNEL
 

@@ -60,8 +60,8 @@ static auxo_status prepare_backward_data_direct(void *device, const auxo_op *op,
     return ocl_build_end(&b, state);
 }
 
-static auxo_status prepare_backward_weights_direct(void *device, const auxo_op *op, const int32_t *parameters,
-                                                   void **state, auxo_error *error)
+static auxo_status build_backward_weights_direct(void *device, const auxo_op *op, const int32_t *parameters,
+                                                 void **state, auxo_error *error)
 {
     ocl_builder b = ocl_build_begin(device, error);
     const auxo_tensor *dw = &op->tensors[AUXO_CONV2D_BW_DW];
@@ -77,6 +77,12 @@ static auxo_status prepare_backward_weights_direct(void *device, const auxo_op *
     ocl_arg_long(&b, weights);
     ocl_build_groups_1d(&b, (uint64_t)(weights + (has_bias ? s.k : 0)), b.device->group_size);
     return ocl_build_end(&b, state);
+}
+
+static auxo_status prepare_backward_weights_direct(void *device, const auxo_op *op, const int32_t *parameters,
+                                                   void **state, auxo_error *error)
+{
+    return ocl_prepare_retrying(build_backward_weights_direct, device, op, parameters, state, error);
 }
 
 const auxo_kernel ocl_conv2d_forward_kernels[OCL_CONV2D_FORWARD_KERNEL_COUNT] = {

@@ -24,30 +24,116 @@ ocl_gemm_shape ocl_gemm_shape_of(const auxo_op *op)
     return s;
 }
 
+/* Binds what every gemm kernel of our own takes, in the order of shaders/opencl/gemm.cl. */
+static void arg_gemm(ocl_builder *b, const auxo_op *op, const ocl_gemm_shape *s)
+{
+    const auxo_gemm_params *params = &op->params.gemm;
+    const int64_t extents[] = {s->m,        s->n,       s->k,     s->batches,  s->a_batch, s->a_row,
+                               s->a_column, s->b_batch, s->b_row, s->b_column, s->c_batch, s->c_row};
+    for (int slot = AUXO_GEMM_A; slot <= AUXO_GEMM_BIAS; ++slot)
+        ocl_arg_tensor(b, &op->tensors[slot]);
+    for (size_t i = 0; i < sizeof extents / sizeof extents[0]; ++i)
+        ocl_arg_long(b, extents[i]);
+    ocl_arg_float(b, params->alpha);
+    ocl_arg_float(b, params->beta);
+    ocl_arg_int(b, params->bias_per_row);
+    ocl_arg_int(b, params->activation);
+    ocl_arg_float(b, params->slope);
+}
+
 static auxo_status prepare_direct(void *device, const auxo_op *op, const int32_t *parameters, void **state,
                                   auxo_error *error)
 {
     ocl_builder b = ocl_build_begin(device, error);
-    const auxo_gemm_params *params = &op->params.gemm;
     const ocl_gemm_shape s = ocl_gemm_shape_of(op);
     (void)parameters;
     ocl_build_kernel(&b, "gemm", "gemm_direct", "-DINPUT_DTYPE=%d -DOUTPUT_DTYPE=%d",
                      (int)op->tensors[AUXO_GEMM_A].dtype, (int)op->tensors[AUXO_GEMM_C].dtype);
-    for (int slot = AUXO_GEMM_A; slot <= AUXO_GEMM_BIAS; ++slot)
-        ocl_arg_tensor(&b, &op->tensors[slot]);
-    const int64_t extents[] = {s.m,        s.n,       s.k,     s.batches,  s.a_batch, s.a_row,
-                               s.a_column, s.b_batch, s.b_row, s.b_column, s.c_batch, s.c_row};
-    for (size_t i = 0; i < sizeof extents / sizeof extents[0]; ++i)
-        ocl_arg_long(&b, extents[i]);
-    ocl_arg_float(&b, params->alpha);
-    ocl_arg_float(&b, params->beta);
-    ocl_arg_int(&b, params->bias_per_row);
-    ocl_arg_int(&b, params->activation);
-    ocl_arg_float(&b, params->slope);
+    arg_gemm(&b, op, &s);
     ocl_build_items(&b, (uint64_t)(s.batches * s.m) * (uint64_t)s.n);
     return ocl_build_end(&b, state);
 }
 
+/* packed: explicit vectors, one work-item per block of C. */
+
+enum { PACKED_TILE_K, PACKED_PANELS, PACKED_ITEMS_PER_UNIT };
+static const auxo_tunable packed_tunables[] = {
+    [PACKED_TILE_K] = {.name = "tile_k", .initial = 256, .value_count = 3, .values = {128, 256, 512}},
+    [PACKED_PANELS] = {.name = "panels", .initial = 8, .value_count = 4, .values = {1, 2, 4, 8}},
+    [PACKED_ITEMS_PER_UNIT] = {.name = "items_per_unit", .initial = 4, .value_count = 3, .values = {2, 4, 8}},
+};
+
+static bool supports_packed(void *device, const auxo_op *op)
+{
+    const ocl_device *self = device;
+    return self->vector_cpu && op->tensors[AUXO_GEMM_A].dtype == AUXO_DTYPE_F32 &&
+           op->tensors[AUXO_GEMM_C].dtype == AUXO_DTYPE_F32;
+}
+
+/* How a work-item's block of C is cut: few and large blocks reuse what they pack, many fill the compute units. */
+typedef struct packed_cut {
+    uint64_t rows, panels; /* per item */
+    uint64_t row_ranges, panel_ranges;
+} packed_cut;
+
+static packed_cut cut_packed(const ocl_gemm_shape *s, uint64_t vector_width, uint64_t most_panels, uint64_t wanted)
+{
+    enum { TILE_ROWS = 8, BLOCK_ROWS = 64 };
+    const uint64_t panels = ocl_divide_up((uint64_t)s->n, 2 * vector_width);
+    packed_cut cut = {.rows = ocl_divide_up((uint64_t)s->m, TILE_ROWS) * TILE_ROWS,
+                      .panels = panels < most_panels ? panels : most_panels};
+    for (;;) {
+        cut.row_ranges = ocl_divide_up((uint64_t)s->m, cut.rows);
+        cut.panel_ranges = ocl_divide_up(panels, cut.panels);
+        if (cut.row_ranges * cut.panel_ranges * (uint64_t)s->batches >= wanted)
+            return cut;
+        if (cut.rows > BLOCK_ROWS || (cut.panels == 1 && cut.rows > TILE_ROWS))
+            cut.rows = ocl_divide_up(cut.rows, 2 * TILE_ROWS) * TILE_ROWS;
+        else if (cut.panels > 1)
+            cut.panels = ocl_divide_up(cut.panels, 2);
+        else
+            return cut;
+    }
+}
+
+static auxo_status prepare_packed(void *device, const auxo_op *op, const int32_t *parameters, void **state,
+                                  auxo_error *error)
+{
+    ocl_builder b = ocl_build_begin(device, error);
+    const ocl_gemm_shape s = ocl_gemm_shape_of(op);
+    if (s.m == 0 || s.n == 0 || s.batches == 0)
+        return ocl_build_end(&b, state);
+    /* Packed blocks live in local memory; smaller devices get fewer panels. */
+    const uint64_t vector_width = (uint64_t)b.device->vector_width;
+    uint64_t panels = (uint64_t)parameters[PACKED_PANELS];
+    uint64_t tile_k = (uint64_t)parameters[PACKED_TILE_K];
+    while ((panels * 2 * vector_width + 64) * tile_k * sizeof(float) > b.device->info.local_memory_bytes &&
+           tile_k > 8) {
+        if (panels > 1)
+            panels /= 2;
+        else
+            tile_k /= 2;
+    }
+    const packed_cut cut = cut_packed(&s, vector_width, panels,
+                                      (uint64_t)parameters[PACKED_ITEMS_PER_UNIT] * b.device->info.compute_units);
+    const uint64_t groups[] = {cut.row_ranges, cut.panel_ranges, (uint64_t)s.batches};
+    const uint64_t group_size[] = {1, 1, 1};
+    ocl_build_kernel(&b, "gemm_packed", "gemm_packed", "-DVEC=%d -DTILE_K=%d -DPANELS=%d -DTRANS_A=%d",
+                     (int)vector_width, (int)tile_k, (int)panels, (int)op->params.gemm.trans_a);
+    arg_gemm(&b, op, &s);
+    ocl_arg_long(&b, (int64_t)cut.rows);
+    ocl_arg_long(&b, (int64_t)cut.panels);
+    ocl_build_groups(&b, 3, groups, group_size);
+    return ocl_build_end(&b, state);
+}
+
 const auxo_kernel ocl_gemm_kernels[OCL_GEMM_KERNEL_COUNT] = {
+    {.variant = "packed",
+     .tunables = packed_tunables,
+     .tunable_count = sizeof packed_tunables / sizeof packed_tunables[0],
+     .supports = supports_packed,
+     .prepare = prepare_packed,
+     .release = ocl_task_release,
+     .enqueue = ocl_task_enqueue},
     {.variant = "direct", .prepare = prepare_direct, .release = ocl_task_release, .enqueue = ocl_task_enqueue},
 };

@@ -45,7 +45,7 @@
 
 /* X(KIND, noun, variant count): ops with alternatives. */
 #define OCL_VARIANT_TABLE(X)                                                                                           \
-    X(GEMM, gemm, 1)                                                                                                   \
+    X(GEMM, gemm, 2)                                                                                                   \
     X(CONV2D_FORWARD, conv2d_forward, 1)                                                                               \
     X(CONV2D_BACKWARD_DATA, conv2d_backward_data, 1)                                                                   \
     X(CONV2D_BACKWARD_WEIGHTS, conv2d_backward_weights, 1)

@@ -101,8 +101,7 @@ static slot_layout layout_of(const ocl_device *device, uint64_t slots, uint64_t 
 
 static void build_slots(ocl_builder *b, uint64_t count)
 {
-    const uint64_t group = b->device->vector_cpu ? 1 : GPU_GROUP;
-    ocl_build_groups_1d(b, ocl_divide_up(count, group), group);
+    ocl_build_items_in_groups(b, count, b->device->vector_cpu ? 1 : GPU_GROUP);
 }
 
 static void build_mlp_kernel(ocl_builder *b, const char *noun, const char *kernel, const mlp_shape *shape,

@@ -206,22 +206,33 @@ static void add_launch(ocl_builder *builder, cl_uint dims, const uint64_t *group
     builder->kernel = NULL;
 }
 
+/* How many work-items the driver runs in one group of the current kernel. */
+static size_t group_limit(ocl_builder *builder)
+{
+    size_t limit = 1;
+    if (builder->status == AUXO_OK) {
+        cl_int code = clGetKernelWorkGroupInfo(builder->kernel, builder->device->id, CL_KERNEL_WORK_GROUP_SIZE,
+                                               sizeof limit, &limit, NULL);
+        if (code != CL_SUCCESS)
+            builder_fail(builder, code, "CL_KERNEL_WORK_GROUP_SIZE");
+    }
+    return limit;
+}
+
 void ocl_build_groups(ocl_builder *builder, cl_uint dims, const uint64_t *groups, const uint64_t *group_size)
 {
-    size_t limit = 0;
+    ocl_device *device = builder->device;
+    const size_t limit = group_limit(builder);
     uint64_t product = 1;
-    if (builder->status != AUXO_OK)
-        return;
     for (cl_uint i = 0; i < dims; ++i)
         product *= group_size[i];
-    cl_int code = clGetKernelWorkGroupInfo(builder->kernel, builder->device->id, CL_KERNEL_WORK_GROUP_SIZE,
-                                           sizeof limit, &limit, NULL);
-    if (code != CL_SUCCESS)
-        builder_fail(builder, code, "CL_KERNEL_WORK_GROUP_SIZE");
-    else if (product > limit)
+    if (builder->status == AUXO_OK && product > limit) {
         builder->status = auxo_error_set(builder->error, AUXO_UNSUPPORTED,
                                          "OpenCL: %s runs groups of %zu work-items for this kernel, not of %llu",
-                                         builder->device->info.name, limit, (unsigned long long)product);
+                                         device->info.name, limit, (unsigned long long)product);
+        while (device->group_size > limit && device->group_size > 1)
+            device->group_size /= 2;
+    }
     add_launch(builder, dims, groups, group_size);
 }
 
@@ -230,21 +241,31 @@ void ocl_build_groups_1d(ocl_builder *builder, uint64_t groups, uint64_t group_s
     ocl_build_groups(builder, 1, &groups, &group_size);
 }
 
-void ocl_build_items(ocl_builder *builder, uint64_t count)
+void ocl_build_items_in_groups(ocl_builder *builder, uint64_t count, uint64_t group_size)
 {
-    enum { ITEMS_PER_GROUP = 256 };
-    size_t limit = 1;
-    if (builder->status != AUXO_OK)
-        return;
-    cl_int code = clGetKernelWorkGroupInfo(builder->kernel, builder->device->id, CL_KERNEL_WORK_GROUP_SIZE,
-                                           sizeof limit, &limit, NULL);
-    if (code != CL_SUCCESS)
-        builder_fail(builder, code, "CL_KERNEL_WORK_GROUP_SIZE");
-    uint64_t group_size = ITEMS_PER_GROUP;
+    const size_t limit = group_limit(builder);
     while (group_size > limit && group_size > 1)
         group_size /= 2;
     uint64_t groups = ocl_divide_up(count, group_size);
     add_launch(builder, 1, &groups, &group_size);
+}
+
+void ocl_build_items(ocl_builder *builder, uint64_t count)
+{
+    enum { ITEMS_PER_GROUP = 256 };
+    ocl_build_items_in_groups(builder, count, ITEMS_PER_GROUP);
+}
+
+auxo_status ocl_prepare_retrying(ocl_prepare_function *prepare, void *device, const auxo_op *op,
+                                 const int32_t *parameters, void **state, auxo_error *error)
+{
+    const ocl_device *self = device;
+    for (;;) {
+        const size_t tried = self->group_size;
+        auxo_status status = prepare(device, op, parameters, state, error);
+        if (status == AUXO_OK || self->group_size == tried)
+            return status;
+    }
 }
 
 auxo_status ocl_task_enqueue(void *queue, const auxo_op *op, void *state, auxo_error *error)

@@ -45,6 +45,8 @@ void ocl_arg_float(ocl_builder *builder, float value);
 /* Ends a launch: at least `count` work-items in one dimension, in groups of the device's choice. The kernel checks its
  * index. count 0 drops the launch. */
 void ocl_build_items(ocl_builder *builder, uint64_t count);
+/* The same with at most `group_size` work-items per group. */
+void ocl_build_items_in_groups(ocl_builder *builder, uint64_t count, uint64_t group_size);
 /* Ends a launch of groups[] work-groups of exactly group_size[] work-items each. A zero drops the launch. */
 void ocl_build_groups(ocl_builder *builder, cl_uint dims, const uint64_t *groups, const uint64_t *group_size);
 /* One dimension of the former. */
@@ -57,6 +59,11 @@ void ocl_task_release(void *device, void *state);
 /* Type of all prepare slots, and one function per op noun. */
 typedef auxo_status ocl_prepare_function(void *device, const auxo_op *op, const int32_t *parameters, void **state,
                                          auxo_error *error);
+
+/* Calls `prepare`, and again with smaller groups where the driver turns out to run a kernel in smaller groups only
+ * (ocl_device.group_size has then been lowered for good). */
+auxo_status ocl_prepare_retrying(ocl_prepare_function *prepare, void *device, const auxo_op *op,
+                                 const int32_t *parameters, void **state, auxo_error *error);
 
 static inline uint64_t ocl_divide_up(uint64_t value, uint64_t divisor)
 {

@@ -3,6 +3,7 @@
  *     work-item: PER_ITEM neighbours of one row; labels (Y u32) are copied
  * Parameters: PER_ITEM, X_DTYPE, Y_DTYPE (auxo_dtype).
  */
+#include "compensated.clh"
 #include "dtype.clh"
 
 #if X_DTYPE == DTYPE_U8
@@ -42,8 +43,10 @@ kernel void gather_batch(global const data_type *data, ulong data_offset, global
     }
     for (ulong e = begin; e < end; ++e) {
         ulong c = e / inner;
-        float value = scale * (float)data[e] - (mean ? mean[mean_offset + c] : 0.0f);
-        target[e] = invstd ? value * invstd[invstd_offset + c] : value;
+        float2 scaled = two_product(scale, (float)data[e]);
+        float2 value = two_sum(scaled.x, mean ? -mean[mean_offset + c] : 0.0f);
+        float factor = invstd ? invstd[invstd_offset + c] : 1.0f;
+        target[e] = fma(value.x, factor, (value.y + scaled.y) * factor);
     }
 #endif
 }
