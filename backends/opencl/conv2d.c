@@ -86,10 +86,20 @@ static auxo_status prepare_backward_weights_direct(void *device, const auxo_op *
 }
 
 const auxo_kernel ocl_conv2d_forward_kernels[OCL_CONV2D_FORWARD_KERNEL_COUNT] = {
+    {.variant = "planes",
+     .supports = ocl_conv2d_forward_planes_supports,
+     .prepare = ocl_conv2d_forward_planes_prepare,
+     .release = ocl_task_release,
+     .enqueue = ocl_task_enqueue},
     {.variant = "direct", .prepare = prepare_forward_direct, .release = ocl_task_release, .enqueue = ocl_task_enqueue},
 };
 
 const auxo_kernel ocl_conv2d_backward_data_kernels[OCL_CONV2D_BACKWARD_DATA_KERNEL_COUNT] = {
+    {.variant = "planes",
+     .supports = ocl_conv2d_backward_data_planes_supports,
+     .prepare = ocl_conv2d_backward_data_planes_prepare,
+     .release = ocl_task_release,
+     .enqueue = ocl_task_enqueue},
     {.variant = "direct",
      .prepare = prepare_backward_data_direct,
      .release = ocl_task_release,
@@ -97,6 +107,11 @@ const auxo_kernel ocl_conv2d_backward_data_kernels[OCL_CONV2D_BACKWARD_DATA_KERN
 };
 
 const auxo_kernel ocl_conv2d_backward_weights_kernels[OCL_CONV2D_BACKWARD_WEIGHTS_KERNEL_COUNT] = {
+    {.variant = "planes",
+     .supports = ocl_conv2d_backward_weights_planes_supports,
+     .prepare = ocl_conv2d_backward_weights_planes_prepare,
+     .release = ocl_task_release,
+     .enqueue = ocl_task_enqueue},
     {.variant = "direct",
      .prepare = prepare_backward_weights_direct,
      .release = ocl_task_release,

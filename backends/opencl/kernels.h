@@ -46,9 +46,9 @@
 /* X(KIND, noun, variant count): ops with alternatives. */
 #define OCL_VARIANT_TABLE(X)                                                                                           \
     X(GEMM, gemm, 2)                                                                                                   \
-    X(CONV2D_FORWARD, conv2d_forward, 1)                                                                               \
-    X(CONV2D_BACKWARD_DATA, conv2d_backward_data, 1)                                                                   \
-    X(CONV2D_BACKWARD_WEIGHTS, conv2d_backward_weights, 1)
+    X(CONV2D_FORWARD, conv2d_forward, 2)                                                                               \
+    X(CONV2D_BACKWARD_DATA, conv2d_backward_data, 2)                                                                   \
+    X(CONV2D_BACKWARD_WEIGHTS, conv2d_backward_weights, 2)
 
 #define OCL_DECLARE_PREPARE(kind, noun) ocl_prepare_function ocl_##noun##_prepare;
 OCL_SINGLE_TABLE(OCL_DECLARE_PREPARE)
@@ -63,5 +63,13 @@ enum {
     extern const auxo_kernel ocl_##noun##_kernels[OCL_##kind##_KERNEL_COUNT];
 OCL_VARIANT_TABLE(OCL_DECLARE_VARIANTS)
 #undef OCL_DECLARE_VARIANTS
+
+/* conv2d_planes.c: the variants "planes" of the three convolutions. */
+bool ocl_conv2d_forward_planes_supports(void *device, const auxo_op *op);
+bool ocl_conv2d_backward_data_planes_supports(void *device, const auxo_op *op);
+bool ocl_conv2d_backward_weights_planes_supports(void *device, const auxo_op *op);
+ocl_prepare_function ocl_conv2d_forward_planes_prepare;
+ocl_prepare_function ocl_conv2d_backward_data_planes_prepare;
+ocl_prepare_function ocl_conv2d_backward_weights_planes_prepare;
 
 #endif

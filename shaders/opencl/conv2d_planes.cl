@@ -1,0 +1,116 @@
+/* conv2d_planes.cl: convolution forward and backward by data for CPU drivers with wide vectors.
+ *
+ *     pack:  weights of 8 outputs side by side: packed[output / 8][input channel, r, s][8]
+ *     main:  work-item (slot) takes images slot, slot + slots, ...: copies the image's planes (planes.clh), then
+ *                            t, 2 VEC positions
+ *                  8 outputs [ 8 x 2 VEC accumulators ] += packed[l][8] x plane[channel][offset[r,s] + t ..]
+ *            over all l = (channel, r, s), and stores rows of valid positions with bias and activation
+ * Backward by data is the same sum with inputs and outputs of W exchanged and its window turned around.
+ * Parameters: VEC.
+ */
+#include "activation.clh"
+#include "planes.clh"
+
+#define PANEL (2 * VEC)
+
+/* outputs, inputs: channels of one group. Forward: W (output, input, r, s); backward: W (input, output, r, s). */
+kernel void conv2d_pack(global const float *weights, ulong weights_offset, global float *packed, int outputs,
+                        int inputs, int taps, int groups, int backward)
+{
+    int tiles = (outputs + 7) / 8;
+    int length = inputs * taps;
+    int id = (int)get_global_id(0);
+    int lane = id % 8;
+    int l = id / 8 % length;
+    int tile = id / 8 / length;
+    if (tile >= tiles * groups)
+        return;
+    int group = tile / tiles;
+    int output = tile % tiles * 8 + lane;
+    int input = l / taps;
+    int tap = l % taps;
+    ulong from = backward ? ((ulong)(group * inputs + input) * outputs + output) * taps + (taps - 1 - tap)
+                          : ((ulong)(group * outputs + output) * inputs + input) * taps + tap;
+    packed[id] = output < outputs ? weights[weights_offset + from] : 0.0f;
+}
+
+/* Stores the valid ones of positions t .. t + PANEL of one output channel. */
+inline void store_positions(floatv v0, floatv v1, global float *image, int t, int out_h, int out_w, int width,
+                            float bias, int activation, float slope)
+{
+    float values[PANEL];
+    storev(activate_as(activation, v0 + bias, slope), values);
+    storev(activate_as(activation, v1 + bias, slope), values + VEC);
+    int y = t / width;
+    int x = t - y * width;
+    for (int i = 0; i < PANEL && y < out_h;) {
+        int run = min(PANEL - i, width - x);
+        int valid = min(run, out_w - x);
+        global float *row = image + y * out_w + x;
+        if (valid >= 8) {
+            int j = 0;
+            for (; j + 8 <= valid; j += 8)
+                vstore8(vload8(0, values + i + j), 0, row + j);
+            for (; j < valid; ++j)
+                row[j] = values[i + j];
+        } else {
+            for (int j = 0; j < valid; ++j)
+                row[j] = values[i + j];
+        }
+        i += run;
+        x = 0;
+        ++y;
+    }
+}
+
+#define ROWS(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
+
+kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+conv2d_planes(global const float *source, ulong source_offset, global const float *packed, global const int *offsets,
+              global float *target, ulong target_offset, global const float *bias, ulong bias_offset,
+              global float *planes, PLANE_SHAPE, int images, int groups, int inputs, int outputs, int taps, int out_h,
+              int out_w, int activation, float slope)
+{
+    const plane_shape shape = PLANE_SHAPE_INIT;
+    int tiles = (outputs + 7) / 8;
+    int length = inputs * taps;
+    int t_end = (out_h - 1) * width + out_w;
+    planes += get_global_id(0) * (ulong)inputs * (ulong)plane_size;
+    for (ulong unit = get_global_id(0); unit < (ulong)images * (ulong)groups; unit += get_global_size(0)) {
+        int group = (int)(unit % (ulong)groups);
+        ulong image = unit / (ulong)groups;
+        for (int c = 0; c < inputs; ++c)
+            copy_plane(source + source_offset +
+                           (image * (ulong)source_channels + (ulong)(group * inputs + c)) * (ulong)(source_h * source_w),
+                       &shape, planes + (ulong)c * plane_size);
+        for (int tile = 0; tile < tiles; ++tile) {
+            global const float *a = packed + (ulong)(group * tiles + tile) * (ulong)length * 8;
+            int first = group * outputs + tile * 8;
+            int valid = min(8, outputs - tile * 8);
+            for (int t = 0; t < t_end; t += PANEL) {
+#define DECLARE(r) floatv x##r = (floatv)(0.0f), y##r = (floatv)(0.0f);
+                ROWS(DECLARE)
+                global const float *w = a;
+                for (int c = 0; c < inputs; ++c) {
+                    global const float *plane = planes + (ulong)c * plane_size + t;
+                    for (int tap = 0; tap < taps; ++tap, w += 8) {
+                        global const float *p = plane + offsets[tap];
+                        floatv b0 = loadv(p);
+                        floatv b1 = loadv(p + VEC);
+#define STEP(r)                                                                                                        \
+    x##r = fma((floatv)(w[r]), b0, x##r);                                                                              \
+    y##r = fma((floatv)(w[r]), b1, y##r);
+                        ROWS(STEP)
+                    }
+                }
+#define STORE(r)                                                                                                       \
+    if (r < valid)                                                                                                     \
+        store_positions(x##r, y##r,                                                                                    \
+                        target + target_offset +                                                                       \
+                            (image * (ulong)(groups * outputs) + (ulong)(first + r)) * (ulong)(out_h * out_w),         \
+                        t, out_h, out_w, width, bias ? bias[bias_offset + first + r] : 0.0f, activation, slope);
+                ROWS(STORE)
+            }
+        }
+    }
+}
