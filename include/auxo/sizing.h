@@ -71,6 +71,54 @@ uint32_t auxo_autosize_layer(const auxo_autosize *autosize, uint32_t index);
 uint32_t auxo_autosize_units(const auxo_autosize *autosize, uint32_t index);
 const auxo_edit_log *auxo_autosize_log(const auxo_autosize *autosize);
 
+/* ---- MorphNet ------------------------------------------------------------------------------------------------------
+ */
+typedef enum auxo_resource { AUXO_RESOURCE_FLOPS, AUXO_RESOURCE_PARAMETERS, AUXO_RESOURCE_LATENCY } auxo_resource;
+typedef enum auxo_morph_scale {
+    AUXO_MORPH_BATCH_NORM,  /* |gamma| of the batch norms in a group of tied channels */
+    AUXO_MORPH_GROUP_LASSO, /* sqrt(mean w^2) over a unit's incoming weights */
+} auxo_morph_scale;
+
+typedef struct auxo_morph_options {
+    auxo_resource resource;
+    auxo_morph_scale scale;
+    double strength;        /* lambda */
+    double threshold;       /* a unit is alive if its scale is above it; 1e-2 */
+    const double *layer_ns; /* LATENCY: measured time of each model layer now (layer_count entries); copied */
+} auxo_morph_options;
+
+/* Cost of a convolution or matrix product: C A_in A_out with A the channels that are alive; C = 2 x output positions x
+ * kernel area (flops), kernel area (parameters), or measured time / (all channels in x out) (latency). Depthwise:
+ * C A_out. Regulariser: C (A_in sum |g_out| + A_out sum |g_in|); channels without a scale are alive and add nothing;
+ * tied channels: the largest |g|, alive if any is. */
+typedef struct auxo_morph_cost {
+    double cost;        /* of the channels that are alive */
+    double full_cost;   /* of all channels */
+    double regularizer; /* G_M */
+} auxo_morph_cost;
+
+typedef struct auxo_morph auxo_morph;
+
+/* Follows one model as it is; create it anew after a resize. `model` is borrowed. Errors: nothing to regularise. */
+auxo_status auxo_morph_create(auxo_model *model, const auxo_morph_options *options, auxo_morph **morph,
+                              auxo_error *error);
+void auxo_morph_destroy(auxo_morph *morph);
+/* Trainer hook that adds lambda dG_M/d(scale), with the A of the last refresh held constant; user: the morph. */
+auxo_plan_hook auxo_morph_before_step;
+/* Reads the scales and recomputes who is alive, the costs and the penalty's coefficients. */
+auxo_status auxo_morph_refresh(auxo_morph *morph, auxo_morph_cost *cost, auxo_error *error);
+/* Units alive in each model layer that makes units (0 elsewhere), at least 1; widths (layer_count). */
+void auxo_morph_alive_widths(const auxo_morph *morph, uint32_t *widths);
+
+/* Cost of a description with all channels, in FLOPs of convolutions and matrix products or in weights; for LATENCY
+ * layer_ns scaled from the description `measured` of equal structure. */
+auxo_status auxo_morph_desc_cost(const auxo_model_desc *desc, auxo_resource resource, double *cost, auxo_error *error);
+/* The description with the widths (layer_count entries, ignored where 0) max(1, round(kappa width)) for the largest
+ * kappa whose cost is <= budget. *kappa receives it. Errors: INVALID_ARGUMENT if even one unit everywhere costs more,
+ * with the smallest possible cost. */
+auxo_status auxo_morph_expand(const auxo_model_desc *desc, const double *widths, auxo_resource resource, double budget,
+                              double *kappa, auxo_model_desc *expanded, auxo_error *error);
+
 #ifdef __cplusplus
 }
 #endif
