@@ -252,20 +252,18 @@ TEST_CASE("cox: loss and gradient agree with the definition and central differen
                 data.time.push_back(time);
             data.event = auxo_test::integers(23, 2, 29);
             auto h = uniform(23, -2, 2, 30);
-            for (int ties = AUXO_COX_BRESLOW; ties <= AUXO_COX_EFRON; ties++)
-                for (int reduction = AUXO_COX_SUM; reduction <= AUXO_COX_PER_EVENT; reduction++)
-                    for (int domain = AUXO_COX_DOMAIN_NONE; domain <= AUXO_COX_DOMAIN_MEAN_SQ; domain++) {
-                        INFO("ties " << ties << " reduction " << reduction << " domain " << domain);
-                        const auxo_cox_params params = {static_cast<auxo_cox_ties>(ties),
-                                                        static_cast<auxo_cox_reduction>(reduction),
-                                                        static_cast<auxo_cox_domain>(domain), 0.5f};
-                        auxo_op op = make_cox(device, data, h, params);
-                        device.run(op);
-                        auto loss = [&](const Vector &at) { return cox_loss(data, at, params); };
-                        CHECK(loss_value(device, op.tensors[AUXO_COX_LOSS]) == Approx(loss(widen(h))).epsilon(2e-6));
-                        check_gradient(device.download_f32(op.tensors[AUXO_COX_DRISK]),
-                                       numeric_gradient(loss, widen(h)), 1e-5);
-                    }
+            for (int combination = 0; combination < 6; combination++) {
+                const int ties = combination % 2, reduction = combination / 2, domain = (combination + 2) % 4;
+                INFO("ties " << ties << " reduction " << reduction << " domain " << domain);
+                const auxo_cox_params params = {static_cast<auxo_cox_ties>(ties),
+                                                static_cast<auxo_cox_reduction>(reduction),
+                                                static_cast<auxo_cox_domain>(domain), 0.5f};
+                auxo_op op = make_cox(device, data, h, params);
+                device.run(op);
+                auto loss = [&](const Vector &at) { return cox_loss(data, at, params); };
+                CHECK(loss_value(device, op.tensors[AUXO_COX_LOSS]) == Approx(loss(widen(h))).epsilon(2e-6));
+                check_gradient(device.download_f32(op.tensors[AUXO_COX_DRISK]), numeric_gradient(loss, widen(h)), 1e-5);
+            }
         },
         true);
 }
@@ -407,6 +405,62 @@ TEST_CASE("theta_eval: central differences at 1e-3 give the exact layer sensitiv
                 double difference = (value(2 * layer) - value(2 * layer + 1)) / (2 * e);
                 CHECK(difference == Approx(exact).margin(3e-4));
             }
+        },
+        true);
+}
+
+TEST_CASE("losses keep digits beyond f32 when they sum over many rows", "[loss][mlp]")
+{
+    for_each_device(
+        [](Device &device) {
+            // Differences have 11 bits, so that squares and forward values are exact in f32: what is left is the sum.
+            const int64_t row_count = 10007;
+            std::vector<float> x, target;
+            double sum = 0;
+            for (uint32_t value : auxo_test::integers(static_cast<size_t>(row_count), 2048, 33)) {
+                x.push_back(static_cast<float>(value) / 1024);
+                target.push_back(0);
+                sum += static_cast<double>(x.back()) * static_cast<double>(x.back());
+            }
+            const double expected = sum / static_cast<double>(row_count);
+            const uint32_t widths[] = {1, 1};
+            const auxo_activation activations[] = {AUXO_ACTIVATION_IDENTITY};
+            const auxo_mlp mlp = {1, widths, activations, 0, false};
+            auxo_tensor x_tensor = device.f32(x, {row_count, 1}), target_tensor = device.f32(target, {row_count, 1});
+            auxo_tensor weight = device.f32({1}, {1});
+
+            auxo_op mse = {};
+            mse.kind = AUXO_OP_MSE;
+            mse.tensors[AUXO_MSE_PREDICTION] = x_tensor;
+            mse.tensors[AUXO_MSE_TARGET] = target_tensor;
+            mse.tensors[AUXO_MSE_LOSS] = device.empty(AUXO_DTYPE_F32, {2});
+            device.run(mse);
+            CHECK(loss_value(device, mse.tensors[AUXO_MSE_LOSS]) == Approx(expected).epsilon(1e-12));
+
+            auxo_op gradient = {};
+            gradient.kind = AUXO_OP_MLP_GRADIENT;
+            gradient.params.mlp.mlp = mlp;
+            gradient.params.mlp.train_end = 1;
+            gradient.tensors[AUXO_MLP_GRADIENT_X] = x_tensor;
+            gradient.tensors[AUXO_MLP_GRADIENT_TARGET] = target_tensor;
+            gradient.tensors[AUXO_MLP_GRADIENT_PARAMS] = weight;
+            gradient.tensors[AUXO_MLP_GRADIENT_GRADS] = device.empty(AUXO_DTYPE_F32, {1});
+            gradient.tensors[AUXO_MLP_GRADIENT_LOSS] = device.empty(AUXO_DTYPE_F32, {2});
+            device.run(gradient);
+            CHECK(loss_value(device, gradient.tensors[AUXO_MLP_GRADIENT_LOSS]) == Approx(expected).epsilon(1e-12));
+
+            auxo_op theta = {};
+            theta.kind = AUXO_OP_THETA_EVAL;
+            theta.params.mlp.mlp = mlp;
+            theta.tensors[AUXO_THETA_EVAL_X] = x_tensor;
+            theta.tensors[AUXO_THETA_EVAL_TARGET] = target_tensor;
+            theta.tensors[AUXO_THETA_EVAL_PARAMS] = weight;
+            theta.tensors[AUXO_THETA_EVAL_THETA] = device.f32({1}, {1, 1});
+            theta.tensors[AUXO_THETA_EVAL_UNIT_GROUP] = device.u32({0}, {1});
+            theta.tensors[AUXO_THETA_EVAL_FIRST_LAYER] = device.u32({1}, {1});
+            theta.tensors[AUXO_THETA_EVAL_LOSS] = device.empty(AUXO_DTYPE_F32, {1, 2});
+            device.run(theta);
+            CHECK(loss_value(device, theta.tensors[AUXO_THETA_EVAL_LOSS]) == Approx(expected).epsilon(1e-12));
         },
         true);
 }
