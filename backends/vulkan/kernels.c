@@ -9,12 +9,39 @@
         .variant = name, .supports = limit, .prepare = vk_prepare_##prepare_name, .release = vk_program_release,       \
         .enqueue = vk_program_enqueue                                                                                  \
     }
+#define TUNED(name, limit, prepare_name, list)                                                                         \
+    {                                                                                                                  \
+        .variant = name, .tunables = list, .tunable_count = sizeof(list) / sizeof((list)[0]), .supports = limit,       \
+        .prepare = vk_prepare_##prepare_name, .release = vk_program_release, .enqueue = vk_program_enqueue             \
+    }
+#define LIST(array)                                                                                                    \
+    {                                                                                                                  \
+        .variants = array, .count = sizeof(array) / sizeof((array)[0])                                                 \
+    }
 #define ONE(name, limit, prepare_name)                                                                                 \
     {                                                                                                                  \
         .variants = (const auxo_kernel[]){KERNEL(name, limit, prepare_name)}, .count = 1                               \
     }
 
+static const auxo_kernel gemm[] = {
+    TUNED("tiled", vk_supports_gemm, gemm_tiled, vk_gemm_tiled_tunables),
+    TUNED("direct", vk_supports_gemm, gemm_direct, vk_gemm_direct_tunables),
+};
+
+#define CONV2D(op)                                                                                                     \
+    static const auxo_kernel op[] = {                                                                                  \
+        TUNED("tiled", vk_fits_bindings, op##_tiled, vk_conv2d_tiled_tunables),                                        \
+        TUNED("direct", vk_fits_bindings, op##_direct, vk_conv2d_direct_tunables),                                     \
+    }
+CONV2D(conv2d_forward);
+CONV2D(conv2d_backward_data);
+CONV2D(conv2d_backward_weights);
+
 const auxo_kernel_list vk_kernels[AUXO_OP_COUNT] = {
+    [AUXO_OP_GEMM] = LIST(gemm),
+    [AUXO_OP_CONV2D_FORWARD] = LIST(conv2d_forward),
+    [AUXO_OP_CONV2D_BACKWARD_DATA] = LIST(conv2d_backward_data),
+    [AUXO_OP_CONV2D_BACKWARD_WEIGHTS] = LIST(conv2d_backward_weights),
     [AUXO_OP_FILL] = ONE("words", NULL, fill),
     [AUXO_OP_COPY] = ONE("strided", NULL, copy),
     [AUXO_OP_ADD] = ONE("flat", NULL, add),

@@ -9,7 +9,7 @@ enum { PART_TERMS_MIN = 4096, WORKGROUPS_WANTED = 512, COLUMN_CHANNELS = 32 };
 
 typedef struct reduce_task {
     vk_program *program;
-    const auxo_op *op;
+    const vk_reduction *reduction;
     uint64_t outer, channels, inner; /* of X */
     vk_span target;                  /* partial pairs, or Y if `final` */
     bool final;
@@ -41,10 +41,9 @@ static void emit_box(reduce_task *task, const reduce_box *box)
     const uint64_t plane = task->channels * task->inner;
     const uint64_t first = box->first_outer * plane + box->first_channel * task->inner + box->first_inner;
     const uint64_t span = (box->outer - 1) * plane + (box->channels - 1) * task->inner + box->inner;
-    const uint32_t constants[] = {task->op->params.reduce.kind, channels_per_group(task), task->final};
+    const uint32_t constants[] = {task->reduction->kind, channels_per_group(task), task->final};
     vk_step *step = vk_program_add(task->program, VK_SHADER_reduce, 0, constants, 3);
-    vk_step_bind(task->program, step, vk_span_part(vk_span_of(&task->op->tensors[AUXO_REDUCE_X]), first, span),
-                 VK_READ);
+    vk_step_bind(task->program, step, vk_span_part(task->reduction->x, first, span), VK_READ);
     vk_step_bind(task->program, step, task->target, VK_WRITE);
     const struct {
         uint32_t channels, inner, terms, outer_stride, channel_stride, part_count, part_terms, first_part,
@@ -102,10 +101,10 @@ static void walk_boxes(reduce_task *task, bool emitting)
 
 static void add_neutral(reduce_task *task)
 {
-    const uint32_t constants[] = {task->op->params.reduce.kind, 1, true};
+    const uint32_t constants[] = {task->reduction->kind, 1, true};
     vk_step *step = vk_program_add(task->program, VK_SHADER_reduce, 0, constants, 3);
     vk_step_bind(task->program, step, vk_span_none(), VK_READ);
-    vk_step_bind(task->program, step, vk_span_of(&task->op->tensors[AUXO_REDUCE_Y]), VK_WRITE);
+    vk_step_bind(task->program, step, task->reduction->y, VK_WRITE);
     const uint32_t push[11] = {(uint32_t)task->channels, 1, 0, 0, 0, 1, 0, 0, 0, (uint32_t)task->channels, 0};
     vk_step_push(task->program, step, push, sizeof push);
     vk_step_groups(task->program, step, task->channels);
@@ -113,10 +112,10 @@ static void add_neutral(reduce_task *task)
 
 static void add_finish(reduce_task *task)
 {
-    const uint32_t kind = task->op->params.reduce.kind;
+    const uint32_t kind = task->reduction->kind;
     vk_step *step = vk_program_add(task->program, VK_SHADER_reduce_finish, 0, &kind, 1);
     vk_step_bind(task->program, step, task->target, VK_READ);
-    vk_step_bind(task->program, step, vk_span_of(&task->op->tensors[AUXO_REDUCE_Y]), VK_WRITE);
+    vk_step_bind(task->program, step, task->reduction->y, VK_WRITE);
     const struct {
         uint32_t channels, parts;
         float count;
@@ -126,32 +125,42 @@ static void add_finish(reduce_task *task)
         vk_step_groups(task->program, step, vk_ceil_div(task->channels, step->constants[0]));
 }
 
-/* Boxes of one row may differ in their number of parts; missing ones must read as neutral, so each gets as many. */
-VK_PREPARE(reduce)
+void vk_add_reduction(vk_program *program, const vk_reduction *reduction)
 {
-    (void)parameters;
-    vk_program *program = vk_program_begin(device, error);
-    const int64_t *dims = op->tensors[AUXO_REDUCE_X].dims;
     reduce_task task = {.program = program,
-                        .op = op,
-                        .outer = (uint64_t)dims[0],
-                        .channels = (uint64_t)dims[1],
-                        .inner = (uint64_t)dims[2]};
+                        .reduction = reduction,
+                        .outer = reduction->outer,
+                        .channels = reduction->channels,
+                        .inner = reduction->inner};
     if (task.channels == 0)
-        return vk_program_finish(program, state, error);
+        return;
     if (task.outer * task.inner == 0) {
         add_neutral(&task);
-        return vk_program_finish(program, state, error);
+        return;
     }
     walk_boxes(&task, false);
     task.final = task.parts == 1;
     if (task.final)
-        task.target = vk_span_of(&op->tensors[AUXO_REDUCE_Y]);
+        task.target = reduction->y;
     else
         task.target = vk_program_scratch(program, 2 * task.parts * task.channels, 4);
     walk_boxes(&task, true);
     if (!task.final)
         add_finish(&task);
+}
+
+VK_PREPARE(reduce)
+{
+    (void)parameters;
+    vk_program *program = vk_program_begin(device, error);
+    const int64_t *dims = op->tensors[AUXO_REDUCE_X].dims;
+    const vk_reduction reduction = {.kind = op->params.reduce.kind,
+                                    .x = vk_span_of(&op->tensors[AUXO_REDUCE_X]),
+                                    .y = vk_span_of(&op->tensors[AUXO_REDUCE_Y]),
+                                    .outer = (uint64_t)dims[0],
+                                    .channels = (uint64_t)dims[1],
+                                    .inner = (uint64_t)dims[2]};
+    vk_add_reduction(program, &reduction);
     return vk_program_finish(program, state, error);
 }
 

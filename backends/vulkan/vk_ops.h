@@ -17,7 +17,33 @@ VK_PREPARE(activation_backward);
 VK_PREPARE(bias_add);
 VK_PREPARE(scale);
 
+/* op_gemm.c */
+enum { VK_GEMM_TILED_TUNABLES = 5, VK_GEMM_DIRECT_TUNABLES = 4 };
+extern const auxo_tunable vk_gemm_tiled_tunables[VK_GEMM_TILED_TUNABLES];
+extern const auxo_tunable vk_gemm_direct_tunables[VK_GEMM_DIRECT_TUNABLES];
+VK_PREPARE(gemm_tiled);
+VK_PREPARE(gemm_direct);
+bool vk_supports_gemm(void *device, const auxo_op *op);
+
+/* op_conv2d.c */
+enum { VK_CONV2D_TILED_TUNABLES = 5, VK_CONV2D_DIRECT_TUNABLES = 4 };
+extern const auxo_tunable vk_conv2d_tiled_tunables[VK_CONV2D_TILED_TUNABLES];
+extern const auxo_tunable vk_conv2d_direct_tunables[VK_CONV2D_DIRECT_TUNABLES];
+VK_PREPARE(conv2d_forward_tiled);
+VK_PREPARE(conv2d_forward_direct);
+VK_PREPARE(conv2d_backward_data_tiled);
+VK_PREPARE(conv2d_backward_data_direct);
+VK_PREPARE(conv2d_backward_weights_tiled);
+VK_PREPARE(conv2d_backward_weights_direct);
+
 /* op_reduce.c */
+typedef struct vk_reduction {
+    auxo_reduce_kind kind;
+    vk_span x, y; /* (outer, channels, inner), (channels) */
+    uint64_t outer, channels, inner;
+} vk_reduction;
+/* Adds the dispatches of a reduction; X of any size. */
+void vk_add_reduction(vk_program *program, const vk_reduction *reduction);
 VK_PREPARE(reduce);
 VK_PREPARE(segment_reduce);
 VK_PREPARE(group_norm);

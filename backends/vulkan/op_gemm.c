@@ -1,0 +1,210 @@
+/* op_gemm.c: matrix products: the tiled and the direct variant of gemm.comp, and their tunables.
+ *
+ * What exceeds one binding is cut: batch by batch, then rows of C (with the rows of A) as long as B fits.
+ */
+#include "vk_ops.h"
+
+/* The tunables of each variant, in the order of its `parameters`. */
+const auxo_tunable vk_gemm_tiled_tunables[VK_GEMM_TILED_TUNABLES] = {
+    {.name = "tile_m", .initial = 64, .value_count = 3, .values = {32, 64, 128}},
+    {.name = "tile_n", .initial = 64, .value_count = 3, .values = {32, 64, 128}},
+    {.name = "tile_k", .initial = 16, .value_count = 3, .values = {8, 16, 32}},
+    {.name = "rows", .initial = 4, .value_count = 3, .values = {2, 4, 8}},
+    {.name = "columns", .initial = 4, .value_count = 3, .values = {2, 4, 8}},
+};
+const auxo_tunable vk_gemm_direct_tunables[VK_GEMM_DIRECT_TUNABLES] = {
+    {.name = "lanes_n", .initial = 8, .value_count = 4, .values = {8, 16, 32, 64}},
+    {.name = "rows", .initial = 8, .value_count = 4, .values = {1, 2, 4, 8}},
+    {.name = "columns", .initial = 4, .value_count = 4, .values = {1, 2, 4, 8}},
+    {.name = "lanes", .initial = 32, .value_count = 4, .values = {8, 32, 64, 128}},
+};
+
+typedef struct matrix {
+    const auxo_tensor *tensor;
+    uint64_t batch_stride, row_stride; /* elements */
+} matrix;
+
+typedef struct gemm_task {
+    vk_program *program;
+    const auxo_op *op;
+    vk_shader shader;
+    bool tiled;
+    const int32_t *parameters;
+    matrix a, b, c;
+    uint64_t batches, m, n, k;
+} gemm_task;
+
+static matrix matrix_of(const auxo_op *op, uint32_t slot)
+{
+    const auxo_tensor *tensor = &op->tensors[slot];
+    return (matrix){tensor, tensor->rank == 3 ? (uint64_t)tensor->strides[0] : 0,
+                    (uint64_t)tensor->strides[tensor->rank - 2]};
+}
+
+/* `rows` rows (as stored) of `columns` elements of `batches` matrices. */
+static vk_span matrix_span(const matrix *view, uint64_t first_batch, uint64_t batches, uint64_t first_row,
+                           uint64_t rows, uint64_t columns)
+{
+    if (rows == 0 || columns == 0)
+        return vk_span_none();
+    const uint64_t first = first_batch * view->batch_stride + first_row * view->row_stride;
+    const uint64_t count = (batches - 1) * view->batch_stride + (rows - 1) * view->row_stride + columns;
+    return vk_span_part(vk_span_of(view->tensor), first, count);
+}
+
+typedef struct gemm_part {
+    uint64_t first_batch, batches, first_row, rows;
+} gemm_part;
+
+static void part_spans(const gemm_task *task, const gemm_part *part, vk_span spans[3])
+{
+    const auxo_gemm_params *params = &task->op->params.gemm;
+    spans[0] = params->trans_a
+                   ? matrix_span(&task->a, part->first_batch, part->batches, 0, task->k, task->m)
+                   : matrix_span(&task->a, part->first_batch, part->batches, part->first_row, part->rows, task->k);
+    spans[1] = params->trans_b ? matrix_span(&task->b, part->first_batch, part->batches, 0, task->n, task->k)
+                               : matrix_span(&task->b, part->first_batch, part->batches, 0, task->k, task->n);
+    spans[2] = matrix_span(&task->c, part->first_batch, part->batches, part->first_row, part->rows, task->n);
+    if (params->trans_a && task->k > 0) { /* rows of C are columns of A: start there */
+        spans[0].offset_bytes += part->first_row * spans[0].element_bytes;
+        spans[0].size_bytes -= part->first_row * spans[0].element_bytes;
+    }
+}
+
+static uint32_t constants_of(const gemm_task *task, uint32_t constants[12], uint32_t *group_size, uint64_t *tile_m,
+                             uint64_t *tile_n)
+{
+    const auxo_gemm_params *params = &task->op->params.gemm;
+    const int32_t *values = task->parameters;
+    for (int i = 0; i < 5; i++)
+        constants[i] = (uint32_t)(task->tiled ? values[i] : i < 3 ? values[i] : 0);
+    if (task->tiled) {
+        *tile_m = constants[0];
+        *tile_n = constants[1];
+        *group_size = (constants[0] / constants[3]) * (constants[1] / constants[4]);
+    } else {
+        *group_size = (uint32_t)values[3] < constants[0] ? constants[0] : (uint32_t)values[3];
+        *tile_m = *group_size / constants[0] * constants[1];
+        *tile_n = (uint64_t)constants[0] * constants[2];
+    }
+    const bool bias = auxo_tensor_is_present(&task->op->tensors[AUXO_GEMM_BIAS]);
+    constants[5] = params->trans_a;
+    constants[6] = params->trans_b;
+    constants[7] = task->a.tensor->dtype;
+    constants[8] = task->c.tensor->dtype;
+    constants[9] = !bias ? 0 : params->bias_per_row ? 2 : 1;
+    constants[10] = params->activation;
+    constants[11] = params->beta != 0;
+    return 12;
+}
+
+static void emit_part(gemm_task *task, const gemm_part *part, const vk_span spans[3])
+{
+    const auxo_gemm_params *params = &task->op->params.gemm;
+    uint32_t constants[12], group_size = 0;
+    uint64_t tile_m = 1, tile_n = 1;
+    const uint32_t count = constants_of(task, constants, &group_size, &tile_m, &tile_n);
+    vk_step *step = vk_program_add(task->program, task->shader, group_size, constants, count);
+    vk_step_bind(task->program, step, spans[0], VK_READ);
+    vk_step_bind(task->program, step, spans[1], VK_READ);
+    vk_step_bind(task->program, step, spans[2],
+                 params->beta != 0 || constants[8] != AUXO_DTYPE_F32 ? VK_READ_WRITE : VK_WRITE);
+    vk_span bias = vk_span_of(&task->op->tensors[AUXO_GEMM_BIAS]);
+    if (bias.buffer && params->bias_per_row)
+        bias = vk_span_part(bias, part->first_row, part->rows);
+    vk_step_bind(task->program, step, bias, VK_READ);
+    const struct {
+        uint32_t m, n, k, a_stride, b_stride, c_stride, a_batch_stride, b_batch_stride, c_batch_stride, batches,
+            tiles_m, tiles_n;
+        float alpha, beta, slope;
+    } push = {.m = (uint32_t)part->rows,
+              .n = (uint32_t)task->n,
+              .k = params->alpha == 0 ? 0 : (uint32_t)task->k,
+              .a_stride = (uint32_t)task->a.row_stride,
+              .b_stride = (uint32_t)task->b.row_stride,
+              .c_stride = (uint32_t)task->c.row_stride,
+              .a_batch_stride = (uint32_t)task->a.batch_stride,
+              .b_batch_stride = (uint32_t)task->b.batch_stride,
+              .c_batch_stride = (uint32_t)task->c.batch_stride,
+              .batches = (uint32_t)part->batches,
+              .tiles_m = (uint32_t)vk_ceil_div(part->rows, tile_m),
+              .tiles_n = (uint32_t)vk_ceil_div(task->n, tile_n),
+              .alpha = params->alpha,
+              .beta = params->beta,
+              .slope = params->slope};
+    vk_step_push(task->program, step, &push, sizeof push);
+    vk_step_groups(task->program, step, part->batches * push.tiles_m * push.tiles_n);
+}
+
+static void add_part(gemm_task *task, const gemm_part *part)
+{
+    if (!task->program || task->program->status != AUXO_OK)
+        return;
+    vk_span spans[3];
+    part_spans(task, part, spans);
+    const vk_device *device = task->program->device;
+    if (vk_span_fits(device, spans[0]) && vk_span_fits(device, spans[1]) && vk_span_fits(device, spans[2])) {
+        emit_part(task, part, spans);
+        return;
+    }
+    gemm_part first = *part, second = *part;
+    if (part->batches > 1) {
+        first.batches = part->batches / 2;
+        second.first_batch += first.batches;
+        second.batches -= first.batches;
+    } else if (part->rows > 1 && vk_span_fits(device, spans[1])) {
+        first.rows = part->rows / 2;
+        second.first_row += first.rows;
+        second.rows -= first.rows;
+    } else {
+        vk_program_fail(task->program, AUXO_UNSUPPORTED, "gemm: op(B) exceeds one binding of this Vulkan device");
+        return;
+    }
+    add_part(task, &first);
+    add_part(task, &second);
+}
+
+bool vk_supports_gemm(void *device, const auxo_op *op)
+{
+    const auxo_gemm_params *params = &op->params.gemm;
+    auxo_op one = *op; /* B, and A where its rows cannot be cut, must fit */
+    one.tensors[AUXO_GEMM_C] = auxo_tensor_none();
+    if (!params->trans_a)
+        one.tensors[AUXO_GEMM_A] = auxo_tensor_none();
+    for (uint32_t slot = AUXO_GEMM_A; slot <= AUXO_GEMM_B; slot++)
+        if (one.tensors[slot].rank == 3)
+            one.tensors[slot] = auxo_tensor_slice(one.tensors[slot], 0, 0, one.tensors[slot].dims[0] > 0 ? 1 : 0);
+    return vk_fits_bindings(device, &one);
+}
+
+static auxo_status prepare(void *device, const auxo_op *op, vk_shader shader, const int32_t *parameters, void **state,
+                           auxo_error *error)
+{
+    const auxo_tensor *c = &op->tensors[AUXO_GEMM_C], *a = &op->tensors[AUXO_GEMM_A];
+    gemm_task task = {.program = vk_program_begin(device, error),
+                      .op = op,
+                      .shader = shader,
+                      .tiled = shader == VK_SHADER_gemm_tiled,
+                      .parameters = parameters,
+                      .a = matrix_of(op, AUXO_GEMM_A),
+                      .b = matrix_of(op, AUXO_GEMM_B),
+                      .c = matrix_of(op, AUXO_GEMM_C),
+                      .batches = c->rank == 3 ? (uint64_t)c->dims[0] : 1,
+                      .m = (uint64_t)c->dims[c->rank - 2],
+                      .n = (uint64_t)c->dims[c->rank - 1],
+                      .k = (uint64_t)a->dims[op->params.gemm.trans_a ? a->rank - 2 : a->rank - 1]};
+    const gemm_part all = {.batches = task.batches, .rows = task.m};
+    if (task.batches > 0 && task.m > 0 && task.n > 0)
+        add_part(&task, &all);
+    return vk_program_finish(task.program, state, error);
+}
+
+VK_PREPARE(gemm_tiled)
+{
+    return prepare(device, op, VK_SHADER_gemm_tiled, parameters, state, error);
+}
+
+VK_PREPARE(gemm_direct)
+{
+    return prepare(device, op, VK_SHADER_gemm_direct, parameters, state, error);
+}

@@ -1,0 +1,121 @@
+// gemm.comp: C = act(alpha op(A) op(B) + beta C + bias), strided batches, f32 or f16 storage, f32 sums.
+//
+// Two bodies. The tiled one shares tiles of A and B in a workgroup (tiled.glsl): for GPUs. DIRECT keeps a ROWS x
+// COLUMNS block of C per invocation and reads A and B straight from memory: for devices whose caches are as near as
+// their shared memory (CPU drivers), and for small matrices.
+#version 460
+#extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_control_flow_attributes : require
+#include "interface.glsl"
+#include "math.glsl"
+#include "matrix.glsl"
+
+layout(constant_id = 6) const bool TRANS_A = false;
+layout(constant_id = 7) const bool TRANS_B = false;
+layout(constant_id = 8) const uint FROM = DTYPE_F32; // of A and B
+layout(constant_id = 9) const uint TO = DTYPE_F32;   // of C
+layout(constant_id = 10) const uint BIAS = 0u;       // 0 none, 1 per column, 2 per row
+layout(constant_id = 11) const uint ACTIVATION = 0;
+layout(constant_id = 12) const bool BETA = false;
+
+BUFFER(0, readonly, uint, matrix_a);
+BUFFER(1, readonly, uint, matrix_b);
+BUFFER(2, , uint, matrix_c);
+BUFFER(3, readonly, float, bias);
+layout(push_constant) uniform parameters
+{
+    uint at[4];
+    uint m, n, k;
+    uint a_stride, b_stride, c_stride;                   // of rows
+    uint a_batch_stride, b_batch_stride, c_batch_stride; // of matrices
+    uint batches, tiles_m, tiles_n;
+    float alpha, beta, slope;
+} p;
+
+uint batch;
+
+float load_a(uint m, uint k)
+{
+    const uint e = p.at[0] + batch * p.a_batch_stride + (TRANS_A ? k * p.a_stride + m : m * p.a_stride + k);
+    return matrix_value(FROM, matrix_a[word_of(FROM, e)], e);
+}
+
+float load_b(uint k, uint n)
+{
+    const uint e = p.at[1] + batch * p.b_batch_stride + (TRANS_B ? n * p.b_stride + k : k * p.b_stride + n);
+    return matrix_value(FROM, matrix_b[word_of(FROM, e)], e);
+}
+
+void store(uint m, uint n, float value)
+{
+    const uint e = p.at[2] + batch * p.c_batch_stride + m * p.c_stride + n;
+    const uint word = word_of(TO, e);
+    value *= p.alpha;
+    if (BETA)
+        value += p.beta * matrix_value(TO, matrix_c[word], e);
+    if (BIAS == 1u)
+        value += bias[p.at[3] + n];
+    else if (BIAS == 2u)
+        value += bias[p.at[3] + m];
+    value = activate(ACTIVATION, value, p.slope);
+    if (TO == DTYPE_F32) {
+        matrix_c[word] = floatBitsToUint(value);
+    } else {
+        const uint shift = part_shift(TO, e);
+        const uint old = (matrix_c[word] >> shift) & 0xffffu;
+        atomicXor(matrix_c[word], (old ^ half_from_float(value)) << shift);
+    }
+}
+
+#ifdef DIRECT
+
+layout(constant_id = 1) const uint LANES_N = 8; // invocations along N; the rest of the workgroup goes along M
+layout(constant_id = 2) const uint ROWS = 4;
+layout(constant_id = 3) const uint COLUMNS = 4;
+
+void multiply(uint tile_m, uint tile_n)
+{
+    const uint m0 = (tile_m * (GROUP_SIZE / LANES_N) + lane_index() / LANES_N) * ROWS;
+    const uint n0 = tile_n * LANES_N * COLUMNS + lane_index() % LANES_N;
+    float sum[ROWS * COLUMNS];
+    [[unroll]] for (uint i = 0u; i < ROWS * COLUMNS; i++)
+        sum[i] = 0.0;
+    for (uint k = 0u; k < p.k; k++) {
+        float a[ROWS];
+        [[unroll]] for (uint i = 0u; i < ROWS; i++)
+            a[i] = load_a(min(m0 + i, p.m - 1u), k);
+        [[unroll]] for (uint j = 0u; j < COLUMNS; j++) {
+            const float b = load_b(k, min(n0 + j * LANES_N, p.n - 1u));
+            [[unroll]] for (uint i = 0u; i < ROWS; i++)
+                sum[i * COLUMNS + j] += a[i] * b;
+        }
+    }
+    [[unroll]] for (uint i = 0u; i < ROWS; i++) {
+        [[unroll]] for (uint j = 0u; j < COLUMNS; j++) {
+            if (m0 + i < p.m && n0 + j * LANES_N < p.n)
+                store(m0 + i, n0 + j * LANES_N, sum[i * COLUMNS + j]);
+        }
+    }
+}
+
+#else
+
+#define A_ALONG_K (!TRANS_A)
+#define B_ALONG_N (!TRANS_B)
+#include "tiled.glsl"
+
+void multiply(uint tile_m, uint tile_n)
+{
+    multiply_tile(tile_m * TILE_M, tile_n * TILE_N, p.m, p.n, 0u, p.k);
+}
+
+#endif
+
+void main()
+{
+    const uint group = group_index();
+    const uint tile_n = group % p.tiles_n, rest = group / p.tiles_n;
+    batch = rest / p.tiles_m;
+    if (batch < p.batches)
+        multiply(rest % p.tiles_m, tile_n);
+}
