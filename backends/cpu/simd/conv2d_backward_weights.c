@@ -17,7 +17,7 @@ typedef struct weights_shape {
     int64_t block_channels, blocks, splits;
     int64_t columns; /* of a row of patches, in whole vectors */
     int64_t dw_count;
-    size_t copy_bytes, patch_bytes, thread_bytes, partial_bytes;
+    size_t offsets_bytes, copy_bytes, patch_bytes, thread_bytes, partial_bytes;
 } weights_shape;
 
 static weights_shape shape_of(const auxo_op *op)
@@ -50,7 +50,8 @@ static weights_shape shape_of(const auxo_op *op)
         cpu_align(sizeof(float) * (size_t)(shape.block_channels * shape.copy_h * shape.copy_w + VEC_LANES));
     int64_t positions = cpu_min(POSITIONS_BLOCK, shape.p * shape.q);
     shape.patch_bytes = cpu_align(sizeof(float) * (size_t)(positions * shape.columns + VEC_LANES));
-    shape.thread_bytes = shape.copy_bytes + shape.patch_bytes;
+    shape.offsets_bytes = cpu_align(sizeof(int32_t) * (size_t)(shape.block_channels * shape.r));
+    shape.thread_bytes = shape.offsets_bytes + shape.copy_bytes + shape.patch_bytes;
     shape.partial_bytes = cpu_align(sizeof(float) * (size_t)shape.dw_count);
     return shape;
 }
@@ -66,6 +67,7 @@ typedef struct weights_item {
     const weights_shape *shape;
     const float *x, *dy;
     int64_t group, first_channel, channels;
+    int32_t *run_offsets; /* of each (channel, row of W), into the copy */
     float *copy, *patches;
     float *partial; /* of the split: laid out as DW */
 } weights_item;
@@ -87,16 +89,33 @@ static void copy_image(const weights_item *item, int64_t image)
     memset(item->copy + item->channels * shape->copy_h * shape->copy_w, 0, sizeof(float) * VEC_LANES);
 }
 
-/* The taps of one row of W as they lie in the copy. More than `count` elements may be written: what follows in the
- * patch is written later. */
-CPU_INLINE void gather_taps(float *target, const float *source, int64_t count, int64_t dilation)
+/* Where each run of taps (channel, row of W) of a patch starts in the copy, and how many taps it has. */
+typedef struct patch_runs {
+    const int32_t *offsets;
+    int64_t count, taps, dilation;
+} patch_runs;
+
+/* One patch. Runs are copied `lanes` elements at a time; what is too much is overwritten by the next run. */
+CPU_INLINE void gather_patch(const int lanes, float *restrict target, const float *restrict corner, patch_runs runs)
 {
-    if (dilation == 1)
-        for (int64_t i = 0; i < count; i += 4)
-            memcpy(target + i, source + i, 4 * sizeof(float));
+    for (int64_t run = 0; run < runs.count; ++run, target += runs.taps) {
+        const float *source = corner + runs.offsets[run];
+        if (lanes > 0)
+            memcpy(target, source, sizeof(float) * (size_t)lanes);
+        else
+            for (int64_t i = 0; i < runs.taps; ++i)
+                target[i] = source[i * runs.dilation];
+    }
+}
+
+static void gather_any_patch(float *target, const float *corner, patch_runs runs)
+{
+    if (runs.dilation == 1 && runs.taps <= 4)
+        gather_patch(4, target, corner, runs);
+    else if (runs.dilation == 1 && runs.taps <= 8)
+        gather_patch(8, target, corner, runs);
     else
-        for (int64_t i = 0; i < count; ++i)
-            target[i] = source[i * dilation];
+        gather_patch(0, target, corner, runs);
 }
 
 /* patches (count, columns) of positions [first, first + count). */
@@ -104,14 +123,16 @@ static void gather_patches(const weights_item *item, int64_t first, int64_t coun
 {
     const weights_shape *shape = item->shape;
     const auxo_conv2d_params *params = shape->params;
-    for (int64_t position = first; position < first + count; ++position) {
-        const float *corner = item->copy + position / shape->q * params->stride_h * shape->copy_w +
-                              position % shape->q * params->stride_w;
-        float *target = item->patches + (position - first) * shape->columns;
-        for (int64_t c = 0; c < item->channels; ++c)
-            for (int64_t r = 0; r < shape->r; ++r, target += shape->s)
-                gather_taps(target, corner + (c * shape->copy_h + r * params->dilation_h) * shape->copy_w, shape->s,
-                            params->dilation_w);
+    patch_runs runs = {item->run_offsets, item->channels * shape->r, shape->s, params->dilation_w};
+    int64_t row = first / shape->q;
+    int64_t column = first % shape->q;
+    for (int64_t position = 0; position < count; ++position) {
+        gather_any_patch(item->patches + position * shape->columns,
+                         item->copy + row * params->stride_h * shape->copy_w + column * params->stride_w, runs);
+        if (++column == shape->q) {
+            column = 0;
+            ++row;
+        }
     }
 }
 
@@ -146,6 +167,10 @@ static void run_item(const weights_item *item, cpu_range images)
 {
     const weights_shape *shape = item->shape;
     int64_t positions = shape->p * shape->q;
+    for (int64_t run = 0; run < item->channels * shape->r; ++run) {
+        int64_t row = run / shape->r * shape->copy_h + run % shape->r * shape->params->dilation_h;
+        item->run_offsets[run] = (int32_t)(row * shape->copy_w);
+    }
     for (int64_t image = images.begin; image < images.end; ++image) {
         copy_image(item, image);
         for (int64_t first = 0; first < positions; first += POSITIONS_BLOCK) {
@@ -206,8 +231,9 @@ static void run_conv2d_backward_weights(const cpu_work *work, const auxo_op *op)
                                  .dy = dy,
                                  .group = index % parts / shape.blocks,
                                  .first_channel = block * shape.block_channels,
-                                 .copy = (float *)own,
-                                 .patches = (float *)(own + shape.copy_bytes),
+                                 .run_offsets = (int32_t *)own,
+                                 .copy = (float *)(own + shape.offsets_bytes),
+                                 .patches = (float *)(own + shape.offsets_bytes + shape.copy_bytes),
                                  .partial = (float *)(work->scratch + (size_t)split * shape.partial_bytes)};
             item.channels = cpu_min(shape.block_channels, shape.channels - item.first_channel);
             run_item(&item, cpu_split(shape.images, 1, split, shape.splits));

@@ -1,37 +1,38 @@
-/* conv2d_gather.c: convolution as a matrix product whose right side is gathered panel by panel.
+/* conv2d_gather.c: convolution as a matrix product with a right side that is a sliding view of the source.
  *
- * A work item is a few images (one, unless its positions are fewer than a panel has columns), one group, one band of
- * output rows. For each item:
- *   the source rows that it needs are copied with their zero border, columns of equal remainder by step_w together,
- *   so that neighbouring positions read neighbouring elements under every tap;
- *   for each panel of TILE_COLUMNS positions and each block of channels: the panel (channels * taps, positions) is
- *   gathered by whole vectors, and multiplied from the left by the weights.
- * Every output element is summed over (channel, tap) in the same order whatever the items are.
+ * A work item is a few images (one, unless they are small), one group, one band of output rows. The source rows that
+ * it needs are copied with their zero border and sorted by their remainders (phases) by the steps, so that under
+ * every tap neighbouring positions read neighbouring elements:
+ *
+ *   copy[c][row phase][column phase][image][row / step_h][column / step_w]
+ *
+ * Position (image, i, j) then reads element (image copy_rows + i) copy_columns + j of the tap's plane. The product
+ * runs over these elements as they lie (sliding), junk positions between rows included, or, where there would be too
+ * much junk, over panels gathered from the true positions. Every output element is summed over (channel, tap) in the
+ * same order whatever the items are.
  */
 #include "conv2d_gather.h"
 
-enum { DEPTH_BLOCK = 256, COPY_BYTES_MAX = 192 * 1024, ITEMS_PER_THREAD = 4 };
+#include "vec_math.h"
+
+enum { PANEL_DEPTH = 64, COPY_BYTES_MAX = 192 * 1024, ITEMS_PER_THREAD = 4 };
 static const double parallel_min_products = 2e5;
+/* Gathering one row of a panel costs about as much as this many of its rows in the product. */
+static const double gather_cost_rows = 10;
 
 /* How a problem is cut and copied. */
 typedef struct gather_layout {
     int64_t row_origin, column_origin; /* source coordinates of the copy's corner */
-    int64_t tap_rows, tap_columns;     /* extent of the taps */
-    int64_t tap_count;
-    int64_t item_images; /* > 1 only if band_rows is positions_h */
+    int64_t tap_count, depth;          /* depth: channels * taps */
+    int64_t extra_rows;                /* of the copy, beyond the positions */
+    int64_t item_images;               /* > 1 only if band_rows is positions_h */
     int64_t band_rows, bands;
-    int64_t copy_rows, phase_columns, row_stride, plane, copy_count; /* of one image: phase_columns * step_w a row */
-    int64_t block_channels;
+    int64_t copy_rows, copy_columns; /* of one image in one phase */
+    int64_t phase_count, plane;      /* elements of one phase, of all images of an item */
+    int64_t copy_count;
+    bool sliding;
     size_t offsets_bytes, copy_bytes, panel_bytes, tile_bytes, thread_bytes;
 } gather_layout;
-
-static void set_band(gather_layout *layout, const conv_problem *problem, int64_t band_rows)
-{
-    layout->band_rows = band_rows;
-    layout->copy_rows = (band_rows - 1) * problem->step_h + layout->tap_rows;
-    layout->plane = layout->copy_rows * layout->row_stride;
-    layout->copy_count = layout->plane * problem->channels;
-}
 
 static int64_t axis_least(const conv_axis *axis)
 {
@@ -43,35 +44,47 @@ static int64_t axis_extent(const conv_axis *axis)
     return cpu_max(axis->count - 1, 0) * (axis->step < 0 ? -axis->step : axis->step) + 1;
 }
 
+static void set_band(gather_layout *layout, const conv_problem *problem, int64_t band_rows)
+{
+    layout->band_rows = band_rows;
+    layout->copy_rows = band_rows + layout->extra_rows;
+    layout->plane = layout->item_images * layout->copy_rows * layout->copy_columns;
+    layout->copy_count = layout->plane * layout->phase_count * problem->channels;
+}
+
+/* Cuts images into bands until a copy fits the cache and there are items enough for all threads. */
+static void choose_bands(gather_layout *layout, const conv_problem *problem, int thread_count)
+{
+    layout->item_images =
+        cpu_min(problem->images, cpu_ceil_div(TILE_COLUMNS, problem->positions_h * problem->positions_w));
+    set_band(layout, problem, problem->positions_h);
+    int64_t wanted = cpu_ceil_div((int64_t)thread_count * ITEMS_PER_THREAD, problem->images * problem->groups);
+    int64_t least_rows = cpu_ceil_div(TILE_COLUMNS, problem->positions_w);
+    while (layout->item_images == 1 && layout->band_rows > 1 &&
+           (layout->copy_count * (int64_t)sizeof(float) > COPY_BYTES_MAX ||
+            (layout->band_rows > least_rows && cpu_ceil_div(problem->positions_h, layout->band_rows) < wanted)))
+        set_band(layout, problem, cpu_ceil_div(layout->band_rows, 2));
+    layout->bands = cpu_ceil_div(problem->positions_h, layout->band_rows);
+}
+
 static gather_layout layout_of(const conv_problem *problem, int thread_count)
 {
     gather_layout layout = {0};
     layout.tap_count = problem->tap_rows.count * problem->tap_columns.count;
+    layout.depth = problem->channels * layout.tap_count;
     layout.row_origin = axis_least(&problem->tap_rows);
     layout.column_origin = axis_least(&problem->tap_columns);
-    layout.tap_rows = axis_extent(&problem->tap_rows);
-    layout.tap_columns = axis_extent(&problem->tap_columns);
-    int64_t columns = (problem->positions_w - 1) * problem->step_w + layout.tap_columns;
-    layout.phase_columns = cpu_ceil_div(columns, problem->step_w);
-    layout.row_stride = layout.phase_columns * problem->step_w;
+    layout.phase_count = problem->step_h * problem->step_w;
+    layout.extra_rows = cpu_ceil_div(axis_extent(&problem->tap_rows), problem->step_h) - 1;
+    layout.copy_columns = problem->positions_w + cpu_ceil_div(axis_extent(&problem->tap_columns), problem->step_w) - 1;
+    choose_bands(&layout, problem, thread_count);
+    double waste = (double)(layout.copy_rows * layout.copy_columns) / (double)(layout.band_rows * problem->positions_w);
+    layout.sliding = (double)problem->out_channels * (waste - 1) < gather_cost_rows;
 
-    int64_t position_count = problem->positions_h * problem->positions_w;
-    set_band(&layout, problem, problem->positions_h);
-    layout.item_images = cpu_min(problem->images, cpu_ceil_div(TILE_COLUMNS, position_count));
-    int64_t wanted = cpu_ceil_div((int64_t)thread_count * ITEMS_PER_THREAD, problem->images * problem->groups);
-    int64_t least_rows = cpu_ceil_div(TILE_COLUMNS, problem->positions_w);
-    while (layout.item_images == 1 && layout.band_rows > 1 &&
-           (layout.copy_count * (int64_t)sizeof(float) > COPY_BYTES_MAX ||
-            (layout.band_rows > least_rows && cpu_ceil_div(problem->positions_h, layout.band_rows) < wanted)))
-        set_band(&layout, problem, cpu_ceil_div(layout.band_rows, 2));
-    layout.bands = cpu_ceil_div(problem->positions_h, layout.band_rows);
-    layout.block_channels = cpu_max(1, DEPTH_BLOCK / cpu_max(layout.tap_count, 1));
-
-    layout.offsets_bytes = cpu_align(sizeof(int64_t) * (size_t)layout.tap_count);
-    layout.copy_bytes = cpu_align(sizeof(float) * (size_t)(layout.item_images * layout.copy_count + VEC_LANES));
-    layout.panel_bytes = cpu_align(
-        sizeof(float) *
-        (size_t)(cpu_min(layout.block_channels, problem->channels) * layout.tap_count * TILE_COLUMNS + VEC_LANES));
+    layout.offsets_bytes = cpu_align(sizeof(int32_t) * (size_t)layout.depth);
+    layout.copy_bytes = cpu_align(sizeof(float) * (size_t)(layout.copy_count + TILE_COLUMNS));
+    int64_t panel_depth = layout.sliding ? 0 : cpu_min(PANEL_DEPTH, layout.depth);
+    layout.panel_bytes = cpu_align(sizeof(float) * (size_t)(panel_depth * TILE_COLUMNS + VEC_LANES));
     layout.tile_bytes = cpu_align(sizeof(float) * (size_t)(problem->out_channels * TILE_COLUMNS));
     layout.thread_bytes = layout.copy_bytes + layout.panel_bytes + layout.tile_bytes;
     return layout;
@@ -94,192 +107,218 @@ size_t conv_gather_scratch_bytes(const conv_problem *problem, int thread_count)
 typedef struct gather_item {
     const conv_problem *problem;
     const gather_layout *layout;
-    const int64_t *tap_offsets; /* into the copy */
+    const int32_t *offsets; /* (depth): of channel and tap, into the copy */
     int64_t first_image, images, group, first_row, rows;
     float *copy, *panel, *tile;
 } gather_item;
 
-/* Copies one source row, `row` counted from the top of the source, with its border. */
-static void copy_row(const gather_item *item, const float *plane, int64_t row, float *target)
+/* Copies one row of one column phase: element i is source column first + i step, or zero outside. */
+static void copy_row(float *target, int64_t count, const float *source, int64_t source_w, int64_t first, int64_t step)
+{
+    int64_t begin = first >= 0 ? 0 : cpu_min(cpu_ceil_div(-first, step), count);
+    int64_t end = first >= source_w ? begin : cpu_min(cpu_ceil_div(source_w - first, step), count);
+    end = cpu_max(begin, end);
+    memset(target, 0, sizeof(float) * (size_t)begin);
+    if (step == 1 && end > begin)
+        memcpy(target + begin, source + first + begin, sizeof(float) * (size_t)(end - begin));
+    else
+        for (int64_t i = begin; i < end; ++i)
+            target[i] = source[first + i * step];
+    memset(target + end, 0, sizeof(float) * (size_t)(count - end));
+}
+
+/* One channel of one image, all phases. */
+static void copy_channel(const gather_item *item, int64_t image, int64_t c)
 {
     const conv_problem *problem = item->problem;
     const gather_layout *layout = item->layout;
-    if (row < 0 || row >= problem->source_h) {
-        memset(target, 0, sizeof(float) * (size_t)layout->row_stride);
-        return;
-    }
-    const float *source = plane + row * problem->source_w;
-    int64_t step = problem->step_w;
-    for (int64_t phase = 0; phase < step; ++phase) {
-        float *part = target + phase * layout->phase_columns;
-        /* Element i of the part is source column origin + phase + i step. */
-        int64_t origin = layout->column_origin + phase;
-        int64_t begin = origin >= 0 ? 0 : cpu_min(cpu_ceil_div(-origin, step), layout->phase_columns);
-        int64_t end = origin >= problem->source_w ? begin : cpu_ceil_div(problem->source_w - origin, step);
-        end = cpu_max(begin, cpu_min(end, layout->phase_columns));
-        for (int64_t i = 0; i < begin; ++i)
-            part[i] = 0;
-        if (step == 1)
-            memcpy(part + begin, source + origin + begin, sizeof(float) * (size_t)(end - begin));
-        else
-            for (int64_t i = begin; i < end; ++i)
-                part[i] = source[origin + i * step];
-        for (int64_t i = end; i < layout->phase_columns; ++i)
-            part[i] = 0;
-    }
+    int64_t plane = ((item->first_image + image) * problem->groups + item->group) * problem->channels + c;
+    const float *source = problem->source + plane * problem->source_h * problem->source_w;
+    for (int64_t phase = 0; phase < layout->phase_count; ++phase)
+        for (int64_t i = 0; i < layout->copy_rows; ++i) {
+            float *target = item->copy + (c * layout->phase_count + phase) * layout->plane +
+                            (image * layout->copy_rows + i) * layout->copy_columns;
+            int64_t row = layout->row_origin + (item->first_row + i) * problem->step_h + phase / problem->step_w;
+            if (row < 0 || row >= problem->source_h)
+                memset(target, 0, sizeof(float) * (size_t)layout->copy_columns);
+            else
+                copy_row(target, layout->copy_columns, source + row * problem->source_w, problem->source_w,
+                         layout->column_origin + phase % problem->step_w, problem->step_w);
+        }
 }
 
 static void copy_source(const gather_item *item)
 {
-    const conv_problem *problem = item->problem;
-    const gather_layout *layout = item->layout;
-    int64_t rows = (item->rows - 1) * problem->step_h + layout->tap_rows;
-    int64_t first_row = item->first_row * problem->step_h + layout->row_origin;
     for (int64_t image = 0; image < item->images; ++image)
-        for (int64_t c = 0; c < problem->channels; ++c) {
-            int64_t plane = ((item->first_image + image) * problem->groups + item->group) * problem->channels + c;
-            float *target = item->copy + image * layout->copy_count + c * layout->plane;
-            for (int64_t row = 0; row < rows; ++row)
-                copy_row(item, problem->source + plane * problem->source_h * problem->source_w, first_row + row,
-                         target + row * layout->row_stride);
-        }
-    memset(item->copy + item->images * layout->copy_count, 0, sizeof(float) * VEC_LANES);
+        for (int64_t c = 0; c < item->problem->channels; ++c)
+            copy_channel(item, image, c);
+    memset(item->copy + item->layout->copy_count, 0, sizeof(float) * TILE_COLUMNS);
 }
 
 /* Consecutive positions of one output row, all in one panel. */
 typedef struct gather_run {
     int64_t image, row, column; /* of the item */
-    int64_t source;             /* offset into the copy under a tap of offset 0 */
     int64_t target, count;      /* columns of the panel */
 } gather_run;
 
+/* The true positions among elements [first, first + count) of the copy's planes (sliding), or the positions
+ * [first, first + count) themselves. */
 static int64_t make_runs(const gather_item *item, int64_t first, int64_t count, gather_run runs[TILE_COLUMNS])
 {
-    const conv_problem *problem = item->problem;
-    int64_t image_positions = item->rows * problem->positions_w;
+    const gather_layout *layout = item->layout;
+    int64_t row_length = layout->sliding ? layout->copy_columns : item->problem->positions_w;
+    int64_t image_rows = layout->sliding ? layout->copy_rows : item->rows;
+    int64_t row = first / row_length;
+    gather_run run = {.image = row / image_rows, .row = row % image_rows, .column = first % row_length};
     int64_t run_count = 0;
-    for (int64_t done = 0; done < count;) {
-        int64_t position = first + done;
-        gather_run run = {.image = position / image_positions,
-                          .row = position % image_positions / problem->positions_w,
-                          .column = position % problem->positions_w,
-                          .target = done};
-        run.count = cpu_min(problem->positions_w - run.column, count - done);
-        run.source =
-            run.image * item->layout->copy_count + run.row * problem->step_h * item->layout->row_stride + run.column;
-        done += run.count;
-        runs[run_count++] = run;
+    while (run.target < count) {
+        run.count = cpu_min(item->problem->positions_w - run.column, count - run.target);
+        if (run.count > 0 && run.row < item->rows)
+            runs[run_count++] = run;
+        run.target += row_length - run.column;
+        run.column = 0;
+        if (++run.row == image_rows) {
+            run.row = 0;
+            ++run.image;
+        }
     }
     return run_count;
 }
 
-/* Rows (channel, tap) of the panel for channels [c_begin, c_end). Whole vectors are copied: what is too much is
- * overwritten by the next run, or lies in columns that are never stored. */
-static void gather_panel(const gather_item *item, const gather_run *runs, int64_t run_count, int64_t c_begin,
-                         int64_t c_end, int64_t width)
+/* Where to copy whole vectors from and to, to fill one row of a panel. */
+typedef struct gather_move {
+    int32_t source, target;
+} gather_move;
+
+/* Rows [begin, end) of the depth of a panel. What a vector holds too much is overwritten by the next one, or lies in
+ * columns that are never stored. */
+static void gather_panel(const gather_item *item, const gather_run *runs, int64_t run_count, int64_t begin, int64_t end,
+                         int64_t width)
 {
-    int64_t tap_count = item->layout->tap_count;
-    float *row = item->panel;
-    for (int64_t c = c_begin; c < c_end; ++c)
-        for (int64_t t = 0; t < tap_count; ++t, row += width) {
-            const float *source = item->copy + c * item->layout->plane + item->tap_offsets[t];
-            for (int64_t r = 0; r < run_count; ++r)
-                for (int64_t i = 0; i < runs[r].count; i += VEC_LANES)
-                    vf_store(row + runs[r].target + i, vf_load(source + runs[r].source + i));
+    const gather_layout *layout = item->layout;
+    gather_move moves[TILE_COLUMNS];
+    int64_t move_count = 0;
+    for (int64_t r = 0; r < run_count; ++r)
+        for (int64_t i = 0; i < runs[r].count; i += VEC_LANES) {
+            int64_t row = runs[r].image * layout->copy_rows + runs[r].row;
+            moves[move_count++] = (gather_move){(int32_t)(row * layout->copy_columns + runs[r].column + i),
+                                                (int32_t)(runs[r].target + i)};
         }
+    const float *restrict copy = item->copy;
+    float *restrict target = item->panel;
+    for (int64_t l = begin; l < end; ++l, target += width) {
+        const float *source = copy + item->offsets[l];
+        for (int64_t m = 0; m < move_count; ++m)
+            vf_store(target + moves[m].target, vf_load(source + moves[m].source));
+    }
 }
 
-/* Where a position of the item lies in the plane of one output channel. */
-static int64_t out_offset(const gather_item *item, const gather_run *run)
+/* Adds bias, applies the activation and moves the true positions of a tile to the output. */
+static void finish_tile(const gather_item *item, const gather_run *runs, int64_t run_count, int64_t width)
 {
     const conv_problem *problem = item->problem;
-    int64_t row = problem->out_row + (item->first_row + run->row) * problem->out_row_step;
-    return row * problem->out_w + problem->out_column + run->column * problem->out_column_step;
-}
-
-static float *out_channel(const gather_item *item, int64_t image, int64_t channel)
-{
-    const conv_problem *problem = item->problem;
-    int64_t plane = ((item->first_image + image) * problem->groups + item->group) * problem->out_channels + channel;
-    return problem->out + plane * problem->out_h * problem->out_w;
-}
-
-/* Moves a finished tile whose positions are not consecutive in the output. */
-static void scatter_tile(const gather_item *item, const gather_run *runs, int64_t run_count, int64_t width)
-{
-    const conv_problem *problem = item->problem;
-    for (int64_t m = 0; m < problem->out_channels; ++m)
+    const gemm_epilogue *epilogue = &problem->epilogue;
+    for (int64_t m = 0; m < problem->out_channels; ++m) {
+        int64_t channel = item->group * problem->out_channels + m;
+        float bias = epilogue->bias ? epilogue->bias[channel] : 0;
         for (int64_t r = 0; r < run_count; ++r) {
+            int64_t image = item->first_image + runs[r].image;
+            int64_t plane = image * problem->groups * problem->out_channels + channel;
+            int64_t row = problem->out_row + (item->first_row + runs[r].row) * problem->out_row_step;
+            int64_t column = problem->out_column + runs[r].column * problem->out_column_step;
+            float *to = problem->out + (plane * problem->out_h + row) * problem->out_w + column;
             const float *from = item->tile + m * width + runs[r].target;
-            float *to = out_channel(item, runs[r].image, m) + out_offset(item, &runs[r]);
-            if (problem->out_column_step == 1)
-                memcpy(to, from, sizeof(float) * (size_t)runs[r].count);
-            else
-                for (int64_t i = 0; i < runs[r].count; ++i)
-                    to[i * problem->out_column_step] = from[i];
+            for (int64_t i = 0; i < runs[r].count; i += VEC_LANES) {
+                int64_t count = cpu_min(VEC_LANES, runs[r].count - i);
+                vf value = vf_load_partial(from + i, count) + bias;
+                value = vf_activate(epilogue->activation, epilogue->slope, value);
+                if (problem->out_column_step == 1) {
+                    vf_store_partial(to + i, value, count);
+                    continue;
+                }
+                for (int64_t lane = 0; lane < count; ++lane)
+                    to[(i + lane) * problem->out_column_step] = value[lane];
+            }
         }
+    }
 }
 
-static void multiply_panel(const gather_item *item, int64_t c_begin, int64_t c_end, int64_t vectors,
-                           const gemm_target *base)
+/* Adds (first: puts) the product over [begin, end) of the depth to the tile: all output channels of the group. */
+static void multiply(const gather_item *item, const float *sliding_b, int64_t begin, int64_t end, int64_t vectors)
 {
+    static const gemm_epilogue plain = {.alpha = 1};
     const conv_problem *problem = item->problem;
-    int64_t depth = (c_end - c_begin) * item->layout->tap_count;
-    int64_t row_stride = problem->channels * item->layout->tap_count;
+    int64_t row_stride = item->layout->depth;
+    int64_t width = vectors * VEC_LANES;
     int64_t tile_rows = gemm_tile_rows(vectors);
-    int64_t first_channel = item->group * problem->out_channels;
-    gemm_target target = *base;
-    target.first = c_begin == 0;
-    target.last = c_end == problem->channels;
     for (int64_t m = 0; m < problem->out_channels; m += tile_rows) {
-        gemm_operand_a a = {problem->weights + (first_channel + m) * row_stride + c_begin * item->layout->tap_count,
-                            row_stride, 1};
-        target.row = first_channel + m;
-        target.c = base->c + m * base->row_stride;
-        gemm_tile_run(cpu_min(tile_rows, problem->out_channels - m), vectors, depth, a, item->panel,
-                      vectors * VEC_LANES, &target);
+        int64_t rows = cpu_min(tile_rows, problem->out_channels - m);
+        int64_t channel = item->group * problem->out_channels + m;
+        gemm_operand_a a = {problem->weights + channel * row_stride + begin, row_stride, 1};
+        gemm_target target = {.c = item->tile + m * width,
+                              .row_stride = width,
+                              .columns = width,
+                              .first = begin == 0,
+                              .epilogue = &plain};
+        if (sliding_b)
+            gemm_tile_run_at(rows, vectors, end - begin, a, sliding_b, item->offsets, &target);
+        else
+            gemm_tile_run(rows, vectors, end - begin, a, item->panel, width, &target);
     }
 }
 
 static void run_panel(const gather_item *item, int64_t first, int64_t count)
 {
-    const conv_problem *problem = item->problem;
     gather_run runs[TILE_COLUMNS];
     int64_t run_count = make_runs(item, first, count, runs);
     int64_t vectors = cpu_ceil_div(count, VEC_LANES);
-    bool direct = problem->out_row_step == 1 && problem->out_column_step == 1 &&
-                  problem->out_w == problem->positions_w && runs[0].image == runs[run_count - 1].image;
-    gemm_target target = {
-        .c = item->tile, .row_stride = vectors * VEC_LANES, .columns = count, .epilogue = &problem->epilogue};
-    if (direct) {
-        target.c = out_channel(item, runs[0].image, 0) + out_offset(item, &runs[0]);
-        target.row_stride = problem->out_h * problem->out_w;
+    int64_t depth = item->layout->depth;
+    if (item->layout->sliding) {
+        multiply(item, item->copy + first, 0, depth, vectors);
+    } else {
+        int64_t begin = 0;
+        do { /* once even for depth 0: the output still gets its bias */
+            int64_t end = cpu_min(begin + PANEL_DEPTH, depth);
+            gather_panel(item, runs, run_count, begin, end, vectors * VEC_LANES);
+            multiply(item, NULL, begin, end, vectors);
+            begin = end;
+        } while (begin < depth);
     }
-    int64_t c = 0;
-    do { /* once even without channels: the output still gets its epilogue */
-        int64_t c_end = cpu_min(c + item->layout->block_channels, problem->channels);
-        gather_panel(item, runs, run_count, c, c_end, vectors * VEC_LANES);
-        multiply_panel(item, c, c_end, vectors, &target);
-        c = c_end;
-    } while (c < problem->channels);
-    if (!direct)
-        scatter_tile(item, runs, run_count, vectors * VEC_LANES);
+    finish_tile(item, runs, run_count, vectors * VEC_LANES);
 }
 
 static void run_item(gather_item *item, int64_t index)
 {
     const conv_problem *problem = item->problem;
     const gather_layout *layout = item->layout;
-    int64_t band = index % layout->bands;
     item->group = index / layout->bands % problem->groups;
     item->first_image = index / layout->bands / problem->groups * layout->item_images;
     item->images = cpu_min(layout->item_images, problem->images - item->first_image);
-    item->first_row = band * layout->band_rows;
+    item->first_row = index % layout->bands * layout->band_rows;
     item->rows = cpu_min(layout->band_rows, problem->positions_h - item->first_row);
     copy_source(item);
-    int64_t position_count = item->images * item->rows * problem->positions_w;
-    for (int64_t first = 0; first < position_count; first += TILE_COLUMNS)
-        run_panel(item, first, cpu_min(TILE_COLUMNS, position_count - first));
+    int64_t count = item->images * item->rows * problem->positions_w;
+    if (layout->sliding)
+        count = ((item->images - 1) * layout->copy_rows + item->rows - 1) * layout->copy_columns + problem->positions_w;
+    /* Panels of equal width, rather than wide ones and a narrow rest. */
+    int64_t vectors = cpu_ceil_div(count, VEC_LANES);
+    int64_t step = cpu_ceil_div(vectors, cpu_ceil_div(vectors, TILE_VECTORS)) * VEC_LANES;
+    for (int64_t first = 0; first < count; first += step)
+        run_panel(item, first, cpu_min(step, count - first));
+}
+
+static void fill_offsets(const conv_problem *problem, const gather_layout *layout, int32_t *offsets)
+{
+    for (int64_t l = 0; l < layout->depth; ++l) {
+        int64_t c = l / layout->tap_count;
+        int64_t r = l % layout->tap_count / problem->tap_columns.count;
+        int64_t s = l % problem->tap_columns.count;
+        int64_t row = problem->tap_rows.first + r * problem->tap_rows.step - layout->row_origin;
+        int64_t column = problem->tap_columns.first + s * problem->tap_columns.step - layout->column_origin;
+        int64_t phase = row % problem->step_h * problem->step_w + column % problem->step_w;
+        offsets[l] = (int32_t)((c * layout->phase_count + phase) * layout->plane +
+                               row / problem->step_h * layout->copy_columns + column / problem->step_w);
+    }
 }
 
 void conv_gather_run(const conv_problem *problem, int thread_count, char *scratch)
@@ -287,25 +326,16 @@ void conv_gather_run(const conv_problem *problem, int thread_count, char *scratc
     if (is_empty(problem))
         return;
     const gather_layout layout = layout_of(problem, thread_count);
-    int64_t *tap_offsets = (int64_t *)scratch;
-    for (int64_t t = 0; t < layout.tap_count; ++t) {
-        int64_t r = t / problem->tap_columns.count;
-        int64_t s = t % problem->tap_columns.count;
-        int64_t row = problem->tap_rows.first + r * problem->tap_rows.step - layout.row_origin;
-        int64_t column = problem->tap_columns.first + s * problem->tap_columns.step - layout.column_origin;
-        tap_offsets[t] =
-            row * layout.row_stride + column % problem->step_w * layout.phase_columns + column / problem->step_w;
-    }
+    fill_offsets(problem, &layout, (int32_t *)scratch);
     int64_t item_count = cpu_ceil_div(problem->images, layout.item_images) * problem->groups * layout.bands;
     double products = (double)(problem->images * problem->groups * problem->out_channels) *
-                      (double)(problem->positions_h * problem->positions_w) *
-                      (double)(problem->channels * layout.tap_count);
+                      (double)(problem->positions_h * problem->positions_w) * (double)layout.depth;
 #pragma omp parallel for schedule(static) num_threads(thread_count) if (products >= parallel_min_products)
     for (int64_t index = 0; index < item_count; ++index) {
         char *memory = scratch + layout.offsets_bytes + (size_t)cpu_thread_index() * layout.thread_bytes;
         gather_item item = {.problem = problem,
                             .layout = &layout,
-                            .tap_offsets = tap_offsets,
+                            .offsets = (const int32_t *)scratch,
                             .copy = (float *)memory,
                             .panel = (float *)(memory + layout.copy_bytes),
                             .tile = (float *)(memory + layout.copy_bytes + layout.panel_bytes)};

@@ -7,8 +7,14 @@
 
 #include "vec_math.h"
 
-typedef void tile_function(int64_t depth, gemm_operand_a a, const float *b, int64_t b_row_stride,
-                           const gemm_target *target);
+/* Row l of B is at data + l * row_stride, or, in the functions that are so called, at data + offsets[l]. */
+typedef struct operand_b {
+    const float *data;
+    int64_t row_stride;
+    const int32_t *offsets;
+} operand_b;
+
+typedef void tile_function(int64_t depth, gemm_operand_a a, operand_b b, const gemm_target *target);
 
 /* Everything but the plain overwriting store. tile: rows of vectors * VEC_LANES sums. */
 static void finish_tile(int64_t rows, int64_t vectors, const float *tile, const gemm_target *target)
@@ -43,19 +49,20 @@ CPU_INLINE bool is_plain(const gemm_target *target)
            (!target->last || (!epilogue->bias && epilogue->activation == AUXO_ACTIVATION_IDENTITY));
 }
 
-CPU_INLINE void tile_body(const int rows, const int vectors, int64_t depth, gemm_operand_a a, const float *b,
-                          int64_t b_row_stride, const gemm_target *target)
+CPU_INLINE void tile_body(const int rows, const int vectors, const bool by_offsets, int64_t depth, gemm_operand_a a,
+                          operand_b b, const gemm_target *target)
 {
     vf sum[TILE_ROWS_MAX * TILE_VECTORS];
 #pragma GCC unroll 48
     for (int i = 0; i < rows * vectors; ++i)
         sum[i] = vf_set1(0);
     const float *a_step = a.data;
+    const float *b_step = b.data;
     for (int64_t l = 0; l < depth; ++l) {
         vf b_row[TILE_VECTORS];
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; ++v)
-            b_row[v] = vf_load(b + v * VEC_LANES);
+            b_row[v] = vf_load((by_offsets ? b.data + b.offsets[l] : b_step) + v * VEC_LANES);
 #pragma GCC unroll 12
         for (int i = 0; i < rows; ++i) {
             vf element = vf_set1(a_step[i * a.row_stride]);
@@ -64,7 +71,7 @@ CPU_INLINE void tile_body(const int rows, const int vectors, int64_t depth, gemm
                 sum[i * vectors + v] += element * b_row[v];
         }
         a_step += a.depth_stride;
-        b += b_row_stride;
+        b_step += b.row_stride;
     }
     if (!is_plain(target)) {
         float tile[TILE_ROWS_MAX * TILE_COLUMNS];
@@ -86,12 +93,15 @@ CPU_INLINE void tile_body(const int rows, const int vectors, int64_t depth, gemm
 }
 
 #define TILE_FUNCTION(rows, vectors)                                                                                   \
-    static void tile_##rows##x##vectors(int64_t depth, gemm_operand_a a, const float *b, int64_t b_row_stride,         \
-                                        const gemm_target *target)                                                     \
+    static void tile_##rows##x##vectors(int64_t depth, gemm_operand_a a, operand_b b, const gemm_target *target)       \
     {                                                                                                                  \
-        tile_body(rows, vectors, depth, a, b, b_row_stride, target);                                                   \
+        tile_body(rows, vectors, false, depth, a, b, target);                                                          \
+    }                                                                                                                  \
+    static void tile_at_##rows##x##vectors(int64_t depth, gemm_operand_a a, operand_b b, const gemm_target *target)    \
+    {                                                                                                                  \
+        tile_body(rows, vectors, true, depth, a, b, target);                                                           \
     }
-#define TILE_NAME(rows, vectors) tile_##rows##x##vectors,
+#define TILE_NAME(rows, vectors) {tile_##rows##x##vectors, tile_at_##rows##x##vectors},
 
 #define TILE_UP_TO_6(X, vectors) X(1, vectors) X(2, vectors) X(3, vectors) X(4, vectors) X(5, vectors) X(6, vectors)
 #define TILE_UP_TO_8(X, vectors) TILE_UP_TO_6(X, vectors) X(7, vectors) X(8, vectors)
@@ -106,7 +116,7 @@ TILE_UP_TO_6(TILE_FUNCTION, 4)
 TILE_UP_TO_6(TILE_FUNCTION, 2)
 #endif
 
-static tile_function *const tiles[TILE_VECTORS][TILE_ROWS_MAX] = {
+static tile_function *const tiles[TILE_VECTORS][TILE_ROWS_MAX][2] = {
     {TILE_UP_TO_12(TILE_NAME, 1)},
 #if defined(__AVX512F__) || defined(__aarch64__)
     {TILE_UP_TO_12(TILE_NAME, 2)},
@@ -120,5 +130,11 @@ static tile_function *const tiles[TILE_VECTORS][TILE_ROWS_MAX] = {
 void gemm_tile_run(int64_t rows, int64_t vectors, int64_t depth, gemm_operand_a a, const float *b, int64_t b_row_stride,
                    const gemm_target *target)
 {
-    tiles[vectors - 1][rows - 1](depth, a, b, b_row_stride, target);
+    tiles[vectors - 1][rows - 1][0](depth, a, (operand_b){b, b_row_stride, NULL}, target);
+}
+
+void gemm_tile_run_at(int64_t rows, int64_t vectors, int64_t depth, gemm_operand_a a, const float *b,
+                      const int32_t *b_offsets, const gemm_target *target)
+{
+    tiles[vectors - 1][rows - 1][1](depth, a, (operand_b){b, 0, b_offsets}, target);
 }

@@ -49,8 +49,12 @@ CPU_INLINE int64_t gemm_tile_rows(int64_t vectors)
 }
 
 #define gemm_tile_run CPU_NAME(cpu_gemm_tile_run)
+#define gemm_tile_run_at CPU_NAME(cpu_gemm_tile_run_at)
 /* One tile. B has b_row_stride elements from row to row, at least vectors * VEC_LANES of which can be read. */
 void gemm_tile_run(int64_t rows, int64_t vectors, int64_t depth, gemm_operand_a a, const float *b, int64_t b_row_stride,
                    const gemm_target *target);
+/* The same with row l of B at b + b_offsets[l]. */
+void gemm_tile_run_at(int64_t rows, int64_t vectors, int64_t depth, gemm_operand_a a, const float *b,
+                      const int32_t *b_offsets, const gemm_target *target);
 
 #endif
