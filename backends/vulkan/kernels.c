@@ -28,6 +28,10 @@ static const auxo_kernel gemm[] = {
     TUNED("direct", vk_supports_gemm, gemm_direct, vk_gemm_direct_tunables),
 };
 
+static const auxo_kernel theta_eval[] = {
+    KERNEL("prefix", vk_supports_theta_prefix, theta_prefix),
+    KERNEL("direct", vk_fits_bindings, theta_direct),
+};
 #define CONV2D(op)                                                                                                     \
     static const auxo_kernel op[] = {                                                                                  \
         TUNED("tiled", vk_fits_bindings, op##_tiled, vk_conv2d_tiled_tunables),                                        \
@@ -42,6 +46,10 @@ const auxo_kernel_list vk_kernels[AUXO_OP_COUNT] = {
     [AUXO_OP_CONV2D_FORWARD] = LIST(conv2d_forward),
     [AUXO_OP_CONV2D_BACKWARD_DATA] = LIST(conv2d_backward_data),
     [AUXO_OP_CONV2D_BACKWARD_WEIGHTS] = LIST(conv2d_backward_weights),
+    [AUXO_OP_MLP_FORWARD] = ONE("sample_lanes", vk_fits_bindings, mlp_forward),
+    [AUXO_OP_MLP_GRADIENT] = ONE("sample_lanes", vk_fits_bindings, mlp_gradient),
+    [AUXO_OP_MLP_HVP] = ONE("sample_lanes", vk_fits_bindings, mlp_hvp),
+    [AUXO_OP_THETA_EVAL] = LIST(theta_eval),
     [AUXO_OP_FILL] = ONE("words", NULL, fill),
     [AUXO_OP_COPY] = ONE("strided", NULL, copy),
     [AUXO_OP_ADD] = ONE("flat", NULL, add),

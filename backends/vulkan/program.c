@@ -104,24 +104,41 @@ vk_step *vk_program_add(vk_program *program, vk_shader shader, uint32_t group_si
     return step;
 }
 
-vk_span vk_program_scratch(vk_program *program, uint64_t element_count, uint32_t element_bytes)
+static vk_buffer *take_buffer(vk_program *program, uint64_t size_bytes, vk_buffer_use use)
 {
-    vk_span span = {.element_bytes = element_bytes};
     if (!program || program->status != AUXO_OK)
-        return span;
+        return NULL;
     vk_scratch *scratch = calloc(1, sizeof *scratch);
     if (!scratch) {
         vk_program_fail(program, AUXO_OUT_OF_MEMORY, "no host memory to prepare an op");
-        return span;
+        return NULL;
     }
     scratch->next = program->scratch;
     program->scratch = scratch;
-    span.size_bytes = element_count * element_bytes;
-    program->status = vk_buffer_create_for(program->device, span.size_bytes ? span.size_bytes : 16, VK_BUFFER_DEVICE,
-                                           &scratch->buffer, program->error);
-    if (program->status == AUXO_OK) {
-        span.buffer = scratch->buffer->handle;
-        span.buffer_bytes = scratch->buffer->size_bytes;
+    program->status =
+        vk_buffer_create_for(program->device, size_bytes ? size_bytes : 16, use, &scratch->buffer, program->error);
+    return scratch->buffer;
+}
+
+vk_span vk_program_scratch(vk_program *program, uint64_t element_count, uint32_t element_bytes)
+{
+    vk_span span = {.element_bytes = element_bytes, .size_bytes = element_count * element_bytes};
+    const vk_buffer *buffer = take_buffer(program, span.size_bytes, VK_BUFFER_DEVICE);
+    if (buffer) {
+        span.buffer = buffer->handle;
+        span.buffer_bytes = buffer->size_bytes;
+    }
+    return span;
+}
+
+vk_span vk_program_constants(vk_program *program, const void *data, uint64_t size_bytes)
+{
+    vk_span span = {.element_bytes = 4, .size_bytes = size_bytes};
+    const vk_buffer *buffer = take_buffer(program, size_bytes, VK_BUFFER_UPLOAD);
+    if (buffer) {
+        memcpy(buffer->allocation.mapped, data, size_bytes);
+        span.buffer = buffer->handle;
+        span.buffer_bytes = buffer->size_bytes;
     }
     return span;
 }

@@ -94,4 +94,12 @@ VK_PREPARE(pool2d_backward);
 VK_PREPARE(batch_norm_forward);
 VK_PREPARE(batch_norm_backward);
 
+/* op_mlp.c */
+VK_PREPARE(mlp_forward);
+VK_PREPARE(mlp_gradient);
+VK_PREPARE(mlp_hvp);
+VK_PREPARE(theta_prefix);
+VK_PREPARE(theta_direct);
+bool vk_supports_theta_prefix(void *device, const auxo_op *op);
+
 #endif

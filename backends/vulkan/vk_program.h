@@ -64,6 +64,8 @@ vk_step *vk_program_add(vk_program *program, vk_shader shader, uint32_t group_si
                         uint32_t constant_count);
 /* Device memory that lives as long as the program; contents undefined. Errors are sticky. */
 vk_span vk_program_scratch(vk_program *program, uint64_t element_count, uint32_t element_bytes);
+/* Read-only memory with the given contents, written now; lives as long as the program. */
+vk_span vk_program_constants(vk_program *program, const void *data, uint64_t size_bytes);
 
 vk_span vk_span_of(const auxo_tensor *tensor); /* from its lowest to its highest element */
 vk_span vk_span_part(vk_span span, uint64_t first_element, uint64_t element_count);
