@@ -1,0 +1,271 @@
+// tests/tuning_test.cpp: tuning files: reading, what is reported by line and ignored, the order of lookup, writing.
+#include "auxo/tune.h"
+#include "support/plan_bench.hpp"
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <unistd.h>
+
+using namespace auxo_test;
+using Catch::Matchers::Contains;
+
+namespace
+{
+
+const auxo_tunable tile_tunables[] = {{"tile", 8, 3, {8, 16, 32}}, {"unroll", 1, 2, {1, 4}}};
+std::vector<int32_t> prepared_with;
+
+auxo_status prepare_and_note(void *, const auxo_op *, const int32_t *parameters, void **, auxo_error *)
+{
+    prepared_with = {parameters[0], parameters[1]};
+    return AUXO_OK;
+}
+
+// A device whose sum has the variants "plain" (the default) and "tiled" with two parameters.
+struct TunedBench : PlanBench {
+    std::filesystem::path folder;
+
+    TunedBench()
+    {
+        char name[] = "auxo-tuning-XXXXXX";
+        REQUIRE(mkdtemp(name) != nullptr);
+        folder = name;
+        std::filesystem::create_directory(folder / "extra");
+        cache_dir = folder.string();
+        auxo_kernel tiled = fake.variants[AUXO_OP_ADD][0];
+        tiled.variant = "tiled";
+        tiled.tunables = tile_tunables;
+        tiled.tunable_count = 2;
+        tiled.prepare = prepare_and_note;
+        tiled.release = nullptr;
+        fake.variants[AUXO_OP_ADD].push_back(tiled);
+        fake.refresh();
+        prepared_with.clear();
+    }
+    ~TunedBench()
+    {
+        std::filesystem::remove_all(folder);
+    }
+    void write_user(const std::string &text)
+    {
+        std::ofstream(folder / "user.tune") << text;
+    }
+    void write_extra(const std::string &text)
+    {
+        std::ofstream(folder / "extra" / "a.tune") << text;
+        tuning_dir = (folder / "extra").string();
+    }
+    // Variant and reason of a sum over `count` elements.
+    std::string choice(int64_t count = 1000)
+    {
+        if (!runtime)
+            start();
+        new_plan();
+        auxo_tensor a = buffer_1d(count);
+        REQUIRE(add(add_op(a, a, a)) == AUXO_OK);
+        REQUIRE(compile() == AUXO_OK);
+        auxo_plan_op_info info = auxo_plan_op_info_at(plan, 0);
+        std::string text = std::string(info.variant) + ": " + info.reason;
+        for (int32_t value : prepared_with)
+            text += " " + std::to_string(value);
+        return text;
+    }
+};
+
+auxo_op gemm(int64_t m, int64_t n, int64_t k, bool trans_a, bool trans_b)
+{
+    auxo_op op = make(AUXO_OP_GEMM);
+    op.tensors[AUXO_GEMM_A] = auxo_tensor_2d(nullptr, 0, AUXO_DTYPE_F32, trans_a ? k : m, trans_a ? m : k);
+    op.tensors[AUXO_GEMM_B] = auxo_tensor_2d(nullptr, 0, AUXO_DTYPE_F32, trans_b ? n : k, trans_b ? k : n);
+    op.tensors[AUXO_GEMM_C] = auxo_tensor_2d(nullptr, 0, AUXO_DTYPE_F32, m, n);
+    op.params.gemm.trans_a = trans_a;
+    op.params.gemm.trans_b = trans_b;
+    return op;
+}
+
+std::string shape_class(const auxo_op &op, bool exact)
+{
+    char text[96];
+    auxo_tuning_shape_class(&op, exact, text, sizeof text);
+    return text;
+}
+
+} // namespace
+
+TEST_CASE("shape classes round dims up and keep what changes the kernel")
+{
+    CHECK(shape_class(gemm(1000, 5, 1, false, true), false) == "m1024n8k1:nt");
+    CHECK(shape_class(gemm(1000, 5, 1, true, false), true) == "=m1000n5k1:tn");
+    CHECK(shape_class(gemm(0, 1025, 0, false, false), false) == "m0n2048k0:nn");
+    auxo_op conv = make(AUXO_OP_CONV2D_BACKWARD_DATA);
+    int64_t x[] = {100, 3, 28, 28}, w[] = {6, 3, 5, 5};
+    conv.tensors[AUXO_CONV2D_BD_DX] = auxo_tensor_make(nullptr, 0, AUXO_DTYPE_F32, 4, x);
+    conv.tensors[AUXO_CONV2D_BD_W] = auxo_tensor_make(nullptr, 0, AUXO_DTYPE_F32, 4, w);
+    conv.params.conv2d.stride_h = conv.params.conv2d.stride_w = 2;
+    conv.params.conv2d.dilation_h = conv.params.conv2d.dilation_w = conv.params.conv2d.groups = 1;
+    CHECK(shape_class(conv, false) == "n128c4h32w32k8:r5s5u2v2");
+    CHECK(shape_class(conv, true) == "=n100c3h28w28k6:r5s5u2v2");
+    char small[8];
+    auxo_op large = gemm(1000, 1000, 1000, false, false);
+    auxo_tuning_shape_class(&large, false, small, sizeof small);
+    CHECK(std::string(small).size() < sizeof small);
+}
+
+TEST_CASE("lookup goes from device to vendor to default, and from exact to rounded to any")
+{
+    TunedBench bench;
+    SECTION("nothing is said")
+    {
+        CHECK(bench.choice() == "plain: default");
+    }
+    SECTION("default section")
+    {
+        bench.write_user("default\nadd any variant=tiled\n");
+        CHECK(bench.choice() == "tiled: tuned default 8 1");
+    }
+    SECTION("vendor over default")
+    {
+        bench.write_user("default\nadd a1024 variant=tiled\nvendor \"fakes inc.\"\nadd any variant=tiled tile=16\n");
+        CHECK(bench.choice() == "tiled: tuned for this vendor 16 1");
+    }
+    SECTION("device over vendor")
+    {
+        bench.write_user("vendor \"Fakes Inc.\"\nadd =a1000 variant=tiled\n"
+                         "device \"Fake*\"\nadd any variant=tiled tile=32 unroll=4\n");
+        CHECK(bench.choice() == "tiled: tuned for this device 32 4");
+    }
+    SECTION("closest class")
+    {
+        bench.write_user("default\nadd any variant=tiled tile=8\nadd =a1000 variant=tiled tile=32\n"
+                         "add a1024 variant=tiled tile=16\n");
+        CHECK(bench.choice(1000) == "tiled: tuned default 32 1");
+        CHECK(bench.choice(1001) == "tiled: tuned default 16 1");
+        CHECK(bench.choice(2000) == "tiled: tuned default 8 1");
+    }
+    SECTION("the user's file over the extra folder")
+    {
+        bench.write_extra("default\nadd =a1000 variant=tiled tile=32\n");
+        CHECK(bench.choice() == "tiled: tuned default 32 1");
+        bench.write_user("default\nadd any variant=tiled tile=16\n");
+        auxo_tuning_reload(bench.device);
+        CHECK(bench.choice() == "tiled: tuned default 16 1");
+    }
+    SECTION("another backend, device or vendor says nothing here")
+    {
+        bench.write_user("backend other\ndefault\nadd any variant=tiled\nbackend fake\ndevice \"Else\"\n"
+                         "add any variant=tiled\nvendor \"Else\"\nadd any variant=tiled\n");
+        CHECK(bench.choice() == "plain: default");
+        CHECK(bench.log.empty());
+    }
+    SECTION("a tuned variant that cannot do the op is passed over, with the reason")
+    {
+        bench.fake.variants[AUXO_OP_ADD][1].supports = [](void *, const auxo_op *) { return false; };
+        bench.write_user("default\nadd any variant=tiled\n");
+        CHECK(bench.choice() == "plain: default; tuned variant cannot do this op: tiled");
+    }
+}
+
+TEST_CASE("a line that cannot be used is named by file and line, ignored, and the default is used")
+{
+    struct Bad {
+        const char *line, *expected;
+    };
+    const Bad bad[] = {
+        {"add any variant=tiled tile=9", "tile=9 is not one of the values"},
+        {"add any variant=tiled speed=9", "no parameter 'speed'"},
+        {"add any variant=fast", "no variant 'fast'"},
+        {"adds any variant=tiled", "adds"},
+        {"add any tile=8", "no variant="},
+        {"add any variant=tiled tile", "name=value"},
+        {"add any variant=tiled tile=", "name=value"},
+        {"add any variant=tiled tile=8x", "not an integer"},
+        {"add any variant=tiled tile=99999999999", "not an integer"},
+        {"add variant=tiled", "shape class"},
+        {"add", "shape class"},
+        {"add any variant=t\"x", "illegal characters"},
+        {"device Fake One", "quotes"},
+        {"device \"Fake One", "quotes"},
+        {"device \"\"", "quotes"},
+        {"vendor \"Fakes Inc.\" x", "after the section's name"},
+        {"default x", "after the section's name"},
+        {"backend", "one name"},
+        {"backend a b", "one name"},
+    };
+    for (const Bad &one : bad) {
+        INFO(one.line);
+        TunedBench bench;
+        bench.write_user(std::string("# comment\n\ndefault # more\n") + one.line + "\n");
+        CHECK(bench.choice() == "plain: default");
+        REQUIRE(bench.log.size() == 1);
+        CHECK_THAT(bench.log[0], Contains("user.tune:4: ") && Contains(one.expected) && Contains("ignored"));
+    }
+    TunedBench bench;
+    bench.write_user("add any variant=tiled\n\x01\xff\n" + std::string(5000, 'x') + " any variant=tiled\r\n");
+    CHECK(bench.choice() == "plain: default");
+    CHECK(bench.log.size() == 3);
+}
+
+TEST_CASE("entries after a broken section line belong to no section")
+{
+    TunedBench bench;
+    bench.write_user("default\ndevice Broken\nadd any variant=tiled\n");
+    CHECK(bench.choice() == "plain: default");
+    CHECK(bench.log.size() == 2);
+}
+
+TEST_CASE("what is set is written, read back and found again")
+{
+    TunedBench bench;
+    bench.start();
+    auxo_tensor a = bench.buffer_1d(1000);
+    auxo_op op = add_op(a, a, a);
+    char path[512];
+    REQUIRE(auxo_tuning_user_path(bench.runtime, path, sizeof path, nullptr) == AUXO_OK);
+    auxo_tuning *tuning = nullptr;
+    auxo_error error = {};
+    REQUIRE(auxo_tuning_load(path, nullptr, nullptr, &tuning, &error) == AUXO_OK); // there is none yet
+    CHECK(auxo_tuning_count(tuning) == 0);
+    auxo_tuning_entry entry = {}, found = {};
+    CHECK(auxo_tuning_lookup(bench.device, &op, &found, &error) == AUXO_NOT_FOUND);
+    int32_t parameters[] = {16, 4};
+    CHECK(auxo_tuning_entry_make(bench.device, &op, "none", parameters, nullptr, &entry, &error) == AUXO_NOT_FOUND);
+    REQUIRE(auxo_tuning_entry_make(bench.device, &op, "tiled", parameters, nullptr, &entry, &error) == AUXO_OK);
+    REQUIRE(auxo_tuning_set(tuning, &entry, &error) == AUXO_OK);
+    REQUIRE(auxo_tuning_set(tuning, &entry, &error) == AUXO_OK);
+    CHECK(auxo_tuning_count(tuning) == 1);
+    REQUIRE(auxo_tuning_entry_make(bench.device, &op, "plain", nullptr, "any", &entry, &error) == AUXO_OK);
+    REQUIRE(auxo_tuning_set(tuning, &entry, &error) == AUXO_OK);
+    std::strcpy(entry.variant, "two words");
+    CHECK(auxo_tuning_set(tuning, &entry, &error) == AUXO_INVALID_ARGUMENT);
+    REQUIRE(auxo_tuning_save(tuning, path, &error) == AUXO_OK);
+    auxo_tuning_destroy(tuning);
+
+    std::ifstream stream(path);
+    std::stringstream text;
+    text << stream.rdbuf();
+    CHECK_THAT(text.str(), Contains("backend fake\n\ndevice \"Fake One\"\n"
+                                    "add a1024 variant=tiled tile=16 unroll=4\nadd any variant=plain\n"));
+    CHECK(std::distance(std::filesystem::directory_iterator(bench.folder), {}) == 2); // no temporary file is left
+    auxo_tuning_reload(bench.device);
+    REQUIRE(auxo_tuning_lookup(bench.device, &op, &found, &error) == AUXO_OK);
+    CHECK(std::string(found.variant) == "tiled");
+    CHECK(found.parameters[0].value == 16);
+    CHECK(bench.choice(1000) == "tiled: tuned for this device 16 4");
+    CHECK(bench.log.empty());
+}
+
+TEST_CASE("a file that cannot be written is told and the old one stays")
+{
+    TunedBench bench;
+    bench.write_user("default\nadd any variant=tiled\n");
+    auxo_tuning *tuning = nullptr;
+    auxo_error error = {};
+    REQUIRE(auxo_tuning_create(&tuning, &error) == AUXO_OK);
+    CHECK(auxo_tuning_save(tuning, (bench.folder / "no" / "such" / "x.tune").c_str(), &error) == AUXO_IO);
+    CHECK_THAT(error.message, Contains("x.tune"));
+    CHECK(auxo_tuning_save(tuning, (bench.folder / "extra").c_str(), &error) == AUXO_IO); // a folder
+    auxo_tuning_destroy(tuning);
+    CHECK(bench.choice() == "tiled: tuned default 8 1");
+}
