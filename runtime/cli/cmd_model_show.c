@@ -47,7 +47,7 @@ static auxo_status open_model(const cli_context *context, auxo_device *device, a
     const char *name = cli_operand(context->arguments, 0);
     if (cli_model_is_file(name))
         return auxo_model_load(device, name, model, error);
-    int64_t dims[3];
+    int64_t dims[3] = {0};
     auxo_model_desc desc;
     auxo_model_desc_init(&desc);
     auxo_status status = parse_input(cli_text(context->arguments, "input"), dims, error);

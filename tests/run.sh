@@ -1,0 +1,53 @@
+#!/bin/sh
+# tests/run.sh: builds everything with warnings as errors and runs all checks: format, static analysis, sanitizers, OpenCL
+# kernels under oclgrind, and the whole test suite on cpu, opencl and vulkan (validation layer with synchronisation
+# validation on). On a Debian 12 machine it first installs what is missing. The last lines are ctest's summary.
+set -eu
+root=$(cd "$(dirname "$0")/.." && pwd)
+. "$root/tests/support/setup.sh"
+
+# shellcheck disable=SC2086
+install_packages $build_packages catch2 clang-format clang-tidy oclgrind vulkan-validationlayers git
+
+step "Format"
+cd "$root"
+find runtime backends datasets include tests bench -name '*.[ch]' -o -name '*.cpp' -o -name '*.hpp' |
+    xargs clang-format --dry-run -Werror
+echo "formatted"
+
+step "Build (release, warnings are errors)"
+build build -DCMAKE_BUILD_TYPE=Release -DAUXO_WERROR=ON
+
+step "Static analysis (clang-tidy)"
+# tidy CHECKS FILE...: the checks of .clang-tidy, further narrowed.
+tidy() {
+    checks="$1"
+    shift
+    printf '%s\n' "$@" | xargs -n 8 -P "$(nproc)" clang-tidy -p build --checks="$checks" --quiet >build/tidy.log 2>/dev/null ||
+        { cat build/tidy.log; fail "clang-tidy found faults"; }
+    echo "$# files clean"
+}
+tidy '-clang-analyzer-*' runtime/*/*.c datasets/*.c backends/*/*.c
+# Path-sensitive analysis takes seconds a file: only where foreign bytes are read.
+tidy '' datasets/*.c runtime/train/*safetensors*.c runtime/cli/cli_options.c
+
+step "Address and undefined behaviour sanitizers (cpu)"
+build build-asan -DCMAKE_BUILD_TYPE=Debug "-DCMAKE_C_FLAGS=-O1 -g1" "-DCMAKE_CXX_FLAGS=-O1 -g1" \
+    -DAUXO_SANITIZE=address,undefined -DAUXO_OPENCL=OFF -DAUXO_VULKAN=OFF -DAUXO_BENCH=OFF -DAUXO_WERROR=ON
+AUXO_TEST_DEVICES=cpu:0 ctest --test-dir build-asan -j "$(nproc)" --output-on-failure -LE slow >build-asan.log 2>&1 ||
+    { grep -B 40 -E 'ERROR: |runtime error|\*\*\*Failed|tests failed' build-asan.log | tail -150; fail "sanitizers found faults"; }
+tail -n 3 build-asan.log
+
+step "OpenCL kernels under oclgrind (races, bounds)"
+# oclgrind brings its own OpenCL device and interprets every kernel: small cases only.
+oclgrind --data-races --log build/oclgrind.log build/auxo verify --device opencl --quick >build/verify.log 2>&1 ||
+    { cat build/verify.log build/oclgrind.log; fail "OpenCL kernels are wrong under oclgrind"; }
+[ ! -s build/oclgrind.log ] || { head -60 build/oclgrind.log; fail "oclgrind found faults"; }
+tail -n 1 build/verify.log
+
+step "All tests on cpu, opencl and vulkan"
+export AUXO_REQUIRE_DEVICES=cpu,opencl,vulkan
+export VK_INSTANCE_LAYERS=VK_LAYER_KHRONOS_validation
+export VK_LAYER_ENABLES=VK_VALIDATION_FEATURE_ENABLE_SYNCHRONIZATION_VALIDATION_EXT
+[ -n "${AUXO_DATA_DIR:-}" ] || echo "AUXO_DATA_DIR is not set: tests on real data are skipped"
+exec ctest --test-dir build -j "$(nproc)" --output-on-failure
