@@ -17,7 +17,7 @@ typedef struct mlp_shape {
     vk_span layers;
 } mlp_shape;
 
-/* Bytes of shared memory that the reductions of loss shaders take beside the units. */
+/* As many samples as shared memory holds: `regions` x width units each, and a pair for the sum of the loss. */
 static uint32_t lanes_for(const vk_device *device, uint32_t width, uint32_t regions)
 {
     uint32_t lanes = LANES_MAX;
@@ -175,42 +175,68 @@ VK_PREPARE(mlp_gradient)
 
 /* ---- mlp_hvp ---- */
 
+typedef struct hvp_task {
+    mlp_shape shape;
+    uint64_t rows, walks;
+    uint64_t first, count; /* directions at hand */
+    vk_span kept, partial;
+} hvp_task;
+
+static void add_directions(vk_program *program, const auxo_op *op, const hvp_task *task)
+{
+    const auxo_mlp_params *params = &op->params.mlp;
+    const uint64_t first = task->first * task->shape.param_count, count = task->count * task->shape.param_count;
+    if (task->rows > 0) {
+        vk_step *step = vk_program_add(program, VK_SHADER_mlp_hvp, task->shape.lanes, &task->shape.width, 1);
+        bind_slots(program, step, op, AUXO_MLP_HVP_X, AUXO_MLP_HVP_PARAMS);
+        vk_step_bind(program, step, vk_span_part(vk_span_of(&op->tensors[AUXO_MLP_HVP_V]), first, count), VK_READ);
+        vk_step_bind(program, step, task->shape.layers, VK_READ);
+        vk_step_bind(program, step, task->kept, VK_READ_WRITE);
+        vk_step_bind(program, step, task->partial, VK_READ_WRITE);
+        const struct {
+            uint32_t rows, walks, directions, begin_layer, layer_count, has_bias, unit_count, param_count;
+            float slope;
+        } push = {(uint32_t)task->rows,
+                  (uint32_t)task->walks,
+                  (uint32_t)task->count,
+                  params->begin_layer,
+                  params->mlp.layer_count,
+                  params->mlp.has_bias,
+                  (uint32_t)task->shape.unit_count,
+                  (uint32_t)task->shape.param_count,
+                  params->mlp.slope};
+        vk_step_push(program, step, &push, sizeof push);
+        vk_step_groups(program, step, task->walks * task->count);
+    }
+    const vk_reduction sum = {.kind = AUXO_REDUCE_SUM,
+                              .x = task->partial,
+                              .y = vk_span_part(vk_span_of(&op->tensors[AUXO_MLP_HVP_HV]), first, count),
+                              .outer = task->rows > 0 ? task->walks : 0,
+                              .channels = count,
+                              .inner = 1};
+    vk_add_reduction(program, &sum);
+}
+
 VK_PREPARE(mlp_hvp)
 {
     (void)parameters;
     vk_program *program = vk_program_begin(device, error);
-    const auxo_mlp_params *params = &op->params.mlp;
-    const mlp_shape shape = shape_of(program, params, 6);
-    const uint64_t rows = (uint64_t)op->tensors[AUXO_MLP_HVP_X].dims[0];
+    hvp_task task = {.shape = shape_of(program, &op->params.mlp, 6),
+                     .rows = (uint64_t)op->tensors[AUXO_MLP_HVP_X].dims[0]};
     const uint64_t directions = (uint64_t)op->tensors[AUXO_MLP_HVP_V].dims[0];
-    const uint64_t bytes_each = directions * (2 * shape.unit_count * shape.lanes + shape.param_count) * 4;
-    const uint64_t walks = walks_for(&shape, rows, bytes_each);
-    const vk_span partial = vk_program_scratch(program, walks * directions * shape.param_count, 4);
-    if (rows > 0 && directions > 0) {
-        vk_step *step = vk_program_add(program, VK_SHADER_mlp_hvp, shape.lanes, &shape.width, 1);
-        bind_slots(program, step, op, AUXO_MLP_HVP_X, AUXO_MLP_HVP_V);
-        vk_step_bind(program, step, shape.layers, VK_READ);
-        vk_step_bind(program, step,
-                     vk_program_scratch(program, walks * directions * shape.unit_count * shape.lanes * 2, 4),
-                     VK_READ_WRITE);
-        vk_step_bind(program, step, partial, VK_READ_WRITE);
-        const struct {
-            uint32_t rows, walks, directions, begin_layer, layer_count, has_bias, unit_count, param_count;
-            float slope;
-        } push = {
-            (uint32_t)rows,          (uint32_t)walks,      (uint32_t)directions,       params->begin_layer,
-            params->mlp.layer_count, params->mlp.has_bias, (uint32_t)shape.unit_count, (uint32_t)shape.param_count,
-            params->mlp.slope};
-        vk_step_push(program, step, &push, sizeof push);
-        vk_step_groups(program, step, walks * directions);
+    const uint64_t kept_count = 2 * task.shape.unit_count * task.shape.lanes;
+    const uint64_t bytes_each = (kept_count + task.shape.param_count) * 4;
+    uint64_t at_once = SCRATCH_BYTES_MAX / (bytes_each ? bytes_each : 1); /* directions of one dispatch */
+    at_once = at_once < 1 ? 1 : at_once > directions ? directions : at_once;
+    task.walks = walks_for(&task.shape, task.rows, at_once * bytes_each);
+    if (directions > 0 && task.shape.param_count > 0) {
+        task.kept = vk_program_scratch(program, task.walks * at_once * kept_count, 4);
+        task.partial = vk_program_scratch(program, task.walks * at_once * task.shape.param_count, 4);
     }
-    const vk_reduction sum = {.kind = AUXO_REDUCE_SUM,
-                              .x = partial,
-                              .y = vk_span_of(&op->tensors[AUXO_MLP_HVP_HV]),
-                              .outer = rows > 0 ? walks : 0,
-                              .channels = directions * shape.param_count,
-                              .inner = 1};
-    vk_add_reduction(program, &sum);
+    for (; task.first < directions && task.partial.size_bytes > 0; task.first += task.count) {
+        task.count = directions - task.first < at_once ? directions - task.first : at_once;
+        add_directions(program, op, &task);
+    }
     return vk_program_finish(program, state, error);
 }
 
