@@ -17,6 +17,7 @@
     X(data_fetch)                                                                                                      \
     X(data_make)                                                                                                       \
     X(model_show)                                                                                                      \
+    X(autosize)                                                                                                        \
     X(multiscale_train)                                                                                                \
     X(multiscale_sensitivity)                                                                                          \
     X(multiscale_compare)                                                                                              \

@@ -152,7 +152,10 @@ static auxo_status parse_optimizer(train_job *job, auxo_error *error)
 {
     const cli_arguments *arguments = job->context->arguments;
     auxo_optimizer_config *config = &job->options.optimizer;
-    auxo_status status = auxo_optimizer_config_parse(cli_text(arguments, "optimizer"), config, error);
+    const char *text = cli_text(arguments, "optimizer");
+    if (job->setup.optimizer && !cli_given(arguments, "optimizer"))
+        text = job->setup.optimizer;
+    auxo_status status = auxo_optimizer_config_parse(text, config, error);
     if (status != AUXO_OK)
         return auxo_error_wrap(error, status, "--optimizer");
     if (cli_given(arguments, "lr"))
@@ -211,7 +214,7 @@ static auxo_status read_options(train_job *job, auxo_error *error)
 
 /* ---- checkpoints ------------------------------------------------------------------------------------------------- */
 
-static char *describe(const train_job *job)
+static char *describe(train_job *job, auxo_error *error)
 {
     cJSON *root = cJSON_CreateObject();
     cJSON *settings = cJSON_AddObjectToObject(root, "settings");
@@ -220,8 +223,11 @@ static char *describe(const train_job *job)
         cJSON_AddStringToObject(settings, fixed_settings[i], text ? text : "");
     }
     cJSON_AddItemToObject(root, "epochs", train_history_to_json(&job->history));
-    char *text = cJSON_PrintUnformatted(root);
+    auxo_status status = job->setup.describe_extra ? job->setup.describe_extra(job->setup.user, root, error) : AUXO_OK;
+    char *text = status == AUXO_OK ? cJSON_PrintUnformatted(root) : NULL;
     cJSON_Delete(root);
+    if (!text && status == AUXO_OK)
+        auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory while writing a checkpoint");
     return text;
 }
 
@@ -230,9 +236,9 @@ auxo_status train_job_save(train_job *job, auxo_error *error)
     const char *path = cli_text(job->context->arguments, "checkpoint");
     if (!path || job->saved_step == auxo_trainer_step(job->trainer))
         return AUXO_OK;
-    char *extra = describe(job);
+    char *extra = describe(job, error);
     if (!extra)
-        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory while writing %s", path);
+        return AUXO_OUT_OF_MEMORY;
     auxo_status status = auxo_trainer_save(job->trainer, path, extra, error);
     cJSON_free(extra);
     if (status != AUXO_OK)
@@ -270,6 +276,8 @@ static auxo_status restore(train_job *job, const char *path, auxo_error *error)
         status = compare_settings(job, cJSON_GetObjectItemCaseSensitive(root, "settings"), path, error);
     if (status == AUXO_OK)
         status = train_history_from_json(&job->history, cJSON_GetObjectItemCaseSensitive(root, "epochs"), error);
+    if (status == AUXO_OK && job->setup.restore_extra)
+        status = job->setup.restore_extra(job->setup.user, root, error);
     cJSON_Delete(root);
     free(extra);
     job->first_step = job->saved_step = status == AUXO_OK ? auxo_trainer_step(job->trainer) : 0;
@@ -297,7 +305,13 @@ static auxo_status find_checkpoint(const train_job *job, const char **path, auxo
 
 auxo_status train_job_open(const cli_context *context, train_job *job, auxo_error *error)
 {
-    *job = (train_job){.context = context};
+    return train_job_open_with(context, &(train_job_setup){0}, job, error);
+}
+
+auxo_status train_job_open_with(const cli_context *context, const train_job_setup *setup, train_job *job,
+                                auxo_error *error)
+{
+    *job = (train_job){.context = context, .setup = *setup};
     const char *resumed = NULL;
     uint64_t seed = cli_integer(context->arguments, "seed");
     auxo_status status = find_checkpoint(job, &resumed, error);
@@ -308,12 +322,16 @@ auxo_status train_job_open(const cli_context *context, train_job *job, auxo_erro
     if (status == AUXO_OK)
         status = cli_session_open(context, &job->session, error);
     const char *model = resumed ? resumed : cli_text(context->arguments, "model");
+    if (!resumed && setup->model && !cli_given(context->arguments, "model"))
+        model = setup->model;
     if (status == AUXO_OK && resumed)
         status = auxo_model_load(job->session.device, model, &job->model, error);
     else if (status == AUXO_OK)
         status = cli_model_open(job->session.device, model, job->train, seed, &job->model, error);
     if (status == AUXO_OK)
         status = cli_model_check_data(job->model, job->train, error);
+    if (status == AUXO_OK && setup->prepare)
+        status = setup->prepare(setup->user, job, error);
     if (status == AUXO_OK)
         status = auxo_trainer_create(job->model, job->train, job->validation, &job->options, &job->trainer, error);
     if (status == AUXO_OK && resumed)

@@ -11,6 +11,19 @@
 
 extern const cli_option train_job_options[]; /* what shapes a training run; shared by training commands */
 
+struct train_job;
+
+/* What another training command changes about opening a job. */
+typedef struct train_job_setup {
+    const char *model, *optimizer; /* instead of the options' defaults; NULL: those */
+    /* Called with the model open and the options read, before the trainer is made: sets hooks. May be NULL. */
+    auxo_status (*prepare)(void *user, struct train_job *job, auxo_error *error);
+    /* What the command adds to a checkpoint's JSON, and reads back under --resume; may be NULL. */
+    auxo_status (*describe_extra)(void *user, cJSON *root, auxo_error *error);
+    auxo_status (*restore_extra)(void *user, const cJSON *root, auxo_error *error);
+    void *user;
+} train_job_setup;
+
 typedef struct train_job {
     const cli_context *context;
     cli_session session;
@@ -23,11 +36,14 @@ typedef struct train_job {
     cli_progress progress;
     uint64_t saved_step; /* of the last checkpoint written; 0: none */
     uint64_t first_step; /* steps done before this process: > 0 after a resume */
+    train_job_setup setup;
 } train_job;
 
 /* Loads data, opens the device, the model and the trainer by the command's options; restores --checkpoint under
  * --resume. Ownership: close it, also after a failure. */
 auxo_status train_job_open(const cli_context *context, train_job *job, auxo_error *error);
+auxo_status train_job_open_with(const cli_context *context, const train_job_setup *setup, train_job *job,
+                                auxo_error *error);
 void train_job_close(train_job *job);
 
 /* Writes --checkpoint and reports it; does nothing without that option, or where the file has this step already. */

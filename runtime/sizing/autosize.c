@@ -17,7 +17,6 @@ struct auxo_autosize {
     uint32_t layer_count;
     uint32_t *layers; /* model layer of each hidden layer */
     auxo_edit_log log;
-    uint64_t edit_number; /* part of the seed of new weights */
     bool penalize;
 };
 
@@ -228,7 +227,8 @@ static auxo_status apply_edits(auxo_autosize *autosize, auxo_trainer *trainer, c
 {
     auxo_optimizer *optimizer = auxo_trainer_optimizer(trainer);
     auxo_carried_state state = auxo_optimizer_carried_state(optimizer);
-    uint64_t seed = 0x6175746f73697a65u + autosize->edit_number++;
+    /* By epoch, so that a resumed run draws the same new weights. */
+    uint64_t seed = 0x6175746f73697a65u + auxo_trainer_epoch(trainer);
     auxo_status status = auxo_model_resize(autosize->model, edits, count, seed, &state, error);
     if (status == AUXO_OK && autosize->options.reset_state)
         status = auxo_optimizer_reset(optimizer, error);
