@@ -10,8 +10,6 @@
 
 /* X(KIND, noun): ops with the single variant "native". */
 #define OCL_SINGLE_TABLE(X)                                                                                            \
-    X(POOL2D_FORWARD, pool2d_forward)                                                                                  \
-    X(POOL2D_BACKWARD, pool2d_backward)                                                                                \
     X(ACTIVATION_FORWARD, activation_forward)                                                                          \
     X(ACTIVATION_BACKWARD, activation_backward)                                                                        \
     X(ADD, add)                                                                                                        \
@@ -48,7 +46,9 @@
     X(GEMM, gemm, 2)                                                                                                   \
     X(CONV2D_FORWARD, conv2d_forward, 2)                                                                               \
     X(CONV2D_BACKWARD_DATA, conv2d_backward_data, 2)                                                                   \
-    X(CONV2D_BACKWARD_WEIGHTS, conv2d_backward_weights, 2)
+    X(CONV2D_BACKWARD_WEIGHTS, conv2d_backward_weights, 2)                                                             \
+    X(POOL2D_FORWARD, pool2d_forward, 2)                                                                               \
+    X(POOL2D_BACKWARD, pool2d_backward, 2)
 
 #define OCL_DECLARE_PREPARE(kind, noun) ocl_prepare_function ocl_##noun##_prepare;
 OCL_SINGLE_TABLE(OCL_DECLARE_PREPARE)

@@ -65,7 +65,7 @@ inline void store_positions(floatv v0, floatv v1, global float *image, int t, in
 
 #define ROWS(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
 
-kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+kernel LONE_ITEM void
 conv2d_planes(global const float *source, ulong source_offset, global const float *packed, global const int *offsets,
               global float *target, ulong target_offset, global const float *bias, ulong bias_offset,
               global float *planes, PLANE_SHAPE, int images, int groups, int inputs, int outputs, int taps, int out_h,

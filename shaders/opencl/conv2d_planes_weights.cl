@@ -60,7 +60,7 @@ inline void multiply_tile(global const float *gradients, global const float *pla
 }
 
 /* l_offsets[l]: where tap l = (channel, r, s) starts, relative to an image's planes. */
-kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+kernel LONE_ITEM void
 conv2d_planes_weights(global const float *x, ulong x_offset, global const float *dy, ulong dy_offset,
                       global const int *l_offsets, global float *planes, global float *gradients,
                       global float *partial, PLANE_SHAPE, int images, int groups, int inputs, int outputs, int taps,

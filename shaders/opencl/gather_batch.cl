@@ -41,12 +41,16 @@ kernel void gather_batch(global const data_type *data, ulong data_offset, global
             target[e] = scale * (float)data[e];
         return;
     }
-    for (ulong e = begin; e < end; ++e) {
-        ulong c = e / inner;
-        float2 scaled = two_product(scale, (float)data[e]);
-        float2 value = two_sum(scaled.x, mean ? -mean[mean_offset + c] : 0.0f);
+    while (begin < end) { /* one channel at a time */
+        ulong c = begin / inner;
+        ulong stop = min(end, (c + 1) * inner);
+        float shift = mean ? -mean[mean_offset + c] : 0.0f;
         float factor = invstd ? invstd[invstd_offset + c] : 1.0f;
-        target[e] = fma(value.x, factor, (value.y + scaled.y) * factor);
+        for (; begin < stop; ++begin) {
+            float2 scaled = two_product(scale, (float)data[begin]);
+            float2 value = two_sum(scaled.x, shift);
+            target[begin] = fma(value.x, factor, (value.y + scaled.y) * factor);
+        }
     }
 #endif
 }

@@ -78,7 +78,7 @@ inline void store_row(floatv v0, floatv v1, global float *c, float beta, ulong c
 #define A_STEP 1
 #endif
 
-kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+kernel LONE_ITEM void
 gemm_packed(global const float *a, ulong a_offset, global const float *b, ulong b_offset, global float *c,
             ulong c_offset, global const float *bias, ulong bias_offset, ulong m, ulong n, ulong k, ulong batches,
             long a_batch, long a_row, long a_column, long b_batch, long b_row, long b_column, long c_batch, long c_row,

@@ -5,7 +5,7 @@
  */
 #include "mlp.clh"
 
-kernel void mlp_forward(global const float *x, ulong x_offset, global const float *params, ulong params_offset,
+kernel LONE_ITEM void mlp_forward(global const float *x, ulong x_offset, global const float *params, ulong params_offset,
                         global float *y, ulong y_offset, global const uint *net, uint begin_layer, uint end_layer,
                         uint in_width, uint out_width, ulong rows, float slope)
 {

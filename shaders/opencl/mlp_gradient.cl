@@ -62,7 +62,7 @@ inline void layer_transposed(global const float *w, uint in, uint out, const flo
     }
 }
 
-kernel void mlp_gradient(global const float *x, ulong x_offset, global const float *target, ulong target_offset,
+kernel LONE_ITEM void mlp_gradient(global const float *x, ulong x_offset, global const float *target, ulong target_offset,
                          global const float *params, ulong params_offset, global const uint *net, global float *kept,
                          global float *sums, global float2 *partial, uint begin_layer, uint layer_count,
                          uint train_begin, uint train_end, ulong rows, uint slots, uint sum_count, ulong unit_stride,

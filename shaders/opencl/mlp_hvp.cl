@@ -76,7 +76,7 @@ inline uint forward_pair(global const float *x, global const float *params, glob
     return base;
 }
 
-kernel void mlp_hvp(global const float *x, ulong x_offset, global const float *target, ulong target_offset,
+kernel LONE_ITEM void mlp_hvp(global const float *x, ulong x_offset, global const float *target, ulong target_offset,
                     global const float *params, ulong params_offset, global const float *directions,
                     ulong directions_offset, global const uint *net, global float *kept, global float *sums,
                     uint begin_layer, uint layer_count, ulong rows, uint first_direction, uint direction_count,

@@ -1,25 +1,16 @@
 /* pool2d.cl: maximum and average pooling of (planes, H, W), and their gradients.
  *
- *     forward:  work-item = one output (plane, p, q): its window, clipped to the image
- *     backward: work-item = one element of DX: adds, in window order, what every window that covers it gives it
- * Parameters: MAXIMUM (1: max, 0: average).
+ *     forward:  output (plane, p, q) takes its window, clipped to the image
+ *     backward: an element of DX adds, in window order, what every window that covers it gives it
+ * Variant "elements": one element per work-item. Variant "rows", for CPU drivers: one row of outputs (forward) or of
+ * DX (backward) per work-item. Parameters: MAXIMUM (1: max, 0: average).
  */
-kernel void pool2d_forward(global const float *x, ulong x_offset, global float *y, ulong y_offset, global uint *index,
-                           ulong index_offset, ulong count, int h, int w, int p_count, int q_count, int window_h,
-                           int window_w, int stride_h, int stride_w, int pad_h, int pad_w)
+#define POOL_SHAPE                                                                                                     \
+    int h, int w, int p_count, int q_count, int window_h, int window_w, int stride_h, int stride_w, int pad_h, int pad_w
+/* One output: its value; *where receives h * W + w of the maximum. */
+inline float pool_window(global const float *image, int w, int row_begin, int row_end, int column_begin, int column_end,
+                         int *where)
 {
-    ulong out = get_global_id(0);
-    if (out >= count)
-        return;
-    int q = (int)(out % (ulong)q_count);
-    ulong rest = out / (ulong)q_count;
-    int p = (int)(rest % (ulong)p_count);
-    ulong plane = rest / (ulong)p_count;
-    int row_begin = max(p * stride_h - pad_h, 0);
-    int row_end = min(p * stride_h - pad_h + window_h, h);
-    int column_begin = max(q * stride_w - pad_w, 0);
-    int column_end = min(q * stride_w - pad_w + window_w, w);
-    global const float *image = x + x_offset + plane * (ulong)h * (ulong)w;
 #if MAXIMUM
     int best = row_begin * w + column_begin;
     float value = image[best];
@@ -31,17 +22,56 @@ kernel void pool2d_forward(global const float *x, ulong x_offset, global float *
                 best = row * w + column;
             }
         }
-    y[y_offset + out] = value;
-    if (index)
-        index[index_offset + out] = (uint)best;
+    *where = best;
+    return value;
 #else
     float sum = 0.0f;
     for (int row = row_begin; row < row_end; ++row)
         for (int column = column_begin; column < column_end; ++column)
             sum += image[row * w + column];
     int area = max(row_end - row_begin, 0) * max(column_end - column_begin, 0);
-    y[y_offset + out] = area > 0 ? sum / (float)area : 0.0f;
+    return area > 0 ? sum / (float)area : 0.0f;
 #endif
+}
+
+kernel void pool2d_forward_elements(global const float *x, ulong x_offset, global float *y, ulong y_offset,
+                                    global uint *index, ulong index_offset, ulong count, POOL_SHAPE)
+{
+    ulong out = get_global_id(0);
+    if (out >= count)
+        return;
+    int q = (int)(out % (ulong)q_count);
+    ulong rest = out / (ulong)q_count;
+    int p = (int)(rest % (ulong)p_count);
+    ulong plane = rest / (ulong)p_count;
+    int where = 0;
+    y[y_offset + out] = pool_window(x + x_offset + plane * (ulong)h * (ulong)w, w, max(p * stride_h - pad_h, 0),
+                                    min(p * stride_h - pad_h + window_h, h), max(q * stride_w - pad_w, 0),
+                                    min(q * stride_w - pad_w + window_w, w), &where);
+    if (MAXIMUM && index)
+        index[index_offset + out] = (uint)where;
+}
+
+kernel void pool2d_forward_rows(global const float *x, ulong x_offset, global float *y, ulong y_offset,
+                                global uint *index, ulong index_offset, ulong count, POOL_SHAPE)
+{
+    ulong out_row = get_global_id(0);
+    if (out_row >= count)
+        return;
+    ulong plane = out_row / (ulong)p_count;
+    int p = (int)(out_row - plane * (ulong)p_count);
+    int row_begin = max(p * stride_h - pad_h, 0);
+    int row_end = min(p * stride_h - pad_h + window_h, h);
+    x += x_offset + plane * (ulong)h * (ulong)w;
+    y += y_offset + out_row * (ulong)q_count;
+    index = index ? index + index_offset + out_row * (ulong)q_count : index;
+    for (int q = 0; q < q_count; ++q) {
+        int where = 0;
+        y[q] = pool_window(x, w, row_begin, row_end, max(q * stride_w - pad_w, 0),
+                           min(q * stride_w - pad_w + window_w, w), &where);
+        if (MAXIMUM && index)
+            index[q] = (uint)where;
+    }
 }
 
 /* The first and last output whose window covers input position `at`, along one axis. */
@@ -52,9 +82,8 @@ inline int2 covering_windows(int at, int window, int stride, int pad, int output
     return (int2)(first, min((at + pad) / stride, outputs - 1));
 }
 
-kernel void pool2d_backward(global const float *dy, ulong dy_offset, global float *dx, ulong dx_offset,
-                            global const uint *index, ulong index_offset, ulong count, int h, int w, int p_count,
-                            int q_count, int window_h, int window_w, int stride_h, int stride_w, int pad_h, int pad_w)
+kernel void pool2d_backward_elements(global const float *dy, ulong dy_offset, global float *dx, ulong dx_offset,
+                                     global const uint *index, ulong index_offset, ulong count, POOL_SHAPE)
 {
     ulong in = get_global_id(0);
     if (in >= count)
@@ -79,4 +108,39 @@ kernel void pool2d_backward(global const float *dy, ulong dy_offset, global floa
 #endif
         }
     dx[dx_offset + in] = sum;
+}
+
+kernel void pool2d_backward_rows(global const float *dy, ulong dy_offset, global float *dx, ulong dx_offset,
+                                 global const uint *index, ulong index_offset, ulong count, POOL_SHAPE)
+{
+    ulong in_row = get_global_id(0);
+    if (in_row >= count)
+        return;
+    ulong plane = in_row / (ulong)h;
+    int row = (int)(in_row - plane * (ulong)h);
+    int2 ps = covering_windows(row, window_h, stride_h, pad_h, p_count);
+    dx += dx_offset + in_row * (ulong)w;
+    for (int column = 0; column < w; ++column)
+        dx[column] = 0.0f;
+    for (int p = ps.x; p <= ps.y; ++p) {
+        ulong out = (plane * (ulong)p_count + (ulong)p) * (ulong)q_count;
+        global const float *gradient = dy + dy_offset + out;
+#if MAXIMUM
+        global const uint *places = index + index_offset + out;
+        for (int q = 0; q < q_count; ++q) {
+            uint column = places[q] - (uint)(row * w);
+            if (column < (uint)w)
+                dx[column] += gradient[q];
+        }
+#else
+        int rows = min(p * stride_h - pad_h + window_h, h) - max(p * stride_h - pad_h, 0);
+        for (int q = 0; q < q_count; ++q) {
+            int begin = max(q * stride_w - pad_w, 0);
+            int end = min(q * stride_w - pad_w + window_w, w);
+            float share = gradient[q] / (float)(rows * (end - begin));
+            for (int column = begin; column < end; ++column)
+                dx[column] += share;
+        }
+#endif
+    }
 }

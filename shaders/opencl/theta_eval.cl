@@ -16,7 +16,7 @@
 #define BASE(unit) (base + (block * unit_count + (unit)) * VEC)
 #endif
 
-kernel void theta_prefix(global const float *x, ulong x_offset, global const float *params, ulong params_offset,
+kernel LONE_ITEM void theta_prefix(global const float *x, ulong x_offset, global const float *params, ulong params_offset,
                          global const uint *net, global float *base, uint begin_layer, uint end_layer, ulong rows,
                          ulong block_count, ulong unit_count, float slope)
 {
@@ -36,7 +36,7 @@ kernel void theta_prefix(global const float *x, ulong x_offset, global const flo
     }
 }
 
-kernel void theta_eval(global const float *x, ulong x_offset, global const float *target, ulong target_offset,
+kernel LONE_ITEM void theta_eval(global const float *x, ulong x_offset, global const float *target, ulong target_offset,
                        global const float *params, ulong params_offset, global const float *theta, ulong theta_offset,
                        global const uint *unit_group, ulong unit_group_offset, global const uint *first_layer,
                        ulong first_layer_offset, global const uint *net, global const float *base,

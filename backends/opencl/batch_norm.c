@@ -1,4 +1,4 @@
-/* backends/opencl/normalize.c: batch normalisation and pooling. */
+/* backends/opencl/batch_norm.c: batch normalisation. */
 #include "kernels.h"
 
 auxo_status ocl_batch_norm_forward_prepare(void *device, const auxo_op *op, const int32_t *parameters, void **state,
@@ -42,52 +42,5 @@ auxo_status ocl_batch_norm_backward_prepare(void *device, const auxo_op *op, con
     for (int axis = 0; axis < 3; ++axis)
         ocl_arg_long(&b, dims[axis]);
     ocl_build_groups_1d(&b, (uint64_t)dims[1], b.device->group_size);
-    return ocl_build_end(&b, state);
-}
-
-/* x: the image side (N,C,H,W), y: the window side (N,C,P,Q). */
-static void arg_pool_shape(ocl_builder *b, const auxo_pool2d_params *params, const int64_t *x, const int64_t *y)
-{
-    ocl_arg_int(b, x[2]);
-    ocl_arg_int(b, x[3]);
-    ocl_arg_int(b, y[2]);
-    ocl_arg_int(b, y[3]);
-    ocl_arg_int(b, params->window_h);
-    ocl_arg_int(b, params->window_w);
-    ocl_arg_int(b, params->stride_h);
-    ocl_arg_int(b, params->stride_w);
-    ocl_arg_int(b, params->pad_h);
-    ocl_arg_int(b, params->pad_w);
-}
-
-auxo_status ocl_pool2d_forward_prepare(void *device, const auxo_op *op, const int32_t *parameters, void **state,
-                                       auxo_error *error)
-{
-    ocl_builder b = ocl_build_begin(device, error);
-    const auxo_tensor *y = &op->tensors[AUXO_POOL2D_Y];
-    const int64_t count = y->dims[0] * y->dims[1] * y->dims[2] * y->dims[3];
-    (void)parameters;
-    ocl_build_kernel(&b, "pool2d", "pool2d_forward", "-DMAXIMUM=%d", op->params.pool2d.kind == AUXO_POOL_MAX);
-    for (int slot = AUXO_POOL2D_X; slot <= AUXO_POOL2D_INDEX; ++slot)
-        ocl_arg_tensor(&b, &op->tensors[slot]);
-    ocl_arg_long(&b, count);
-    arg_pool_shape(&b, &op->params.pool2d, op->tensors[AUXO_POOL2D_X].dims, y->dims);
-    ocl_build_items(&b, (uint64_t)count);
-    return ocl_build_end(&b, state);
-}
-
-auxo_status ocl_pool2d_backward_prepare(void *device, const auxo_op *op, const int32_t *parameters, void **state,
-                                        auxo_error *error)
-{
-    ocl_builder b = ocl_build_begin(device, error);
-    const auxo_tensor *dx = &op->tensors[AUXO_POOL2D_B_DX];
-    const int64_t count = dx->dims[0] * dx->dims[1] * dx->dims[2] * dx->dims[3];
-    (void)parameters;
-    ocl_build_kernel(&b, "pool2d", "pool2d_backward", "-DMAXIMUM=%d", op->params.pool2d.kind == AUXO_POOL_MAX);
-    for (int slot = AUXO_POOL2D_B_DY; slot <= AUXO_POOL2D_B_INDEX; ++slot)
-        ocl_arg_tensor(&b, &op->tensors[slot]);
-    ocl_arg_long(&b, count);
-    arg_pool_shape(&b, &op->params.pool2d, dx->dims, op->tensors[AUXO_POOL2D_B_DY].dims);
-    ocl_build_items(&b, (uint64_t)count);
     return ocl_build_end(&b, state);
 }
