@@ -119,6 +119,25 @@ auxo_status auxo_morph_desc_cost(const auxo_model_desc *desc, auxo_resource reso
 auxo_status auxo_morph_expand(const auxo_model_desc *desc, const double *widths, auxo_resource resource, double budget,
                               double *kappa, auxo_model_desc *expanded, auxo_error *error);
 
+/* ---- residual blocks ------------------------------------------------------------------------------------------------
+ */
+/* A block is x + relu(BN(W2 relu(BN(W1 x)))) (4.1), or its form with relu after the addition. Layer indices. */
+typedef struct auxo_block {
+    uint32_t input, conv1, conv2, add; /* add's other input is `input` itself */
+} auxo_block;
+
+/* Places after which a block may go in: layers that everything flows through, behind the first convolution (and its
+ * batch norm) and before flatten or global pooling. stages[i] numbers their image size from 0. Arrays of layer_count.
+ */
+uint32_t auxo_block_places(const auxo_model_desc *desc, uint32_t *layers, uint32_t *stages);
+/* Blocks that can be taken out: their skip connection is the identity. blocks has room for layer_count entries. */
+uint32_t auxo_blocks_find(const auxo_model_desc *desc, auxo_block *blocks);
+/* The description with a block of as many channels inserted after `layer`; its layers are named "<name>_conv1" ... */
+auxo_status auxo_block_insert(const auxo_model_desc *desc, uint32_t layer, const char *name, auxo_model_desc *result,
+                              auxo_error *error);
+auxo_status auxo_block_remove(const auxo_model_desc *desc, const auxo_block *block, auxo_model_desc *result,
+                              auxo_error *error);
+
 #ifdef __cplusplus
 }
 #endif
