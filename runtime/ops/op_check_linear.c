@@ -60,7 +60,7 @@ auxo_status auxo__op_check_gemm(const auxo_op *op, auxo_error *error)
 {
     const auxo_gemm_params *params = &op->params.gemm;
     const auxo_tensor *bias = &op->tensors[AUXO_GEMM_BIAS];
-    matrix_view a, b, c;
+    matrix_view a = {0}, b = {0}, c = {0};
     auxo_status status = check_matrix(op, AUXO_GEMM_A, params->trans_a, &a, error);
     if (status == AUXO_OK)
         status = check_matrix(op, AUXO_GEMM_B, params->trans_b, &b, error);
