@@ -1,6 +1,7 @@
 /* backends/opencl/conv2d.c: convolutions; the plain variants and the order of preference of all. */
 #include "conv2d.h"
 #include "kernels.h"
+#include "tile.h"
 
 ocl_conv2d_shape ocl_conv2d_shape_of(const auxo_conv2d_params *params, const auxo_tensor *x, const auxo_tensor *w,
                                      const auxo_tensor *y)
@@ -91,6 +92,13 @@ const auxo_kernel ocl_conv2d_forward_kernels[OCL_CONV2D_FORWARD_KERNEL_COUNT] = 
      .prepare = ocl_conv2d_forward_planes_prepare,
      .release = ocl_task_release,
      .enqueue = ocl_task_enqueue},
+    {.variant = "tiled",
+     .tunables = ocl_tile_tunables,
+     .tunable_count = OCL_TILE_TUNABLE_COUNT,
+     .supports = ocl_conv2d_forward_tiled_supports,
+     .prepare = ocl_conv2d_forward_tiled_prepare,
+     .release = ocl_task_release,
+     .enqueue = ocl_task_enqueue},
     {.variant = "direct", .prepare = prepare_forward_direct, .release = ocl_task_release, .enqueue = ocl_task_enqueue},
 };
 
@@ -98,6 +106,13 @@ const auxo_kernel ocl_conv2d_backward_data_kernels[OCL_CONV2D_BACKWARD_DATA_KERN
     {.variant = "planes",
      .supports = ocl_conv2d_backward_data_planes_supports,
      .prepare = ocl_conv2d_backward_data_planes_prepare,
+     .release = ocl_task_release,
+     .enqueue = ocl_task_enqueue},
+    {.variant = "tiled",
+     .tunables = ocl_tile_tunables,
+     .tunable_count = OCL_TILE_TUNABLE_COUNT,
+     .supports = ocl_conv2d_backward_data_tiled_supports,
+     .prepare = ocl_conv2d_backward_data_tiled_prepare,
      .release = ocl_task_release,
      .enqueue = ocl_task_enqueue},
     {.variant = "direct",
@@ -110,6 +125,13 @@ const auxo_kernel ocl_conv2d_backward_weights_kernels[OCL_CONV2D_BACKWARD_WEIGHT
     {.variant = "planes",
      .supports = ocl_conv2d_backward_weights_planes_supports,
      .prepare = ocl_conv2d_backward_weights_planes_prepare,
+     .release = ocl_task_release,
+     .enqueue = ocl_task_enqueue},
+    {.variant = "tiled",
+     .tunables = ocl_tile_tunables,
+     .tunable_count = OCL_TILE_TUNABLE_COUNT,
+     .supports = ocl_conv2d_backward_weights_tiled_supports,
+     .prepare = ocl_conv2d_backward_weights_tiled_prepare,
      .release = ocl_task_release,
      .enqueue = ocl_task_enqueue},
     {.variant = "direct",

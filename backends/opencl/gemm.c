@@ -1,6 +1,7 @@
 /* backends/opencl/gemm.c: matrix products; the variants and their order of preference. */
 #include "gemm.h"
 #include "kernels.h"
+#include "tile.h"
 
 ocl_gemm_shape ocl_gemm_shape_of(const auxo_op *op)
 {
@@ -127,12 +128,43 @@ static auxo_status prepare_packed(void *device, const auxo_op *op, const int32_t
     return ocl_build_end(&b, state);
 }
 
+/* tiled: through local memory, for GPUs. */
+
+static auxo_status build_tiled(void *device, const auxo_op *op, const int32_t *parameters, void **state,
+                               auxo_error *error)
+{
+    ocl_builder b = ocl_build_begin(device, error);
+    const ocl_gemm_shape s = ocl_gemm_shape_of(op);
+    const ocl_tile tile = ocl_tile_of(b.device, parameters);
+    const uint64_t groups[] = {ocl_divide_up((uint64_t)s.n, (uint64_t)tile.n),
+                               ocl_divide_up((uint64_t)s.m, (uint64_t)tile.m), (uint64_t)s.batches};
+    const uint64_t group_size[] = {(uint64_t)(tile.threads_m * tile.threads_n), 1, 1};
+    ocl_build_kernel(&b, "gemm_tiled", "gemm_tiled", "%s -DTRANS_A=%d -DTRANS_B=%d -DINPUT_DTYPE=%d -DOUTPUT_DTYPE=%d",
+                     tile.options, (int)op->params.gemm.trans_a, (int)op->params.gemm.trans_b,
+                     (int)op->tensors[AUXO_GEMM_A].dtype, (int)op->tensors[AUXO_GEMM_C].dtype);
+    arg_gemm(&b, op, &s);
+    ocl_build_groups(&b, 3, groups, group_size);
+    return ocl_build_end(&b, state);
+}
+
+static auxo_status prepare_tiled(void *device, const auxo_op *op, const int32_t *parameters, void **state,
+                                 auxo_error *error)
+{
+    return ocl_prepare_retrying(build_tiled, device, op, parameters, state, error);
+}
+
 const auxo_kernel ocl_gemm_kernels[OCL_GEMM_KERNEL_COUNT] = {
     {.variant = "packed",
      .tunables = packed_tunables,
      .tunable_count = sizeof packed_tunables / sizeof packed_tunables[0],
      .supports = supports_packed,
      .prepare = prepare_packed,
+     .release = ocl_task_release,
+     .enqueue = ocl_task_enqueue},
+    {.variant = "tiled",
+     .tunables = ocl_tile_tunables,
+     .tunable_count = OCL_TILE_TUNABLE_COUNT,
+     .prepare = prepare_tiled,
      .release = ocl_task_release,
      .enqueue = ocl_task_enqueue},
     {.variant = "direct", .prepare = prepare_direct, .release = ocl_task_release, .enqueue = ocl_task_enqueue},

@@ -43,10 +43,10 @@
 
 /* X(KIND, noun, variant count): ops with alternatives. */
 #define OCL_VARIANT_TABLE(X)                                                                                           \
-    X(GEMM, gemm, 2)                                                                                                   \
-    X(CONV2D_FORWARD, conv2d_forward, 2)                                                                               \
-    X(CONV2D_BACKWARD_DATA, conv2d_backward_data, 2)                                                                   \
-    X(CONV2D_BACKWARD_WEIGHTS, conv2d_backward_weights, 2)                                                             \
+    X(GEMM, gemm, 3)                                                                                                   \
+    X(CONV2D_FORWARD, conv2d_forward, 3)                                                                               \
+    X(CONV2D_BACKWARD_DATA, conv2d_backward_data, 3)                                                                   \
+    X(CONV2D_BACKWARD_WEIGHTS, conv2d_backward_weights, 3)                                                             \
     X(POOL2D_FORWARD, pool2d_forward, 2)                                                                               \
     X(POOL2D_BACKWARD, pool2d_backward, 2)
 
@@ -71,5 +71,13 @@ bool ocl_conv2d_backward_weights_planes_supports(void *device, const auxo_op *op
 ocl_prepare_function ocl_conv2d_forward_planes_prepare;
 ocl_prepare_function ocl_conv2d_backward_data_planes_prepare;
 ocl_prepare_function ocl_conv2d_backward_weights_planes_prepare;
+
+/* conv2d_tiled.c: the variants "tiled" of the three convolutions, with the tunables of tile.h. */
+bool ocl_conv2d_forward_tiled_supports(void *device, const auxo_op *op);
+bool ocl_conv2d_backward_data_tiled_supports(void *device, const auxo_op *op);
+bool ocl_conv2d_backward_weights_tiled_supports(void *device, const auxo_op *op);
+ocl_prepare_function ocl_conv2d_forward_tiled_prepare;
+ocl_prepare_function ocl_conv2d_backward_data_tiled_prepare;
+ocl_prepare_function ocl_conv2d_backward_weights_tiled_prepare;
 
 #endif

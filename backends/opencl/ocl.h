@@ -14,7 +14,7 @@
 
 typedef struct ocl_program {
     struct ocl_program *next;
-    char key[192];      /* noun and options: unique within the device */
+    char key[256];      /* noun and options: unique within the device */
     uint64_t disk_hash; /* names the cache file */
     cl_program handle;
     bool on_disk; /* the cache already holds it */

@@ -69,7 +69,7 @@ auxo_status ocl_build_end(ocl_builder *builder, void **state)
 
 void ocl_build_kernel(ocl_builder *builder, const char *noun, const char *kernel, const char *options, ...)
 {
-    char text[160];
+    char text[192];
     cl_program program = NULL;
     cl_int code = CL_SUCCESS;
     va_list arguments;
