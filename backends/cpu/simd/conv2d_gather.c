@@ -85,7 +85,7 @@ static gather_layout layout_of(const conv_problem *problem, int thread_count)
     layout.copy_bytes = cpu_align(sizeof(float) * (size_t)(layout.copy_count + TILE_COLUMNS));
     int64_t panel_depth = layout.sliding ? 0 : cpu_min(PANEL_DEPTH, layout.depth);
     layout.panel_bytes = cpu_align(sizeof(float) * (size_t)(panel_depth * TILE_COLUMNS + VEC_LANES));
-    layout.tile_bytes = cpu_align(sizeof(float) * (size_t)(problem->out_channels * TILE_COLUMNS));
+    layout.tile_bytes = cpu_align(sizeof(float) * (size_t)(problem->out_channels * TILE_COLUMNS + VEC_LANES));
     layout.thread_bytes = layout.copy_bytes + layout.panel_bytes + layout.tile_bytes;
     return layout;
 }
@@ -112,54 +112,85 @@ typedef struct gather_item {
     float *copy, *panel, *tile;
 } gather_item;
 
-/* Copies one row of one column phase: element i is source column first + i step, or zero outside. */
-static void copy_row(float *target, int64_t count, const float *source, int64_t source_w, int64_t first, int64_t step)
+/* Columns of one phase: element i is source column first + i step, which is inside for begin <= i < end. */
+typedef struct phase_columns {
+    int64_t first, step, begin, end, count;
+} phase_columns;
+
+static phase_columns columns_of(const gather_item *item, int64_t phase)
 {
-    int64_t begin = first >= 0 ? 0 : cpu_min(cpu_ceil_div(-first, step), count);
-    int64_t end = first >= source_w ? begin : cpu_min(cpu_ceil_div(source_w - first, step), count);
-    end = cpu_max(begin, end);
-    memset(target, 0, sizeof(float) * (size_t)begin);
-    if (step == 1 && end > begin)
-        memcpy(target + begin, source + first + begin, sizeof(float) * (size_t)(end - begin));
-    else
-        for (int64_t i = begin; i < end; ++i)
-            target[i] = source[first + i * step];
-    memset(target + end, 0, sizeof(float) * (size_t)(count - end));
+    int64_t step = item->problem->step_w;
+    int64_t source_w = item->problem->source_w;
+    int64_t count = item->layout->copy_columns;
+    phase_columns columns = {.first = item->layout->column_origin + phase, .step = step, .count = count};
+    columns.begin = columns.first >= 0 ? 0 : cpu_min(cpu_ceil_div(-columns.first, step), count);
+    columns.end = columns.first >= source_w ? 0 : cpu_min(cpu_ceil_div(source_w - columns.first, step), count);
+    columns.end = cpu_max(columns.begin, columns.end);
+    return columns;
 }
 
-/* One channel of one image, all phases. */
-static void copy_channel(const gather_item *item, int64_t image, int64_t c)
+static void copy_row(float *restrict target, const float *restrict source, phase_columns columns)
+{
+    for (int64_t i = 0; i < columns.begin; ++i)
+        target[i] = 0;
+    if (columns.step == 1)
+        for (int64_t i = columns.begin; i < columns.end; ++i)
+            target[i] = source[columns.first + i];
+    else
+        for (int64_t i = columns.begin; i < columns.end; ++i)
+            target[i] = source[columns.first + i * columns.step];
+    for (int64_t i = columns.end; i < columns.count; ++i)
+        target[i] = 0;
+}
+
+/* One phase of all channels of one image. */
+static void copy_phase(const gather_item *item, int64_t image, int64_t phase_row, int64_t phase_column)
 {
     const conv_problem *problem = item->problem;
     const gather_layout *layout = item->layout;
-    int64_t plane = ((item->first_image + image) * problem->groups + item->group) * problem->channels + c;
-    const float *source = problem->source + plane * problem->source_h * problem->source_w;
-    for (int64_t phase = 0; phase < layout->phase_count; ++phase)
-        for (int64_t i = 0; i < layout->copy_rows; ++i) {
-            float *target = item->copy + (c * layout->phase_count + phase) * layout->plane +
-                            (image * layout->copy_rows + i) * layout->copy_columns;
-            int64_t row = layout->row_origin + (item->first_row + i) * problem->step_h + phase / problem->step_w;
-            if (row < 0 || row >= problem->source_h)
-                memset(target, 0, sizeof(float) * (size_t)layout->copy_columns);
+    const phase_columns columns = columns_of(item, phase_column);
+    const int64_t first_row = layout->row_origin + item->first_row * problem->step_h + phase_row;
+    const int64_t phase = phase_row * problem->step_w + phase_column;
+    const int64_t first_plane = ((item->first_image + image) * problem->groups + item->group) * problem->channels;
+    for (int64_t c = 0; c < problem->channels; ++c) {
+        const float *source = problem->source + (first_plane + c) * problem->source_h * problem->source_w;
+        float *target = item->copy + (c * layout->phase_count + phase) * layout->plane +
+                        image * layout->copy_rows * layout->copy_columns;
+        for (int64_t i = 0; i < layout->copy_rows; ++i, target += layout->copy_columns) {
+            int64_t row = first_row + i * problem->step_h;
+            if (row >= 0 && row < problem->source_h)
+                copy_row(target, source + row * problem->source_w, columns);
             else
-                copy_row(target, layout->copy_columns, source + row * problem->source_w, problem->source_w,
-                         layout->column_origin + phase % problem->step_w, problem->step_w);
+                memset(target, 0, sizeof(float) * (size_t)layout->copy_columns);
         }
+    }
 }
 
 static void copy_source(const gather_item *item)
 {
     for (int64_t image = 0; image < item->images; ++image)
-        for (int64_t c = 0; c < item->problem->channels; ++c)
-            copy_channel(item, image, c);
+        for (int64_t row = 0; row < item->problem->step_h; ++row)
+            for (int64_t column = 0; column < item->problem->step_w; ++column)
+                copy_phase(item, image, row, column);
     memset(item->copy + item->layout->copy_count, 0, sizeof(float) * TILE_COLUMNS);
 }
 
 /* Consecutive positions of one output row, all in one panel. */
 typedef struct gather_run {
-    int64_t image, row, column; /* of the item */
-    int64_t target, count;      /* columns of the panel */
+    int64_t target, count; /* columns of the panel */
+    int64_t source;        /* offset in a plane of the copy */
+    int64_t out;           /* offset from the output plane of the item's first image and the same channel */
 } gather_run;
+
+static gather_run run_at(const gather_item *item, int64_t image, int64_t row, int64_t column)
+{
+    const conv_problem *problem = item->problem;
+    const gather_layout *layout = item->layout;
+    int64_t out_row = problem->out_row + (item->first_row + row) * problem->out_row_step;
+    return (gather_run){.source = (image * layout->copy_rows + row) * layout->copy_columns + column,
+                        .out = image * problem->groups * problem->out_channels * problem->out_h * problem->out_w +
+                               out_row * problem->out_w + problem->out_column + column * problem->out_column_step};
+}
 
 /* The true positions among elements [first, first + count) of the copy's planes (sliding), or the positions
  * [first, first + count) themselves. */
@@ -168,18 +199,22 @@ static int64_t make_runs(const gather_item *item, int64_t first, int64_t count, 
     const gather_layout *layout = item->layout;
     int64_t row_length = layout->sliding ? layout->copy_columns : item->problem->positions_w;
     int64_t image_rows = layout->sliding ? layout->copy_rows : item->rows;
-    int64_t row = first / row_length;
-    gather_run run = {.image = row / image_rows, .row = row % image_rows, .column = first % row_length};
+    int64_t image = first / row_length / image_rows;
+    int64_t row = first / row_length % image_rows;
+    int64_t column = first % row_length;
     int64_t run_count = 0;
-    while (run.target < count) {
-        run.count = cpu_min(item->problem->positions_w - run.column, count - run.target);
-        if (run.count > 0 && run.row < item->rows)
-            runs[run_count++] = run;
-        run.target += row_length - run.column;
-        run.column = 0;
-        if (++run.row == image_rows) {
-            run.row = 0;
-            ++run.image;
+    for (int64_t target = 0; target < count;) {
+        int64_t length = cpu_min(item->problem->positions_w - column, count - target);
+        if (length > 0 && row < item->rows) {
+            runs[run_count] = run_at(item, image, row, column);
+            runs[run_count].target = target;
+            runs[run_count++].count = length;
+        }
+        target += row_length - column;
+        column = 0;
+        if (++row == image_rows) {
+            row = 0;
+            ++image;
         }
     }
     return run_count;
@@ -195,15 +230,11 @@ typedef struct gather_move {
 static void gather_panel(const gather_item *item, const gather_run *runs, int64_t run_count, int64_t begin, int64_t end,
                          int64_t width)
 {
-    const gather_layout *layout = item->layout;
     gather_move moves[TILE_COLUMNS];
     int64_t move_count = 0;
     for (int64_t r = 0; r < run_count; ++r)
-        for (int64_t i = 0; i < runs[r].count; i += VEC_LANES) {
-            int64_t row = runs[r].image * layout->copy_rows + runs[r].row;
-            moves[move_count++] = (gather_move){(int32_t)(row * layout->copy_columns + runs[r].column + i),
-                                                (int32_t)(runs[r].target + i)};
-        }
+        for (int64_t i = 0; i < runs[r].count; i += VEC_LANES)
+            moves[move_count++] = (gather_move){(int32_t)(runs[r].source + i), (int32_t)(runs[r].target + i)};
     const float *restrict copy = item->copy;
     float *restrict target = item->panel;
     for (int64_t l = begin; l < end; ++l, target += width) {
@@ -213,33 +244,39 @@ static void gather_panel(const gather_item *item, const gather_run *runs, int64_
     }
 }
 
+CPU_INLINE void finish_run(auxo_activation activation, float slope, float bias, const float *restrict from,
+                           float *restrict to, int64_t step, int64_t count)
+{
+    for (int64_t i = 0; i < count; i += VEC_LANES) {
+        int64_t lanes = cpu_min(VEC_LANES, count - i);
+        vf value = vf_activate(activation, slope, vf_load(from + i) + bias);
+        if (step == 1)
+            vf_store_partial(to + i, value, lanes);
+        else
+            for (int64_t lane = 0; lane < lanes; ++lane)
+                to[(i + lane) * step] = value[lane];
+    }
+}
+
 /* Adds bias, applies the activation and moves the true positions of a tile to the output. */
 static void finish_tile(const gather_item *item, const gather_run *runs, int64_t run_count, int64_t width)
 {
-    const conv_problem *problem = item->problem;
-    const gemm_epilogue *epilogue = &problem->epilogue;
-    for (int64_t m = 0; m < problem->out_channels; ++m) {
-        int64_t channel = item->group * problem->out_channels + m;
-        float bias = epilogue->bias ? epilogue->bias[channel] : 0;
-        for (int64_t r = 0; r < run_count; ++r) {
-            int64_t image = item->first_image + runs[r].image;
-            int64_t plane = image * problem->groups * problem->out_channels + channel;
-            int64_t row = problem->out_row + (item->first_row + runs[r].row) * problem->out_row_step;
-            int64_t column = problem->out_column + runs[r].column * problem->out_column_step;
-            float *to = problem->out + (plane * problem->out_h + row) * problem->out_w + column;
-            const float *from = item->tile + m * width + runs[r].target;
-            for (int64_t i = 0; i < runs[r].count; i += VEC_LANES) {
-                int64_t count = cpu_min(VEC_LANES, runs[r].count - i);
-                vf value = vf_load_partial(from + i, count) + bias;
-                value = vf_activate(epilogue->activation, epilogue->slope, value);
-                if (problem->out_column_step == 1) {
-                    vf_store_partial(to + i, value, count);
-                    continue;
-                }
-                for (int64_t lane = 0; lane < count; ++lane)
-                    to[(i + lane) * problem->out_column_step] = value[lane];
-            }
-        }
+    const conv_problem problem = *item->problem;
+    const gemm_epilogue epilogue = problem.epilogue;
+    for (int64_t m = 0; m < problem.out_channels; ++m) {
+        int64_t channel = item->group * problem.out_channels + m;
+        int64_t plane = item->first_image * problem.groups * problem.out_channels + channel;
+        float *out = problem.out + plane * problem.out_h * problem.out_w;
+        const float *tile = item->tile + m * width;
+        float bias = epilogue.bias ? epilogue.bias[channel] : 0;
+        if (epilogue.activation == AUXO_ACTIVATION_IDENTITY)
+            for (int64_t r = 0; r < run_count; ++r)
+                finish_run(AUXO_ACTIVATION_IDENTITY, 0, bias, tile + runs[r].target, out + runs[r].out,
+                           problem.out_column_step, runs[r].count);
+        else
+            for (int64_t r = 0; r < run_count; ++r)
+                finish_run(epilogue.activation, epilogue.slope, bias, tile + runs[r].target, out + runs[r].out,
+                           problem.out_column_step, runs[r].count);
     }
 }
 
