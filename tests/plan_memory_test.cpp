@@ -90,12 +90,24 @@ class RandomProgram
         auxo_tensor part = auxo_tensor_reshape(auxo_tensor_slice(target, 0, start, count), 2, dims);
         must(add_op(part, auxo_tensor_reshape(a, 2, dims), part, 0.5f, 0.5f));
     }
+    // A new temporary with the elements of `a` in another order: an input that shared memory with its output would
+    // be overwritten before it is read.
+    void add_transposed(const auxo_tensor &a, size_t size)
+    {
+        const int64_t rows[SIZES] = {1, 8, 5, 20, 30};
+        int64_t dims[2] = {rows[size], counts_[size] / rows[size]};
+        int64_t flipped[2] = {dims[1], dims[0]};
+        auxo_tensor y = auxo_tensor_reshape(new_temp(size), 2, flipped);
+        std::swap(y.dims[0], y.dims[1]);
+        std::swap(y.strides[0], y.strides[1]);
+        must(copy(auxo_tensor_reshape(a, 2, dims), y));
+    }
     void add_step()
     {
         size_t size = pick(SIZES);
         std::vector<auxo_tensor> &group = alive_[size];
         auxo_tensor a = group[pick(group.size())], b = group[pick(group.size())];
-        switch (pick(5)) {
+        switch (pick(6)) {
         case 0:
             add_filled(size);
             break;
@@ -107,6 +119,9 @@ class RandomProgram
             break;
         case 3:
             add_into_slice(a);
+            break;
+        case 4:
+            add_transposed(a, size);
             break;
         default: // old ones die
             if (group.size() > 2)

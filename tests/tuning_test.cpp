@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <random>
 #include <sstream>
 #include <unistd.h>
 
@@ -159,6 +160,19 @@ TEST_CASE("lookup goes from device to vendor to default, and from exact to round
         CHECK(bench.choice() == "plain: default");
         CHECK(bench.log.empty());
     }
+    SECTION("tuned parameters that do not compile give way to the variant's own")
+    {
+        bench.fake.variants[AUXO_OP_ADD].erase(bench.fake.variants[AUXO_OP_ADD].begin());
+        bench.fake.variants[AUXO_OP_ADD][0].prepare = [](void *, const auxo_op *, const int32_t *parameters, void **,
+                                                         auxo_error *error) {
+            return parameters[0] == 32 ? auxo_error_set(error, AUXO_DRIVER, "too many registers") : AUXO_OK;
+        };
+        bench.fake.refresh();
+        bench.write_user("default\nadd any variant=tiled tile=32\n");
+        CHECK(bench.choice() == "tiled: default; failed to prepare: tiled");
+        REQUIRE(bench.log.size() == 1);
+        CHECK_THAT(bench.log[0], Contains("too many registers"));
+    }
     SECTION("a tuned variant that cannot do the op is passed over, with the reason")
     {
         bench.fake.variants[AUXO_OP_ADD][1].supports = [](void *, const auxo_op *) { return false; };
@@ -213,6 +227,48 @@ TEST_CASE("entries after a broken section line belong to no section")
     bench.write_user("default\ndevice Broken\nadd any variant=tiled\n");
     CHECK(bench.choice() == "plain: default");
     CHECK(bench.log.size() == 2);
+}
+
+TEST_CASE("damaged files never do harm, and what is kept of them survives writing and reading")
+{
+    const std::string good = "backend fake\ndevice \"Fake One\" # x\nadd a1024 variant=tiled tile=16 unroll=4\n"
+                             "gemm =m5n5k5:nn variant=plain\nvendor \"Fakes Inc.\"\nadd any variant=plain\ndefault\n"
+                             "fill any variant=plain tile=-2147483648\n";
+    TunedBench bench;
+    std::mt19937 random(7);
+    const std::string path = (bench.folder / "user.tune").string(), copy_path = (bench.folder / "copy.tune").string();
+    for (int round = 0; round < 300; round++) {
+        std::string text = good;
+        for (unsigned edit = 0; edit < random() % 8; edit++) {
+            size_t at = random() % text.size();
+            switch (random() % 4) {
+            case 0:
+                text[at] = static_cast<char>(random());
+                break;
+            case 1:
+                text.erase(at, random() % 20);
+                break;
+            case 2:
+                text.insert(at, text.substr(random() % text.size(), random() % 30));
+                break;
+            default:
+                text.insert(at, 1, "\n\" =#\r\t"[random() % 7]);
+            }
+            if (text.empty())
+                text = "x";
+        }
+        bench.write_user(text);
+        auxo_tuning *read = nullptr, *again = nullptr;
+        if (auxo_tuning_load(path.c_str(), nullptr, nullptr, &read, nullptr) ||
+            auxo_tuning_save(read, copy_path.c_str(), nullptr) ||
+            auxo_tuning_load(copy_path.c_str(), nullptr, nullptr, &again, nullptr))
+            FAIL("round " << round);
+        if (auxo_tuning_count(read) != auxo_tuning_count(again))
+            FAIL("round " << round << ": " << text);
+        auxo_tuning_destroy(read);
+        auxo_tuning_destroy(again);
+    }
+    bench.choice();
 }
 
 TEST_CASE("what is set is written, read back and found again")

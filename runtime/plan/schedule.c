@@ -89,6 +89,11 @@ static bool find_tuned(auxo_device *device, const auxo_op *op, auxo_kernel_list 
     return false;
 }
 
+static bool same_candidate(const candidate *a, const candidate *b)
+{
+    return a->kernel == b->kernel && memcmp(a->parameters, b->parameters, sizeof a->parameters) == 0;
+}
+
 static auxo_status choose_native(auxo_device *device, const auxo_op *op, bool self_test, auxo__choice *choice,
                                  auxo_status *last_failure, auxo_error *error)
 {
@@ -96,13 +101,14 @@ static auxo_status choose_native(auxo_device *device, const auxo_op *op, bool se
     char trouble[AUXO__REASON_BYTES] = "";
     candidate tried = {0};
     bool tuned = find_tuned(device, op, kernels, &tried, trouble);
-    const auxo_kernel *tuned_kernel = tuned ? tried.kernel : NULL;
+    const candidate first = tried;
     for (size_t i = tuned ? 0 : 1; i <= kernels.count; i++) {
         if (i > 0) {
             tried.kernel = &kernels.variants[i - 1];
             tried.why = "default";
             auxo__kernel_initial_parameters(tried.kernel, tried.parameters);
-            if (tried.kernel == tuned_kernel || (tried.kernel->supports && !tried.kernel->supports(device->handle, op)))
+            if ((tuned && same_candidate(&tried, &first)) ||
+                (tried.kernel->supports && !tried.kernel->supports(device->handle, op)))
                 continue;
         }
         auxo_status status = try_candidate(device, op, &tried, self_test, &choice->state, trouble, error);
