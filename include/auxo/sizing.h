@@ -138,6 +138,67 @@ auxo_status auxo_block_insert(const auxo_model_desc *desc, uint32_t layer, const
 auxo_status auxo_block_remove(const auxo_model_desc *desc, const auxo_block *block, auxo_model_desc *result,
                               auxo_error *error);
 
+/* ---- ResBuilder
+ * ------------------------------------------------------------------------------------------------------- */
+typedef enum auxo_block_statistic {
+    AUXO_BLOCK_SUM /* (4.6) */,
+    AUXO_BLOCK_MEAN /* as coded originally */,
+    AUXO_BLOCK_MAX
+} auxo_block_statistic;
+/* The three trainings of an architecture. */
+enum { AUXO_TRAINING_REGULARIZED, AUXO_TRAINING_FRESH, AUXO_TRAINING_INHERITED, AUXO_TRAINING_COUNT };
+
+typedef struct auxo_resbuild_options {
+    uint32_t insertions;                                 /* n_L between two MorphNet steps; 4 */
+    uint32_t cycles;                                     /* n_M MorphNet steps; 7 */
+    uint32_t epochs;                                     /* per training; 20 */
+    bool trainings[AUXO_TRAINING_COUNT];                 /* the regularised one always runs */
+    double layer_lasso, morph_strength, morph_threshold; /* lambda_L 1e-8, lambda_M 1e-7, 1e-2 */
+    double removal_threshold;                            /* tau; 1e-3 */
+    auxo_block_statistic removal_statistic;
+    double keep_gain; /* tau_LL: no removal after an insertion that gained more; .015 */
+    double intensity; /* I; 1 */
+    double budget;    /* zeta, in units of `resource`; 1e8 */
+    auxo_resource resource;
+    double new_scale;            /* of an inserted block's weights; 1e-2 */
+    bool exact_insertion;        /* also zero its last batch norm: the function is kept exactly */
+    auxo_train_options training; /* batch, optimizer, augmentation, stop ...; hooks are set here */
+    uint64_t seed;
+} auxo_resbuild_options;
+void auxo_resbuild_options_init(auxo_resbuild_options *options);
+
+typedef struct auxo_architecture_record {
+    uint32_t number; /* 0: the start */
+    char what[96];   /* "start", "insert after conv1 (stage 0)", "morph, kappa 1.31" */
+    uint32_t removed_blocks;
+    double accuracy[AUXO_TRAINING_COUNT]; /* on the validation set; NaN: not trained that way */
+    uint32_t convolutions, widest, first_width;
+    uint64_t weights;
+    double cost; /* of `resource` */
+    double seconds;
+} auxo_architecture_record;
+
+typedef struct auxo_resbuild auxo_resbuild;
+
+/* train and validation are borrowed. `start` is copied. Errors: a budget below the smallest network. */
+auxo_status auxo_resbuild_create(auxo_device *device, const auxo_model_desc *start, const auxo_dataset *train,
+                                 const auxo_dataset *validation, const auxo_resbuild_options *options,
+                                 auxo_resbuild **resbuild, auxo_error *error);
+void auxo_resbuild_destroy(auxo_resbuild *resbuild);
+/* Makes and trains the next architecture. *done: all cycles are through, nothing was made. An architecture that breaks
+ * down (not finite) ends the run with NOT_FINITE; the best model stays available. */
+auxo_status auxo_resbuild_next(auxo_resbuild *resbuild, auxo_architecture_record *record, bool *done,
+                               auxo_error *error);
+/* The model with the best validation accuracy so far; borrowed, NULL before the first training. */
+auxo_model *auxo_resbuild_best(const auxo_resbuild *resbuild, double *accuracy);
+/* The regularised model that goes on, and the state that a checkpoint needs beside both models' files: JSON, malloc'ed.
+ */
+auxo_model *auxo_resbuild_current(const auxo_resbuild *resbuild);
+auxo_status auxo_resbuild_describe(const auxo_resbuild *resbuild, char **json, auxo_error *error);
+/* Continues from what describe gave; takes ownership of both models on success. */
+auxo_status auxo_resbuild_restore(auxo_resbuild *resbuild, const char *json, auxo_model *current, auxo_model *best,
+                                  auxo_error *error);
+
 #ifdef __cplusplus
 }
 #endif

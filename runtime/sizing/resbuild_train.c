@@ -1,0 +1,176 @@
+/* runtime/sizing/resbuild_train.c: the three trainings of an architecture (SPEC: ResBuilder).
+ *
+ * Regularised: LayerLasso lambda_L sum|w|_1 over the convolutions of blocks, and MorphNet's regulariser, on the model
+ * that goes on. Fresh: no penalties, new weights. Inherited: no penalties, from a copy of the regularised weights.
+ */
+#include "resbuild_internal.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+typedef struct penalties {
+    const auxo_resbuild *resbuild;
+    auxo_morph *morph; /* NULL: no batch norm to regularise, or strength 0 */
+} penalties;
+
+static const auxo_param *weight_of(const auxo_model *model, uint32_t layer)
+{
+    const auxo_param *params = auxo_model_params(model);
+    for (size_t i = 0; i < auxo_model_param_count(model); i++)
+        if (params[i].layer == layer && params[i].role == AUXO_PARAM_WEIGHT)
+            return &params[i];
+    return NULL;
+}
+
+static auxo_tensor as_row(auxo_tensor tensor)
+{
+    return auxo_tensor_reshape(tensor, 2, (int64_t[]){1, auxo_tensor_element_count(&tensor)});
+}
+
+static auxo_status add_layer_lasso(const auxo_resbuild *resbuild, auxo_model *model, uint32_t layer, auxo_plan *plan,
+                                   auxo_error *error)
+{
+    const auxo_param *param = weight_of(model, layer);
+    auxo_op op = {.kind = AUXO_OP_PENALTY};
+    op.params.penalty = (auxo_penalty_params){AUXO_PENALTY_L1, false, (float)resbuild->options.layer_lasso};
+    op.tensors[AUXO_PENALTY_W] = as_row(auxo_model_param_tensor(model, param));
+    op.tensors[AUXO_PENALTY_DW] = as_row(auxo_model_gradient_tensor(model, param));
+    return auxo_plan_add(plan, &op, "layer lasso", error);
+}
+
+static auxo_status before_step(void *user, auxo_model *model, auxo_optimizer *optimizer, auxo_plan *plan,
+                               auxo_error *error)
+{
+    const penalties *p = user;
+    const auxo_model_desc *desc = auxo_model_get_desc(model);
+    auxo_block *blocks = malloc(desc->layer_count * sizeof *blocks);
+    if (!blocks)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "layer lasso: out of memory");
+    uint32_t count = p->resbuild->options.layer_lasso > 0 ? auxo_blocks_find(desc, blocks) : 0;
+    auxo_status status = AUXO_OK;
+    for (uint32_t b = 0; b < count && status == AUXO_OK; b++) {
+        status = add_layer_lasso(p->resbuild, model, blocks[b].conv1, plan, error);
+        if (status == AUXO_OK)
+            status = add_layer_lasso(p->resbuild, model, blocks[b].conv2, plan, error);
+    }
+    free(blocks);
+    if (status == AUXO_OK && p->morph)
+        status = auxo_morph_before_step(p->morph, model, optimizer, plan, error);
+    return status;
+}
+
+auxo_status auxo__resbuild_morph(const auxo_resbuild *resbuild, auxo_morph **morph, auxo_error *error)
+{
+    const auxo_morph_options options = {.resource = resbuild->options.resource,
+                                        .scale = AUXO_MORPH_BATCH_NORM,
+                                        .strength = resbuild->options.morph_strength,
+                                        .threshold = resbuild->options.morph_threshold};
+    return auxo_morph_create(resbuild->current, &options, morph, error);
+}
+
+/* A second model with the same structure, and the weights of the first if asked for. */
+static auxo_status copy_model(const auxo_resbuild *resbuild, bool with_weights, auxo_model **copy, auxo_error *error)
+{
+    auxo_model *source = resbuild->current;
+    uint64_t seed = resbuild->options.seed + 0x10000u + resbuild->number;
+    auxo_status status = auxo_model_create(resbuild->device, auxo_model_get_desc(source), seed, copy, error);
+    if (status != AUXO_OK || !with_weights)
+        return status;
+    /* The two models have queues of their own: the source must be through before the copy starts. */
+    status = auxo_queue_wait(auxo_model_queue(source), error);
+    uint64_t weights = auxo_model_weight_count(source), statistics = auxo_model_statistic_count(source);
+    auxo_queue *queue = auxo_model_queue(*copy);
+    if (status == AUXO_OK)
+        status = auxo_buffer_copy(queue, auxo_model_weights(source), 0, auxo_model_weights(*copy), 0,
+                                  weights * sizeof(float), error);
+    if (status == AUXO_OK && statistics > 0)
+        status = auxo_buffer_copy(queue, auxo_model_statistics(source), 0, auxo_model_statistics(*copy), 0,
+                                  statistics * sizeof(float), error);
+    if (status == AUXO_OK)
+        status = auxo_queue_wait(queue, error);
+    if (status != AUXO_OK) {
+        auxo_model_destroy(*copy);
+        *copy = NULL;
+    }
+    return status;
+}
+
+static auxo_status train_epochs(const auxo_resbuild *resbuild, auxo_model *model, penalties *penalty, double *accuracy,
+                                auxo_error *error)
+{
+    auxo_train_options options = resbuild->options.training;
+    if (penalty) {
+        options.before_step = before_step;
+        options.hook_user = penalty;
+    }
+    options.seed = resbuild->options.seed + resbuild->number;
+    auxo_trainer *trainer = NULL;
+    auxo_epoch_metrics metrics = {.validation_accuracy = NAN};
+    auxo_status status = auxo_trainer_create(model, resbuild->train, resbuild->validation, &options, &trainer, error);
+    for (uint32_t e = 0; e < resbuild->options.epochs && status == AUXO_OK; e++) {
+        bool finished = false;
+        auxo_morph_cost cost;
+        status = auxo_trainer_run(trainer, 0, &finished, &metrics, error);
+        if (status == AUXO_OK && penalty && penalty->morph)
+            status = auxo_morph_refresh(penalty->morph, &cost, error);
+    }
+    auxo_trainer_destroy(trainer);
+    *accuracy = metrics.validation_accuracy;
+    return status;
+}
+
+auxo_status auxo__resbuild_train(auxo_resbuild *resbuild, int training, auxo_architecture_record *record,
+                                 auxo_error *error)
+{
+    bool regularized = training == AUXO_TRAINING_REGULARIZED;
+    penalties penalty = {.resbuild = resbuild};
+    auxo_model *model = resbuild->current;
+    auxo_status status = AUXO_OK;
+    if (!regularized)
+        status = copy_model(resbuild, training == AUXO_TRAINING_INHERITED, &model, error);
+    else if (resbuild->options.morph_strength > 0)
+        status = auxo__resbuild_morph(resbuild, &penalty.morph, error);
+    if (status != AUXO_OK)
+        return status;
+    double accuracy = NAN;
+    status = train_epochs(resbuild, model, regularized ? &penalty : NULL, &accuracy, error);
+    auxo_morph_destroy(penalty.morph);
+    record->accuracy[training] = accuracy;
+    bool better = status == AUXO_OK && accuracy > resbuild->best_accuracy;
+    if (better && regularized) {
+        /* The regularised model goes on changing: the best is a copy of it. */
+        status = copy_model(resbuild, true, &model, error);
+        if (status == AUXO_OK)
+            status = auxo_model_set_preprocessing(model, auxo_model_preprocessing(resbuild->current), error);
+    }
+    if (better && status == AUXO_OK) {
+        auxo_model_destroy(resbuild->best);
+        resbuild->best = model;
+        resbuild->best_accuracy = accuracy;
+    } else if (model != resbuild->current) {
+        auxo_model_destroy(model);
+    }
+    return status;
+}
+
+auxo_status auxo__resbuild_statistic(const auxo_resbuild *resbuild, uint32_t layer, double *value, auxo_error *error)
+{
+    static const auxo_reduce_kind kinds[] = {AUXO_REDUCE_SUM_ABS, AUXO_REDUCE_SUM_ABS, AUXO_REDUCE_MAX_ABS};
+    auxo_model *model = resbuild->current;
+    const auxo_param *param = weight_of(model, layer);
+    auxo_tensor weight = auxo_model_param_tensor(model, param);
+    int64_t count = auxo_tensor_element_count(&weight);
+    auxo_buffer *result = NULL;
+    float sum = 0;
+    auxo_status status = auxo_buffer_create(resbuild->device, sizeof sum, &result, error);
+    auxo_op op = {.kind = AUXO_OP_REDUCE, .params.reduce = {kinds[resbuild->options.removal_statistic]}};
+    op.tensors[AUXO_REDUCE_X] = auxo_tensor_reshape(weight, 3, (int64_t[]){1, 1, count});
+    op.tensors[AUXO_REDUCE_Y] = auxo_tensor_1d(result, 0, AUXO_DTYPE_F32, 1);
+    if (status == AUXO_OK)
+        status = auxo_op_run(auxo_model_queue(model), &op, error);
+    if (status == AUXO_OK)
+        status = auxo_buffer_read(auxo_model_queue(model), result, 0, &sum, sizeof sum, error);
+    auxo_buffer_destroy(result);
+    *value = resbuild->options.removal_statistic == AUXO_BLOCK_MEAN && count > 0 ? sum / (double)count : sum;
+    return status;
+}
