@@ -10,11 +10,6 @@
 
 /* X(KIND, noun): ops with kernels in simd/ and no other variants but the reference. */
 #define CPU_SIMD_TABLE(X)                                                                                              \
-    X(CONV2D_FORWARD, conv2d_forward)                                                                                  \
-    X(CONV2D_BACKWARD_DATA, conv2d_backward_data)                                                                      \
-    X(CONV2D_BACKWARD_WEIGHTS, conv2d_backward_weights)
-/* X(KIND, noun): ops that run the reference kernel. */
-#define CPU_REFERENCE_TABLE(X)                                                                                         \
     X(POOL2D_FORWARD, pool2d_forward)                                                                                  \
     X(POOL2D_BACKWARD, pool2d_backward)                                                                                \
     X(ACTIVATION_FORWARD, activation_forward)                                                                          \
@@ -22,27 +17,32 @@
     X(ADD, add)                                                                                                        \
     X(BIAS_ADD, bias_add)                                                                                              \
     X(SCALE, scale)                                                                                                    \
+    X(FILL, fill)                                                                                                      \
+    X(COPY, copy)                                                                                                      \
+    X(OPTIMIZER_STEP, optimizer_step)                                                                                  \
+    X(SOFTMAX, softmax)                                                                                                \
+    X(SOFTMAX_CROSS_ENTROPY, softmax_cross_entropy)                                                                    \
+    X(MSE, mse)                                                                                                        \
+    X(GATHER_BATCH, gather_batch)                                                                                      \
+    X(INDEX_SELECT, index_select)                                                                                      \
+    X(CONV2D_FORWARD, conv2d_forward)                                                                                  \
+    X(CONV2D_BACKWARD_DATA, conv2d_backward_data)                                                                      \
+    X(CONV2D_BACKWARD_WEIGHTS, conv2d_backward_weights)
+/* X(KIND, noun): ops that run the reference kernel. */
+#define CPU_REFERENCE_TABLE(X)                                                                                         \
     X(REDUCE, reduce)                                                                                                  \
     X(BATCH_NORM_FORWARD, batch_norm_forward)                                                                          \
     X(BATCH_NORM_BACKWARD, batch_norm_backward)                                                                        \
     X(DROPOUT, dropout)                                                                                                \
-    X(SOFTMAX, softmax)                                                                                                \
-    X(SOFTMAX_CROSS_ENTROPY, softmax_cross_entropy)                                                                    \
-    X(MSE, mse)                                                                                                        \
     X(COX, cox)                                                                                                        \
     X(ARGSORT, argsort)                                                                                                \
     X(GROUP_NORM, group_norm)                                                                                          \
     X(PENALTY, penalty)                                                                                                \
     X(KEPT_SCAN, kept_scan)                                                                                            \
-    X(INDEX_SELECT, index_select)                                                                                      \
     X(SEGMENT_REDUCE, segment_reduce)                                                                                  \
-    X(GATHER_BATCH, gather_batch)                                                                                      \
     X(AUGMENT, augment)                                                                                                \
     X(RANDOM_FILL, random_fill)                                                                                        \
-    X(FILL, fill)                                                                                                      \
-    X(COPY, copy)                                                                                                      \
     X(COUNTER_ADD, counter_add)                                                                                        \
-    X(OPTIMIZER_STEP, optimizer_step)                                                                                  \
     X(MLP_FORWARD, mlp_forward)                                                                                        \
     X(MLP_GRADIENT, mlp_gradient)                                                                                      \
     X(MLP_HVP, mlp_hvp)                                                                                                \
