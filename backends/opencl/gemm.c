@@ -167,5 +167,12 @@ const auxo_kernel ocl_gemm_kernels[OCL_GEMM_KERNEL_COUNT] = {
      .prepare = prepare_tiled,
      .release = ocl_task_release,
      .enqueue = ocl_task_enqueue},
+    {.variant = "clblast",
+     .tunables = ocl_gemm_clblast_tunables,
+     .tunable_count = OCL_GEMM_CLBLAST_TUNABLE_COUNT,
+     .supports = ocl_gemm_clblast_supports,
+     .prepare = ocl_gemm_clblast_prepare,
+     .release = ocl_gemm_clblast_release,
+     .enqueue = ocl_gemm_clblast_enqueue},
     {.variant = "direct", .prepare = prepare_direct, .release = ocl_task_release, .enqueue = ocl_task_enqueue},
 };

@@ -43,7 +43,7 @@
 
 /* X(KIND, noun, variant count): ops with alternatives. */
 #define OCL_VARIANT_TABLE(X)                                                                                           \
-    X(GEMM, gemm, 3)                                                                                                   \
+    X(GEMM, gemm, 4)                                                                                                   \
     X(CONV2D_FORWARD, conv2d_forward, 3)                                                                               \
     X(CONV2D_BACKWARD_DATA, conv2d_backward_data, 3)                                                                   \
     X(CONV2D_BACKWARD_WEIGHTS, conv2d_backward_weights, 3)                                                             \
@@ -79,5 +79,13 @@ bool ocl_conv2d_backward_weights_tiled_supports(void *device, const auxo_op *op)
 ocl_prepare_function ocl_conv2d_forward_tiled_prepare;
 ocl_prepare_function ocl_conv2d_backward_data_tiled_prepare;
 ocl_prepare_function ocl_conv2d_backward_weights_tiled_prepare;
+
+/* gemm_clblast.c: the variant "clblast" of gemm. */
+enum { OCL_GEMM_CLBLAST_TUNABLE_COUNT = 7 };
+extern const auxo_tunable ocl_gemm_clblast_tunables[OCL_GEMM_CLBLAST_TUNABLE_COUNT];
+bool ocl_gemm_clblast_supports(void *device, const auxo_op *op);
+ocl_prepare_function ocl_gemm_clblast_prepare;
+void ocl_gemm_clblast_release(void *device, void *state);
+auxo_status ocl_gemm_clblast_enqueue(void *queue, const auxo_op *op, void *state, auxo_error *error);
 
 #endif

@@ -35,3 +35,20 @@ kernel void gemm_direct(global const void *a, ulong a_offset, global const void 
         value += bias[bias_offset + (bias_per_row ? i : j)];
     store_float(OUTPUT_DTYPE, c, pc, activate_as(activation, value, slope));
 }
+
+/* C = act(C + bias) where the product itself came from a library; work-item: one element. */
+kernel void gemm_epilogue(global float *c, ulong c_offset, global const float *bias, ulong bias_offset, ulong m,
+                          ulong n, ulong batches, long c_batch, long c_row, int bias_per_row, int activation,
+                          float slope)
+{
+    ulong id = get_global_id(0);
+    ulong j = id % n;
+    ulong rest = id / n;
+    ulong i = rest % m;
+    ulong batch = rest / m;
+    if (batch >= batches)
+        return;
+    ulong at = c_offset + (ulong)((long)batch * c_batch + (long)i * c_row) + j;
+    float value = c[at] + (bias ? bias[bias_offset + (bias_per_row ? i : j)] : 0.0f);
+    c[at] = activate_as(activation, value, slope);
+}
