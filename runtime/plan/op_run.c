@@ -58,18 +58,14 @@ auxo_status auxo_op_run(auxo_queue *queue, const auxo_op *op, auxo_error *error)
     return status;
 }
 
-static auxo_status find_variant(const auxo_device *device, auxo_op_kind kind, const char *variant,
-                                const auxo_kernel **kernel, auxo_error *error)
+static const auxo_kernel *find_variant(const auxo_device *device, auxo_op_kind kind, const char *variant)
 {
     auxo_kernel_list kernels = auxo__device_kernels(device, kind);
     for (size_t i = 0; i < kernels.count; i++) {
-        if (strcmp(kernels.variants[i].variant, variant) == 0) {
-            *kernel = &kernels.variants[i];
-            return AUXO_OK;
-        }
+        if (strcmp(kernels.variants[i].variant, variant) == 0)
+            return &kernels.variants[i];
     }
-    return auxo_error_set(error, AUXO_NOT_FOUND, "%s: device %s has no variant '%s'", auxo_op_noun(kind),
-                          device->info.selector, variant);
+    return NULL;
 }
 
 auxo_status auxo_op_run_variant(auxo_queue *queue, const auxo_op *op, const char *variant, const int32_t *parameters,
@@ -79,10 +75,12 @@ auxo_status auxo_op_run_variant(auxo_queue *queue, const auxo_op *op, const char
     if (status)
         return status;
     auxo_device *device = queue->device;
-    auxo__choice choice = {0};
-    status = find_variant(device, op->kind, variant, &choice.kernel, error);
-    if (status || auxo__op_is_empty(op))
-        return status;
+    auxo__choice choice = {.kernel = find_variant(device, op->kind, variant)};
+    if (!choice.kernel)
+        return auxo_error_set(error, AUXO_NOT_FOUND, "%s: device %s has no variant '%s'", auxo_op_noun(op->kind),
+                              device->info.selector, variant);
+    if (auxo__op_is_empty(op))
+        return AUXO_OK;
     if (choice.kernel->supports && !choice.kernel->supports(device->handle, op))
         return auxo_error_set(error, AUXO_UNSUPPORTED,
                               "%s: variant '%s' on device %s does not support these shapes and parameters",
