@@ -1,0 +1,62 @@
+// tests/install_test.cpp: what `cmake --install` leaves behind is complete: the README's C example builds against it
+// through pkg-config, as C and as C++, and through find_package, and runs; the program finds its library.
+#include "support/program.hpp"
+
+#include <cstdlib>
+#include <fstream>
+
+using auxo_test::TempFolder;
+
+namespace
+{
+// The first ```c block of the README.
+std::string readme_example()
+{
+    std::string text = auxo_test::read_whole_file(AUXO_SOURCE_DIR "/README.md");
+    size_t begin = text.find("```c\n");
+    REQUIRE(begin != std::string::npos);
+    size_t end = text.find("```", begin + 5);
+    return text.substr(begin + 5, end - begin - 5);
+}
+
+void write_text(const std::string &path, const std::string &text)
+{
+    std::ofstream(path) << text;
+}
+
+// Runs a shell command; shows what it printed if it fails.
+void require_command(const TempFolder &folder, const std::string &command)
+{
+    const std::string log = folder.file("log");
+    int result = std::system(("(" + command + ") >" + log + " 2>&1").c_str());
+    INFO(command << "\n" << auxo_test::read_whole_file(log));
+    REQUIRE(result == 0);
+}
+} // namespace
+
+TEST_CASE("the installed package builds and runs the example of the README")
+{
+    TempFolder folder;
+    const std::string prefix = folder.file("prefix"), example = folder.file("example.c");
+    require_command(folder, "cmake --install " AUXO_BUILD_DIR " --prefix " + prefix);
+    write_text(example, readme_example());
+    const std::string libraries = "$(dirname $(find " + prefix + " -name auxo.pc))";
+    const std::string environment = "export AUXO_CACHE_DIR=" + folder.file("cache") + " PKG_CONFIG_PATH=" + libraries +
+                                    " LD_LIBRARY_PATH=" + libraries + "/..; cd " + folder.path + "; ";
+    const std::string warnings = " -Wall -Wextra -Wpedantic -Werror ";
+    // The build tree may be configured for another prefix than the one installed to.
+    const std::string package = "pkg-config --define-variable=prefix=" + prefix +
+                                " --define-variable=libdir=" + libraries +
+                                "/.. --define-variable=includedir=" + prefix + "/include --cflags --libs auxo";
+    require_command(folder, environment + "cc -std=c11" + warnings + example + " $(" + package + ") -o as_c && ./as_c");
+    require_command(folder, environment + "c++ -x c++ -std=c++17" + warnings + example + " -x none $(" + package +
+                                ") -o as_cpp && ./as_cpp");
+    write_text(folder.file("CMakeLists.txt"), "cmake_minimum_required(VERSION 3.18)\nproject(consumer C)\n"
+                                              "find_package(auxo 0.1 REQUIRED)\nadd_executable(consumer example.c)\n"
+                                              "target_link_libraries(consumer PRIVATE auxo::auxo)\n");
+    require_command(folder, environment + "cmake -S . -B out -DCMAKE_PREFIX_PATH=" + prefix +
+                                " && cmake --build out && out/consumer");
+    require_command(folder, "unset LD_LIBRARY_PATH; " + prefix + "/bin/auxo --version");
+    require_command(folder, "test -s " + prefix + "/share/man/man1/auxo.1 && test -s " + prefix +
+                                "/share/bash-completion/completions/auxo");
+}
