@@ -116,7 +116,7 @@ auxo_status auxo__dataset_create(const char *name, const auxo__dataset_shape *sh
     made->feature_type = shape->feature_type;
     made->target_type = shape->target_type;
     size_t row_bytes = auxo__dataset_row_bytes(made);
-    made->features = calloc(shape->row_count ? shape->row_count : 1, row_bytes ? row_bytes : 1);
+    made->features = calloc(shape->row_count ? shape->row_count : 1, shape->row_count ? row_bytes : 1);
     if (!made->features || !allocate_targets(made, shape->target_count)) {
         auxo_dataset_destroy(made);
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: no memory for %zu rows of %zu bytes", name,

@@ -66,9 +66,9 @@ auxo_status auxo__idx_dataset(const char *name, const char *images_path, const u
         status = auxo__idx_parse(labels_path, labels, labels_size, 1, &label_idx, error);
     if (status != AUXO_OK)
         return status;
-    if (image_idx.sizes[1] == 0 || image_idx.sizes[2] == 0)
-        return auxo_error_set(error, AUXO_FORMAT, "%s: images of %u x %u pixels", images_path, image_idx.sizes[1],
-                              image_idx.sizes[2]);
+    if (image_idx.sizes[0] == 0 || image_idx.sizes[1] == 0 || image_idx.sizes[2] == 0)
+        return auxo_error_set(error, AUXO_FORMAT, "%s: %u images of %u x %u pixels", images_path, image_idx.sizes[0],
+                              image_idx.sizes[1], image_idx.sizes[2]);
     if (image_idx.sizes[0] != label_idx.sizes[0])
         return auxo_error_set(error, AUXO_FORMAT, "%s has %u images, but %s has %u labels", images_path,
                               image_idx.sizes[0], labels_path, label_idx.sizes[0]);

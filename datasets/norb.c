@@ -59,7 +59,8 @@ auxo_status auxo__norb_dataset(const char *images_path, const uint8_t *images, s
         status = auxo__norb_parse(labels_path, labels, labels_size, &categories, error);
     if (status != AUXO_OK)
         return status;
-    if (!pixels.is_bytes || pixels.rank != 4 || pixels.sizes[1] == 0 || pixels.sizes[2] == 0 || pixels.sizes[3] == 0)
+    if (!pixels.is_bytes || pixels.rank != 4 || pixels.sizes[0] == 0 || pixels.sizes[1] == 0 || pixels.sizes[2] == 0 ||
+        pixels.sizes[3] == 0)
         return auxo_error_set(error, AUXO_FORMAT, "%s: not a matrix of byte images (count, cameras, height, width)",
                               images_path);
     if (categories.is_bytes || categories.rank != 1 || categories.sizes[0] != pixels.sizes[0])

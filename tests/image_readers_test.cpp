@@ -128,7 +128,10 @@ TEST_CASE("IDX: sizes that lie are refused")
     SECTION("images without pixels")
     {
         files.write("train-images-idx3-ubyte", idx_images(3, 0, 28));
-        files.check_refused("0 x 28");
+        files.check_refused("3 images of 0 x 28 pixels");
+        files.write("train-images-idx3-ubyte", idx_images(0, 60000, 60000));
+        files.write("train-labels-idx1-ubyte", idx_labels({}));
+        files.check_refused("0 images of 60000 x 60000 pixels");
     }
 }
 
