@@ -15,10 +15,9 @@ const auxo_tunable vk_conv2d_tiled_tunables[VK_CONV2D_TILED_TUNABLES] = {
     {.name = "columns", .initial = 4, .value_count = 3, .values = {2, 4, 8}},
 };
 const auxo_tunable vk_conv2d_direct_tunables[VK_CONV2D_DIRECT_TUNABLES] = {
-    {.name = "lanes_n", .initial = 8, .value_count = 4, .values = {8, 16, 32, 64}},
     {.name = "rows", .initial = 8, .value_count = 4, .values = {1, 2, 4, 8}},
     {.name = "columns", .initial = 4, .value_count = 4, .values = {1, 2, 4, 8}},
-    {.name = "lanes", .initial = 32, .value_count = 4, .values = {8, 32, 64, 128}},
+    {.name = "lanes", .initial = 64, .value_count = 4, .values = {8, 32, 64, 128}},
 };
 
 /* Of conv2d.glsl, behind at[]. */
@@ -74,23 +73,24 @@ static conv_push geometry_of(const auxo_op *op, uint32_t x_slot, uint32_t w_slot
 static uint32_t constants_of(const conv_task *task, uint32_t constants[8], uint64_t *tile_m, uint64_t *tile_n)
 {
     const auxo_conv2d_params *params = &task->op->params.conv2d;
-    for (int i = 0; i < 5; i++)
-        constants[i] = task->tiled || i < 3 ? (uint32_t)task->parameters[i] : 0;
     constants[5] = params->activation;
     constants[6] = task->has_bias;
     constants[7] = params->stride_h == 1 && params->stride_w == 1;
     if (task->tiled) {
+        for (int i = 0; i < 5; i++)
+            constants[i] = (uint32_t)task->parameters[i];
         *tile_m = constants[0];
         *tile_n = constants[1];
         return (constants[0] / constants[3]) * (constants[1] / constants[4]);
     }
-    while (constants[1] > 1 && constants[1] / 2 >= task->rows) /* no wider than there are rows */
-        constants[1] /= 2;
-    const uint32_t lanes = (uint32_t)task->parameters[3];
-    const uint32_t group_size = lanes < constants[0] ? constants[0] : lanes;
-    *tile_m = group_size / constants[0] * constants[1];
-    *tile_n = (uint64_t)constants[0] * constants[2];
-    return group_size;
+    const vk_direct_tile tile = vk_direct_tile_of(task->parameters, task->rows);
+    constants[0] = tile.lanes_n;
+    constants[1] = tile.rows;
+    constants[2] = tile.columns;
+    constants[3] = constants[4] = 0;
+    *tile_m = tile.tile_m;
+    *tile_n = tile.tile_n;
+    return tile.lanes;
 }
 
 static void add_product(conv_task *task, vk_span result, const uint32_t constants[8], uint32_t group_size)

@@ -4,6 +4,8 @@
  */
 #include "vk_ops.h"
 
+enum { LANES_N_MIN = 8 }; /* neighbours along N, so that they read neighbouring words */
+
 /* The tunables of each variant, in the order of its `parameters`. */
 const auxo_tunable vk_gemm_tiled_tunables[VK_GEMM_TILED_TUNABLES] = {
     {.name = "tile_m", .initial = 64, .value_count = 3, .values = {32, 64, 128}},
@@ -13,11 +15,28 @@ const auxo_tunable vk_gemm_tiled_tunables[VK_GEMM_TILED_TUNABLES] = {
     {.name = "columns", .initial = 4, .value_count = 3, .values = {2, 4, 8}},
 };
 const auxo_tunable vk_gemm_direct_tunables[VK_GEMM_DIRECT_TUNABLES] = {
-    {.name = "lanes_n", .initial = 8, .value_count = 4, .values = {8, 16, 32, 64}},
     {.name = "rows", .initial = 8, .value_count = 4, .values = {1, 2, 4, 8}},
     {.name = "columns", .initial = 4, .value_count = 4, .values = {1, 2, 4, 8}},
-    {.name = "lanes", .initial = 32, .value_count = 4, .values = {8, 32, 64, 128}},
+    {.name = "lanes", .initial = 64, .value_count = 4, .values = {8, 32, 64, 128}},
 };
+
+vk_direct_tile vk_direct_tile_of(const int32_t *parameters, uint64_t rows)
+{
+    vk_direct_tile tile = {.rows = (uint32_t)parameters[0],
+                           .columns = (uint32_t)parameters[1],
+                           .lanes = (uint32_t)parameters[2],
+                           .lanes_n = (uint32_t)parameters[2]};
+    while (tile.rows > 1 && tile.rows / 2 >= rows) /* no taller than the matrix */
+        tile.rows /= 2;
+    uint64_t lanes_m = 1;
+    while (tile.lanes_n > LANES_N_MIN && lanes_m * tile.rows < rows) {
+        lanes_m *= 2;
+        tile.lanes_n /= 2;
+    }
+    tile.tile_m = lanes_m * tile.rows;
+    tile.tile_n = (uint64_t)tile.lanes_n * tile.columns;
+    return tile;
+}
 
 typedef struct matrix {
     const auxo_tensor *tensor;
@@ -76,16 +95,21 @@ static uint32_t constants_of(const gemm_task *task, uint32_t constants[12], uint
 {
     const auxo_gemm_params *params = &task->op->params.gemm;
     const int32_t *values = task->parameters;
-    for (int i = 0; i < 5; i++)
-        constants[i] = (uint32_t)(task->tiled ? values[i] : i < 3 ? values[i] : 0);
     if (task->tiled) {
+        for (int i = 0; i < 5; i++)
+            constants[i] = (uint32_t)values[i];
         *tile_m = constants[0];
         *tile_n = constants[1];
         *group_size = (constants[0] / constants[3]) * (constants[1] / constants[4]);
     } else {
-        *group_size = (uint32_t)values[3] < constants[0] ? constants[0] : (uint32_t)values[3];
-        *tile_m = *group_size / constants[0] * constants[1];
-        *tile_n = (uint64_t)constants[0] * constants[2];
+        const vk_direct_tile tile = vk_direct_tile_of(values, task->m);
+        constants[0] = tile.lanes_n;
+        constants[1] = tile.rows;
+        constants[2] = tile.columns;
+        constants[3] = constants[4] = 0;
+        *group_size = tile.lanes;
+        *tile_m = tile.tile_m;
+        *tile_n = tile.tile_n;
     }
     const bool bias = auxo_tensor_is_present(&task->op->tensors[AUXO_GEMM_BIAS]);
     constants[5] = params->trans_a;

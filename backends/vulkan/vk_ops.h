@@ -18,15 +18,23 @@ VK_PREPARE(bias_add);
 VK_PREPARE(scale);
 
 /* op_gemm.c */
-enum { VK_GEMM_TILED_TUNABLES = 5, VK_GEMM_DIRECT_TUNABLES = 4 };
+enum { VK_GEMM_TILED_TUNABLES = 5, VK_GEMM_DIRECT_TUNABLES = 3 };
 extern const auxo_tunable vk_gemm_tiled_tunables[VK_GEMM_TILED_TUNABLES];
 extern const auxo_tunable vk_gemm_direct_tunables[VK_GEMM_DIRECT_TUNABLES];
+/* What one workgroup of a direct product covers: each of its `lanes` invocations a block of rows x columns. */
+typedef struct vk_direct_tile {
+    uint32_t rows, columns;
+    uint32_t lanes, lanes_n; /* invocations, and those along N */
+    uint64_t tile_m, tile_n;
+} vk_direct_tile;
+/* From the direct tunables, for a product with so many rows: as many invocations along N as the rows leave. */
+vk_direct_tile vk_direct_tile_of(const int32_t *parameters, uint64_t rows);
 VK_PREPARE(gemm_tiled);
 VK_PREPARE(gemm_direct);
 bool vk_supports_gemm(void *device, const auxo_op *op);
 
 /* op_conv2d.c */
-enum { VK_CONV2D_TILED_TUNABLES = 5, VK_CONV2D_DIRECT_TUNABLES = 4 };
+enum { VK_CONV2D_TILED_TUNABLES = 5, VK_CONV2D_DIRECT_TUNABLES = 3 };
 extern const auxo_tunable vk_conv2d_tiled_tunables[VK_CONV2D_TILED_TUNABLES];
 extern const auxo_tunable vk_conv2d_direct_tunables[VK_CONV2D_DIRECT_TUNABLES];
 VK_PREPARE(conv2d_forward_tiled);
