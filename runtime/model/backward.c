@@ -12,6 +12,7 @@ typedef struct layer_gradient {
     auxo_tensor tensor; /* (batch, C, H, W); rank 0: none yet */
     bool owned;
     bool needed; /* a trained layer lies at or below this one */
+    bool undone; /* the layer's fused activation has been undone already */
 } layer_gradient;
 
 typedef struct backward_builder {
@@ -65,21 +66,29 @@ static auxo_status contribute(backward_builder *b, uint32_t to, auxo_tensor tens
     return auxo__add_labelled(b->plan, &op, layer, "backward_sum", error);
 }
 
-/* The gradient before the layer's fused activation. */
-static auxo_status undo_activation(backward_builder *b, auxo_tensor *gradient, auxo_error *error)
+/* Multiplies the gradient that the current layer received by the derivative of `activated`'s activation, taken at the
+ * current layer's output; in place if the gradient is owned. */
+static auxo_status add_activation_backward(backward_builder *b, const auxo_layer *activated, auxo_tensor *gradient,
+                                           auxo_error *error)
 {
-    layer_gradient *received = &b->gradients[b->index];
-    *gradient = received->tensor;
-    if (b->layer->activation == AUXO_ACTIVATION_IDENTITY)
-        return AUXO_OK;
-    if (!received->owned)
-        *gradient = auxo__output_temp(b->plan, b->layer, b->activations->batch);
+    const layer_gradient *received = &b->gradients[b->index];
+    *gradient = received->owned ? received->tensor : auxo__output_temp(b->plan, b->layer, b->activations->batch);
     auxo_op op = {.kind = AUXO_OP_ACTIVATION_BACKWARD,
-                  .params.activation = {.activation = b->layer->activation, .slope = b->layer->slope}};
+                  .params.activation = {.activation = activated->activation, .slope = activated->slope}};
     op.tensors[AUXO_ACTIVATION_B_Y] = output_of(b, b->index);
     op.tensors[AUXO_ACTIVATION_B_DY] = received->tensor;
     op.tensors[AUXO_ACTIVATION_B_DX] = *gradient;
-    return auxo__add_labelled(b->plan, &op, b->layer, "backward_activation", error);
+    return auxo__add_labelled(b->plan, &op, activated, "backward_activation", error);
+}
+
+/* The gradient before the layer's fused activation. */
+static auxo_status undo_activation(backward_builder *b, auxo_tensor *gradient, auxo_error *error)
+{
+    const layer_gradient *received = &b->gradients[b->index];
+    *gradient = received->tensor;
+    if (b->layer->activation == AUXO_ACTIVATION_IDENTITY || received->undone)
+        return AUXO_OK;
+    return add_activation_backward(b, b->layer, gradient, error);
 }
 
 static auxo_status add_dense_gradients(backward_builder *b, auxo_tensor dy, auxo_error *error)
@@ -141,16 +150,43 @@ static auxo_status add_conv2d(backward_builder *b, auxo_error *error)
     return status == AUXO_OK ? contribute(b, input, dx, true, error) : status;
 }
 
+static uint32_t reader_count(const auxo_model_desc *desc, uint32_t layer)
+{
+    uint32_t count = 0;
+    for (uint32_t l = layer + 1; l < desc->layer_count; l++)
+        for (uint32_t i = 0; i < desc->layers[l].input_count; i++)
+            count += desc->layers[l].inputs[i] == layer;
+    return count;
+}
+
+/* Max pooling passes a gradient only to the largest value of each window, and that value is the pooled output: where
+ * windows do not overlap, the fused activation of the layer below can be undone on the smaller pooled tensor, with the
+ * same bits. */
+static bool can_undo_below(const backward_builder *b)
+{
+    return b->layer->kind == AUXO_LAYER_POOL2D && b->layer->pool == AUXO_POOL_MAX &&
+           b->layer->kernel_h <= b->layer->stride_h && b->layer->kernel_w <= b->layer->stride_w &&
+           b->input->activation != AUXO_ACTIVATION_IDENTITY && b->input->kind != AUXO_LAYER_ACTIVATION &&
+           reader_count(&b->model->desc, b->layer->inputs[0]) == 1;
+}
+
 static auxo_status add_pool2d(backward_builder *b, auxo_error *error)
 {
     uint32_t input = b->layer->inputs[0];
-    auxo_tensor dx = auxo__output_temp(b->plan, b->input, b->activations->batch);
+    auxo_tensor dy = b->gradients[b->index].tensor, dx = auxo__output_temp(b->plan, b->input, b->activations->batch);
+    bool undo = can_undo_below(b);
+    auxo_status status = undo ? add_activation_backward(b, b->input, &dy, error) : AUXO_OK;
+    if (status != AUXO_OK)
+        return status;
     auxo_op op = {.kind = AUXO_OP_POOL2D_BACKWARD, .params.pool2d = auxo__pool2d_params(b->layer, b->input)};
-    op.tensors[AUXO_POOL2D_B_DY] = b->gradients[b->index].tensor;
+    op.tensors[AUXO_POOL2D_B_DY] = dy;
     op.tensors[AUXO_POOL2D_B_DX] = dx;
     op.tensors[AUXO_POOL2D_B_INDEX] = b->activations->records[b->index].pool_index;
-    auxo_status status = auxo__add_labelled(b->plan, &op, b->layer, "backward_data", error);
-    return status == AUXO_OK ? contribute(b, input, dx, true, error) : status;
+    status = auxo__add_labelled(b->plan, &op, b->layer, "backward_data", error);
+    if (status == AUXO_OK)
+        status = contribute(b, input, dx, true, error);
+    b->gradients[input].undone = undo;
+    return status;
 }
 
 static auxo_status add_batch_norm(backward_builder *b, auxo_error *error)
