@@ -25,6 +25,8 @@
     X(MSE, mse)                                                                                                        \
     X(GATHER_BATCH, gather_batch)                                                                                      \
     X(INDEX_SELECT, index_select)                                                                                      \
+    X(MLP_FORWARD, mlp_forward)                                                                                        \
+    X(MLP_GRADIENT, mlp_gradient)                                                                                      \
     X(CONV2D_FORWARD, conv2d_forward)                                                                                  \
     X(CONV2D_BACKWARD_DATA, conv2d_backward_data)                                                                      \
     X(CONV2D_BACKWARD_WEIGHTS, conv2d_backward_weights)
@@ -43,8 +45,6 @@
     X(AUGMENT, augment)                                                                                                \
     X(RANDOM_FILL, random_fill)                                                                                        \
     X(COUNTER_ADD, counter_add)                                                                                        \
-    X(MLP_FORWARD, mlp_forward)                                                                                        \
-    X(MLP_GRADIENT, mlp_gradient)                                                                                      \
     X(MLP_HVP, mlp_hvp)                                                                                                \
     X(THETA_EVAL, theta_eval)
 

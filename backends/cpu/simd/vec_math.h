@@ -1,7 +1,6 @@
 /* vec_math.h: exp, tanh, log and the activations on vectors, to a few units in the last place.
  *
- * exp: x = n ln 2 + r with a two-part ln 2, degree 6 polynomial of r, scaled by bits. tanh: an odd polynomial below
- * 0.625 (coefficients of Cephes, S. Moshier), 1 - 2 / (e^2x + 1) above. NaN comes out as NaN.
+ * exp and expm1: x = n ln 2 + r, a minimax polynomial of r, scaled by bits. NaN comes out as NaN.
  */
 #ifndef AUXO_CPU_VEC_MATH_H
 #define AUXO_CPU_VEC_MATH_H
@@ -35,30 +34,33 @@ CPU_INLINE vf vf_exp(vf x)
     return p * vf_pow2(low) * vf_pow2(exponent - low);
 }
 
-CPU_INLINE vf vf_tanh(vf x)
+/* e^x - 1 for -87 <= x <= 88, to about 2 units in the last place, near 0 too: with x = n ln 2 + r it is
+ * 2^n (e^r - 1) + (2^n - 1). */
+CPU_INLINE vf vf_expm1(vf x)
 {
-    vf size = vf_min(vf_set1(9.1f), vf_abs(x));
-    vf square = x * x;
-    vf p = square * -5.70498872745e-3f + 2.06390887954e-2f;
-    p = p * square - 5.37397155531e-2f;
-    p = p * square + 1.33314422036e-1f;
-    p = p * square - 3.33332819422e-1f;
-    vf small = p * square * x + x;
-    vf large = 1.0f - 2.0f / (vf_exp(size + size) + 1.0f);
-    large = (vf)((vi)large | ((vi)x & (int32_t)0x80000000));
-    return vf_select(vf_abs(x) >= 0.625f, large, small);
+    const float magic = 12582912.0f; /* 1.5 * 2^23: adding it rounds to an integer, in the low bits */
+    vf shifted = x * 1.44269504f + magic;
+    vf r = x - (shifted - magic) * 0.693147180559945f;
+    vf p = r * 1.3882516387e-3f + 8.3665471330e-3f;
+    p = p * r + 4.1667200713e-2f;
+    p = p * r + 1.6666543424e-1f;
+    p = p * r + 4.9999998150e-1f;
+    p = p * r * r + r;
+    vf power = (vf)(((vi)shifted << 23) + 0x3f800000);
+    return p * power + (power - 1.0f);
 }
 
-/* e^x - 1 for x <= 0, accurate near 0. */
+/* e / (e + 2) with e = e^2|x| - 1, and the sign of x. */
+CPU_INLINE vf vf_tanh(vf x)
+{
+    vf size = vf_min(vf_set1(9.1f), vf_abs(x)); /* beyond, tanh is 1 in f32 */
+    vf e = vf_expm1(size + size);
+    return (vf)((vi)(e / (e + 2.0f)) | ((vi)x & (int32_t)0x80000000));
+}
+
 CPU_INLINE vf vf_expm1_negative(vf x)
 {
-    vf p = x * 1.9875691500e-4f + 1.3981999507e-3f;
-    p = p * x + 8.3334519073e-3f;
-    p = p * x + 4.1665795894e-2f;
-    p = p * x + 1.6666665459e-1f;
-    p = p * x + 5.0000001201e-1f;
-    vf small = p * (x * x) + x;
-    return vf_select(x > -0.34f, small, vf_exp(x) - 1.0f);
+    return vf_expm1(vf_max(vf_set1(-87.0f), x));
 }
 
 /* f(x) of an activation known at compile time after inlining, or not. */
