@@ -122,13 +122,32 @@ static uint32_t constants_of(const gemm_task *task, uint32_t constants[12], uint
     return 12;
 }
 
+/* Whether all rows of an operand start at multiples of four elements, as in its binding. */
+static bool is_aligned(const vk_device *device, const matrix *view, vk_span span)
+{
+    return span.offset_bytes % device->limits.minStorageBufferOffsetAlignment % 16 == 0 && view->row_stride % 4 == 0 &&
+           view->batch_stride % 4 == 0;
+}
+
+/* Whether the direct product may load four neighbours at once. */
+static bool can_use_vectors(const gemm_task *task, const uint32_t constants[12], const vk_span spans[3])
+{
+    const auxo_gemm_params *params = &task->op->params.gemm;
+    const vk_device *device = task->program ? task->program->device : NULL;
+    return device && task->a.tensor->dtype == AUXO_DTYPE_F32 && task->k >= 4 && constants[1] % 4 == 0 &&
+           constants[2] % 4 == 0 && is_aligned(device, &task->a, spans[0]) && is_aligned(device, &task->b, spans[1]) &&
+           (!params->trans_a || task->m % 4 == 0) && (params->trans_b || task->n % 4 == 0);
+}
+
 static void emit_part(gemm_task *task, const gemm_part *part, const vk_span spans[3])
 {
     const auxo_gemm_params *params = &task->op->params.gemm;
     uint32_t constants[12], group_size = 0;
     uint64_t tile_m = 1, tile_n = 1;
     const uint32_t count = constants_of(task, constants, &group_size, &tile_m, &tile_n);
-    vk_step *step = vk_program_add(task->program, task->shader, group_size, constants, count);
+    const bool vectors = !task->tiled && can_use_vectors(task, constants, spans);
+    vk_step *step = vk_program_add(task->program, vectors ? VK_SHADER_gemm_direct_vectors : task->shader, group_size,
+                                   constants, count);
     vk_step_bind(task->program, step, spans[0], VK_READ);
     vk_step_bind(task->program, step, spans[1], VK_READ);
     vk_step_bind(task->program, step, spans[2],

@@ -73,27 +73,90 @@ layout(constant_id = 1) const uint LANES_N = 8; // invocations along N; the rest
 layout(constant_id = 2) const uint ROWS = 4;
 layout(constant_id = 3) const uint COLUMNS = 4;
 
-void multiply(uint tile_m, uint tile_n)
+#ifdef VECTORS
+#define RUN 4u
+layout(std430, set = 0, binding = 0) readonly buffer vectors_a_block
 {
-    const uint m0 = (tile_m * (GROUP_SIZE / LANES_N) + lane_index() / LANES_N) * ROWS;
-    const uint n0 = tile_n * LANES_N * COLUMNS + lane_index() % LANES_N;
-    float sum[ROWS * COLUMNS];
-    [[unroll]] for (uint i = 0u; i < ROWS * COLUMNS; i++)
-        sum[i] = 0.0;
-    for (uint k = 0u; k < p.k; k++) {
+    vec4 vectors_a[];
+};
+layout(std430, set = 0, binding = 1) readonly buffer vectors_b_block
+{
+    vec4 vectors_b[];
+};
+#else
+#define RUN 1u
+#endif
+
+float sum[ROWS * COLUMNS];
+
+// The column of C that element j of a block stands for: runs of four neighbours, LANES_N runs apart.
+uint column_at(uint tile_n, uint j)
+{
+    return tile_n * LANES_N * COLUMNS + (j / RUN * LANES_N + lane_index() % LANES_N) * RUN + j % RUN;
+}
+
+void add_terms(uint m0, uint tile_n, uint k_begin)
+{
+    for (uint k = k_begin; k < p.k; k++) {
         float a[ROWS];
         [[unroll]] for (uint i = 0u; i < ROWS; i++)
             a[i] = load_a(min(m0 + i, p.m - 1u), k);
         [[unroll]] for (uint j = 0u; j < COLUMNS; j++) {
-            const float b = load_b(k, min(n0 + j * LANES_N, p.n - 1u));
+            const float b = load_b(k, min(column_at(tile_n, j), p.n - 1u));
             [[unroll]] for (uint i = 0u; i < ROWS; i++)
                 sum[i * COLUMNS + j] += a[i] * b;
         }
     }
+}
+
+#ifdef VECTORS
+
+// Four terms at a time from vectors: rows, columns and strides are multiples of four where they lie along a vector.
+void add_four_terms(uint m0, uint tile_n, uint k)
+{
+    vec4 a[ROWS]; // of row i: terms k..k+3; TRANS_A: of term i % 4: rows i..
+    [[unroll]] for (uint i = 0u; i < ROWS; i++) {
+        const uint e = p.at[0] + batch * p.a_batch_stride +
+                       (TRANS_A ? (k + i % 4u) * p.a_stride + min(m0 + i / 4u * 4u, p.m - 4u)
+                                : min(m0 + i, p.m - 1u) * p.a_stride + k);
+        a[i] = vectors_a[e / 4u];
+    }
+    [[unroll]] for (uint j = 0u; j < COLUMNS; j += 4u) {
+        vec4 b[4]; // of term l: columns j..j+3; TRANS_B: of column l: terms k..k+3
+        [[unroll]] for (uint l = 0u; l < 4u; l++) {
+            const uint e = p.at[1] + batch * p.b_batch_stride +
+                           (TRANS_B ? min(column_at(tile_n, j + l), p.n - 1u) * p.b_stride + k
+                                    : (k + l) * p.b_stride + min(column_at(tile_n, j), p.n - 4u));
+            b[l] = vectors_b[e / 4u];
+        }
+        [[unroll]] for (uint l = 0u; l < 4u; l++) {
+            [[unroll]] for (uint i = 0u; i < ROWS; i++) {
+                const float one = TRANS_A ? a[i / 4u * 4u + l][i % 4u] : a[i][l];
+                [[unroll]] for (uint c = 0u; c < 4u; c++)
+                    sum[i * COLUMNS + j + c] += one * (TRANS_B ? b[c][l] : b[l][c]);
+            }
+        }
+    }
+}
+
+#endif
+
+void multiply(uint tile_m, uint tile_n)
+{
+    const uint m0 = (tile_m * (GROUP_SIZE / LANES_N) + lane_index() / LANES_N) * ROWS;
+    [[unroll]] for (uint i = 0u; i < ROWS * COLUMNS; i++)
+        sum[i] = 0.0;
+    uint k = 0u;
+#ifdef VECTORS
+    for (; k + 4u <= p.k; k += 4u)
+        add_four_terms(m0, tile_n, k);
+#endif
+    add_terms(m0, tile_n, k);
     [[unroll]] for (uint i = 0u; i < ROWS; i++) {
         [[unroll]] for (uint j = 0u; j < COLUMNS; j++) {
-            if (m0 + i < p.m && n0 + j * LANES_N < p.n)
-                store(m0 + i, n0 + j * LANES_N, sum[i * COLUMNS + j]);
+            const uint m = m0 + i, n = column_at(tile_n, j);
+            if (m < p.m && n < p.n)
+                store(m, n, sum[i * COLUMNS + j]);
         }
     }
 }
