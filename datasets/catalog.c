@@ -101,12 +101,6 @@ const auxo_dataset_entry *auxo_dataset_catalog(size_t *count)
     return ENTRIES;
 }
 
-static const char *entry_name(const void *context, size_t index)
-{
-    (void)context;
-    return ENTRIES[index].name;
-}
-
 static auxo_status find_entry(const char *name, size_t *index, auxo_error *error)
 {
     for (size_t i = 0; i < ENTRY_COUNT; i++)
@@ -114,8 +108,11 @@ static auxo_status find_entry(const char *name, size_t *index, auxo_error *error
             *index = i;
             return AUXO_OK;
         }
+    const char *names[ENTRY_COUNT];
+    for (size_t i = 0; i < ENTRY_COUNT; i++)
+        names[i] = ENTRIES[i].name;
     char nearest[128];
-    auxo__suggest(name, entry_name, NULL, ENTRY_COUNT, nearest, sizeof nearest);
+    auxo__suggest(name, names, ENTRY_COUNT, nearest, sizeof nearest);
     return auxo_error_set(error, AUXO_NOT_FOUND, "no data set named '%s'%s; `auxo data list` shows all", name, nearest);
 }
 

@@ -7,6 +7,7 @@
 
 #include "dataset.h"
 #include "suggest.h"
+#include "text.h"
 
 #include <ctype.h>
 #include <float.h>
@@ -193,11 +194,6 @@ static char **collect_levels(const auxo__cells *cells, size_t column, size_t *le
     return levels;
 }
 
-static const char *level_name(const void *context, size_t index)
-{
-    return ((const auxo_column *)context)->levels[index];
-}
-
 static size_t find_level(const auxo_column *column, bool sorted, const char *text)
 {
     if (sorted) {
@@ -237,7 +233,7 @@ static auxo_status convert_levels(const char *path, const auxo__cells *cells, si
             out->missing_count++;
         } else {
             char nearest[128];
-            auxo__suggest(text, level_name, out, level_count, nearest, sizeof nearest);
+            auxo__suggest(text, (const char *const *)out->levels, level_count, nearest, sizeof nearest);
             return auxo_error_set(error, AUXO_FORMAT, "%s:%u: column %zu (%s): '%.40s' is not a declared value%s", path,
                                   cells->lines[row], column + 1, out->name, text, nearest);
         }
@@ -256,7 +252,7 @@ static bool is_named(const char *const *names, size_t count, const char *name)
 static auxo_status convert_column(const char *path, const auxo__cells *cells, size_t column,
                                   const auxo_table_options *options, auxo_column *out, auxo_error *error)
 {
-    out->name = auxo__text_copy(cells->columns[column].name);
+    out->name = auxo__text_duplicate(cells->columns[column].name);
     if (!out->name)
         return no_memory(path, error);
     auxo__cell_kind kind = cells->columns[column].kind;
@@ -309,7 +305,7 @@ auxo_status auxo__cells_table(const char *path, const auxo__cells *cells, const 
         return no_memory(path, error);
     made->row_count = cells->row_count;
     made->column_count = cells->column_count;
-    made->path = auxo__text_copy(path);
+    made->path = auxo__text_duplicate(path);
     made->lines = auxo__array(cells->row_count, sizeof *made->lines);
     made->columns = calloc(cells->column_count ? cells->column_count : 1, sizeof *made->columns);
     if (!made->path || !made->lines || !made->columns)

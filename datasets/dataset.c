@@ -4,6 +4,7 @@
  * but the data.
  */
 #include "dataset.h"
+#include "text.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -15,15 +16,6 @@ void *auxo__array(size_t count, size_t size)
     if (size != 0 && count > SIZE_MAX / size)
         return NULL;
     return malloc(count * size != 0 ? count * size : 1);
-}
-
-char *auxo__text_copy(const char *text)
-{
-    size_t size = strlen(text) + 1;
-    char *copy = malloc(size);
-    if (copy)
-        memcpy(copy, text, size);
-    return copy;
 }
 
 void auxo__names_destroy(char **names, size_t count)
@@ -41,7 +33,7 @@ char **auxo__names_copy(const char *const *names, size_t count)
     if (!copy)
         return NULL;
     for (size_t i = 0; i < count; i++) {
-        copy[i] = auxo__text_copy(names[i]);
+        copy[i] = auxo__text_duplicate(names[i]);
         if (!copy[i]) {
             auxo__names_destroy(copy, count);
             return NULL;

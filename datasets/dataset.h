@@ -24,8 +24,6 @@ void *auxo__array(size_t count, size_t size);
 /* Copies of `count` strings, or NULL when memory is short. Ownership: the caller's (auxo__names_destroy). */
 char **auxo__names_copy(const char *const *names, size_t count);
 void auxo__names_destroy(char **names, size_t count);
-/* strdup, which C11 lacks. */
-char *auxo__text_copy(const char *text);
 size_t auxo__dataset_row_bytes(const auxo_dataset *dataset);
 /* min(available, limit), where limit 0 means no limit. */
 size_t auxo__limited(size_t available, size_t limit);

@@ -8,6 +8,7 @@
 #include "dataset.h"
 #include "loaders.h"
 #include "survival_times.h"
+#include "text.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -90,7 +91,7 @@ static bool add_columns(const auxo_survival_simulation *given, auxo_dataset *dat
     for (uint32_t i = 0; dataset->feature_names && i < given->column_count; i++) {
         char name[16];
         snprintf(name, sizeof name, "x%u", i);
-        dataset->feature_names[i] = auxo__text_copy(name);
+        dataset->feature_names[i] = auxo__text_duplicate(name);
         if (!dataset->feature_names[i])
             return false;
     }

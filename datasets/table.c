@@ -30,9 +30,17 @@ void auxo_table_destroy(auxo_table *table)
     free(table);
 }
 
-static const char *column_name(const void *context, size_t index)
+/* Writes "; did you mean .." for a column name, or nothing when memory is short. */
+static void suggest_column(const auxo_table *table, const char *name, char *text, size_t text_size)
 {
-    return ((const auxo_table *)context)->columns[index].name;
+    const char **names = auxo__array(table->column_count, sizeof *names);
+    text[0] = '\0';
+    if (!names)
+        return;
+    for (size_t i = 0; i < table->column_count; i++)
+        names[i] = table->columns[i].name;
+    auxo__suggest(name, names, table->column_count, text, text_size);
+    free(names);
 }
 
 auxo_status auxo_table_find(const auxo_table *table, const char *name, size_t *index, auxo_error *error)
@@ -43,7 +51,7 @@ auxo_status auxo_table_find(const auxo_table *table, const char *name, size_t *i
             return AUXO_OK;
         }
     char nearest[128];
-    auxo__suggest(name, column_name, table, table->column_count, nearest, sizeof nearest);
+    suggest_column(table, name, nearest, sizeof nearest);
     return auxo_error_set(error, AUXO_NOT_FOUND, "%s: no column named '%.60s'%s", table->path, name, nearest);
 }
 

@@ -6,6 +6,7 @@
 #include "table_roles.h"
 
 #include "dataset.h"
+#include "text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -110,7 +111,7 @@ static char *feature_name(const table_layout *layout, feature_source source)
 {
     const auxo_column *column = &layout->table->columns[source.column];
     if (column->type == AUXO_COLUMN_NUMERIC)
-        return auxo__text_copy(column->name);
+        return auxo__text_duplicate(column->name);
     const char *level = column->levels[source.level];
     size_t size = strlen(column->name) + strlen(level) + 2;
     char *name = malloc(size);
