@@ -98,6 +98,10 @@ TEST_CASE("training learns, with every optimiser, and evaluation agrees with pre
         Data train = Data::classes(300, 1, 10, 10, 5, 1, true), test = Data::classes(130, 1, 10, 10, 5, 2, true);
         for (const char *text : {"sgd:lr=0.2", "momentum:lr=0.05", "nesterov:lr=0.05", "rmsprop:lr=0.003",
                                  "adagrad:lr=0.05", "adam:lr=0.01", "adamw:lr=0.01", "phs:lr=0.2,friction=0.5"}) {
+            // Each update rule is compared between devices in the operator tests; a few are enough on slow devices.
+            bool few = std::string(text).substr(0, 2) == "ad" || std::string(text).substr(0, 3) == "phs";
+            if (device.selector != "cpu" && device.selector != "cpu:0" && !few)
+                continue;
             INFO(device.selector << ", " << text);
             Error error;
             Model model(device, desc.desc, 3);
