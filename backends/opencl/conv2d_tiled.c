@@ -98,22 +98,19 @@ static ocl_conv2d_shape backward_weights_shape(const auxo_op *op)
 bool ocl_conv2d_forward_tiled_supports(void *device, const auxo_op *op)
 {
     const ocl_conv2d_shape s = forward_shape(op);
-    (void)device;
-    return fits(&s);
+    return fits(&s) && ocl_tile_loops_fit(device, s.c / s.params->groups * s.r * s.s);
 }
 
 bool ocl_conv2d_backward_data_tiled_supports(void *device, const auxo_op *op)
 {
     const ocl_conv2d_shape s = backward_data_shape(op);
-    (void)device;
-    return fits(&s);
+    return fits(&s) && ocl_tile_loops_fit(device, s.k / s.params->groups * s.r * s.s);
 }
 
 bool ocl_conv2d_backward_weights_tiled_supports(void *device, const auxo_op *op)
 {
     const ocl_conv2d_shape s = backward_weights_shape(op);
-    (void)device;
-    return fits(&s);
+    return fits(&s) && ocl_tile_loops_fit(device, s.n * s.p * s.q);
 }
 
 static auxo_status build_forward(void *device, const auxo_op *op, const int32_t *parameters, void **state,

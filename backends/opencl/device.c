@@ -6,6 +6,7 @@
  */
 #include "ocl.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -194,6 +195,8 @@ static void choose_shape(ocl_device *self)
 {
     const uint64_t native = query_number(self->id, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT);
     self->vector_cpu = self->info.type == AUXO_DEVICE_CPU && native >= 4;
+    /* Mesa's llvmpipe, the CPU driver without vectors of its own, ends a work-item after 65,535 loop iterations. */
+    self->loop_limit = self->info.type == AUXO_DEVICE_CPU && !self->vector_cpu ? 65535.0 : INFINITY;
     self->vector_width = !self->vector_cpu ? 1 : native >= 16 ? 16 : 8;
     self->group_size = self->vector_cpu ? 1 : 256;
     while (self->group_size > self->info.max_workgroup_size && self->group_size > 1)

@@ -42,6 +42,12 @@ static void arg_gemm(ocl_builder *b, const auxo_op *op, const ocl_gemm_shape *s)
     ocl_arg_float(b, params->slope);
 }
 
+static bool supports_direct(void *device, const auxo_op *op)
+{
+    const ocl_device *self = device;
+    return (double)ocl_gemm_shape_of(op).k < self->loop_limit;
+}
+
 static auxo_status prepare_direct(void *device, const auxo_op *op, const int32_t *parameters, void **state,
                                   auxo_error *error)
 {
@@ -130,6 +136,11 @@ static auxo_status prepare_packed(void *device, const auxo_op *op, const int32_t
 
 /* tiled: through local memory, for GPUs. */
 
+static bool supports_tiled(void *device, const auxo_op *op)
+{
+    return ocl_tile_loops_fit(device, ocl_gemm_shape_of(op).k);
+}
+
 static auxo_status build_tiled(void *device, const auxo_op *op, const int32_t *parameters, void **state,
                                auxo_error *error)
 {
@@ -164,6 +175,7 @@ const auxo_kernel ocl_gemm_kernels[OCL_GEMM_KERNEL_COUNT] = {
     {.variant = "tiled",
      .tunables = ocl_tile_tunables,
      .tunable_count = OCL_TILE_TUNABLE_COUNT,
+     .supports = supports_tiled,
      .prepare = prepare_tiled,
      .release = ocl_task_release,
      .enqueue = ocl_task_enqueue},
@@ -174,5 +186,9 @@ const auxo_kernel ocl_gemm_kernels[OCL_GEMM_KERNEL_COUNT] = {
      .prepare = ocl_gemm_clblast_prepare,
      .release = ocl_gemm_clblast_release,
      .enqueue = ocl_gemm_clblast_enqueue},
-    {.variant = "direct", .prepare = prepare_direct, .release = ocl_task_release, .enqueue = ocl_task_enqueue},
+    {.variant = "direct",
+     .supports = supports_direct,
+     .prepare = prepare_direct,
+     .release = ocl_task_release,
+     .enqueue = ocl_task_enqueue},
 };

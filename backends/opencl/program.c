@@ -2,7 +2,8 @@
  *
  * Programs are small and compiled when the first op needs them. On GPUs a binary is saved right after compiling. CPU
  * drivers such as PoCL compile a kernel per work-group size when it is first launched, and asking them for a binary
- * compiles everything once more: there the binary is saved when the device closes, with all that was compiled by then.
+ * compiles everything once more: there binaries are saved when the device closes, with all that was compiled by then,
+ * and only as many as a second allows; the rest follow in later runs, which the driver's own cache makes short.
  */
 #include "ocl.h"
 #include "source.h"
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static const char common_options[] = "-cl-std=CL1.2";
 
@@ -36,12 +38,21 @@ static void save(const ocl_device *device, ocl_program *program)
     free(binary);
 }
 
+static double now_s(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
 void ocl_programs_close(ocl_device *device)
 {
+    const double budget_s = 1.0;
+    const double start_s = now_s();
     while (device->programs) {
         ocl_program *program = device->programs;
         device->programs = program->next;
-        if (!program->on_disk)
+        if (!program->on_disk && now_s() - start_s < budget_s)
             save(device, program);
         clReleaseProgram(program->handle);
         free(program);

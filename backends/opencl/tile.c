@@ -46,3 +46,9 @@ ocl_tile ocl_tile_of(const ocl_device *device, const int32_t *parameters)
              tile.m, tile.n, tile.k, tile.threads_m, tile.threads_n);
     return tile;
 }
+
+bool ocl_tile_loops_fit(const ocl_device *device, int64_t inner)
+{
+    const double iterations_per_term = 32.0; /* loading and multiplying, where nothing is unrolled */
+    return (double)inner * iterations_per_term < device->loop_limit;
+}

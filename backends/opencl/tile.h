@@ -16,4 +16,7 @@ typedef struct ocl_tile {
 /* The tile of these tunable values, made smaller where the device has too small groups or too little local memory. */
 ocl_tile ocl_tile_of(const ocl_device *device, const int32_t *parameters);
 
+/* Whether the loops of a tiled kernel over `inner` terms are within what the device runs (ocl_device.loop_limit). */
+bool ocl_tile_loops_fit(const ocl_device *device, int64_t inner);
+
 #endif

@@ -32,7 +32,7 @@ kernel void argsort_merge(global const uint2 *in, global uint2 *out, uint n, uin
     uint right_count = min(width, n - pair - left_count);
     uint diagonal = (uint)start - pair;
 
-    uint low = diagonal > right_count ? diagonal - right_count : 0;
+    uint low = (uint)max((int)diagonal - (int)right_count, 0);
     uint high = min(diagonal, left_count);
     while (low < high) { /* the number of left elements among the first `diagonal` outputs */
         uint middle = (low + high) / 2;

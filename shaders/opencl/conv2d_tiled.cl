@@ -61,16 +61,17 @@ kernel TILE_ATTRIBUTE void conv2d_tiled(global const float *source, ulong source
     ulong positions = (ulong)n_count * (ulong)(out_h * out_w);
     source += source_offset + (MODE == 0 ? (ulong)group * c_group * (h * w) : (ulong)group * k_group * (p_count * q_count));
     weights += weights_offset + (ulong)group * k_group * c_group * (r_count * s_count);
-    uint item = (uint)get_local_id(0);
     clear_sums(sums);
     for (int l0 = 0; l0 < inner; l0 += TILE_K) {
-        for (uint e = item; e < TILE_M * TILE_K; e += THREADS) {
+        FOR_TILE(e, TILE_M)
+        {
             int i = i0 + (int)(e / TILE_K);
             int l = l0 + (int)(e % TILE_K);
             ((local float *)a_tile)[e % TILE_K * A_PITCH + e / TILE_K] =
                 i < rows && l < inner ? weights[(ulong)(i * row_step + taps[l].w)] : 0.0f;
         }
-        for (uint e = item; e < TILE_N * TILE_K; e += THREADS) {
+        FOR_TILE(e, TILE_N)
+        {
             ulong j = j0 + e % TILE_N;
             int l = l0 + (int)(e / TILE_N);
             float value = 0.0f;
@@ -130,17 +131,18 @@ kernel TILE_ATTRIBUTE void conv2d_tiled_weights(global const float *x, ulong x_o
     ulong end = min(begin + positions_per_split, (ulong)n_count * (ulong)area);
     x += x_offset + (ulong)group * (c_count / groups) * (h * w);
     dy += dy_offset + (ulong)group * k_group * area;
-    uint item = (uint)get_local_id(0);
     clear_sums(sums);
     for (ulong l0 = begin; l0 < end; l0 += TILE_K) {
-        for (uint e = item; e < TILE_M * TILE_K; e += THREADS) {
+        FOR_TILE(e, TILE_M)
+        {
             int i = i0 + (int)(e / TILE_K);
             ulong l = l0 + e % TILE_K;
             ulong n = l / (ulong)area;
             ((local float *)a_tile)[e % TILE_K * A_PITCH + e / TILE_K] =
                 i < k_group && l < end ? dy[(n * (ulong)k_count + i) * area + (l - n * (ulong)area)] : 0.0f;
         }
-        for (uint e = item; e < TILE_N * TILE_K; e += THREADS) {
+        FOR_TILE(e, TILE_N)
+        {
             int j = j0 + (int)(e % TILE_N);
             ulong l = l0 + e / TILE_N;
             float value = j == inner ? 1.0f : 0.0f;

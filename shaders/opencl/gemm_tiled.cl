@@ -11,7 +11,8 @@
 inline void load_a(global const void *a, ulong origin, long row, long column, ulong i0, ulong k0, ulong m, ulong k,
                    local float *tile)
 {
-    for (uint e = (uint)get_local_id(0); e < TILE_M * TILE_K; e += THREADS) {
+    FOR_TILE(e, TILE_M)
+    {
         uint i = TRANS_A ? e % TILE_M : e / TILE_K;
         uint l = TRANS_A ? e / TILE_M : e % TILE_K;
         bool inside = i0 + i < m && k0 + l < k;
@@ -23,7 +24,8 @@ inline void load_a(global const void *a, ulong origin, long row, long column, ul
 inline void load_b(global const void *b, ulong origin, long row, long column, ulong k0, ulong j0, ulong k, ulong n,
                    local float *tile)
 {
-    for (uint e = (uint)get_local_id(0); e < TILE_N * TILE_K; e += THREADS) {
+    FOR_TILE(e, TILE_N)
+    {
         uint j = TRANS_B ? e / TILE_K : e % TILE_N;
         uint l = TRANS_B ? e % TILE_K : e / TILE_N;
         bool inside = j0 + j < n && k0 + l < k;

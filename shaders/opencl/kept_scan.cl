@@ -62,7 +62,7 @@ kernel WG_ATTRIBUTE void kept_scan(global const float *norm, ulong norm_offset, 
             ties += sort_key(norm[g], 1) == key ? 1 : 0;
         }
         uint ties_before = group_scan(ties, &all, scratch);
-        ties_left = ties_allowed > ties_before ? ties_allowed - ties_before : 0;
+        ties_left = (uint)max((int)ties_allowed - (int)ties_before, 0);
         at = group_scan(below + min(ties, ties_left), &total, scratch);
     }
     for (uint g = begin; g < end; ++g) {
