@@ -261,6 +261,9 @@ static void make_params_absolute(auxo_op *op)
         op->params.add.alpha = fabsf(op->params.add.alpha);
         op->params.add.beta = fabsf(op->params.add.beta);
         break;
+    case AUXO_OP_GATHER_BATCH: /* MEAN, which is subtracted, becomes negative below */
+        op->params.gather_batch.scale = fabsf(op->params.gather_batch.scale);
+        break;
     case AUXO_OP_COPY:
         op->params.copy.scale = fabsf(op->params.copy.scale);
         break;
