@@ -1,6 +1,6 @@
 /* auxo/survival.h: survival analysis around a risk score h: metrics, curves, baseline hazard, standardisation.
  *
- * A subject has a time > 0 and an event flag (1: the event happened then; 0: censored, known to be event-free until
+ * A subject has a time >= 0 and an event flag (1: the event happened then; 0: censored, known to be event-free until
  * then). A higher h means a higher risk. The loss itself is the cox op (auxo/ops.h) and the trainer's AUXO_LOSS_COX.
  * Everything here runs on the host in double, in O(n log n) unless said.
  */
@@ -21,7 +21,7 @@ typedef struct auxo_survival_sample {
     const double *risks; /* h; unused (may be NULL) where only times matter */
 } auxo_survival_sample;
 
-/* Fails on a time that is not positive and finite, an event that is neither 0 nor 1, a risk that is not finite
+/* Fails on a time that is negative or not finite, an event that is neither 0 nor 1, a risk that is not finite
  * (FORMAT, naming the row), or no event at all (INVALID_ARGUMENT). */
 auxo_status auxo_survival_check(const auxo_survival_sample *sample, auxo_error *error);
 

@@ -21,6 +21,10 @@
     X(multiscale_train)                                                                                                \
     X(multiscale_sensitivity)                                                                                          \
     X(multiscale_compare)                                                                                              \
+    X(survival_train)                                                                                                  \
+    X(survival_eval)                                                                                                   \
+    X(survival_predict)                                                                                                \
+    X(survival_simulate)                                                                                               \
     X(help)                                                                                                            \
     X(version)
 

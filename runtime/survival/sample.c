@@ -7,8 +7,8 @@
 auxo_status auxo__survival_check_times(const auxo_survival_sample *sample, auxo_error *error)
 {
     for (size_t i = 0; i < sample->count; i++) {
-        if (!isfinite(sample->times[i]) || sample->times[i] <= 0)
-            return auxo_error_set(error, AUXO_FORMAT, "row %zu: time %g; times must be positive numbers", i + 1,
+        if (!isfinite(sample->times[i]) || sample->times[i] < 0)
+            return auxo_error_set(error, AUXO_FORMAT, "row %zu: time %g; times must be finite and not negative", i + 1,
                                   (double)sample->times[i]);
         if (sample->events[i] > 1)
             return auxo_error_set(error, AUXO_FORMAT, "row %zu: event %u; it must be 0 (censored) or 1", i + 1,
