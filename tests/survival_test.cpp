@@ -180,6 +180,7 @@ TEST_CASE("linear Cox recovers the coefficients of simulated data on every devic
         simulation.weibull_shape = 1;
         simulation.censoring_rate = 0.3;
         simulation.site_count = 1;
+        simulation.site_scale = 1;
         simulation.seed = 4;
         simulation.stream = 1;
         auxo_dataset *data = nullptr;
