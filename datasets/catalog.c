@@ -1,7 +1,7 @@
 /* catalog.c: the table of named data sets and auxo_dataset_load.
  *
- * A data set is one row of CATALOG: name, folder (NULL: generated), licence, home, loader, summary. What is not in
- * the table and looks like a file is read as a table.
+ * A data set is one row of CATALOG: name, folder (NULL: generated), licence, home, loader, summary. A name that ends
+ * in .csv or .arff is a table's path, any other with a slash the path of a folder of images.
  */
 #include "loaders.h"
 #include "source.h"
@@ -147,6 +147,8 @@ static auxo_status load_any(const char *name, const auxo_data_options *options, 
     size_t index = 0;
     if (is_table_path(name))
         return auxo__load_table_path(name, options, train, error);
+    if (strchr(name, '/'))
+        return auxo__load_image_folder(name, options, train, test, error);
     auxo_status status = find_entry(name, &index, error);
     if (status == AUXO_OK)
         status = LOADERS[index](options, train, test, error);

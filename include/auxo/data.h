@@ -54,9 +54,10 @@ typedef struct auxo_data_options {
     bool allow_missing_files; /* CIFAR: go on without a training batch that is not there; the note names it */
 } auxo_data_options;
 
-/* Loads a data set by name ("fashion-mnist", "glyphs", "ccpp", "reactor", or a path to a .csv). Sets without a test
- * split of their own come with *test NULL. Ownership: the caller's. Errors: NOT_FOUND lists the folders searched and
- * the nearest names; FORMAT names file and position. */
+/* Loads a data set by name ("fashion-mnist", "glyphs", "ccpp", "reactor"), a table by the path of its .csv or .arff
+ * file, or a folder of images (PNG, PGM, PPM; one subfolder per class, perhaps below train/ and test/) by a path with a
+ * slash. Sets without a test split of their own come with *test NULL. Ownership: the caller's. Errors: NOT_FOUND lists
+ * the folders searched and the nearest names; FORMAT names file and position. */
 auxo_status auxo_dataset_load(const char *name, const auxo_data_options *options, auxo_dataset **train,
                               auxo_dataset **test, auxo_error *error);
 
