@@ -27,6 +27,8 @@
     X(INDEX_SELECT, index_select)                                                                                      \
     X(MLP_FORWARD, mlp_forward)                                                                                        \
     X(MLP_GRADIENT, mlp_gradient)                                                                                      \
+    X(MLP_HVP, mlp_hvp)                                                                                                \
+    X(THETA_EVAL, theta_eval)                                                                                          \
     X(CONV2D_FORWARD, conv2d_forward)                                                                                  \
     X(CONV2D_BACKWARD_DATA, conv2d_backward_data)                                                                      \
     X(CONV2D_BACKWARD_WEIGHTS, conv2d_backward_weights)
@@ -44,9 +46,7 @@
     X(SEGMENT_REDUCE, segment_reduce)                                                                                  \
     X(AUGMENT, augment)                                                                                                \
     X(RANDOM_FILL, random_fill)                                                                                        \
-    X(COUNTER_ADD, counter_add)                                                                                        \
-    X(MLP_HVP, mlp_hvp)                                                                                                \
-    X(THETA_EVAL, theta_eval)
+    X(COUNTER_ADD, counter_add)
 
 #define CPU_SIMD_DECLARE_AS(noun, isa)                                                                                 \
     auxo_status cpu_##noun##_prepare_##isa(void *device, const auxo_op *op, const int32_t *parameters, void **state,   \
