@@ -5,6 +5,8 @@
  */
 #include "vk_ops.h"
 
+#include <string.h>
+
 enum { INVOCATIONS_WANTED = 16384, SPLITS_MAX = 64 };
 
 const auxo_tunable vk_conv2d_tiled_tunables[VK_CONV2D_TILED_TUNABLES] = {
@@ -77,11 +79,12 @@ static uint32_t constants_of(const conv_task *task, uint32_t constants[8], uint6
     constants[6] = task->has_bias;
     constants[7] = params->stride_h == 1 && params->stride_w == 1;
     if (task->tiled) {
-        for (int i = 0; i < 5; i++)
-            constants[i] = (uint32_t)task->parameters[i];
-        *tile_m = constants[0];
-        *tile_n = constants[1];
-        return (constants[0] / constants[3]) * (constants[1] / constants[4]);
+        const vk_tiled_tile tile = vk_tiled_tile_of(task->program->device, task->parameters);
+        const uint32_t extents[] = {tile.m, tile.n, tile.k, tile.rows, tile.columns};
+        memcpy(constants, extents, sizeof extents);
+        *tile_m = tile.m;
+        *tile_n = tile.n;
+        return tile.lanes;
     }
     const vk_direct_tile tile = vk_direct_tile_of(task->parameters, task->rows);
     constants[0] = tile.lanes_n;
@@ -124,7 +127,7 @@ static void choose_splits(conv_task *task, uint32_t group_size)
 static void add_convolution(conv_task *task, bool may_split)
 {
     const vk_span result = vk_span_of(&task->op->tensors[task->result_slot]);
-    if (task->rows == 0 || task->columns == 0 || result.size_bytes == 0)
+    if (!task->program || task->rows == 0 || task->columns == 0 || result.size_bytes == 0)
         return;
     uint32_t constants[8];
     uint64_t tile_m = 1, tile_n = 1;

@@ -4,6 +4,8 @@
  */
 #include "vk_ops.h"
 
+#include <string.h>
+
 enum { LANES_N_MIN = 8 }; /* neighbours along N, so that they read neighbouring words */
 
 /* The tunables of each variant, in the order of its `parameters`. */
@@ -19,6 +21,34 @@ const auxo_tunable vk_gemm_direct_tunables[VK_GEMM_DIRECT_TUNABLES] = {
     {.name = "columns", .initial = 4, .value_count = 4, .values = {1, 2, 4, 8}},
     {.name = "lanes", .initial = 64, .value_count = 4, .values = {8, 32, 64, 128}},
 };
+
+vk_tiled_tile vk_tiled_tile_of(const vk_device *device, const int32_t *parameters)
+{
+    vk_tiled_tile tile = {.m = (uint32_t)parameters[0],
+                          .n = (uint32_t)parameters[1],
+                          .k = (uint32_t)parameters[2],
+                          .rows = (uint32_t)parameters[3],
+                          .columns = (uint32_t)parameters[4]};
+    while (tile.k > 4 && tile.k * (tile.m + tile.n + 2) * 4 > device->limits.maxComputeSharedMemorySize)
+        tile.k /= 2;
+    const uint32_t widest = tile.m > tile.n ? tile.m : tile.n;
+    while (tile.m / tile.rows * (tile.n / tile.columns) < widest) { /* invocations walk along a tile's extents */
+        if (tile.rows >= tile.columns)
+            tile.rows /= 2;
+        else
+            tile.columns /= 2;
+    }
+    while (tile.m / tile.rows * (tile.n / tile.columns) > device->limits.maxComputeWorkGroupInvocations) {
+        if (tile.rows <= tile.columns)
+            tile.rows *= 2;
+        else
+            tile.columns *= 2;
+    }
+    tile.lanes = tile.m / tile.rows * (tile.n / tile.columns);
+    while (tile.k * (tile.m < tile.n ? tile.m : tile.n) < tile.lanes) /* something for each to load */
+        tile.k *= 2;
+    return tile;
+}
 
 vk_direct_tile vk_direct_tile_of(const int32_t *parameters, uint64_t rows)
 {
@@ -90,17 +120,18 @@ static void part_spans(const gemm_task *task, const gemm_part *part, vk_span spa
     }
 }
 
-static uint32_t constants_of(const gemm_task *task, uint32_t constants[12], uint32_t *group_size, uint64_t *tile_m,
-                             uint64_t *tile_n)
+static uint32_t constants_of(const vk_device *device, const gemm_task *task, uint32_t constants[12],
+                             uint32_t *group_size, uint64_t *tile_m, uint64_t *tile_n)
 {
     const auxo_gemm_params *params = &task->op->params.gemm;
     const int32_t *values = task->parameters;
     if (task->tiled) {
-        for (int i = 0; i < 5; i++)
-            constants[i] = (uint32_t)values[i];
-        *tile_m = constants[0];
-        *tile_n = constants[1];
-        *group_size = (constants[0] / constants[3]) * (constants[1] / constants[4]);
+        const vk_tiled_tile tile = vk_tiled_tile_of(device, values);
+        const uint32_t extents[] = {tile.m, tile.n, tile.k, tile.rows, tile.columns};
+        memcpy(constants, extents, sizeof extents);
+        *group_size = tile.lanes;
+        *tile_m = tile.m;
+        *tile_n = tile.n;
     } else {
         const vk_direct_tile tile = vk_direct_tile_of(values, task->m);
         constants[0] = tile.lanes_n;
@@ -144,7 +175,7 @@ static void emit_part(gemm_task *task, const gemm_part *part, const vk_span span
     const auxo_gemm_params *params = &task->op->params.gemm;
     uint32_t constants[12], group_size = 0;
     uint64_t tile_m = 1, tile_n = 1;
-    const uint32_t count = constants_of(task, constants, &group_size, &tile_m, &tile_n);
+    const uint32_t count = constants_of(task->program->device, task, constants, &group_size, &tile_m, &tile_n);
     const bool vectors = !task->tiled && can_use_vectors(task, constants, spans);
     vk_step *step = vk_program_add(task->program, vectors ? VK_SHADER_gemm_direct_vectors : task->shader, group_size,
                                    constants, count);

@@ -21,6 +21,12 @@ VK_PREPARE(scale);
 enum { VK_GEMM_TILED_TUNABLES = 5, VK_GEMM_DIRECT_TUNABLES = 3 };
 extern const auxo_tunable vk_gemm_tiled_tunables[VK_GEMM_TILED_TUNABLES];
 extern const auxo_tunable vk_gemm_direct_tunables[VK_GEMM_DIRECT_TUNABLES];
+/* What one workgroup of a tiled product covers, and the block of each of its invocations. */
+typedef struct vk_tiled_tile {
+    uint32_t m, n, k, rows, columns, lanes;
+} vk_tiled_tile;
+/* From the tiled tunables, changed where the device's limits or the shader's walks need it. */
+vk_tiled_tile vk_tiled_tile_of(const vk_device *device, const int32_t *parameters);
 /* What one workgroup of a direct product covers: each of its `lanes` invocations a block of rows x columns. */
 typedef struct vk_direct_tile {
     uint32_t rows, columns;

@@ -1,12 +1,14 @@
 // conv2d.glsl: convolutions as matrix products: which elements of X, W and Y a row, a column and a term stand for.
 //
-//                     rows m      columns n      terms t = (x, y, z)    A(m,t) B(t,n)   C(m,n)
+//                     rows m      columns n      terms (x, y, z)        A(m,t) B(t,n)   C(m,n)
 //   forward           filter      image, p, q    channel, r, s          W      X        Y
 //   backward_data     channel     image, h, w    filter, r, s           W      DY       DX
 //   backward_weights  filter      channel, r, s  image, p, q            DY     X        DW
 //
-// The shader defines one of FORWARD, BACKWARD_DATA, BACKWARD_WEIGHTS. Each group of channels is a product of its own.
-// backward_weights may be split by images: every split leaves its own DW in a scratch buffer.
+// An element of A lies at (row) + term.a; one of B at column.base + term.b, shifted by (column.h + term.h, column.w +
+// term.w) within its plane, where it may fall into the padding. The shader defines one of FORWARD, BACKWARD_DATA,
+// BACKWARD_WEIGHTS. Each group of channels is a product of its own; backward_weights may be split by images, and
+// every split leaves its own DW in a scratch buffer.
 
 BUFFER(0, readonly, float, operand_a);
 BUFFER(1, readonly, float, operand_b);
@@ -26,129 +28,148 @@ layout(push_constant) uniform parameters
 int group;       // of channels
 int split_index; // of images
 
-struct place {
+struct column_state {
     int base, h, w;
 };
+struct term_state {
+    int a, b, h, w;
+};
+#define row_state int
 
+int row_count()
+{
+#ifdef BACKWARD_DATA
+    return p.group_channels;
+#else
+    return p.group_filters;
+#endif
+}
+
+int column_count()
+{
 #if defined(FORWARD)
-
-int row_count() { return p.group_filters; }
-int column_count() { return p.images * p.out_height * p.out_width; }
-ivec3 term_begin() { return ivec3(0); }
-ivec3 term_end() { return ivec3(p.group_channels, p.window_h, p.window_w); }
-
-float value_a(int m, ivec3 t)
-{
-    const int filter_index = group * p.group_filters + m;
-    return operand_a[p.at[0] + ((filter_index * p.group_channels + t.x) * p.window_h + t.y) * p.window_w + t.z];
-}
-
-place column_at(int n)
-{
-    const int plane = p.out_height * p.out_width;
-    const int image = n / plane, e = n - image * plane;
-    const int row = e / p.out_width;
-    return place((image * p.channels + group * p.group_channels) * p.height * p.width, row * p.stride_h - p.pad_h,
-                  (e - row * p.out_width) * p.stride_w - p.pad_w);
-}
-
-float value_b(place c, ivec3 t)
-{
-    const int h = c.h + t.y * p.dilation_h, w = c.w + t.z * p.dilation_w;
-    const bool inside = h >= 0 && h < p.height && w >= 0 && w < p.width;
-    const float x = operand_b[p.at[1] + (inside ? c.base + (t.x * p.height + h) * p.width + w : 0)];
-    return inside ? x : 0.0;
-}
-
-void store_value(int m, int n, float value)
-{
-    const int plane = p.out_height * p.out_width;
-    const int image = n / plane, filter_index = group * p.group_filters + m;
-    if (HAS_BIAS)
-        value += bias[p.at[3] + filter_index];
-    result[p.at[2] + (image * p.filters + filter_index) * plane + (n - image * plane)] =
-        activate(ACTIVATION, value, p.slope);
-}
-
+    return p.images * p.out_height * p.out_width;
 #elif defined(BACKWARD_DATA)
-
-int row_count() { return p.group_channels; }
-int column_count() { return p.images * p.height * p.width; }
-ivec3 term_begin() { return ivec3(0); }
-ivec3 term_end() { return ivec3(p.group_filters, p.window_h, p.window_w); }
-
-float value_a(int m, ivec3 t)
-{
-    const int filter_index = group * p.group_filters + t.x;
-    return operand_a[p.at[0] + ((filter_index * p.group_channels + m) * p.window_h + t.y) * p.window_w + t.z];
+    return p.images * p.height * p.width;
+#else
+    return p.group_channels * p.window_h * p.window_w;
+#endif
 }
 
-place column_at(int n)
+// The terms: x from term_begin() to term_end().x, y and z from 0.
+int term_begin()
 {
-    const int plane = p.height * p.width;
-    const int image = n / plane, e = n - image * plane;
-    const int row = e / p.width;
-    return place((image * p.filters + group * p.group_filters) * p.out_height * p.out_width, row + p.pad_h,
-                  (e - row * p.width) + p.pad_w);
+#ifdef BACKWARD_WEIGHTS
+    return split_index * p.split_images;
+#else
+    return 0;
+#endif
 }
 
-float value_b(place c, ivec3 t)
+ivec3 term_end()
 {
-    const int h = c.h - t.y * p.dilation_h, w = c.w - t.z * p.dilation_w;
-    int row = h, col = w;
-    bool inside = h >= 0 && w >= 0;
-    if (!UNIT_STRIDE) {
-        row = h / p.stride_h;
-        col = w / p.stride_w;
-        inside = inside && row * p.stride_h == h && col * p.stride_w == w;
-    }
-    inside = inside && row < p.out_height && col < p.out_width;
-    const float dy = operand_b[p.at[1] + (inside ? c.base + (t.x * p.out_height + row) * p.out_width + col : 0)];
-    return inside ? dy : 0.0;
+#if defined(FORWARD)
+    return ivec3(p.group_channels, p.window_h, p.window_w);
+#elif defined(BACKWARD_DATA)
+    return ivec3(p.group_filters, p.window_h, p.window_w);
+#else
+    return ivec3(min((split_index + 1) * p.split_images, p.images), p.out_height, p.out_width);
+#endif
 }
 
-void store_value(int m, int n, float value)
-{
-    const int plane = p.height * p.width;
-    const int image = n / plane;
-    result[p.at[2] + (image * p.channels + group * p.group_channels + m) * plane + (n - image * plane)] = value;
-}
-
-#else // BACKWARD_WEIGHTS
-
-int row_count() { return p.group_filters; }
-int column_count() { return p.group_channels * p.window_h * p.window_w; }
-ivec3 term_begin() { return ivec3(split_index * p.split_images, 0, 0); }
-ivec3 term_end() { return ivec3(min((split_index + 1) * p.split_images, p.images), p.out_height, p.out_width); }
-
-float value_a(int m, ivec3 t)
-{
-    const int filter_index = group * p.group_filters + m;
-    return operand_a[p.at[0] + ((t.x * p.filters + filter_index) * p.out_height + t.y) * p.out_width + t.z];
-}
-
-place column_at(int n)
+row_state row_at(uint m)
 {
     const int window = p.window_h * p.window_w;
-    const int channel = n / window, e = n - channel * window;
-    const int row = e / p.window_w;
-    return place((group * p.group_channels + channel) * p.height * p.width, row * p.dilation_h - p.pad_h,
-                  (e - row * p.window_w) * p.dilation_w - p.pad_w);
-}
-
-float value_b(place c, ivec3 t)
-{
-    const int h = c.h + t.y * p.stride_h, w = c.w + t.z * p.stride_w;
-    const bool inside = h >= 0 && h < p.height && w >= 0 && w < p.width;
-    const int image = t.x * p.channels * p.height * p.width;
-    const float x = operand_b[p.at[1] + (inside ? image + c.base + h * p.width + w : 0)];
-    return inside ? x : 0.0;
-}
-
-void store_value(int m, int n, float value)
-{
-    const int filter_index = split_index * p.filters + group * p.group_filters + m;
-    result[p.at[2] + filter_index * column_count() + n] = value;
-}
-
+#if defined(FORWARD)
+    return (group * p.group_filters + int(m)) * p.group_channels * window;
+#elif defined(BACKWARD_DATA)
+    return (group * p.group_filters * p.group_channels + int(m)) * window;
+#else
+    return (group * p.group_filters + int(m)) * p.out_height * p.out_width;
 #endif
+}
+
+column_state column_at(uint column)
+{
+    const int n = int(column);
+#if defined(FORWARD)
+    const int plane = p.out_height * p.out_width, line = p.out_width;
+#elif defined(BACKWARD_DATA)
+    const int plane = p.height * p.width, line = p.width;
+#else
+    const int plane = p.window_h * p.window_w, line = p.window_w;
+#endif
+    const int outer = n / plane, e = n - outer * plane;
+    const int h = e / line, w = e - h * line;
+#if defined(FORWARD)
+    return column_state((outer * p.channels + group * p.group_channels) * p.height * p.width, h * p.stride_h - p.pad_h,
+                        w * p.stride_w - p.pad_w);
+#elif defined(BACKWARD_DATA)
+    return column_state((outer * p.filters + group * p.group_filters) * p.out_height * p.out_width, h + p.pad_h,
+                        w + p.pad_w);
+#else
+    return column_state((group * p.group_channels + outer) * p.height * p.width, h * p.dilation_h - p.pad_h,
+                        w * p.dilation_w - p.pad_w);
+#endif
+}
+
+term_state term_of(int x, int y, int z)
+{
+    const int window = p.window_h * p.window_w;
+#if defined(FORWARD)
+    return term_state(x * window + y * p.window_w + z, x * p.height * p.width, y * p.dilation_h, z * p.dilation_w);
+#elif defined(BACKWARD_DATA)
+    return term_state(x * p.group_channels * window + y * p.window_w + z, x * p.out_height * p.out_width,
+                      -y * p.dilation_h, -z * p.dilation_w);
+#else
+    return term_state(x * p.filters * p.out_height * p.out_width + y * p.out_width + z,
+                      x * p.channels * p.height * p.width, y * p.stride_h, z * p.stride_w);
+#endif
+}
+
+float load_a(row_state row, term_state t)
+{
+    return operand_a[p.at[0] + row + t.a];
+}
+
+float load_b(term_state t, column_state c)
+{
+    int h = c.h + t.h, w = c.w + t.w;
+    bool inside = h >= 0 && w >= 0;
+#ifdef BACKWARD_DATA
+    const int height = p.out_height, width = p.out_width;
+    if (!UNIT_STRIDE) { // only every stride-th element of DX meets an element of DY
+        const int row = h / p.stride_h, column = w / p.stride_w;
+        inside = inside && row * p.stride_h == h && column * p.stride_w == w;
+        h = row;
+        w = column;
+    }
+#else
+    const int height = p.height, width = p.width;
+#endif
+    inside = inside && h < height && w < width;
+    const float b = operand_b[p.at[1] + (inside ? c.base + t.b + h * width + w : 0)];
+    return inside ? b : 0.0;
+}
+
+void store(uint m, uint column, float value)
+{
+    const int n = int(column);
+#ifdef BACKWARD_WEIGHTS
+    const int filter_index = split_index * p.filters + group * p.group_filters + int(m);
+    result[p.at[2] + filter_index * column_count() + n] = value;
+#else
+#ifdef FORWARD
+    const int plane = p.out_height * p.out_width;
+    const int channel = group * p.group_filters + int(m), channels = p.filters;
+    if (HAS_BIAS)
+        value += bias[p.at[3] + channel];
+    value = activate(ACTIVATION, value, p.slope);
+#else
+    const int plane = p.height * p.width;
+    const int channel = group * p.group_channels + int(m), channels = p.channels;
+#endif
+    const int image = n / plane;
+    result[p.at[2] + (image * channels + channel) * plane + (n - image * plane)] = value;
+#endif
+}

@@ -22,25 +22,28 @@ layout(constant_id = 3) const uint COLUMNS = 4;
 
 void multiply(uint tile_m, uint tile_n)
 {
-    const int rows = row_count(), columns_end = column_count();
-    const int m0 = int((tile_m * (GROUP_SIZE / LANES_N) + lane_index() / LANES_N) * ROWS);
-    const int n0 = int(tile_n * LANES_N * COLUMNS + lane_index() % LANES_N);
+    const uint m_end = uint(row_count()), n_end = uint(column_count());
+    const uint m0 = (tile_m * (GROUP_SIZE / LANES_N) + lane_index() / LANES_N) * ROWS;
+    const uint n0 = tile_n * LANES_N * COLUMNS + lane_index() % LANES_N;
     float sum[ROWS * COLUMNS];
-    place columns[COLUMNS];
+    row_state rows[ROWS];
+    column_state columns[COLUMNS];
     [[unroll]] for (uint i = 0u; i < ROWS * COLUMNS; i++)
         sum[i] = 0.0;
+    [[unroll]] for (uint i = 0u; i < ROWS; i++)
+        rows[i] = row_at(min(m0 + i, m_end - 1u));
     [[unroll]] for (uint j = 0u; j < COLUMNS; j++)
-        columns[j] = column_at(min(n0 + int(j * LANES_N), columns_end - 1));
-    const ivec3 begin = term_begin(), end = term_end();
-    for (int x = begin.x; x < end.x; x++) {
+        columns[j] = column_at(min(n0 + j * LANES_N, n_end - 1u));
+    const ivec3 end = term_end();
+    for (int x = term_begin(); x < end.x; x++) {
         for (int y = 0; y < end.y; y++) {
             for (int z = 0; z < end.z; z++) {
-                const ivec3 t = ivec3(x, y, z);
+                const term_state t = term_of(x, y, z);
                 float a[ROWS];
                 [[unroll]] for (uint i = 0u; i < ROWS; i++)
-                    a[i] = value_a(min(m0 + int(i), rows - 1), t);
+                    a[i] = load_a(rows[i], t);
                 [[unroll]] for (uint j = 0u; j < COLUMNS; j++) {
-                    const float b = value_b(columns[j], t);
+                    const float b = load_b(t, columns[j]);
                     [[unroll]] for (uint i = 0u; i < ROWS; i++)
                         sum[i * COLUMNS + j] += a[i] * b;
                 }
@@ -49,58 +52,43 @@ void multiply(uint tile_m, uint tile_n)
     }
     [[unroll]] for (uint i = 0u; i < ROWS; i++) {
         [[unroll]] for (uint j = 0u; j < COLUMNS; j++) {
-            const int m = m0 + int(i), n = n0 + int(j * LANES_N);
-            if (m < rows && n < columns_end)
-                store_value(m, n, sum[i * COLUMNS + j]);
+            const uint m = m0 + i, n = n0 + j * LANES_N;
+            if (m < m_end && n < n_end)
+                store(m, n, sum[i * COLUMNS + j]);
         }
     }
 }
 
 #else
 
-ivec3 term_at(uint k)
+term_state term_at(uint k)
 {
     const ivec3 end = term_end();
     const int plane = end.y * end.z;
     const int x = int(k) / plane, e = int(k) - x * plane;
     const int y = e / end.z;
-    return ivec3(x, y, e - y * end.z);
+    return term_of(x, y, e - y * end.z);
 }
 
-float load_a(uint m, uint k)
-{
-    return value_a(int(m), term_at(k));
-}
-
-float load_b(uint k, uint n)
-{
-    return value_b(column_at(int(n)), term_at(k));
-}
-
-void store(uint m, uint n, float value)
-{
-    store_value(int(m), int(n), value);
-}
-
-// Weights of one filter lie along k; of W and DY only backward_data reads across.
+// Weights of one filter, and pixels of one image, lie along k; only backward_data reads the weights across.
 #ifdef BACKWARD_DATA
-#define A_ALONG_K false
+const bool A_ALONG_K = false;
 #else
-#define A_ALONG_K true
+const bool A_ALONG_K = true;
 #endif
 #ifdef BACKWARD_WEIGHTS
-#define B_ALONG_N false
+const bool B_ALONG_N = false;
 #else
-#define B_ALONG_N true
+const bool B_ALONG_N = true;
 #endif
 #include "tiled.glsl"
 
 void multiply(uint tile_m, uint tile_n)
 {
-    const ivec3 begin = term_begin(), end = term_end();
+    const ivec3 end = term_end();
     const int plane = end.y * end.z;
-    multiply_tile(tile_m * TILE_M, tile_n * TILE_N, uint(row_count()), uint(column_count()), uint(begin.x * plane),
-                  uint(end.x * plane));
+    multiply_tile(tile_m * TILE_M, tile_n * TILE_N, uint(row_count()), uint(column_count()),
+                  uint(term_begin() * plane), uint(end.x * plane));
 }
 
 #endif

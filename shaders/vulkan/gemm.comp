@@ -163,8 +163,14 @@ void multiply(uint tile_m, uint tile_n)
 
 #else
 
-#define A_ALONG_K (!TRANS_A)
-#define B_ALONG_N (!TRANS_B)
+#define row_state uint
+#define column_state uint
+#define term_state uint
+#define row_at(m) (m)
+#define column_at(n) (n)
+#define term_at(k) (k)
+const bool A_ALONG_K = !TRANS_A;
+const bool B_ALONG_N = !TRANS_B;
 #include "tiled.glsl"
 
 void multiply(uint tile_m, uint tile_n)
