@@ -11,11 +11,13 @@
 #include "loaders.h"
 #include "source.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_FILES = 5 };
+enum { MAX_FILES = 5, HELPER_THREADS = 2 };
 
 /* What a named CIFAR set consists of. */
 typedef struct cifar_layout {
@@ -72,6 +74,31 @@ static auxo_status read_batch(const cifar_layout *layout, const char *path, size
     return status;
 }
 
+/* The files of one split, read by a few threads: unpacking xz takes seconds a file. Invariant: files below `next` are
+ * taken; every file has its own rows, status and error, so that only `next` is shared. */
+typedef struct batch_queue {
+    const cifar_layout *layout;
+    char (*paths)[AUXO__PATH_SIZE];
+    size_t path_count, records_per_file;
+    auxo_dataset *dataset;
+    atomic_size_t next;
+    auxo_status statuses[MAX_FILES];
+    auxo_error errors[MAX_FILES];
+} batch_queue;
+
+static void *read_batches(void *context)
+{
+    batch_queue *queue = context;
+    for (;;) {
+        size_t file = atomic_fetch_add(&queue->next, 1);
+        size_t first_row = file * queue->records_per_file;
+        if (file >= queue->path_count || first_row >= queue->dataset->row_count)
+            return NULL;
+        queue->statuses[file] = read_batch(queue->layout, queue->paths[file], queue->records_per_file, queue->dataset,
+                                           first_row, &queue->errors[file]);
+    }
+}
+
 static auxo_status load_files(const cifar_layout *layout, const auxo_data_options *options,
                               char paths[][AUXO__PATH_SIZE], size_t path_count, size_t records_per_file,
                               auxo_dataset **dataset, auxo_error *error)
@@ -84,9 +111,25 @@ static auxo_status load_files(const cifar_layout *layout, const auxo_data_option
                                  .target_type = AUXO_TARGET_CLASS,
                                  .target_count = layout->class_count};
     auxo_status status = auxo__dataset_create(layout->name, &shape, dataset, error);
-    for (size_t i = 0; i < path_count && i * records_per_file < shape.row_count && status == AUXO_OK; i++)
-        status = read_batch(layout, paths[i], records_per_file, *dataset, i * records_per_file, error);
-    return status;
+    if (status != AUXO_OK)
+        return status;
+    batch_queue queue = {.layout = layout,
+                         .paths = paths,
+                         .path_count = path_count,
+                         .records_per_file = records_per_file,
+                         .dataset = *dataset};
+    pthread_t helpers[HELPER_THREADS];
+    size_t helper_count = 0; /* a thread that cannot start is no loss: this one reads whatever is left */
+    while (helper_count < HELPER_THREADS && helper_count + 1 < path_count &&
+           pthread_create(&helpers[helper_count], NULL, read_batches, &queue) == 0)
+        helper_count++;
+    read_batches(&queue);
+    for (size_t i = 0; i < helper_count; i++)
+        pthread_join(helpers[i], NULL);
+    for (size_t i = 0; i < path_count; i++)
+        if (queue.statuses[i] != AUXO_OK)
+            return auxo_error_set(error, queue.statuses[i], "%s", queue.errors[i].message);
+    return AUXO_OK;
 }
 
 /* Finds the training files; those missing are left out of `paths` and named in `missing`. */
