@@ -21,7 +21,7 @@ enum { AUXO_BACKEND_ABI_VERSION = 1 };
 typedef struct auxo_backend_host {
     auxo_log_function *log; /* may be NULL */
     void *log_user;
-    const char *cache_dir;  /* existing folder for compiled kernels, or NULL */
+    const char *cache_dir; /* existing folder for compiled kernels, or NULL */
 } auxo_backend_host;
 
 /* The frontend's buffer, laid out here so that backends can reach their handle from a tensor. */
@@ -50,8 +50,7 @@ typedef struct auxo_kernel {
     bool (*supports)(void *device, const auxo_op *op);
     /* Compiles and allocates what enqueue needs; *state may stay NULL. `parameters` has tunable_count values.
      * The op's tensors have their final buffers. NULL: nothing to prepare. */
-    auxo_status (*prepare)(void *device, const auxo_op *op, const int32_t *parameters, void **state,
-                           auxo_error *error);
+    auxo_status (*prepare)(void *device, const auxo_op *op, const int32_t *parameters, void **state, auxo_error *error);
     void (*release)(void *device, void *state); /* NULL: nothing to release */
     auxo_status (*enqueue)(void *queue, const auxo_op *op, void *state, auxo_error *error);
 } auxo_kernel;
@@ -88,8 +87,8 @@ typedef struct auxo_backend {
     auxo_status (*queue_wait)(void *queue, auxo_error *error);
     auxo_status (*queue_flush)(void *queue, auxo_error *error); /* starts enqueued work; NULL: starts by itself */
 
-    auxo_status (*buffer_write)(void *queue, void *buffer, uint64_t offset_bytes, const void *data,
-                                uint64_t size_bytes, auxo_error *error);
+    auxo_status (*buffer_write)(void *queue, void *buffer, uint64_t offset_bytes, const void *data, uint64_t size_bytes,
+                                auxo_error *error);
     auxo_status (*buffer_read)(void *queue, void *buffer, uint64_t offset_bytes, void *data, uint64_t size_bytes,
                                auxo_error *error);
     auxo_status (*buffer_copy)(void *queue, void *source, uint64_t source_offset_bytes, void *target,

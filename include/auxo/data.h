@@ -24,30 +24,30 @@ typedef struct auxo_dataset {
     size_t row_count;
     int64_t channels, height, width; /* images; tables: channels = columns, height = width = 1 */
     auxo_feature_type feature_type;
-    void *features;                  /* (row_count, channels, height, width) */
+    void *features; /* (row_count, channels, height, width) */
     auxo_target_type target_type;
-    uint32_t class_count;            /* TARGET_CLASS */
-    uint32_t *labels;                /* (row_count), TARGET_CLASS */
-    uint32_t target_count;           /* TARGET_REAL: columns */
-    float *targets;                  /* (row_count, target_count), TARGET_REAL */
-    float *times;                    /* (row_count), TARGET_SURVIVAL */
-    uint32_t *events;                /* (row_count), TARGET_SURVIVAL; 1 = event, 0 = censored */
-    char **feature_names;            /* channels entries, or NULL */
-    char **target_names;             /* target_count or class_count entries, or NULL */
-    uint32_t *groups;                /* (row_count) patient or group numbers, or NULL */
-    uint32_t *sites;                 /* (row_count) source numbers, or NULL */
-    char note[256];                  /* what the reader left out and why, one line for the user; "" if nothing */
+    uint32_t class_count;  /* TARGET_CLASS */
+    uint32_t *labels;      /* (row_count), TARGET_CLASS */
+    uint32_t target_count; /* TARGET_REAL: columns */
+    float *targets;        /* (row_count, target_count), TARGET_REAL */
+    float *times;          /* (row_count), TARGET_SURVIVAL */
+    uint32_t *events;      /* (row_count), TARGET_SURVIVAL; 1 = event, 0 = censored */
+    char **feature_names;  /* channels entries, or NULL */
+    char **target_names;   /* target_count or class_count entries, or NULL */
+    uint32_t *groups;      /* (row_count) patient or group numbers, or NULL */
+    uint32_t *sites;       /* (row_count) source numbers, or NULL */
+    char note[256];        /* what the reader left out and why, one line for the user; "" if nothing */
 } auxo_dataset;
 
 void auxo_dataset_destroy(auxo_dataset *dataset); /* frees everything, the struct too */
 
 typedef struct auxo_data_options {
-    const char *data_dir;     /* --data-dir; NULL: AUXO_DATA_DIR, then ~/.cache/auxo */
-    uint64_t seed;            /* generators */
-    size_t limit;             /* at most this many rows per split; 0: all */
-    size_t generated_count;   /* rows a generator makes for training; 0: its default; test gets a fifth */
-    bool drop_missing;        /* CSV/ARFF: drop rows with missing values instead of refusing */
-    const char *const *input_columns;  /* CSV: names; NULL: all that are not targets */
+    const char *data_dir;             /* --data-dir; NULL: AUXO_DATA_DIR, then ~/.cache/auxo */
+    uint64_t seed;                    /* generators */
+    size_t limit;                     /* at most this many rows per split; 0: all */
+    size_t generated_count;           /* rows a generator makes for training; 0: its default; test gets a fifth */
+    bool drop_missing;                /* CSV/ARFF: drop rows with missing values instead of refusing */
+    const char *const *input_columns; /* CSV: names; NULL: all that are not targets */
     size_t input_column_count;
     const char *const *target_columns; /* CSV: names; NULL: the last */
     size_t target_column_count;
@@ -89,16 +89,17 @@ typedef enum auxo_risk { AUXO_RISK_LINEAR, AUXO_RISK_GAUSSIAN } auxo_risk;
 
 typedef struct auxo_survival_simulation {
     size_t row_count;
-    uint32_t column_count;   /* at least 2; uniform in [-1, 1]; those after the second do not matter */
+    uint32_t column_count; /* at least 2; uniform in [-1, 1]; those after the second do not matter */
     auxo_risk risk;
-    double median_time;      /* baseline median survival time, > 0 */
-    double weibull_shape;    /* > 0; 1: exponential baseline */
-    double censoring_rate;   /* expected share of censored rows, [0, 1); exponential censoring times */
-    uint32_t site_count;     /* 1 or 2 */
+    double median_time;            /* baseline median survival time, > 0 */
+    double weibull_shape;          /* > 0; 1: exponential baseline */
+    double censoring_rate;         /* expected share of censored rows, [0, 1); exponential censoring times */
+    uint32_t site_count;           /* 1 or 2 */
     double site_shift, site_scale; /* at the second site, x is recorded as scale x + shift; risks are unchanged */
-    uint32_t rows_per_group; /* rows of one patient: same time and event, covariates recorded with noise; 0 or 1: none */
+    uint32_t
+        rows_per_group; /* rows of one patient: same time and event, covariates recorded with noise; 0 or 1: none */
     uint64_t seed;
-    uint32_t stream;         /* independent draws of one seed: 1 train, 2 test */
+    uint32_t stream; /* independent draws of one seed: 1 train, 2 test */
 } auxo_survival_simulation;
 
 /* Simulates survival data; rows do not depend on row_count. Ownership: the caller's. Errors: INVALID_ARGUMENT. */

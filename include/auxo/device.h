@@ -63,22 +63,26 @@ typedef enum auxo_feature {
 #undef AUXO_FEATURE_ENUM
 } auxo_feature;
 
-typedef enum auxo_device_type { AUXO_DEVICE_CPU, AUXO_DEVICE_INTEGRATED_GPU, AUXO_DEVICE_DISCRETE_GPU,
-                                AUXO_DEVICE_ACCELERATOR } auxo_device_type;
+typedef enum auxo_device_type {
+    AUXO_DEVICE_CPU,
+    AUXO_DEVICE_INTEGRATED_GPU,
+    AUXO_DEVICE_DISCRETE_GPU,
+    AUXO_DEVICE_ACCELERATOR
+} auxo_device_type;
 
 typedef struct auxo_device_info {
-    char selector[64];      /* what opens exactly this device, for example "opencl:0" */
-    char backend[16];       /* "cpu", "opencl", ... */
-    uint32_t index;         /* within its backend */
-    char name[128];         /* as the driver says it */
+    char selector[64]; /* what opens exactly this device, for example "opencl:0" */
+    char backend[16];  /* "cpu", "opencl", ... */
+    uint32_t index;    /* within its backend */
+    char name[128];    /* as the driver says it */
     char vendor[64];
-    char driver[128];       /* driver name and version; part of every cache key */
-    char hardware_id[64];   /* PCI "domain:bus:device.function" or UUID where known, else "": same GPU, two drivers */
+    char driver[128];     /* driver name and version; part of every cache key */
+    char hardware_id[64]; /* PCI "domain:bus:device.function" or UUID where known, else "": same GPU, two drivers */
     auxo_device_type type;
     uint32_t compute_units;
     uint32_t subgroup_size; /* 1 where there is no such thing */
     uint32_t max_workgroup_size;
-    uint64_t local_memory_bytes;   /* per workgroup */
+    uint64_t local_memory_bytes; /* per workgroup */
     uint64_t memory_bytes;
     uint64_t max_allocation_bytes; /* one buffer */
     uint64_t max_binding_bytes;    /* what one kernel argument can address; larger buffers still work */
@@ -118,8 +122,7 @@ auxo_status auxo_buffer_read(auxo_queue *queue, const auxo_buffer *buffer, uint6
                              uint64_t size_bytes, auxo_error *error);
 /* Copies on the device; ranges of one buffer must not overlap. */
 auxo_status auxo_buffer_copy(auxo_queue *queue, const auxo_buffer *source, uint64_t source_offset_bytes,
-                             auxo_buffer *target, uint64_t target_offset_bytes, uint64_t size_bytes,
-                             auxo_error *error);
+                             auxo_buffer *target, uint64_t target_offset_bytes, uint64_t size_bytes, auxo_error *error);
 /* Sets size_bytes bytes to zero; offset and size are multiples of 4. */
 auxo_status auxo_buffer_zero(auxo_queue *queue, auxo_buffer *buffer, uint64_t offset_bytes, uint64_t size_bytes,
                              auxo_error *error);

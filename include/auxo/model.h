@@ -63,14 +63,14 @@ typedef struct auxo_layer {
     uint32_t units;                         /* dense outputs, conv2d filters */
     int32_t kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w, groups; /* conv2d, pool2d */
     auxo_pool_kind pool;
-    bool bias;                              /* dense, conv2d */
-    auxo_activation activation;             /* activation; also fused into dense, conv2d, batch_norm */
+    bool bias;                  /* dense, conv2d */
+    auxo_activation activation; /* activation; also fused into dense, conv2d, batch_norm */
     float slope;
-    float rate;                             /* dropout */
-    float epsilon, momentum;                /* batch_norm; 1e-5, 0.1 */
+    float rate;              /* dropout */
+    float epsilon, momentum; /* batch_norm; 1e-5, 0.1 */
     auxo_initializer initializer;
-    int64_t output_dims[3];                 /* per sample (C, H, W), or (features, 1, 1); given for the input, else
-                                               filled in by finish */
+    int64_t output_dims[3]; /* per sample (C, H, W), or (features, 1, 1); given for the input, else
+                               filled in by finish */
 } auxo_layer;
 
 const char *auxo_layer_noun(auxo_layer_kind kind);
@@ -90,7 +90,8 @@ void auxo_model_desc_init(auxo_model_desc *desc);
 void auxo_model_desc_deinit(auxo_model_desc *desc);
 auxo_status auxo_model_desc_copy(const auxo_model_desc *source, auxo_model_desc *target, auxo_error *error);
 /* Appends a layer and returns its index in *index (NULL is allowed). What is zero takes its default: groups, stride and
- * dilation 1; batch norm epsilon 1e-5, momentum 0.1; slope 0.01 (leaky_relu) or 1 (elu); an empty name "<kind><index>". */
+ * dilation 1; batch norm epsilon 1e-5, momentum 0.1; slope 0.01 (leaky_relu) or 1 (elu); an empty name "<kind><index>".
+ */
 auxo_status auxo_model_desc_add(auxo_model_desc *desc, const auxo_layer *layer, uint32_t *index, auxo_error *error);
 /* Infers and checks all shapes; every layer but the last must be read by a later one. Errors name the layer and the
  * shapes that do not fit. */
@@ -104,13 +105,13 @@ uint32_t auxo_model_desc_find(const auxo_model_desc *desc, const char *name);
 auxo_status auxo_model_desc_unit_groups(const auxo_model_desc *desc, uint32_t *group, bool *resizable,
                                         auxo_error *error);
 /* A built-in name for inputs (c,h,w) and `outputs` outputs, finished:
- *   "mlp:4-5-5-2[:option...]"  sizes must agree with c*h*w and outputs; tanh hidden layers, linear output, Glorot uniform;
- *                              options: an activation, an initialiser, or "nobias";
- *   "lenet5[:activation]"      44,426 weights on 28x28x1 and 10 classes (SPEC: port-Hamiltonian optimiser);
- *   "autosize-cnn[:100-100-100-100-100]", "autosize-mlp[:100-100-100-100-100]" (SPEC: dynamic auto-sizing);
- *   "resnet18", "resnet18-imagenet" (the stem of CIFAR or of ImageNet), "vgg-small";
- *   "conv:64[:kernel]"         one convolution with batch norm and relu, global pooling, dense (SPEC: ResBuilder);
- * or the path of a JSON file. Errors: NOT_FOUND with the nearest name; INVALID_ARGUMENT names the sizes that disagree. */
+ *   "mlp:4-5-5-2[:option...]"  sizes must agree with c*h*w and outputs; tanh hidden layers, linear output, Glorot
+ * uniform; options: an activation, an initialiser, or "nobias"; "lenet5[:activation]"      44,426 weights on 28x28x1
+ * and 10 classes (SPEC: port-Hamiltonian optimiser); "autosize-cnn[:100-100-100-100-100]",
+ * "autosize-mlp[:100-100-100-100-100]" (SPEC: dynamic auto-sizing); "resnet18", "resnet18-imagenet" (the stem of CIFAR
+ * or of ImageNet), "vgg-small"; "conv:64[:kernel]"         one convolution with batch norm and relu, global pooling,
+ * dense (SPEC: ResBuilder); or the path of a JSON file. Errors: NOT_FOUND with the nearest name; INVALID_ARGUMENT names
+ * the sizes that disagree. */
 auxo_status auxo_model_desc_load(const char *name, int64_t c, int64_t h, int64_t w, uint32_t outputs,
                                  auxo_model_desc *desc, auxo_error *error);
 /* JSON both ways; *text is allocated with malloc. */
@@ -130,10 +131,16 @@ typedef struct auxo_preprocessing {
 typedef struct auxo_param {
     char name[AUXO_LAYER_NAME_BYTES + 16]; /* "conv1.weight" */
     uint32_t layer;
-    enum { AUXO_PARAM_WEIGHT, AUXO_PARAM_BIAS, AUXO_PARAM_GAMMA, AUXO_PARAM_BETA, AUXO_PARAM_RUNNING_MEAN,
-           AUXO_PARAM_RUNNING_VAR } role;
-    bool trainable;         /* in the flat parameter buffer; else in the statistics buffer */
-    uint64_t offset;        /* elements, in its flat buffer */
+    enum {
+        AUXO_PARAM_WEIGHT,
+        AUXO_PARAM_BIAS,
+        AUXO_PARAM_GAMMA,
+        AUXO_PARAM_BETA,
+        AUXO_PARAM_RUNNING_MEAN,
+        AUXO_PARAM_RUNNING_VAR
+    } role;
+    bool trainable;  /* in the flat parameter buffer; else in the statistics buffer */
+    uint64_t offset; /* elements, in its flat buffer */
     uint32_t rank;
     int64_t dims[AUXO_RANK_MAX];
 } auxo_param;
@@ -145,10 +152,10 @@ auxo_status auxo_model_create(auxo_device *device, const auxo_model_desc *desc, 
 void auxo_model_destroy(auxo_model *model);
 const auxo_model_desc *auxo_model_get_desc(const auxo_model *model);
 auxo_device *auxo_model_device(const auxo_model *model);
-auxo_queue *auxo_model_queue(const auxo_model *model); /* the model's own queue; everything on it is ordered */
-size_t auxo_model_param_count(const auxo_model *model);     /* tensors */
+auxo_queue *auxo_model_queue(const auxo_model *model);  /* the model's own queue; everything on it is ordered */
+size_t auxo_model_param_count(const auxo_model *model); /* tensors */
 const auxo_param *auxo_model_params(const auxo_model *model);
-uint64_t auxo_model_weight_count(const auxo_model *model);  /* trainable scalars */
+uint64_t auxo_model_weight_count(const auxo_model *model); /* trainable scalars */
 uint64_t auxo_model_statistic_count(const auxo_model *model);
 auxo_buffer *auxo_model_weights(const auxo_model *model);    /* flat f32 */
 auxo_buffer *auxo_model_gradients(const auxo_model *model);  /* flat f32 */
@@ -170,13 +177,13 @@ auxo_status auxo_model_set_preprocessing(auxo_model *model, const auxo_preproces
 
 /* ---- building plans -------------------------------------------------------------------------------------------- */
 typedef struct auxo_forward {
-    bool training;            /* dropout and batch statistics (batch norm below backward_stop uses its running ones) */
-    auxo_tensor input;        /* (batch, C, H, W) or (batch, features); any contiguous shape of that many elements */
-    auxo_tensor counter;      /* COUNTER for dropout; may be absent in inference */
-    uint64_t seed;            /* dropout */
-    uint32_t begin_layer;     /* input holds the output of layer begin_layer; 0: the model's input */
-    bool need_backward;       /* keep what auxo_model_add_backward needs */
-    uint32_t backward_stop;   /* lowest layer whose parameters are trained */
+    bool training;          /* dropout and batch statistics (batch norm below backward_stop uses its running ones) */
+    auxo_tensor input;      /* (batch, C, H, W) or (batch, features); any contiguous shape of that many elements */
+    auxo_tensor counter;    /* COUNTER for dropout; may be absent in inference */
+    uint64_t seed;          /* dropout */
+    uint32_t begin_layer;   /* input holds the output of layer begin_layer; 0: the model's input */
+    bool need_backward;     /* keep what auxo_model_add_backward needs */
+    uint32_t backward_stop; /* lowest layer whose parameters are trained */
 } auxo_forward;
 typedef struct auxo_activations auxo_activations; /* the layer outputs inside one plan */
 
@@ -203,12 +210,12 @@ auxo_status auxo_model_write_weights(auxo_model *model, const float *weights, co
  * concat), tied layers (residual add), depthwise groups. The output layer cannot change. */
 typedef struct auxo_unit_edit {
     uint32_t layer;
-    const uint32_t *kept;  /* ascending or any order, each < old units, no repeats */
+    const uint32_t *kept; /* ascending or any order, each < old units, no repeats */
     uint32_t kept_count;
-    uint32_t added_count;  /* appended after the kept ones */
+    uint32_t added_count;         /* appended after the kept ones */
     auxo_initializer initializer; /* of the added units' incoming weights */
-    float incoming_scale;  /* multiplies the initial incoming weights of added units */
-    float outgoing_scale;  /* the same for the weights by which others read them */
+    float incoming_scale;         /* multiplies the initial incoming weights of added units */
+    float outgoing_scale;         /* the same for the weights by which others read them */
 } auxo_unit_edit;
 
 /* A flat state buffer of the parameters' layout that follows a resize (optimiser moments). Added units get 0. */

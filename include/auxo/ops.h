@@ -106,8 +106,8 @@ typedef struct auxo_gemm_params {
  * X (N,C,H,W), W (K,C/G,R,S), BIAS(opt) (K), Y (N,K,P,Q), P = (H + 2ph - dh(R-1) - 1) / sh + 1 rounded down.
  * backward_data: DX from DY, W. backward_weights: DW, and DBIAS(opt) (K) = sum of DY over n,p,q; both overwrite.
  * The backward ops ignore `activation`. FLOPs 2 N K P Q (C/G) R S each. Bound (terms + 4) u S. */
-enum { AUXO_CONV2D_X, AUXO_CONV2D_W, AUXO_CONV2D_Y, AUXO_CONV2D_BIAS };   /* forward */
-enum { AUXO_CONV2D_BD_DY, AUXO_CONV2D_BD_W, AUXO_CONV2D_BD_DX };         /* backward_data */
+enum { AUXO_CONV2D_X, AUXO_CONV2D_W, AUXO_CONV2D_Y, AUXO_CONV2D_BIAS };                /* forward */
+enum { AUXO_CONV2D_BD_DY, AUXO_CONV2D_BD_W, AUXO_CONV2D_BD_DX };                       /* backward_data */
 enum { AUXO_CONV2D_BW_X, AUXO_CONV2D_BW_DY, AUXO_CONV2D_BW_DW, AUXO_CONV2D_BW_DBIAS }; /* backward_weights */
 typedef struct auxo_conv2d_params {
     int32_t stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w, groups;
@@ -119,7 +119,7 @@ typedef struct auxo_conv2d_params {
  * max: ties go to the lowest (h,w); INDEX(opt) u32 (N,C,P,Q) receives h*W + w; padding never wins. NaN wins.
  * average: divides by the number of elements inside the image. backward: DX from DY and (max) INDEX; overlapping
  * windows add up in window order. pool2d_backward of max does not need X. */
-enum { AUXO_POOL2D_X, AUXO_POOL2D_Y, AUXO_POOL2D_INDEX };    /* forward */
+enum { AUXO_POOL2D_X, AUXO_POOL2D_Y, AUXO_POOL2D_INDEX };         /* forward */
 enum { AUXO_POOL2D_B_DY, AUXO_POOL2D_B_DX, AUXO_POOL2D_B_INDEX }; /* backward */
 typedef enum auxo_pool_kind { AUXO_POOL_MAX, AUXO_POOL_AVERAGE } auxo_pool_kind;
 typedef struct auxo_pool2d_params {
@@ -128,7 +128,7 @@ typedef struct auxo_pool2d_params {
 } auxo_pool2d_params;
 
 /* ---- activation: Y = f(X); DX = DY f'(x) computed from Y. Any rank. In place allowed (X=Y, DY=DX). --------------- */
-enum { AUXO_ACTIVATION_X, AUXO_ACTIVATION_Y };                   /* forward */
+enum { AUXO_ACTIVATION_X, AUXO_ACTIVATION_Y };                            /* forward */
 enum { AUXO_ACTIVATION_B_Y, AUXO_ACTIVATION_B_DY, AUXO_ACTIVATION_B_DX }; /* backward */
 typedef struct auxo_activation_params {
     auxo_activation activation;
@@ -142,7 +142,8 @@ typedef struct auxo_add_params {
 } auxo_add_params;
 
 /* ---- bias_add: Y[o,c,i] = act(X[o,c,i] + BIAS[c]); scale: Y[o,c,i] = X[o,c,i] SCALE[c]. X, Y rank 3. In place
- * allowed. ---------------------------------------------------------------------------------------------------------- */
+ * allowed. ----------------------------------------------------------------------------------------------------------
+ */
 enum { AUXO_BIAS_ADD_X, AUXO_BIAS_ADD_BIAS, AUXO_BIAS_ADD_Y };
 enum { AUXO_SCALE_X, AUXO_SCALE_SCALE, AUXO_SCALE_Y };
 
@@ -150,8 +151,15 @@ enum { AUXO_SCALE_X, AUXO_SCALE_SCALE, AUXO_SCALE_Y };
  * Neutral elements: sum-like 0, max -inf, min +inf; mean of nothing is 0. Bound (8 + log2 terms) u S, that is,
  * pairwise or compensated. */
 enum { AUXO_REDUCE_X, AUXO_REDUCE_Y };
-typedef enum auxo_reduce_kind { AUXO_REDUCE_SUM, AUXO_REDUCE_MEAN, AUXO_REDUCE_MAX, AUXO_REDUCE_MIN,
-                                AUXO_REDUCE_SUM_ABS, AUXO_REDUCE_SUM_SQUARES, AUXO_REDUCE_MAX_ABS } auxo_reduce_kind;
+typedef enum auxo_reduce_kind {
+    AUXO_REDUCE_SUM,
+    AUXO_REDUCE_MEAN,
+    AUXO_REDUCE_MAX,
+    AUXO_REDUCE_MIN,
+    AUXO_REDUCE_SUM_ABS,
+    AUXO_REDUCE_SUM_SQUARES,
+    AUXO_REDUCE_MAX_ABS
+} auxo_reduce_kind;
 typedef struct auxo_reduce_params {
     auxo_reduce_kind kind;
 } auxo_reduce_params;
@@ -161,10 +169,26 @@ typedef struct auxo_reduce_params {
  * SAVED_MEAN, SAVED_INVSTD (C) written; RUNNING_* <- (1 - momentum) RUNNING_* + momentum (mean | unbiased variance).
  * inference: uses RUNNING_*, SAVED_* absent. activation is applied to Y last.
  * backward: DX, DGAMMA, DBETA from X, GAMMA, SAVED_*, DY (gradient after the activation has been undone). */
-enum { AUXO_BATCH_NORM_X, AUXO_BATCH_NORM_GAMMA, AUXO_BATCH_NORM_BETA, AUXO_BATCH_NORM_RUNNING_MEAN,
-       AUXO_BATCH_NORM_RUNNING_VAR, AUXO_BATCH_NORM_Y, AUXO_BATCH_NORM_SAVED_MEAN, AUXO_BATCH_NORM_SAVED_INVSTD };
-enum { AUXO_BATCH_NORM_B_X, AUXO_BATCH_NORM_B_GAMMA, AUXO_BATCH_NORM_B_SAVED_MEAN, AUXO_BATCH_NORM_B_SAVED_INVSTD,
-       AUXO_BATCH_NORM_B_DY, AUXO_BATCH_NORM_B_DX, AUXO_BATCH_NORM_B_DGAMMA, AUXO_BATCH_NORM_B_DBETA };
+enum {
+    AUXO_BATCH_NORM_X,
+    AUXO_BATCH_NORM_GAMMA,
+    AUXO_BATCH_NORM_BETA,
+    AUXO_BATCH_NORM_RUNNING_MEAN,
+    AUXO_BATCH_NORM_RUNNING_VAR,
+    AUXO_BATCH_NORM_Y,
+    AUXO_BATCH_NORM_SAVED_MEAN,
+    AUXO_BATCH_NORM_SAVED_INVSTD
+};
+enum {
+    AUXO_BATCH_NORM_B_X,
+    AUXO_BATCH_NORM_B_GAMMA,
+    AUXO_BATCH_NORM_B_SAVED_MEAN,
+    AUXO_BATCH_NORM_B_SAVED_INVSTD,
+    AUXO_BATCH_NORM_B_DY,
+    AUXO_BATCH_NORM_B_DX,
+    AUXO_BATCH_NORM_B_DGAMMA,
+    AUXO_BATCH_NORM_B_DBETA
+};
 typedef struct auxo_batch_norm_params {
     bool training;
     float epsilon, momentum;
@@ -181,7 +205,8 @@ typedef struct auxo_dropout_params {
     uint32_t stream;
 } auxo_dropout_params;
 
-/* ---- softmax: Y[r,:] = softmax(X[r,:]), X, Y (rows, classes), max subtracted first. In place allowed. ------------- */
+/* ---- softmax: Y[r,:] = softmax(X[r,:]), X, Y (rows, classes), max subtracted first. In place allowed. -------------
+ */
 enum { AUXO_SOFTMAX_X, AUXO_SOFTMAX_Y };
 
 /* ---- losses -------------------------------------------------------------------------------------------------------
@@ -193,22 +218,49 @@ enum { AUXO_SOFTMAX_X, AUXO_SOFTMAX_Y };
  *   A row counts as right if its label's logit is the first maximum.
  * mse: PREDICTION, TARGET (rows, outputs); loss = mean of squared differences over all elements;
  *   DPREDICTION(opt) = 2 (p - t) / (rows outputs). Accumulated compensated or in double. rows = 0: loss 0. */
-enum { AUXO_XENT_LOGITS, AUXO_XENT_LABELS, AUXO_XENT_LOSS, AUXO_XENT_DLOGITS, AUXO_XENT_STATS, AUXO_XENT_HISTORY,
-       AUXO_XENT_COUNTER };
-enum { AUXO_MSE_PREDICTION, AUXO_MSE_TARGET, AUXO_MSE_LOSS, AUXO_MSE_DPREDICTION, AUXO_MSE_STATS, AUXO_MSE_HISTORY,
-       AUXO_MSE_COUNTER };
+enum {
+    AUXO_XENT_LOGITS,
+    AUXO_XENT_LABELS,
+    AUXO_XENT_LOSS,
+    AUXO_XENT_DLOGITS,
+    AUXO_XENT_STATS,
+    AUXO_XENT_HISTORY,
+    AUXO_XENT_COUNTER
+};
+enum {
+    AUXO_MSE_PREDICTION,
+    AUXO_MSE_TARGET,
+    AUXO_MSE_LOSS,
+    AUXO_MSE_DPREDICTION,
+    AUXO_MSE_STATS,
+    AUXO_MSE_HISTORY,
+    AUXO_MSE_COUNTER
+};
 
 /* ---- cox: negative log partial likelihood (Cox 1972; SPEC survival analysis) --------------------------------------
  * RISK h (n), TIME (n), EVENT u32 (n, 0 or 1), ORDER u32 (n): indices by ascending TIME (argsort).
  * Loss = sum over events i of (log sum_{j: t_j >= t_i} exp h_j - h_i), Breslow, or Efron's correction within ties;
  * divided by 1 | n | number of events; plus domain_strength times (n mean(h)^2 | mean(h)^2 | mean(h^2)).
  * DRISK(opt) (n). No event: the likelihood term and its gradient are 0. Stable for |h| up to 1e4. O(n log n). */
-enum { AUXO_COX_RISK, AUXO_COX_TIME, AUXO_COX_EVENT, AUXO_COX_ORDER, AUXO_COX_LOSS, AUXO_COX_DRISK, AUXO_COX_STATS,
-       AUXO_COX_HISTORY, AUXO_COX_COUNTER };
+enum {
+    AUXO_COX_RISK,
+    AUXO_COX_TIME,
+    AUXO_COX_EVENT,
+    AUXO_COX_ORDER,
+    AUXO_COX_LOSS,
+    AUXO_COX_DRISK,
+    AUXO_COX_STATS,
+    AUXO_COX_HISTORY,
+    AUXO_COX_COUNTER
+};
 typedef enum auxo_cox_ties { AUXO_COX_BRESLOW, AUXO_COX_EFRON } auxo_cox_ties;
 typedef enum auxo_cox_reduction { AUXO_COX_SUM, AUXO_COX_MEAN, AUXO_COX_PER_EVENT } auxo_cox_reduction;
-typedef enum auxo_cox_domain { AUXO_COX_DOMAIN_NONE, AUXO_COX_DOMAIN_AS_PRINTED, AUXO_COX_DOMAIN_MEAN2,
-                               AUXO_COX_DOMAIN_MEAN_SQ } auxo_cox_domain;
+typedef enum auxo_cox_domain {
+    AUXO_COX_DOMAIN_NONE,
+    AUXO_COX_DOMAIN_AS_PRINTED,
+    AUXO_COX_DOMAIN_MEAN2,
+    AUXO_COX_DOMAIN_MEAN_SQ
+} auxo_cox_domain;
 typedef struct auxo_cox_params {
     auxo_cox_ties ties;
     auxo_cox_reduction reduction;
@@ -216,7 +268,8 @@ typedef struct auxo_cox_params {
     float domain_strength;
 } auxo_cox_params;
 
-/* ---- argsort: ORDER u32 (n) so that KEYS[ORDER] ascends (descends); stable; NaN keys last. ------------------------ */
+/* ---- argsort: ORDER u32 (n) so that KEYS[ORDER] ascends (descends); stable; NaN keys last. ------------------------
+ */
 enum { AUXO_ARGSORT_KEYS, AUXO_ARGSORT_ORDER };
 typedef struct auxo_argsort_params {
     bool descending;
@@ -226,8 +279,14 @@ typedef struct auxo_argsort_params {
  * l1: sum|w|; l2: sqrt(sum w^2); linf: max|w|; mean: sum|w| / count; rms: sqrt(sum w^2 / count);
  * weighted_l1: (g + 1) sum|w| (dynamic auto-sizing, eq. 4.2). Empty row: 0. */
 enum { AUXO_GROUP_NORM_W, AUXO_GROUP_NORM_BIAS, AUXO_GROUP_NORM_NORM };
-typedef enum auxo_norm_kind { AUXO_NORM_L1, AUXO_NORM_L2, AUXO_NORM_LINF, AUXO_NORM_MEAN, AUXO_NORM_RMS,
-                              AUXO_NORM_WEIGHTED_L1 } auxo_norm_kind;
+typedef enum auxo_norm_kind {
+    AUXO_NORM_L1,
+    AUXO_NORM_L2,
+    AUXO_NORM_LINF,
+    AUXO_NORM_MEAN,
+    AUXO_NORM_RMS,
+    AUXO_NORM_WEIGHTED_L1
+} auxo_norm_kind;
 typedef struct auxo_group_norm_params {
     auxo_norm_kind kind;
 } auxo_group_norm_params;
@@ -238,10 +297,22 @@ typedef struct auxo_group_norm_params {
  * step proximal: W, BIAS <- prox with threshold HYPER[0] c_g (HYPER[0] = learning rate); DW, DBIAS absent.
  * kinds: l1, weighted_l1: sum|w|; l2_squared: sum w^2; l21: sqrt(sum w^2) per group; linf1: max|w| per group.
  * VALUE(opt) f32[1]: the penalty's value before the step, overwritten. */
-enum { AUXO_PENALTY_W, AUXO_PENALTY_BIAS, AUXO_PENALTY_DW, AUXO_PENALTY_DBIAS, AUXO_PENALTY_COEF, AUXO_PENALTY_HYPER,
-       AUXO_PENALTY_VALUE };
-typedef enum auxo_penalty_kind { AUXO_PENALTY_L1, AUXO_PENALTY_WEIGHTED_L1, AUXO_PENALTY_L2_SQUARED, AUXO_PENALTY_L21,
-                                 AUXO_PENALTY_LINF1 } auxo_penalty_kind;
+enum {
+    AUXO_PENALTY_W,
+    AUXO_PENALTY_BIAS,
+    AUXO_PENALTY_DW,
+    AUXO_PENALTY_DBIAS,
+    AUXO_PENALTY_COEF,
+    AUXO_PENALTY_HYPER,
+    AUXO_PENALTY_VALUE
+};
+typedef enum auxo_penalty_kind {
+    AUXO_PENALTY_L1,
+    AUXO_PENALTY_WEIGHTED_L1,
+    AUXO_PENALTY_L2_SQUARED,
+    AUXO_PENALTY_L21,
+    AUXO_PENALTY_LINF1
+} auxo_penalty_kind;
 typedef struct auxo_penalty_params {
     auxo_penalty_kind kind;
     bool proximal;
@@ -276,8 +347,14 @@ typedef struct auxo_segment_reduce_params {
  * DATA (rows, C, inner) u8, f32 or u32; Y (B, C, inner) f32, or u32 when DATA is u32 or u8 and Y u32 (labels; no
  * scaling). ORDER(opt) u32 (n), absent: row = position, n = rows. COUNTER(opt): absent counts as 0.
  * MEAN, INVSTD(opt) (C). */
-enum { AUXO_GATHER_BATCH_DATA, AUXO_GATHER_BATCH_ORDER, AUXO_GATHER_BATCH_COUNTER, AUXO_GATHER_BATCH_MEAN,
-       AUXO_GATHER_BATCH_INVSTD, AUXO_GATHER_BATCH_Y };
+enum {
+    AUXO_GATHER_BATCH_DATA,
+    AUXO_GATHER_BATCH_ORDER,
+    AUXO_GATHER_BATCH_COUNTER,
+    AUXO_GATHER_BATCH_MEAN,
+    AUXO_GATHER_BATCH_INVSTD,
+    AUXO_GATHER_BATCH_Y
+};
 typedef struct auxo_gather_batch_params {
     float scale;
 } auxo_gather_batch_params;
@@ -294,10 +371,15 @@ typedef struct auxo_augment_params {
 } auxo_augment_params;
 
 /* ---- random_fill: uniform: a + (b - a) u; normal: a + b z (Box-Muller of words e%4 = {0,1} and {2,3}: element 2k
- * uses cos, 2k + 1 sin, u1 = (word + 1) 2^-32 rounded to f32); bernoulli: u < a ? 1 : 0; bits: u32 Y, the word. ----- */
+ * uses cos, 2k + 1 sin, u1 = (word + 1) 2^-32 rounded to f32); bernoulli: u < a ? 1 : 0; bits: u32 Y, the word. -----
+ */
 enum { AUXO_RANDOM_FILL_Y, AUXO_RANDOM_FILL_COUNTER };
-typedef enum auxo_random_kind { AUXO_RANDOM_UNIFORM, AUXO_RANDOM_NORMAL, AUXO_RANDOM_BERNOULLI,
-                                AUXO_RANDOM_BITS } auxo_random_kind;
+typedef enum auxo_random_kind {
+    AUXO_RANDOM_UNIFORM,
+    AUXO_RANDOM_NORMAL,
+    AUXO_RANDOM_BERNOULLI,
+    AUXO_RANDOM_BITS
+} auxo_random_kind;
 typedef struct auxo_random_fill_params {
     auxo_random_kind kind;
     float a, b;
@@ -306,7 +388,8 @@ typedef struct auxo_random_fill_params {
 } auxo_random_fill_params;
 
 /* ---- fill: Y[e] = value (cast). copy: Y = scale X (+ Y if accumulate), both strided, same dims, f32/f16/u32/u8;
- * float to integer truncates; accumulate only f32. ------------------------------------------------------------------ */
+ * float to integer truncates; accumulate only f32. ------------------------------------------------------------------
+ */
 enum { AUXO_FILL_Y };
 typedef struct auxo_fill_params {
     float value;
@@ -317,7 +400,8 @@ typedef struct auxo_copy_params {
     bool accumulate;
 } auxo_copy_params;
 
-/* ---- counter_add: COUNTER[i] += increments[i], i = 0..3 (mod 2^32). ----------------------------------------------- */
+/* ---- counter_add: COUNTER[i] += increments[i], i = 0..3 (mod 2^32). -----------------------------------------------
+ */
 enum { AUXO_COUNTER_ADD_COUNTER };
 typedef struct auxo_counter_add_params {
     uint32_t increments[4];
@@ -332,13 +416,35 @@ typedef struct auxo_counter_add_params {
  * momentum_first: p -= a (gm/m) p + a g'; w += a p / m with the new p; exponential friction: p = p exp(-a gm/m) - a g'.
  * explicit_euler: w += a p / m with the old p, p updated with the same g'. STATE0 = m or v (rmsprop, adagrad) or p,
  * STATE1 = v (adam). */
-enum { AUXO_OPTIMIZER_PARAMS, AUXO_OPTIMIZER_GRADS, AUXO_OPTIMIZER_STATE0, AUXO_OPTIMIZER_STATE1, AUXO_OPTIMIZER_HYPER,
-       AUXO_OPTIMIZER_COUNTER };
-typedef enum auxo_optimizer_kind { AUXO_OPTIMIZER_SGD, AUXO_OPTIMIZER_MOMENTUM, AUXO_OPTIMIZER_NESTEROV,
-                                   AUXO_OPTIMIZER_RMSPROP, AUXO_OPTIMIZER_ADAGRAD, AUXO_OPTIMIZER_ADAM,
-                                   AUXO_OPTIMIZER_ADAMW, AUXO_OPTIMIZER_PHS, AUXO_OPTIMIZER_KIND_COUNT } auxo_optimizer_kind;
-enum { AUXO_HYPER_LR, AUXO_HYPER_BETA1 /* mu, rho */, AUXO_HYPER_BETA2, AUXO_HYPER_EPSILON, AUXO_HYPER_WEIGHT_DECAY,
-       AUXO_HYPER_MASS, AUXO_HYPER_FRICTION, AUXO_HYPER_COUNT = 8 };
+enum {
+    AUXO_OPTIMIZER_PARAMS,
+    AUXO_OPTIMIZER_GRADS,
+    AUXO_OPTIMIZER_STATE0,
+    AUXO_OPTIMIZER_STATE1,
+    AUXO_OPTIMIZER_HYPER,
+    AUXO_OPTIMIZER_COUNTER
+};
+typedef enum auxo_optimizer_kind {
+    AUXO_OPTIMIZER_SGD,
+    AUXO_OPTIMIZER_MOMENTUM,
+    AUXO_OPTIMIZER_NESTEROV,
+    AUXO_OPTIMIZER_RMSPROP,
+    AUXO_OPTIMIZER_ADAGRAD,
+    AUXO_OPTIMIZER_ADAM,
+    AUXO_OPTIMIZER_ADAMW,
+    AUXO_OPTIMIZER_PHS,
+    AUXO_OPTIMIZER_KIND_COUNT
+} auxo_optimizer_kind;
+enum {
+    AUXO_HYPER_LR,
+    AUXO_HYPER_BETA1 /* mu, rho */,
+    AUXO_HYPER_BETA2,
+    AUXO_HYPER_EPSILON,
+    AUXO_HYPER_WEIGHT_DECAY,
+    AUXO_HYPER_MASS,
+    AUXO_HYPER_FRICTION,
+    AUXO_HYPER_COUNT = 8
+};
 typedef struct auxo_optimizer_step_params {
     auxo_optimizer_kind kind;
     bool explicit_euler;       /* phs only */
@@ -370,19 +476,35 @@ typedef struct auxo_mlp {
 } auxo_mlp;
 typedef struct auxo_mlp_params {
     auxo_mlp mlp;
-    uint32_t begin_layer; /* X holds a_{begin_layer} */
-    uint32_t end_layer;   /* mlp_forward */
+    uint32_t begin_layer;            /* X holds a_{begin_layer} */
+    uint32_t end_layer;              /* mlp_forward */
     uint32_t train_begin, train_end; /* mlp_gradient */
     bool theta_on_outputs;           /* theta_eval */
 } auxo_mlp_params;
 enum { AUXO_MLP_FORWARD_X, AUXO_MLP_FORWARD_PARAMS, AUXO_MLP_FORWARD_Y };
-enum { AUXO_MLP_GRADIENT_X, AUXO_MLP_GRADIENT_TARGET, AUXO_MLP_GRADIENT_PARAMS, AUXO_MLP_GRADIENT_GRADS,
-       AUXO_MLP_GRADIENT_LOSS, AUXO_MLP_GRADIENT_STATS, AUXO_MLP_GRADIENT_HISTORY, AUXO_MLP_GRADIENT_COUNTER };
+enum {
+    AUXO_MLP_GRADIENT_X,
+    AUXO_MLP_GRADIENT_TARGET,
+    AUXO_MLP_GRADIENT_PARAMS,
+    AUXO_MLP_GRADIENT_GRADS,
+    AUXO_MLP_GRADIENT_LOSS,
+    AUXO_MLP_GRADIENT_STATS,
+    AUXO_MLP_GRADIENT_HISTORY,
+    AUXO_MLP_GRADIENT_COUNTER
+};
 enum { AUXO_MLP_HVP_X, AUXO_MLP_HVP_TARGET, AUXO_MLP_HVP_PARAMS, AUXO_MLP_HVP_V, AUXO_MLP_HVP_HV };
-enum { AUXO_THETA_EVAL_X, AUXO_THETA_EVAL_TARGET, AUXO_THETA_EVAL_PARAMS, AUXO_THETA_EVAL_THETA,
-       AUXO_THETA_EVAL_UNIT_GROUP, AUXO_THETA_EVAL_FIRST_LAYER, AUXO_THETA_EVAL_LOSS };
+enum {
+    AUXO_THETA_EVAL_X,
+    AUXO_THETA_EVAL_TARGET,
+    AUXO_THETA_EVAL_PARAMS,
+    AUXO_THETA_EVAL_THETA,
+    AUXO_THETA_EVAL_UNIT_GROUP,
+    AUXO_THETA_EVAL_FIRST_LAYER,
+    AUXO_THETA_EVAL_LOSS
+};
 
-/* ---- the descriptor ------------------------------------------------------------------------------------------------ */
+/* ---- the descriptor ------------------------------------------------------------------------------------------------
+ */
 enum { AUXO_OP_SLOTS_MAX = 10 };
 typedef struct auxo_op {
     auxo_op_kind kind;
@@ -419,7 +541,7 @@ typedef struct auxo_slot_info {
     const char *name; /* "DY" */
     auxo_slot_access access;
     bool optional;
-    bool strided;     /* may be non-contiguous */
+    bool strided; /* may be non-contiguous */
 } auxo_slot_info;
 
 const char *auxo_op_noun(auxo_op_kind kind);

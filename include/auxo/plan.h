@@ -45,7 +45,7 @@ auxo_tensor auxo_plan_resolve(const auxo_plan *plan, const auxo_tensor *temp);
 
 typedef enum auxo_route { AUXO_ROUTE_NATIVE, AUXO_ROUTE_DECOMPOSED, AUXO_ROUTE_HOST } auxo_route;
 typedef struct auxo_plan_op_info {
-    const char *label;   /* borrowed from the plan */
+    const char *label; /* borrowed from the plan */
     auxo_op_kind kind;
     const char *variant; /* of the kernel chosen */
     const char *reason;  /* why: "tuned for this device", "default", "failed self-test: tiled" */
@@ -58,7 +58,7 @@ size_t auxo_plan_op_count(const auxo_plan *plan);
 const auxo_op *auxo_plan_op(const auxo_plan *plan, size_t index);
 auxo_plan_op_info auxo_plan_op_info_at(const auxo_plan *plan, size_t index);
 uint64_t auxo_plan_flops(const auxo_plan *plan);
-uint64_t auxo_plan_arena_bytes(const auxo_plan *plan);       /* after planning; what temporaries take */
+uint64_t auxo_plan_arena_bytes(const auxo_plan *plan); /* after planning; what temporaries take */
 uint64_t auxo_plan_host_fallback_count(const auxo_plan *plan);
 
 /* Checks, prepares and runs one op at once; the convenience for tests and rare edits. All tensors have buffers. */
@@ -66,7 +66,8 @@ auxo_status auxo_op_run(auxo_queue *queue, const auxo_op *op, auxo_error *error)
 /* The same with a given kernel variant and tunable values (NULL: initial ones). Errors: NOT_FOUND, UNSUPPORTED. */
 auxo_status auxo_op_run_variant(auxo_queue *queue, const auxo_op *op, const char *variant, const int32_t *parameters,
                                 auxo_error *error);
-/* Names of the variants of a kind on a device that support `op` (NULL: any); fills up to capacity, returns the count. */
+/* Names of the variants of a kind on a device that support `op` (NULL: any); fills up to capacity, returns the count.
+ */
 size_t auxo_op_variants(auxo_device *device, auxo_op_kind kind, const auxo_op *op, const char **names, size_t capacity);
 
 #ifdef __cplusplus

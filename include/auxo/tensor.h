@@ -29,12 +29,12 @@ typedef enum auxo_dtype {
 } auxo_dtype;
 
 typedef struct auxo_tensor {
-    auxo_buffer *buffer;           /* NULL: absent (temp_id 0) or a plan's temporary */
-    uint32_t temp_id;              /* > 0: the plan's temporary of that number */
+    auxo_buffer *buffer; /* NULL: absent (temp_id 0) or a plan's temporary */
+    uint32_t temp_id;    /* > 0: the plan's temporary of that number */
     auxo_dtype dtype;
-    uint32_t rank;                 /* 0: absent */
-    uint64_t offset_bytes;         /* of element 0; a multiple of the element size */
-    int64_t dims[AUXO_RANK_MAX];   /* outermost first; 0 is allowed (empty) */
+    uint32_t rank;                  /* 0: absent */
+    uint64_t offset_bytes;          /* of element 0; a multiple of the element size */
+    int64_t dims[AUXO_RANK_MAX];    /* outermost first; 0 is allowed (empty) */
     int64_t strides[AUXO_RANK_MAX]; /* in elements */
 } auxo_tensor;
 

@@ -15,20 +15,25 @@ extern "C" {
 #endif
 
 /* ---- optimisers -------------------------------------------------------------------------------------------------- */
-typedef enum auxo_goal_kind { AUXO_GOAL_NONE, AUXO_GOAL_ABSOLUTE, AUXO_GOAL_REDUCTION, AUXO_GOAL_REMAINING } auxo_goal_kind;
+typedef enum auxo_goal_kind {
+    AUXO_GOAL_NONE,
+    AUXO_GOAL_ABSOLUTE,
+    AUXO_GOAL_REDUCTION,
+    AUXO_GOAL_REMAINING
+} auxo_goal_kind;
 typedef enum auxo_watch_kind { AUXO_WATCH_BATCH, AUXO_WATCH_EMA, AUXO_WATCH_EPOCH } auxo_watch_kind;
 
 /* Port-Hamiltonian goal braking (SPEC: port-Hamiltonian optimiser): friction is multiplied by `brake` once, when the
  * watched loss first reaches the goal. */
 typedef struct auxo_braking {
     auxo_goal_kind goal;
-    double goal_value;   /* absolute loss; or fraction of the initial loss removed (reduction) or left (remaining) */
+    double goal_value; /* absolute loss; or fraction of the initial loss removed (reduction) or left (remaining) */
     auxo_watch_kind watch;
-    double ema_decay;    /* watch = ema; 0.98 */
-    double brake;        /* factor on friction; 10 */
-    uint32_t stall_epochs;      /* > 0: fall back to the best parameters after so many epochs without a better loss */
-    double reaccelerate;        /* > 0: divide friction by this after a stall */
-    bool brake_on_overfitting;  /* also brake when validation loss rises while training loss falls */
+    double ema_decay;          /* watch = ema; 0.98 */
+    double brake;              /* factor on friction; 10 */
+    uint32_t stall_epochs;     /* > 0: fall back to the best parameters after so many epochs without a better loss */
+    double reaccelerate;       /* > 0: divide friction by this after a stall */
+    bool brake_on_overfitting; /* also brake when validation loss rises while training loss falls */
 } auxo_braking;
 
 typedef struct auxo_optimizer_config {
@@ -69,7 +74,8 @@ auxo_status auxo_optimizer_observe(auxo_optimizer *optimizer, auxo_watch_kind le
 /* Kinetic energy |p|^2 / (2 m) of a port-Hamiltonian optimiser, computed on the device; 0 for others. */
 auxo_status auxo_optimizer_kinetic_energy(auxo_optimizer *optimizer, double *energy, auxo_error *error);
 
-/* ---- trainer ------------------------------------------------------------------------------------------------------ */
+/* ---- trainer ------------------------------------------------------------------------------------------------------
+ */
 typedef enum auxo_loss_kind { AUXO_LOSS_CROSS_ENTROPY, AUXO_LOSS_MSE, AUXO_LOSS_COX } auxo_loss_kind;
 
 typedef struct auxo_augmentation {
@@ -78,8 +84,8 @@ typedef struct auxo_augmentation {
 } auxo_augmentation;
 
 typedef struct auxo_epoch_metrics {
-    uint32_t epoch; /* 1 for the first */
-    uint64_t step;  /* after this epoch */
+    uint32_t epoch;                              /* 1 for the first */
+    uint64_t step;                               /* after this epoch */
     double train_loss, train_accuracy;           /* over the epoch's batches while training; accuracy NaN if none */
     double validation_loss, validation_accuracy; /* NaN without a validation set */
     double seconds, samples_per_second;          /* training part */
@@ -107,17 +113,17 @@ typedef auxo_status auxo_plan_hook(void *user, auxo_model *model, auxo_optimizer
 
 typedef struct auxo_train_options {
     auxo_loss_kind loss;
-    auxo_cox_params cox;      /* loss = cox */
-    uint32_t batch;           /* 0: 128 */
+    auxo_cox_params cox; /* loss = cox */
+    uint32_t batch;      /* 0: 128 */
     auxo_optimizer_config optimizer;
-    uint64_t seed;            /* shuffling, dropout, augmentation */
+    uint64_t seed; /* shuffling, dropout, augmentation */
     auxo_augmentation augmentation;
-    bool standardize;         /* inputs (and real targets) by the training set's channel statistics; stored with the model */
+    bool standardize; /* inputs (and real targets) by the training set's channel statistics; stored with the model */
     bool profile, allow_host_fallback;
     const bool *train_layers; /* per layer; NULL: all; copied */
     auxo_plan_hook *before_step, *after_step;
     void *hook_user;
-    uint32_t log_every;       /* steps between on_step calls; 0: never */
+    uint32_t log_every; /* steps between on_step calls; 0: never */
     void (*on_step)(void *user, const auxo_step_metrics *metrics);
     void *on_step_user;
     const volatile int *stop; /* != 0: finish the step, return INTERRUPTED; may be NULL */
@@ -125,9 +131,9 @@ typedef struct auxo_train_options {
 
 typedef struct auxo_trainer auxo_trainer;
 
-/* `train` and `validation` (may be NULL) are borrowed and uploaded; the model is borrowed. Preprocessing stored with the
- * model is applied; without any, options->standardize computes and stores it. An epoch visits every row once (a last
- * batch of one row is left out when the model has batch norm over features, which cannot train on it). */
+/* `train` and `validation` (may be NULL) are borrowed and uploaded; the model is borrowed. Preprocessing stored with
+ * the model is applied; without any, options->standardize computes and stores it. An epoch visits every row once (a
+ * last batch of one row is left out when the model has batch norm over features, which cannot train on it). */
 auxo_status auxo_trainer_create(auxo_model *model, const auxo_dataset *train, const auxo_dataset *validation,
                                 const auxo_train_options *options, auxo_trainer **trainer, auxo_error *error);
 void auxo_trainer_destroy(auxo_trainer *trainer);
@@ -156,7 +162,8 @@ const auxo_plan *auxo_trainer_plan(const auxo_trainer *trainer);
 auxo_status auxo_model_predict(auxo_model *model, const auxo_dataset *dataset, uint32_t batch, bool softmax,
                                float *outputs, auxo_error *error);
 
-/* ---- files ---------------------------------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------------------------------------
+ */
 /* Weights, statistics and description as one safetensors file (description and preprocessing as JSON in its metadata),
  * written to a temporary file, synced and renamed. */
 auxo_status auxo_model_save(auxo_model *model, const char *path, auxo_error *error);
