@@ -55,7 +55,7 @@ auxo_status auxo_resbuild_restore(auxo_resbuild *resbuild, const char *json, aux
                                   auxo_error *error)
 {
     cJSON *root = cJSON_Parse(json);
-    double number, inserted, cycle;
+    double number = 0, inserted = 0, cycle = 0;
     auxo_status status = AUXO_OK;
     if (resbuild->number > 0 || resbuild->visited_count > 0)
         status = auxo_error_set(error, AUXO_INVALID_ARGUMENT, "a ResBuilder run that has begun cannot be restored");
