@@ -4,9 +4,14 @@
 #define CONV2D(text, ...)                                                                                              \
     {"conv2d_forward " text, AUXO_OP_CONV2D_FORWARD, __VA_ARGS__},                                                     \
         {"conv2d_backward_data " text, AUXO_OP_CONV2D_BACKWARD_DATA, __VA_ARGS__},                                     \
-        {"conv2d_backward_weights " text, AUXO_OP_CONV2D_BACKWARD_WEIGHTS, __VA_ARGS__}
+    {                                                                                                                  \
+        "conv2d_backward_weights " text, AUXO_OP_CONV2D_BACKWARD_WEIGHTS, __VA_ARGS__                                  \
+    }
 #define BOTH(forward, backward, text, ...)                                                                             \
-    {#forward, AUXO_OP_##text##_FORWARD, __VA_ARGS__}, {#backward, AUXO_OP_##text##_BACKWARD, __VA_ARGS__}
+    {#forward, AUXO_OP_##text##_FORWARD, __VA_ARGS__},                                                                 \
+    {                                                                                                                  \
+#backward, AUXO_OP_##text##_BACKWARD, __VA_ARGS__                                                              \
+    }
 
 static const bench_case cases[] = {
     {"gemm 256x256x256", AUXO_OP_GEMM, {256, 256, 256}},

@@ -21,7 +21,7 @@ typedef struct bench_result {
     size_t device; /* index in the devices */
     char group[16], name[96], op[32], variant[48], reason[128], tuning[96];
     bench_time time;
-    double work; /* how much `unit` is done in one execution */
+    double work;   /* how much `unit` is done in one execution */
     char unit[16]; /* "flop", "byte", "image", "launch" */
     double flops, bytes;
     double percent_of_peak; /* of what the measured peaks allow for its flops and bytes; 0: not known */

@@ -12,6 +12,8 @@
     X(eval)                                                                                                            \
     X(predict)                                                                                                         \
     X(verify)                                                                                                          \
+    X(bench)                                                                                                           \
+    X(bench_compare)                                                                                                   \
     X(data_list)                                                                                                       \
     X(data_info)                                                                                                       \
     X(data_fetch)                                                                                                      \
