@@ -81,7 +81,7 @@ TEST_CASE("a resumed run refuses other settings than the first one's")
     const std::string before = auxo_test::read_whole_file(path);
     ProgramResult other =
         program.run(with(small_run, {"--steps", "6", "--checkpoint", path, "--resume", "--seed", "9"}));
-    check_one_line(other, "--seed \"1\"");
+    check_one_line(other, "seed was 1");
     CHECK(auxo_test::read_whole_file(path) == before);
     // A checkpoint that is no checkpoint.
     auxo_test::write_file(path, std::string("not a model"));
@@ -95,7 +95,7 @@ TEST_CASE("an interrupt finishes the step, saves the checkpoint and ends with co
     const std::string path = folder.file("c.safetensors");
     for (int number : {SIGINT, SIGTERM}) {
         program.start(with(small_run, {"--epochs", "100000", "--checkpoint", path, "--resume"}));
-        CHECK(program.wait_for_output("\"epoch\":2,"));
+        CHECK(program.wait_for_output("\"event\":\"epoch\""));
         program.send_signal(number);
         ProgramResult result = program.wait();
         INFO(result.errors);

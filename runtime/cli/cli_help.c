@@ -15,9 +15,12 @@ void cli_help_overview(FILE *stream)
           "Train, evaluate and compare neural networks on any device: cpu, opencl, vulkan.\n\n"
           "Commands:\n",
           stream);
+    int widest = 0;
+    for (size_t i = 0; i < count; i++)
+        widest = (int)strlen(commands[i]->name) > widest ? (int)strlen(commands[i]->name) : widest;
     for (size_t i = 0; i < count; i++) {
-        int column = fprintf(stream, "  %-22s", commands[i]->name);
-        cli_wrap(stream, commands[i]->summary, column, 24, HELP_WIDTH);
+        int column = fprintf(stream, "  %-*s  ", widest, commands[i]->name);
+        cli_wrap(stream, commands[i]->summary, column, column, HELP_WIDTH);
     }
     fputs("\n\"auxo help COMMAND\" explains one. Exit status: 0 success, 1 failed, 2 bad usage or input.\n"
           "AUXO_DATA_DIR names the folder of data sets, AUXO_CACHE_DIR that of compiled kernels.\n",

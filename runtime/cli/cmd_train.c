@@ -36,7 +36,7 @@ typedef struct progress_account {
     uint64_t epoch_limit;
     uint64_t checkpoint_every;
     double seconds, epoch_seconds; /* training only, in this process; in the current epoch */
-    bool interrupted;
+    bool interrupted, explained;
 } progress_account;
 
 /* Steps until the next checkpoint or the limit; 0: no limit within the epoch. */
@@ -138,6 +138,10 @@ static auxo_status run_stretch(train_job *job, progress_account *account, auxo_e
     uint64_t stretch = next_stretch(account, auxo_trainer_step(job->trainer));
     auxo_status status = auxo_trainer_run(job->trainer, stretch, &finished_epoch, &metrics, error);
     account->epoch_seconds += cli_now_seconds() - start;
+    /* The first run compiles the plan: before it, nothing has been chosen. */
+    if (status == AUXO_OK && cli_flag(job->context->arguments, "explain") && !account->explained)
+        cli_plan_explain(job->context->output, auxo_trainer_plan(job->trainer));
+    account->explained = true;
     if (status == AUXO_INTERRUPTED) {
         account->interrupted = true;
         return train_job_save(job, error);
@@ -252,8 +256,6 @@ static auxo_status run(const cli_context *context, auxo_error *error)
         status = train_job_open(context, &job, error);
     if (status == AUXO_OK) {
         report_start(&job);
-        if (cli_flag(context->arguments, "explain"))
-            cli_plan_explain(context->output, auxo_trainer_plan(job.trainer));
         status = run_epochs(&job, &account, error);
     }
     if (status == AUXO_OK && account.interrupted) {

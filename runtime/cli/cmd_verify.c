@@ -93,6 +93,8 @@ static const char *verdict_text(const verdict *item)
 
 static void report_verdicts(const verdict_list *list)
 {
+    if (list->count == 0)
+        return;
     cli_table *table = cli_table_create("OP|VARIANT|>PASSED|>FAILED|>NOT TAKEN|VERDICT");
     for (size_t i = 0; i < list->count; i++) {
         const verdict *item = &list->items[i];

@@ -180,7 +180,8 @@ ProgramResult Program::run(const Words &arguments)
 
 bool Program::wait_for_output(const std::string &text)
 {
-    for (;;) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(120);
+    while (std::chrono::steady_clock::now() < deadline) {
         siginfo_t ended = {};
         bool running = waitid(P_PID, id_t(child), &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid == 0;
         if (read_whole_file(folder.file("output")).find(text) != std::string::npos)
@@ -189,6 +190,7 @@ bool Program::wait_for_output(const std::string &text)
             return false;
         std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
+    return false;
 }
 
 void Program::send_signal(int number)

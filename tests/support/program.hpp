@@ -57,7 +57,7 @@ class Program
 
     ProgramResult run(const Words &arguments);
     void start(const Words &arguments);
-    // Waits until standard output contains `text`; false if the program ends before.
+    // Waits until standard output contains `text`; false if the program ends before, or after two minutes.
     bool wait_for_output(const std::string &text);
     void send_signal(int number);
     ProgramResult wait();
