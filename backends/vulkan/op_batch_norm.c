@@ -17,10 +17,16 @@ VK_PREPARE(batch_norm_forward)
             vk_step_bind(program, step, vk_span_of(&op->tensors[slot]), access);
         }
         const struct {
-            uint32_t channels, inner, terms;
+            uint32_t channels;
+            vk_divider inner;
+            uint32_t terms;
             float epsilon, momentum, slope;
-        } push = {(uint32_t)dims[1], (uint32_t)dims[2], (uint32_t)(dims[0] * dims[2]),
-                  params->epsilon,   params->momentum,  params->slope};
+        } push = {(uint32_t)dims[1],
+                  vk_divider_of((uint64_t)dims[2]),
+                  (uint32_t)(dims[0] * dims[2]),
+                  params->epsilon,
+                  params->momentum,
+                  params->slope};
         vk_step_push(program, step, &push, sizeof push);
         vk_step_groups(program, step, push.channels);
     }
@@ -37,9 +43,13 @@ VK_PREPARE(batch_norm_backward)
         for (uint32_t slot = AUXO_BATCH_NORM_B_X; slot <= AUXO_BATCH_NORM_B_DBETA; slot++)
             vk_step_bind(program, step, vk_span_of(&op->tensors[slot]),
                          slot >= AUXO_BATCH_NORM_B_DX ? VK_WRITE : VK_READ);
-        const uint32_t push[] = {(uint32_t)dims[1], (uint32_t)dims[2], (uint32_t)(dims[0] * dims[2])};
-        vk_step_push(program, step, push, sizeof push);
-        vk_step_groups(program, step, push[0]);
+        const struct {
+            uint32_t channels;
+            vk_divider inner;
+            uint32_t terms;
+        } push = {(uint32_t)dims[1], vk_divider_of((uint64_t)dims[2]), (uint32_t)(dims[0] * dims[2])};
+        vk_step_push(program, step, &push, sizeof push);
+        vk_step_groups(program, step, push.channels);
     }
     return vk_program_finish(program, state, error);
 }

@@ -86,7 +86,7 @@ static uint32_t constants_of(const conv_task *task, uint32_t constants[8], uint6
         *tile_n = tile.n;
         return tile.lanes;
     }
-    const vk_direct_tile tile = vk_direct_tile_of(task->parameters, task->rows);
+    const vk_direct_tile tile = vk_direct_tile_of(task->parameters, task->rows, task->columns);
     constants[0] = tile.lanes_n;
     constants[1] = tile.rows;
     constants[2] = tile.columns;

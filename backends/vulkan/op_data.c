@@ -33,14 +33,16 @@ static void add_gather(vk_program *program, const auxo_op *op, const gather_wind
         vk_step_bind(program, step, vk_span_of(&op->tensors[slot]), VK_READ);
     vk_step_bind(program, step, vk_span_part(vk_span_of(y), window->first, window->count), VK_WRITE);
     const struct {
-        uint32_t count, first, batch, row_elements, inner, n, row_begin, row_end;
+        uint32_t count, first, batch;
+        vk_divider row_elements, inner;
+        uint32_t n, row_begin, row_end;
         uint32_t has_order, has_counter, has_mean, has_invstd;
         float scale;
     } push = {.count = (uint32_t)window->count,
               .first = (uint32_t)window->first,
               .batch = (uint32_t)y->dims[0],
-              .row_elements = (uint32_t)row_elements,
-              .inner = (uint32_t)y->dims[2],
+              .row_elements = vk_divider_of(row_elements),
+              .inner = vk_divider_of((uint64_t)y->dims[2]),
               .n = (uint32_t)n,
               .row_begin = (uint32_t)window->row_begin,
               .row_end = (uint32_t)window->row_end,
@@ -87,18 +89,22 @@ VK_PREPARE(augment)
         vk_step_bind(program, step, vk_span_of(x), VK_READ);
         vk_step_bind(program, step, vk_span_of(&op->tensors[AUXO_AUGMENT_Y]), VK_WRITE);
         vk_step_bind(program, step, vk_span_of(&op->tensors[AUXO_AUGMENT_COUNTER]), VK_READ);
-        const uint32_t push[] = {count,
-                                 (uint32_t)x->dims[1],
-                                 (uint32_t)x->dims[2],
-                                 (uint32_t)x->dims[3],
-                                 (uint32_t)params->max_shift_h,
-                                 (uint32_t)params->max_shift_w,
-                                 params->flip,
-                                 (uint32_t)params->seed,
-                                 (uint32_t)(params->seed >> 32),
-                                 params->stream,
-                                 has(op, AUXO_AUGMENT_COUNTER)};
-        vk_step_push(program, step, push, sizeof push);
+        const struct {
+            uint32_t count;
+            vk_divider channels, height, width;
+            uint32_t max_shift_h, max_shift_w, flip, seed_low, seed_high, stream, has_counter;
+        } push = {.count = count,
+                  .channels = vk_divider_of((uint64_t)x->dims[1]),
+                  .height = vk_divider_of((uint64_t)x->dims[2]),
+                  .width = vk_divider_of((uint64_t)x->dims[3]),
+                  .max_shift_h = (uint32_t)params->max_shift_h,
+                  .max_shift_w = (uint32_t)params->max_shift_w,
+                  .flip = params->flip,
+                  .seed_low = (uint32_t)params->seed,
+                  .seed_high = (uint32_t)(params->seed >> 32),
+                  .stream = params->stream,
+                  .has_counter = has(op, AUXO_AUGMENT_COUNTER)};
+        vk_step_push(program, step, &push, sizeof push);
         vk_step_groups_flat(program, step, count);
     }
     return vk_program_finish(program, state, error);

@@ -111,14 +111,17 @@ static void emit_copy(vk_program *program, const auxo_copy_params *params, const
     vk_step_bind(program, step, vk_span_of(x), VK_READ);
     vk_step_bind(program, step, vk_span_of(y), VK_READ_WRITE);
     struct {
-        uint32_t count, dims[3];
+        uint32_t count;
+        vk_divider dims[3];
         int32_t x_strides[4], y_strides[4];
         float scale;
-    } push = {.count = (uint32_t)auxo_tensor_element_count(y), .dims = {1, 1, 1}, .scale = params->scale};
+    } push = {.count = (uint32_t)auxo_tensor_element_count(y),
+              .dims = {vk_divider_of(1), vk_divider_of(1), vk_divider_of(1)},
+              .scale = params->scale};
     for (uint32_t i = 0; i < y->rank; i++) {
         const uint32_t axis = AUXO_RANK_MAX - y->rank + i;
         if (axis > 0)
-            push.dims[axis - 1] = (uint32_t)y->dims[i];
+            push.dims[axis - 1] = vk_divider_of((uint64_t)y->dims[i]);
         push.x_strides[axis] = (int32_t)x->strides[i];
         push.y_strides[axis] = (int32_t)y->strides[i];
     }
@@ -235,9 +238,11 @@ static auxo_status prepare_per_channel(void *device, const auxo_op *op, vk_shade
         vk_step_bind(program, step, vk_span_of(&op->tensors[AUXO_BIAS_ADD_BIAS]), VK_READ);
         vk_step_bind(program, step, vk_span_part(vk_span_of(&op->tensors[AUXO_BIAS_ADD_Y]), first, part), VK_WRITE);
         const struct {
-            uint32_t count, first, channels, inner;
+            uint32_t count, first;
+            vk_divider channels, inner;
             float slope;
-        } push = {(uint32_t)part, (uint32_t)(first % plane), (uint32_t)dims[1], (uint32_t)dims[2], slope};
+        } push = {(uint32_t)part, (uint32_t)(first % plane), vk_divider_of((uint64_t)dims[1]),
+                  vk_divider_of((uint64_t)dims[2]), slope};
         vk_step_push(program, step, &push, sizeof push);
         vk_step_groups_flat(program, step, part);
     }

@@ -50,7 +50,7 @@ vk_tiled_tile vk_tiled_tile_of(const vk_device *device, const int32_t *parameter
     return tile;
 }
 
-vk_direct_tile vk_direct_tile_of(const int32_t *parameters, uint64_t rows)
+vk_direct_tile vk_direct_tile_of(const int32_t *parameters, uint64_t rows, uint64_t columns)
 {
     vk_direct_tile tile = {.rows = (uint32_t)parameters[0],
                            .columns = (uint32_t)parameters[1],
@@ -63,6 +63,8 @@ vk_direct_tile vk_direct_tile_of(const int32_t *parameters, uint64_t rows)
         lanes_m *= 2;
         tile.lanes_n /= 2;
     }
+    while (tile.columns > 1 && (uint64_t)tile.lanes_n * tile.columns / 2 >= columns) /* nor wider */
+        tile.columns /= 2;
     tile.tile_m = lanes_m * tile.rows;
     tile.tile_n = (uint64_t)tile.lanes_n * tile.columns;
     return tile;
@@ -133,7 +135,7 @@ static uint32_t constants_of(const vk_device *device, const gemm_task *task, uin
         *tile_m = tile.m;
         *tile_n = tile.n;
     } else {
-        const vk_direct_tile tile = vk_direct_tile_of(values, task->m);
+        const vk_direct_tile tile = vk_direct_tile_of(values, task->m, task->n);
         constants[0] = tile.lanes_n;
         constants[1] = tile.rows;
         constants[2] = tile.columns;

@@ -3,20 +3,20 @@
 
 typedef struct pool_push {
     uint32_t count;
-    int32_t height, width, out_height, out_width;
-    int32_t window_h, window_w, stride_h, stride_w, pad_h, pad_w;
+    vk_divider height, width, out_height, out_width, stride_h, stride_w;
+    int32_t window_h, window_w, pad_h, pad_w;
 } pool_push;
 
 static pool_push push_of(const auxo_pool2d_params *params, const auxo_tensor *image, const auxo_tensor *pooled)
 {
-    return (pool_push){.height = (int32_t)image->dims[2],
-                       .width = (int32_t)image->dims[3],
-                       .out_height = (int32_t)pooled->dims[2],
-                       .out_width = (int32_t)pooled->dims[3],
+    return (pool_push){.height = vk_divider_of((uint64_t)image->dims[2]),
+                       .width = vk_divider_of((uint64_t)image->dims[3]),
+                       .out_height = vk_divider_of((uint64_t)pooled->dims[2]),
+                       .out_width = vk_divider_of((uint64_t)pooled->dims[3]),
                        .window_h = params->window_h,
                        .window_w = params->window_w,
-                       .stride_h = params->stride_h,
-                       .stride_w = params->stride_w,
+                       .stride_h = vk_divider_of((uint64_t)params->stride_h),
+                       .stride_w = vk_divider_of((uint64_t)params->stride_w),
                        .pad_h = params->pad_h,
                        .pad_w = params->pad_w};
 }

@@ -97,16 +97,20 @@ static void add_select(vk_program *program, const auxo_op *op, const select_wind
         vk_step_bind(program, step, vk_span_of(&op->tensors[AUXO_INDEX_SELECT_INDEX]), VK_READ);
         vk_step_bind(program, step, vk_span_part(vk_span_of(&op->tensors[AUXO_INDEX_SELECT_Y]), to + first, part),
                      VK_WRITE);
-        const uint32_t push[] = {(uint32_t)part,
-                                 (uint32_t)first,
-                                 (uint32_t)selected,
-                                 (uint32_t)inner,
-                                 (uint32_t)axis,
-                                 (uint32_t)window->axis_begin,
-                                 (uint32_t)window->axis_end,
-                                 fill_bits,
-                                 window->axis_begin == 0};
-        vk_step_push(program, step, push, sizeof push);
+        const struct {
+            uint32_t count, first;
+            vk_divider selected, inner;
+            uint32_t axis, axis_begin, axis_end, fill, writes_fill;
+        } push = {(uint32_t)part,
+                  (uint32_t)first,
+                  vk_divider_of(selected),
+                  vk_divider_of(inner),
+                  (uint32_t)axis,
+                  (uint32_t)window->axis_begin,
+                  (uint32_t)window->axis_end,
+                  fill_bits,
+                  window->axis_begin == 0};
+        vk_step_push(program, step, &push, sizeof push);
         vk_step_groups_flat(program, step, part);
     }
 }

@@ -46,11 +46,12 @@ static void emit_box(reduce_task *task, const reduce_box *box)
     vk_step_bind(task->program, step, vk_span_part(task->reduction->x, first, span), VK_READ);
     vk_step_bind(task->program, step, task->target, VK_WRITE);
     const struct {
-        uint32_t channels, inner, terms, outer_stride, channel_stride, part_count, part_terms, first_part,
-            first_channel, all_channels;
+        uint32_t channels;
+        vk_divider inner;
+        uint32_t terms, outer_stride, channel_stride, part_count, part_terms, first_part, first_channel, all_channels;
         float count;
     } push = {.channels = (uint32_t)box->channels,
-              .inner = (uint32_t)box->inner,
+              .inner = vk_divider_of(box->inner),
               .terms = (uint32_t)terms,
               .outer_stride = (uint32_t)plane,
               .channel_stride = (uint32_t)task->inner,
@@ -105,7 +106,8 @@ static void add_neutral(reduce_task *task)
     vk_step *step = vk_program_add(task->program, VK_SHADER_reduce, 0, constants, 3);
     vk_step_bind(task->program, step, vk_span_none(), VK_READ);
     vk_step_bind(task->program, step, task->reduction->y, VK_WRITE);
-    const uint32_t push[11] = {(uint32_t)task->channels, 1, 0, 0, 0, 1, 0, 0, 0, (uint32_t)task->channels, 0};
+    /* channels, inner (divider), no terms, strides, one part, ... */
+    const uint32_t push[13] = {(uint32_t)task->channels, 1, 1, 0, 0, 0, 0, 1, 0, 0, 0, (uint32_t)task->channels, 0};
     vk_step_push(task->program, step, push, sizeof push);
     vk_step_groups(task->program, step, task->channels);
 }

@@ -9,6 +9,16 @@ uint64_t vk_ceil_div(uint64_t value, uint64_t divisor)
     return (value + divisor - 1) / divisor;
 }
 
+vk_divider vk_divider_of(uint64_t divisor)
+{
+    vk_divider result = {.divisor = divisor ? (uint32_t)divisor : 1};
+    while (UINT64_C(1) << result.shift < result.divisor)
+        result.shift++;
+    const uint64_t excess = (UINT64_C(1) << result.shift) - result.divisor;
+    result.multiplier = (uint32_t)((excess << 32) / result.divisor + 1);
+    return result;
+}
+
 vk_program *vk_program_begin(vk_device *device, auxo_error *error)
 {
     vk_program *program = calloc(1, sizeof *program);

@@ -33,8 +33,8 @@ typedef struct vk_direct_tile {
     uint32_t lanes, lanes_n; /* invocations, and those along N */
     uint64_t tile_m, tile_n;
 } vk_direct_tile;
-/* From the direct tunables, for a product with so many rows: as many invocations along N as the rows leave. */
-vk_direct_tile vk_direct_tile_of(const int32_t *parameters, uint64_t rows);
+/* From the direct tunables, for a product of that size: as many invocations along N as the rows leave. */
+vk_direct_tile vk_direct_tile_of(const int32_t *parameters, uint64_t rows, uint64_t columns);
 VK_PREPARE(gemm_tiled);
 VK_PREPARE(gemm_direct);
 bool vk_supports_gemm(void *device, const auxo_op *op);

@@ -80,6 +80,11 @@ void vk_step_groups(vk_program *program, vk_step *step, uint64_t count);
 void vk_step_groups_flat(vk_program *program, vk_step *step, uint64_t element_count);
 
 uint64_t vk_ceil_div(uint64_t value, uint64_t divisor);
+/* A divisor as shaders/common/divide.glsl wants it; 0 counts as 1. */
+typedef struct vk_divider {
+    uint32_t divisor, multiplier, shift;
+} vk_divider;
+vk_divider vk_divider_of(uint64_t divisor);
 /* Whether each tensor fits one binding of the device. */
 bool vk_fits_bindings(void *device, const auxo_op *op);
 bool vk_span_fits(const vk_device *device, vk_span span);

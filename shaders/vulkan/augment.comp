@@ -2,6 +2,7 @@
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #include "interface.glsl"
+#include "divide.glsl"
 #include "philox.glsl"
 
 BUFFER(0, readonly, float, x);
@@ -10,7 +11,8 @@ BUFFER(2, readonly, uint, counter);
 layout(push_constant) uniform parameters
 {
     uint at[3];
-    uint count, channels, height, width;
+    uint count;
+    divider channels, height, width;
     uint max_shift_h, max_shift_w;
     uint flip;
     uint seed_low, seed_high, stream;
@@ -31,13 +33,15 @@ void main()
         const uint e = flat_element(k);
         if (e >= p.count)
             continue;
-        const uint column = e % p.width, rest = e / p.width;
-        const uint row = rest % p.height, plane = rest / p.height;
-        const uvec4 words = philox(uvec4(plane / p.channels, 0u, p.stream, step), uvec2(p.seed_low, p.seed_high));
+        const uint rest = quotient(e, p.width), plane = quotient(rest, p.height);
+        const uint column = e - rest * p.width.divisor, row = rest - plane * p.height.divisor;
+        const uvec4 words = philox(uvec4(quotient(plane, p.channels), 0u, p.stream, step), uvec2(p.seed_low, p.seed_high));
         const bool flip = p.flip != 0u && (words.z >> 31) != 0u;
         const int from_row = int(row) - shift_of(words.x, p.max_shift_h);
-        const int from_column = int(flip ? p.width - 1u - column : column) - shift_of(words.y, p.max_shift_w);
-        const bool inside = from_row >= 0 && from_row < int(p.height) && from_column >= 0 && from_column < int(p.width);
-        y[p.at[1] + e] = inside ? x[p.at[0] + (plane * p.height + uint(from_row)) * p.width + uint(from_column)] : 0.0;
+        const int from_column = int(flip ? p.width.divisor - 1u - column : column) - shift_of(words.y, p.max_shift_w);
+        const int height = int(p.height.divisor), width = int(p.width.divisor);
+        const bool inside = from_row >= 0 && from_row < height && from_column >= 0 && from_column < width;
+        const int from = inside ? (int(plane) * height + from_row) * width + from_column : 0;
+        y[p.at[1] + e] = inside ? x[p.at[0] + uint(from)] : 0.0;
     }
 }

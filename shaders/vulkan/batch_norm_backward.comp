@@ -3,6 +3,7 @@
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #include "interface.glsl"
+#include "divide.glsl"
 #include "reduction.glsl"
 
 BUFFER(0, readonly, float, x);
@@ -16,15 +17,17 @@ BUFFER(7, writeonly, float, dbeta);
 layout(push_constant) uniform parameters
 {
     uint at[8];
-    uint channels, inner, terms;
+    uint channels;
+    divider inner;
+    uint terms;
 } p;
 
 uint channel;
 
 uint element(uint t)
 {
-    const uint o = t / p.inner;
-    return (o * p.channels + channel) * p.inner + (t - o * p.inner);
+    const uint o = quotient(t, p.inner);
+    return (o * p.channels + channel) * p.inner.divisor + (t - o * p.inner.divisor);
 }
 
 void main()

@@ -3,6 +3,7 @@
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #include "interface.glsl"
+#include "divide.glsl"
 #include "math.glsl"
 #include "reduction.glsl"
 
@@ -20,7 +21,9 @@ BUFFER(7, writeonly, float, saved_invstd);
 layout(push_constant) uniform parameters
 {
     uint at[8];
-    uint channels, inner, terms; // terms = outer * inner
+    uint channels;
+    divider inner;
+    uint terms; // terms = outer * inner
     float epsilon, momentum, slope;
 } p;
 
@@ -28,8 +31,8 @@ uint channel;
 
 uint element(uint t)
 {
-    const uint o = t / p.inner;
-    return (o * p.channels + channel) * p.inner + (t - o * p.inner);
+    const uint o = quotient(t, p.inner);
+    return (o * p.channels + channel) * p.inner.divisor + (t - o * p.inner.divisor);
 }
 
 void main()

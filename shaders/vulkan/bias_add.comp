@@ -2,6 +2,7 @@
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #include "interface.glsl"
+#include "divide.glsl"
 #include "math.glsl"
 
 layout(constant_id = 1) const uint ACTIVATION = 0;
@@ -14,7 +15,7 @@ layout(push_constant) uniform parameters
     uint at[3];
     uint count;
     uint first; // of this dispatch, modulo channels * inner
-    uint channels, inner;
+    divider channels, inner;
     float slope;
 } p;
 
@@ -24,7 +25,8 @@ void main()
         const uint e = flat_element(k);
         if (e >= p.count)
             continue;
-        const float f = factor[p.at[1] + ((p.first + e) / p.inner) % p.channels];
+        const uint line = quotient(p.first + e, p.inner);
+        const float f = factor[p.at[1] + line - quotient(line, p.channels) * p.channels.divisor];
         const float v = x[p.at[0] + e];
 #ifdef SCALE
         y[p.at[2] + e] = v * f;

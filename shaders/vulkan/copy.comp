@@ -2,6 +2,7 @@
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #include "interface.glsl"
+#include "divide.glsl"
 #include "words.glsl"
 
 layout(constant_id = 1) const uint FROM = 0;
@@ -15,7 +16,7 @@ layout(push_constant) uniform parameters
 {
     uint at[2];
     uint count;
-    uint dims[3]; // of the three inner dimensions
+    divider dims[3]; // of the three inner dimensions
     int x_strides[4], y_strides[4];
     float scale;
 } p;
@@ -51,10 +52,9 @@ void main()
         const uint e = flat_element(k);
         if (e >= p.count)
             continue;
-        const uint i3 = e % p.dims[2], r2 = e / p.dims[2];
-        const uint i2 = r2 % p.dims[1], r1 = r2 / p.dims[1];
-        const uint i1 = r1 % p.dims[0], i0 = r1 / p.dims[0];
-        const ivec4 index = ivec4(i0, i1, i2, i3);
+        const uint r2 = quotient(e, p.dims[2]), r1 = quotient(r2, p.dims[1]), r0 = quotient(r1, p.dims[0]);
+        const ivec4 index = ivec4(r0, r1 - r0 * p.dims[0].divisor, r2 - r1 * p.dims[1].divisor,
+                                  e - r2 * p.dims[2].divisor);
         const uint from = p.at[0] + uint(index.x * p.x_strides[0] + index.y * p.x_strides[1] +
                                          index.z * p.x_strides[2] + index.w * p.x_strides[3]);
         const uint to = p.at[1] + uint(index.x * p.y_strides[0] + index.y * p.y_strides[1] +

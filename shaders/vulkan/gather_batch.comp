@@ -5,6 +5,7 @@
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #include "interface.glsl"
+#include "divide.glsl"
 #include "float_float.glsl"
 #include "words.glsl"
 
@@ -21,7 +22,8 @@ layout(push_constant) uniform parameters
 {
     uint at[6];
     uint count, first; // of Y's elements in this dispatch
-    uint batch, row_elements, inner;
+    uint batch;
+    divider row_elements, inner;
     uint n; // positions: the length of ORDER or of DATA
     uint row_begin, row_end;
     uint has_order, has_counter, has_mean, has_invstd;
@@ -54,18 +56,19 @@ void main()
         const uint t = flat_element(k);
         if (t >= p.count)
             continue;
-        const uint e = (p.first + t) % p.row_elements, b = (p.first + t) / p.row_elements;
+        const uint b = quotient(p.first + t, p.row_elements);
+        const uint e = p.first + t - b * p.row_elements.divisor;
         const uint position = multiply_add_mod(batch_index, p.batch, b, p.n);
         const uint row = p.has_order != 0u ? order[p.at[1] + position] : position;
         if (row < p.row_begin || row >= p.row_end)
             continue;
-        const uint from = p.at[0] + (row - p.row_begin) * p.row_elements + e;
+        const uint from = p.at[0] + (row - p.row_begin) * p.row_elements.divisor + e;
         const uint bits = part_of_word(FROM, data[word_of(FROM, from)], from);
         if (LABELS) {
             y[p.at[5] + t] = bits;
             continue;
         }
-        const uint c = e / p.inner;
+        const uint c = quotient(e, p.inner);
         vec2 value = two_product(p.scale, FROM == DTYPE_F32 ? uintBitsToFloat(bits) : float(bits));
         if (p.has_mean != 0u)
             value = ff_add(value, -mean[p.at[3] + c]);

@@ -5,6 +5,7 @@
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #include "interface.glsl"
+#include "divide.glsl"
 
 BUFFER(0, readonly, uint, x);
 BUFFER(1, readonly, uint, index);
@@ -13,7 +14,7 @@ layout(push_constant) uniform parameters
 {
     uint at[3];
     uint count, first; // of Y within these outer slices
-    uint selected, inner;
+    divider selected, inner;
     uint axis, axis_begin, axis_end;
     uint fill, writes_fill;
 } p;
@@ -24,11 +25,11 @@ void main()
         const uint e = flat_element(k);
         if (e >= p.count)
             continue;
-        const uint i = (p.first + e) % p.inner, row = (p.first + e) / p.inner;
-        const uint o = row / p.selected;
-        const uint from = index[p.at[1] + row % p.selected];
+        const uint row = quotient(p.first + e, p.inner), o = quotient(row, p.selected);
+        const uint i = p.first + e - row * p.inner.divisor;
+        const uint from = index[p.at[1] + row - o * p.selected.divisor];
         if (from >= p.axis_begin && from < p.axis_end)
-            y[p.at[2] + e] = x[p.at[0] + (o * (p.axis_end - p.axis_begin) + from - p.axis_begin) * p.inner + i];
+            y[p.at[2] + e] = x[p.at[0] + (o * (p.axis_end - p.axis_begin) + from - p.axis_begin) * p.inner.divisor + i];
         else if (from >= p.axis && p.writes_fill != 0u)
             y[p.at[2] + e] = p.fill;
     }

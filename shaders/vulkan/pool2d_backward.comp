@@ -2,6 +2,7 @@
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #include "interface.glsl"
+#include "divide.glsl"
 
 layout(constant_id = 1) const bool AVERAGE = false;
 
@@ -12,40 +13,43 @@ layout(push_constant) uniform parameters
 {
     uint at[3];
     uint count;
-    int height, width, out_height, out_width;
-    int window_h, window_w, stride_h, stride_w, pad_h, pad_w;
+    divider height, width, out_height, out_width, stride_h, stride_w;
+    int window_h, window_w, pad_h, pad_w;
 } p;
 
-int first_window(int position, int window, int stride) // position counts from the padded edge
+// Windows are numbered from the padded edge; the first that reaches `position`.
+int first_window(int position, int window, divider stride)
 {
-    return position < window ? 0 : (position - window) / stride + 1;
+    return position < window ? 0 : int(quotient(uint(position - window), stride)) + 1;
+}
+
+int window_area(int row, int column)
+{
+    return (min(row + p.window_h, int(p.height.divisor)) - max(row, 0)) *
+           (min(column + p.window_w, int(p.width.divisor)) - max(column, 0));
 }
 
 void main()
 {
+    const int out_height = int(p.out_height.divisor), out_width = int(p.out_width.divisor);
     for (uint k = 0u; k < FLAT_ELEMENTS; k++) {
         const uint e = flat_element(k);
         if (e >= p.count)
             continue;
-        const int w = int(e % uint(p.width));
-        const uint rest = e / uint(p.width);
-        const int h = int(rest % uint(p.height));
-        const uint plane = rest / uint(p.height);
-        const uint base = plane * uint(p.out_height * p.out_width);
-        const int p_end = min((h + p.pad_h) / p.stride_h, p.out_height - 1);
-        const int q_end = min((w + p.pad_w) / p.stride_w, p.out_width - 1);
+        const uint rest = quotient(e, p.width), plane = quotient(rest, p.height);
+        const int w = int(e - rest * p.width.divisor), h = int(rest - plane * p.height.divisor);
+        const uint base = plane * uint(out_height * out_width);
+        const int row_end = min(int(quotient(uint(h + p.pad_h), p.stride_h)), out_height - 1);
+        const int column_end = min(int(quotient(uint(w + p.pad_w), p.stride_w)), out_width - 1);
         float sum = 0.0;
-        for (int r = first_window(h + p.pad_h, p.window_h, p.stride_h); r <= p_end; r++) {
-            for (int q = first_window(w + p.pad_w, p.window_w, p.stride_w); q <= q_end; q++) {
-                const uint o = base + uint(r * p.out_width + q);
-                if (AVERAGE) {
-                    const int row = r * p.stride_h - p.pad_h, column = q * p.stride_w - p.pad_w;
-                    const int area = (min(row + p.window_h, p.height) - max(row, 0)) *
-                                     (min(column + p.window_w, p.width) - max(column, 0));
-                    sum += dy[p.at[0] + o] / float(area);
-                } else if (index[p.at[2] + o] == uint(h * p.width + w)) {
+        for (int r = first_window(h + p.pad_h, p.window_h, p.stride_h); r <= row_end; r++) {
+            for (int q = first_window(w + p.pad_w, p.window_w, p.stride_w); q <= column_end; q++) {
+                const uint o = base + uint(r * out_width + q);
+                if (AVERAGE)
+                    sum += dy[p.at[0] + o] / float(window_area(r * int(p.stride_h.divisor) - p.pad_h,
+                                                               q * int(p.stride_w.divisor) - p.pad_w));
+                else if (index[p.at[2] + o] == uint(h) * p.width.divisor + uint(w))
                     sum += dy[p.at[0] + o];
-                }
             }
         }
         dx[p.at[1] + e] = sum;

@@ -2,6 +2,7 @@
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #include "interface.glsl"
+#include "divide.glsl"
 #include "math.glsl"
 
 layout(constant_id = 1) const bool AVERAGE = false;
@@ -14,8 +15,8 @@ layout(push_constant) uniform parameters
 {
     uint at[3];
     uint count;
-    int height, width, out_height, out_width;
-    int window_h, window_w, stride_h, stride_w, pad_h, pad_w;
+    divider height, width, out_height, out_width, stride_h, stride_w;
+    int window_h, window_w, pad_h, pad_w;
 } p;
 
 void main()
@@ -24,21 +25,20 @@ void main()
         const uint e = flat_element(k);
         if (e >= p.count)
             continue;
-        const int q = int(e % uint(p.out_width));
-        const uint rest = e / uint(p.out_width);
-        const int row = int(rest % uint(p.out_height)) * p.stride_h - p.pad_h;
-        const int column = q * p.stride_w - p.pad_w;
-        const uint plane = rest / uint(p.out_height);
-        const uint image = p.at[0] + plane * uint(p.height * p.width);
-        const int row_begin = max(row, 0), row_end = min(row + p.window_h, p.height);
-        const int column_begin = max(column, 0), column_end = min(column + p.window_w, p.width);
+        const int height = int(p.height.divisor), width = int(p.width.divisor);
+        const uint rest = quotient(e, p.out_width), plane = quotient(rest, p.out_height);
+        const int row = int((rest - plane * p.out_height.divisor) * p.stride_h.divisor) - p.pad_h;
+        const int column = int((e - rest * p.out_width.divisor) * p.stride_w.divisor) - p.pad_w;
+        const uint image = p.at[0] + plane * uint(height * width);
+        const int row_begin = max(row, 0), row_end = min(row + p.window_h, height);
+        const int column_begin = max(column, 0), column_end = min(column + p.window_w, width);
         float best = 0.0, sum = 0.0;
-        uint best_index = uint(row_begin * p.width + column_begin);
+        uint best_index = uint(row_begin * width + column_begin);
         if (!AVERAGE)
             best = x[image + best_index];
         for (int h = row_begin; h < row_end; h++) {
             for (int w = column_begin; w < column_end; w++) {
-                const uint i = uint(h * p.width + w);
+                const uint i = uint(h * width + w);
                 const float v = x[image + i];
                 sum += v;
                 if (v > best || (is_nan(v) && !is_nan(best))) {

@@ -6,6 +6,7 @@
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #include "interface.glsl"
+#include "divide.glsl"
 #include "reduction.glsl"
 
 layout(constant_id = 1) const uint KIND = 0;
@@ -17,7 +18,9 @@ BUFFER(1, writeonly, float, y);
 layout(push_constant) uniform parameters
 {
     uint at[2];
-    uint channels, inner, terms; // of the box; terms = outer * inner
+    uint channels;
+    divider inner;
+    uint terms; // of the box: outer * inner
     uint outer_stride, channel_stride;
     uint part_count, part_terms;
     uint first_part, first_channel, all_channels; // where the results go
@@ -34,8 +37,8 @@ void main()
     if (c < p.channels) {
         const uint end = min((part + 1u) * p.part_terms, p.terms);
         for (uint t = part * p.part_terms + lane_index() / CHANNELS; t < end; t += lanes) {
-            const uint o = t / p.inner;
-            sum = reduce_include(KIND, sum, x[p.at[0] + o * p.outer_stride + c * p.channel_stride + (t - o * p.inner)]);
+            const uint o = quotient(t, p.inner);
+            sum = reduce_include(KIND, sum, x[p.at[0] + o * p.outer_stride + c * p.channel_stride + (t - o * p.inner.divisor)]);
         }
     }
     sum = group_reduce(KIND, sum, lanes, CHANNELS);
