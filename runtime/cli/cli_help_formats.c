@@ -95,9 +95,11 @@ static void print_words(FILE *stream, const char *first)
     }
 }
 
+/* A command of one word also answers for its name with an operand behind it. */
 static void print_bash_options(FILE *stream, const cli_command *command)
 {
-    fprintf(stream, "    '%s') options='", command->name);
+    bool one_word = !strchr(command->name, ' ');
+    fprintf(stream, "    '%s'%s) options='", command->name, one_word ? "*" : "");
     for (const cli_option *const *table = command->options; *table; table++)
         for (const cli_option *option = *table; option->name; option++)
             fprintf(stream, " --%s", option->name);
@@ -123,15 +125,19 @@ void cli_help_bash(FILE *stream)
             continue;
         char first[64];
         snprintf(first, sizeof first, "%.*s", (int)length, commands[i]->name);
-        fprintf(stream, "    %s)\n        if [ \"$COMP_CWORD\" -eq 2 ]; then\n            COMPREPLY=($(compgen -W '",
+        fprintf(stream,
+                "    %s)\n        if [ \"$COMP_CWORD\" -eq 2 ] && [ \"${word#-}\" = \"$word\" ]; then\n            "
+                "COMPREPLY=($(compgen -W '",
                 first);
         print_words(stream, first);
         fputs("' -- \"$word\"))\n            return\n        fi\n        name=\"$first ${COMP_WORDS[2]}\" ;;\n",
               stream);
     }
     fputs("    esac\n    case \"$name\" in\n", stream);
-    for (size_t i = 0; i < count; i++)
-        print_bash_options(stream, commands[i]);
+    for (int words = 2; words >= 1; words--)
+        for (size_t i = 0; i < count; i++)
+            if ((strchr(commands[i]->name, ' ') != NULL) == (words == 2))
+                print_bash_options(stream, commands[i]);
     fputs("    esac\n"
           "    case \"$word\" in\n"
           "    -*) COMPREPLY=($(compgen -W \"$options\" -- \"$word\")) ;;\n"
