@@ -18,10 +18,10 @@ enum { MAX_SIDE = 1 << 16, MAX_IMAGE_BYTES = 1 << 28 };
 
 static auxo_status allocate_pixels(const char *path, auxo__image *image, auxo_error *error)
 {
-    if (image->width == 0 || image->height == 0 || image->width > MAX_SIDE || image->height > MAX_SIDE ||
-        (uint64_t)image->width * image->height * image->channels > MAX_IMAGE_BYTES)
+    uint64_t byte_count = (uint64_t)image->width * image->height * image->channels;
+    if (byte_count == 0 || image->width > MAX_SIDE || image->height > MAX_SIDE || byte_count > MAX_IMAGE_BYTES)
         return auxo_error_set(error, AUXO_FORMAT, "%s: an image of %u x %u pixels", path, image->width, image->height);
-    image->pixels = malloc((size_t)image->width * image->height * image->channels);
+    image->pixels = malloc((size_t)byte_count);
     if (!image->pixels)
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: no memory for %u x %u pixels", path, image->width,
                               image->height);

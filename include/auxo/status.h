@@ -59,6 +59,11 @@ auxo_status auxo_error_set(auxo_error *error, auxo_status status, const char *fo
  * or `status` when error is NULL. */
 auxo_status auxo_error_wrap(auxo_error *error, auxo_status status, const char *format, ...) AUXO_PRINTF(3, 4);
 
+#ifdef __clang_analyzer__
+/* Tells the static analyser what auxo_error_set promises: the status returned is the one given. */
+#define auxo_error_set(error, status, ...) (auxo_error_set((error), (status), __VA_ARGS__), (status))
+#endif
+
 #ifdef __cplusplus
 }
 #endif

@@ -43,7 +43,8 @@ static void tidy(char *message, bool cut)
     message[length] = '\0';
 }
 
-auxo_status auxo_error_set(auxo_error *error, auxo_status status, const char *format, ...)
+/* The parentheses keep the analyser's macro of the same name away. */
+auxo_status(auxo_error_set)(auxo_error *error, auxo_status status, const char *format, ...)
 {
     if (!error)
         return status;
