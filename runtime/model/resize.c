@@ -38,9 +38,11 @@ static auxo_status upload_indices(resizer *r, auxo_error *error)
     for (uint32_t l = 0; l < layer_count; l++)
         total += r->maps[l].changed ? r->maps[l].count : 0;
     uint32_t *lists = malloc((total + 1) * sizeof *lists);
-    auxo_status status = lists && r->index_offsets
-                             ? auxo_buffer_create(r->model->device, total * sizeof *lists, &r->indices, error)
-                             : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory resizing a model");
+    if (!lists || !r->index_offsets) {
+        free(lists);
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory resizing a model");
+    }
+    auxo_status status = auxo_buffer_create(r->model->device, total * sizeof *lists, &r->indices, error);
     uint64_t at = 0;
     for (uint32_t l = 0; status == AUXO_OK && l < layer_count; l++) {
         r->index_offsets[l] = at;

@@ -19,7 +19,8 @@ typedef struct map_builder {
 
 static auxo_status fail_memory(auxo_error *error)
 {
-    return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory resizing a model");
+    auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory resizing a model");
+    return AUXO_OUT_OF_MEMORY;
 }
 
 /* ---- checking edits ---- */
@@ -193,8 +194,8 @@ static auxo_status check_consumer(const map_builder *b, uint32_t index, auxo_err
 static auxo_status copy_map(const auxo__channel_map *from, auxo__channel_map *map, auxo_error *error)
 {
     auxo_status status = allocate_map(map, from->count, error);
-    if (status == AUXO_OK)
-        memcpy(map->sources, from->sources, from->count * sizeof *from->sources);
+    for (uint32_t i = 0; status == AUXO_OK && i < from->count; i++)
+        map->sources[i] = from->sources[i];
     return status;
 }
 

@@ -22,8 +22,8 @@ static const char STATE_KEY[] = "auxo.training", EXTRA_KEY[] = "auxo.extra", HAS
 typedef enum field_type { FIELD_U64, FIELD_U32, FIELD_DOUBLE, FIELD_FLOAT, FIELD_BOOL } field_type;
 typedef struct state_field {
     const char *name;
-    field_type type;
     void *value;
+    field_type type;
     bool must_match; /* belongs to options and data: compared, not restored */
 } state_field;
 
@@ -58,40 +58,40 @@ static size_t list_fields(auxo_trainer *t, state_image *image, state_field field
 {
     auxo__brake_state *brake = &t->optimizer->brake;
     const state_field listed[] = {
-        {"version", FIELD_U32, &image->version, true},
-        {"batch", FIELD_U32, &image->batch, true},
-        {"loss", FIELD_U32, &image->loss, true},
-        {"optimizer_kind", FIELD_U32, &image->optimizer_kind, true},
-        {"seed", FIELD_U64, &image->seed, true},
-        {"row_count", FIELD_U64, &image->row_count, true},
-        {"weight_count", FIELD_U64, &image->weight_count, true},
-        {"augments", FIELD_BOOL, &image->augments, true},
-        {"flips", FIELD_BOOL, &image->flips, true},
-        {"max_shift_h", FIELD_U32, &image->shift_h, true},
-        {"max_shift_w", FIELD_U32, &image->shift_w, true},
-        {"step", FIELD_U64, &t->step, false},
-        {"epoch", FIELD_U32, &t->epoch, false},
-        {"epoch_batch", FIELD_U64, &t->epoch_batch, false},
-        {"optimizer_time", FIELD_U64, &t->optimizer_time, false},
-        {"loss_sum", FIELD_DOUBLE, &t->loss_sum, false},
-        {"row_sum", FIELD_U64, &t->row_sum, false},
-        {"seconds", FIELD_DOUBLE, &t->seconds, false},
-        {"braked_in_epoch", FIELD_BOOL, &t->braked, false},
-        {"brake_fired", FIELD_BOOL, &brake->fired, false},
-        {"brake_has_initial", FIELD_BOOL, &brake->has_initial, false},
-        {"brake_has_ema", FIELD_BOOL, &brake->has_ema, false},
-        {"brake_has_epoch", FIELD_BOOL, &brake->has_epoch, false},
-        {"brake_initial_loss", FIELD_DOUBLE, &brake->initial_loss, false},
-        {"brake_ema", FIELD_DOUBLE, &brake->ema, false},
-        {"brake_last_train_loss", FIELD_DOUBLE, &brake->last_train_loss, false},
-        {"brake_last_validation_loss", FIELD_DOUBLE, &brake->last_validation_loss, false},
+        {"version", &image->version, FIELD_U32, true},
+        {"batch", &image->batch, FIELD_U32, true},
+        {"loss", &image->loss, FIELD_U32, true},
+        {"optimizer_kind", &image->optimizer_kind, FIELD_U32, true},
+        {"seed", &image->seed, FIELD_U64, true},
+        {"row_count", &image->row_count, FIELD_U64, true},
+        {"weight_count", &image->weight_count, FIELD_U64, true},
+        {"augments", &image->augments, FIELD_BOOL, true},
+        {"flips", &image->flips, FIELD_BOOL, true},
+        {"max_shift_h", &image->shift_h, FIELD_U32, true},
+        {"max_shift_w", &image->shift_w, FIELD_U32, true},
+        {"step", &t->step, FIELD_U64, false},
+        {"epoch", &t->epoch, FIELD_U32, false},
+        {"epoch_batch", &t->epoch_batch, FIELD_U64, false},
+        {"optimizer_time", &t->optimizer_time, FIELD_U64, false},
+        {"loss_sum", &t->loss_sum, FIELD_DOUBLE, false},
+        {"row_sum", &t->row_sum, FIELD_U64, false},
+        {"seconds", &t->seconds, FIELD_DOUBLE, false},
+        {"braked_in_epoch", &t->braked, FIELD_BOOL, false},
+        {"brake_fired", &brake->fired, FIELD_BOOL, false},
+        {"brake_has_initial", &brake->has_initial, FIELD_BOOL, false},
+        {"brake_has_ema", &brake->has_ema, FIELD_BOOL, false},
+        {"brake_has_epoch", &brake->has_epoch, FIELD_BOOL, false},
+        {"brake_initial_loss", &brake->initial_loss, FIELD_DOUBLE, false},
+        {"brake_ema", &brake->ema, FIELD_DOUBLE, false},
+        {"brake_last_train_loss", &brake->last_train_loss, FIELD_DOUBLE, false},
+        {"brake_last_validation_loss", &brake->last_validation_loss, FIELD_DOUBLE, false},
     };
     static const char *const hyper_names[AUXO_HYPER_COUNT] = {"hyper0", "hyper1", "hyper2", "hyper3",
                                                               "hyper4", "hyper5", "hyper6", "hyper7"};
     size_t count = sizeof listed / sizeof *listed;
     memcpy(fields, listed, sizeof listed);
     for (size_t i = 0; i < AUXO_HYPER_COUNT; i++)
-        fields[count++] = (state_field){hyper_names[i], FIELD_FLOAT, &t->optimizer->config.hyper[i], false};
+        fields[count++] = (state_field){hyper_names[i], &t->optimizer->config.hyper[i], FIELD_FLOAT, false};
     return count;
 }
 

@@ -111,9 +111,12 @@ auxo_status auxo__model_write(auxo_model *model, const char *path, uint64_t *has
     size_t count = auxo_model_param_count(model);
     const auxo_param *params = auxo_model_params(model);
     auxo__tensor_entry *tensors = malloc((count + 1) * sizeof *tensors);
+    if (!tensors || !preprocessing) {
+        free(tensors);
+        cJSON_free(preprocessing);
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory writing \"%s\"", path);
+    }
     auxo_status status = auxo_model_desc_to_json(auxo_model_get_desc(model), &description, error);
-    if (status == AUXO_OK && (!tensors || !preprocessing))
-        status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory writing \"%s\"", path);
     if (status == AUXO_OK)
         status = read_model(model, &weights, &statistics, error);
     for (size_t i = 0; status == AUXO_OK && i < count; i++)
