@@ -85,6 +85,9 @@ auxo_status auxo_tuning_entry_make(const auxo_device *device, const auxo_op *op,
                                    auxo_error *error);
 /* What a plan on this device would take for `op`. Errors: NOT_FOUND: nothing is said about it, the default is used. */
 auxo_status auxo_tuning_lookup(auxo_device *device, const auxo_op *op, auxo_tuning_entry *entry, auxo_error *error);
+/* Puts `entry` before all other tuning data of this open device, until the next call or reload; NULL: takes it away.
+ * For tuners that compile a plan with one candidate after the other. Errors: NOT_FOUND says what the device lacks. */
+auxo_status auxo_tuning_try(auxo_device *device, const auxo_tuning_entry *entry, auxo_error *error);
 /* Makes the device read its tuning data again at the next lookup; plans already compiled keep their kernels. */
 void auxo_tuning_reload(auxo_device *device);
 

@@ -14,6 +14,7 @@
     X(verify)                                                                                                          \
     X(bench)                                                                                                           \
     X(bench_compare)                                                                                                   \
+    X(tune)                                                                                                            \
     X(data_list)                                                                                                       \
     X(data_info)                                                                                                       \
     X(data_fetch)                                                                                                      \

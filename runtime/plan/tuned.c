@@ -14,8 +14,8 @@
 #include <string.h>
 #include <strings.h>
 
-/* Sources in order of precedence. */
-enum { SOURCE_USER, SOURCE_FOLDER, SOURCE_BUILTIN };
+/* Sources in order of precedence; a tuner's candidate is before all, in whatever section. */
+enum { SOURCE_TRIAL = -100, SOURCE_USER = 0, SOURCE_FOLDER, SOURCE_BUILTIN };
 
 typedef struct bound_entry {
     auxo_op_kind kind;
@@ -243,6 +243,24 @@ bool auxo__tuned_find(auxo_device *device, const auxo_op *op, auxo__tuned *found
     found->why = why[bound->entry.scope];
     memcpy(found->parameters, bound->parameters, sizeof found->parameters);
     return true;
+}
+
+auxo_status auxo_tuning_try(auxo_device *device, const auxo_tuning_entry *entry, auxo_error *error)
+{
+    char trouble[256] = "";
+    bound_entry bound = {.source = SOURCE_TRIAL};
+    if (!list_of(device))
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory for tuning data");
+    bound_list *list = device->tuning.data;
+    if (list->count && list->entries[list->count - 1].source == SOURCE_TRIAL)
+        list->count--;
+    if (!entry)
+        return AUXO_OK;
+    if (!bind(device, entry, &bound, trouble, sizeof trouble))
+        return auxo_error_set(error, AUXO_NOT_FOUND, "tuning entry: %s", trouble);
+    if (!append(list, &bound))
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory for tuning data");
+    return AUXO_OK;
 }
 
 auxo_status auxo_tuning_lookup(auxo_device *device, const auxo_op *op, auxo_tuning_entry *entry, auxo_error *error)
