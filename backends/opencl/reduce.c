@@ -74,8 +74,9 @@ auxo_status ocl_segment_reduce_prepare(void *device, const auxo_op *op, const in
     ocl_builder b = ocl_build_begin(device, error);
     const auxo_segment_reduce_params *params = &op->params.segment_reduce;
     (void)parameters;
-    ocl_build_kernel(&b, "segment_reduce", "segment_reduce", "-DWG=%zu -DKIND=%d -DDOT=%d", b.device->group_size,
-                     params->dot ? 0 : (int)params->kind, (int)params->dot);
+    ocl_build_kernel(&b, "segment_reduce", "segment_reduce", "-DVEC=%d -DWG=%zu -DKIND=%d -DDOT=%d",
+                     b.device->vector_width, b.device->group_size, params->dot ? 0 : (int)params->kind,
+                     (int)params->dot);
     for (int slot = AUXO_SEGMENT_REDUCE_A; slot <= AUXO_SEGMENT_REDUCE_Y; ++slot)
         ocl_arg_tensor(&b, &op->tensors[slot]);
     ocl_build_groups_1d(&b, (uint64_t)op->tensors[AUXO_SEGMENT_REDUCE_Y].dims[0], b.device->group_size);
@@ -88,8 +89,8 @@ auxo_status ocl_group_norm_prepare(void *device, const auxo_op *op, const int32_
     ocl_builder b = ocl_build_begin(device, error);
     const int64_t *dims = op->tensors[AUXO_GROUP_NORM_W].dims;
     (void)parameters;
-    ocl_build_kernel(&b, "group_norm", "group_norm", "-DWG=%zu -DKIND=%d", b.device->group_size,
-                     (int)op->params.group_norm.kind);
+    ocl_build_kernel(&b, "group_norm", "group_norm", "-DVEC=%d -DWG=%zu -DKIND=%d", b.device->vector_width,
+                     b.device->group_size, (int)op->params.group_norm.kind);
     ocl_arg_tensor(&b, &op->tensors[AUXO_GROUP_NORM_W]);
     ocl_arg_tensor(&b, &op->tensors[AUXO_GROUP_NORM_BIAS]);
     ocl_arg_tensor(&b, &op->tensors[AUXO_GROUP_NORM_NORM]);
@@ -108,8 +109,8 @@ auxo_status ocl_penalty_prepare(void *device, const auxo_op *op, const int32_t *
     const size_t group = b.device->group_size;
     (void)parameters;
     cl_mem partial = ocl_build_scratch(&b, ((uint64_t)dims[0] + 1) * sizeof(cl_float2));
-    ocl_build_kernel(&b, "penalty", "penalty", "-DWG=%zu -DKIND=%d -DPROXIMAL=%d", group, (int)params->kind,
-                     (int)params->proximal);
+    ocl_build_kernel(&b, "penalty", "penalty", "-DVEC=%d -DWG=%zu -DKIND=%d -DPROXIMAL=%d", b.device->vector_width,
+                     group, (int)params->kind, (int)params->proximal);
     for (int slot = AUXO_PENALTY_W; slot <= AUXO_PENALTY_HYPER; ++slot)
         ocl_arg_tensor(&b, &op->tensors[slot]);
     ocl_arg_memory(&b, partial);
@@ -117,8 +118,8 @@ auxo_status ocl_penalty_prepare(void *device, const auxo_op *op, const int32_t *
     ocl_arg_float(&b, params->strength);
     ocl_build_groups_1d(&b, (uint64_t)dims[0], group);
     if (value->rank > 0) {
-        ocl_build_kernel(&b, "penalty", "penalty_finish", "-DWG=%zu -DKIND=%d -DPROXIMAL=%d", group, (int)params->kind,
-                         (int)params->proximal);
+        ocl_build_kernel(&b, "penalty", "penalty_finish", "-DVEC=%d -DWG=%zu -DKIND=%d -DPROXIMAL=%d",
+                         b.device->vector_width, group, (int)params->kind, (int)params->proximal);
         ocl_arg_memory(&b, partial);
         ocl_arg_long(&b, dims[0]);
         ocl_arg_tensor(&b, value);

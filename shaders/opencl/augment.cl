@@ -4,7 +4,7 @@
  */
 #include "philox.clh"
 
-inline long shift_of(uint word, int max_shift)
+static inline long shift_of(uint word, int max_shift)
 {
     return (long)(((ulong)word * (2ul * (ulong)max_shift + 1ul)) >> 32) - max_shift;
 }

@@ -7,9 +7,10 @@
  */
 #include "activation.clh"
 #include "group.clh"
+#include "lanes.clh"
 
 /* Position of chunk number `chunk` of channel `channel`; *left is how many of its elements remain in the row. */
-inline ulong chunk_position(ulong chunk, ulong channel, ulong channels, ulong inner, ulong *left)
+static inline ulong chunk_position(ulong chunk, ulong channel, ulong channels, ulong inner, ulong *left)
 {
     ulong row_chunks = (inner + VEC - 1) / VEC;
     ulong row = chunk / row_chunks;
@@ -18,21 +19,8 @@ inline ulong chunk_position(ulong chunk, ulong channel, ulong channels, ulong in
     return (row * channels + channel) * inner + i;
 }
 
-inline floatv load_chunk(global const float *p, ulong left)
-{
-    return left >= VEC ? loadv(p) : loadv_part(p, left);
-}
-
-inline void store_chunk(floatv v, global float *p, ulong left)
-{
-    if (left >= VEC)
-        storev(v, p);
-    else
-        storev_part(v, p, left);
-}
-
 /* v where the lane exists, else 0. */
-inline floatv mask_lanes(floatv v, ulong left)
+static inline floatv mask_lanes(floatv v, ulong left)
 {
 #if VEC > 1
     if (left < VEC) {
@@ -46,18 +34,9 @@ inline floatv mask_lanes(floatv v, ulong left)
     return v;
 }
 
-/* sum += v, with the rounding error kept in *low. */
-inline void add_lanes(floatv v, floatv *sum, floatv *low)
+static inline float fold(floatv sum, floatv low, local float2 *scratch)
 {
-    floatv s = *sum + v;
-    floatv t = s - *sum;
-    *low += (*sum - (s - t)) + (v - t);
-    *sum = s;
-}
-
-inline float fold(floatv sum, floatv low, local float2 *scratch)
-{
-    return group_sum((float2)(sumv(sum), sumv(low)), scratch).x;
+    return group_sum(fold_lanes(sum, low), scratch).x;
 }
 
 kernel WG_ATTRIBUTE void batch_norm_forward(global const float *x, ulong x_offset, global const float *gamma,
@@ -78,7 +57,7 @@ kernel WG_ATTRIBUTE void batch_norm_forward(global const float *x, ulong x_offse
     floatv sum = (floatv)(0.0f), low = (floatv)(0.0f);
     for (ulong chunk = item; chunk < chunks; chunk += WG) {
         ulong at = chunk_position(chunk, c, channels, inner, &left);
-        add_lanes(load_chunk(x + x_offset + at, left), &sum, &low);
+        add_lanes(load_chunk(x + x_offset + at, 0, left), &sum, &low);
     }
     float mean = count > 0.0f ? fold(sum, low, scratch) / count : 0.0f;
     sum = (floatv)(0.0f);
@@ -86,7 +65,7 @@ kernel WG_ATTRIBUTE void batch_norm_forward(global const float *x, ulong x_offse
     floatv drift = (floatv)(0.0f); /* sum of deviations: what the rounded mean leaves */
     for (ulong chunk = item; chunk < chunks; chunk += WG) {
         ulong at = chunk_position(chunk, c, channels, inner, &left);
-        floatv d = mask_lanes(load_chunk(x + x_offset + at, left) - mean, left);
+        floatv d = mask_lanes(load_chunk(x + x_offset + at, 0, left) - mean, left);
         add_lanes(d * d, &sum, &low);
         drift += d;
     }
@@ -98,8 +77,8 @@ kernel WG_ATTRIBUTE void batch_norm_forward(global const float *x, ulong x_offse
     float b = beta[beta_offset + c];
     for (ulong chunk = item; chunk < chunks; chunk += WG) {
         ulong at = chunk_position(chunk, c, channels, inner, &left);
-        floatv v = g * ((load_chunk(x + x_offset + at, left) - mean) - correction) * invstd + b;
-        store_chunk(activate_as(activation, v, slope), y + y_offset + at, left);
+        floatv v = g * ((load_chunk(x + x_offset + at, 0, left) - mean) - correction) * invstd + b;
+        store_chunk(activate_as(activation, v, slope), y + y_offset + at, 0, left);
     }
     if (item != 0)
         return;
@@ -126,10 +105,9 @@ kernel void batch_norm_inference(global const float *x, ulong x_offset, global c
         return;
     ulong i = (get_global_id(0) - row * row_chunks) * VEC;
     ulong c = row % channels;
-    ulong left = inner - i;
     float g = gamma[gamma_offset + c] / sqrt(running_var[running_var_offset + c] + epsilon);
-    floatv v = load_chunk(x + x_offset + row * inner + i, left) - running_mean[running_mean_offset + c];
-    store_chunk(activate_as(activation, g * v + beta[beta_offset + c], slope), y + y_offset + row * inner + i, left);
+    floatv v = load_chunk(x + x_offset + row * inner, i, inner) - running_mean[running_mean_offset + c];
+    store_chunk(activate_as(activation, g * v + beta[beta_offset + c], slope), y + y_offset + row * inner, i, inner);
 }
 
 kernel WG_ATTRIBUTE void batch_norm_backward(global const float *x, ulong x_offset, global const float *gamma,
@@ -152,8 +130,8 @@ kernel WG_ATTRIBUTE void batch_norm_backward(global const float *x, ulong x_offs
     floatv product = (floatv)(0.0f), product_low = (floatv)(0.0f);
     for (ulong chunk = item; chunk < chunks; chunk += WG) {
         ulong at = chunk_position(chunk, c, channels, inner, &left);
-        floatv d = load_chunk(dy + dy_offset + at, left);
-        floatv normalised = (load_chunk(x + x_offset + at, left) - mean) * invstd;
+        floatv d = load_chunk(dy + dy_offset + at, 0, left);
+        floatv normalised = (load_chunk(x + x_offset + at, 0, left) - mean) * invstd;
         add_lanes(d, &sum, &sum_low);
         add_lanes(d * normalised, &product, &product_low);
     }
@@ -162,9 +140,9 @@ kernel WG_ATTRIBUTE void batch_norm_backward(global const float *x, ulong x_offs
     float factor = gamma[gamma_offset + c] * invstd;
     for (ulong chunk = item; chunk < chunks; chunk += WG) {
         ulong at = chunk_position(chunk, c, channels, inner, &left);
-        floatv d = load_chunk(dy + dy_offset + at, left);
-        floatv normalised = (load_chunk(x + x_offset + at, left) - mean) * invstd;
-        store_chunk(factor * (d - total / count - normalised * (total_product / count)), dx + dx_offset + at, left);
+        floatv d = load_chunk(dy + dy_offset + at, 0, left);
+        floatv normalised = (load_chunk(x + x_offset + at, 0, left) - mean) * invstd;
+        store_chunk(factor * (d - total / count - normalised * (total_product / count)), dx + dx_offset + at, 0, left);
     }
     if (item == 0) {
         dgamma[dgamma_offset + c] = total_product;

@@ -35,7 +35,7 @@ kernel void conv2d_pack(global const float *weights, ulong weights_offset, globa
 }
 
 /* Stores the valid ones of positions t .. t + PANEL of one output channel. */
-inline void store_positions(floatv v0, floatv v1, global float *image, int t, int out_h, int out_w, int width,
+static inline void store_positions(floatv v0, floatv v1, global float *image, int t, int out_h, int out_w, int width,
                             float bias, int activation, float slope)
 {
     float values[PANEL];

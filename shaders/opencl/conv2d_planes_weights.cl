@@ -12,7 +12,7 @@
 #include "vector.clh"
 
 /* DY of one channel into t-space: row y at y * width, zeros elsewhere up to row_size. */
-inline void copy_gradient(global const float *source, int out_h, int out_w, int width, int row_size, global float *row)
+static inline void copy_gradient(global const float *source, int out_h, int out_w, int width, int row_size, global float *row)
 {
     int t = 0;
     for (int y = 0; y < out_h; ++y) {
@@ -33,7 +33,7 @@ inline void copy_gradient(global const float *source, int out_h, int out_w, int 
 #define FOUR(X) X(0) X(1) X(2) X(3)
 
 /* 4 outputs x 4 taps over all images in hand. Clamped duplicates at the edges are computed and not stored. */
-inline void multiply_tile(global const float *gradients, global const float *planes, global const int *l_offsets,
+static inline void multiply_tile(global const float *gradients, global const float *planes, global const int *l_offsets,
                           int k, int outputs, int l, int length, int image_count, int row_size,
                           ulong gradient_image, ulong plane_image, global float *sums)
 {

@@ -18,7 +18,7 @@ typedef struct conv_shape {
 } conv_shape;
 
 /* One element of X under output position (n, p, q) and tap, 0 in the padding; x points at the group's channels. */
-inline float window_of_x(global const float *x, const conv_shape *s, int n, int p, int q, int4 tap)
+static inline float window_of_x(global const float *x, const conv_shape *s, int n, int p, int q, int4 tap)
 {
     int row = p * s->stride_h - s->pad_h + tap.y;
     int column = q * s->stride_w - s->pad_w + tap.z;
@@ -27,7 +27,7 @@ inline float window_of_x(global const float *x, const conv_shape *s, int n, int 
 }
 
 /* One element of DY that input position (n, h, w) receives through a tap, or 0. */
-inline float window_of_dy(global const float *dy, const conv_shape *s, int n, int h, int w, int4 tap)
+static inline float window_of_dy(global const float *dy, const conv_shape *s, int n, int h, int w, int4 tap)
 {
     int p = h + s->pad_h - tap.y;
     int q = w + s->pad_w - tap.z;

@@ -15,12 +15,12 @@
 
 #define EMPTY ((float4)(-INFINITY, 0.0f, 0.0f, 0.0f))
 
-inline float4 exp_sum(float h)
+static inline float4 exp_sum(float h)
 {
     return (float4)(h, 1.0f, 0.0f, 0.0f);
 }
 
-inline float4 exp_sum_add(float4 a, float4 b)
+static inline float4 exp_sum_add(float4 a, float4 b)
 {
     if (a.x < b.x) {
         float4 swap = a;
@@ -33,24 +33,24 @@ inline float4 exp_sum_add(float4 a, float4 b)
     return (float4)(a.x, sum, 0.0f);
 }
 
-inline float4 exp_sum_scale(float4 a, float factor)
+static inline float4 exp_sum_scale(float4 a, float factor)
 {
     return factor > 0.0f ? (float4)(a.x, pair_scale(a.yz, factor), 0.0f) : EMPTY;
 }
 
 /* factor / a, for a sum that is not empty. */
-inline float4 exp_sum_invert(float4 a, float factor)
+static inline float4 exp_sum_invert(float4 a, float factor)
 {
     return factor > 0.0f ? (float4)(-a.x, factor / (a.y + a.z), 0.0f, 0.0f) : EMPTY;
 }
 
 /* exp(h) a */
-inline float exp_sum_value(float h, float4 a)
+static inline float exp_sum_value(float h, float4 a)
 {
     return a.x == -INFINITY ? 0.0f : exp(h + a.x) * (a.y + a.z);
 }
 
-inline float2 exp_sum_log(float4 a)
+static inline float2 exp_sum_log(float4 a)
 {
     return two_sum(a.x, log(a.y + a.z));
 }
@@ -62,7 +62,7 @@ typedef struct cox_data {
 } cox_data;
 
 /* One past the last position of the group that begins at `head`. */
-inline uint group_end(const cox_data *d, uint head)
+static inline uint group_end(const cox_data *d, uint head)
 {
     float time = d->time[d->order[head]];
     uint end = head + 1;
@@ -71,13 +71,13 @@ inline uint group_end(const cox_data *d, uint head)
     return end;
 }
 
-inline bool is_head(const cox_data *d, uint i)
+static inline bool is_head(const cox_data *d, uint i)
 {
     return i == 0 || d->time[d->order[i - 1]] != d->time[d->order[i]];
 }
 
 /* The sum over the items before (after, if reversed) this one. */
-inline float4 exclusive_scan(float4 value, bool reversed, local float4 *scratch)
+static inline float4 exclusive_scan(float4 value, bool reversed, local float4 *scratch)
 {
 #if WG > 1
     uint item = (uint)get_local_id(0);
@@ -101,7 +101,7 @@ inline float4 exclusive_scan(float4 value, bool reversed, local float4 *scratch)
 }
 
 /* Step 2 for one group. inverse[head] and own[head] receive the sums of 1/denominator. */
-inline float2 group_terms(const cox_data *d, uint head, global const float4 *later, global float4 *inverse,
+static inline float2 group_terms(const cox_data *d, uint head, global const float4 *later, global float4 *inverse,
                           global float4 *own, float *events)
 {
     uint end = group_end(d, head);
@@ -136,12 +136,12 @@ inline float2 group_terms(const cox_data *d, uint head, global const float4 *lat
 }
 
 /* Derivative of the domain term by one h, and its value, from the mean of h and the sum of squares. */
-inline float domain_gradient(int domain, float h, float mean, float n)
+static inline float domain_gradient(int domain, float h, float mean, float n)
 {
     return domain == 1 ? 2.0f * mean : domain == 2 ? 2.0f * mean / n : domain == 3 ? 2.0f * h / n : 0.0f;
 }
 
-inline float2 domain_value(int domain, float2 mean, float2 squares, float n)
+static inline float2 domain_value(int domain, float2 mean, float2 squares, float n)
 {
     float2 square = pair_add_float(two_product(mean.x, mean.x), 2.0f * mean.x * mean.y);
     return domain == 1   ? pair_scale(square, n)

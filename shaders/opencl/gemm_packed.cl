@@ -17,7 +17,7 @@
 #define BLOCK_ROWS 64
 
 /* B(k0 .. k0 + depth, j0 .. j0 + PANEL) into panel[depth][PANEL]; columns past n are 0. */
-inline void pack_panel(global const float *b, long b_row, long b_column, uint depth, ulong columns, local float *panel)
+static inline void pack_panel(global const float *b, long b_row, long b_column, uint depth, ulong columns, local float *panel)
 {
     if (b_column == 1 && columns >= PANEL) {
         for (uint k = 0; k < depth; ++k) {
@@ -32,7 +32,7 @@ inline void pack_panel(global const float *b, long b_row, long b_column, uint de
 }
 
 /* Rows i0 .. i0 + 8 of op(A), whose rows are neighbours in memory, into tile[depth][8]; rows past the end are 0. */
-inline void pack_rows(global const float *a, long a_column, uint depth, ulong rows, local float *tile)
+static inline void pack_rows(global const float *a, long a_column, uint depth, ulong rows, local float *tile)
 {
     for (uint k = 0; k < depth; ++k) {
         if (rows >= 8)
@@ -44,7 +44,7 @@ inline void pack_rows(global const float *a, long a_column, uint depth, ulong ro
 }
 
 /* One row of a tile: adds what C holds already, finishes if `last`, stores `columns` elements. */
-inline void store_row(floatv v0, floatv v1, global float *c, float beta, ulong columns, bool last, float row_bias,
+static inline void store_row(floatv v0, floatv v1, global float *c, float beta, ulong columns, bool last, float row_bias,
                       global const float *column_bias, int activation, float slope)
 {
     for (uint part = 0; part < 2; ++part) {

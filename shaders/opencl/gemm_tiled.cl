@@ -8,7 +8,7 @@
 #include "tile.clh"
 
 /* op(A)(i0 .., k0 ..) into tile[k][m]; outside of M x K it is 0. */
-inline void load_a(global const void *a, ulong origin, long row, long column, ulong i0, ulong k0, ulong m, ulong k,
+static inline void load_a(global const void *a, ulong origin, long row, long column, ulong i0, ulong k0, ulong m, ulong k,
                    local float *tile)
 {
     FOR_TILE(e, TILE_M)
@@ -21,7 +21,7 @@ inline void load_a(global const void *a, ulong origin, long row, long column, ul
     }
 }
 
-inline void load_b(global const void *b, ulong origin, long row, long column, ulong k0, ulong j0, ulong k, ulong n,
+static inline void load_b(global const void *b, ulong origin, long row, long column, ulong k0, ulong j0, ulong k, ulong n,
                    local float *tile)
 {
     FOR_TILE(e, TILE_N)

@@ -1,9 +1,10 @@
 /* group_norm.cl: NORM[g] over row g of W and BIAS[g].
  *
- *     group g: [ WG items stride over the row ] -> NORM[g]
- * Parameters: WG, KIND (auxo_norm_kind).
+ *     group g: [ WG items, VEC lanes each, stride over the row ] -> NORM[g]
+ * Parameters: VEC, WG, KIND (auxo_norm_kind).
  */
 #include "group.clh"
+#include "lanes.clh"
 
 #define NORM_L1 0
 #define NORM_L2 1
@@ -12,14 +13,16 @@
 #define NORM_RMS 4
 #define NORM_WEIGHTED_L1 5
 
-inline float2 accumulate(float2 total, float w)
+/* VEC more elements into the lanes; zeros add nothing to any norm. */
+static inline void accumulate(floatv w, floatv *sum, floatv *low)
 {
 #if KIND == NORM_LINF
-    return fabs(w) > total.x || isnan(w) ? (float2)(fabs(w), 0.0f) : total;
+    w = fabs(w);
+    *sum = w > *sum || isnan(w) ? w : *sum;
 #elif KIND == NORM_L2 || KIND == NORM_RMS
-    return pair_add_square(total, w);
+    add_square_lanes(w, sum, low);
 #else
-    return pair_add_float(total, fabs(w));
+    add_lanes(fabs(w), sum, low);
 #endif
 }
 
@@ -29,16 +32,17 @@ kernel WG_ATTRIBUTE void group_norm(global const float *w, ulong w_offset, globa
     local float2 scratch[WG];
     ulong g = get_group_id(0);
     ulong item = get_local_id(0);
-    float2 total = (float2)(0.0f, 0.0f);
+    floatv sum = (floatv)(0.0f), low = (floatv)(0.0f);
     w += w_offset + g * size;
-    for (ulong e = item; e < size; e += WG)
-        total = accumulate(total, w[e]);
-    if (bias && item == 0)
-        total = accumulate(total, bias[bias_offset + g]);
+    for (ulong e = item * VEC; e < size; e += WG * VEC)
+        accumulate(load_chunk(w, e, size), &sum, &low);
+    float b = bias && item == 0 ? bias[bias_offset + g] : 0.0f;
 #if KIND == NORM_LINF
-    total.x = group_max(total.x, scratch);
+    float2 total = (float2)(group_max(nan_max(largest_lane(sum), fabs(b)), scratch), 0.0f);
+#elif KIND == NORM_L2 || KIND == NORM_RMS
+    float2 total = group_sum(pair_add_square(fold_lanes(sum, low), b), scratch);
 #else
-    total = group_sum(total, scratch);
+    float2 total = group_sum(pair_add_float(fold_lanes(sum, low), fabs(b)), scratch);
 #endif
     if (item != 0)
         return;

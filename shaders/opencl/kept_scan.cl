@@ -8,7 +8,7 @@
 #include "sort_key.clh"
 
 /* How many of the n norms have a descending key below `limit`. */
-inline uint count_below(global const float *norm, uint n, uint limit, local uint *scratch)
+static inline uint count_below(global const float *norm, uint n, uint limit, local uint *scratch)
 {
     uint count = 0;
     uint total;
@@ -19,7 +19,7 @@ inline uint count_below(global const float *norm, uint n, uint limit, local uint
 }
 
 /* The largest key K such that fewer than `keep` norms have a key below K: the key of the keep-th entry. */
-inline uint select_key(global const float *norm, uint n, uint keep, local uint *scratch)
+static inline uint select_key(global const float *norm, uint n, uint keep, local uint *scratch)
 {
     uint key = 0;
     for (int bit = 31; bit >= 0; --bit) {

@@ -13,7 +13,7 @@
 #include "mlp.clh"
 
 /* Forward from a_begin, keeping every a; returns where a_L starts in `kept`. */
-inline global float *forward_keeping(global const float *x, global const float *params, global const uint *net,
+static inline global float *forward_keeping(global const float *x, global const float *params, global const uint *net,
                                      uint begin_layer, uint layer_count, ulong row, ulong rows, global float *kept,
                                      ulong unit_stride, float slope)
 {
@@ -35,7 +35,7 @@ inline global float *forward_keeping(global const float *x, global const float *
 }
 
 /* Adds the gradients of one layer to its sums; a points at the layer's kept inputs. */
-inline void add_gradients(const floatv *dz, global const float *a, uint in, uint out, global float *sums,
+static inline void add_gradients(const floatv *dz, global const float *a, uint in, uint out, global float *sums,
                           ulong unit_stride, ulong sum_stride)
 {
     for (uint o = 0; o < out; ++o)
@@ -52,7 +52,7 @@ inline void add_gradients(const floatv *dz, global const float *a, uint in, uint
 }
 
 /* The gradient by the layer's inputs: W^T dz. */
-inline void layer_transposed(global const float *w, uint in, uint out, const floatv *dz, floatv *d)
+static inline void layer_transposed(global const float *w, uint in, uint out, const floatv *dz, floatv *d)
 {
     for (uint i = 0; i < in; ++i) {
         floatv sum = (floatv)(0.0f);
@@ -87,7 +87,7 @@ kernel LONE_ITEM void mlp_gradient(global const float *x, ulong x_offset, global
         for (uint o = 0; o < outputs; ++o) {
             floatv t = load_rows(target + target_offset, row, rows, outputs, o);
             floatv difference = mask * (loadv(a + o * unit_stride) - t);
-            add_square(difference, &loss, &loss_low);
+            add_square_lanes(difference, &loss, &loss_low);
             d[o] = factor * difference;
         }
         for (uint l = layer_count; l-- > train_begin;) {
@@ -102,17 +102,7 @@ kernel LONE_ITEM void mlp_gradient(global const float *x, ulong x_offset, global
                 layer_transposed(params + NET_PARAM(l), in, out, dz, d);
         }
     }
-    float2 total = (float2)(0.0f, 0.0f);
-#if VEC == 1
-    total = two_sum(loss, loss_low);
-#else
-    float highs[VEC], lows[VEC];
-    storev(loss, highs);
-    storev(loss_low, lows);
-    for (uint j = 0; j < VEC; ++j)
-        total = pair_add(total, (float2)(highs[j], lows[j]));
-#endif
-    partial[slot] = isfinite(total.x) ? total : (float2)(total.x, 0.0f);
+    partial[slot] = fold_lanes(loss, loss_low);
 }
 
 kernel WG_ATTRIBUTE void mlp_reduce(global const float *sums, global const float2 *partial, global float *grads,

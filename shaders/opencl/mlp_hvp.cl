@@ -11,7 +11,7 @@
 #include "mlp.clh"
 
 /* f''(x) from y = f(x). */
-inline floatv curvature_as(int activation, floatv y, float slope)
+static inline floatv curvature_as(int activation, floatv y, float slope)
 {
     switch (activation) {
     case ACT_ELU:
@@ -32,7 +32,7 @@ inline floatv curvature_as(int activation, floatv y, float slope)
 #define KEPT_RZ(unit) (kept + (3 * (unit) + 2) * unit_stride)
 
 /* W a (or V a) plus `sum`, for one output. */
-inline floatv dot_row(global const float *w, uint in, const floatv *a, floatv sum)
+static inline floatv dot_row(global const float *w, uint in, const floatv *a, floatv sum)
 {
     for (uint i = 0; i < in; ++i)
         sum = fma((floatv)(w[i]), a[i], sum);
@@ -40,7 +40,7 @@ inline floatv dot_row(global const float *w, uint in, const floatv *a, floatv su
 }
 
 /* Forward of a and R{a}; returns the unit at which a_L starts. */
-inline uint forward_pair(global const float *x, global const float *params, global const float *direction,
+static inline uint forward_pair(global const float *x, global const float *params, global const float *direction,
                          global const uint *net, uint begin_layer, uint layer_count, ulong row, ulong rows,
                          global float *kept, ulong unit_stride, float slope)
 {

@@ -4,8 +4,8 @@
  *     mse_finish: one group adds partial[] in a fixed order
  * Parameters: VEC, WG.
  */
-#include "vector.clh"
 #include "group.clh"
+#include "lanes.clh"
 #include "loss.clh"
 
 kernel WG_ATTRIBUTE void mse_groups(global const float *prediction, ulong prediction_offset, global const float *target,
@@ -13,41 +13,17 @@ kernel WG_ATTRIBUTE void mse_groups(global const float *prediction, ulong predic
                                     global float2 *partial, ulong count)
 {
     local float2 scratch[WG];
-    floatv high = (floatv)(0.0f);
-    floatv low = (floatv)(0.0f);
+    floatv sum = (floatv)(0.0f), low = (floatv)(0.0f);
     float factor = 2.0f / (float)count;
+    prediction += prediction_offset;
+    target += target_offset;
     for (ulong i = get_global_id(0) * VEC; i < count; i += get_global_size(0) * VEC) {
-        ulong left = count - i;
-        floatv p, t;
-        if (left >= VEC) {
-            p = loadv(prediction + prediction_offset + i);
-            t = loadv(target + target_offset + i);
-        } else {
-            p = loadv_part(prediction + prediction_offset + i, left);
-            t = loadv_part(target + target_offset + i, left);
-        }
-        floatv d = p - t;
-        floatv square = d * d;
-        floatv s = high + square;
-        floatv back = s - high;
-        low += ((high - (s - back)) + (square - back)) + fma(d, d, -square);
-        high = s;
-        if (gradient && left >= VEC)
-            storev(d * factor, gradient + gradient_offset + i);
-        else if (gradient)
-            storev_part(d * factor, gradient + gradient_offset + i, left);
+        floatv d = load_chunk(prediction, i, count) - load_chunk(target, i, count);
+        add_square_lanes(d, &sum, &low);
+        if (gradient)
+            store_chunk(d * factor, gradient + gradient_offset, i, count);
     }
-    float2 total = (float2)(0.0f, 0.0f);
-#if VEC == 1
-    total = pair_add(total, (float2)(high, isfinite(high) ? low : 0.0f));
-#else
-    float highs[VEC], lows[VEC];
-    storev(high, highs);
-    storev(low, lows);
-    for (uint lane = 0; lane < VEC; ++lane)
-        total = pair_add(total, (float2)(highs[lane], isfinite(highs[lane]) ? lows[lane] : 0.0f));
-#endif
-    total = group_sum(total, scratch);
+    float2 total = group_sum(fold_lanes(sum, low), scratch);
     if (get_local_id(0) == 0)
         partial[get_group_id(0)] = total;
 }

@@ -23,12 +23,12 @@
 #define FRICTION hyper[6]
 
 /* 1 - beta^step without the cancellation of the plain formula. */
-inline float bias_correction(float beta, float step)
+static inline float bias_correction(float beta, float step)
 {
     return beta > 0.0f ? -expm1(step * log(beta)) : 1.0f;
 }
 
-inline floatv step_adam(floatv w, floatv g, floatv *m, floatv *v, global const float *hyper, float step)
+static inline floatv step_adam(floatv w, floatv g, floatv *m, floatv *v, global const float *hyper, float step)
 {
     *m = BETA1 * *m + (1.0f - BETA1) * g;
     *v = BETA2 * *v + (1.0f - BETA2) * g * g;
@@ -38,7 +38,7 @@ inline floatv step_adam(floatv w, floatv g, floatv *m, floatv *v, global const f
 }
 
 /* The new w; s0 and s1 are the states of these elements. */
-inline floatv step_elements(floatv w, floatv gradient, floatv *s0, floatv *s1, global const float *hyper, float step)
+static inline floatv step_elements(floatv w, floatv gradient, floatv *s0, floatv *s1, global const float *hyper, float step)
 {
     floatv g = gradient + WEIGHT_DECAY * w;
 #if KIND == OPTIMIZER_MOMENTUM

@@ -4,9 +4,10 @@
  *     penalty_finish: one group adds partial[] in a fixed order
  * The proximal step of max|w| subtracts the projection on the l1 ball of radius t: |w| is cut at the level where the
  * parts cut off sum to t. The level is found by Michelot's iteration, which only drops elements and so ends.
- * Parameters: WG, KIND (auxo_penalty_kind), PROXIMAL (0 or 1).
+ * Parameters: VEC, WG, KIND (auxo_penalty_kind), PROXIMAL (0 or 1).
  */
 #include "group.clh"
+#include "lanes.clh"
 
 #define PENALTY_L1 0
 #define PENALTY_WEIGHTED_L1 1
@@ -17,8 +18,22 @@
 /* Element e of the group; e == size is its bias. */
 #define ELEMENT(e) ((e) < size ? w[e] : *bias)
 
+/* This item's share of the sum over a row: of squares or of sizes. */
+static inline float2 sum_row(global const float *w, ulong length)
+{
+    floatv sum = (floatv)(0.0f), low = (floatv)(0.0f);
+    for (ulong e = get_local_id(0) * VEC; e < length; e += WG * VEC) {
+#if KIND == PENALTY_L2_SQUARED || KIND == PENALTY_L21
+        add_square_lanes(load_chunk(w, e, length), &sum, &low);
+#else
+        add_lanes(fabs(load_chunk(w, e, length)), &sum, &low);
+#endif
+    }
+    return fold_lanes(sum, low);
+}
+
 /* max(|w|) over the group, with the first index that holds it. */
-inline uint2 first_largest(global const float *w, global const float *bias, ulong size, ulong count,
+static inline uint2 first_largest(global const float *w, global const float *bias, ulong size, ulong count,
                            local float2 *scratch)
 {
     float largest = -1.0f;
@@ -32,7 +47,7 @@ inline uint2 first_largest(global const float *w, global const float *bias, ulon
 }
 
 /* Sum and number of the elements above `level`, less `threshold`, per element: the next level. */
-inline float next_level(global const float *w, global const float *bias, ulong size, ulong count, float level,
+static inline float next_level(global const float *w, global const float *bias, ulong size, ulong count, float level,
                         float threshold, float *above, local float2 *scratch)
 {
     float2 sum = (float2)(0.0f, 0.0f);
@@ -49,7 +64,7 @@ inline float next_level(global const float *w, global const float *bias, ulong s
     return *above > 0.0f ? pair_divide(pair_add_float(sum, -threshold), *above).x : level;
 }
 
-inline float clip_level(global const float *w, global const float *bias, ulong size, ulong count, float threshold,
+static inline float clip_level(global const float *w, global const float *bias, ulong size, ulong count, float threshold,
                         local float2 *scratch)
 {
     float above;
@@ -62,27 +77,39 @@ inline float clip_level(global const float *w, global const float *bias, ulong s
     return fmax(level, 0.0f);
 }
 
-/* What the step makes of w: the new gradient term (subgradient, before c) or the new w (proximal). */
-inline float step_element(float w, float threshold, float norm, float level, bool is_largest)
+/* What the step makes of w: the slope of the penalty (subgradient) or the new w (proximal). */
+static inline floatv step_elements(floatv w, float threshold, float norm, float level)
 {
-    float direction = w > 0.0f ? 1.0f : w < 0.0f ? -1.0f : 0.0f;
+    floatv direction = w > 0.0f ? (floatv)(1.0f) : w < 0.0f ? (floatv)(-1.0f) : (floatv)(0.0f);
 #if PROXIMAL && KIND == PENALTY_L2_SQUARED
     return w / (1.0f + 2.0f * threshold);
 #elif PROXIMAL && KIND == PENALTY_L21
-    return norm > threshold ? w * (1.0f - threshold / norm) : 0.0f;
+    return w * (norm > threshold ? 1.0f - threshold / norm : 0.0f);
 #elif PROXIMAL && KIND == PENALTY_LINF1
-    return direction * fmin(fabs(w), level);
+    return direction * fmin(fabs(w), (floatv)(level));
 #elif PROXIMAL
-    return direction * fmax(fabs(w) - threshold, 0.0f);
+    return direction * fmax(fabs(w) - threshold, (floatv)(0.0f));
 #elif KIND == PENALTY_L2_SQUARED
     return 2.0f * w;
 #elif KIND == PENALTY_L21
-    return norm > 0.0f ? w / norm : 0.0f;
-#elif KIND == PENALTY_LINF1
-    return is_largest ? direction : 0.0f;
+    return norm > 0.0f ? w / norm : (floatv)(0.0f);
 #else
     return direction;
 #endif
+}
+
+/* Steps `length` elements: w itself (proximal), or their gradients dw. */
+static inline void step_row(global float *w, global float *dw, ulong length, float c, float threshold, float norm,
+                            float level)
+{
+    for (ulong e = get_local_id(0) * VEC; e < length; e += WG * VEC) {
+        floatv value = step_elements(load_chunk(w, e, length), threshold, norm, level);
+#if PROXIMAL
+        store_chunk(value, w, e, length);
+#else
+        store_chunk(load_chunk(dw, e, length) + c * value, dw, e, length);
+#endif
+    }
 }
 
 kernel WG_ATTRIBUTE void penalty(global float *w, ulong w_offset, global float *bias, ulong bias_offset,
@@ -101,23 +128,19 @@ kernel WG_ATTRIBUTE void penalty(global float *w, ulong w_offset, global float *
     w += w_offset + g * size;
     bias = bias ? bias + bias_offset + g : bias;
 
-    float2 total = (float2)(0.0f, 0.0f);
-    float norm = 0.0f;
-    uint2 largest = (uint2)(0, 0);
+    dw = dw ? dw + dw_offset + g * size : dw;
+    dbias = dbias ? dbias + dbias_offset + g : dbias;
+
 #if KIND == PENALTY_LINF1
-    largest = first_largest(w, bias, size, count, scratch);
-    norm = fmax(as_float(largest.x), 0.0f);
-    total.x = norm;
+    uint2 largest = first_largest(w, bias, size, count, scratch);
+    float norm = fmax(as_float(largest.x), 0.0f);
+    float2 total = (float2)(norm, 0.0f);
 #else
-    for (ulong e = item; e < count; e += WG) {
-#if KIND == PENALTY_L2_SQUARED || KIND == PENALTY_L21
-        total = pair_add_square(total, ELEMENT(e));
-#else
-        total = pair_add_float(total, fabs(ELEMENT(e)));
-#endif
-    }
+    float2 total = sum_row(w, size);
+    if (bias && item == 0)
+        total = pair_add(total, sum_row(bias, 1));
     total = group_sum(total, scratch);
-    norm = sqrt(total.x);
+    float norm = sqrt(total.x);
 #endif
     if (item == 0)
         partial[g] = KIND == PENALTY_L21 ? two_product(c, norm) : pair_scale(total, c);
@@ -129,23 +152,20 @@ kernel WG_ATTRIBUTE void penalty(global float *w, ulong w_offset, global float *
 #if KIND == PENALTY_LINF1
     level = clip_level(w, bias, size, count, threshold, scratch);
 #endif
-#endif
-    for (ulong e = item; e < count; e += WG) {
-        float value = step_element(ELEMENT(e), threshold, norm, level, e == largest.y);
-#if PROXIMAL
-        if (e < size)
-            w[e] = value;
-        else
-            *bias = value;
-#else
-        if (e < size) {
-            if (dw)
-                dw[dw_offset + g * size + e] += c * value;
-        } else if (dbias) {
-            dbias[dbias_offset + g] += c * value;
-        }
-#endif
+#elif KIND == PENALTY_LINF1 /* the first largest element alone has a slope */
+    if (item == 0 && norm > 0.0f) {
+        float slope = c * (ELEMENT(largest.y) > 0.0f ? 1.0f : -1.0f);
+        if (largest.y < size && dw)
+            dw[largest.y] += slope;
+        else if (largest.y == size && dbias)
+            *dbias += slope;
     }
+    return;
+#endif
+    if (PROXIMAL || dw)
+        step_row(w, dw, size, c, threshold, norm, level);
+    if (bias && (PROXIMAL || dbias))
+        step_row(bias, dbias, 1, c, threshold, norm, level);
 }
 
 kernel WG_ATTRIBUTE void penalty_finish(global const float2 *partial, ulong groups, global float *value,

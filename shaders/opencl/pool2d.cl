@@ -8,7 +8,7 @@
 #define POOL_SHAPE                                                                                                     \
     int h, int w, int p_count, int q_count, int window_h, int window_w, int stride_h, int stride_w, int pad_h, int pad_w
 /* One output: its value; *where receives h * W + w of the maximum. */
-inline float pool_window(global const float *image, int w, int row_begin, int row_end, int column_begin, int column_end,
+static inline float pool_window(global const float *image, int w, int row_begin, int row_end, int column_begin, int column_end,
                          int *where)
 {
 #if MAXIMUM
@@ -75,7 +75,7 @@ kernel void pool2d_forward_rows(global const float *x, ulong x_offset, global fl
 }
 
 /* The first and last output whose window covers input position `at`, along one axis. */
-inline int2 covering_windows(int at, int window, int stride, int pad, int outputs)
+static inline int2 covering_windows(int at, int window, int stride, int pad, int outputs)
 {
     int first = at + pad - window + 1;
     first = first > 0 ? (first + stride - 1) / stride : 0;

@@ -11,7 +11,7 @@
 #define RANDOM_BITS 3
 
 /* The pair of independent normals of two words: the cosine first. */
-inline float2 normal_pair(uint word0, uint word1)
+static inline float2 normal_pair(uint word0, uint word1)
 {
     float u1 = convert_float((ulong)word0 + 1ul) * 0x1p-32f;
     float radius = sqrt(-2.0f * log(u1));

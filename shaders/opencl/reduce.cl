@@ -5,8 +5,8 @@
  *     reduce_finish:  item c adds the splits in order
  * One split needs no finish. Parameters: VEC, WG, KIND (auxo_reduce_kind).
  */
-#include "vector.clh"
 #include "group.clh"
+#include "lanes.clh"
 
 #define REDUCE_SUM 0
 #define REDUCE_MEAN 1
@@ -26,7 +26,7 @@
 #endif
 
 /* One more element into a pair (sums), or into .x (extremes; a NaN stays). */
-inline float2 accumulate(float2 total, float x)
+static inline float2 accumulate(float2 total, float x)
 {
 #if KIND == REDUCE_MAX
     return x > total.x || isnan(x) ? (float2)(x, 0.0f) : total;
@@ -43,7 +43,7 @@ inline float2 accumulate(float2 total, float x)
 #endif
 }
 
-inline float2 combine(float2 a, float2 b)
+static inline float2 combine(float2 a, float2 b)
 {
 #if IS_SUM
     return pair_add(a, b);
@@ -54,7 +54,7 @@ inline float2 combine(float2 a, float2 b)
 #endif
 }
 
-inline float finish(float2 total, float count)
+static inline float finish(float2 total, float count)
 {
 #if KIND == REDUCE_MEAN
     return count > 0.0f ? pair_divide(total, count).x : 0.0f;
@@ -63,24 +63,22 @@ inline float finish(float2 total, float count)
 #endif
 }
 
-/* Lane sums with their running errors; the same algorithm as `accumulate`, VEC lanes at once. */
+/* The same in VEC lanes at once, and the lanes together. */
 #if IS_SUM
-inline void accumulate_lanes(floatv x, floatv *high, floatv *low)
+static inline void accumulate_lanes(floatv x, floatv *high, floatv *low)
 {
 #if KIND == REDUCE_SUM_ABS
-    x = fabs(x);
+    add_lanes(fabs(x), high, low);
 #elif KIND == REDUCE_SUM_SQUARES
-    floatv square = x * x;
-    *low += fma(x, x, -square);
-    x = square;
-#endif
-    floatv s = *high + x;
-    floatv t = s - *high;
-    *low += (*high - (s - t)) + (x - t);
-    *high = s;
-}
+    add_square_lanes(x, high, low);
 #else
-inline void accumulate_lanes(floatv x, floatv *high, floatv *low)
+    add_lanes(x, high, low);
+#endif
+}
+
+#define combine_lanes fold_lanes
+#else
+static inline void accumulate_lanes(floatv x, floatv *high, floatv *low)
 {
 #if KIND == REDUCE_MAX
     *high = x > *high || isnan(x) ? x : *high;
@@ -91,22 +89,21 @@ inline void accumulate_lanes(floatv x, floatv *high, floatv *low)
     *high = x > *high || isnan(x) ? x : *high;
 #endif
 }
-#endif
 
-inline float2 fold_lanes(floatv high, floatv low)
+static inline float2 combine_lanes(floatv high, floatv low)
 {
 #if VEC == 1
-    return isfinite(high) && IS_SUM ? two_sum(high, low) : (float2)(high, 0.0f);
+    return (float2)(high, 0.0f);
 #else
-    float highs[VEC], lows[VEC];
+    float highs[VEC];
     float2 total = (float2)(NEUTRAL, 0.0f);
     storev(high, highs);
-    storev(low, lows);
     for (uint i = 0; i < VEC; ++i)
-        total = combine(total, (float2)(highs[i], isfinite(highs[i]) ? lows[i] : 0.0f));
+        total = combine(total, (float2)(highs[i], 0.0f));
     return total;
 #endif
 }
+#endif
 
 kernel WG_ATTRIBUTE void reduce_rows(global const float *x, ulong x_offset, global float *y, ulong y_offset,
                                      global float2 *partial, ulong outer, ulong channels, ulong inner,
@@ -130,7 +127,7 @@ kernel WG_ATTRIBUTE void reduce_rows(global const float *x, ulong x_offset, glob
             for (; i < inner; ++i, ++p)
                 tail = accumulate(tail, *p);
     }
-    float2 total = combine(fold_lanes(high, low), tail);
+    float2 total = combine(combine_lanes(high, low), tail);
 #if WG > 1
     uint item = (uint)get_local_id(0);
     scratch[item] = total;

@@ -1,9 +1,10 @@
 /* segment_reduce.cl: Y[s] = reduction of A[e] (or A[e] B[e]) over e in [OFFSETS[s], OFFSETS[s+1]), compensated.
  *
  *     group s: [ WG items stride over the segment ] -> Y[s]
- * Parameters: WG, KIND (auxo_reduce_kind), DOT (0 or 1).
+ * Parameters: VEC, WG, KIND (auxo_reduce_kind), DOT (0 or 1).
  */
 #include "group.clh"
+#include "lanes.clh"
 
 #define REDUCE_MEAN 1
 #define REDUCE_MAX 2
@@ -12,29 +13,41 @@
 #define REDUCE_SUM_SQUARES 5
 #define REDUCE_MAX_ABS 6
 
-inline float2 combine(float2 a, float2 b)
+#define IS_SUM (DOT || (KIND != REDUCE_MAX && KIND != REDUCE_MIN && KIND != REDUCE_MAX_ABS))
+#if KIND == REDUCE_MAX
+#define NEUTRAL (-INFINITY)
+#elif KIND == REDUCE_MIN
+#define NEUTRAL INFINITY
+#else
+#define NEUTRAL 0.0f
+#endif
+
+static inline float2 combine(float2 a, float2 b)
 {
-#if DOT
+#if IS_SUM
     return pair_add(a, b);
-#elif KIND == REDUCE_MAX || KIND == REDUCE_MAX_ABS
-    return b.x > a.x || isnan(b.x) ? b : a;
 #elif KIND == REDUCE_MIN
     return b.x < a.x || isnan(b.x) ? b : a;
 #else
-    return pair_add(a, b);
+    return b.x > a.x || isnan(b.x) ? b : a;
 #endif
 }
 
-inline float2 term(float a, float b)
+/* Adds the terms of VEC neighbours. */
+static inline void add_terms(global const float *a, global const float *b, ulong e, ulong end, floatv *sum, floatv *low)
 {
+    floatv x = load_chunk(a, e, end);
 #if DOT
-    return two_product(a, b);
+    floatv y = load_chunk(b, e, end);
+    floatv product = x * y;
+    *low += fma(x, y, -product);
+    add_lanes(product, sum, low);
 #elif KIND == REDUCE_SUM_SQUARES
-    return two_product(a, a);
-#elif KIND == REDUCE_SUM_ABS || KIND == REDUCE_MAX_ABS
-    return (float2)(fabs(a), 0.0f);
+    add_square_lanes(x, sum, low);
+#elif KIND == REDUCE_SUM_ABS
+    add_lanes(fabs(x), sum, low);
 #else
-    return (float2)(a, 0.0f);
+    add_lanes(x, sum, low);
 #endif
 }
 
@@ -46,15 +59,16 @@ kernel WG_ATTRIBUTE void segment_reduce(global const float *a, ulong a_offset, g
     ulong s = get_group_id(0);
     uint begin = offsets[offsets_offset + s];
     uint end = offsets[offsets_offset + s + 1];
-#if !DOT && KIND == REDUCE_MAX
-    float2 total = (float2)(-INFINITY, 0.0f);
-#elif !DOT && KIND == REDUCE_MIN
-    float2 total = (float2)(INFINITY, 0.0f);
+#if IS_SUM
+    floatv sum = (floatv)(0.0f), low = (floatv)(0.0f);
+    for (ulong e = begin + get_local_id(0) * VEC; e < end; e += WG * VEC)
+        add_terms(a + a_offset, b + b_offset, e, end, &sum, &low);
+    float2 total = fold_lanes(sum, low);
 #else
-    float2 total = (float2)(0.0f, 0.0f);
-#endif
+    float2 total = (float2)(NEUTRAL, 0.0f);
     for (ulong e = begin + get_local_id(0); e < end; e += WG)
-        total = combine(total, term(a[a_offset + e], DOT ? b[b_offset + e] : 0.0f));
+        total = combine(total, (float2)(KIND == REDUCE_MAX_ABS ? fabs(a[a_offset + e]) : a[a_offset + e], 0.0f));
+#endif
 #if WG > 1
     uint item = (uint)get_local_id(0);
     scratch[item] = total;

@@ -70,20 +70,10 @@ kernel LONE_ITEM void theta_eval(global const float *x, ulong x_offset, global c
         }
         floatv exists = row_mask(block * VEC, rows);
         for (uint o = 0; o < outputs; ++o)
-            add_square(exists * (a[o] - load_rows(target + target_offset, block * VEC, rows, outputs, o)), &loss,
+            add_square_lanes(exists * (a[o] - load_rows(target + target_offset, block * VEC, rows, outputs, o)), &loss,
                        &loss_low);
     }
-    float2 total = (float2)(0.0f, 0.0f);
-#if VEC == 1
-    total = two_sum(loss, loss_low);
-#else
-    float highs[VEC], lows[VEC];
-    storev(loss, highs);
-    storev(loss_low, lows);
-    for (uint j = 0; j < VEC; ++j)
-        total = pair_add(total, (float2)(highs[j], lows[j]));
-#endif
-    partial[(ulong)mask * slots + slot] = isfinite(total.x) ? total : (float2)(total.x, 0.0f);
+    partial[(ulong)mask * slots + slot] = fold_lanes(loss, loss_low);
 }
 
 kernel WG_ATTRIBUTE void theta_reduce(global const float2 *partial, global float *loss, ulong loss_offset, uint slots,
