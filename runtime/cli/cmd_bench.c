@@ -73,8 +73,11 @@ static void print_results(const bench_run *run)
     cli_table_print(output, table);
     for (size_t d = 0; d < results->device_count; d++) {
         const bench_device *device = &results->devices[d];
-        cli_print(output, "%s: %s, %s; measured peaks %.1f GFLOP/s, %.1f GB/s\n", device->info.selector,
-                  device->info.name, device->info.driver, 1e-9 * device->peak_flops, 1e-9 * device->peak_bytes);
+        cli_print(output, "%s: %s, %s", device->info.selector, device->info.name, device->info.driver);
+        if (device->peak_flops > 0)
+            cli_print(output, "; measured peaks %.1f GFLOP/s, %.1f GB/s", 1e-9 * device->peak_flops,
+                      1e-9 * device->peak_bytes);
+        cli_print(output, "\n");
     }
     for (size_t i = 0; i < results->skip_count; i++)
         cli_print(output, "skipped: %s, %s: %s\n", results->skips[i].device, results->skips[i].name,
