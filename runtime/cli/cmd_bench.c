@@ -281,9 +281,9 @@ const cli_command cli_command_bench = {
         "Time standard cases of the operations (or training steps, transfers, launches) on one device after the "
         "other. Every kernel that is timed first passes its known-answer cases against the reference. Each case is "
         "warmed up and repeated; median and quartiles are reported.\n\n"
-        "The percentage is of what the device's own measured peaks allow: the fastest large matrix product and the "
-        "fastest large copy, whichever limits the case. Devices and operations that cannot run are listed with the "
-        "reason.",
+        "The percentage is of what the measured peaks of the device allow, of arithmetic or of bytes, whichever "
+        "limits the case; the peaks are the best rates of all cases, large products and a large copy among them. "
+        "Devices and operations that cannot run are listed with the reason.",
     .events = "{\"event\":\"case\",\"device\":..,\"group\":..,\"case\":..,\"variant\":..,\"seconds\":..,\n"
               " \"low_seconds\":..,\"high_seconds\":..,\"gflops\":..,\"gbytes\":..,\"percent_of_peak\":..,..}\n"
               "{\"event\":\"skipped\",\"device\":..,\"case\":..,\"reason\":..}\n"
