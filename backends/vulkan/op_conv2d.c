@@ -79,7 +79,7 @@ static uint32_t constants_of(const conv_task *task, uint32_t constants[8], uint6
     constants[6] = task->has_bias;
     constants[7] = params->stride_h == 1 && params->stride_w == 1;
     if (task->tiled) {
-        const vk_tiled_tile tile = vk_tiled_tile_of(task->program->device, task->parameters);
+        const vk_tiled_tile tile = vk_tiled_tile_of(task->program->device, task->parameters, task->rows, task->columns);
         const uint32_t extents[] = {tile.m, tile.n, tile.k, tile.rows, tile.columns};
         memcpy(constants, extents, sizeof extents);
         *tile_m = tile.m;

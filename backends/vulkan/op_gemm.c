@@ -6,7 +6,11 @@
 
 #include <string.h>
 
-enum { LANES_N_MIN = 8 }; /* neighbours along N, so that they read neighbouring words */
+enum {
+    LANES_N_MIN = 8, /* neighbours along N, so that they read neighbouring words */
+    TILE_MIN = 16,
+    LANES_TILED_MIN = 64 /* the widest subgroup */
+};
 
 /* The tunables of each variant, in the order of its `parameters`. */
 const auxo_tunable vk_gemm_tiled_tunables[VK_GEMM_TILED_TUNABLES] = {
@@ -22,29 +26,40 @@ const auxo_tunable vk_gemm_direct_tunables[VK_GEMM_DIRECT_TUNABLES] = {
     {.name = "lanes", .initial = 64, .value_count = 4, .values = {8, 32, 64, 128}},
 };
 
-vk_tiled_tile vk_tiled_tile_of(const vk_device *device, const int32_t *parameters)
+/* Invocations of a tiled workgroup: at least one for each element of a tile's extents, along which they walk. */
+static void fit_lanes(vk_tiled_tile *tile, uint32_t lanes_max)
+{
+    uint32_t wanted = tile->m > tile->n ? tile->m : tile->n;
+    wanted = wanted < LANES_TILED_MIN ? LANES_TILED_MIN : wanted;
+    while (tile->m / tile->rows * (tile->n / tile->columns) < wanted && tile->rows * tile->columns > 1) {
+        if (tile->rows >= tile->columns)
+            tile->rows /= 2;
+        else
+            tile->columns /= 2;
+    }
+    while (tile->m / tile->rows * (tile->n / tile->columns) > lanes_max) {
+        if (tile->rows <= tile->columns)
+            tile->rows *= 2;
+        else
+            tile->columns *= 2;
+    }
+    tile->lanes = tile->m / tile->rows * (tile->n / tile->columns);
+}
+
+vk_tiled_tile vk_tiled_tile_of(const vk_device *device, const int32_t *parameters, uint64_t rows, uint64_t columns)
 {
     vk_tiled_tile tile = {.m = (uint32_t)parameters[0],
                           .n = (uint32_t)parameters[1],
                           .k = (uint32_t)parameters[2],
                           .rows = (uint32_t)parameters[3],
                           .columns = (uint32_t)parameters[4]};
+    while (tile.m > TILE_MIN && tile.m / 2 >= rows) /* no taller than the matrix */
+        tile.m /= 2;
+    while (tile.n > TILE_MIN && tile.n / 2 >= columns) /* nor wider */
+        tile.n /= 2;
     while (tile.k > 4 && tile.k * (tile.m + tile.n + 2) * 4 > device->limits.maxComputeSharedMemorySize)
         tile.k /= 2;
-    const uint32_t widest = tile.m > tile.n ? tile.m : tile.n;
-    while (tile.m / tile.rows * (tile.n / tile.columns) < widest) { /* invocations walk along a tile's extents */
-        if (tile.rows >= tile.columns)
-            tile.rows /= 2;
-        else
-            tile.columns /= 2;
-    }
-    while (tile.m / tile.rows * (tile.n / tile.columns) > device->limits.maxComputeWorkGroupInvocations) {
-        if (tile.rows <= tile.columns)
-            tile.rows *= 2;
-        else
-            tile.columns *= 2;
-    }
-    tile.lanes = tile.m / tile.rows * (tile.n / tile.columns);
+    fit_lanes(&tile, device->limits.maxComputeWorkGroupInvocations);
     while (tile.k * (tile.m < tile.n ? tile.m : tile.n) < tile.lanes) /* something for each to load */
         tile.k *= 2;
     return tile;
@@ -128,7 +143,7 @@ static uint32_t constants_of(const vk_device *device, const gemm_task *task, uin
     const auxo_gemm_params *params = &task->op->params.gemm;
     const int32_t *values = task->parameters;
     if (task->tiled) {
-        const vk_tiled_tile tile = vk_tiled_tile_of(device, values);
+        const vk_tiled_tile tile = vk_tiled_tile_of(device, values, task->m, task->n);
         const uint32_t extents[] = {tile.m, tile.n, tile.k, tile.rows, tile.columns};
         memcpy(constants, extents, sizeof extents);
         *group_size = tile.lanes;

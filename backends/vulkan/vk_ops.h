@@ -25,8 +25,8 @@ extern const auxo_tunable vk_gemm_direct_tunables[VK_GEMM_DIRECT_TUNABLES];
 typedef struct vk_tiled_tile {
     uint32_t m, n, k, rows, columns, lanes;
 } vk_tiled_tile;
-/* From the tiled tunables, changed where the device's limits or the shader's walks need it. */
-vk_tiled_tile vk_tiled_tile_of(const vk_device *device, const int32_t *parameters);
+/* From the tiled tunables, changed where the product is small or the device's limits or the shader's walks need it. */
+vk_tiled_tile vk_tiled_tile_of(const vk_device *device, const int32_t *parameters, uint64_t rows, uint64_t columns);
 /* What one workgroup of a direct product covers: each of its `lanes` invocations a block of rows x columns. */
 typedef struct vk_direct_tile {
     uint32_t rows, columns;
