@@ -2,6 +2,7 @@
 #include "mlp_block.h"
 
 #include "vec_math.h"
+#include "vec_transpose.h"
 
 /* Tiles of the products (rows x vectors) and of the outer product (rows x columns): what the registers hold. */
 #if defined(__AVX512F__) || defined(__aarch64__)
@@ -246,24 +247,34 @@ void mlp_add_rows(const float *d, int64_t rows, float *sums)
 
 void mlp_sum_lanes(const float *sums, int64_t count, float *out)
 {
-    for (int64_t i = 0; i < count; ++i)
+    int64_t i = 0;
+    for (; i + VEC_LANES <= count; i += VEC_LANES) {
+        vf square[VEC_LANES];
+#pragma GCC unroll 16
+        for (int64_t j = 0; j < VEC_LANES; ++j)
+            square[j] = vf_load(sums + (i + j) * VEC_LANES);
+        vf_transpose(square);
+        for (int64_t half = VEC_LANES / 2; half > 0; half /= 2)
+            for (int64_t j = 0; j < half; ++j)
+                square[j] += square[j + half];
+        vf_store(out + i, square[0]);
+    }
+    for (; i < count; ++i)
         out[i] = vf_sum(vf_load(sums + i * VEC_LANES));
 }
 
-double mlp_error(const float *a, const float *target, int64_t outputs, int64_t count, float scale, float *d)
+double mlp_error(const float *a, const float *t, int64_t outputs, int64_t count, float scale, float *d)
 {
     double sum = 0;
-    for (int64_t i = 0; i < outputs; ++i) {
-        float difference[MLP_SAMPLES];
+    for (int64_t i = 0; i < outputs * MLP_SAMPLES; i += MLP_SAMPLES) {
+        float difference[MLP_SAMPLES] = {0};
         for (int64_t s = 0; s < count; ++s)
-            difference[s] = a[i * MLP_SAMPLES + s] - target[s * outputs + i];
-        for (int64_t s = count; s < MLP_SAMPLES; ++s)
-            difference[s] = 0;
+            difference[s] = a[i + s] - t[i + s];
 #pragma omp simd reduction(+ : sum)
         for (int64_t s = 0; s < MLP_SAMPLES; ++s)
             sum += (double)difference[s] * (double)difference[s];
         for (int64_t s = 0; d && s < MLP_SAMPLES; ++s)
-            d[i * MLP_SAMPLES + s] = scale * difference[s];
+            d[i + s] = scale * difference[s];
     }
     return sum;
 }

@@ -78,8 +78,8 @@ void mlp_add_rows(const float *d, int64_t rows, float *sums);
 /* out (count) = sums (count, VEC_LANES) over lanes. */
 void mlp_sum_lanes(const float *sums, int64_t count, float *out);
 
-/* Sum of (a - t)^2 over `count` samples of all outputs, in double, for rows `target` (., outputs). d (outputs, .), if
- * not NULL, receives scale (a - t), and 0 for the samples beyond. */
-double mlp_error(const float *a, const float *target, int64_t outputs, int64_t count, float scale, float *d);
+/* Sum of (a - t)^2 over the first `count` samples of all outputs, in double; a, t (outputs, .). d (outputs, .), if not
+ * NULL, receives scale (a - t), and 0 for the samples beyond. */
+double mlp_error(const float *a, const float *t, int64_t outputs, int64_t count, float scale, float *d);
 
 #endif

@@ -103,8 +103,9 @@ static void run_task(const gradient_task *task, cpu_range blocks, int64_t rows, 
         int64_t row = block * MLP_SAMPLES;
         int64_t count = cpu_min(MLP_SAMPLES, rows - row);
         forward_block(task, row, count);
-        sum += mlp_error(task->values + task->net->value_offsets[mlp->layer_count], task->target + row * outputs,
-                         outputs, count, task->scale, task->d);
+        mlp_load(task->target + row * outputs, outputs, count, task->d_below);
+        sum += mlp_error(task->values + task->net->value_offsets[mlp->layer_count], task->d_below, outputs, count,
+                         task->scale, task->d);
         backward_block(task);
     }
     *loss = sum;

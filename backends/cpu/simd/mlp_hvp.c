@@ -112,8 +112,8 @@ static void run_plain_pass(const hvp_task *task, int64_t row, int64_t count)
         mlp_activate(mlp->activations[l], mlp->slope, mlp->widths[l + 1], out);
     }
     float *g = task->work[0];
-    (void)mlp_error(at(task, task->a, mlp->layer_count), cpu_f32(task->op, AUXO_MLP_HVP_TARGET) + row * outputs,
-                    outputs, count, task->scale, g);
+    mlp_load(cpu_f32(task->op, AUXO_MLP_HVP_TARGET) + row * outputs, outputs, count, task->work[1]);
+    (void)mlp_error(at(task, task->a, mlp->layer_count), task->work[1], outputs, count, task->scale, g);
     for (uint32_t l = mlp->layer_count; l-- > begin;) {
         split_gradient(task, l, g);
         if (l > begin)

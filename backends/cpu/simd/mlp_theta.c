@@ -23,7 +23,7 @@ static theta_layout layout_of(const auxo_op *op)
     layout.sums_bytes = cpu_align(sizeof(double) * (size_t)(layout.masks * layout.blocks));
     layout.value_bytes = cpu_align(sizeof(float) * (size_t)values);
     layout.work_bytes = sizeof(float) * AUXO_MLP_WIDTH_MAX * MLP_SAMPLES;
-    layout.thread_bytes = layout.value_bytes + 2 * layout.work_bytes;
+    layout.thread_bytes = layout.value_bytes + 3 * layout.work_bytes;
     return layout;
 }
 
@@ -39,6 +39,7 @@ typedef struct theta_task {
     uint32_t begin_layer;
     bool on_outputs;
     float *values;  /* a_begin .. a_L of the unperturbed network */
+    float *target;  /* (outputs, .) */
     float *work[2]; /* one layer each */
 } theta_task;
 
@@ -97,12 +98,12 @@ static void run_block(const theta_task *task, int64_t row, int64_t count, int64_
     const auxo_mlp *mlp = net->mlp;
     int64_t in_width = mlp->widths[task->begin_layer];
     int64_t outputs = mlp->widths[mlp->layer_count];
-    const float *target = cpu_f32(task->op, AUXO_THETA_EVAL_TARGET) + row * outputs;
+    mlp_load(cpu_f32(task->op, AUXO_THETA_EVAL_TARGET) + row * outputs, outputs, count, task->target);
     mlp_load(cpu_f32(task->op, AUXO_THETA_EVAL_X) + row * in_width, in_width, count, task->values);
     for (uint32_t l = task->begin_layer; l < mlp->layer_count; ++l)
         run_layer(task, l, NULL, NULL, task->values + net->value_offsets[l], task->values + net->value_offsets[l + 1]);
     for (int64_t mask = 0; mask < masks; ++mask)
-        sums[mask] = mlp_error(run_mask(task, mask), target, outputs, count, 0, NULL);
+        sums[mask] = mlp_error(run_mask(task, mask), task->target, outputs, count, 0, NULL);
 }
 
 static void run_theta_eval(const cpu_work *work, const auxo_op *op)
@@ -123,6 +124,7 @@ static void run_theta_eval(const cpu_work *work, const auxo_op *op)
             .begin_layer = params->begin_layer,
             .on_outputs = params->theta_on_outputs,
             .values = (float *)own,
+            .target = (float *)(own + layout.value_bytes + 2 * layout.work_bytes),
             .work = {(float *)(own + layout.value_bytes), (float *)(own + layout.value_bytes + layout.work_bytes)}};
         run_block(&task, block * MLP_SAMPLES, cpu_min(MLP_SAMPLES, rows - block * MLP_SAMPLES), layout.masks,
                   sums + block * layout.masks);

@@ -34,33 +34,33 @@ CPU_INLINE vf vf_exp(vf x)
     return p * vf_pow2(low) * vf_pow2(exponent - low);
 }
 
-/* e^x - 1 for -87 <= x <= 88, to about 2 units in the last place, near 0 too: with x = n ln 2 + r it is
- * 2^n (e^r - 1) + (2^n - 1). */
-CPU_INLINE vf vf_expm1(vf x)
+/* e^2x - 1 for -43 <= x <= 44, to about 2 units in the last place, near 0 too: with 2x = n ln 2 + 2h it is
+ * 2^n (e^2h - 1) + (2^n - 1). */
+CPU_INLINE vf vf_expm1_double(vf x)
 {
-    const float magic = 12582912.0f; /* 1.5 * 2^23: adding it rounds to an integer, in the low bits */
-    vf shifted = x * 1.44269504f + magic;
-    vf r = x - (shifted - magic) * 0.693147180559945f;
-    vf p = r * 1.3882516387e-3f + 8.3665471330e-3f;
-    p = p * r + 4.1667200713e-2f;
-    p = p * r + 1.6666543424e-1f;
-    p = p * r + 4.9999998150e-1f;
-    p = p * r * r + r;
-    vf power = (vf)(((vi)shifted << 23) + 0x3f800000);
+    const float magic = 12583039.0f; /* 1.5 * 2^23 + 127: adding it rounds to an integer, n + 127 in the low bits */
+    vf shifted = x * 2.88539008f + magic;
+    vf h = x - (shifted - magic) * 0.34657359028f;
+    vf p = h * 8.8848104877e-2f + 2.6772950826e-1f;
+    p = p * h + 6.6667521141e-1f;
+    p = p * h + 1.3333234739f;
+    p = p * h + 1.9999999260f;
+    p = (p * h + 2.0f) * h;
+    vf power = (vf)((vi)shifted << 23);
     return p * power + (power - 1.0f);
 }
 
 /* e / (e + 2) with e = e^2|x| - 1, and the sign of x. */
 CPU_INLINE vf vf_tanh(vf x)
 {
-    vf size = vf_min(vf_set1(9.1f), vf_abs(x)); /* beyond, tanh is 1 in f32 */
-    vf e = vf_expm1(size + size);
+    vf e = vf_expm1_double(vf_min(vf_set1(9.1f), vf_abs(x))); /* beyond, tanh is 1 in f32 */
     return (vf)((vi)(e / (e + 2.0f)) | ((vi)x & (int32_t)0x80000000));
 }
 
+/* e^x - 1 for x <= 0. */
 CPU_INLINE vf vf_expm1_negative(vf x)
 {
-    return vf_expm1(vf_max(vf_set1(-87.0f), x));
+    return vf_expm1_double(0.5f * vf_max(vf_set1(-86.0f), x));
 }
 
 /* f(x) of an activation known at compile time after inlining, or not. */
