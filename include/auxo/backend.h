@@ -1,7 +1,7 @@
 /* auxo/backend.h: the service provider interface that a backend implements.
  *
  * A backend is one `const struct auxo_backend`, listed in backends/builtin.c. It sees devices, buffers and queues as
- * its own opaque pointers, and ops whose arguments have already been checked (runtime/plan/op_check_*.c). Defaults for
+ * its own opaque pointers, and ops whose arguments have already been checked (runtime/ops/op_check_*.c). Defaults for
  * NULL slots live in runtime/device/device.c alone. Programs, pipelines and library handles never leave its folder.
  *
  * Threading: the runtime calls one device from one thread at a time.

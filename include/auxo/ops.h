@@ -1,7 +1,7 @@
 /* auxo/ops.h: every operation a backend can execute, as const descriptors.
  *
  * For each op: the formula, the slots with their shapes, aliasing, edge cases and the error bound. The checks of
- * these contracts live once, in runtime/plan/, for all backends; a backend's kernel may rely on them.
+ * these contracts live once, in runtime/ops/, for all backends; a backend's kernel may rely on them.
  *
  * Conventions. Tensors are contiguous, row-major, NCHW for images unless a slot says "strided". f32 unless said.
  * A slot marked (opt) may be absent. Any dim may be 0: the op then writes nothing (reductions over nothing give
@@ -116,7 +116,7 @@ typedef struct auxo_conv2d_params {
 } auxo_conv2d_params;
 
 /* ---- pool2d: X (N,C,H,W) -> Y (N,C,P,Q) --------------------------------------------------------------------------
- * max: ties go to the lowest (h,w); INDEX(opt) u32 (N,C,P,Q) receives h*W + w; padding never wins. NaN wins.
+ * Padding is smaller than the window. max: ties go to the lowest (h,w); INDEX(opt) u32 (N,C,P,Q) receives h*W + w; padding never wins. NaN wins.
  * average: divides by the number of elements inside the image. backward: DX from DY and (max) INDEX; overlapping
  * windows add up in window order. pool2d_backward of max does not need X. */
 enum { AUXO_POOL2D_X, AUXO_POOL2D_Y, AUXO_POOL2D_INDEX };         /* forward */
@@ -167,7 +167,7 @@ typedef struct auxo_reduce_params {
 /* ---- batch_norm over X (N,C,inner) ------------------------------------------------------------------------------
  * training: mean and biased variance v per channel over n and inner; Y = GAMMA (X - mean) / sqrt(v + epsilon) + BETA;
  * SAVED_MEAN, SAVED_INVSTD (C) written; RUNNING_* <- (1 - momentum) RUNNING_* + momentum (mean | unbiased variance).
- * inference: uses RUNNING_*, SAVED_* absent. activation is applied to Y last.
+ * training needs at least 2 elements per channel. inference: uses RUNNING_*, SAVED_* absent. activation is applied to Y last.
  * backward: DX, DGAMMA, DBETA from X, GAMMA, SAVED_*, DY (gradient after the activation has been undone). */
 enum {
     AUXO_BATCH_NORM_X,
@@ -346,7 +346,7 @@ typedef struct auxo_segment_reduce_params {
 /* ---- gather_batch: Y[b, :] = (scale DATA[row(b), :] - MEAN[c]) INVSTD[c]; row(b) = ORDER[(COUNTER[1] B + b) mod n] --
  * DATA (rows, C, inner) u8, f32 or u32; Y (B, C, inner) f32, or u32 when DATA is u32 or u8 and Y u32 (labels; no
  * scaling). ORDER(opt) u32 (n), absent: row = position, n = rows. COUNTER(opt): absent counts as 0.
- * MEAN, INVSTD(opt) (C). */
+ * MEAN, INVSTD(opt) (C), both or neither. */
 enum {
     AUXO_GATHER_BATCH_DATA,
     AUXO_GATHER_BATCH_ORDER,
