@@ -116,7 +116,8 @@ typedef struct auxo_conv2d_params {
 } auxo_conv2d_params;
 
 /* ---- pool2d: X (N,C,H,W) -> Y (N,C,P,Q) --------------------------------------------------------------------------
- * Padding is smaller than the window. max: ties go to the lowest (h,w); INDEX(opt) u32 (N,C,P,Q) receives h*W + w; padding never wins. NaN wins.
+ * Padding is smaller than the window and never wins. max: ties go to the lowest (h,w); NaN wins; INDEX(opt) u32
+ * (N,C,P,Q) receives h*W + w (absent for average).
  * average: divides by the number of elements inside the image. backward: DX from DY and (max) INDEX; overlapping
  * windows add up in window order. pool2d_backward of max does not need X. */
 enum { AUXO_POOL2D_X, AUXO_POOL2D_Y, AUXO_POOL2D_INDEX };         /* forward */
@@ -167,7 +168,8 @@ typedef struct auxo_reduce_params {
 /* ---- batch_norm over X (N,C,inner) ------------------------------------------------------------------------------
  * training: mean and biased variance v per channel over n and inner; Y = GAMMA (X - mean) / sqrt(v + epsilon) + BETA;
  * SAVED_MEAN, SAVED_INVSTD (C) written; RUNNING_* <- (1 - momentum) RUNNING_* + momentum (mean | unbiased variance).
- * training needs at least 2 elements per channel. inference: uses RUNNING_*, SAVED_* absent. activation is applied to Y last.
+ * training needs at least 2 elements per channel. inference: uses RUNNING_*, SAVED_* absent. activation is applied to Y
+ * last.
  * backward: DX, DGAMMA, DBETA from X, GAMMA, SAVED_*, DY (gradient after the activation has been undone). */
 enum {
     AUXO_BATCH_NORM_X,
