@@ -138,9 +138,9 @@ TEST_CASE("damaged or foreign model files are refused with the reason")
 TEST_CASE("a restored run goes on with the same bits as an uninterrupted one")
 {
     for_each_device([](Device &device) {
-        for (const char *text :
-             {"momentum:lr=0.05", "adam:lr=0.01",
-              "phs:lr=0.2,friction=0.3,goal_kind=remaining,goal=0.7,brake=5,watch=ema,ema_decay=0.5"}) {
+        for (const char *text : {"momentum:lr=0.05", "adam:lr=0.01",
+                                 "phs:lr=0.2,friction=0.3,goal_kind=remaining,goal=0.7,brake=5,watch=ema,ema_decay=0.5",
+                                 "phs:lr=1.9,friction=0.1,stall_epochs=1,reaccelerate=1.5"}) {
             INFO(device.selector << ", " << text);
             Error error;
             TempFolder folder;

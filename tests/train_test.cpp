@@ -372,6 +372,43 @@ TEST_CASE("goal braking fires once, at the first loss that reaches the goal")
     });
 }
 
+TEST_CASE("after a stall the best parameters come back, at rest, with less friction")
+{
+    for_each_device([](Device &device) {
+        Error error;
+        Desc desc("mlp:6-10-3", 6, 1, 1, 3);
+        Model model(device, desc.desc);
+        auxo_optimizer *phs = nullptr;
+        auxo_optimizer_config config = optimizer("phs:lr=0.1,friction=1,stall_epochs=2,reaccelerate=4");
+        REQUIRE_OK(auxo_optimizer_create(model, &config, &phs, error));
+        std::vector<float> best = model.weights(), moved(best.size(), 0.25f), momenta(best.size(), 1.0f);
+        auxo_buffer *state = auxo_optimizer_carried_state(phs).buffers[0];
+        auto observe = [&](double train_loss, double validation_loss) {
+            bool braked = true;
+            REQUIRE_OK(auxo_optimizer_observe(phs, AUXO_WATCH_EPOCH, train_loss, validation_loss, &braked, error));
+            CHECK_FALSE(braked);
+        };
+        observe(2.0, 1.0);
+        model.set_weights(moved);
+        REQUIRE_OK(auxo_buffer_write(auxo_model_queue(model), state, 0, momenta.data(), momenta.size() * 4, error));
+        observe(1.5, 1.1); // better on the training set only
+        CHECK(model.weights() == moved);
+        observe(1.4, 1.0);
+        CHECK(model.weights() == best);
+        CHECK(auxo_optimizer_get_hyper(phs, AUXO_HYPER_FRICTION) == 0.25f);
+        double energy = 1;
+        REQUIRE_OK(auxo_optimizer_kinetic_energy(phs, &energy, error));
+        CHECK(energy == 0);
+        model.set_weights(moved);
+        observe(1.3, 0.9);
+        observe(1.3, 2.0);
+        observe(1.3, 2.0);
+        CHECK(model.weights() == moved);
+        CHECK(auxo_optimizer_get_hyper(phs, AUXO_HYPER_FRICTION) == 0.0625f);
+        auxo_optimizer_destroy(phs);
+    });
+}
+
 TEST_CASE("hyperparameters change between steps without a new plan")
 {
     Runtime runtime;

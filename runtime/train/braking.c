@@ -1,7 +1,7 @@
 /* braking.c: goal braking of the port-Hamiltonian optimiser, and its kinetic energy.
  *
  * When the watched loss first reaches the goal, friction is multiplied by the brake factor, once and for good (SPEC:
- * port-Hamiltonian optimiser). The state survives checkpoints.
+ * port-Hamiltonian optimiser). The state survives checkpoints. Stalls: stall.c.
  */
 #include "optimizer_internal.h"
 
@@ -71,12 +71,16 @@ auxo_status auxo_optimizer_observe(auxo_optimizer *optimizer, auxo_watch_kind le
     bool fire = update_watched(optimizer, level, train_loss, &watched) && reaches_goal(optimizer, watched);
     if (level == AUXO_WATCH_EPOCH && overfits(&optimizer->brake, train_loss, validation_loss))
         fire = fire || optimizer->config.braking.brake_on_overfitting;
-    if (!fire || optimizer->brake.fired)
-        return AUXO_OK;
-    optimizer->brake.fired = true;
-    *braked = true;
-    double friction = (double)optimizer->config.hyper[AUXO_HYPER_FRICTION] * optimizer->config.braking.brake;
-    return auxo_optimizer_set_hyper(optimizer, AUXO_HYPER_FRICTION, (float)friction, error);
+    auxo_status status = AUXO_OK;
+    if (fire && !optimizer->brake.fired) {
+        optimizer->brake.fired = true;
+        *braked = true;
+        double friction = (double)optimizer->config.hyper[AUXO_HYPER_FRICTION] * optimizer->config.braking.brake;
+        status = auxo_optimizer_set_hyper(optimizer, AUXO_HYPER_FRICTION, (float)friction, error);
+    }
+    if (status == AUXO_OK && level == AUXO_WATCH_EPOCH)
+        status = auxo__stall_observe(optimizer, train_loss, validation_loss, error);
+    return status;
 }
 
 auxo_status auxo_optimizer_kinetic_energy(auxo_optimizer *optimizer, double *energy, auxo_error *error)

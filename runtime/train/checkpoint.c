@@ -57,6 +57,7 @@ static void image_options(const auxo_trainer *trainer, state_image *image)
 static size_t list_fields(auxo_trainer *t, state_image *image, state_field fields[FIELDS_MAX])
 {
     auxo__brake_state *brake = &t->optimizer->brake;
+    auxo__best_point *best = &t->optimizer->best;
     const state_field listed[] = {
         {"version", &image->version, FIELD_U32, true},
         {"batch", &image->batch, FIELD_U32, true},
@@ -85,6 +86,9 @@ static size_t list_fields(auxo_trainer *t, state_image *image, state_field field
         {"brake_ema", &brake->ema, FIELD_DOUBLE, false},
         {"brake_last_train_loss", &brake->last_train_loss, FIELD_DOUBLE, false},
         {"brake_last_validation_loss", &brake->last_validation_loss, FIELD_DOUBLE, false},
+        {"best_known", &best->known, FIELD_BOOL, false},
+        {"best_loss", &best->loss, FIELD_DOUBLE, false},
+        {"best_stalled_epochs", &best->stalled_epochs, FIELD_U32, false},
     };
     static const char *const hyper_names[AUXO_HYPER_COUNT] = {"hyper0", "hyper1", "hyper2", "hyper3",
                                                               "hyper4", "hyper5", "hyper6", "hyper7"};
@@ -159,53 +163,66 @@ static char *print_state(auxo_trainer *trainer)
     return printed;
 }
 
-/* Optimiser states one after the other, then the four device statistics. */
-static auxo_status read_device_state(auxo_trainer *trainer, float *values, auxo_error *error)
-{
-    auxo_queue *queue = auxo_model_queue(trainer->model);
-    uint64_t weight_count = auxo_model_weight_count(trainer->model);
-    auxo_status status = AUXO_OK;
-    for (size_t i = 0; status == AUXO_OK && i < trainer->optimizer->state_count && weight_count > 0; i++)
-        status = auxo_buffer_read(queue, trainer->optimizer->states[i], 0, values + i * weight_count,
-                                  weight_count * sizeof *values, error);
-    if (status == AUXO_OK)
-        status = auxo_buffer_read(queue, trainer->stats, 0, values + trainer->optimizer->state_count * weight_count,
-                                  4 * sizeof *values, error);
-    return status;
-}
+/* What of the state lies in device memory. */
+typedef struct device_part {
+    const char *name;
+    auxo_buffer *buffer;
+    int64_t count; /* floats */
+} device_part;
 
-static size_t list_tensors(const auxo_trainer *trainer, const float *values, const int64_t *weight_count,
-                           auxo__tensor_entry *tensors)
+enum { PARTS_MAX = AUXO__OPTIMIZER_STATES_MAX + 3 };
+
+static size_t list_parts(const auxo_trainer *trainer, device_part parts[PARTS_MAX], uint64_t *float_count)
 {
-    static const char *const names[AUXO__OPTIMIZER_STATES_MAX] = {"optimizer.state0", "optimizer.state1"};
-    static const int64_t four = 4;
-    size_t count = trainer->optimizer->state_count;
+    static const char *const state_names[AUXO__OPTIMIZER_STATES_MAX] = {"optimizer.state0", "optimizer.state1"};
+    const auxo_optimizer *optimizer = trainer->optimizer;
+    int64_t weight_count = (int64_t)auxo_model_weight_count(trainer->model);
+    size_t count = 0;
+    for (size_t i = 0; i < optimizer->state_count; i++)
+        parts[count++] = (device_part){state_names[i], optimizer->states[i], weight_count};
+    parts[count++] = (device_part){"epoch.stats", trainer->stats, 4};
+    if (optimizer->best.known) {
+        int64_t statistic_count = (int64_t)auxo_model_statistic_count(trainer->model);
+        parts[count++] = (device_part){"best.weights", optimizer->best.weights, weight_count};
+        parts[count++] = (device_part){"best.statistics", optimizer->best.statistics, statistic_count};
+    }
+    *float_count = 0;
     for (size_t i = 0; i < count; i++)
-        tensors[i] = (auxo__tensor_entry){names[i], 1, weight_count, values + i * (size_t)*weight_count};
-    tensors[count] = (auxo__tensor_entry){"epoch.stats", 1, &four, values + count * (size_t)*weight_count};
-    return count + 1;
+        *float_count += (uint64_t)parts[i].count;
+    return count;
 }
 
-static float *allocate_device_state(const auxo_trainer *trainer)
+/* Reads the parts one after the other and describes them as tensors. */
+static auxo_status read_parts(const auxo_trainer *trainer, const device_part *parts, size_t count, float *values,
+                              auxo__tensor_entry *tensors, auxo_error *error)
 {
-    return malloc((trainer->optimizer->state_count * auxo_model_weight_count(trainer->model) + 4) * sizeof(float));
+    auxo_status status = AUXO_OK;
+    for (size_t i = 0; status == AUXO_OK && i < count; i++) {
+        tensors[i] = (auxo__tensor_entry){parts[i].name, 1, &parts[i].count, values};
+        if (parts[i].count > 0)
+            status = auxo_buffer_read(auxo_model_queue(trainer->model), parts[i].buffer, 0, values,
+                                      (uint64_t)parts[i].count * sizeof *values, error);
+        values += parts[i].count;
+    }
+    return status;
 }
 
 static auxo_status write_state(auxo_trainer *trainer, const char *path, const char *extra, uint64_t model_hash,
                                auxo_error *error)
 {
-    int64_t weight_count = (int64_t)auxo_model_weight_count(trainer->model);
-    auxo__tensor_entry tensors[AUXO__OPTIMIZER_STATES_MAX + 1];
+    device_part parts[PARTS_MAX];
+    auxo__tensor_entry tensors[PARTS_MAX];
+    uint64_t float_count = 0;
+    size_t count = list_parts(trainer, parts, &float_count);
     char hash_text[32];
     snprintf(hash_text, sizeof hash_text, "%016" PRIx64, model_hash);
     char *text = print_state(trainer);
-    float *values = allocate_device_state(trainer);
+    float *values = malloc(float_count * sizeof *values);
     auxo_status status = text && values
-                             ? read_device_state(trainer, values, error)
+                             ? read_parts(trainer, parts, count, values, tensors, error)
                              : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory writing \"%s\"", path);
     if (status == AUXO_OK) {
         const auxo__metadata_entry metadata[] = {{STATE_KEY, text}, {HASH_KEY, hash_text}, {EXTRA_KEY, extra}};
-        size_t count = list_tensors(trainer, values, &weight_count, tensors);
         status = auxo__safetensors_write(path, tensors, count, metadata, extra ? 3 : 2, NULL, error);
     }
     cJSON_free(text);
@@ -218,6 +235,8 @@ auxo_status auxo_trainer_save(auxo_trainer *trainer, const char *path, const cha
     char *next = auxo__path_with(path, ".next"), *state = auxo__path_with(path, ".state");
     char *state_next = auxo__path_with(path, ".state.next");
     uint64_t hash = 0;
+    if (trainer->optimizer->best.structure_version != auxo_model_structure_version(trainer->model))
+        auxo__best_point_deinit(&trainer->optimizer->best); /* of a structure that is gone */
     auxo_status status = next && state && state_next
                              ? auxo__checkpoint_roll_forward(path, error)
                              : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory writing \"%s\"", path);
@@ -273,24 +292,36 @@ static auxo_status write_device_state(auxo_trainer *trainer, const auxo__safeten
 {
     auxo_queue *queue = auxo_model_queue(trainer->model);
     auxo_optimizer *optimizer = trainer->optimizer;
-    int64_t weight_count = (int64_t)auxo_model_weight_count(trainer->model);
-    auxo__tensor_entry tensors[AUXO__OPTIMIZER_STATES_MAX + 1];
-    float *values = allocate_device_state(trainer);
+    device_part parts[PARTS_MAX];
+    uint64_t float_count = 0;
+    size_t count = list_parts(trainer, parts, &float_count);
+    float *values = malloc(float_count * sizeof *values);
     if (!values)
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory restoring a training state");
-    size_t count = list_tensors(trainer, values, &weight_count, tensors);
     auxo_status status = AUXO_OK;
     for (size_t i = 0; status == AUXO_OK && i < count; i++) {
-        float *target = values + i * (size_t)weight_count;
-        auxo_buffer *buffer = i < optimizer->state_count ? optimizer->states[i] : trainer->stats;
-        status = auxo__safetensors_copy(file, tensors[i].name, 1, tensors[i].dims, target, error);
-        if (status == AUXO_OK && *tensors[i].dims > 0)
-            status = auxo_buffer_write(queue, buffer, 0, target, (uint64_t)*tensors[i].dims * sizeof *target, error);
+        status = auxo__safetensors_copy(file, parts[i].name, 1, &parts[i].count, values, error);
+        if (status == AUXO_OK && parts[i].count > 0)
+            status =
+                auxo_buffer_write(queue, parts[i].buffer, 0, values, (uint64_t)parts[i].count * sizeof *values, error);
     }
     if (status == AUXO_OK)
         status = auxo_buffer_write(queue, optimizer->hyper, 0, optimizer->config.hyper, sizeof optimizer->config.hyper,
                                    error);
     free(values);
+    return status;
+}
+
+/* Restoring a best point needs its buffers; preparing them must not forget what has just been read. */
+static auxo_status prepare_best_point(auxo_optimizer *optimizer, auxo_error *error)
+{
+    auxo__best_point read = optimizer->best;
+    if (!read.known)
+        return AUXO_OK;
+    auxo_status status = auxo__best_point_prepare(optimizer, error);
+    optimizer->best.known = read.known;
+    optimizer->best.loss = read.loss;
+    optimizer->best.stalled_epochs = read.stalled_epochs;
     return status;
 }
 
@@ -303,6 +334,8 @@ static auxo_status restore(auxo_trainer *trainer, const auxo__safetensors *model
     auxo_status status = apply_state(trainer, text, error);
     if (status == AUXO_OK)
         status = auxo__model_fill(trainer->model, model_file, error);
+    if (status == AUXO_OK)
+        status = prepare_best_point(trainer->optimizer, error);
     if (status == AUXO_OK)
         status = write_device_state(trainer, state_file, error);
     trainer->order_epoch = 0;

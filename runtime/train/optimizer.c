@@ -82,6 +82,7 @@ void auxo_optimizer_destroy(auxo_optimizer *optimizer)
         return;
     auxo_queue_wait(auxo_model_queue(optimizer->model), NULL); /* its work may still use the buffers */
     destroy_states(optimizer);
+    auxo__best_point_deinit(&optimizer->best);
     auxo_buffer_destroy(optimizer->hyper);
     free(optimizer);
 }

@@ -19,6 +19,15 @@ typedef struct auxo__brake_state {
     double last_train_loss, last_validation_loss; /* of the last epoch */
 } auxo__brake_state;
 
+/* The best parameters so far, kept only where stalls are watched for; goes into checkpoints too. */
+typedef struct auxo__best_point {
+    auxo_buffer *weights, *statistics; /* NULL until prepared */
+    uint64_t structure_version;        /* of the model that they belong to */
+    bool known;
+    double loss;
+    uint32_t stalled_epochs;
+} auxo__best_point;
+
 struct auxo_optimizer {
     auxo_model *model;
     auxo_optimizer_config config; /* hyper as it is now */
@@ -27,6 +36,7 @@ struct auxo_optimizer {
     size_t state_count;
     uint64_t reset_count; /* bias correction starts again when this changes */
     auxo__brake_state brake;
+    auxo__best_point best;
 };
 
 /* How many state buffers a kind has. */
@@ -36,5 +46,13 @@ const char *auxo__optimizer_noun(auxo_optimizer_kind kind);
 auxo_status auxo__optimizer_config_check(const auxo_optimizer_config *config, auxo_error *error);
 /* Whether every batch loss must be seen before the next step may run. */
 bool auxo__optimizer_watches_batches(const auxo_optimizer *optimizer);
+
+/* ---- stall.c ---- */
+/* Buffers of the model's present sizes; forgets a best point of another structure. */
+auxo_status auxo__best_point_prepare(auxo_optimizer *optimizer, auxo_error *error);
+void auxo__best_point_deinit(auxo__best_point *best);
+/* Takes in an epoch's losses. */
+auxo_status auxo__stall_observe(auxo_optimizer *optimizer, double train_loss, double validation_loss,
+                                auxo_error *error);
 
 #endif
