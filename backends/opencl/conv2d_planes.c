@@ -97,7 +97,7 @@ static bool planes_fit(const ocl_device *device, const planes_shape *p, uint64_t
 {
     const uint64_t floats = (uint64_t)(p->inputs * p->plane_size + p->outputs * p->row_size) * images_per_slot;
     return device->vector_cpu && !is_empty(p) &&
-           choose_slots(device, (uint64_t)p->images) * floats * sizeof(float) <= planes_scratch_max_bytes;
+           choose_slots(device, UINT64_MAX) * floats * sizeof(float) <= planes_scratch_max_bytes;
 }
 
 /* offset[r, s] of every tap; with `channels` > 1, of every (channel, r, s). */
@@ -149,7 +149,11 @@ static void build_planes(ocl_builder *b, const planes_shape *p, const auxo_tenso
     const int vec = b->device->vector_width;
     const int64_t length = p->inputs * p->r * p->s;
     const uint64_t packed_count = ocl_divide_up((uint64_t)p->outputs, 8) * 8 * (uint64_t)(length * p->groups);
-    const uint64_t slots = choose_slots(b->device, (uint64_t)(p->images * p->groups));
+    const uint64_t units = (uint64_t)(p->images * p->groups);
+    const uint64_t tiles = ocl_divide_up((uint64_t)p->outputs, 8);
+    uint64_t ranges = ocl_divide_up(choose_slots(b->device, UINT64_MAX), units);
+    ranges = ranges < tiles ? ranges : tiles;
+    const uint64_t slots = choose_slots(b->device, units * ranges);
     cl_mem packed = ocl_build_scratch(b, packed_count * sizeof(float));
     cl_mem planes = ocl_build_scratch(b, slots * (uint64_t)(p->inputs * p->plane_size) * sizeof(float));
     cl_mem offsets = build_offsets(b, p, 1);
@@ -173,6 +177,7 @@ static void build_planes(ocl_builder *b, const planes_shape *p, const auxo_tenso
     arg_extents(b, p);
     ocl_arg_int(b, backward ? AUXO_ACTIVATION_IDENTITY : params->activation);
     ocl_arg_float(b, params->slope);
+    ocl_arg_int(b, (int64_t)ranges);
     ocl_build_groups_1d(b, slots, 1);
 }
 

@@ -1,7 +1,8 @@
 /* conv2d_planes.cl: convolution forward and backward by data for CPU drivers with wide vectors.
  *
  *     pack:  weights of 8 outputs side by side: packed[output / 8][input channel, r, s][8]
- *     main:  work-item (slot) takes images slot, slot + slots, ...: copies the image's planes (planes.clh), then
+ *     main:  work-item (slot) takes images slot, slot + slots, ... (where images are few, a range of the outputs of
+ *            one): copies the image's planes (planes.clh), then
  *                            t, 2 VEC positions
  *                  8 outputs [ 8 x 2 VEC accumulators ] += packed[l][8] x plane[channel][offset[r,s] + t ..]
  *            over all l = (channel, r, s), and stores rows of valid positions with bias and activation
@@ -47,16 +48,14 @@ static inline void store_positions(floatv v0, floatv v1, global float *image, in
         int run = min(PANEL - i, width - x);
         int valid = min(run, out_w - x);
         global float *row = image + y * out_w + x;
-        if (valid >= 8) {
-            int j = 0;
-            for (; j + 8 <= valid; j += 8)
-                vstore8(vload8(0, values + i + j), 0, row + j);
+        int j = 0;
+        for (; j + 8 <= valid; j += 8)
+            vstore8(vload8(0, values + i + j), 0, row + j);
+        if (valid >= 8 && j < valid)
+            vstore8(vload8(0, values + i + valid - 8), 0, row + valid - 8);
+        else
             for (; j < valid; ++j)
                 row[j] = values[i + j];
-        } else {
-            for (int j = 0; j < valid; ++j)
-                row[j] = values[i + j];
-        }
         i += run;
         x = 0;
         ++y;
@@ -69,21 +68,25 @@ kernel LONE_ITEM void
 conv2d_planes(global const float *source, ulong source_offset, global const float *packed, global const int *offsets,
               global float *target, ulong target_offset, global const float *bias, ulong bias_offset,
               global float *planes, PLANE_SHAPE, int images, int groups, int inputs, int outputs, int taps, int out_h,
-              int out_w, int activation, float slope)
+              int out_w, int activation, float slope, int tile_ranges)
 {
     const plane_shape shape = PLANE_SHAPE_INIT;
     int tiles = (outputs + 7) / 8;
     int length = inputs * taps;
     int t_end = (out_h - 1) * width + out_w;
     planes += get_global_id(0) * (ulong)inputs * (ulong)plane_size;
-    for (ulong unit = get_global_id(0); unit < (ulong)images * (ulong)groups; unit += get_global_size(0)) {
-        int group = (int)(unit % (ulong)groups);
-        ulong image = unit / (ulong)groups;
+    for (int c = 0; c < inputs; ++c)
+        clear_run(planes + (ulong)c * plane_size, plane_size);
+    ulong units = (ulong)images * (ulong)groups * (ulong)tile_ranges;
+    for (ulong unit = get_global_id(0); unit < units; unit += get_global_size(0)) {
+        int range = (int)(unit % (ulong)tile_ranges);
+        int group = (int)(unit / (ulong)tile_ranges % (ulong)groups);
+        ulong image = unit / (ulong)tile_ranges / (ulong)groups;
         for (int c = 0; c < inputs; ++c)
             copy_plane(source + source_offset +
                            (image * (ulong)source_channels + (ulong)(group * inputs + c)) * (ulong)(source_h * source_w),
                        &shape, planes + (ulong)c * plane_size);
-        for (int tile = 0; tile < tiles; ++tile) {
+        for (int tile = range * tiles / tile_ranges; tile < (range + 1) * tiles / tile_ranges; ++tile) {
             global const float *a = packed + (ulong)(group * tiles + tile) * (ulong)length * 8;
             int first = group * outputs + tile * 8;
             int valid = min(8, outputs - tile * 8);

@@ -11,22 +11,6 @@
 #include "planes.clh"
 #include "vector.clh"
 
-/* DY of one channel into t-space: row y at y * width, zeros elsewhere up to row_size. */
-static inline void copy_gradient(global const float *source, int out_h, int out_w, int width, int row_size, global float *row)
-{
-    int t = 0;
-    for (int y = 0; y < out_h; ++y) {
-        for (int x = 0; x < out_w; ++x)
-            row[t + x] = source[y * out_w + x];
-        int stop = min(t + width, row_size);
-        for (int x = t + out_w; x < stop; ++x)
-            row[x] = 0.0f;
-        t += width;
-    }
-    for (; t < row_size; ++t)
-        row[t] = 0.0f;
-}
-
 #define SQUARE(X)                                                                                                      \
     X(0, 0) X(0, 1) X(0, 2) X(0, 3) X(1, 0) X(1, 1) X(1, 2) X(1, 3) X(2, 0) X(2, 1) X(2, 2) X(2, 3) X(3, 0) X(3, 1)    \
         X(3, 2) X(3, 3)
@@ -76,6 +60,12 @@ conv2d_planes_weights(global const float *x, ulong x_offset, global const float 
     partial += get_global_id(0) * sum_count;
     for (ulong i = 0; i < sum_count; ++i)
         partial[i] = 0.0f;
+    for (int i = 0; i < IMAGES; ++i) {
+        for (int c = 0; c < inputs; ++c)
+            clear_run(planes + i * plane_image + (ulong)c * plane_size, plane_size);
+        for (int k = 0; k < outputs; ++k)
+            clear_run(gradients + i * gradient_image + (ulong)k * row_size, row_size);
+    }
     for (ulong first = get_global_id(0) * IMAGES; first < (ulong)images; first += get_global_size(0) * IMAGES) {
         int image_count = (int)min((ulong)IMAGES, (ulong)images - first);
         for (int group = 0; group < groups; ++group) {
@@ -88,8 +78,9 @@ conv2d_planes_weights(global const float *x, ulong x_offset, global const float 
                 for (int k = 0; k < outputs; ++k) {
                     ulong channel = (first + i) * (ulong)(groups * outputs) + (ulong)(group * outputs + k);
                     global float *row = gradients + i * gradient_image + (ulong)k * row_size;
-                    copy_gradient(dy + dy_offset + channel * (ulong)(out_h * out_w), out_h, out_w, width, row_size,
-                                  row);
+                    global const float *gradient = dy + dy_offset + channel * (ulong)(out_h * out_w);
+                    for (int y = 0; y < out_h; ++y)
+                        copy_run(gradient + y * out_w, row + y * width, out_w);
                     if (with_bias) {
                         floatv sum = (floatv)(0.0f);
                         for (int t = 0; t < row_size; t += VEC)

@@ -152,6 +152,7 @@ kernel WG_ATTRIBUTE void penalty(global float *w, ulong w_offset, global float *
 #if KIND == PENALTY_LINF1
     level = clip_level(w, bias, size, count, threshold, scratch);
 #endif
+    barrier(CLK_GLOBAL_MEM_FENCE); /* the step overwrites what all items have read */
 #elif KIND == PENALTY_LINF1 /* the first largest element alone has a slope */
     if (item == 0 && norm > 0.0f) {
         float slope = c * (ELEMENT(largest.y) > 0.0f ? 1.0f : -1.0f);
