@@ -100,6 +100,10 @@ auxo_status cpu_scratch_reserve(cpu_device *device, size_t size_bytes, auxo_erro
     CPU_KERNEL_FUNCTIONS(CPU_NAME(cpu_##noun##_prepare), CPU_NAME(cpu_##noun##_enqueue), run_##noun,                   \
                          scratch_bytes_##noun)
 
+/* The same for a kernel outside simd/, which is compiled once: the variant "native". */
+#define CPU_KERNEL_NATIVE(noun)                                                                                        \
+    CPU_KERNEL_FUNCTIONS(cpu_##noun##_prepare_native, cpu_##noun##_enqueue_native, run_##noun, scratch_bytes_##noun)
+
 static inline size_t cpu_no_scratch(int thread_count, const auxo_op *op)
 {
     (void)thread_count;

@@ -22,12 +22,12 @@ static bool has_avx2(void *device, const auxo_op *op)
     (void)op;
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 }
-#define X86_VARIANTS(noun) SIMD_VARIANT(noun, avx512, has_avx512), SIMD_VARIANT(noun, avx2, has_avx2),
+#define X86_VARIANTS(noun) OWN_VARIANT(noun, avx512, has_avx512), OWN_VARIANT(noun, avx2, has_avx2),
 #else
 #define X86_VARIANTS(noun)
 #endif
 
-#define SIMD_VARIANT(noun, isa, admits)                                                                                \
+#define OWN_VARIANT(noun, isa, admits)                                                                                 \
     {                                                                                                                  \
         .variant = #isa, .supports = (admits), .prepare = cpu_##noun##_prepare_##isa,                                  \
         .enqueue = cpu_##noun##_enqueue_##isa                                                                          \
@@ -42,14 +42,18 @@ static const auxo_kernel gemm_variants[] = {
 #if defined(CPU_HAVE_OPENBLAS)
         {.variant = "openblas", .supports = cpu_gemm_supports_openblas, .enqueue = cpu_gemm_enqueue_openblas},
 #endif
-    SIMD_VARIANT(gemm, simd, NULL),
+    OWN_VARIANT(gemm, simd, NULL),
     REFERENCE_VARIANT(gemm),
 };
 
 #define SIMD_VARIANTS(kind, noun)                                                                                      \
-    static const auxo_kernel noun##_variants[] = {X86_VARIANTS(noun) SIMD_VARIANT(noun, simd, NULL),                   \
+    static const auxo_kernel noun##_variants[] = {X86_VARIANTS(noun) OWN_VARIANT(noun, simd, NULL),                    \
                                                   REFERENCE_VARIANT(noun)};
 CPU_SIMD_TABLE(SIMD_VARIANTS)
+
+#define NATIVE_VARIANTS(kind, noun)                                                                                    \
+    static const auxo_kernel noun##_variants[] = {OWN_VARIANT(noun, native, NULL), REFERENCE_VARIANT(noun)};
+CPU_NATIVE_TABLE(NATIVE_VARIANTS)
 
 #define REFERENCE_VARIANTS(kind, noun) static const auxo_kernel noun##_variants[] = {REFERENCE_VARIANT(noun)};
 CPU_REFERENCE_TABLE(REFERENCE_VARIANTS)
