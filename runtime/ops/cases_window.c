@@ -109,7 +109,8 @@ static double bound_conv2d_backward_data(const auxo__case *tested, uint32_t slot
 {
     const int64_t *w = tested->op.tensors[AUXO_CONV2D_BD_W].dims;
     (void)slot, (void)element, (void)expected;
-    return (double)(w[0] / tested->op.params.conv2d.groups * w[2] * w[3] + 4) * AUXO__UNIT_ROUNDOFF * magnitude;
+    int64_t terms = w[0] / tested->op.params.conv2d.groups * w[2] * w[3];
+    return (double)(terms + 4) * AUXO__UNIT_ROUNDOFF * magnitude;
 }
 
 static double bound_conv2d_backward_weights(const auxo__case *tested, uint32_t slot, int64_t element, double expected,
