@@ -78,31 +78,34 @@ static auxo_tensor view(auxo_buffer *buffer, uint64_t offset, int64_t d0, int64_
     return auxo_tensor_make(buffer, offset * sizeof(float), AUXO_DTYPE_F32, 3, dims);
 }
 
-/* The layer whose channels are the columns of a weight; UINT32_MAX if columns do not follow one. */
+/* The layer whose channels are the columns of a weight, before any flatten; UINT32_MAX if columns do not follow one. */
 static uint32_t column_layer(const resizer *r, const auxo_param *param)
 {
+    const auxo_layer *layers = r->model->desc.layers;
     if (param->role != AUXO_PARAM_WEIGHT || !auxo__layer_makes_units(&r->model->desc, param->layer))
         return UINT32_MAX;
-    return r->model->desc.layers[param->layer].inputs[0];
+    uint32_t layer = layers[param->layer].inputs[0];
+    while (layers[layer].kind == AUXO_LAYER_FLATTEN)
+        layer = layers[layer].inputs[0];
+    return layer;
 }
 
-/* (rows, columns, window) of a parameter; vectors are (channels, 1, 1). */
-static void matrix_dims(const auxo_param *param, int64_t dims[3])
+/* (rows, columns, values per column) of a parameter. A column is what one channel of the layer `columns` of `desc`
+ * feeds: a window of a convolution, all positions after a flatten. */
+static void matrix_dims(const auxo_model_desc *desc, const auxo_param *param, uint32_t columns, int64_t dims[3])
 {
     dims[0] = param->dims[0];
-    dims[1] = param->rank > 1 ? param->dims[1] : 1;
-    dims[2] = 1;
-    for (uint32_t i = 2; i < param->rank; i++)
-        dims[2] *= param->dims[i];
+    dims[1] = columns == UINT32_MAX ? 1 : desc->layers[columns].output_dims[0];
+    dims[2] = (int64_t)auxo__param_element_count(param) / (dims[0] * dims[1]);
 }
 
 static auxo_status add_move(resizer *r, const auxo_param *from, const auxo_param *to, auxo_buffer *source,
                             auxo_buffer *target, float fill, auxo_error *error)
 {
     int64_t old[3], now[3];
-    matrix_dims(from, old);
-    matrix_dims(to, now);
     uint32_t columns = column_layer(r, from);
+    matrix_dims(&r->model->desc, from, columns, old);
+    matrix_dims(&r->desc, to, columns, now);
     bool rows_change = r->maps[from->layer].changed;
     bool columns_change = columns != UINT32_MAX && r->maps[columns].changed;
     auxo_tensor y = view(target, to->offset, 1, now[0], now[1] * now[2]);
@@ -175,7 +178,7 @@ static auxo_status add_fresh_columns(resizer *r, const auxo_param *to, uint32_t 
 {
     const auxo__channel_map *map = &r->maps[columns];
     int64_t dims[3];
-    matrix_dims(to, dims);
+    matrix_dims(&r->desc, to, columns, dims);
     auxo_tensor old_part =
         auxo_tensor_slice(view(r->buffers.weights, to->offset, dims[0], dims[1], dims[2]), 0, 0, old_rows);
     auxo_status status = AUXO_OK;
@@ -200,7 +203,7 @@ static auxo_status add_fresh_weights(resizer *r, const auxo_param *to, uint32_t 
     const auxo__channel_map *map = &r->maps[to->layer];
     uint32_t new_rows = map->changed ? new_channel_count(map) : 0, old_rows = map->count - new_rows;
     int64_t dims[3];
-    matrix_dims(to, dims);
+    matrix_dims(&r->desc, to, columns, dims);
     auxo_status status = AUXO_OK;
     if (new_rows > 0) {
         const auxo_unit_edit *edit = &r->edits[map->sources[old_rows].edit];
