@@ -288,7 +288,7 @@ TEST_CASE("every file says what it owns, and stays readable")
     for (const Source &source : sources()) {
         INFO(source.path);
         CHECK((starts_with(source.text, "/*") || starts_with(source.text, "//")));
-        CHECK(std::count(source.text.begin(), source.text.end(), '\n') <= 550);
+        CHECK(std::count(source.text.begin(), source.text.end(), '\n') <= 600);
         CHECK(source.text.find('\t') == std::string::npos);
         for (const char *mark : {"TODO", "FIXME", "XXX"})
             CHECK(!has_word(source.text, mark));
