@@ -52,6 +52,29 @@ kernel void pool2d_forward_elements(global const float *x, ulong x_offset, globa
         index[index_offset + out] = (uint)where;
 }
 
+#if MAXIMUM
+/* Four neighbouring outputs of windows two wide, side by side: columns 2 q .. 2 q + 8 of rows row_begin .. row_end. */
+static inline float4 pool_four(global const float *image, int w, int row_begin, int row_end, int q, int4 *where)
+{
+    int4 place = (int4)(row_begin * w + 2 * q) + (int4)(0, 2, 4, 6);
+    float8 both = vload8(0, image + row_begin * w + 2 * q);
+    float4 value = both.even;
+    int4 best = place;
+    for (int row = row_begin; row < row_end; ++row) {
+        both = vload8(0, image + row * w + 2 * q);
+        place = (int4)(row * w + 2 * q) + (int4)(0, 2, 4, 6);
+        int4 take = both.even > value || (isnan(both.even) && !isnan(value));
+        value = take ? both.even : value;
+        best = take ? place : best;
+        take = both.odd > value || (isnan(both.odd) && !isnan(value));
+        value = take ? both.odd : value;
+        best = take ? place + 1 : best;
+    }
+    *where = best;
+    return value;
+}
+#endif
+
 kernel void pool2d_forward_rows(global const float *x, ulong x_offset, global float *y, ulong y_offset,
                                 global uint *index, ulong index_offset, ulong count, POOL_SHAPE)
 {
@@ -65,7 +88,17 @@ kernel void pool2d_forward_rows(global const float *x, ulong x_offset, global fl
     x += x_offset + plane * (ulong)h * (ulong)w;
     y += y_offset + out_row * (ulong)q_count;
     index = index ? index + index_offset + out_row * (ulong)q_count : index;
-    for (int q = 0; q < q_count; ++q) {
+    int q = 0;
+#if MAXIMUM
+    if (window_w == 2 && stride_w == 2 && pad_w == 0)
+        for (; q + 4 <= q_count; q += 4) {
+            int4 where;
+            vstore4(pool_four(x, w, row_begin, row_end, q, &where), 0, y + q);
+            if (index)
+                vstore4(as_uint4(where), 0, index + q);
+        }
+#endif
+    for (; q < q_count; ++q) {
         int where = 0;
         y[q] = pool_window(x, w, row_begin, row_end, max(q * stride_w - pad_w, 0),
                            min(q * stride_w - pad_w + window_w, w), &where);
@@ -127,7 +160,18 @@ kernel void pool2d_backward_rows(global const float *dy, ulong dy_offset, global
         global const float *gradient = dy + dy_offset + out;
 #if MAXIMUM
         global const uint *places = index + index_offset + out;
-        for (int q = 0; q < q_count; ++q) {
+        int q = 0;
+        if (window_w == 2 && stride_w == 2 && pad_w == 0)
+            for (; q + 4 <= q_count; q += 4) {
+                uint4 column = vload4(0, places + q) - (uint)(row * w);
+                uint4 left = (uint4)(2 * q) + (uint4)(0, 2, 4, 6);
+                float4 four = vload4(0, gradient + q);
+                float8 sum = vload8(0, dx + 2 * q);
+                sum.even += column == left ? four : (float4)(0.0f);
+                sum.odd += column == left + 1u ? four : (float4)(0.0f);
+                vstore8(sum, 0, dx + 2 * q);
+            }
+        for (; q < q_count; ++q) {
             uint column = places[q] - (uint)(row * w);
             if (column < (uint)w)
                 dx[column] += gradient[q];
