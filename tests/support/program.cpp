@@ -140,6 +140,8 @@ void Program::start(const Words &arguments)
     for (const std::string &word : arguments)
         words.push_back(const_cast<char *>(word.c_str()));
     words.push_back(nullptr);
+    if (output_path.empty())
+        unlink(output.c_str()); /* wait_for_output must not see what an earlier run printed */
     child = fork();
     REQUIRE(child >= 0);
     if (child > 0)
