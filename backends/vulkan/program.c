@@ -216,8 +216,8 @@ void vk_step_bind(vk_program *program, vk_step *step, vk_span span, vk_access ac
         step->bindings[slot] = (vk_binding){.buffer = span.buffer,
                                             .offset = bound,
                                             .range = range,
-                                            .begin = span.offset_bytes,
-                                            .end = end,
+                                            .begin = bound, /* hazards go by what is bound, not by what is used */
+                                            .end = bound + range,
                                             .access = access};
     }
     memcpy(step->push + slot * sizeof at, &at, sizeof at);
