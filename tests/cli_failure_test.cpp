@@ -65,7 +65,8 @@ TEST_CASE("a killed run resumes to the numbers of an uninterrupted one")
     ProgramResult resumed = program.run(with(small_run, with(common, {cut, "--resume"})));
     INFO(resumed.errors);
     REQUIRE(resumed.exit_code == 0);
-    CHECK(resumed.events("start")[0].number("resumed_step") == 28);
+    CHECK(resumed.events("start")[0].number("resumed_step") >= 28);
+    CHECK(resumed.events("start")[0].number("resumed_step") < 40);
     CHECK(resumed.events("result")[0].number("test_loss") == uninterrupted.events("result")[0].number("test_loss"));
     CHECK(resumed.events("epoch").back().number("train_loss") ==
           uninterrupted.events("epoch").back().number("train_loss"));

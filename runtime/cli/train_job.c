@@ -8,6 +8,7 @@
 #include "cli_text.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -293,7 +294,10 @@ static auxo_status find_checkpoint(const train_job *job, const char **path, auxo
     if (cli_flag(arguments, "resume")) {
         if (!checkpoint)
             return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "--resume needs --checkpoint FILE to continue from");
-        if (access(checkpoint, F_OK) == 0)
+        /* A crash may leave the first state without its model under the final name: the state is the commit. */
+        char state[1100];
+        snprintf(state, sizeof state, "%s.state", checkpoint);
+        if (access(checkpoint, F_OK) == 0 || access(state, F_OK) == 0)
             *path = checkpoint;
         else
             cli_note(job->context->output, "no checkpoint at %s yet; starting at step 1", checkpoint);

@@ -1,13 +1,13 @@
 // tests/support/program.cpp: starting the built program, collecting what it prints.
 #include "support/program.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
-#include <cstdlib>
 #include <fcntl.h>
 #include <fstream>
+#include <spawn.h>
 #include <sstream>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <thread>
@@ -103,6 +103,16 @@ std::vector<Event> ProgramResult::events(const std::string &name) const
 
 // ---- processes ------------------------------------------------------------------------------------------------------
 
+// The texts as a NULL-ended array for posix_spawn.
+static std::vector<char *> pointers(std::vector<std::string> &texts)
+{
+    std::vector<char *> result;
+    for (std::string &text : texts)
+        result.push_back(&text[0]);
+    result.push_back(nullptr);
+    return result;
+}
+
 Program::Program(std::string program_path) : path(std::move(program_path))
 {
     set_environment("AUXO_CACHE_DIR", folder.file("cache"));
@@ -133,32 +143,35 @@ void Program::set_output_path(const std::string &new_path)
     output_path = new_path;
 }
 
+// posix_spawn, not fork: the libraries of this process have threads and fork handlers of their own.
 void Program::start(const Words &arguments)
 {
-    std::string output = output_path.empty() ? folder.file("output") : output_path, errors = folder.file("errors");
-    std::vector<char *> words = {const_cast<char *>(path.c_str())};
-    for (const std::string &word : arguments)
-        words.push_back(const_cast<char *>(word.c_str()));
-    words.push_back(nullptr);
-    if (output_path.empty())
-        unlink(output.c_str()); /* wait_for_output must not see what an earlier run printed */
-    child = fork();
-    REQUIRE(child >= 0);
-    if (child > 0)
-        return;
-    int output_file = open(output.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0666);
-    int errors_file = open(errors.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0666);
-    dup2(output_file, STDOUT_FILENO);
-    dup2(errors_file, STDERR_FILENO);
-    for (size_t i = 0; i < environment.size(); i += 2)
-        setenv(environment[i].c_str(), environment[i + 1].c_str(), 1);
-    if (file_size_limit > 0) {
-        rlimit limit = {file_size_limit, file_size_limit};
-        setrlimit(RLIMIT_FSIZE, &limit);
-        signal(SIGXFSZ, SIG_IGN);
+    Words words = {path};
+    if (file_size_limit > 0)
+        words = {"/bin/sh", "-c",
+                 "trap '' XFSZ; ulimit -f " + std::to_string(file_size_limit / 512) + "; exec \"$0\" \"$@\"", path};
+    words.insert(words.end(), arguments.begin(), arguments.end());
+    Words variables;
+    for (char **variable = environ; *variable; variable++)
+        variables.push_back(*variable);
+    for (size_t i = 0; i < environment.size(); i += 2) {
+        const std::string start = environment[i] + "=";
+        variables.erase(std::remove_if(variables.begin(), variables.end(),
+                                       [&](const std::string &other) { return other.rfind(start, 0) == 0; }),
+                        variables.end());
+        variables.push_back(start + environment[i + 1]);
     }
-    execv(words[0], words.data());
-    _exit(127);
+    std::vector<char *> word_pointers = pointers(words), variable_pointers = pointers(variables);
+    const std::string output = output_path.empty() ? folder.file("output") : output_path;
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    const int flags = O_WRONLY | O_CREAT | O_TRUNC;
+    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, output.c_str(), flags, 0666);
+    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, folder.file("errors").c_str(), flags, 0666);
+    int failed =
+        posix_spawn(&child, word_pointers[0], &actions, nullptr, word_pointers.data(), variable_pointers.data());
+    posix_spawn_file_actions_destroy(&actions);
+    REQUIRE(failed == 0);
 }
 
 ProgramResult Program::wait()
@@ -197,6 +210,7 @@ bool Program::wait_for_output(const std::string &text)
 
 void Program::send_signal(int number)
 {
+    REQUIRE(child > 0); // kill(-1) would reach every process
     kill(child, number);
 }
 
