@@ -274,8 +274,7 @@ auxo_status ocl_conv2d_backward_weights_planes_prepare(void *device, const auxo_
     cl_mem gradients = ocl_build_scratch(&b, slots * images * (uint64_t)(p.outputs * p.row_size) * sizeof(float));
     cl_mem partial = ocl_build_scratch(&b, slots * (weight_count + bias_count) * sizeof(float));
     cl_mem offsets = build_offsets(&b, &p, p.inputs);
-    ocl_build_kernel(&b, "conv2d_planes_weights", "conv2d_planes_weights", "-DVEC=%d -DIMAGES=%d",
-                     b.device->vector_width, (int)images);
+    ocl_build_kernel(&b, "conv2d_planes_weights", "conv2d_planes_weights", "-DVEC=%d", b.device->vector_width);
     ocl_arg_tensor(&b, &op->tensors[AUXO_CONV2D_BW_X]);
     ocl_arg_tensor(&b, &op->tensors[AUXO_CONV2D_BW_DY]);
     ocl_arg_memory(&b, offsets);
@@ -286,9 +285,9 @@ auxo_status ocl_conv2d_backward_weights_planes_prepare(void *device, const auxo_
     arg_extents(&b, &p);
     ocl_arg_int(&b, p.row_size);
     ocl_arg_int(&b, bias_count > 0);
+    ocl_arg_int(&b, (int64_t)images);
     ocl_build_groups_1d(&b, slots, 1);
-    ocl_build_kernel(&b, "conv2d_planes_weights", "conv2d_planes_weights_finish", "-DVEC=%d -DIMAGES=%d",
-                     b.device->vector_width, (int)images);
+    ocl_build_kernel(&b, "conv2d_planes_weights", "conv2d_planes_weights_finish", "-DVEC=%d", b.device->vector_width);
     ocl_arg_memory(&b, partial);
     ocl_arg_tensor(&b, &op->tensors[AUXO_CONV2D_BW_DW]);
     ocl_arg_tensor(&b, &op->tensors[AUXO_CONV2D_BW_DBIAS]);

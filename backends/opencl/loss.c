@@ -110,7 +110,7 @@ auxo_status ocl_cox_prepare(void *device, const auxo_op *op, const int32_t *para
     cl_mem scratch[3];
     for (int i = 0; i < 3; ++i)
         scratch[i] = ocl_build_scratch(&b, ((uint64_t)n + 1) * sizeof(cl_float4));
-    ocl_build_kernel(&b, "cox", "cox", "-DWG=%zu -DEFRON=%d", b.device->group_size, params->ties == AUXO_COX_EFRON);
+    ocl_build_kernel(&b, "cox", "cox", "-DWG=%zu", b.device->group_size);
     for (int slot = AUXO_COX_RISK; slot <= AUXO_COX_ORDER; ++slot)
         ocl_arg_tensor(&b, &op->tensors[slot]);
     ocl_arg_tensor(&b, &op->tensors[AUXO_COX_LOSS]);
@@ -122,6 +122,7 @@ auxo_status ocl_cox_prepare(void *device, const auxo_op *op, const int32_t *para
     for (int i = 0; i < 3; ++i)
         ocl_arg_memory(&b, scratch[i]);
     ocl_arg_int(&b, n);
+    ocl_arg_int(&b, params->ties == AUXO_COX_EFRON);
     ocl_arg_int(&b, params->reduction);
     ocl_arg_int(&b, params->domain);
     ocl_arg_float(&b, params->domain_strength);

@@ -16,7 +16,7 @@ typedef struct mlp_shape {
     const auxo_mlp *mlp;
     uint32_t begin_layer, layer_count;
     uint64_t rows, blocks;
-    uint32_t width_bound; /* of private arrays: 8, 16, 32 or 64 */
+    uint32_t width_bound; /* of private arrays: 8, 16, 32 or 64; on CPU drivers always 64 */
     uint32_t kept_units;  /* inputs of the first layer and all outputs after it */
     uint64_t vec;
 } mlp_shape;
@@ -33,7 +33,7 @@ static mlp_shape shape_of(const ocl_device *device, const auxo_mlp_params *param
                        .layer_count = params->mlp.layer_count,
                        .rows = (uint64_t)x->dims[0],
                        .vec = (uint64_t)device->vector_width,
-                       .width_bound = 8};
+                       .width_bound = device->vector_cpu ? AUXO_MLP_WIDTH_MAX : 8};
     shape.blocks = ocl_divide_up(shape.rows, shape.vec);
     for (uint32_t l = params->begin_layer; l <= shape.layer_count; ++l) {
         shape.kept_units += params->mlp.widths[l];
@@ -104,11 +104,10 @@ static void build_slots(ocl_builder *b, uint64_t count)
     ocl_build_items_in_groups(b, count, b->device->vector_cpu ? 1 : GPU_GROUP);
 }
 
-static void build_mlp_kernel(ocl_builder *b, const char *noun, const char *kernel, const mlp_shape *shape,
-                             const char *more_options)
+static void build_mlp_kernel(ocl_builder *b, const char *noun, const char *kernel, const mlp_shape *shape)
 {
-    ocl_build_kernel(b, noun, kernel, "-DVEC=%d -DWIDTH=%u -DBIAS=%d -DWG=%zu%s", b->device->vector_width,
-                     (unsigned)shape->width_bound, (int)shape->mlp->has_bias, b->device->group_size, more_options);
+    ocl_build_kernel(b, noun, kernel, "-DVEC=%d -DWIDTH=%u -DWG=%zu", b->device->vector_width,
+                     (unsigned)shape->width_bound, b->device->group_size);
 }
 
 auxo_status ocl_mlp_forward_prepare(void *device, const auxo_op *op, const int32_t *parameters, void **state,
@@ -119,7 +118,7 @@ auxo_status ocl_mlp_forward_prepare(void *device, const auxo_op *op, const int32
     const mlp_shape shape = shape_of(b.device, params, &op->tensors[AUXO_MLP_FORWARD_X]);
     (void)parameters;
     cl_mem net = build_net(&b, &params->mlp);
-    build_mlp_kernel(&b, "mlp_forward", "mlp_forward", &shape, "");
+    build_mlp_kernel(&b, "mlp_forward", "mlp_forward", &shape);
     for (int slot = AUXO_MLP_FORWARD_X; slot <= AUXO_MLP_FORWARD_Y; ++slot)
         ocl_arg_tensor(&b, &op->tensors[slot]);
     ocl_arg_memory(&b, net);
@@ -129,6 +128,7 @@ auxo_status ocl_mlp_forward_prepare(void *device, const auxo_op *op, const int32
     ocl_arg_uint(&b, params->mlp.widths[params->end_layer]);
     ocl_arg_long(&b, (int64_t)shape.rows);
     ocl_arg_float(&b, params->mlp.slope);
+    ocl_arg_int(&b, params->mlp.has_bias);
     build_slots(&b, shape.blocks);
     return ocl_build_end(&b, state);
 }
@@ -139,7 +139,7 @@ static void build_gradient_sums(ocl_builder *b, const auxo_op *op, const mlp_sha
     const auxo_mlp_params *params = &op->params.mlp;
     const slot_layout kept_layout = layout_of(b->device, slots, shape->kept_units);
     cl_mem kept = ocl_build_scratch(b, kept_layout.bytes);
-    build_mlp_kernel(b, "mlp_gradient", "mlp_gradient", shape, "");
+    build_mlp_kernel(b, "mlp_gradient", "mlp_gradient", shape);
     for (int slot = AUXO_MLP_GRADIENT_X; slot <= AUXO_MLP_GRADIENT_PARAMS; ++slot)
         ocl_arg_tensor(b, &op->tensors[slot]);
     ocl_arg_memory(b, net);
@@ -158,6 +158,7 @@ static void build_gradient_sums(ocl_builder *b, const auxo_op *op, const mlp_sha
     ocl_arg_long(b, (int64_t)sum_layout->row_stride);
     ocl_arg_long(b, (int64_t)sum_layout->slot_stride);
     ocl_arg_float(b, params->mlp.slope);
+    ocl_arg_int(b, params->mlp.has_bias);
     build_slots(b, slots);
 }
 
@@ -178,7 +179,7 @@ auxo_status ocl_mlp_gradient_prepare(void *device, const auxo_op *op, const int3
     cl_mem partial = ocl_build_scratch(&b, slots * sizeof(cl_float2));
     cl_mem sums = ocl_build_scratch(&b, sum_layout.bytes);
     build_gradient_sums(&b, op, &shape, net, partial, sums, &sum_layout, slots, sum_count);
-    build_mlp_kernel(&b, "mlp_gradient", "mlp_reduce", &shape, "");
+    build_mlp_kernel(&b, "mlp_gradient", "mlp_reduce", &shape);
     ocl_arg_memory(&b, sums);
     ocl_arg_memory(&b, partial);
     grads.offset_bytes += first_param * sizeof(float);
@@ -208,7 +209,7 @@ typedef struct hvp_pass {
 
 static void build_hvp_pass(ocl_builder *b, const auxo_op *op, const mlp_shape *shape, const hvp_pass *pass)
 {
-    build_mlp_kernel(b, "mlp_hvp", "mlp_hvp", shape, "");
+    build_mlp_kernel(b, "mlp_hvp", "mlp_hvp", shape);
     for (int slot = AUXO_MLP_HVP_X; slot <= AUXO_MLP_HVP_V; ++slot)
         ocl_arg_tensor(b, &op->tensors[slot]);
     ocl_arg_memory(b, pass->net);
@@ -227,8 +228,9 @@ static void build_hvp_pass(ocl_builder *b, const auxo_op *op, const mlp_shape *s
     ocl_arg_long(b, (int64_t)pass->sum_layout.row_stride);
     ocl_arg_long(b, (int64_t)pass->sum_layout.slot_stride);
     ocl_arg_float(b, shape->mlp->slope);
+    ocl_arg_int(b, shape->mlp->has_bias);
     build_slots(b, pass->slots * pass->direction_count);
-    build_mlp_kernel(b, "mlp_hvp", "hvp_reduce", shape, "");
+    build_mlp_kernel(b, "mlp_hvp", "hvp_reduce", shape);
     ocl_arg_memory(b, pass->sums);
     ocl_arg_tensor(b, &op->tensors[AUXO_MLP_HVP_HV]);
     ocl_arg_uint(b, pass->first_direction);
@@ -278,8 +280,7 @@ static cl_mem build_theta_prefix(ocl_builder *b, const auxo_op *op, const mlp_sh
     if (masks < 2 || bytes == 0 || bytes > scratch_budget_bytes)
         return NULL;
     cl_mem base = ocl_build_scratch(b, bytes);
-    build_mlp_kernel(b, "theta_eval", "theta_prefix", shape,
-                     op->params.mlp.theta_on_outputs ? " -DON_OUTPUTS=1" : " -DON_OUTPUTS=0");
+    build_mlp_kernel(b, "theta_eval", "theta_prefix", shape);
     ocl_arg_tensor(b, &op->tensors[AUXO_THETA_EVAL_X]);
     ocl_arg_tensor(b, &op->tensors[AUXO_THETA_EVAL_PARAMS]);
     ocl_arg_memory(b, net);
@@ -290,6 +291,7 @@ static cl_mem build_theta_prefix(ocl_builder *b, const auxo_op *op, const mlp_sh
     ocl_arg_long(b, (int64_t)shape->blocks);
     ocl_arg_long(b, (int64_t)unit_count);
     ocl_arg_float(b, shape->mlp->slope);
+    ocl_arg_int(b, shape->mlp->has_bias);
     build_slots(b, shape->blocks);
     return base;
 }
@@ -301,7 +303,6 @@ auxo_status ocl_theta_eval_prepare(void *device, const auxo_op *op, const int32_
     const auxo_mlp_params *params = &op->params.mlp;
     const mlp_shape shape = shape_of(b.device, params, &op->tensors[AUXO_THETA_EVAL_X]);
     const uint64_t masks = (uint64_t)op->tensors[AUXO_THETA_EVAL_THETA].dims[0];
-    const char *placement = params->theta_on_outputs ? " -DON_OUTPUTS=1" : " -DON_OUTPUTS=0";
     const uint32_t outputs = params->mlp.widths[shape.layer_count];
     const uint64_t unit_count = shape.kept_units - params->mlp.widths[shape.begin_layer] - outputs; /* kept by prefix */
     (void)parameters;
@@ -314,7 +315,7 @@ auxo_status ocl_theta_eval_prepare(void *device, const auxo_op *op, const int32_
     cl_mem net = build_net(&b, &params->mlp);
     cl_mem partial = ocl_build_scratch(&b, masks * slots * sizeof(cl_float2));
     cl_mem base = build_theta_prefix(&b, op, &shape, net, unit_count);
-    build_mlp_kernel(&b, "theta_eval", "theta_eval", &shape, placement);
+    build_mlp_kernel(&b, "theta_eval", "theta_eval", &shape);
     for (int slot = AUXO_THETA_EVAL_X; slot <= AUXO_THETA_EVAL_FIRST_LAYER; ++slot)
         ocl_arg_tensor(&b, &op->tensors[slot]);
     ocl_arg_memory(&b, net);
@@ -329,8 +330,10 @@ auxo_status ocl_theta_eval_prepare(void *device, const auxo_op *op, const int32_
     ocl_arg_uint(&b, (uint32_t)op->tensors[AUXO_THETA_EVAL_THETA].dims[1]);
     ocl_arg_uint(&b, (uint32_t)slots);
     ocl_arg_float(&b, params->mlp.slope);
+    ocl_arg_int(&b, params->mlp.has_bias);
+    ocl_arg_int(&b, params->theta_on_outputs);
     build_slots(&b, masks * slots);
-    build_mlp_kernel(&b, "theta_eval", "theta_reduce", &shape, placement);
+    build_mlp_kernel(&b, "theta_eval", "theta_reduce", &shape);
     ocl_arg_memory(&b, partial);
     ocl_arg_tensor(&b, &op->tensors[AUXO_THETA_EVAL_LOSS]);
     ocl_arg_uint(&b, (uint32_t)slots);

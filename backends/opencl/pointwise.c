@@ -12,11 +12,11 @@ auxo_status ocl_activation_forward_prepare(void *device, const auxo_op *op, cons
     ocl_builder b = ocl_build_begin(device, error);
     const int64_t count = auxo_tensor_element_count(&op->tensors[AUXO_ACTIVATION_Y]);
     (void)parameters;
-    ocl_build_kernel(&b, "activation", "activation_forward", "-DVEC=%d -DACTIVATION=%d", b.device->vector_width,
-                     (int)op->params.activation.activation);
+    ocl_build_kernel(&b, "activation", "activation_forward", "-DVEC=%d", b.device->vector_width);
     ocl_arg_tensor(&b, &op->tensors[AUXO_ACTIVATION_X]);
     ocl_arg_tensor(&b, &op->tensors[AUXO_ACTIVATION_Y]);
     ocl_arg_long(&b, count);
+    ocl_arg_int(&b, op->params.activation.activation);
     ocl_arg_float(&b, op->params.activation.slope);
     ocl_build_items(&b, ocl_divide_up((uint64_t)count, (uint64_t)b.device->vector_width));
     return ocl_build_end(&b, state);
@@ -28,12 +28,12 @@ auxo_status ocl_activation_backward_prepare(void *device, const auxo_op *op, con
     ocl_builder b = ocl_build_begin(device, error);
     const int64_t count = auxo_tensor_element_count(&op->tensors[AUXO_ACTIVATION_B_DX]);
     (void)parameters;
-    ocl_build_kernel(&b, "activation", "activation_backward", "-DVEC=%d -DACTIVATION=%d", b.device->vector_width,
-                     (int)op->params.activation.activation);
+    ocl_build_kernel(&b, "activation", "activation_backward", "-DVEC=%d", b.device->vector_width);
     ocl_arg_tensor(&b, &op->tensors[AUXO_ACTIVATION_B_Y]);
     ocl_arg_tensor(&b, &op->tensors[AUXO_ACTIVATION_B_DY]);
     ocl_arg_tensor(&b, &op->tensors[AUXO_ACTIVATION_B_DX]);
     ocl_arg_long(&b, count);
+    ocl_arg_int(&b, op->params.activation.activation);
     ocl_arg_float(&b, op->params.activation.slope);
     ocl_build_items(&b, ocl_divide_up((uint64_t)count, (uint64_t)b.device->vector_width));
     return ocl_build_end(&b, state);
@@ -62,10 +62,11 @@ auxo_status ocl_fill_prepare(void *device, const auxo_op *op, const int32_t *par
     const auxo_tensor *y = &op->tensors[AUXO_FILL_Y];
     const int64_t count = auxo_tensor_element_count(y);
     (void)parameters;
-    ocl_build_kernel(&b, "fill", "fill", "-DDTYPE=%d", (int)y->dtype);
+    ocl_build_kernel(&b, "fill", "fill", "%s", "");
     ocl_arg_tensor(&b, y);
     ocl_arg_long(&b, count);
     ocl_arg_float(&b, op->params.fill.value);
+    ocl_arg_int(&b, y->dtype);
     ocl_build_items(&b, (uint64_t)count);
     return ocl_build_end(&b, state);
 }
@@ -96,8 +97,7 @@ auxo_status ocl_copy_prepare(void *device, const auxo_op *op, const int32_t *par
     (void)parameters;
     align_right(x, dims, x_strides);
     align_right(y, dims, y_strides);
-    ocl_build_kernel(&b, "copy", "copy", "-DX_DTYPE=%d -DY_DTYPE=%d -DEXACT=%d", (int)x->dtype, (int)y->dtype,
-                     (int)exact);
+    ocl_build_kernel(&b, "copy", "copy", "%s", "");
     ocl_arg_tensor(&b, x);
     ocl_arg_tensor(&b, y);
     for (int i = 1; i < 4; ++i)
@@ -109,6 +109,9 @@ auxo_status ocl_copy_prepare(void *device, const auxo_op *op, const int32_t *par
     ocl_arg_long(&b, count);
     ocl_arg_float(&b, op->params.copy.scale);
     ocl_arg_int(&b, op->params.copy.accumulate);
+    ocl_arg_int(&b, x->dtype);
+    ocl_arg_int(&b, y->dtype);
+    ocl_arg_int(&b, exact);
     ocl_build_items(&b, (uint64_t)count);
     return ocl_build_end(&b, state);
 }
@@ -191,14 +194,15 @@ auxo_status ocl_optimizer_step_prepare(void *device, const auxo_op *op, const in
     ocl_builder b = ocl_build_begin(device, error);
     const auxo_optimizer_step_params *params = &op->params.optimizer_step;
     const int64_t count = auxo_tensor_element_count(&op->tensors[AUXO_OPTIMIZER_PARAMS]);
-    const bool phs = params->kind == AUXO_OPTIMIZER_PHS;
+    const int phs_exponential = AUXO_OPTIMIZER_KIND_COUNT; /* as optimizer_step.cl numbers it */
+    const bool exponential = params->kind == AUXO_OPTIMIZER_PHS && params->exponential_friction;
     (void)parameters;
-    ocl_build_kernel(&b, "optimizer_step", "optimizer_step", "-DVEC=%d -DKIND=%d -DEULER=%d -DEXPONENTIAL=%d",
-                     b.device->vector_width, (int)params->kind, phs && params->explicit_euler,
-                     phs && params->exponential_friction);
+    ocl_build_kernel(&b, "optimizer_step", "optimizer_step", "-DVEC=%d", b.device->vector_width);
     for (int slot = AUXO_OPTIMIZER_PARAMS; slot <= AUXO_OPTIMIZER_COUNTER; ++slot)
         ocl_arg_tensor(&b, &op->tensors[slot]);
     ocl_arg_long(&b, count);
+    ocl_arg_int(&b, exponential ? phs_exponential : (int)params->kind);
+    ocl_arg_int(&b, params->explicit_euler);
     ocl_build_items(&b, ocl_divide_up((uint64_t)count, (uint64_t)b.device->vector_width));
     return ocl_build_end(&b, state);
 }

@@ -14,6 +14,7 @@ static void arg_pool_shape(ocl_builder *b, const auxo_pool2d_params *params, con
     ocl_arg_int(b, params->stride_w);
     ocl_arg_int(b, params->pad_h);
     ocl_arg_int(b, params->pad_w);
+    ocl_arg_int(b, params->kind == AUXO_POOL_MAX);
 }
 
 static auxo_status prepare_forward(void *device, const auxo_op *op, bool rows, void **state, auxo_error *error)
@@ -22,8 +23,7 @@ static auxo_status prepare_forward(void *device, const auxo_op *op, bool rows, v
     const auxo_tensor *y = &op->tensors[AUXO_POOL2D_Y];
     const int64_t row_count = y->dims[3] > 0 ? y->dims[0] * y->dims[1] * y->dims[2] : 0;
     const int64_t count = rows ? row_count : row_count * y->dims[3];
-    ocl_build_kernel(&b, "pool2d", rows ? "pool2d_forward_rows" : "pool2d_forward_elements", "-DMAXIMUM=%d",
-                     op->params.pool2d.kind == AUXO_POOL_MAX);
+    ocl_build_kernel(&b, "pool2d", rows ? "pool2d_forward_rows" : "pool2d_forward_elements", "%s", "");
     for (int slot = AUXO_POOL2D_X; slot <= AUXO_POOL2D_INDEX; ++slot)
         ocl_arg_tensor(&b, &op->tensors[slot]);
     ocl_arg_long(&b, count);
@@ -38,8 +38,7 @@ static auxo_status prepare_backward(void *device, const auxo_op *op, bool rows, 
     const auxo_tensor *dx = &op->tensors[AUXO_POOL2D_B_DX];
     const int64_t row_count = dx->dims[3] > 0 ? dx->dims[0] * dx->dims[1] * dx->dims[2] : 0;
     const int64_t count = rows ? row_count : row_count * dx->dims[3];
-    ocl_build_kernel(&b, "pool2d", rows ? "pool2d_backward_rows" : "pool2d_backward_elements", "-DMAXIMUM=%d",
-                     op->params.pool2d.kind == AUXO_POOL_MAX);
+    ocl_build_kernel(&b, "pool2d", rows ? "pool2d_backward_rows" : "pool2d_backward_elements", "%s", "");
     for (int slot = AUXO_POOL2D_B_DY; slot <= AUXO_POOL2D_B_INDEX; ++slot)
         ocl_arg_tensor(&b, &op->tensors[slot]);
     ocl_arg_long(&b, count);

@@ -34,15 +34,23 @@ auxo_status ocl_random_fill_prepare(void *device, const auxo_op *op, const int32
     const auxo_random_fill_params *params = &op->params.random_fill;
     const int64_t count = auxo_tensor_element_count(&op->tensors[AUXO_RANDOM_FILL_Y]);
     (void)parameters;
-    ocl_build_kernel(&b, "random_fill", "random_fill", "-DKIND=%d", (int)params->kind);
+    ocl_build_kernel(&b, "random_fill", "random_fill", "%s", "");
     ocl_arg_tensor(&b, &op->tensors[AUXO_RANDOM_FILL_Y]);
     ocl_arg_tensor(&b, &op->tensors[AUXO_RANDOM_FILL_COUNTER]);
     ocl_arg_long(&b, count);
     ocl_arg_float(&b, params->a);
     ocl_arg_float(&b, params->b);
     arg_stream(&b, params->seed, params->stream);
+    ocl_arg_int(&b, params->kind);
     ocl_build_items(&b, ocl_divide_up((uint64_t)count, 4));
     return ocl_build_end(&b, state);
+}
+
+static const char *gather_kernel(auxo_dtype from, auxo_dtype to)
+{
+    if (to == AUXO_DTYPE_U32)
+        return from == AUXO_DTYPE_U8 ? "gather_u8_u32" : "gather_u32_u32";
+    return from == AUXO_DTYPE_U8 ? "gather_u8_f32" : from == AUXO_DTYPE_U32 ? "gather_u32_f32" : "gather_f32_f32";
 }
 
 auxo_status ocl_gather_batch_prepare(void *device, const auxo_op *op, const int32_t *parameters, void **state,
@@ -56,8 +64,7 @@ auxo_status ocl_gather_batch_prepare(void *device, const auxo_op *op, const int3
     const int64_t row_length = y->dims[1] * y->dims[2];
     const int per_item = b.device->vector_cpu ? 128 : 1;
     (void)parameters;
-    ocl_build_kernel(&b, "gather_batch", "gather_batch", "-DPER_ITEM=%d -DX_DTYPE=%d -DY_DTYPE=%d", per_item,
-                     (int)data->dtype, (int)y->dtype);
+    ocl_build_kernel(&b, "gather_batch", gather_kernel(data->dtype, y->dtype), "-DPER_ITEM=%d", per_item);
     for (int slot = AUXO_GATHER_BATCH_DATA; slot <= AUXO_GATHER_BATCH_Y; ++slot)
         ocl_arg_tensor(&b, &op->tensors[slot]);
     ocl_arg_long(&b, y->dims[0]);

@@ -5,6 +5,12 @@
  */
 #include "kernels.h"
 
+/* Programs come in two: one for all sums, one for all extremes. */
+static int is_sum(auxo_reduce_kind kind)
+{
+    return kind != AUXO_REDUCE_MAX && kind != AUXO_REDUCE_MIN && kind != AUXO_REDUCE_MAX_ABS;
+}
+
 /* Splits of a reduction with `outputs` results and `terms` steps each: enough groups to fill the device, none with
  * fewer than `terms_min` steps. */
 static uint64_t choose_splits(const ocl_device *device, uint64_t outputs, uint64_t terms, uint64_t terms_min)
@@ -22,13 +28,14 @@ static void build_finish(ocl_builder *b, const auxo_op *op, cl_mem partial, int6
 {
     if (splits < 2)
         return;
-    ocl_build_kernel(b, "reduce", "reduce_finish", "-DVEC=%d -DWG=%zu -DKIND=%d", b->device->vector_width,
-                     b->device->group_size, (int)op->params.reduce.kind);
+    ocl_build_kernel(b, "reduce", "reduce_finish", "-DVEC=%d -DWG=%zu -DSUMS=%d", b->device->vector_width,
+                     b->device->group_size, is_sum(op->params.reduce.kind));
     ocl_arg_memory(b, partial);
     ocl_arg_tensor(b, &op->tensors[AUXO_REDUCE_Y]);
     ocl_arg_long(b, channels);
     ocl_arg_float(b, (float)terms);
     ocl_arg_uint(b, (uint32_t)splits);
+    ocl_arg_int(b, op->params.reduce.kind);
     ocl_build_items(b, (uint64_t)channels);
 }
 
@@ -49,8 +56,8 @@ auxo_status ocl_reduce_prepare(void *device, const auxo_op *op, const int32_t *p
     const uint64_t share = ocl_divide_up(terms, splits);
     (void)parameters;
     cl_mem partial = splits > 1 ? ocl_build_scratch(&b, splits * (uint64_t)dims[1] * sizeof(cl_float2)) : NULL;
-    ocl_build_kernel(&b, "reduce", columns ? "reduce_columns" : "reduce_rows", "-DVEC=%d -DWG=%zu -DKIND=%d", (int)vec,
-                     b.device->group_size, (int)op->params.reduce.kind);
+    ocl_build_kernel(&b, "reduce", columns ? "reduce_columns" : "reduce_rows", "-DVEC=%d -DWG=%zu -DSUMS=%d", (int)vec,
+                     b.device->group_size, is_sum(op->params.reduce.kind));
     ocl_arg_tensor(&b, &op->tensors[AUXO_REDUCE_X]);
     ocl_arg_tensor(&b, &op->tensors[AUXO_REDUCE_Y]);
     ocl_arg_memory(&b, partial);
@@ -60,6 +67,7 @@ auxo_status ocl_reduce_prepare(void *device, const auxo_op *op, const int32_t *p
         ocl_arg_long(&b, dims[2]);
     ocl_arg_long(&b, (int64_t)share);
     ocl_arg_uint(&b, (uint32_t)splits);
+    ocl_arg_int(&b, op->params.reduce.kind);
     if (columns)
         ocl_build_items(&b, ocl_divide_up((uint64_t)dims[1], vec) * splits);
     else
@@ -74,11 +82,12 @@ auxo_status ocl_segment_reduce_prepare(void *device, const auxo_op *op, const in
     ocl_builder b = ocl_build_begin(device, error);
     const auxo_segment_reduce_params *params = &op->params.segment_reduce;
     (void)parameters;
-    ocl_build_kernel(&b, "segment_reduce", "segment_reduce", "-DVEC=%d -DWG=%zu -DKIND=%d -DDOT=%d",
-                     b.device->vector_width, b.device->group_size, params->dot ? 0 : (int)params->kind,
-                     (int)params->dot);
+    const int dot = AUXO_REDUCE_MAX_ABS + 1; /* as segment_reduce.cl numbers it */
+    ocl_build_kernel(&b, "segment_reduce", "segment_reduce", "-DVEC=%d -DWG=%zu -DSUMS=%d", b.device->vector_width,
+                     b.device->group_size, params->dot || is_sum(params->kind));
     for (int slot = AUXO_SEGMENT_REDUCE_A; slot <= AUXO_SEGMENT_REDUCE_Y; ++slot)
         ocl_arg_tensor(&b, &op->tensors[slot]);
+    ocl_arg_int(&b, params->dot ? dot : (int)params->kind);
     ocl_build_groups_1d(&b, (uint64_t)op->tensors[AUXO_SEGMENT_REDUCE_Y].dims[0], b.device->group_size);
     return ocl_build_end(&b, state);
 }
@@ -89,12 +98,12 @@ auxo_status ocl_group_norm_prepare(void *device, const auxo_op *op, const int32_
     ocl_builder b = ocl_build_begin(device, error);
     const int64_t *dims = op->tensors[AUXO_GROUP_NORM_W].dims;
     (void)parameters;
-    ocl_build_kernel(&b, "group_norm", "group_norm", "-DVEC=%d -DWG=%zu -DKIND=%d", b.device->vector_width,
-                     b.device->group_size, (int)op->params.group_norm.kind);
+    ocl_build_kernel(&b, "group_norm", "group_norm", "-DVEC=%d -DWG=%zu", b.device->vector_width, b.device->group_size);
     ocl_arg_tensor(&b, &op->tensors[AUXO_GROUP_NORM_W]);
     ocl_arg_tensor(&b, &op->tensors[AUXO_GROUP_NORM_BIAS]);
     ocl_arg_tensor(&b, &op->tensors[AUXO_GROUP_NORM_NORM]);
     ocl_arg_long(&b, dims[1]);
+    ocl_arg_int(&b, op->params.group_norm.kind);
     ocl_build_groups_1d(&b, (uint64_t)dims[0], b.device->group_size);
     return ocl_build_end(&b, state);
 }
@@ -109,17 +118,18 @@ auxo_status ocl_penalty_prepare(void *device, const auxo_op *op, const int32_t *
     const size_t group = b.device->group_size;
     (void)parameters;
     cl_mem partial = ocl_build_scratch(&b, ((uint64_t)dims[0] + 1) * sizeof(cl_float2));
-    ocl_build_kernel(&b, "penalty", "penalty", "-DVEC=%d -DWG=%zu -DKIND=%d -DPROXIMAL=%d", b.device->vector_width,
-                     group, (int)params->kind, (int)params->proximal);
+    ocl_build_kernel(&b, "penalty", "penalty", "-DVEC=%d -DWG=%zu -DPROXIMAL=%d", b.device->vector_width, group,
+                     (int)params->proximal);
     for (int slot = AUXO_PENALTY_W; slot <= AUXO_PENALTY_HYPER; ++slot)
         ocl_arg_tensor(&b, &op->tensors[slot]);
     ocl_arg_memory(&b, partial);
     ocl_arg_long(&b, dims[1]);
     ocl_arg_float(&b, params->strength);
+    ocl_arg_int(&b, params->kind);
     ocl_build_groups_1d(&b, (uint64_t)dims[0], group);
     if (value->rank > 0) {
-        ocl_build_kernel(&b, "penalty", "penalty_finish", "-DVEC=%d -DWG=%zu -DKIND=%d -DPROXIMAL=%d",
-                         b.device->vector_width, group, (int)params->kind, (int)params->proximal);
+        ocl_build_kernel(&b, "penalty", "penalty_finish", "-DVEC=%d -DWG=%zu -DPROXIMAL=%d", b.device->vector_width,
+                         group, (int)params->proximal);
         ocl_arg_memory(&b, partial);
         ocl_arg_long(&b, dims[0]);
         ocl_arg_tensor(&b, value);

@@ -1,11 +1,11 @@
 /* conv2d_planes_weights.cl: convolution backward by weights for CPU drivers with wide vectors.
  *
- *     work-item (slot) takes images slot, slot + slots, ..., IMAGES at a time: copies X into planes (planes.clh) and DY
+ *     work-item (slot) takes images slot, slot + slots, ..., images_at_once at a time: copies X into planes (planes.clh) and DY
  *     into rows of the same width with zeros between, so that
  *         DW[k, c, r, s] += sum over t of DY[k][t] plane[c][offset[r,s] + t]
  *     is a product of vectors along t: 4 outputs x 4 taps of vector accumulators, added up lane by lane at the end.
  *     partial[slot][k, c, r, s] (and DBIAS behind) are added over slots, in order, by conv2d_planes_weights_finish.
- * Parameters: VEC, IMAGES.
+ * Parameters: VEC.
  */
 #include "compensated.clh"
 #include "planes.clh"
@@ -48,26 +48,26 @@ kernel LONE_ITEM void
 conv2d_planes_weights(global const float *x, ulong x_offset, global const float *dy, ulong dy_offset,
                       global const int *l_offsets, global float *planes, global float *gradients,
                       global float *partial, PLANE_SHAPE, int images, int groups, int inputs, int outputs, int taps,
-                      int out_h, int out_w, int row_size, int with_bias)
+                      int out_h, int out_w, int row_size, int with_bias, int images_at_once)
 {
     const plane_shape shape = PLANE_SHAPE_INIT;
     int length = inputs * taps;
     ulong plane_image = (ulong)inputs * plane_size;
     ulong gradient_image = (ulong)outputs * row_size;
     ulong sum_count = (ulong)groups * outputs * (length + with_bias);
-    planes += get_global_id(0) * IMAGES * plane_image;
-    gradients += get_global_id(0) * IMAGES * gradient_image;
+    planes += get_global_id(0) * (ulong)images_at_once * plane_image;
+    gradients += get_global_id(0) * (ulong)images_at_once * gradient_image;
     partial += get_global_id(0) * sum_count;
     for (ulong i = 0; i < sum_count; ++i)
         partial[i] = 0.0f;
-    for (int i = 0; i < IMAGES; ++i) {
+    for (int i = 0; i < images_at_once; ++i) {
         for (int c = 0; c < inputs; ++c)
             clear_run(planes + i * plane_image + (ulong)c * plane_size, plane_size);
         for (int k = 0; k < outputs; ++k)
             clear_run(gradients + i * gradient_image + (ulong)k * row_size, row_size);
     }
-    for (ulong first = get_global_id(0) * IMAGES; first < (ulong)images; first += get_global_size(0) * IMAGES) {
-        int image_count = (int)min((ulong)IMAGES, (ulong)images - first);
+    for (ulong first = get_global_id(0) * (ulong)images_at_once; first < (ulong)images; first += get_global_size(0) * (ulong)images_at_once) {
+        int image_count = (int)min((ulong)images_at_once, (ulong)images - first);
         for (int group = 0; group < groups; ++group) {
             for (int i = 0; i < image_count; ++i) {
                 for (int c = 0; c < inputs; ++c)

@@ -8,7 +8,7 @@
  *     3 inverse[i] = sum of 1/denominator over all groups up to position i            (prefix scan)
  *     4 gradient   = exp(h) (event ? own : inverse) - event
  * Sums of exponentials are exp(x) (y + z) as float4 (x, y, z, unused), x the largest exponent, y + z compensated: |h|
- * of 1e4 does no harm. Parameters: WG, EFRON (0 or 1).
+ * of 1e4 does no harm. Parameters: WG.
  */
 #include "group.clh"
 #include "loss.clh"
@@ -102,7 +102,7 @@ static inline float4 exclusive_scan(float4 value, bool reversed, local float4 *s
 
 /* Step 2 for one group. inverse[head] and own[head] receive the sums of 1/denominator. */
 static inline float2 group_terms(const cox_data *d, uint head, global const float4 *later, global float4 *inverse,
-                          global float4 *own, float *events)
+                          global float4 *own, int efron, float *events)
 {
     uint end = group_end(d, head);
     float4 rest = end < d->n ? later[end] : EMPTY;
@@ -123,7 +123,7 @@ static inline float2 group_terms(const cox_data *d, uint head, global const floa
     float4 sum = EMPTY;
     float4 shared = EMPTY;
     for (uint l = 0; l < count; ++l) {
-        float share = EFRON ? 1.0f - (float)l / (float)count : 1.0f;
+        float share = efron ? 1.0f - (float)l / (float)count : 1.0f;
         float4 denominator = exp_sum_add(rest, exp_sum_scale(tied, share));
         loss = pair_add(loss, exp_sum_log(denominator));
         sum = exp_sum_add(sum, exp_sum_invert(denominator, 1.0f));
@@ -156,7 +156,7 @@ kernel WG_ATTRIBUTE void cox(global const float *risk, ulong risk_offset, global
                              ulong drisk_offset, global float *stats, ulong stats_offset, global float *history,
                              ulong history_offset, ulong history_length, global const uint *counter,
                              ulong counter_offset, global float4 *later, global float4 *inverse, global float4 *own,
-                             uint n, int reduction, int domain, float domain_strength)
+                             uint n, int efron, int reduction, int domain, float domain_strength)
 {
     local float4 wide[WG];
     local float2 scratch[WG];
@@ -187,7 +187,7 @@ kernel WG_ATTRIBUTE void cox(global const float *risk, ulong risk_offset, global
     float events = 0.0f;
     for (uint i = begin; i < end; ++i)
         if (is_head(&d, i))
-            total = pair_add(total, group_terms(&d, i, later, inverse, own, &events));
+            total = pair_add(total, group_terms(&d, i, later, inverse, own, efron, &events));
     total = group_sum(total, scratch);
     events = group_sum((float2)(events, 0.0f), scratch).x;
     sum = group_sum(sum, scratch);

@@ -1,12 +1,11 @@
 /* group_norm.cl: NORM[g] over row g of W and BIAS[g].
  *
  *     group g: [ WG items, VEC lanes each, stride over the row ] -> NORM[g]
- * Parameters: VEC, WG, KIND (auxo_norm_kind).
+ * The kind (auxo_norm_kind) is an argument. Parameters: VEC, WG.
  */
 #include "group.clh"
 #include "lanes.clh"
 
-#define NORM_L1 0
 #define NORM_L2 1
 #define NORM_LINF 2
 #define NORM_MEAN 3
@@ -14,20 +13,19 @@
 #define NORM_WEIGHTED_L1 5
 
 /* VEC more elements into the lanes; zeros add nothing to any norm. */
-static inline void accumulate(floatv w, floatv *sum, floatv *low)
+static inline void accumulate(int kind, floatv w, floatv *sum, floatv *low)
 {
-#if KIND == NORM_LINF
-    w = fabs(w);
-    *sum = w > *sum || isnan(w) ? w : *sum;
-#elif KIND == NORM_L2 || KIND == NORM_RMS
-    add_square_lanes(w, sum, low);
-#else
-    add_lanes(fabs(w), sum, low);
-#endif
+    floatv size = fabs(w);
+    if (kind == NORM_LINF)
+        *sum = size > *sum || isnan(size) ? size : *sum;
+    else if (kind == NORM_L2 || kind == NORM_RMS)
+        add_square_lanes(w, sum, low);
+    else
+        add_lanes(size, sum, low);
 }
 
 kernel WG_ATTRIBUTE void group_norm(global const float *w, ulong w_offset, global const float *bias, ulong bias_offset,
-                                    global float *norm, ulong norm_offset, ulong size)
+                                    global float *norm, ulong norm_offset, ulong size, int kind)
 {
     local float2 scratch[WG];
     ulong g = get_group_id(0);
@@ -35,27 +33,22 @@ kernel WG_ATTRIBUTE void group_norm(global const float *w, ulong w_offset, globa
     floatv sum = (floatv)(0.0f), low = (floatv)(0.0f);
     w += w_offset + g * size;
     for (ulong e = item * VEC; e < size; e += WG * VEC)
-        accumulate(load_chunk(w, e, size), &sum, &low);
+        accumulate(kind, load_chunk(w, e, size), &sum, &low);
     float b = bias && item == 0 ? bias[bias_offset + g] : 0.0f;
-#if KIND == NORM_LINF
-    float2 total = (float2)(group_max(nan_max(largest_lane(sum), fabs(b)), scratch), 0.0f);
-#elif KIND == NORM_L2 || KIND == NORM_RMS
-    float2 total = group_sum(pair_add_square(fold_lanes(sum, low), b), scratch);
-#else
-    float2 total = group_sum(pair_add_float(fold_lanes(sum, low), fabs(b)), scratch);
-#endif
+    float2 total;
+    if (kind == NORM_LINF)
+        total = (float2)(group_max(nan_max(largest_lane(sum), fabs(b)), scratch), 0.0f);
+    else if (kind == NORM_L2 || kind == NORM_RMS)
+        total = group_sum(pair_add_square(fold_lanes(sum, low), b), scratch);
+    else
+        total = group_sum(pair_add_float(fold_lanes(sum, low), fabs(b)), scratch);
     if (item != 0)
         return;
     float count = (float)(size + (bias ? 1 : 0));
-    float value = total.x;
-#if KIND == NORM_L2
-    value = sqrt(total.x);
-#elif KIND == NORM_MEAN
-    value = count > 0.0f ? pair_divide(total, count).x : 0.0f;
-#elif KIND == NORM_RMS
-    value = count > 0.0f ? sqrt(pair_divide(total, count).x) : 0.0f;
-#elif KIND == NORM_WEIGHTED_L1
-    value = pair_scale(total, (float)(g + 1)).x;
-#endif
+    if (kind == NORM_MEAN || kind == NORM_RMS)
+        total = count > 0.0f ? pair_divide(total, count) : (float2)(0.0f, 0.0f);
+    else if (kind == NORM_WEIGHTED_L1)
+        total = pair_scale(total, (float)(g + 1));
+    float value = kind == NORM_L2 || kind == NORM_RMS ? sqrt(total.x) : total.x;
     norm[norm_offset + g] = value;
 }

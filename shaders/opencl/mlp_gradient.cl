@@ -6,7 +6,7 @@
  *                   last parameter does the loss
  *     kept, sums:   element (unit or parameter, slot) at [unit * unit_stride + slot * slot_stride], VEC floats each:
  *                   slot by slot on CPUs (cache), unit by unit on GPUs (coalesced)
- * Parameters: VEC, WIDTH, BIAS, WG.
+ * Parameters: VEC, WIDTH, WG.
  */
 #include "loss.clh"
 #include "group.clh"
@@ -15,7 +15,7 @@
 /* Forward from a_begin, keeping every a; returns where a_L starts in `kept`. */
 static inline global float *forward_keeping(global const float *x, global const float *params, global const uint *net,
                                      uint begin_layer, uint layer_count, ulong row, ulong rows, global float *kept,
-                                     ulong unit_stride, float slope)
+                                     ulong unit_stride, float slope, int has_bias)
 {
     floatv a[WIDTH], z[WIDTH];
     uint in = NET_IN(begin_layer);
@@ -25,7 +25,7 @@ static inline global float *forward_keeping(global const float *x, global const 
     }
     for (uint l = begin_layer; l < layer_count; ++l) {
         kept += NET_IN(l) * unit_stride;
-        layer_linear(params + NET_PARAM(l), NET_IN(l), NET_OUT(l), a, z);
+        layer_linear(params + NET_PARAM(l), NET_IN(l), NET_OUT(l), has_bias, a, z);
         for (uint o = 0; o < NET_OUT(l); ++o) {
             a[o] = activate_as(NET_ACTIVATION(l), z[o], slope);
             storev(a[o], kept + o * unit_stride);
@@ -36,19 +36,17 @@ static inline global float *forward_keeping(global const float *x, global const 
 
 /* Adds the gradients of one layer to its sums; a points at the layer's kept inputs. */
 static inline void add_gradients(const floatv *dz, global const float *a, uint in, uint out, global float *sums,
-                          ulong unit_stride, ulong sum_stride)
+                          ulong unit_stride, ulong sum_stride, int has_bias)
 {
     for (uint o = 0; o < out; ++o)
         for (uint i = 0; i < in; ++i) {
             global float *sum = sums + (o * in + i) * sum_stride;
             storev(fma(dz[o], loadv(a + i * unit_stride), loadv(sum)), sum);
         }
-#if BIAS
-    for (uint o = 0; o < out; ++o) {
+    for (uint o = 0; has_bias && o < out; ++o) {
         global float *sum = sums + (in * out + o) * sum_stride;
         storev(dz[o] + loadv(sum), sum);
     }
-#endif
 }
 
 /* The gradient by the layer's inputs: W^T dz. */
@@ -66,7 +64,7 @@ kernel LONE_ITEM void mlp_gradient(global const float *x, ulong x_offset, global
                          global const float *params, ulong params_offset, global const uint *net, global float *kept,
                          global float *sums, global float2 *partial, uint begin_layer, uint layer_count,
                          uint train_begin, uint train_end, ulong rows, uint slots, uint sum_count, ulong unit_stride,
-                         ulong kept_slot_stride, ulong sum_stride, ulong sum_slot_stride, float slope)
+                         ulong kept_slot_stride, ulong sum_stride, ulong sum_slot_stride, float slope, int has_bias)
 {
     floatv d[WIDTH], dz[WIDTH];
     ulong slot = get_global_id(0);
@@ -82,7 +80,7 @@ kernel LONE_ITEM void mlp_gradient(global const float *x, ulong x_offset, global
     floatv loss = (floatv)(0.0f), loss_low = (floatv)(0.0f);
     for (ulong row = slot * VEC; row < rows; row += (ulong)slots * VEC) {
         global float *a = forward_keeping(x + x_offset, params, net, begin_layer, layer_count, row, rows, kept,
-                                          unit_stride, slope);
+                                          unit_stride, slope, has_bias);
         floatv mask = row_mask(row, rows);
         for (uint o = 0; o < outputs; ++o) {
             floatv t = load_rows(target + target_offset, row, rows, outputs, o);
@@ -97,7 +95,7 @@ kernel LONE_ITEM void mlp_gradient(global const float *x, ulong x_offset, global
             a -= in * unit_stride;
             if (l < train_end)
                 add_gradients(dz, a, in, out, sums + (NET_PARAM(l) - NET_PARAM(train_begin)) * sum_stride, unit_stride,
-                              sum_stride);
+                              sum_stride, has_bias);
             if (l > train_begin)
                 layer_transposed(params + NET_PARAM(l), in, out, dz, d);
         }

@@ -5,7 +5,7 @@
  *
  *     mlp_hvp: work-item (direction, slot) takes blocks slot, slot + slots, ... of VEC samples
  *     hvp_reduce: group (direction, p) adds the sums of one parameter over slots and lanes, in a fixed order
- * kept: per unit a, R{a}, R{z}, laid out as in mlp_gradient.cl. Parameters: VEC, WIDTH, BIAS, WG.
+ * kept: per unit a, R{a}, R{z}, laid out as in mlp_gradient.cl. Parameters: VEC, WIDTH, WG.
  */
 #include "group.clh"
 #include "mlp.clh"
@@ -42,7 +42,7 @@ static inline floatv dot_row(global const float *w, uint in, const floatv *a, fl
 /* Forward of a and R{a}; returns the unit at which a_L starts. */
 static inline uint forward_pair(global const float *x, global const float *params, global const float *direction,
                          global const uint *net, uint begin_layer, uint layer_count, ulong row, ulong rows,
-                         global float *kept, ulong unit_stride, float slope)
+                         global float *kept, ulong unit_stride, float slope, int has_bias)
 {
     floatv a[WIDTH], ra[WIDTH];
     uint in = NET_IN(begin_layer);
@@ -60,8 +60,8 @@ static inline uint forward_pair(global const float *x, global const float *param
         global const float *w = params + NET_PARAM(l);
         global const float *v = direction + NET_PARAM(l);
         for (uint o = 0; o < out; ++o) {
-            floatv z = dot_row(w + o * in, in, a, (floatv)(BIAS ? w[in * out + o] : 0.0f));
-            floatv rz = dot_row(v + o * in, in, a, (floatv)(BIAS ? v[in * out + o] : 0.0f));
+            floatv z = dot_row(w + o * in, in, a, (floatv)(has_bias ? w[in * out + o] : 0.0f));
+            floatv rz = dot_row(v + o * in, in, a, (floatv)(has_bias ? v[in * out + o] : 0.0f));
             rz = dot_row(w + o * in, in, ra, rz);
             floatv y = activate_as(NET_ACTIVATION(l), z, slope);
             storev(y, KEPT_A(base + o));
@@ -81,7 +81,7 @@ kernel LONE_ITEM void mlp_hvp(global const float *x, ulong x_offset, global cons
                     ulong directions_offset, global const uint *net, global float *kept, global float *sums,
                     uint begin_layer, uint layer_count, ulong rows, uint first_direction, uint direction_count,
                     uint param_count, uint slots, uint sum_count, ulong unit_stride, ulong kept_slot_stride,
-                    ulong sum_stride, ulong sum_slot_stride, float slope)
+                    ulong sum_stride, ulong sum_slot_stride, float slope, int has_bias)
 {
     floatv g[WIDTH], rg[WIDTH], d[WIDTH], rd[WIDTH];
     ulong item = get_global_id(0);
@@ -99,7 +99,7 @@ kernel LONE_ITEM void mlp_hvp(global const float *x, ulong x_offset, global cons
     float factor = 2.0f / ((float)rows * (float)outputs);
     for (ulong row = (ulong)slot * VEC; row < rows; row += (ulong)slots * VEC) {
         uint base = forward_pair(x + x_offset, params, directions, net, begin_layer, layer_count, row, rows, kept,
-                                 unit_stride, slope);
+                                 unit_stride, slope, has_bias);
         floatv mask = factor * row_mask(row, rows);
         for (uint o = 0; o < outputs; ++o) {
             floatv t = load_rows(target + target_offset, row, rows, outputs, o);
@@ -116,10 +116,10 @@ kernel LONE_ITEM void mlp_hvp(global const float *x, ulong x_offset, global cons
                 floatv first = gradient_as(NET_ACTIVATION(l), y, slope);
                 d[o] = first * g[o];
                 rd[o] = curvature_as(NET_ACTIVATION(l), y, slope) * loadv(KEPT_RZ(base + o)) * g[o] + first * rg[o];
-#if BIAS
-                global float *bias_sum = sum + (in * out + o) * sum_stride;
-                storev(rd[o] + loadv(bias_sum), bias_sum);
-#endif
+                if (has_bias) {
+                    global float *bias_sum = sum + (in * out + o) * sum_stride;
+                    storev(rd[o] + loadv(bias_sum), bias_sum);
+                }
             }
             base -= in;
             for (uint i = 0; i < in; ++i) {

@@ -1,7 +1,7 @@
 /* optimizer_step.cl: one step of an optimiser on all parameters in one launch (formulas in ops.h).
  *
  *     work-item i: parameters [ i VEC .. i VEC + VEC )
- * Parameters: VEC, KIND (auxo_optimizer_kind), EULER and EXPONENTIAL (port-Hamiltonian variants, 0 or 1).
+ * The kind is an argument, so that one program serves all optimisers. Parameters: VEC.
  */
 #include "vector.clh"
 
@@ -13,6 +13,7 @@
 #define OPTIMIZER_ADAM 5
 #define OPTIMIZER_ADAMW 6
 #define OPTIMIZER_PHS 7
+#define OPTIMIZER_PHS_EXPONENTIAL 8 /* phs with exponential friction: a number of this file only */
 
 #define LR hyper[0]
 #define BETA1 hyper[1]
@@ -38,39 +39,46 @@ static inline floatv step_adam(floatv w, floatv g, floatv *m, floatv *v, global 
 }
 
 /* The new w; s0 and s1 are the states of these elements. */
-static inline floatv step_elements(floatv w, floatv gradient, floatv *s0, floatv *s1, global const float *hyper, float step)
+static inline floatv step_elements(int kind, int euler, floatv w, floatv gradient, floatv *s0, floatv *s1,
+                                   global const float *hyper, float step)
 {
     floatv g = gradient + WEIGHT_DECAY * w;
-#if KIND == OPTIMIZER_MOMENTUM
-    *s0 = BETA1 * *s0 + g;
-    return w - LR * *s0;
-#elif KIND == OPTIMIZER_NESTEROV
-    *s0 = BETA1 * *s0 + g;
-    return w - LR * (g + BETA1 * *s0);
-#elif KIND == OPTIMIZER_RMSPROP
-    *s0 = BETA1 * *s0 + (1.0f - BETA1) * g * g;
-    return w - LR * g / (sqrt(*s0) + EPSILON);
-#elif KIND == OPTIMIZER_ADAGRAD
-    *s0 += g * g;
-    return w - LR * g / (sqrt(*s0) + EPSILON);
-#elif KIND == OPTIMIZER_ADAM
-    return step_adam(w, g, s0, s1, hyper, step);
-#elif KIND == OPTIMIZER_ADAMW
-    return step_adam(w - LR * WEIGHT_DECAY * w, gradient, s0, s1, hyper, step);
-#elif KIND == OPTIMIZER_PHS
     floatv old = *s0;
-    float rate = LR * FRICTION / MASS;
-    *s0 = (EXPONENTIAL ? old * exp(-rate) : old - rate * old) - LR * g;
-    return w + LR * (EULER ? old : *s0) / MASS;
-#else
-    return w - LR * g;
-#endif
+    switch (kind) {
+    case OPTIMIZER_MOMENTUM:
+        *s0 = BETA1 * *s0 + g;
+        return w - LR * *s0;
+    case OPTIMIZER_NESTEROV:
+        *s0 = BETA1 * *s0 + g;
+        return w - LR * (g + BETA1 * *s0);
+    case OPTIMIZER_RMSPROP:
+        *s0 = BETA1 * *s0 + (1.0f - BETA1) * g * g;
+        return w - LR * g / (sqrt(*s0) + EPSILON);
+    case OPTIMIZER_ADAGRAD:
+        *s0 += g * g;
+        return w - LR * g / (sqrt(*s0) + EPSILON);
+    case OPTIMIZER_ADAM:
+    case OPTIMIZER_ADAMW:
+        if (kind == OPTIMIZER_ADAMW) {
+            w -= LR * WEIGHT_DECAY * w;
+            g = gradient;
+        }
+        return step_adam(w, g, s0, s1, hyper, step);
+    case OPTIMIZER_PHS:
+    case OPTIMIZER_PHS_EXPONENTIAL: {
+        float rate = LR * FRICTION / MASS;
+        *s0 = (kind == OPTIMIZER_PHS_EXPONENTIAL ? old * exp(-rate) : old - rate * old) - LR * g;
+        return w + LR * (euler ? old : *s0) / MASS;
+    }
+    default:
+        return w - LR * g;
+    }
 }
 
 kernel void optimizer_step(global float *params, ulong params_offset, global const float *grads, ulong grads_offset,
                            global float *state0, ulong state0_offset, global float *state1, ulong state1_offset,
                            global const float *hyper, ulong hyper_offset, global const uint *counter,
-                           ulong counter_offset, ulong count)
+                           ulong counter_offset, ulong count, int kind, int euler)
 {
     ulong i = get_global_id(0) * VEC;
     if (i >= count)
@@ -89,7 +97,7 @@ kernel void optimizer_step(global float *params, ulong params_offset, global con
             s0 = loadv(state0);
         if (state1)
             s1 = loadv(state1);
-        storev(step_elements(loadv(params), loadv(grads), &s0, &s1, hyper, step), params);
+        storev(step_elements(kind, euler, loadv(params), loadv(grads), &s0, &s1, hyper, step), params);
         if (state0)
             storev(s0, state0);
         if (state1)
@@ -100,7 +108,8 @@ kernel void optimizer_step(global float *params, ulong params_offset, global con
         s0 = loadv_part(state0, left);
     if (state1)
         s1 = loadv_part(state1, left);
-    storev_part(step_elements(loadv_part(params, left), loadv_part(grads, left), &s0, &s1, hyper, step), params, left);
+    storev_part(step_elements(kind, euler, loadv_part(params, left), loadv_part(grads, left), &s0, &s1, hyper, step), params,
+                left);
     if (state0)
         storev_part(s0, state0, left);
     if (state1)

@@ -4,12 +4,11 @@
  *     penalty_finish: one group adds partial[] in a fixed order
  * The proximal step of max|w| subtracts the projection on the l1 ball of radius t: |w| is cut at the level where the
  * parts cut off sum to t. The level is found by Michelot's iteration, which only drops elements and so ends.
- * Parameters: VEC, WG, KIND (auxo_penalty_kind), PROXIMAL (0 or 1).
+ * The kind (auxo_penalty_kind) is an argument. Parameters: VEC, WG, PROXIMAL (0 or 1).
  */
 #include "group.clh"
 #include "lanes.clh"
 
-#define PENALTY_L1 0
 #define PENALTY_WEIGHTED_L1 1
 #define PENALTY_L2_SQUARED 2
 #define PENALTY_L21 3
@@ -19,15 +18,14 @@
 #define ELEMENT(e) ((e) < size ? w[e] : *bias)
 
 /* This item's share of the sum over a row: of squares or of sizes. */
-static inline float2 sum_row(global const float *w, ulong length)
+static inline float2 sum_row(int kind, global const float *w, ulong length)
 {
     floatv sum = (floatv)(0.0f), low = (floatv)(0.0f);
     for (ulong e = get_local_id(0) * VEC; e < length; e += WG * VEC) {
-#if KIND == PENALTY_L2_SQUARED || KIND == PENALTY_L21
-        add_square_lanes(load_chunk(w, e, length), &sum, &low);
-#else
-        add_lanes(fabs(load_chunk(w, e, length)), &sum, &low);
-#endif
+        if (kind == PENALTY_L2_SQUARED || kind == PENALTY_L21)
+            add_square_lanes(load_chunk(w, e, length), &sum, &low);
+        else
+            add_lanes(fabs(load_chunk(w, e, length)), &sum, &low);
     }
     return fold_lanes(sum, low);
 }
@@ -78,32 +76,38 @@ static inline float clip_level(global const float *w, global const float *bias, 
 }
 
 /* What the step makes of w: the slope of the penalty (subgradient) or the new w (proximal). */
-static inline floatv step_elements(floatv w, float threshold, float norm, float level)
+static inline floatv step_elements(int kind, floatv w, float threshold, float norm, float level)
 {
     floatv direction = w > 0.0f ? (floatv)(1.0f) : w < 0.0f ? (floatv)(-1.0f) : (floatv)(0.0f);
-#if PROXIMAL && KIND == PENALTY_L2_SQUARED
-    return w / (1.0f + 2.0f * threshold);
-#elif PROXIMAL && KIND == PENALTY_L21
-    return w * (norm > threshold ? 1.0f - threshold / norm : 0.0f);
-#elif PROXIMAL && KIND == PENALTY_LINF1
-    return direction * fmin(fabs(w), (floatv)(level));
-#elif PROXIMAL
-    return direction * fmax(fabs(w) - threshold, (floatv)(0.0f));
-#elif KIND == PENALTY_L2_SQUARED
-    return 2.0f * w;
-#elif KIND == PENALTY_L21
-    return norm > 0.0f ? w / norm : (floatv)(0.0f);
+#if PROXIMAL
+    switch (kind) {
+    case PENALTY_L2_SQUARED:
+        return w / (1.0f + 2.0f * threshold);
+    case PENALTY_L21:
+        return w * (norm > threshold ? 1.0f - threshold / norm : 0.0f);
+    case PENALTY_LINF1:
+        return direction * fmin(fabs(w), (floatv)(level));
+    default:
+        return direction * fmax(fabs(w) - threshold, (floatv)(0.0f));
+    }
 #else
-    return direction;
+    switch (kind) {
+    case PENALTY_L2_SQUARED:
+        return 2.0f * w;
+    case PENALTY_L21:
+        return norm > 0.0f ? w / norm : (floatv)(0.0f);
+    default:
+        return direction;
+    }
 #endif
 }
 
 /* Steps `length` elements: w itself (proximal), or their gradients dw. */
-static inline void step_row(global float *w, global float *dw, ulong length, float c, float threshold, float norm,
+static inline void step_row(int kind, global float *w, global float *dw, ulong length, float c, float threshold, float norm,
                             float level)
 {
     for (ulong e = get_local_id(0) * VEC; e < length; e += WG * VEC) {
-        floatv value = step_elements(load_chunk(w, e, length), threshold, norm, level);
+        floatv value = step_elements(kind, load_chunk(w, e, length), threshold, norm, level);
 #if PROXIMAL
         store_chunk(value, w, e, length);
 #else
@@ -115,58 +119,61 @@ static inline void step_row(global float *w, global float *dw, ulong length, flo
 kernel WG_ATTRIBUTE void penalty(global float *w, ulong w_offset, global float *bias, ulong bias_offset,
                                  global float *dw, ulong dw_offset, global float *dbias, ulong dbias_offset,
                                  global const float *coef, ulong coef_offset, global const float *hyper,
-                                 ulong hyper_offset, global float2 *partial, ulong size, float strength)
+                                 ulong hyper_offset, global float2 *partial, ulong size, float strength, int kind)
 {
     local float2 scratch[WG];
     ulong g = get_group_id(0);
     ulong item = get_local_id(0);
     ulong count = size + (bias ? 1 : 0);
     float c = strength * (coef ? coef[coef_offset + g] : 1.0f);
-#if KIND == PENALTY_WEIGHTED_L1
-    c *= (float)(g + 1);
-#endif
+    if (kind == PENALTY_WEIGHTED_L1)
+        c *= (float)(g + 1);
     w += w_offset + g * size;
     bias = bias ? bias + bias_offset + g : bias;
 
     dw = dw ? dw + dw_offset + g * size : dw;
     dbias = dbias ? dbias + dbias_offset + g : dbias;
 
-#if KIND == PENALTY_LINF1
-    uint2 largest = first_largest(w, bias, size, count, scratch);
-    float norm = fmax(as_float(largest.x), 0.0f);
-    float2 total = (float2)(norm, 0.0f);
-#else
-    float2 total = sum_row(w, size);
-    if (bias && item == 0)
-        total = pair_add(total, sum_row(bias, 1));
-    total = group_sum(total, scratch);
-    float norm = sqrt(total.x);
-#endif
+    uint2 largest = (uint2)(0, 0);
+    float norm;
+    float2 total;
+    if (kind == PENALTY_LINF1) {
+        largest = first_largest(w, bias, size, count, scratch);
+        norm = fmax(as_float(largest.x), 0.0f);
+        total = (float2)(norm, 0.0f);
+    } else {
+        total = sum_row(kind, w, size);
+        if (bias && item == 0)
+            total = pair_add(total, sum_row(kind, bias, 1));
+        total = group_sum(total, scratch);
+        norm = sqrt(total.x);
+    }
     if (item == 0)
-        partial[g] = KIND == PENALTY_L21 ? two_product(c, norm) : pair_scale(total, c);
+        partial[g] = kind == PENALTY_L21 ? two_product(c, norm) : pair_scale(total, c);
 
     float level = 0.0f;
     float threshold = 0.0f;
 #if PROXIMAL
     threshold = hyper[hyper_offset] * c;
-#if KIND == PENALTY_LINF1
-    level = clip_level(w, bias, size, count, threshold, scratch);
-#endif
+    if (kind == PENALTY_LINF1)
+        level = clip_level(w, bias, size, count, threshold, scratch);
     barrier(CLK_GLOBAL_MEM_FENCE); /* the step overwrites what all items have read */
-#elif KIND == PENALTY_LINF1 /* the first largest element alone has a slope */
-    if (item == 0 && norm > 0.0f) {
-        float slope = c * (ELEMENT(largest.y) > 0.0f ? 1.0f : -1.0f);
-        if (largest.y < size && dw)
-            dw[largest.y] += slope;
-        else if (largest.y == size && dbias)
-            *dbias += slope;
+#else
+    if (kind == PENALTY_LINF1) { /* the first largest element alone has a slope */
+        if (item == 0 && norm > 0.0f) {
+            float slope = c * (ELEMENT(largest.y) > 0.0f ? 1.0f : -1.0f);
+            if (largest.y < size && dw)
+                dw[largest.y] += slope;
+            else if (largest.y == size && dbias)
+                *dbias += slope;
+        }
+        return;
     }
-    return;
 #endif
     if (PROXIMAL || dw)
-        step_row(w, dw, size, c, threshold, norm, level);
+        step_row(kind, w, dw, size, c, threshold, norm, level);
     if (bias && (PROXIMAL || dbias))
-        step_row(bias, dbias, 1, c, threshold, norm, level);
+        step_row(kind, bias, dbias, 1, c, threshold, norm, level);
 }
 
 kernel WG_ATTRIBUTE void penalty_finish(global const float2 *partial, ulong groups, global float *value,

@@ -3,35 +3,35 @@
  *     forward:  output (plane, p, q) takes its window, clipped to the image
  *     backward: an element of DX adds, in window order, what every window that covers it gives it
  * Variant "elements": one element per work-item. Variant "rows", for CPU drivers: one row of outputs (forward) or of
- * DX (backward) per work-item. Parameters: MAXIMUM (1: max, 0: average).
+ * DX (backward) per work-item. `maximum`: 1 max, 0 average.
  */
 #define POOL_SHAPE                                                                                                     \
-    int h, int w, int p_count, int q_count, int window_h, int window_w, int stride_h, int stride_w, int pad_h, int pad_w
+    int h, int w, int p_count, int q_count, int window_h, int window_w, int stride_h, int stride_w, int pad_h, int pad_w,           \
+        int maximum
 /* One output: its value; *where receives h * W + w of the maximum. */
-static inline float pool_window(global const float *image, int w, int row_begin, int row_end, int column_begin, int column_end,
-                         int *where)
+static inline float pool_window(int maximum, global const float *image, int w, int row_begin, int row_end,
+                                int column_begin, int column_end, int *where)
 {
-#if MAXIMUM
-    int best = row_begin * w + column_begin;
-    float value = image[best];
-    for (int row = row_begin; row < row_end; ++row)
-        for (int column = column_begin; column < column_end; ++column) {
-            float candidate = image[row * w + column];
-            if (candidate > value || (isnan(candidate) && !isnan(value))) {
-                value = candidate;
-                best = row * w + column;
+    if (maximum) {
+        int best = row_begin * w + column_begin;
+        float value = image[best];
+        for (int row = row_begin; row < row_end; ++row)
+            for (int column = column_begin; column < column_end; ++column) {
+                float candidate = image[row * w + column];
+                if (candidate > value || (isnan(candidate) && !isnan(value))) {
+                    value = candidate;
+                    best = row * w + column;
+                }
             }
-        }
-    *where = best;
-    return value;
-#else
+        *where = best;
+        return value;
+    }
     float sum = 0.0f;
     for (int row = row_begin; row < row_end; ++row)
         for (int column = column_begin; column < column_end; ++column)
             sum += image[row * w + column];
     int area = max(row_end - row_begin, 0) * max(column_end - column_begin, 0);
     return area > 0 ? sum / (float)area : 0.0f;
-#endif
 }
 
 kernel void pool2d_forward_elements(global const float *x, ulong x_offset, global float *y, ulong y_offset,
@@ -45,14 +45,13 @@ kernel void pool2d_forward_elements(global const float *x, ulong x_offset, globa
     int p = (int)(rest % (ulong)p_count);
     ulong plane = rest / (ulong)p_count;
     int where = 0;
-    y[y_offset + out] = pool_window(x + x_offset + plane * (ulong)h * (ulong)w, w, max(p * stride_h - pad_h, 0),
+    y[y_offset + out] = pool_window(maximum, x + x_offset + plane * (ulong)h * (ulong)w, w, max(p * stride_h - pad_h, 0),
                                     min(p * stride_h - pad_h + window_h, h), max(q * stride_w - pad_w, 0),
                                     min(q * stride_w - pad_w + window_w, w), &where);
-    if (MAXIMUM && index)
+    if (maximum && index)
         index[index_offset + out] = (uint)where;
 }
 
-#if MAXIMUM
 /* Four neighbouring outputs of windows two wide, side by side: columns 2 q .. 2 q + 8 of rows row_begin .. row_end. */
 static inline float4 pool_four(global const float *image, int w, int row_begin, int row_end, int q, int4 *where)
 {
@@ -73,7 +72,6 @@ static inline float4 pool_four(global const float *image, int w, int row_begin, 
     *where = best;
     return value;
 }
-#endif
 
 kernel void pool2d_forward_rows(global const float *x, ulong x_offset, global float *y, ulong y_offset,
                                 global uint *index, ulong index_offset, ulong count, POOL_SHAPE)
@@ -89,20 +87,18 @@ kernel void pool2d_forward_rows(global const float *x, ulong x_offset, global fl
     y += y_offset + out_row * (ulong)q_count;
     index = index ? index + index_offset + out_row * (ulong)q_count : index;
     int q = 0;
-#if MAXIMUM
-    if (window_w == 2 && stride_w == 2 && pad_w == 0)
+    if (maximum && window_w == 2 && stride_w == 2 && pad_w == 0)
         for (; q + 4 <= q_count; q += 4) {
             int4 where;
             vstore4(pool_four(x, w, row_begin, row_end, q, &where), 0, y + q);
             if (index)
                 vstore4(as_uint4(where), 0, index + q);
         }
-#endif
     for (; q < q_count; ++q) {
         int where = 0;
-        y[q] = pool_window(x, w, row_begin, row_end, max(q * stride_w - pad_w, 0),
+        y[q] = pool_window(maximum, x, w, row_begin, row_end, max(q * stride_w - pad_w, 0),
                            min(q * stride_w - pad_w + window_w, w), &where);
-        if (MAXIMUM && index)
+        if (maximum && index)
             index[q] = (uint)where;
     }
 }
@@ -132,15 +128,37 @@ kernel void pool2d_backward_elements(global const float *dy, ulong dy_offset, gl
     for (int p = ps.x; p <= ps.y; ++p)
         for (int q = qs.x; q <= qs.y; ++q) {
             ulong out = base + (ulong)(p * q_count + q);
-#if MAXIMUM
-            sum += index[index_offset + out] == (uint)(row * w + column) ? dy[dy_offset + out] : 0.0f;
-#else
+            if (maximum) {
+                sum += index[index_offset + out] == (uint)(row * w + column) ? dy[dy_offset + out] : 0.0f;
+                continue;
+            }
             int rows = min(p * stride_h - pad_h + window_h, h) - max(p * stride_h - pad_h, 0);
             int columns = min(q * stride_w - pad_w + window_w, w) - max(q * stride_w - pad_w, 0);
             sum += dy[dy_offset + out] / (float)(rows * columns);
-#endif
         }
     dx[dx_offset + in] = sum;
+}
+
+/* Adds one row of output gradients to the elements of a row of DX that were their maxima. */
+static inline void spread_maxima(global const float *gradient, global const uint *places, int q_count, int first_place,
+                                 int w, bool two_wide, global float *dx)
+{
+    int q = 0;
+    if (two_wide)
+        for (; q + 4 <= q_count; q += 4) {
+            uint4 column = vload4(0, places + q) - (uint)first_place;
+            uint4 left = (uint4)(2 * q) + (uint4)(0, 2, 4, 6);
+            float4 four = vload4(0, gradient + q);
+            float8 sum = vload8(0, dx + 2 * q);
+            sum.even += column == left ? four : (float4)(0.0f);
+            sum.odd += column == left + 1u ? four : (float4)(0.0f);
+            vstore8(sum, 0, dx + 2 * q);
+        }
+    for (; q < q_count; ++q) {
+        uint column = places[q] - (uint)first_place;
+        if (column < (uint)w)
+            dx[column] += gradient[q];
+    }
 }
 
 kernel void pool2d_backward_rows(global const float *dy, ulong dy_offset, global float *dx, ulong dx_offset,
@@ -158,25 +176,11 @@ kernel void pool2d_backward_rows(global const float *dy, ulong dy_offset, global
     for (int p = ps.x; p <= ps.y; ++p) {
         ulong out = (plane * (ulong)p_count + (ulong)p) * (ulong)q_count;
         global const float *gradient = dy + dy_offset + out;
-#if MAXIMUM
-        global const uint *places = index + index_offset + out;
-        int q = 0;
-        if (window_w == 2 && stride_w == 2 && pad_w == 0)
-            for (; q + 4 <= q_count; q += 4) {
-                uint4 column = vload4(0, places + q) - (uint)(row * w);
-                uint4 left = (uint4)(2 * q) + (uint4)(0, 2, 4, 6);
-                float4 four = vload4(0, gradient + q);
-                float8 sum = vload8(0, dx + 2 * q);
-                sum.even += column == left ? four : (float4)(0.0f);
-                sum.odd += column == left + 1u ? four : (float4)(0.0f);
-                vstore8(sum, 0, dx + 2 * q);
-            }
-        for (; q < q_count; ++q) {
-            uint column = places[q] - (uint)(row * w);
-            if (column < (uint)w)
-                dx[column] += gradient[q];
+        if (maximum) {
+            spread_maxima(gradient, index + index_offset + out, q_count, row * w, w,
+                          window_w == 2 && stride_w == 2 && pad_w == 0, dx);
+            continue;
         }
-#else
         int rows = min(p * stride_h - pad_h + window_h, h) - max(p * stride_h - pad_h, 0);
         for (int q = 0; q < q_count; ++q) {
             int begin = max(q * stride_w - pad_w, 0);
@@ -185,6 +189,5 @@ kernel void pool2d_backward_rows(global const float *dy, ulong dy_offset, global
             for (int column = begin; column < end; ++column)
                 dx[column] += share;
         }
-#endif
     }
 }

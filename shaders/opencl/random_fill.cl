@@ -1,11 +1,10 @@
 /* random_fill.cl: uniform, normal (Box-Muller), Bernoulli numbers or the words themselves.
  *
  *     work-item q: elements 4 q .. 4 q + 3, the four words of one Philox block
- * Parameters: KIND (auxo_random_kind).
+ * Y is f32 or u32, written as bits; the kind (auxo_random_kind) is an argument.
  */
 #include "philox.clh"
 
-#define RANDOM_UNIFORM 0
 #define RANDOM_NORMAL 1
 #define RANDOM_BERNOULLI 2
 #define RANDOM_BITS 3
@@ -19,8 +18,8 @@ static inline float2 normal_pair(uint word0, uint word1)
     return (float2)(radius * cospi(turns), radius * sinpi(turns));
 }
 
-kernel void random_fill(global void *y, ulong y_offset, global const uint *counter, ulong counter_offset, ulong count,
-                        float a, float b, uint seed_low, uint seed_high, uint stream)
+kernel void random_fill(global uint *y, ulong y_offset, global const uint *counter, ulong counter_offset, ulong count,
+                        float a, float b, uint seed_low, uint seed_high, uint stream, int kind)
 {
     ulong quad = get_global_id(0);
     ulong e = 4 * quad;
@@ -28,27 +27,21 @@ kernel void random_fill(global void *y, ulong y_offset, global const uint *count
         return;
     uint step = counter ? counter[counter_offset] : 0;
     uint4 words = philox_words(seed_low, seed_high, stream, step, quad);
-#if KIND == RANDOM_BITS
-    global uint *target = (global uint *)y + y_offset + e;
-    uint4 values = words;
-#else
-    global float *target = (global float *)y + y_offset + e;
     float4 u = (float4)(uniform_of(words.x), uniform_of(words.y), uniform_of(words.z), uniform_of(words.w));
-#if KIND == RANDOM_NORMAL
-    float4 values = a + b * (float4)(normal_pair(words.x, words.y), normal_pair(words.z, words.w));
-#elif KIND == RANDOM_BERNOULLI
-    float4 values = u < a ? (float4)(1.0f) : (float4)(0.0f);
-#else
     float4 values = a + (b - a) * u;
-#endif
-#endif
+    if (kind == RANDOM_NORMAL)
+        values = a + b * (float4)(normal_pair(words.x, words.y), normal_pair(words.z, words.w));
+    else if (kind == RANDOM_BERNOULLI)
+        values = u < a ? (float4)(1.0f) : (float4)(0.0f);
+    uint4 bits = kind == RANDOM_BITS ? words : as_uint4(values);
+    y += y_offset + e;
     if (e + 4 <= count) {
-        vstore4(values, 0, target);
+        vstore4(bits, 0, y);
         return;
     }
-    target[0] = values.x;
+    y[0] = bits.x;
     if (e + 1 < count)
-        target[1] = values.y;
+        y[1] = bits.y;
     if (e + 2 < count)
-        target[2] = values.z;
+        y[2] = bits.z;
 }

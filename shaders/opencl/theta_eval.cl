@@ -5,7 +5,7 @@
  *                   perturbed layer -> partial[mask, slot]
  *     theta_reduce: group = mask: adds partial[] in a fixed order -> LOSS
  *     base: element (unit, block) at [(block * unit_count + unit) * VEC], or [unit * block_count + block] on GPUs
- * Parameters: VEC, WIDTH, BIAS, WG, ON_OUTPUTS (factor t on weights: act(t z); on outputs: t act(z)).
+ * A factor t on weights gives act(t z), on outputs t act(z). Parameters: VEC, WIDTH, WG.
  */
 #include "group.clh"
 #include "mlp.clh"
@@ -18,7 +18,7 @@
 
 kernel LONE_ITEM void theta_prefix(global const float *x, ulong x_offset, global const float *params, ulong params_offset,
                          global const uint *net, global float *base, uint begin_layer, uint end_layer, ulong rows,
-                         ulong block_count, ulong unit_count, float slope)
+                         ulong block_count, ulong unit_count, float slope, int has_bias)
 {
     floatv a[WIDTH], z[WIDTH];
     ulong block = get_global_id(0);
@@ -28,7 +28,7 @@ kernel LONE_ITEM void theta_prefix(global const float *x, ulong x_offset, global
     for (uint i = 0; i < in; ++i)
         a[i] = load_rows(x + x_offset, block * VEC, rows, in, i);
     for (uint l = begin_layer; l < end_layer; ++l) {
-        layer_linear(params + params_offset + NET_PARAM(l), NET_IN(l), NET_OUT(l), a, z);
+        layer_linear(params + params_offset + NET_PARAM(l), NET_IN(l), NET_OUT(l), has_bias, a, z);
         for (uint o = 0; o < NET_OUT(l); ++o) {
             a[o] = activate_as(NET_ACTIVATION(l), z[o], slope);
             storev(a[o], BASE(NET_UNIT(l) - NET_UNIT(begin_layer) + o));
@@ -41,7 +41,7 @@ kernel LONE_ITEM void theta_eval(global const float *x, ulong x_offset, global c
                        global const uint *unit_group, ulong unit_group_offset, global const uint *first_layer,
                        ulong first_layer_offset, global const uint *net, global const float *base,
                        global float2 *partial, uint begin_layer, uint layer_count, ulong rows, ulong block_count,
-                       ulong unit_count, uint masks, uint groups, uint slots, float slope)
+                       ulong unit_count, uint masks, uint groups, uint slots, float slope, int has_bias, int on_outputs)
 {
     floatv a[WIDTH], z[WIDTH];
     uint slot = (uint)(get_global_id(0) % slots);
@@ -61,11 +61,11 @@ kernel LONE_ITEM void theta_eval(global const float *x, ulong x_offset, global c
             a[i] = start == begin_layer ? load_rows(x + x_offset, block * VEC, rows, in, i)
                                         : loadv(BASE(NET_UNIT(start - 1) - NET_UNIT(begin_layer) + i));
         for (uint l = start; l < layer_count; ++l) {
-            layer_linear(params + params_offset + NET_PARAM(l), NET_IN(l), NET_OUT(l), a, z);
+            layer_linear(params + params_offset + NET_PARAM(l), NET_IN(l), NET_OUT(l), has_bias, a, z);
             for (uint o = 0; o < NET_OUT(l); ++o) {
                 float factor = theta[unit_group[NET_UNIT(l) + o]];
-                floatv y = activate_as(NET_ACTIVATION(l), ON_OUTPUTS ? z[o] : factor * z[o], slope);
-                a[o] = ON_OUTPUTS ? factor * y : y;
+                floatv y = activate_as(NET_ACTIVATION(l), on_outputs ? z[o] : factor * z[o], slope);
+                a[o] = on_outputs ? factor * y : y;
             }
         }
         floatv exists = row_mask(block * VEC, rows);
