@@ -139,9 +139,26 @@ TEST_CASE("a loss that is not finite stops the run, says at which step, and keep
     Program program(AUXO_PROGRAM);
     TempFolder folder;
     const std::string path = folder.file("c.safetensors");
-    ProgramResult result =
-        program.run({"train", "--device", "cpu", "--model", "mlp:784-32-10", "--limit", "1280", "--json", "--lr", "1e6",
-                     "--epochs", "5", "--checkpoint", path, "--save", folder.file("m.safetensors")});
+    ProgramResult result = program.run({"train",
+                                        "--device",
+                                        "cpu",
+                                        "--data",
+                                        "reactor",
+                                        "--model",
+                                        "mlp:4-16-2:relu",
+                                        "--limit",
+                                        "1280",
+                                        "--json",
+                                        "--optimizer",
+                                        "sgd",
+                                        "--lr",
+                                        "1e6",
+                                        "--epochs",
+                                        "5",
+                                        "--checkpoint",
+                                        path,
+                                        "--save",
+                                        folder.file("m.safetensors")});
     check_one_line(result, "step");
     CHECK(!auxo_test::file_exists(folder.file("m.safetensors")));
 }
