@@ -1,460 +1,381 @@
-/* conv2d_gather.c: convolution as a matrix product with a right side that is a
- * sliding view of the source.
+/* conv2d_gather.c: convolution as a matrix product with a right side that is a sliding view of the source.
  *
- * A work item is a few images (one, unless they are small), one group, one band
- * of output rows. The source rows that it needs are copied with their zero
- * border and sorted by their remainders (phases) by the steps, so that under
+ * A work item is a few images (one, unless they are small), one group, one band of output rows. The source rows that
+ * it needs are copied with their zero border and sorted by their remainders (phases) by the steps, so that under
  * every tap neighbouring positions read neighbouring elements:
  *
  *   copy[c][row phase][column phase][image][row / step_h][column / step_w]
  *
- * Position (image, i, j) then reads element (image copy_rows + i) copy_columns
- * + j of the tap's plane. The product runs over these elements as they lie
- * (sliding), junk positions between rows included, or, where there would be too
- * much junk, over panels gathered from the true positions. Every output element
- * is summed over (channel, tap) in the same order whatever the items are.
+ * Position (image, i, j) then reads element (image copy_rows + i) copy_columns + j of the tap's plane. The product
+ * runs over these elements as they lie (sliding), junk positions between rows included, or, where there would be too
+ * much junk, over panels gathered from the true positions. Every output element is summed over (channel, tap) in the
+ * same order whatever the items are.
  */
 #include "conv2d_gather.h"
 
 #include "vec_math.h"
 
 enum { PANEL_DEPTH = 64, COPY_BYTES_MAX = 192 * 1024, ITEMS_PER_THREAD = 4 };
-/* Multiply-adds that are worth a thread. */
-static const double part_products = 2e5;
-/* Gathering one row of a panel costs about as much as this many of its rows in
- * the product. */
+static const double parallel_min_products = 2e5;
+/* Gathering one row of a panel costs about as much as this many of its rows in the product. */
 static const double gather_cost_rows = 10;
 
 /* How a problem is cut and copied. */
 typedef struct gather_layout {
-  int64_t row_origin,
-      column_origin;        /* source coordinates of the copy's corner */
-  int64_t tap_count, depth; /* depth: channels * taps */
-  int64_t extra_rows;       /* of the copy, beyond the positions */
-  int64_t item_images;      /* > 1 only if band_rows is positions_h */
-  int64_t band_rows, bands;
-  int64_t copy_rows, copy_columns; /* of one image in one phase */
-  int64_t phase_count,
-      plane; /* elements of one phase, of all images of an item */
-  int64_t copy_count;
-  bool sliding;
-  size_t offsets_bytes, copy_bytes, panel_bytes, tile_bytes, thread_bytes;
+    int64_t row_origin, column_origin; /* source coordinates of the copy's corner */
+    int64_t tap_count, depth;          /* depth: channels * taps */
+    int64_t extra_rows;                /* of the copy, beyond the positions */
+    int64_t item_images;               /* > 1 only if band_rows is positions_h */
+    int64_t band_rows, bands;
+    int64_t copy_rows, copy_columns; /* of one image in one phase */
+    int64_t phase_count, plane;      /* elements of one phase, of all images of an item */
+    int64_t copy_count;
+    bool sliding;
+    size_t offsets_bytes, copy_bytes, panel_bytes, tile_bytes, thread_bytes;
 } gather_layout;
 
-static int64_t axis_least(const conv_axis *axis) {
-  return axis->first + cpu_min(0, cpu_max(axis->count - 1, 0) * axis->step);
+static int64_t axis_least(const conv_axis *axis)
+{
+    return axis->first + cpu_min(0, cpu_max(axis->count - 1, 0) * axis->step);
 }
 
-static int64_t axis_extent(const conv_axis *axis) {
-  return cpu_max(axis->count - 1, 0) *
-             (axis->step < 0 ? -axis->step : axis->step) +
-         1;
+static int64_t axis_extent(const conv_axis *axis)
+{
+    return cpu_max(axis->count - 1, 0) * (axis->step < 0 ? -axis->step : axis->step) + 1;
 }
 
-static void set_band(gather_layout *layout, const conv_problem *problem,
-                     int64_t band_rows) {
-  layout->band_rows = band_rows;
-  layout->copy_rows = band_rows + layout->extra_rows;
-  layout->plane =
-      layout->item_images * layout->copy_rows * layout->copy_columns;
-  layout->copy_count = layout->plane * layout->phase_count * problem->channels;
+static void set_band(gather_layout *layout, const conv_problem *problem, int64_t band_rows)
+{
+    layout->band_rows = band_rows;
+    layout->copy_rows = band_rows + layout->extra_rows;
+    layout->plane = layout->item_images * layout->copy_rows * layout->copy_columns;
+    layout->copy_count = layout->plane * layout->phase_count * problem->channels;
 }
 
-/* Cuts images into bands until a copy fits the cache and there are items enough
- * for all threads. */
-static void choose_bands(gather_layout *layout, const conv_problem *problem,
-                         int thread_count) {
-  layout->item_images = cpu_min(
-      problem->images,
-      cpu_ceil_div(TILE_COLUMNS, problem->positions_h * problem->positions_w));
-  set_band(layout, problem, problem->positions_h);
-  int64_t wanted = cpu_ceil_div((int64_t)thread_count * ITEMS_PER_THREAD,
-                                problem->images * problem->groups);
-  int64_t least_rows = cpu_ceil_div(TILE_COLUMNS, problem->positions_w);
-  while (layout->item_images == 1 && layout->band_rows > 1 &&
-         (layout->copy_count * (int64_t)sizeof(float) > COPY_BYTES_MAX ||
-          (layout->band_rows > least_rows &&
-           cpu_ceil_div(problem->positions_h, layout->band_rows) < wanted)))
-    set_band(layout, problem, cpu_ceil_div(layout->band_rows, 2));
-  layout->bands = cpu_ceil_div(problem->positions_h, layout->band_rows);
+/* Cuts images into bands until a copy fits the cache and there are items enough for all threads. */
+static void choose_bands(gather_layout *layout, const conv_problem *problem, int thread_count)
+{
+    layout->item_images =
+        cpu_min(problem->images, cpu_ceil_div(TILE_COLUMNS, problem->positions_h * problem->positions_w));
+    set_band(layout, problem, problem->positions_h);
+    int64_t wanted = cpu_ceil_div((int64_t)thread_count * ITEMS_PER_THREAD, problem->images * problem->groups);
+    int64_t least_rows = cpu_ceil_div(TILE_COLUMNS, problem->positions_w);
+    while (layout->item_images == 1 && layout->band_rows > 1 &&
+           (layout->copy_count * (int64_t)sizeof(float) > COPY_BYTES_MAX ||
+            (layout->band_rows > least_rows && cpu_ceil_div(problem->positions_h, layout->band_rows) < wanted)))
+        set_band(layout, problem, cpu_ceil_div(layout->band_rows, 2));
+    layout->bands = cpu_ceil_div(problem->positions_h, layout->band_rows);
 }
 
-static gather_layout layout_of(const conv_problem *problem, int thread_count) {
-  gather_layout layout = {0};
-  layout.tap_count = problem->tap_rows.count * problem->tap_columns.count;
-  layout.depth = problem->channels * layout.tap_count;
-  layout.row_origin = axis_least(&problem->tap_rows);
-  layout.column_origin = axis_least(&problem->tap_columns);
-  layout.phase_count = problem->step_h * problem->step_w;
-  layout.extra_rows =
-      cpu_ceil_div(axis_extent(&problem->tap_rows), problem->step_h) - 1;
-  layout.copy_columns =
-      problem->positions_w +
-      cpu_ceil_div(axis_extent(&problem->tap_columns), problem->step_w) - 1;
-  choose_bands(&layout, problem, thread_count);
-  double waste = (double)(layout.copy_rows * layout.copy_columns) /
-                 (double)(layout.band_rows * problem->positions_w);
-  layout.sliding =
-      (double)problem->out_channels * (waste - 1) < gather_cost_rows;
+static gather_layout layout_of(const conv_problem *problem, int thread_count)
+{
+    gather_layout layout = {0};
+    layout.tap_count = problem->tap_rows.count * problem->tap_columns.count;
+    layout.depth = problem->channels * layout.tap_count;
+    layout.row_origin = axis_least(&problem->tap_rows);
+    layout.column_origin = axis_least(&problem->tap_columns);
+    layout.phase_count = problem->step_h * problem->step_w;
+    layout.extra_rows = cpu_ceil_div(axis_extent(&problem->tap_rows), problem->step_h) - 1;
+    layout.copy_columns = problem->positions_w + cpu_ceil_div(axis_extent(&problem->tap_columns), problem->step_w) - 1;
+    choose_bands(&layout, problem, thread_count);
+    double waste = (double)(layout.copy_rows * layout.copy_columns) / (double)(layout.band_rows * problem->positions_w);
+    layout.sliding = (double)problem->out_channels * (waste - 1) < gather_cost_rows;
 
-  layout.offsets_bytes = cpu_align(sizeof(int32_t) * (size_t)layout.depth);
-  layout.copy_bytes =
-      cpu_align(sizeof(float) * (size_t)(layout.copy_count + TILE_COLUMNS));
-  int64_t panel_depth = layout.sliding ? 0 : cpu_min(PANEL_DEPTH, layout.depth);
-  layout.panel_bytes = cpu_align(
-      sizeof(float) * (size_t)(panel_depth * TILE_COLUMNS + VEC_LANES));
-  layout.tile_bytes =
-      cpu_align(sizeof(float) *
-                (size_t)(problem->out_channels * TILE_COLUMNS + VEC_LANES));
-  layout.thread_bytes =
-      layout.copy_bytes + layout.panel_bytes + layout.tile_bytes;
-  return layout;
+    layout.offsets_bytes = cpu_align(sizeof(int32_t) * (size_t)layout.depth);
+    layout.copy_bytes = cpu_align(sizeof(float) * (size_t)(layout.copy_count + TILE_COLUMNS));
+    int64_t panel_depth = layout.sliding ? 0 : cpu_min(PANEL_DEPTH, layout.depth);
+    layout.panel_bytes = cpu_align(sizeof(float) * (size_t)(panel_depth * TILE_COLUMNS + VEC_LANES));
+    layout.tile_bytes = cpu_align(sizeof(float) * (size_t)(problem->out_channels * TILE_COLUMNS + VEC_LANES));
+    layout.thread_bytes = layout.copy_bytes + layout.panel_bytes + layout.tile_bytes;
+    return layout;
 }
 
-static bool is_empty(const conv_problem *problem) {
-  return problem->images * problem->groups * problem->out_channels *
-             problem->positions_h * problem->positions_w ==
-         0;
+static bool is_empty(const conv_problem *problem)
+{
+    return problem->images * problem->groups * problem->out_channels * problem->positions_h * problem->positions_w == 0;
 }
 
-size_t conv_gather_scratch_bytes(const conv_problem *problem,
-                                 int thread_count) {
-  if (is_empty(problem))
-    return 0;
-  gather_layout layout = layout_of(problem, thread_count);
-  return layout.offsets_bytes + (size_t)thread_count * layout.thread_bytes;
+size_t conv_gather_scratch_bytes(const conv_problem *problem, int thread_count)
+{
+    if (is_empty(problem))
+        return 0;
+    gather_layout layout = layout_of(problem, thread_count);
+    return layout.offsets_bytes + (size_t)thread_count * layout.thread_bytes;
 }
 
 /* One work item and the memory of the thread that runs it. */
 typedef struct gather_item {
-  const conv_problem *problem;
-  const gather_layout *layout;
-  const int32_t *offsets; /* (depth): of channel and tap, into the copy */
-  int64_t first_image, images, group, first_row, rows;
-  float *copy, *panel, *tile;
+    const conv_problem *problem;
+    const gather_layout *layout;
+    const int32_t *offsets; /* (depth): of channel and tap, into the copy */
+    int64_t first_image, images, group, first_row, rows;
+    float *copy, *panel, *tile;
 } gather_item;
 
-/* Columns of one phase: element i is source column first + i step, which is
- * inside for begin <= i < end. */
+/* Columns of one phase: element i is source column first + i step, which is inside for begin <= i < end. */
 typedef struct phase_columns {
-  int64_t first, step, begin, end, count;
+    int64_t first, step, begin, end, count;
 } phase_columns;
 
-static phase_columns columns_of(const gather_item *item, int64_t phase) {
-  int64_t step = item->problem->step_w;
-  int64_t source_w = item->problem->source_w;
-  int64_t count = item->layout->copy_columns;
-  phase_columns columns = {.first = item->layout->column_origin + phase,
-                           .step = step,
-                           .count = count};
-  columns.begin = columns.first >= 0
-                      ? 0
-                      : cpu_min(cpu_ceil_div(-columns.first, step), count);
-  columns.end =
-      columns.first >= source_w
-          ? 0
-          : cpu_min(cpu_ceil_div(source_w - columns.first, step), count);
-  columns.end = cpu_max(columns.begin, columns.end);
-  return columns;
+static phase_columns columns_of(const gather_item *item, int64_t phase)
+{
+    int64_t step = item->problem->step_w;
+    int64_t source_w = item->problem->source_w;
+    int64_t count = item->layout->copy_columns;
+    phase_columns columns = {.first = item->layout->column_origin + phase, .step = step, .count = count};
+    columns.begin = columns.first >= 0 ? 0 : cpu_min(cpu_ceil_div(-columns.first, step), count);
+    columns.end = columns.first >= source_w ? 0 : cpu_min(cpu_ceil_div(source_w - columns.first, step), count);
+    columns.end = cpu_max(columns.begin, columns.end);
+    return columns;
 }
 
-static void copy_row(float *restrict target, const float *restrict source,
-                     phase_columns columns) {
-  for (int64_t i = 0; i < columns.begin; ++i)
-    target[i] = 0;
-  if (columns.step == 1)
-    for (int64_t i = columns.begin; i < columns.end; ++i)
-      target[i] = source[columns.first + i];
-  else
-    for (int64_t i = columns.begin; i < columns.end; ++i)
-      target[i] = source[columns.first + i * columns.step];
-  for (int64_t i = columns.end; i < columns.count; ++i)
-    target[i] = 0;
+static void copy_row(float *restrict target, const float *restrict source, phase_columns columns)
+{
+    for (int64_t i = 0; i < columns.begin; ++i)
+        target[i] = 0;
+    if (columns.step == 1)
+        for (int64_t i = columns.begin; i < columns.end; ++i)
+            target[i] = source[columns.first + i];
+    else
+        for (int64_t i = columns.begin; i < columns.end; ++i)
+            target[i] = source[columns.first + i * columns.step];
+    for (int64_t i = columns.end; i < columns.count; ++i)
+        target[i] = 0;
 }
 
 /* One phase of all channels of one image. */
-static void copy_phase(const gather_item *item, int64_t image,
-                       int64_t phase_row, int64_t phase_column) {
-  const conv_problem *problem = item->problem;
-  const gather_layout *layout = item->layout;
-  const phase_columns columns = columns_of(item, phase_column);
-  const int64_t first_row =
-      layout->row_origin + item->first_row * problem->step_h + phase_row;
-  const int64_t phase = phase_row * problem->step_w + phase_column;
-  const int64_t first_plane =
-      ((item->first_image + image) * problem->groups + item->group) *
-      problem->channels;
-  for (int64_t c = 0; c < problem->channels; ++c) {
-    const float *source = problem->source + (first_plane + c) *
-                                                problem->source_h *
-                                                problem->source_w;
-    float *target = item->copy +
-                    (c * layout->phase_count + phase) * layout->plane +
-                    image * layout->copy_rows * layout->copy_columns;
-    for (int64_t i = 0; i < layout->copy_rows;
-         ++i, target += layout->copy_columns) {
-      int64_t row = first_row + i * problem->step_h;
-      if (row >= 0 && row < problem->source_h)
-        copy_row(target, source + row * problem->source_w, columns);
-      else
-        memset(target, 0, sizeof(float) * (size_t)layout->copy_columns);
+static void copy_phase(const gather_item *item, int64_t image, int64_t phase_row, int64_t phase_column)
+{
+    const conv_problem *problem = item->problem;
+    const gather_layout *layout = item->layout;
+    const phase_columns columns = columns_of(item, phase_column);
+    const int64_t first_row = layout->row_origin + item->first_row * problem->step_h + phase_row;
+    const int64_t phase = phase_row * problem->step_w + phase_column;
+    const int64_t first_plane = ((item->first_image + image) * problem->groups + item->group) * problem->channels;
+    for (int64_t c = 0; c < problem->channels; ++c) {
+        const float *source = problem->source + (first_plane + c) * problem->source_h * problem->source_w;
+        float *target = item->copy + (c * layout->phase_count + phase) * layout->plane +
+                        image * layout->copy_rows * layout->copy_columns;
+        for (int64_t i = 0; i < layout->copy_rows; ++i, target += layout->copy_columns) {
+            int64_t row = first_row + i * problem->step_h;
+            if (row >= 0 && row < problem->source_h)
+                copy_row(target, source + row * problem->source_w, columns);
+            else
+                memset(target, 0, sizeof(float) * (size_t)layout->copy_columns);
+        }
     }
-  }
 }
 
-static void copy_source(const gather_item *item) {
-  for (int64_t image = 0; image < item->images; ++image)
-    for (int64_t row = 0; row < item->problem->step_h; ++row)
-      for (int64_t column = 0; column < item->problem->step_w; ++column)
-        copy_phase(item, image, row, column);
-  memset(item->copy + item->layout->copy_count, 0,
-         sizeof(float) * TILE_COLUMNS);
+static void copy_source(const gather_item *item)
+{
+    for (int64_t image = 0; image < item->images; ++image)
+        for (int64_t row = 0; row < item->problem->step_h; ++row)
+            for (int64_t column = 0; column < item->problem->step_w; ++column)
+                copy_phase(item, image, row, column);
+    memset(item->copy + item->layout->copy_count, 0, sizeof(float) * TILE_COLUMNS);
 }
 
 /* Consecutive positions of one output row, all in one panel. */
 typedef struct gather_run {
-  int64_t target, count; /* columns of the panel */
-  int64_t source;        /* offset in a plane of the copy */
-  int64_t out; /* offset from the output plane of the item's first image and the
-                  same channel */
+    int64_t target, count; /* columns of the panel */
+    int64_t source;        /* offset in a plane of the copy */
+    int64_t out;           /* offset from the output plane of the item's first image and the same channel */
 } gather_run;
 
-static gather_run run_at(const gather_item *item, int64_t image, int64_t row,
-                         int64_t column) {
-  const conv_problem *problem = item->problem;
-  const gather_layout *layout = item->layout;
-  int64_t out_row =
-      problem->out_row + (item->first_row + row) * problem->out_row_step;
-  return (gather_run){
-      .source =
-          (image * layout->copy_rows + row) * layout->copy_columns + column,
-      .out = image * problem->groups * problem->out_channels * problem->out_h *
-                 problem->out_w +
-             out_row * problem->out_w + problem->out_column +
-             column * problem->out_column_step};
+static gather_run run_at(const gather_item *item, int64_t image, int64_t row, int64_t column)
+{
+    const conv_problem *problem = item->problem;
+    const gather_layout *layout = item->layout;
+    int64_t out_row = problem->out_row + (item->first_row + row) * problem->out_row_step;
+    return (gather_run){.source = (image * layout->copy_rows + row) * layout->copy_columns + column,
+                        .out = image * problem->groups * problem->out_channels * problem->out_h * problem->out_w +
+                               out_row * problem->out_w + problem->out_column + column * problem->out_column_step};
 }
 
-/* The true positions among elements [first, first + count) of the copy's planes
- * (sliding), or the positions [first, first + count) themselves. */
-static int64_t make_runs(const gather_item *item, int64_t first, int64_t count,
-                         gather_run runs[TILE_COLUMNS]) {
-  const gather_layout *layout = item->layout;
-  int64_t row_length =
-      layout->sliding ? layout->copy_columns : item->problem->positions_w;
-  int64_t image_rows = layout->sliding ? layout->copy_rows : item->rows;
-  int64_t image = first / row_length / image_rows;
-  int64_t row = first / row_length % image_rows;
-  int64_t column = first % row_length;
-  int64_t run_count = 0;
-  for (int64_t target = 0; target < count;) {
-    int64_t length =
-        cpu_min(item->problem->positions_w - column, count - target);
-    if (length > 0 && row < item->rows) {
-      runs[run_count] = run_at(item, image, row, column);
-      runs[run_count].target = target;
-      runs[run_count++].count = length;
+/* The true positions among elements [first, first + count) of the copy's planes (sliding), or the positions
+ * [first, first + count) themselves. */
+static int64_t make_runs(const gather_item *item, int64_t first, int64_t count, gather_run runs[TILE_COLUMNS])
+{
+    const gather_layout *layout = item->layout;
+    int64_t row_length = layout->sliding ? layout->copy_columns : item->problem->positions_w;
+    int64_t image_rows = layout->sliding ? layout->copy_rows : item->rows;
+    int64_t image = first / row_length / image_rows;
+    int64_t row = first / row_length % image_rows;
+    int64_t column = first % row_length;
+    int64_t run_count = 0;
+    for (int64_t target = 0; target < count;) {
+        int64_t length = cpu_min(item->problem->positions_w - column, count - target);
+        if (length > 0 && row < item->rows) {
+            runs[run_count] = run_at(item, image, row, column);
+            runs[run_count].target = target;
+            runs[run_count++].count = length;
+        }
+        target += row_length - column;
+        column = 0;
+        if (++row == image_rows) {
+            row = 0;
+            ++image;
+        }
     }
-    target += row_length - column;
-    column = 0;
-    if (++row == image_rows) {
-      row = 0;
-      ++image;
-    }
-  }
-  return run_count;
+    return run_count;
 }
 
 /* Where to copy whole vectors from and to, to fill one row of a panel. */
 typedef struct gather_move {
-  int32_t source, target;
+    int32_t source, target;
 } gather_move;
 
-/* Rows [begin, end) of the depth of a panel. What a vector holds too much is
- * overwritten by the next one, or lies in columns that are never stored. */
-static void gather_panel(const gather_item *item, const gather_run *runs,
-                         int64_t run_count, int64_t begin, int64_t end,
-                         int64_t width) {
-  gather_move moves[TILE_COLUMNS];
-  int64_t move_count = 0;
-  for (int64_t r = 0; r < run_count; ++r)
-    for (int64_t i = 0; i < runs[r].count; i += VEC_LANES)
-      moves[move_count++] = (gather_move){(int32_t)(runs[r].source + i),
-                                          (int32_t)(runs[r].target + i)};
-  const float *restrict copy = item->copy;
-  float *restrict target = item->panel;
-  for (int64_t l = begin; l < end; ++l, target += width) {
-    const float *source = copy + item->offsets[l];
-    for (int64_t m = 0; m < move_count; ++m)
-      vf_store(target + moves[m].target, vf_load(source + moves[m].source));
-  }
+/* Rows [begin, end) of the depth of a panel. What a vector holds too much is overwritten by the next one, or lies in
+ * columns that are never stored. */
+static void gather_panel(const gather_item *item, const gather_run *runs, int64_t run_count, int64_t begin, int64_t end,
+                         int64_t width)
+{
+    gather_move moves[TILE_COLUMNS];
+    int64_t move_count = 0;
+    for (int64_t r = 0; r < run_count; ++r)
+        for (int64_t i = 0; i < runs[r].count; i += VEC_LANES)
+            moves[move_count++] = (gather_move){(int32_t)(runs[r].source + i), (int32_t)(runs[r].target + i)};
+    const float *restrict copy = item->copy;
+    float *restrict target = item->panel;
+    for (int64_t l = begin; l < end; ++l, target += width) {
+        const float *source = copy + item->offsets[l];
+        for (int64_t m = 0; m < move_count; ++m)
+            vf_store(target + moves[m].target, vf_load(source + moves[m].source));
+    }
 }
 
-CPU_INLINE void finish_run(auxo_activation activation, float slope, float bias,
-                           const float *restrict from, float *restrict to,
-                           int64_t step, int64_t count) {
-  for (int64_t i = 0; i < count; i += VEC_LANES) {
-    int64_t lanes = cpu_min(VEC_LANES, count - i);
-    vf value = vf_activate(activation, slope, vf_load(from + i) + bias);
-    if (step == 1)
-      vf_store_partial(to + i, value, lanes);
-    else
-      for (int64_t lane = 0; lane < lanes; ++lane)
-        to[(i + lane) * step] = value[lane];
-  }
+CPU_INLINE void finish_run(auxo_activation activation, float slope, float bias, const float *restrict from,
+                           float *restrict to, int64_t step, int64_t count)
+{
+    for (int64_t i = 0; i < count; i += VEC_LANES) {
+        int64_t lanes = cpu_min(VEC_LANES, count - i);
+        vf value = vf_activate(activation, slope, vf_load(from + i) + bias);
+        if (step == 1)
+            vf_store_partial(to + i, value, lanes);
+        else
+            for (int64_t lane = 0; lane < lanes; ++lane)
+                to[(i + lane) * step] = value[lane];
+    }
 }
 
-/* Adds bias, applies the activation and moves the true positions of a tile to
- * the output. */
-static void finish_tile(const gather_item *item, const gather_run *runs,
-                        int64_t run_count, int64_t width) {
-  const conv_problem problem = *item->problem;
-  const gemm_epilogue epilogue = problem.epilogue;
-  for (int64_t m = 0; m < problem.out_channels; ++m) {
-    int64_t channel = item->group * problem.out_channels + m;
-    int64_t plane =
-        item->first_image * problem.groups * problem.out_channels + channel;
-    float *out = problem.out + plane * problem.out_h * problem.out_w;
-    const float *tile = item->tile + m * width;
-    float bias = epilogue.bias ? epilogue.bias[channel] : 0;
-    if (epilogue.activation == AUXO_ACTIVATION_IDENTITY)
-      for (int64_t r = 0; r < run_count; ++r)
-        finish_run(AUXO_ACTIVATION_IDENTITY, 0, bias, tile + runs[r].target,
-                   out + runs[r].out, problem.out_column_step, runs[r].count);
-    else
-      for (int64_t r = 0; r < run_count; ++r)
-        finish_run(epilogue.activation, epilogue.slope, bias,
-                   tile + runs[r].target, out + runs[r].out,
-                   problem.out_column_step, runs[r].count);
-  }
+/* Adds bias, applies the activation and moves the true positions of a tile to the output. */
+static void finish_tile(const gather_item *item, const gather_run *runs, int64_t run_count, int64_t width)
+{
+    const conv_problem problem = *item->problem;
+    const gemm_epilogue epilogue = problem.epilogue;
+    for (int64_t m = 0; m < problem.out_channels; ++m) {
+        int64_t channel = item->group * problem.out_channels + m;
+        int64_t plane = item->first_image * problem.groups * problem.out_channels + channel;
+        float *out = problem.out + plane * problem.out_h * problem.out_w;
+        const float *tile = item->tile + m * width;
+        float bias = epilogue.bias ? epilogue.bias[channel] : 0;
+        if (epilogue.activation == AUXO_ACTIVATION_IDENTITY)
+            for (int64_t r = 0; r < run_count; ++r)
+                finish_run(AUXO_ACTIVATION_IDENTITY, 0, bias, tile + runs[r].target, out + runs[r].out,
+                           problem.out_column_step, runs[r].count);
+        else
+            for (int64_t r = 0; r < run_count; ++r)
+                finish_run(epilogue.activation, epilogue.slope, bias, tile + runs[r].target, out + runs[r].out,
+                           problem.out_column_step, runs[r].count);
+    }
 }
 
-/* Adds (first: puts) the product over [begin, end) of the depth to the tile:
- * all output channels of the group. */
-static void multiply(const gather_item *item, const float *sliding_b,
-                     int64_t begin, int64_t end, int64_t vectors) {
-  static const gemm_epilogue plain = {.alpha = 1};
-  const conv_problem *problem = item->problem;
-  int64_t row_stride = item->layout->depth;
-  int64_t width = vectors * VEC_LANES;
-  int64_t tile_rows = gemm_tile_rows(vectors);
-  for (int64_t m = 0; m < problem->out_channels; m += tile_rows) {
-    int64_t rows = cpu_min(tile_rows, problem->out_channels - m);
-    int64_t channel = item->group * problem->out_channels + m;
-    gemm_operand_a a = {problem->weights + channel * row_stride + begin,
-                        row_stride, 1};
-    gemm_target target = {.c = item->tile + m * width,
-                          .row_stride = width,
-                          .columns = width,
-                          .first = begin == 0,
-                          .epilogue = &plain};
-    if (sliding_b)
-      gemm_tile_run_at(rows, vectors, end - begin, a, sliding_b, item->offsets,
-                       &target);
-    else
-      gemm_tile_run(rows, vectors, end - begin, a, item->panel, width, &target);
-  }
+/* Adds (first: puts) the product over [begin, end) of the depth to the tile: all output channels of the group. */
+static void multiply(const gather_item *item, const float *sliding_b, int64_t begin, int64_t end, int64_t vectors)
+{
+    static const gemm_epilogue plain = {.alpha = 1};
+    const conv_problem *problem = item->problem;
+    int64_t row_stride = item->layout->depth;
+    int64_t width = vectors * VEC_LANES;
+    int64_t tile_rows = gemm_tile_rows(vectors);
+    for (int64_t m = 0; m < problem->out_channels; m += tile_rows) {
+        int64_t rows = cpu_min(tile_rows, problem->out_channels - m);
+        int64_t channel = item->group * problem->out_channels + m;
+        gemm_operand_a a = {problem->weights + channel * row_stride + begin, row_stride, 1};
+        gemm_target target = {.c = item->tile + m * width,
+                              .row_stride = width,
+                              .columns = width,
+                              .first = begin == 0,
+                              .epilogue = &plain};
+        if (sliding_b)
+            gemm_tile_run_at(rows, vectors, end - begin, a, sliding_b, item->offsets, &target);
+        else
+            gemm_tile_run(rows, vectors, end - begin, a, item->panel, width, &target);
+    }
 }
 
-static void run_panel(const gather_item *item, int64_t first, int64_t count) {
-  gather_run runs[TILE_COLUMNS];
-  int64_t run_count = make_runs(item, first, count, runs);
-  int64_t vectors = cpu_ceil_div(count, VEC_LANES);
-  int64_t depth = item->layout->depth;
-  if (item->layout->sliding) {
-    multiply(item, item->copy + first, 0, depth, vectors);
-  } else {
-    int64_t begin = 0;
-    do { /* once even for depth 0: the output still gets its bias */
-      int64_t end = cpu_min(begin + PANEL_DEPTH, depth);
-      gather_panel(item, runs, run_count, begin, end, vectors * VEC_LANES);
-      multiply(item, NULL, begin, end, vectors);
-      begin = end;
-    } while (begin < depth);
-  }
-  finish_tile(item, runs, run_count, vectors * VEC_LANES);
+static void run_panel(const gather_item *item, int64_t first, int64_t count)
+{
+    gather_run runs[TILE_COLUMNS];
+    int64_t run_count = make_runs(item, first, count, runs);
+    int64_t vectors = cpu_ceil_div(count, VEC_LANES);
+    int64_t depth = item->layout->depth;
+    if (item->layout->sliding) {
+        multiply(item, item->copy + first, 0, depth, vectors);
+    } else {
+        int64_t begin = 0;
+        do { /* once even for depth 0: the output still gets its bias */
+            int64_t end = cpu_min(begin + PANEL_DEPTH, depth);
+            gather_panel(item, runs, run_count, begin, end, vectors * VEC_LANES);
+            multiply(item, NULL, begin, end, vectors);
+            begin = end;
+        } while (begin < depth);
+    }
+    finish_tile(item, runs, run_count, vectors * VEC_LANES);
 }
 
-static void run_item(gather_item *item, int64_t index) {
-  const conv_problem *problem = item->problem;
-  const gather_layout *layout = item->layout;
-  item->group = index / layout->bands % problem->groups;
-  item->first_image =
-      index / layout->bands / problem->groups * layout->item_images;
-  item->images =
-      cpu_min(layout->item_images, problem->images - item->first_image);
-  item->first_row = index % layout->bands * layout->band_rows;
-  item->rows =
-      cpu_min(layout->band_rows, problem->positions_h - item->first_row);
-  copy_source(item);
-  int64_t count = item->images * item->rows * problem->positions_w;
-  if (layout->sliding)
-    count = ((item->images - 1) * layout->copy_rows + item->rows - 1) *
-                layout->copy_columns +
-            problem->positions_w;
-  /* Panels of equal width, rather than wide ones and a narrow rest. */
-  int64_t vectors = cpu_ceil_div(count, VEC_LANES);
-  int64_t step =
-      cpu_ceil_div(vectors, cpu_ceil_div(vectors, TILE_VECTORS)) * VEC_LANES;
-  for (int64_t first = 0; first < count; first += step)
-    run_panel(item, first, cpu_min(step, count - first));
+static void run_item(gather_item *item, int64_t index)
+{
+    const conv_problem *problem = item->problem;
+    const gather_layout *layout = item->layout;
+    item->group = index / layout->bands % problem->groups;
+    item->first_image = index / layout->bands / problem->groups * layout->item_images;
+    item->images = cpu_min(layout->item_images, problem->images - item->first_image);
+    item->first_row = index % layout->bands * layout->band_rows;
+    item->rows = cpu_min(layout->band_rows, problem->positions_h - item->first_row);
+    copy_source(item);
+    int64_t count = item->images * item->rows * problem->positions_w;
+    if (layout->sliding)
+        count = ((item->images - 1) * layout->copy_rows + item->rows - 1) * layout->copy_columns + problem->positions_w;
+    /* Panels of equal width, rather than wide ones and a narrow rest. */
+    int64_t vectors = cpu_ceil_div(count, VEC_LANES);
+    int64_t step = cpu_ceil_div(vectors, cpu_ceil_div(vectors, TILE_VECTORS)) * VEC_LANES;
+    for (int64_t first = 0; first < count; first += step)
+        run_panel(item, first, cpu_min(step, count - first));
 }
 
-static void fill_offsets(const conv_problem *problem,
-                         const gather_layout *layout, int32_t *offsets) {
-  for (int64_t l = 0; l < layout->depth; ++l) {
-    int64_t c = l / layout->tap_count;
-    int64_t r = l % layout->tap_count / problem->tap_columns.count;
-    int64_t s = l % problem->tap_columns.count;
-    int64_t row = problem->tap_rows.first + r * problem->tap_rows.step -
-                  layout->row_origin;
-    int64_t column = problem->tap_columns.first +
-                     s * problem->tap_columns.step - layout->column_origin;
-    int64_t phase =
-        row % problem->step_h * problem->step_w + column % problem->step_w;
-    offsets[l] = (int32_t)((c * layout->phase_count + phase) * layout->plane +
-                           row / problem->step_h * layout->copy_columns +
-                           column / problem->step_w);
-  }
+static void fill_offsets(const conv_problem *problem, const gather_layout *layout, int32_t *offsets)
+{
+    for (int64_t l = 0; l < layout->depth; ++l) {
+        int64_t c = l / layout->tap_count;
+        int64_t r = l % layout->tap_count / problem->tap_columns.count;
+        int64_t s = l % problem->tap_columns.count;
+        int64_t row = problem->tap_rows.first + r * problem->tap_rows.step - layout->row_origin;
+        int64_t column = problem->tap_columns.first + s * problem->tap_columns.step - layout->column_origin;
+        int64_t phase = row % problem->step_h * problem->step_w + column % problem->step_w;
+        offsets[l] = (int32_t)((c * layout->phase_count + phase) * layout->plane +
+                               row / problem->step_h * layout->copy_columns + column / problem->step_w);
+    }
 }
 
-typedef struct gather_context {
-  const conv_problem *problem;
-  const gather_layout *layout;
-  char *scratch;
-} gather_context;
-
-static void gather_part(const void *context, int64_t begin, int64_t end,
-                        int thread) {
-  const gather_context *gather = context;
-  const gather_layout *layout = gather->layout;
-  char *memory = gather->scratch + layout->offsets_bytes +
-                 (size_t)thread * layout->thread_bytes;
-  for (int64_t index = begin; index < end; ++index) {
-    gather_item item = {
-        .problem = gather->problem,
-        .layout = layout,
-        .offsets = (const int32_t *)gather->scratch,
-        .copy = (float *)memory,
-        .panel = (float *)(memory + layout->copy_bytes),
-        .tile = (float *)(memory + layout->copy_bytes + layout->panel_bytes)};
-    run_item(&item, index);
-  }
-}
-
-void conv_gather_run(const conv_problem *problem, const cpu_work *work,
-                     char *scratch) {
-  if (is_empty(problem))
-    return;
-  const gather_layout layout = layout_of(problem, work->thread_count);
-  fill_offsets(problem, &layout, (int32_t *)scratch);
-  int64_t items = cpu_ceil_div(problem->images, layout.item_images) *
-                  problem->groups * layout.bands;
-  double products = (double)(layout.item_images * problem->out_channels) *
-                    (double)(layout.band_rows * problem->positions_w) *
-                    (double)layout.depth;
-  int64_t grain = products >= part_products
-                      ? 1
-                      : (int64_t)(part_products / (products + 1)) + 1;
-  cpu_pool_run(work->pool, items, grain, gather_part,
-               &(gather_context){problem, &layout, scratch});
+void conv_gather_run(const conv_problem *problem, int thread_count, char *scratch)
+{
+    if (is_empty(problem))
+        return;
+    const gather_layout layout = layout_of(problem, thread_count);
+    fill_offsets(problem, &layout, (int32_t *)scratch);
+    int64_t item_count = cpu_ceil_div(problem->images, layout.item_images) * problem->groups * layout.bands;
+    double products = (double)(problem->images * problem->groups * problem->out_channels) *
+                      (double)(problem->positions_h * problem->positions_w) * (double)layout.depth;
+#pragma omp parallel for schedule(static) num_threads(thread_count) if (products >= parallel_min_products)
+    for (int64_t index = 0; index < item_count; ++index) {
+        char *memory = scratch + layout.offsets_bytes + (size_t)cpu_thread_index() * layout.thread_bytes;
+        gather_item item = {.problem = problem,
+                            .layout = &layout,
+                            .offsets = (const int32_t *)scratch,
+                            .copy = (float *)memory,
+                            .panel = (float *)(memory + layout.copy_bytes),
+                            .tile = (float *)(memory + layout.copy_bytes + layout.panel_bytes)};
+        run_item(&item, index);
+    }
 }

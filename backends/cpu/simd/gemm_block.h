@@ -1,5 +1,4 @@
-/* gemm_block.h: one matrix product by packed blocks, cut into independent
- * shares for threads. */
+/* gemm_block.h: one matrix product by packed blocks, cut into independent shares for threads. */
 #ifndef AUXO_CPU_GEMM_BLOCK_H
 #define AUXO_CPU_GEMM_BLOCK_H
 
@@ -8,12 +7,12 @@
 
 /* C (rows, columns) = epilogue(A (rows, depth) B (depth, columns)). */
 typedef struct gemm_problem {
-  int64_t rows, columns, depth;
-  gemm_operand_a a;
-  gemm_operand_b b;
-  float *c;
-  int64_t c_row_stride;
-  gemm_epilogue epilogue;
+    int64_t rows, columns, depth;
+    gemm_operand_a a;
+    gemm_operand_b b;
+    float *c;
+    int64_t c_row_stride;
+    gemm_epilogue epilogue;
 } gemm_problem;
 
 #define gemm_block_scratch_bytes CPU_NAME(cpu_gemm_block_scratch_bytes)
@@ -21,7 +20,6 @@ typedef struct gemm_problem {
 /* Bytes of scratch that each thread needs. */
 size_t gemm_block_scratch_bytes(int64_t rows, int64_t columns, int64_t depth);
 /* The share of thread 0 <= thread < thread_count; `scratch` is its own. */
-void gemm_block_run(const gemm_problem *problem, int thread, int thread_count,
-                    char *scratch);
+void gemm_block_run(const gemm_problem *problem, int thread, int thread_count, char *scratch);
 
 #endif

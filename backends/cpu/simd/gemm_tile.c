@@ -1,131 +1,111 @@
-/* gemm_tile.c: the register-tile product, instantiated for every number of rows
- * and vectors.
+/* gemm_tile.c: the register-tile product, instantiated for every number of rows and vectors.
  *
- * A tile of r rows and v vectors keeps r v sums in registers, reads v vectors
- * of B and broadcasts r elements of A per step. With 6 x 4 (AVX-512) or 6 x 2
- * (AVX2) sums, the multiply-add units are the limit, not the loads.
+ * A tile of r rows and v vectors keeps r v sums in registers, reads v vectors of B and broadcasts r elements of A per
+ * step. With 6 x 4 (AVX-512) or 6 x 2 (AVX2) sums, the multiply-add units are the limit, not the loads.
  */
 #include "gemm_tile.h"
 
 #include "vec_math.h"
 
-/* Row l of B is at data + l * row_stride, or, in the functions that are so
- * called, at data + offsets[l]. */
+/* Row l of B is at data + l * row_stride, or, in the functions that are so called, at data + offsets[l]. */
 typedef struct operand_b {
-  const float *data;
-  int64_t row_stride;
-  const int32_t *offsets;
+    const float *data;
+    int64_t row_stride;
+    const int32_t *offsets;
 } operand_b;
 
-typedef void tile_function(int64_t depth, gemm_operand_a a, operand_b b,
-                           const gemm_target *target);
+typedef void tile_function(int64_t depth, gemm_operand_a a, operand_b b, const gemm_target *target);
 
-/* Everything but the plain overwriting store. tile: rows of vectors * VEC_LANES
- * sums. */
-static void finish_tile(int64_t rows, int64_t vectors, const float *tile,
-                        const gemm_target *target) {
-  const gemm_epilogue *epilogue = target->epilogue;
-  float keep = target->first ? epilogue->beta : 1.0f;
-  bool bias_by_row = epilogue->bias && epilogue->bias_per_row;
-  bool bias_by_column = epilogue->bias && !epilogue->bias_per_row;
-  for (int64_t i = 0; i < rows; ++i)
-    for (int64_t v = 0; v < vectors; ++v) {
-      int64_t column = v * VEC_LANES;
-      int64_t count = target->columns - column < VEC_LANES
-                          ? target->columns - column
-                          : VEC_LANES;
-      float *c = target->c + i * target->row_stride + column;
-      vf value =
-          vf_load(tile + (i * vectors + v) * VEC_LANES) * epilogue->alpha;
-      if (keep != 0)
-        value += keep * vf_load_partial(c, count);
-      if (target->last) {
-        if (bias_by_row)
-          value += epilogue->bias[target->row + i];
-        if (bias_by_column)
-          value +=
-              vf_load_partial(epilogue->bias + target->column + column, count);
-        value = vf_activate(epilogue->activation, epilogue->slope, value);
-      }
-      vf_store_partial(c, value, count);
-    }
+/* Everything but the plain overwriting store. tile: rows of vectors * VEC_LANES sums. */
+static void finish_tile(int64_t rows, int64_t vectors, const float *tile, const gemm_target *target)
+{
+    const gemm_epilogue *epilogue = target->epilogue;
+    float keep = target->first ? epilogue->beta : 1.0f;
+    bool bias_by_row = epilogue->bias && epilogue->bias_per_row;
+    bool bias_by_column = epilogue->bias && !epilogue->bias_per_row;
+    for (int64_t i = 0; i < rows; ++i)
+        for (int64_t v = 0; v < vectors; ++v) {
+            int64_t column = v * VEC_LANES;
+            int64_t count = target->columns - column < VEC_LANES ? target->columns - column : VEC_LANES;
+            float *c = target->c + i * target->row_stride + column;
+            vf value = vf_load(tile + (i * vectors + v) * VEC_LANES) * epilogue->alpha;
+            if (keep != 0)
+                value += keep * vf_load_partial(c, count);
+            if (target->last) {
+                if (bias_by_row)
+                    value += epilogue->bias[target->row + i];
+                if (bias_by_column)
+                    value += vf_load_partial(epilogue->bias + target->column + column, count);
+                value = vf_activate(epilogue->activation, epilogue->slope, value);
+            }
+            vf_store_partial(c, value, count);
+        }
 }
 
-CPU_INLINE bool is_plain(const gemm_target *target) {
-  const gemm_epilogue *epilogue = target->epilogue;
-  return target->first && epilogue->alpha == 1 && epilogue->beta == 0 &&
-         (!target->last || (!epilogue->bias &&
-                            epilogue->activation == AUXO_ACTIVATION_IDENTITY));
+CPU_INLINE bool is_plain(const gemm_target *target)
+{
+    const gemm_epilogue *epilogue = target->epilogue;
+    return target->first && epilogue->alpha == 1 && epilogue->beta == 0 &&
+           (!target->last || (!epilogue->bias && epilogue->activation == AUXO_ACTIVATION_IDENTITY));
 }
 
-CPU_INLINE void tile_body(const int rows, const int vectors,
-                          const bool by_offsets, int64_t depth,
-                          gemm_operand_a a, operand_b b,
-                          const gemm_target *target) {
-  vf sum[TILE_ROWS_MAX * TILE_VECTORS];
-#pragma GCC unroll 48
-  for (int i = 0; i < rows * vectors; ++i)
-    sum[i] = vf_set1(0);
-  const float *a_step = a.data;
-  const float *b_step = b.data;
-  for (int64_t l = 0; l < depth; ++l) {
-    vf b_row[TILE_VECTORS];
-#pragma GCC unroll 4
-    for (int v = 0; v < vectors; ++v)
-      b_row[v] = vf_load((by_offsets ? b.data + b.offsets[l] : b_step) +
-                         v * VEC_LANES);
-#pragma GCC unroll 12
-    for (int i = 0; i < rows; ++i) {
-      vf element = vf_set1(a_step[i * a.row_stride]);
-#pragma GCC unroll 4
-      for (int v = 0; v < vectors; ++v)
-        sum[i * vectors + v] += element * b_row[v];
-    }
-    a_step += a.depth_stride;
-    b_step += b.row_stride;
-  }
-  if (!is_plain(target)) {
-    float tile[TILE_ROWS_MAX * TILE_COLUMNS];
+CPU_INLINE void tile_body(const int rows, const int vectors, const bool by_offsets, int64_t depth, gemm_operand_a a,
+                          operand_b b, const gemm_target *target)
+{
+    vf sum[TILE_ROWS_MAX * TILE_VECTORS];
 #pragma GCC unroll 48
     for (int i = 0; i < rows * vectors; ++i)
-      vf_store(tile + i * VEC_LANES, sum[i]);
-    finish_tile(rows, vectors, tile, target);
-    return;
-  }
-  int64_t last_count = target->columns - (vectors - 1) * VEC_LANES;
-#pragma GCC unroll 12
-  for (int i = 0; i < rows; ++i) {
-    float *c = target->c + i * target->row_stride;
+        sum[i] = vf_set1(0);
+    const float *a_step = a.data;
+    const float *b_step = b.data;
+    for (int64_t l = 0; l < depth; ++l) {
+        vf b_row[TILE_VECTORS];
 #pragma GCC unroll 4
-    for (int v = 0; v + 1 < vectors; ++v)
-      vf_store(c + v * VEC_LANES, sum[i * vectors + v]);
-    vf_store_partial(c + (vectors - 1) * VEC_LANES,
-                     sum[i * vectors + vectors - 1], last_count);
-  }
+        for (int v = 0; v < vectors; ++v)
+            b_row[v] = vf_load((by_offsets ? b.data + b.offsets[l] : b_step) + v * VEC_LANES);
+#pragma GCC unroll 12
+        for (int i = 0; i < rows; ++i) {
+            vf element = vf_set1(a_step[i * a.row_stride]);
+#pragma GCC unroll 4
+            for (int v = 0; v < vectors; ++v)
+                sum[i * vectors + v] += element * b_row[v];
+        }
+        a_step += a.depth_stride;
+        b_step += b.row_stride;
+    }
+    if (!is_plain(target)) {
+        float tile[TILE_ROWS_MAX * TILE_COLUMNS];
+#pragma GCC unroll 48
+        for (int i = 0; i < rows * vectors; ++i)
+            vf_store(tile + i * VEC_LANES, sum[i]);
+        finish_tile(rows, vectors, tile, target);
+        return;
+    }
+    int64_t last_count = target->columns - (vectors - 1) * VEC_LANES;
+#pragma GCC unroll 12
+    for (int i = 0; i < rows; ++i) {
+        float *c = target->c + i * target->row_stride;
+#pragma GCC unroll 4
+        for (int v = 0; v + 1 < vectors; ++v)
+            vf_store(c + v * VEC_LANES, sum[i * vectors + v]);
+        vf_store_partial(c + (vectors - 1) * VEC_LANES, sum[i * vectors + vectors - 1], last_count);
+    }
 }
 
-#define TILE_FUNCTION(rows, vectors)                                           \
-  static void tile_##rows##x##vectors(int64_t depth, gemm_operand_a a,         \
-                                      operand_b b,                             \
-                                      const gemm_target *target) {             \
-    tile_body(rows, vectors, false, depth, a, b, target);                      \
-  }                                                                            \
-  static void tile_at_##rows##x##vectors(int64_t depth, gemm_operand_a a,      \
-                                         operand_b b,                          \
-                                         const gemm_target *target) {          \
-    tile_body(rows, vectors, true, depth, a, b, target);                       \
-  }
-#define TILE_NAME(rows, vectors)                                               \
-  {tile_##rows##x##vectors, tile_at_##rows##x##vectors},
+#define TILE_FUNCTION(rows, vectors)                                                                                   \
+    static void tile_##rows##x##vectors(int64_t depth, gemm_operand_a a, operand_b b, const gemm_target *target)       \
+    {                                                                                                                  \
+        tile_body(rows, vectors, false, depth, a, b, target);                                                          \
+    }                                                                                                                  \
+    static void tile_at_##rows##x##vectors(int64_t depth, gemm_operand_a a, operand_b b, const gemm_target *target)    \
+    {                                                                                                                  \
+        tile_body(rows, vectors, true, depth, a, b, target);                                                           \
+    }
+#define TILE_NAME(rows, vectors) {tile_##rows##x##vectors, tile_at_##rows##x##vectors},
 
-#define TILE_UP_TO_6(X, vectors)                                               \
-  X(1, vectors)                                                                \
-  X(2, vectors) X(3, vectors) X(4, vectors) X(5, vectors) X(6, vectors)
-#define TILE_UP_TO_8(X, vectors)                                               \
-  TILE_UP_TO_6(X, vectors) X(7, vectors) X(8, vectors)
-#define TILE_UP_TO_12(X, vectors)                                              \
-  TILE_UP_TO_8(X, vectors)                                                     \
-  X(9, vectors) X(10, vectors) X(11, vectors) X(12, vectors)
+#define TILE_UP_TO_6(X, vectors) X(1, vectors) X(2, vectors) X(3, vectors) X(4, vectors) X(5, vectors) X(6, vectors)
+#define TILE_UP_TO_8(X, vectors) TILE_UP_TO_6(X, vectors) X(7, vectors) X(8, vectors)
+#define TILE_UP_TO_12(X, vectors) TILE_UP_TO_8(X, vectors) X(9, vectors) X(10, vectors) X(11, vectors) X(12, vectors)
 
 TILE_UP_TO_12(TILE_FUNCTION, 1)
 #if defined(__AVX512F__) || defined(__aarch64__)
@@ -147,16 +127,14 @@ static tile_function *const tiles[TILE_VECTORS][TILE_ROWS_MAX][2] = {
 #endif
 };
 
-void gemm_tile_run(int64_t rows, int64_t vectors, int64_t depth,
-                   gemm_operand_a a, const float *b, int64_t b_row_stride,
-                   const gemm_target *target) {
-  tiles[vectors - 1][rows - 1][0](depth, a, (operand_b){b, b_row_stride, NULL},
-                                  target);
+void gemm_tile_run(int64_t rows, int64_t vectors, int64_t depth, gemm_operand_a a, const float *b, int64_t b_row_stride,
+                   const gemm_target *target)
+{
+    tiles[vectors - 1][rows - 1][0](depth, a, (operand_b){b, b_row_stride, NULL}, target);
 }
 
-void gemm_tile_run_at(int64_t rows, int64_t vectors, int64_t depth,
-                      gemm_operand_a a, const float *b,
-                      const int32_t *b_offsets, const gemm_target *target) {
-  tiles[vectors - 1][rows - 1][1](depth, a, (operand_b){b, 0, b_offsets},
-                                  target);
+void gemm_tile_run_at(int64_t rows, int64_t vectors, int64_t depth, gemm_operand_a a, const float *b,
+                      const int32_t *b_offsets, const gemm_target *target)
+{
+    tiles[vectors - 1][rows - 1][1](depth, a, (operand_b){b, 0, b_offsets}, target);
 }

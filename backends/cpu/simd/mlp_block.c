@@ -1,12 +1,10 @@
-/* mlp_block.c: a block of samples through one layer of a narrow fully connected
- * network. */
+/* mlp_block.c: a block of samples through one layer of a narrow fully connected network. */
 #include "mlp_block.h"
 
 #include "vec_math.h"
 #include "vec_transpose.h"
 
-/* Tiles of the products (rows x vectors) and of the outer product (rows x
- * columns): what the registers hold. */
+/* Tiles of the products (rows x vectors) and of the outer product (rows x columns): what the registers hold. */
 #if defined(__AVX512F__) || defined(__aarch64__)
 enum { STRIP_VECTORS = 4, OUTER_ROWS = 5, OUTER_COLUMNS = 5 };
 #else
@@ -14,220 +12,210 @@ enum { STRIP_VECTORS = 2, OUTER_ROWS = 3, OUTER_COLUMNS = 3 };
 #endif
 enum { STRIP_ROWS = 6 };
 
-size_t mlp_net_bytes(const auxo_mlp *mlp) {
-  return cpu_align(sizeof(int64_t) * (2 * (size_t)mlp->layer_count + 3));
+size_t mlp_net_bytes(const auxo_mlp *mlp)
+{
+    return cpu_align(sizeof(int64_t) * (2 * (size_t)mlp->layer_count + 3));
 }
 
-mlp_net mlp_net_make(const auxo_mlp *mlp, const float *params,
-                     uint32_t begin_layer, char *memory) {
-  int64_t *layer_offsets = (int64_t *)memory;
-  int64_t *value_offsets = layer_offsets + mlp->layer_count + 1;
-  layer_offsets[0] = 0;
-  for (uint32_t l = 0; l < mlp->layer_count; ++l)
-    layer_offsets[l + 1] = layer_offsets[l] + (int64_t)mlp->widths[l + 1] *
-                                                  ((int64_t)mlp->widths[l] +
-                                                   (mlp->has_bias ? 1 : 0));
-  value_offsets[0] = 0;
-  for (uint32_t l = 0; l <= mlp->layer_count; ++l)
-    value_offsets[l + 1] =
-        value_offsets[l] +
-        (l < begin_layer ? 0 : (int64_t)mlp->widths[l] * MLP_SAMPLES);
-  return (mlp_net){mlp, params, layer_offsets, value_offsets};
+mlp_net mlp_net_make(const auxo_mlp *mlp, const float *params, uint32_t begin_layer, char *memory)
+{
+    int64_t *layer_offsets = (int64_t *)memory;
+    int64_t *value_offsets = layer_offsets + mlp->layer_count + 1;
+    layer_offsets[0] = 0;
+    for (uint32_t l = 0; l < mlp->layer_count; ++l)
+        layer_offsets[l + 1] =
+            layer_offsets[l] + (int64_t)mlp->widths[l + 1] * ((int64_t)mlp->widths[l] + (mlp->has_bias ? 1 : 0));
+    value_offsets[0] = 0;
+    for (uint32_t l = 0; l <= mlp->layer_count; ++l)
+        value_offsets[l + 1] = value_offsets[l] + (l < begin_layer ? 0 : (int64_t)mlp->widths[l] * MLP_SAMPLES);
+    return (mlp_net){mlp, params, layer_offsets, value_offsets};
 }
 
-void mlp_load(const float *x, int64_t width, int64_t count, float *values) {
-  for (int64_t i = 0; i < width; ++i) {
-    float *row = values + i * MLP_SAMPLES;
+void mlp_load(const float *x, int64_t width, int64_t count, float *values)
+{
+    for (int64_t i = 0; i < width; ++i) {
+        float *row = values + i * MLP_SAMPLES;
+        for (int64_t s = 0; s < count; ++s)
+            row[s] = x[s * width + i];
+        for (int64_t s = count; s < MLP_SAMPLES; ++s)
+            row[s] = 0;
+    }
+}
+
+void mlp_store(const float *values, int64_t width, int64_t count, float *y)
+{
     for (int64_t s = 0; s < count; ++s)
-      row[s] = x[s * width + i];
-    for (int64_t s = count; s < MLP_SAMPLES; ++s)
-      row[s] = 0;
-  }
+        for (int64_t i = 0; i < width; ++i)
+            y[s * width + i] = values[i * MLP_SAMPLES + s];
 }
 
-void mlp_store(const float *values, int64_t width, int64_t count, float *y) {
-  for (int64_t s = 0; s < count; ++s)
-    for (int64_t i = 0; i < width; ++i)
-      y[s * width + i] = values[i * MLP_SAMPLES + s];
-}
-
-/* `rows` rows of out for all samples; element (i, j) of the matrix is w[i
- * row_stride + j depth_stride]. */
-CPU_INLINE void strip_body(const int rows, const float *w, int64_t row_stride,
-                           int64_t depth_stride, const float *bias,
-                           int64_t depth, const float *in, float *out,
-                           bool accumulate) {
-  for (int64_t strip = 0; strip < MLP_SAMPLES;
-       strip += STRIP_VECTORS * VEC_LANES) {
-    vf sum[STRIP_ROWS * STRIP_VECTORS];
+/* `rows` rows of out for all samples; element (i, j) of the matrix is w[i row_stride + j depth_stride]. */
+CPU_INLINE void strip_body(const int rows, const float *w, int64_t row_stride, int64_t depth_stride, const float *bias,
+                           int64_t depth, const float *in, float *out, bool accumulate)
+{
+    for (int64_t strip = 0; strip < MLP_SAMPLES; strip += STRIP_VECTORS * VEC_LANES) {
+        vf sum[STRIP_ROWS * STRIP_VECTORS];
 #pragma GCC unroll 6
-    for (int i = 0; i < rows; ++i)
+        for (int i = 0; i < rows; ++i)
 #pragma GCC unroll 4
-      for (int v = 0; v < STRIP_VECTORS; ++v) {
-        const float *old = out + i * MLP_SAMPLES + strip + v * VEC_LANES;
-        sum[i * STRIP_VECTORS + v] =
-            accumulate ? vf_load(old) : vf_set1(bias ? bias[i] : 0);
-      }
-    for (int64_t j = 0; j < depth; ++j) {
-      vf value[STRIP_VECTORS];
+            for (int v = 0; v < STRIP_VECTORS; ++v) {
+                const float *old = out + i * MLP_SAMPLES + strip + v * VEC_LANES;
+                sum[i * STRIP_VECTORS + v] = accumulate ? vf_load(old) : vf_set1(bias ? bias[i] : 0);
+            }
+        for (int64_t j = 0; j < depth; ++j) {
+            vf value[STRIP_VECTORS];
 #pragma GCC unroll 4
-      for (int v = 0; v < STRIP_VECTORS; ++v)
-        value[v] = vf_load(in + j * MLP_SAMPLES + strip + v * VEC_LANES);
+            for (int v = 0; v < STRIP_VECTORS; ++v)
+                value[v] = vf_load(in + j * MLP_SAMPLES + strip + v * VEC_LANES);
 #pragma GCC unroll 6
-      for (int i = 0; i < rows; ++i) {
-        vf weight = vf_set1(w[i * row_stride + j * depth_stride]);
+            for (int i = 0; i < rows; ++i) {
+                vf weight = vf_set1(w[i * row_stride + j * depth_stride]);
 #pragma GCC unroll 4
-        for (int v = 0; v < STRIP_VECTORS; ++v)
-          sum[i * STRIP_VECTORS + v] += weight * value[v];
-      }
+                for (int v = 0; v < STRIP_VECTORS; ++v)
+                    sum[i * STRIP_VECTORS + v] += weight * value[v];
+            }
+        }
+#pragma GCC unroll 6
+        for (int i = 0; i < rows; ++i)
+#pragma GCC unroll 4
+            for (int v = 0; v < STRIP_VECTORS; ++v)
+                vf_store(out + i * MLP_SAMPLES + strip + v * VEC_LANES, sum[i * STRIP_VECTORS + v]);
     }
-#pragma GCC unroll 6
-    for (int i = 0; i < rows; ++i)
-#pragma GCC unroll 4
-      for (int v = 0; v < STRIP_VECTORS; ++v)
-        vf_store(out + i * MLP_SAMPLES + strip + v * VEC_LANES,
-                 sum[i * STRIP_VECTORS + v]);
-  }
 }
 
-#define STRIP_CASE(rows)                                                       \
-  case rows:                                                                   \
-    strip_body(rows, w, row_stride, depth_stride, bias, depth, in, out,        \
-               accumulate);                                                    \
-    break;
+#define STRIP_CASE(rows)                                                                                               \
+    case rows:                                                                                                         \
+        strip_body(rows, w, row_stride, depth_stride, bias, depth, in, out, accumulate);                               \
+        break;
 
-static void run_strips(const float *w, int64_t row_stride, int64_t depth_stride,
-                       const float *bias, int64_t row_count, int64_t depth,
-                       const float *in, float *out, bool accumulate) {
-  while (row_count > 0) {
-    int64_t rows = cpu_min(row_count, STRIP_ROWS);
-    switch (rows) {
-      STRIP_CASE(1)
-      STRIP_CASE(2)
-      STRIP_CASE(3)
-      STRIP_CASE(4)
-      STRIP_CASE(5)
+static void run_strips(const float *w, int64_t row_stride, int64_t depth_stride, const float *bias, int64_t row_count,
+                       int64_t depth, const float *in, float *out, bool accumulate)
+{
+    while (row_count > 0) {
+        int64_t rows = cpu_min(row_count, STRIP_ROWS);
+        switch (rows) {
+            STRIP_CASE(1)
+            STRIP_CASE(2)
+            STRIP_CASE(3)
+            STRIP_CASE(4)
+            STRIP_CASE(5)
+        default:
+            strip_body(6, w, row_stride, depth_stride, bias, depth, in, out, accumulate);
+        }
+        w += rows * row_stride;
+        bias = bias ? bias + rows : NULL;
+        out += rows * MLP_SAMPLES;
+        row_count -= rows;
+    }
+}
+
+void mlp_product(const float *w, const float *bias, int64_t rows, int64_t depth, const float *in, float *out,
+                 bool accumulate)
+{
+    run_strips(w, depth, 1, bias, rows, depth, in, out, accumulate);
+}
+
+void mlp_product_turned(const float *w, int64_t columns, int64_t depth, const float *in, float *out, bool accumulate)
+{
+    run_strips(w, 1, columns, NULL, columns, depth, in, out, accumulate);
+}
+
+CPU_INLINE void activate_body(const auxo_activation activation, float slope, int64_t width, float *values)
+{
+    for (int64_t i = 0; i < width * MLP_SAMPLES; i += 2 * VEC_LANES) { /* two at a time hide the latency of division */
+        vf first = vf_activate(activation, slope, vf_load(values + i));
+        vf second = vf_activate(activation, slope, vf_load(values + i + VEC_LANES));
+        vf_store(values + i, first);
+        vf_store(values + i + VEC_LANES, second);
+    }
+}
+
+#define ACTIVATE_CASE(kind, noun)                                                                                      \
+    case AUXO_ACTIVATION_##kind:                                                                                       \
+        activate_body(AUXO_ACTIVATION_##kind, slope, width, values);                                                   \
+        break;
+
+void mlp_activate(auxo_activation activation, float slope, int64_t width, float *values)
+{
+    if (activation == AUXO_ACTIVATION_IDENTITY)
+        return;
+    switch (activation) {
+        AUXO_ACTIVATION_TABLE(ACTIVATE_CASE)
     default:
-      strip_body(6, w, row_stride, depth_stride, bias, depth, in, out,
-                 accumulate);
+        break;
     }
-    w += rows * row_stride;
-    bias = bias ? bias + rows : NULL;
-    out += rows * MLP_SAMPLES;
-    row_count -= rows;
-  }
 }
 
-void mlp_product(const float *w, const float *bias, int64_t rows, int64_t depth,
-                 const float *in, float *out, bool accumulate) {
-  run_strips(w, depth, 1, bias, rows, depth, in, out, accumulate);
+CPU_INLINE void slope_body(const auxo_activation activation, float slope, int64_t width, const float *y, float *d)
+{
+    for (int64_t i = 0; i < width * MLP_SAMPLES; i += VEC_LANES)
+        vf_store(d + i, vf_load(d + i) * vf_activate_slope(activation, slope, vf_load(y + i)));
 }
 
-void mlp_product_turned(const float *w, int64_t columns, int64_t depth,
-                        const float *in, float *out, bool accumulate) {
-  run_strips(w, 1, columns, NULL, columns, depth, in, out, accumulate);
-}
+#define SLOPE_CASE(kind, noun)                                                                                         \
+    case AUXO_ACTIVATION_##kind:                                                                                       \
+        slope_body(AUXO_ACTIVATION_##kind, slope, width, y, d);                                                        \
+        break;
 
-CPU_INLINE void activate_body(const auxo_activation activation, float slope,
-                              int64_t width, float *values) {
-  for (int64_t i = 0; i < width * MLP_SAMPLES;
-       i += 2 * VEC_LANES) { /* two at a time hide the latency of division */
-    vf first = vf_activate(activation, slope, vf_load(values + i));
-    vf second = vf_activate(activation, slope, vf_load(values + i + VEC_LANES));
-    vf_store(values + i, first);
-    vf_store(values + i + VEC_LANES, second);
-  }
-}
-
-#define ACTIVATE_CASE(kind, noun)                                              \
-  case AUXO_ACTIVATION_##kind:                                                 \
-    activate_body(AUXO_ACTIVATION_##kind, slope, width, values);               \
-    break;
-
-void mlp_activate(auxo_activation activation, float slope, int64_t width,
-                  float *values) {
-  if (activation == AUXO_ACTIVATION_IDENTITY)
-    return;
-  switch (activation) {
-    AUXO_ACTIVATION_TABLE(ACTIVATE_CASE)
-  default:
-    break;
-  }
-}
-
-CPU_INLINE void slope_body(const auxo_activation activation, float slope,
-                           int64_t width, const float *y, float *d) {
-  for (int64_t i = 0; i < width * MLP_SAMPLES; i += VEC_LANES)
-    vf_store(d + i, vf_load(d + i) *
-                        vf_activate_slope(activation, slope, vf_load(y + i)));
-}
-
-#define SLOPE_CASE(kind, noun)                                                 \
-  case AUXO_ACTIVATION_##kind:                                                 \
-    slope_body(AUXO_ACTIVATION_##kind, slope, width, y, d);                    \
-    break;
-
-void mlp_multiply_slope(auxo_activation activation, float slope, int64_t width,
-                        const float *y, float *d) {
-  if (activation == AUXO_ACTIVATION_IDENTITY)
-    return;
-  switch (activation) {
-    AUXO_ACTIVATION_TABLE(SLOPE_CASE)
-  default:
-    break;
-  }
+void mlp_multiply_slope(auxo_activation activation, float slope, int64_t width, const float *y, float *d)
+{
+    if (activation == AUXO_ACTIVATION_IDENTITY)
+        return;
+    switch (activation) {
+        AUXO_ACTIVATION_TABLE(SLOPE_CASE)
+    default:
+        break;
+    }
 }
 
 /* One tile of the outer product; sums has sum_stride floats from row to row. */
-CPU_INLINE void outer_body(const int rows, const int columns, const float *d,
-                           const float *a, float *sums, int64_t sum_stride) {
-  vf sum[OUTER_ROWS * OUTER_COLUMNS];
-#pragma GCC unroll 5
-  for (int i = 0; i < rows; ++i)
-#pragma GCC unroll 5
-    for (int j = 0; j < columns; ++j)
-      sum[i * columns + j] = vf_load(sums + i * sum_stride + j * VEC_LANES);
-  for (int64_t s = 0; s < MLP_SAMPLES; s += VEC_LANES) {
-    vf left[OUTER_ROWS];
+CPU_INLINE void outer_body(const int rows, const int columns, const float *d, const float *a, float *sums,
+                           int64_t sum_stride)
+{
+    vf sum[OUTER_ROWS * OUTER_COLUMNS];
 #pragma GCC unroll 5
     for (int i = 0; i < rows; ++i)
-      left[i] = vf_load(d + i * MLP_SAMPLES + s);
 #pragma GCC unroll 5
-    for (int j = 0; j < columns; ++j) {
-      vf right = vf_load(a + j * MLP_SAMPLES + s);
+        for (int j = 0; j < columns; ++j)
+            sum[i * columns + j] = vf_load(sums + i * sum_stride + j * VEC_LANES);
+    for (int64_t s = 0; s < MLP_SAMPLES; s += VEC_LANES) {
+        vf left[OUTER_ROWS];
 #pragma GCC unroll 5
-      for (int i = 0; i < rows; ++i)
-        sum[i * columns + j] += left[i] * right;
+        for (int i = 0; i < rows; ++i)
+            left[i] = vf_load(d + i * MLP_SAMPLES + s);
+#pragma GCC unroll 5
+        for (int j = 0; j < columns; ++j) {
+            vf right = vf_load(a + j * MLP_SAMPLES + s);
+#pragma GCC unroll 5
+            for (int i = 0; i < rows; ++i)
+                sum[i * columns + j] += left[i] * right;
+        }
     }
-  }
 #pragma GCC unroll 5
-  for (int i = 0; i < rows; ++i)
+    for (int i = 0; i < rows; ++i)
 #pragma GCC unroll 5
-    for (int j = 0; j < columns; ++j)
-      vf_store(sums + i * sum_stride + j * VEC_LANES, sum[i * columns + j]);
+        for (int j = 0; j < columns; ++j)
+            vf_store(sums + i * sum_stride + j * VEC_LANES, sum[i * columns + j]);
 }
 
-typedef void outer_function(const float *d, const float *a, float *sums,
-                            int64_t sum_stride);
+typedef void outer_function(const float *d, const float *a, float *sums, int64_t sum_stride);
 
-#define OUTER_FUNCTION(rows, columns)                                          \
-  static void outer_##rows##x##columns(const float *d, const float *a,         \
-                                       float *sums, int64_t sum_stride) {      \
-    outer_body(rows, columns, d, a, sums, sum_stride);                         \
-  }
+#define OUTER_FUNCTION(rows, columns)                                                                                  \
+    static void outer_##rows##x##columns(const float *d, const float *a, float *sums, int64_t sum_stride)              \
+    {                                                                                                                  \
+        outer_body(rows, columns, d, a, sums, sum_stride);                                                             \
+    }
 #define OUTER_NAME(rows, columns) outer_##rows##x##columns,
 #if defined(__AVX512F__) || defined(__aarch64__)
-#define OUTER_ROW(X, rows)                                                     \
-  X(rows, 1) X(rows, 2) X(rows, 3) X(rows, 4) X(rows, 5)
+#define OUTER_ROW(X, rows) X(rows, 1) X(rows, 2) X(rows, 3) X(rows, 4) X(rows, 5)
 OUTER_ROW(OUTER_FUNCTION, 1)
 OUTER_ROW(OUTER_FUNCTION, 2)
 OUTER_ROW(OUTER_FUNCTION, 3)
 OUTER_ROW(OUTER_FUNCTION, 4)
 OUTER_ROW(OUTER_FUNCTION, 5)
 static outer_function *const outers[OUTER_ROWS][OUTER_COLUMNS] = {
-    {OUTER_ROW(OUTER_NAME, 1)}, {OUTER_ROW(OUTER_NAME, 2)},
-    {OUTER_ROW(OUTER_NAME, 3)}, {OUTER_ROW(OUTER_NAME, 4)},
-    {OUTER_ROW(OUTER_NAME, 5)},
+    {OUTER_ROW(OUTER_NAME, 1)}, {OUTER_ROW(OUTER_NAME, 2)}, {OUTER_ROW(OUTER_NAME, 3)},
+    {OUTER_ROW(OUTER_NAME, 4)}, {OUTER_ROW(OUTER_NAME, 5)},
 };
 #else
 #define OUTER_ROW(X, rows) X(rows, 1) X(rows, 2) X(rows, 3)
@@ -235,60 +223,58 @@ OUTER_ROW(OUTER_FUNCTION, 1)
 OUTER_ROW(OUTER_FUNCTION, 2)
 OUTER_ROW(OUTER_FUNCTION, 3)
 static outer_function *const outers[OUTER_ROWS][OUTER_COLUMNS] = {
-    {OUTER_ROW(OUTER_NAME, 1)},
-    {OUTER_ROW(OUTER_NAME, 2)},
-    {OUTER_ROW(OUTER_NAME, 3)}};
+    {OUTER_ROW(OUTER_NAME, 1)}, {OUTER_ROW(OUTER_NAME, 2)}, {OUTER_ROW(OUTER_NAME, 3)}};
 #endif
 
-void mlp_outer(const float *d, int64_t rows, const float *a, int64_t columns,
-               float *sums) {
-  for (int64_t i = 0; i < rows; i += OUTER_ROWS)
-    for (int64_t j = 0; j < columns; j += OUTER_COLUMNS)
-      outers[cpu_min(OUTER_ROWS, rows - i) - 1]
-            [cpu_min(OUTER_COLUMNS, columns - j) - 1](
-                d + i * MLP_SAMPLES, a + j * MLP_SAMPLES,
-                sums + (i * columns + j) * VEC_LANES, columns * VEC_LANES);
+void mlp_outer(const float *d, int64_t rows, const float *a, int64_t columns, float *sums)
+{
+    for (int64_t i = 0; i < rows; i += OUTER_ROWS)
+        for (int64_t j = 0; j < columns; j += OUTER_COLUMNS)
+            outers[cpu_min(OUTER_ROWS, rows - i) - 1][cpu_min(OUTER_COLUMNS, columns - j) - 1](
+                d + i * MLP_SAMPLES, a + j * MLP_SAMPLES, sums + (i * columns + j) * VEC_LANES, columns * VEC_LANES);
 }
 
-void mlp_add_rows(const float *d, int64_t rows, float *sums) {
-  for (int64_t i = 0; i < rows; ++i) {
-    vf sum = vf_load(sums + i * VEC_LANES);
+void mlp_add_rows(const float *d, int64_t rows, float *sums)
+{
+    for (int64_t i = 0; i < rows; ++i) {
+        vf sum = vf_load(sums + i * VEC_LANES);
 #pragma GCC unroll 8
-    for (int v = 0; v < MLP_VECTORS; ++v)
-      sum += vf_load(d + i * MLP_SAMPLES + v * VEC_LANES);
-    vf_store(sums + i * VEC_LANES, sum);
-  }
+        for (int v = 0; v < MLP_VECTORS; ++v)
+            sum += vf_load(d + i * MLP_SAMPLES + v * VEC_LANES);
+        vf_store(sums + i * VEC_LANES, sum);
+    }
 }
 
-void mlp_sum_lanes(const float *sums, int64_t count, float *out) {
-  int64_t i = 0;
-  for (; i + VEC_LANES <= count; i += VEC_LANES) {
-    vf square[VEC_LANES];
+void mlp_sum_lanes(const float *sums, int64_t count, float *out)
+{
+    int64_t i = 0;
+    for (; i + VEC_LANES <= count; i += VEC_LANES) {
+        vf square[VEC_LANES];
 #pragma GCC unroll 16
-    for (int64_t j = 0; j < VEC_LANES; ++j)
-      square[j] = vf_load(sums + (i + j) * VEC_LANES);
-    vf_transpose(square);
-    for (int64_t half = VEC_LANES / 2; half > 0; half /= 2)
-      for (int64_t j = 0; j < half; ++j)
-        square[j] += square[j + half];
-    vf_store(out + i, square[0]);
-  }
-  for (; i < count; ++i)
-    out[i] = vf_sum(vf_load(sums + i * VEC_LANES));
+        for (int64_t j = 0; j < VEC_LANES; ++j)
+            square[j] = vf_load(sums + (i + j) * VEC_LANES);
+        vf_transpose(square);
+        for (int64_t half = VEC_LANES / 2; half > 0; half /= 2)
+            for (int64_t j = 0; j < half; ++j)
+                square[j] += square[j + half];
+        vf_store(out + i, square[0]);
+    }
+    for (; i < count; ++i)
+        out[i] = vf_sum(vf_load(sums + i * VEC_LANES));
 }
 
-double mlp_error(const float *a, const float *t, int64_t outputs, int64_t count,
-                 float scale, float *d) {
-  double sum = 0;
-  for (int64_t i = 0; i < outputs * MLP_SAMPLES; i += MLP_SAMPLES) {
-    float difference[MLP_SAMPLES] = {0};
-    for (int64_t s = 0; s < count; ++s)
-      difference[s] = a[i + s] - t[i + s];
+double mlp_error(const float *a, const float *t, int64_t outputs, int64_t count, float scale, float *d)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < outputs * MLP_SAMPLES; i += MLP_SAMPLES) {
+        float difference[MLP_SAMPLES] = {0};
+        for (int64_t s = 0; s < count; ++s)
+            difference[s] = a[i + s] - t[i + s];
 #pragma omp simd reduction(+ : sum)
-    for (int64_t s = 0; s < MLP_SAMPLES; ++s)
-      sum += (double)difference[s] * (double)difference[s];
-    for (int64_t s = 0; d && s < MLP_SAMPLES; ++s)
-      d[i + s] = scale * difference[s];
-  }
-  return sum;
+        for (int64_t s = 0; s < MLP_SAMPLES; ++s)
+            sum += (double)difference[s] * (double)difference[s];
+        for (int64_t s = 0; d && s < MLP_SAMPLES; ++s)
+            d[i + s] = scale * difference[s];
+    }
+    return sum;
 }

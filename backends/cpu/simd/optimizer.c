@@ -1,159 +1,144 @@
-/* optimizer.c: one step of every optimiser over all parameters, in vectors;
- * formulas in auxo/ops.h. */
+/* optimizer.c: one step of every optimiser over all parameters, in vectors; formulas in auxo/ops.h. */
 #include "cpu_kernels.h"
 #include "vec.h"
 
 #include <math.h>
 
+enum { PARALLEL_MIN_ELEMENTS = 1 << 14 };
+
 /* What the step needs of HYPER and COUNTER, worked out once. */
 typedef struct hyper {
-  float lr, beta1, beta2, epsilon, weight_decay;
-  float m_scale, v_scale; /* Adam: 1 / (1 - beta^t) */
-  float keep, push; /* port-Hamiltonian: p = keep p - lr g', w += push p */
+    float lr, beta1, beta2, epsilon, weight_decay;
+    float m_scale, v_scale; /* Adam: 1 / (1 - beta^t) */
+    float keep, push;       /* port-Hamiltonian: p = keep p - lr g', w += push p */
 } hyper;
 
-static hyper read_hyper(const auxo_op *op) {
-  const auxo_optimizer_step_params *params = &op->params.optimizer_step;
-  const float *values = cpu_f32(op, AUXO_OPTIMIZER_HYPER);
-  const uint32_t *counter = cpu_u32(op, AUXO_OPTIMIZER_COUNTER);
-  double step = counter ? (double)counter[0] : 1;
-  double rate = (double)values[AUXO_HYPER_LR] *
-                (double)values[AUXO_HYPER_FRICTION] /
-                (double)values[AUXO_HYPER_MASS];
-  return (hyper){
-      .lr = values[AUXO_HYPER_LR],
-      .beta1 = values[AUXO_HYPER_BETA1],
-      .beta2 = values[AUXO_HYPER_BETA2],
-      .epsilon = values[AUXO_HYPER_EPSILON],
-      .weight_decay = values[AUXO_HYPER_WEIGHT_DECAY],
-      .m_scale = (float)(1 / (1 - pow((double)values[AUXO_HYPER_BETA1], step))),
-      .v_scale = (float)(1 / (1 - pow((double)values[AUXO_HYPER_BETA2], step))),
-      .keep = (float)(params->exponential_friction ? exp(-rate) : 1 - rate),
-      .push = (float)((double)values[AUXO_HYPER_LR] /
-                      (double)values[AUXO_HYPER_MASS])};
+static hyper read_hyper(const auxo_op *op)
+{
+    const auxo_optimizer_step_params *params = &op->params.optimizer_step;
+    const float *values = cpu_f32(op, AUXO_OPTIMIZER_HYPER);
+    const uint32_t *counter = cpu_u32(op, AUXO_OPTIMIZER_COUNTER);
+    double step = counter ? (double)counter[0] : 1;
+    double rate = (double)values[AUXO_HYPER_LR] * (double)values[AUXO_HYPER_FRICTION] / (double)values[AUXO_HYPER_MASS];
+    return (hyper){.lr = values[AUXO_HYPER_LR],
+                   .beta1 = values[AUXO_HYPER_BETA1],
+                   .beta2 = values[AUXO_HYPER_BETA2],
+                   .epsilon = values[AUXO_HYPER_EPSILON],
+                   .weight_decay = values[AUXO_HYPER_WEIGHT_DECAY],
+                   .m_scale = (float)(1 / (1 - pow((double)values[AUXO_HYPER_BETA1], step))),
+                   .v_scale = (float)(1 / (1 - pow((double)values[AUXO_HYPER_BETA2], step))),
+                   .keep = (float)(params->exponential_friction ? exp(-rate) : 1 - rate),
+                   .push = (float)((double)values[AUXO_HYPER_LR] / (double)values[AUXO_HYPER_MASS])};
 }
 
 /* w, and the states that the kind has, in registers. */
 typedef struct element {
-  vf w, s0, s1;
+    vf w, s0, s1;
 } element;
 
-CPU_INLINE void adam(const hyper *h, element *e, vf g) {
-  e->s0 = h->beta1 * e->s0 + (1 - h->beta1) * g;
-  e->s1 = h->beta2 * e->s1 + (1 - h->beta2) * g * g;
-  e->w -=
-      h->lr * (e->s0 * h->m_scale) / (vf_sqrt(e->s1 * h->v_scale) + h->epsilon);
+CPU_INLINE void adam(const hyper *h, element *e, vf g)
+{
+    e->s0 = h->beta1 * e->s0 + (1 - h->beta1) * g;
+    e->s1 = h->beta2 * e->s1 + (1 - h->beta2) * g * g;
+    e->w -= h->lr * (e->s0 * h->m_scale) / (vf_sqrt(e->s1 * h->v_scale) + h->epsilon);
 }
 
-CPU_INLINE void step_element(const auxo_optimizer_kind kind,
-                             const bool explicit_euler, const hyper *h,
-                             element *e, vf gradient) {
-  vf g = gradient + h->weight_decay * e->w;
-  vf old = e->s0;
-  switch (kind) {
-  case AUXO_OPTIMIZER_MOMENTUM:
-    e->s0 = h->beta1 * old + g;
-    e->w -= h->lr * e->s0;
-    break;
-  case AUXO_OPTIMIZER_NESTEROV:
-    e->s0 = h->beta1 * old + g;
-    e->w -= h->lr * (g + h->beta1 * e->s0);
-    break;
-  case AUXO_OPTIMIZER_RMSPROP:
-    e->s0 = h->beta1 * old + (1 - h->beta1) * g * g;
-    e->w -= h->lr * g / (vf_sqrt(e->s0) + h->epsilon);
-    break;
-  case AUXO_OPTIMIZER_ADAGRAD:
-    e->s0 = old + g * g;
-    e->w -= h->lr * g / (vf_sqrt(e->s0) + h->epsilon);
-    break;
-  case AUXO_OPTIMIZER_ADAM:
-    adam(h, e, g);
-    break;
-  case AUXO_OPTIMIZER_ADAMW:
-    e->w -= h->lr * h->weight_decay * e->w;
-    adam(h, e, gradient);
-    break;
-  case AUXO_OPTIMIZER_PHS:
-    e->s0 = h->keep * old - h->lr * g;
-    e->w += h->push * (explicit_euler ? old : e->s0);
-    break;
-  default:
-    e->w -= h->lr * g;
-  }
+CPU_INLINE void step_element(const auxo_optimizer_kind kind, const bool explicit_euler, const hyper *h, element *e,
+                             vf gradient)
+{
+    vf g = gradient + h->weight_decay * e->w;
+    vf old = e->s0;
+    switch (kind) {
+    case AUXO_OPTIMIZER_MOMENTUM:
+        e->s0 = h->beta1 * old + g;
+        e->w -= h->lr * e->s0;
+        break;
+    case AUXO_OPTIMIZER_NESTEROV:
+        e->s0 = h->beta1 * old + g;
+        e->w -= h->lr * (g + h->beta1 * e->s0);
+        break;
+    case AUXO_OPTIMIZER_RMSPROP:
+        e->s0 = h->beta1 * old + (1 - h->beta1) * g * g;
+        e->w -= h->lr * g / (vf_sqrt(e->s0) + h->epsilon);
+        break;
+    case AUXO_OPTIMIZER_ADAGRAD:
+        e->s0 = old + g * g;
+        e->w -= h->lr * g / (vf_sqrt(e->s0) + h->epsilon);
+        break;
+    case AUXO_OPTIMIZER_ADAM:
+        adam(h, e, g);
+        break;
+    case AUXO_OPTIMIZER_ADAMW:
+        e->w -= h->lr * h->weight_decay * e->w;
+        adam(h, e, gradient);
+        break;
+    case AUXO_OPTIMIZER_PHS:
+        e->s0 = h->keep * old - h->lr * g;
+        e->w += h->push * (explicit_euler ? old : e->s0);
+        break;
+    default:
+        e->w -= h->lr * g;
+    }
 }
 
 typedef struct vectors {
-  float *w, *s0, *s1; /* s0, s1: NULL where the kind has none */
-  const float *g;
+    float *w, *s0, *s1; /* s0, s1: NULL where the kind has none */
+    const float *g;
 } vectors;
 
-CPU_INLINE void step_range(const auxo_optimizer_kind kind,
-                           const bool explicit_euler, const hyper *h,
-                           const vectors *data, cpu_range range) {
-  const bool has_s0 = kind != AUXO_OPTIMIZER_SGD;
-  const bool has_s1 =
-      kind == AUXO_OPTIMIZER_ADAM || kind == AUXO_OPTIMIZER_ADAMW;
-  for (int64_t i = range.begin; i < range.end; i += VEC_LANES) {
-    int64_t count = cpu_min(VEC_LANES, range.end - i);
-    element e = {.w = vf_load_partial(data->w + i, count)};
-    if (has_s0)
-      e.s0 = vf_load_partial(data->s0 + i, count);
-    if (has_s1)
-      e.s1 = vf_load_partial(data->s1 + i, count);
-    step_element(kind, explicit_euler, h, &e,
-                 vf_load_partial(data->g + i, count));
-    vf_store_partial(data->w + i, e.w, count);
-    if (has_s0)
-      vf_store_partial(data->s0 + i, e.s0, count);
-    if (has_s1)
-      vf_store_partial(data->s1 + i, e.s1, count);
-  }
+CPU_INLINE void step_range(const auxo_optimizer_kind kind, const bool explicit_euler, const hyper *h,
+                           const vectors *data, cpu_range range)
+{
+    const bool has_s0 = kind != AUXO_OPTIMIZER_SGD;
+    const bool has_s1 = kind == AUXO_OPTIMIZER_ADAM || kind == AUXO_OPTIMIZER_ADAMW;
+    for (int64_t i = range.begin; i < range.end; i += VEC_LANES) {
+        int64_t count = cpu_min(VEC_LANES, range.end - i);
+        element e = {.w = vf_load_partial(data->w + i, count)};
+        if (has_s0)
+            e.s0 = vf_load_partial(data->s0 + i, count);
+        if (has_s1)
+            e.s1 = vf_load_partial(data->s1 + i, count);
+        step_element(kind, explicit_euler, h, &e, vf_load_partial(data->g + i, count));
+        vf_store_partial(data->w + i, e.w, count);
+        if (has_s0)
+            vf_store_partial(data->s0 + i, e.s0, count);
+        if (has_s1)
+            vf_store_partial(data->s1 + i, e.s1, count);
+    }
 }
 
-#define KIND_CASE(kind)                                                        \
-  case AUXO_OPTIMIZER_##kind:                                                  \
-    step_range(AUXO_OPTIMIZER_##kind, explicit_euler, h, data, range);         \
-    break;
+#define KIND_CASE(kind)                                                                                                \
+    case AUXO_OPTIMIZER_##kind:                                                                                        \
+        step_range(AUXO_OPTIMIZER_##kind, explicit_euler, h, data, range);                                             \
+        break;
 
-static void step_any(auxo_optimizer_kind kind, bool explicit_euler,
-                     const hyper *h, const vectors *data, cpu_range range) {
-  switch (kind) {
-    KIND_CASE(SGD)
-    KIND_CASE(MOMENTUM)
-    KIND_CASE(NESTEROV)
-    KIND_CASE(RMSPROP)
-    KIND_CASE(ADAGRAD)
-    KIND_CASE(ADAM)
-    KIND_CASE(ADAMW)
-    KIND_CASE(PHS)
-  default:
-    break;
-  }
+static void step_any(auxo_optimizer_kind kind, bool explicit_euler, const hyper *h, const vectors *data,
+                     cpu_range range)
+{
+    switch (kind) {
+        KIND_CASE(SGD)
+        KIND_CASE(MOMENTUM)
+        KIND_CASE(NESTEROV)
+        KIND_CASE(RMSPROP)
+        KIND_CASE(ADAGRAD)
+        KIND_CASE(ADAM)
+        KIND_CASE(ADAMW)
+        KIND_CASE(PHS)
+    default:
+        break;
+    }
 }
 
-typedef struct step_context {
-  const auxo_optimizer_step_params *params;
-  hyper hyper;
-  vectors data;
-} step_context;
-
-static void step_part(const void *context, int64_t begin, int64_t end,
-                      int thread) {
-  (void)thread;
-  const step_context *step = context;
-  step_any(step->params->kind, step->params->explicit_euler, &step->hyper,
-           &step->data, (cpu_range){begin, end});
-}
-
-static void run_optimizer_step(const cpu_work *work, const auxo_op *op) {
-  step_context step = {.params = &op->params.optimizer_step,
-                       .hyper = read_hyper(op),
-                       .data = {cpu_f32(op, AUXO_OPTIMIZER_PARAMS),
-                                cpu_f32(op, AUXO_OPTIMIZER_STATE0),
-                                cpu_f32(op, AUXO_OPTIMIZER_STATE1),
-                                cpu_f32(op, AUXO_OPTIMIZER_GRADS)}};
-  cpu_parallel(work, cpu_count(op, AUXO_OPTIMIZER_PARAMS), 2, step_part, &step);
+static void run_optimizer_step(const cpu_work *work, const auxo_op *op)
+{
+    const auxo_optimizer_step_params *params = &op->params.optimizer_step;
+    const hyper h = read_hyper(op);
+    const vectors data = {cpu_f32(op, AUXO_OPTIMIZER_PARAMS), cpu_f32(op, AUXO_OPTIMIZER_STATE0),
+                          cpu_f32(op, AUXO_OPTIMIZER_STATE1), cpu_f32(op, AUXO_OPTIMIZER_GRADS)};
+    int64_t n = cpu_count(op, AUXO_OPTIMIZER_PARAMS);
+#pragma omp parallel num_threads(work->thread_count) if (n >= PARALLEL_MIN_ELEMENTS)
+    step_any(params->kind, params->explicit_euler, &h, &data,
+             cpu_split(n, 4 * VEC_LANES, cpu_thread_index(), cpu_thread_total()));
 }
 
 #define scratch_bytes_optimizer_step cpu_no_scratch

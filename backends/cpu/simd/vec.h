@@ -1,11 +1,8 @@
-/* vec.h: one vector type and its primitives for whatever instruction set this
- * file is being compiled for.
+/* vec.h: one vector type and its primitives for whatever instruction set this file is being compiled for.
  *
- * The files of this folder are compiled once per instruction set (see
- * ../CMakeLists.txt) with CPU_ISA set to its name; CPU_NAME(x) gives the
- * external names of each compilation a suffix of their own. Arithmetic on vf
- * uses the vector extensions of GCC and Clang; intrinsics appear here alone,
- * where no operator exists.
+ * The files of this folder are compiled once per instruction set (see ../CMakeLists.txt) with CPU_ISA set to its
+ * name; CPU_NAME(x) gives the external names of each compilation a suffix of their own. Arithmetic on vf uses the
+ * vector extensions of GCC and Clang; intrinsics appear here alone, where no operator exists.
  */
 #ifndef AUXO_CPU_VEC_H
 #define AUXO_CPU_VEC_H
@@ -35,107 +32,128 @@ typedef float vf __attribute__((vector_size(VEC_LANES * 4)));
 typedef int32_t vi __attribute__((vector_size(VEC_LANES * 4)));
 typedef uint32_t vu __attribute__((vector_size(VEC_LANES * 4)));
 
-CPU_INLINE vf vf_set1(float x) { return x - (vf){0}; }
-
-CPU_INLINE vf vf_load(const float *p) {
-  vf v;
-  memcpy(&v, p, sizeof v);
-  return v;
+CPU_INLINE vf vf_set1(float x)
+{
+    return x - (vf){0};
 }
 
-CPU_INLINE void vf_store(float *p, vf v) { memcpy(p, &v, sizeof v); }
+CPU_INLINE vf vf_load(const float *p)
+{
+    vf v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
 
-/* The first count lanes, 0 <= count <= VEC_LANES; the others are 0, and their
- * memory is not touched. */
-CPU_INLINE vf vf_load_partial(const float *p, int64_t count) {
+CPU_INLINE void vf_store(float *p, vf v)
+{
+    memcpy(p, &v, sizeof v);
+}
+
+/* The first count lanes, 0 <= count <= VEC_LANES; the others are 0, and their memory is not touched. */
+CPU_INLINE vf vf_load_partial(const float *p, int64_t count)
+{
 #if defined(__AVX512F__)
-  return (vf)_mm512_maskz_loadu_ps((__mmask16)((1u << count) - 1), p);
+    return (vf)_mm512_maskz_loadu_ps((__mmask16)((1u << count) - 1), p);
 #elif defined(__AVX2__)
-  const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-  return (vf)_mm256_maskload_ps(
-      p, _mm256_cmpgt_epi32(_mm256_set1_epi32((int)count), lanes));
+    const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    return (vf)_mm256_maskload_ps(p, _mm256_cmpgt_epi32(_mm256_set1_epi32((int)count), lanes));
 #else
-  vf v = {0};
-  for (int64_t i = 0; i < count; ++i)
-    v[i] = p[i];
-  return v;
+    vf v = {0};
+    for (int64_t i = 0; i < count; ++i)
+        v[i] = p[i];
+    return v;
 #endif
 }
 
-CPU_INLINE void vf_store_partial(float *p, vf v, int64_t count) {
+CPU_INLINE void vf_store_partial(float *p, vf v, int64_t count)
+{
 #if defined(__AVX512F__)
-  _mm512_mask_storeu_ps(p, (__mmask16)((1u << count) - 1), (__m512)v);
+    _mm512_mask_storeu_ps(p, (__mmask16)((1u << count) - 1), (__m512)v);
 #elif defined(__AVX2__)
-  const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-  _mm256_maskstore_ps(
-      p, _mm256_cmpgt_epi32(_mm256_set1_epi32((int)count), lanes), (__m256)v);
+    const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    _mm256_maskstore_ps(p, _mm256_cmpgt_epi32(_mm256_set1_epi32((int)count), lanes), (__m256)v);
 #else
-  for (int64_t i = 0; i < count; ++i)
-    p[i] = v[i];
+    for (int64_t i = 0; i < count; ++i)
+        p[i] = v[i];
 #endif
 }
 
 /* mask lane all ones: a; all zeros: b. */
-CPU_INLINE vf vf_select(vi mask, vf a, vf b) {
-  return (vf)(((vi)a & mask) | ((vi)b & ~mask));
+CPU_INLINE vf vf_select(vi mask, vf a, vf b)
+{
+    return (vf)(((vi)a & mask) | ((vi)b & ~mask));
 }
 
 /* a < b ? a : b and a > b ? a : b: where either is NaN the result is b. */
-CPU_INLINE vf vf_min(vf a, vf b) {
+CPU_INLINE vf vf_min(vf a, vf b)
+{
 #if defined(__AVX512F__)
-  return (vf)_mm512_min_ps((__m512)a, (__m512)b);
+    return (vf)_mm512_min_ps((__m512)a, (__m512)b);
 #elif defined(__AVX2__)
-  return (vf)_mm256_min_ps((__m256)a, (__m256)b);
+    return (vf)_mm256_min_ps((__m256)a, (__m256)b);
 #else
-  return vf_select(a < b, a, b);
+    return vf_select(a < b, a, b);
 #endif
 }
 
-CPU_INLINE vf vf_max(vf a, vf b) {
+CPU_INLINE vf vf_max(vf a, vf b)
+{
 #if defined(__AVX512F__)
-  return (vf)_mm512_max_ps((__m512)a, (__m512)b);
+    return (vf)_mm512_max_ps((__m512)a, (__m512)b);
 #elif defined(__AVX2__)
-  return (vf)_mm256_max_ps((__m256)a, (__m256)b);
+    return (vf)_mm256_max_ps((__m256)a, (__m256)b);
 #else
-  return vf_select(a > b, a, b);
+    return vf_select(a > b, a, b);
 #endif
 }
 
-CPU_INLINE vf vf_abs(vf a) { return (vf)((vi)a & 0x7fffffff); }
+CPU_INLINE vf vf_abs(vf a)
+{
+    return (vf)((vi)a & 0x7fffffff);
+}
 
-CPU_INLINE vf vf_sqrt(vf a) {
+CPU_INLINE vf vf_sqrt(vf a)
+{
 #if defined(__AVX512F__)
-  return (vf)_mm512_sqrt_ps((__m512)a);
+    return (vf)_mm512_sqrt_ps((__m512)a);
 #elif defined(__AVX2__)
-  return (vf)_mm256_sqrt_ps((__m256)a);
+    return (vf)_mm256_sqrt_ps((__m256)a);
 #else
-  for (int i = 0; i < VEC_LANES; ++i)
-    a[i] = __builtin_sqrtf(a[i]);
-  return a;
+    for (int i = 0; i < VEC_LANES; ++i)
+        a[i] = __builtin_sqrtf(a[i]);
+    return a;
 #endif
 }
 
 #if defined(__AVX512F__)
 #define VEC_HAS_PICK
 /* Lane i is lane pick[i] of a followed by b. */
-CPU_INLINE vf vf_pick(vf a, vf b, vi pick) {
-  return (vf)_mm512_permutex2var_ps((__m512)a, (__m512i)pick, (__m512)b);
+CPU_INLINE vf vf_pick(vf a, vf b, vi pick)
+{
+    return (vf)_mm512_permutex2var_ps((__m512)a, (__m512i)pick, (__m512)b);
 }
 #endif
 
 /* Integers of float lanes that hold integers, and back. */
-CPU_INLINE vi vi_from_vf(vf a) { return __builtin_convertvector(a, vi); }
+CPU_INLINE vi vi_from_vf(vf a)
+{
+    return __builtin_convertvector(a, vi);
+}
 
-CPU_INLINE vf vf_from_vi(vi a) { return __builtin_convertvector(a, vf); }
+CPU_INLINE vf vf_from_vi(vi a)
+{
+    return __builtin_convertvector(a, vf);
+}
 
 /* Sum of all lanes, by halves. */
-CPU_INLINE float vf_sum(vf a) {
-  float lanes[VEC_LANES];
-  vf_store(lanes, a);
-  for (int half = VEC_LANES / 2; half > 0; half /= 2)
-    for (int i = 0; i < half; ++i)
-      lanes[i] += lanes[i + half];
-  return lanes[0];
+CPU_INLINE float vf_sum(vf a)
+{
+    float lanes[VEC_LANES];
+    vf_store(lanes, a);
+    for (int half = VEC_LANES / 2; half > 0; half /= 2)
+        for (int i = 0; i < half; ++i)
+            lanes[i] += lanes[i + half];
+    return lanes[0];
 }
 
 #endif
