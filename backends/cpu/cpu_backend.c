@@ -9,15 +9,17 @@
 
 extern const auxo_backend auxo__backend_cpu;
 
-/* As many threads as OpenMP would start; OMP_NUM_THREADS is the user's way to say otherwise. */
-static uint32_t default_thread_count(void)
+enum { THREADS_MAX = 256 };
+
+/* One thread per processor; OMP_NUM_THREADS, which numerical programs have
+ * agreed upon, is the user's way to say otherwise. */
+static int default_thread_count(void)
 {
-#ifdef _OPENMP
-    int count = omp_get_max_threads();
-    return count > 0 ? (uint32_t)count : 1;
-#else
-    return 1;
-#endif
+    const char *wish = getenv("OMP_NUM_THREADS");
+    long count = wish ? strtol(wish, NULL, 10) : 0;
+    if (count < 1)
+        count = sysconf(_SC_NPROCESSORS_ONLN);
+    return count < 1 ? 1 : count > THREADS_MAX ? THREADS_MAX : (int)count;
 }
 
 static auxo_status enumerate(const auxo_backend_host *host, auxo_device_info *infos, size_t capacity, size_t *count,
@@ -29,7 +31,7 @@ static auxo_status enumerate(const auxo_backend_host *host, auxo_device_info *in
     if (capacity > 0) {
         char name[sizeof infos[0].name];
         cpu_host_processor_name(name, sizeof name);
-        cpu_host_describe(&infos[0], "cpu", name, default_thread_count());
+        cpu_host_describe(&infos[0], "cpu", name, (uint32_t)default_thread_count());
     }
     return AUXO_OK;
 }
@@ -42,15 +44,20 @@ static auxo_status open_device(const auxo_backend_host *host, uint32_t index, vo
     cpu_device *opened = calloc(1, sizeof *opened);
     if (!opened)
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "no host memory for the cpu device");
-    opened->thread_count = default_thread_count();
-    *device = opened;
-    return AUXO_OK;
+    auxo_status status = cpu_pool_create(default_thread_count(), &opened->pool, error);
+    if (status == AUXO_OK)
+        *device = opened;
+    else
+        free(opened);
+    return status;
 }
 
 static void close_device(void *device)
 {
-    free(((cpu_device *)device)->scratch);
-    free(device);
+    cpu_device *closed = device;
+    cpu_pool_destroy(closed->pool);
+    free(closed->scratch);
+    free(closed);
 }
 
 const auxo_backend auxo__backend_cpu = {

@@ -10,8 +10,8 @@
 
 /* One opened device; both backends use it as it is. */
 typedef struct cpu_device {
-    uint32_t thread_count;
-    void *scratch; /* of the cpu backend's kernels; NULL while none needs any */
+    struct cpu_pool *pool; /* of the cpu backend; NULL in the reference backend */
+    void *scratch;         /* of the cpu backend's kernels; NULL while none needs any */
     size_t scratch_bytes;
 } cpu_device;
 

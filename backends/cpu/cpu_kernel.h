@@ -8,35 +8,24 @@
 #define AUXO_CPU_KERNEL_H
 
 #include "cpu_host.h"
-
-#ifdef _OPENMP
-#include <omp.h>
-#endif
+#include "cpu_pool.h"
 
 typedef struct cpu_work {
+    cpu_pool *pool;
     int thread_count;
     char *scratch; /* 64-byte aligned; as many bytes as the kernel's scratch function said */
 } cpu_work;
 
 enum { CPU_CACHE_LINE_BYTES = 64 };
 
-static inline int cpu_thread_index(void)
+/* Runs items 0 .. count - 1, each of about item_cost element operations, in
+ * parts that are worth a thread. */
+static inline void cpu_parallel(const cpu_work *work, int64_t count, int64_t item_cost, cpu_part_function *function,
+                                const void *context)
 {
-#ifdef _OPENMP
-    return omp_get_thread_num();
-#else
-    return 0;
-#endif
-}
-
-/* The threads really in this parallel region, which may be fewer than asked for. */
-static inline int cpu_thread_total(void)
-{
-#ifdef _OPENMP
-    return omp_get_num_threads();
-#else
-    return 1;
-#endif
+    const int64_t part_cost = 1 << 14;
+    int64_t grain = item_cost >= part_cost ? 1 : part_cost / (item_cost > 0 ? item_cost : 1);
+    cpu_pool_run(work->pool, count, grain, function, context);
 }
 
 static inline int64_t cpu_min(int64_t a, int64_t b)
@@ -83,14 +72,15 @@ auxo_status cpu_scratch_reserve(cpu_device *device, size_t size_bytes, auxo_erro
     {                                                                                                                  \
         (void)parameters;                                                                                              \
         (void)state;                                                                                                   \
-        return cpu_scratch_reserve(device, scratch_bytes((int)((cpu_device *)device)->thread_count, op), error);       \
+        return cpu_scratch_reserve(device, scratch_bytes(cpu_pool_thread_count(((cpu_device *)device)->pool), op),     \
+                                   error);                                                                             \
     }                                                                                                                  \
     auxo_status enqueue_name(void *queue, const auxo_op *op, void *state, auxo_error *error)                           \
     {                                                                                                                  \
         (void)state;                                                                                                   \
         (void)error;                                                                                                   \
         const cpu_device *device = ((cpu_queue *)queue)->device;                                                       \
-        run(&(cpu_work){(int)device->thread_count, device->scratch}, op);                                              \
+        run(&(cpu_work){device->pool, cpu_pool_thread_count(device->pool), device->scratch}, op);                      \
         return AUXO_OK;                                                                                                \
     }
 

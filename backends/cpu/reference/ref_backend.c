@@ -48,7 +48,6 @@ static auxo_status open_device(const auxo_backend_host *host, uint32_t index, vo
     cpu_device *opened = calloc(1, sizeof *opened);
     if (!opened)
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "no host memory for the reference device");
-    opened->thread_count = 1;
     *device = opened;
     return AUXO_OK;
 }

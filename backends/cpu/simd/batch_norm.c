@@ -8,8 +8,6 @@
 
 #include <math.h>
 
-enum { PARALLEL_MIN_ELEMENTS = 1 << 14 };
-
 /* X, Y (outer, channels, inner). */
 typedef struct norm_shape {
     int64_t outer, channels, inner;
@@ -19,11 +17,6 @@ static norm_shape shape_of(const auxo_op *op, size_t slot)
 {
     const int64_t *dims = op->tensors[slot].dims;
     return (norm_shape){dims[0], dims[1], dims[2]};
-}
-
-static bool is_large(const norm_shape *shape)
-{
-    return shape->outer * shape->channels * shape->inner >= PARALLEL_MIN_ELEMENTS;
 }
 
 /* Sum of (x - shift) and, if squares, of its square instead. */
@@ -91,12 +84,19 @@ static void forward_channel(const auxo_op *op, const norm_shape *shape, int64_t 
     update_running(op, c, mean, variance, count);
 }
 
+static void forward_part(const void *context, int64_t begin, int64_t end, int thread)
+{
+    (void)thread;
+    const auxo_op *op = context;
+    const norm_shape shape = shape_of(op, AUXO_BATCH_NORM_X);
+    for (int64_t c = begin; c < end; ++c)
+        forward_channel(op, &shape, c);
+}
+
 static void run_batch_norm_forward(const cpu_work *work, const auxo_op *op)
 {
     const norm_shape shape = shape_of(op, AUXO_BATCH_NORM_X);
-#pragma omp parallel for schedule(static) num_threads(work->thread_count) if (is_large(&shape))
-    for (int64_t c = 0; c < shape.channels; ++c)
-        forward_channel(op, &shape, c);
+    cpu_parallel(work, shape.channels, shape.outer * shape.inner, forward_part, op);
 }
 
 #define scratch_bytes_batch_norm_forward cpu_no_scratch
@@ -136,12 +136,19 @@ static void backward_channel(const auxo_op *op, const norm_shape *shape, int64_t
     }
 }
 
+static void backward_part(const void *context, int64_t begin, int64_t end, int thread)
+{
+    (void)thread;
+    const auxo_op *op = context;
+    const norm_shape shape = shape_of(op, AUXO_BATCH_NORM_B_X);
+    for (int64_t c = begin; c < end; ++c)
+        backward_channel(op, &shape, c);
+}
+
 static void run_batch_norm_backward(const cpu_work *work, const auxo_op *op)
 {
     const norm_shape shape = shape_of(op, AUXO_BATCH_NORM_B_X);
-#pragma omp parallel for schedule(static) num_threads(work->thread_count) if (is_large(&shape))
-    for (int64_t c = 0; c < shape.channels; ++c)
-        backward_channel(op, &shape, c);
+    cpu_parallel(work, shape.channels, shape.outer * shape.inner, backward_part, op);
 }
 
 #define scratch_bytes_batch_norm_backward cpu_no_scratch

@@ -104,7 +104,7 @@ static void run_conv2d_backward_data(const cpu_work *work, const auxo_op *op)
             float *turned = (float *)work->scratch;
             turn_weights(op, &problem, axes, turned);
             problem.weights = turned;
-            conv_gather_run(&problem, work->thread_count, work->scratch + weights_bytes(op));
+            conv_gather_run(&problem, work, work->scratch + weights_bytes(op));
         }
 }
 

@@ -8,7 +8,6 @@
 #include "gemm_tile.h"
 
 enum { SPLITS_MAX = 16, PARTIAL_BYTES_MAX = 16 << 20, COLUMNS_BLOCK = 512, POSITIONS_BLOCK = 128 };
-static const double parallel_min_products = 2e5;
 
 typedef struct weights_shape {
     const auxo_conv2d_params *params;
@@ -196,55 +195,75 @@ static float bias_gradient(const weights_shape *shape, const float *dy, int64_t 
     return (float)sum;
 }
 
-static void add_partials(const weights_shape *shape, const char *partials, float *dw, cpu_range range)
+typedef struct weights_context {
+    const auxo_op *op;
+    const weights_shape *shape;
+    char *scratch;
+} weights_context;
+
+/* Items are (split, group, block of channels). */
+static void product_part(const void *context, int64_t begin, int64_t end, int thread)
 {
-    for (int64_t i = range.begin; i < range.end; ++i) {
-        float sum = ((const float *)partials)[i];
+    const weights_context *weights = context;
+    const weights_shape *shape = weights->shape;
+    char *own = weights->scratch + (size_t)shape->splits * shape->partial_bytes + (size_t)thread * shape->thread_bytes;
+    const int64_t per_split = shape->groups * shape->blocks;
+    for (int64_t index = begin; index < end; ++index) {
+        int64_t split = index / per_split;
+        int64_t block = index % shape->blocks;
+        weights_item item = {.shape = shape,
+                             .x = cpu_f32(weights->op, AUXO_CONV2D_BW_X),
+                             .dy = cpu_f32(weights->op, AUXO_CONV2D_BW_DY),
+                             .group = index % per_split / shape->blocks,
+                             .first_channel = block * shape->block_channels,
+                             .run_offsets = (int32_t *)own,
+                             .copy = (float *)(own + shape->offsets_bytes),
+                             .patches = (float *)(own + shape->offsets_bytes + shape->copy_bytes),
+                             .partial = (float *)(weights->scratch + (size_t)split * shape->partial_bytes)};
+        item.channels = cpu_min(shape->block_channels, shape->channels - item.first_channel);
+        run_item(&item, cpu_split(shape->images, 1, split, shape->splits));
+    }
+}
+
+/* Items are elements of DW. */
+static void sum_part(const void *context, int64_t begin, int64_t end, int thread)
+{
+    (void)thread;
+    const weights_context *weights = context;
+    const weights_shape *shape = weights->shape;
+    float *dw = cpu_f32(weights->op, AUXO_CONV2D_BW_DW);
+    for (int64_t i = begin; i < end; ++i) {
+        float sum = ((const float *)weights->scratch)[i];
         for (int64_t split = 1; split < shape->splits; ++split)
-            sum += ((const float *)(partials + (size_t)split * shape->partial_bytes))[i];
+            sum += ((const float *)(weights->scratch + (size_t)split * shape->partial_bytes))[i];
         dw[i] = sum;
     }
+}
+
+/* Items are output channels. */
+static void bias_part(const void *context, int64_t begin, int64_t end, int thread)
+{
+    (void)thread;
+    const weights_context *weights = context;
+    for (int64_t k = begin; k < end; ++k)
+        cpu_f32(weights->op, AUXO_CONV2D_BW_DBIAS)[k] =
+            bias_gradient(weights->shape, cpu_f32(weights->op, AUXO_CONV2D_BW_DY), k);
 }
 
 static void run_conv2d_backward_weights(const cpu_work *work, const auxo_op *op)
 {
     const weights_shape shape = shape_of(op);
-    const float *dy = cpu_f32(op, AUXO_CONV2D_BW_DY);
-    float *dbias = cpu_f32(op, AUXO_CONV2D_BW_DBIAS);
-    float *dw = cpu_f32(op, AUXO_CONV2D_BW_DW);
-    char *memory = work->scratch + (size_t)shape.splits * shape.partial_bytes;
-    bool nothing = shape.images * shape.p * shape.q == 0;
-    if (nothing)
-        memset(dw, 0, sizeof(float) * (size_t)shape.dw_count);
-    int64_t parts = shape.groups * shape.blocks;
-    int64_t item_count = nothing ? 0 : shape.splits * parts;
-    double products = (double)shape.images * (double)(shape.p * shape.q) * (double)shape.dw_count;
-#pragma omp parallel num_threads(work->thread_count) if (products >= parallel_min_products)
-    {
-        char *own = memory + (size_t)cpu_thread_index() * shape.thread_bytes;
-#pragma omp for schedule(static)
-        for (int64_t index = 0; index < item_count; ++index) {
-            int64_t split = index / parts;
-            int64_t block = index % parts % shape.blocks;
-            weights_item item = {.shape = &shape,
-                                 .x = cpu_f32(op, AUXO_CONV2D_BW_X),
-                                 .dy = dy,
-                                 .group = index % parts / shape.blocks,
-                                 .first_channel = block * shape.block_channels,
-                                 .run_offsets = (int32_t *)own,
-                                 .copy = (float *)(own + shape.offsets_bytes),
-                                 .patches = (float *)(own + shape.offsets_bytes + shape.copy_bytes),
-                                 .partial = (float *)(work->scratch + (size_t)split * shape.partial_bytes)};
-            item.channels = cpu_min(shape.block_channels, shape.channels - item.first_channel);
-            run_item(&item, cpu_split(shape.images, 1, split, shape.splits));
-        }
-        if (!nothing)
-            add_partials(&shape, work->scratch, dw,
-                         cpu_split(shape.dw_count, VEC_LANES, cpu_thread_index(), cpu_thread_total()));
-#pragma omp for schedule(static) nowait
-        for (int64_t k = 0; k < (dbias ? shape.groups * shape.out_channels : 0); ++k)
-            dbias[k] = bias_gradient(&shape, dy, k);
+    const weights_context context = {op, &shape, work->scratch};
+    const int64_t positions = shape.images * shape.p * shape.q;
+    const int64_t items = shape.splits * shape.groups * shape.blocks;
+    if (cpu_u32(op, AUXO_CONV2D_BW_DBIAS))
+        cpu_parallel(work, shape.groups * shape.out_channels, positions, bias_part, &context);
+    if (positions == 0) {
+        memset(cpu_f32(op, AUXO_CONV2D_BW_DW), 0, sizeof(float) * (size_t)shape.dw_count);
+        return;
     }
+    cpu_parallel(work, items, positions * shape.dw_count / VEC_LANES / cpu_max(items, 1), product_part, &context);
+    cpu_parallel(work, shape.dw_count, shape.splits, sum_part, &context);
 }
 
 CPU_KERNEL(conv2d_backward_weights)

@@ -42,7 +42,7 @@ static size_t scratch_bytes_conv2d_forward(int thread_count, const auxo_op *op)
 static void run_conv2d_forward(const cpu_work *work, const auxo_op *op)
 {
     conv_problem problem = problem_of(op);
-    conv_gather_run(&problem, work->thread_count, work->scratch);
+    conv_gather_run(&problem, work, work->scratch);
 }
 
 CPU_KERNEL(conv2d_forward)

@@ -16,7 +16,8 @@
 #include "vec_math.h"
 
 enum { PANEL_DEPTH = 64, COPY_BYTES_MAX = 192 * 1024, ITEMS_PER_THREAD = 4 };
-static const double parallel_min_products = 2e5;
+/* Multiply-adds that are worth a thread. */
+static const double part_products = 2e5;
 /* Gathering one row of a panel costs about as much as this many of its rows in the product. */
 static const double gather_cost_rows = 10;
 
@@ -358,24 +359,37 @@ static void fill_offsets(const conv_problem *problem, const gather_layout *layou
     }
 }
 
-void conv_gather_run(const conv_problem *problem, int thread_count, char *scratch)
+typedef struct gather_context {
+    const conv_problem *problem;
+    const gather_layout *layout;
+    char *scratch;
+} gather_context;
+
+static void gather_part(const void *context, int64_t begin, int64_t end, int thread)
+{
+    const gather_context *gather = context;
+    const gather_layout *layout = gather->layout;
+    char *memory = gather->scratch + layout->offsets_bytes + (size_t)thread * layout->thread_bytes;
+    for (int64_t index = begin; index < end; ++index) {
+        gather_item item = {.problem = gather->problem,
+                            .layout = layout,
+                            .offsets = (const int32_t *)gather->scratch,
+                            .copy = (float *)memory,
+                            .panel = (float *)(memory + layout->copy_bytes),
+                            .tile = (float *)(memory + layout->copy_bytes + layout->panel_bytes)};
+        run_item(&item, index);
+    }
+}
+
+void conv_gather_run(const conv_problem *problem, const cpu_work *work, char *scratch)
 {
     if (is_empty(problem))
         return;
-    const gather_layout layout = layout_of(problem, thread_count);
+    const gather_layout layout = layout_of(problem, work->thread_count);
     fill_offsets(problem, &layout, (int32_t *)scratch);
-    int64_t item_count = cpu_ceil_div(problem->images, layout.item_images) * problem->groups * layout.bands;
-    double products = (double)(problem->images * problem->groups * problem->out_channels) *
-                      (double)(problem->positions_h * problem->positions_w) * (double)layout.depth;
-#pragma omp parallel for schedule(static) num_threads(thread_count) if (products >= parallel_min_products)
-    for (int64_t index = 0; index < item_count; ++index) {
-        char *memory = scratch + layout.offsets_bytes + (size_t)cpu_thread_index() * layout.thread_bytes;
-        gather_item item = {.problem = problem,
-                            .layout = &layout,
-                            .offsets = (const int32_t *)scratch,
-                            .copy = (float *)memory,
-                            .panel = (float *)(memory + layout.copy_bytes),
-                            .tile = (float *)(memory + layout.copy_bytes + layout.panel_bytes)};
-        run_item(&item, index);
-    }
+    int64_t items = cpu_ceil_div(problem->images, layout.item_images) * problem->groups * layout.bands;
+    double products = (double)(layout.item_images * problem->out_channels) *
+                      (double)(layout.band_rows * problem->positions_w) * (double)layout.depth;
+    int64_t grain = products >= part_products ? 1 : (int64_t)(part_products / (products + 1)) + 1;
+    cpu_pool_run(work->pool, items, grain, gather_part, &(gather_context){problem, &layout, scratch});
 }

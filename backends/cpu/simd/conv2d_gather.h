@@ -34,6 +34,6 @@ typedef struct conv_problem {
 #define conv_gather_scratch_bytes CPU_NAME(cpu_conv_gather_scratch_bytes)
 #define conv_gather_run CPU_NAME(cpu_conv_gather_run)
 size_t conv_gather_scratch_bytes(const conv_problem *problem, int thread_count);
-void conv_gather_run(const conv_problem *problem, int thread_count, char *scratch);
+void conv_gather_run(const conv_problem *problem, const cpu_work *work, char *scratch);
 
 #endif

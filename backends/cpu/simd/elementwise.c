@@ -3,15 +3,6 @@
 #include "ref.h"
 #include "vec_math.h"
 
-/* Below this many elements, starting threads costs more than it saves. */
-enum { PARALLEL_MIN_ELEMENTS = 1 << 15 };
-
-/* The part of n elements that this thread of a parallel region does. */
-static cpu_range my_part(int64_t n)
-{
-    return cpu_split(n, 4 * VEC_LANES, cpu_thread_index(), cpu_thread_total());
-}
-
 CPU_INLINE void activate_range(auxo_activation activation, float slope, const float *x, float *y, cpu_range range)
 {
     int64_t i = range.begin;
@@ -36,14 +27,18 @@ static void activate_any(auxo_activation activation, float slope, const float *x
     }
 }
 
+static void activation_forward_part(const void *context, int64_t begin, int64_t end, int thread)
+{
+    (void)thread;
+    const auxo_op *op = context;
+    const auxo_activation_params *params = &op->params.activation;
+    activate_any(params->activation, params->slope, cpu_f32(op, AUXO_ACTIVATION_X), cpu_f32(op, AUXO_ACTIVATION_Y),
+                 (cpu_range){begin, end});
+}
+
 static void run_activation_forward(const cpu_work *work, const auxo_op *op)
 {
-    const auxo_activation_params *params = &op->params.activation;
-    int64_t n = cpu_count(op, AUXO_ACTIVATION_Y);
-    const float *x = cpu_f32(op, AUXO_ACTIVATION_X);
-    float *y = cpu_f32(op, AUXO_ACTIVATION_Y);
-#pragma omp parallel num_threads(work->thread_count) if (n >= PARALLEL_MIN_ELEMENTS)
-    activate_any(params->activation, params->slope, x, y, my_part(n));
+    cpu_parallel(work, cpu_count(op, AUXO_ACTIVATION_Y), 1, activation_forward_part, op);
 }
 
 #define scratch_bytes_activation_forward cpu_no_scratch
@@ -77,35 +72,40 @@ static void slope_any(auxo_activation activation, float slope, const float *y, c
     }
 }
 
+static void activation_backward_part(const void *context, int64_t begin, int64_t end, int thread)
+{
+    (void)thread;
+    const auxo_op *op = context;
+    const auxo_activation_params *params = &op->params.activation;
+    slope_any(params->activation, params->slope, cpu_f32(op, AUXO_ACTIVATION_B_Y), cpu_f32(op, AUXO_ACTIVATION_B_DY),
+              cpu_f32(op, AUXO_ACTIVATION_B_DX), (cpu_range){begin, end});
+}
+
 static void run_activation_backward(const cpu_work *work, const auxo_op *op)
 {
-    const auxo_activation_params *params = &op->params.activation;
-    int64_t n = cpu_count(op, AUXO_ACTIVATION_B_DX);
-    const float *y = cpu_f32(op, AUXO_ACTIVATION_B_Y);
-    const float *dy = cpu_f32(op, AUXO_ACTIVATION_B_DY);
-    float *dx = cpu_f32(op, AUXO_ACTIVATION_B_DX);
-#pragma omp parallel num_threads(work->thread_count) if (n >= PARALLEL_MIN_ELEMENTS)
-    slope_any(params->activation, params->slope, y, dy, dx, my_part(n));
+    cpu_parallel(work, cpu_count(op, AUXO_ACTIVATION_B_DX), 1, activation_backward_part, op);
 }
 
 #define scratch_bytes_activation_backward cpu_no_scratch
 CPU_KERNEL(activation_backward)
 
-static void run_add(const cpu_work *work, const auxo_op *op)
+static void add_part(const void *context, int64_t begin, int64_t end, int thread)
 {
+    (void)thread;
+    const auxo_op *op = context;
     const float alpha = op->params.add.alpha;
     const float beta = op->params.add.beta;
-    int64_t n = cpu_count(op, AUXO_ADD_Y);
     const float *a = cpu_f32(op, AUXO_ADD_A);
     const float *b = cpu_f32(op, AUXO_ADD_B);
     float *y = cpu_f32(op, AUXO_ADD_Y);
-#pragma omp parallel num_threads(work->thread_count) if (n >= PARALLEL_MIN_ELEMENTS)
-    {
-        cpu_range range = my_part(n);
 #pragma omp simd
-        for (int64_t i = range.begin; i < range.end; ++i)
-            y[i] = alpha * a[i] + beta * b[i];
-    }
+    for (int64_t i = begin; i < end; ++i)
+        y[i] = alpha * a[i] + beta * b[i];
+}
+
+static void run_add(const cpu_work *work, const auxo_op *op)
+{
+    cpu_parallel(work, cpu_count(op, AUXO_ADD_Y), 1, add_part, op);
 }
 
 #define scratch_bytes_add cpu_no_scratch
@@ -131,41 +131,48 @@ CPU_INLINE void bias_plane(auxo_activation activation, float slope, const float 
     }
 }
 
-static void run_bias_add(const cpu_work *work, const auxo_op *op)
+/* Items are rows of channels where inner is 1, else planes (outer, channel). */
+static void bias_add_part(const void *context, int64_t begin, int64_t end, int thread)
 {
+    (void)thread;
+    const auxo_op *op = context;
     const auxo_activation_params params = op->params.activation;
-    const int64_t *dims = op->tensors[AUXO_BIAS_ADD_X].dims;
-    const int64_t channels = dims[1];
-    const int64_t inner = dims[2];
+    const int64_t channels = op->tensors[AUXO_BIAS_ADD_X].dims[1];
+    const int64_t inner = op->tensors[AUXO_BIAS_ADD_X].dims[2];
     const float *x = cpu_f32(op, AUXO_BIAS_ADD_X);
     const float *bias = cpu_f32(op, AUXO_BIAS_ADD_BIAS);
     float *y = cpu_f32(op, AUXO_BIAS_ADD_Y);
-    const bool by_row = inner == 1;
-    const int64_t parts = by_row ? dims[0] : dims[0] * channels;
-#pragma omp parallel for schedule(static) num_threads(work->thread_count) if (parts * inner >= PARALLEL_MIN_ELEMENTS)
-    for (int64_t part = 0; part < parts; ++part)
-        if (by_row)
-            bias_row(params.activation, params.slope, x + part * channels, bias, y + part * channels, channels);
+    for (int64_t item = begin; item < end; ++item)
+        if (inner == 1)
+            bias_row(params.activation, params.slope, x + item * channels, bias, y + item * channels, channels);
         else
-            bias_plane(params.activation, params.slope, x + part * inner, bias[part % channels], y + part * inner,
+            bias_plane(params.activation, params.slope, x + item * inner, bias[item % channels], y + item * inner,
                        inner);
+}
+
+static void run_bias_add(const cpu_work *work, const auxo_op *op)
+{
+    const int64_t *dims = op->tensors[AUXO_BIAS_ADD_X].dims;
+    if (dims[2] == 1)
+        cpu_parallel(work, dims[0], dims[1], bias_add_part, op);
+    else
+        cpu_parallel(work, dims[0] * dims[1], dims[2], bias_add_part, op);
 }
 
 #define scratch_bytes_bias_add cpu_no_scratch
 CPU_KERNEL(bias_add)
 
-static void run_scale(const cpu_work *work, const auxo_op *op)
+/* Items are the outer ones. */
+static void scale_part(const void *context, int64_t begin, int64_t end, int thread)
 {
-    const int64_t *dims = op->tensors[AUXO_SCALE_X].dims;
-    const int64_t channels = dims[1];
-    const int64_t inner = dims[2];
+    (void)thread;
+    const auxo_op *op = context;
+    const int64_t channels = op->tensors[AUXO_SCALE_X].dims[1];
+    const int64_t inner = op->tensors[AUXO_SCALE_X].dims[2];
     const float *x = cpu_f32(op, AUXO_SCALE_X);
     const float *scale = cpu_f32(op, AUXO_SCALE_SCALE);
     float *y = cpu_f32(op, AUXO_SCALE_Y);
-    const int64_t outer = dims[0];
-#pragma omp parallel for schedule(static)                                                                              \
-    num_threads(work->thread_count) if (outer * channels * inner >= PARALLEL_MIN_ELEMENTS)
-    for (int64_t o = 0; o < outer; ++o)
+    for (int64_t o = begin; o < end; ++o)
         if (inner == 1) {
 #pragma omp simd
             for (int64_t c = 0; c < channels; ++c)
@@ -178,6 +185,12 @@ static void run_scale(const cpu_work *work, const auxo_op *op)
                     y[i] = x[i] * scale[c];
             }
         }
+}
+
+static void run_scale(const cpu_work *work, const auxo_op *op)
+{
+    const int64_t *dims = op->tensors[AUXO_SCALE_X].dims;
+    cpu_parallel(work, dims[0], dims[1] * dims[2], scale_part, op);
 }
 
 #define scratch_bytes_scale cpu_no_scratch
@@ -205,25 +218,30 @@ static int64_t row_offset(const auxo_tensor *tensor, int64_t row)
     return offset;
 }
 
-static void run_fill(const cpu_work *work, const auxo_op *op)
+static void fill_part(const void *context, int64_t begin, int64_t end, int thread)
 {
-    const auxo_tensor *tensor = &op->tensors[AUXO_FILL_Y];
-    int64_t n = cpu_count(op, AUXO_FILL_Y);
-    if (n == 0)
-        return;
-    if (tensor->dtype != AUXO_DTYPE_F32 || !has_rows(tensor)) {
-        (void)ref_fill(op, NULL); /* needs no memory, so it cannot fail */
-        return;
-    }
+    (void)thread;
+    const auxo_op *op = context;
+    const auxo_tensor *y = &op->tensors[AUXO_FILL_Y];
     const float value = op->params.fill.value;
-    float *y = cpu_data(tensor);
-    const int64_t length = row_length(tensor);
-#pragma omp parallel for schedule(static) num_threads(work->thread_count) if (n >= PARALLEL_MIN_ELEMENTS)
-    for (int64_t row = 0; row < n / length; ++row) {
-        float *target = y + row_offset(tensor, row);
+    const int64_t length = row_length(y);
+    for (int64_t row = begin; row < end; ++row) {
+        float *target = (float *)cpu_data(y) + row_offset(y, row);
         for (int64_t i = 0; i < length; ++i)
             target[i] = value;
     }
+}
+
+static void run_fill(const cpu_work *work, const auxo_op *op)
+{
+    const auxo_tensor *y = &op->tensors[AUXO_FILL_Y];
+    int64_t n = cpu_count(op, AUXO_FILL_Y);
+    if (n == 0)
+        return;
+    if (y->dtype == AUXO_DTYPE_F32 && has_rows(y))
+        cpu_parallel(work, n / row_length(y), row_length(y), fill_part, op);
+    else
+        (void)ref_fill(op, NULL); /* needs no memory, so it cannot fail */
 }
 
 #define scratch_bytes_fill cpu_no_scratch
@@ -243,31 +261,43 @@ static void copy_row_f32(const auxo_copy_params *params, const float *x, float *
     }
 }
 
-static void run_copy(const cpu_work *work, const auxo_op *op)
+static bool is_verbatim(const auxo_op *op)
 {
     const auxo_copy_params *params = &op->params.copy;
+    return op->tensors[AUXO_COPY_X].dtype == op->tensors[AUXO_COPY_Y].dtype && params->scale == 1 &&
+           !params->accumulate;
+}
+
+static void copy_part(const void *context, int64_t begin, int64_t end, int thread)
+{
+    (void)thread;
+    const auxo_op *op = context;
+    const auxo_tensor *x = &op->tensors[AUXO_COPY_X];
+    const auxo_tensor *y = &op->tensors[AUXO_COPY_Y];
+    const int64_t length = row_length(y);
+    const int64_t size = (int64_t)auxo_dtype_size_bytes(y->dtype);
+    for (int64_t row = begin; row < end; ++row) {
+        const char *source = (const char *)cpu_data(x) + row_offset(x, row) * size;
+        char *target = (char *)cpu_data(y) + row_offset(y, row) * size;
+        if (is_verbatim(op))
+            memcpy(target, source, (size_t)(length * size));
+        else
+            copy_row_f32(&op->params.copy, (const float *)source, (float *)target, length);
+    }
+}
+
+static void run_copy(const cpu_work *work, const auxo_op *op)
+{
     const auxo_tensor *x = &op->tensors[AUXO_COPY_X];
     const auxo_tensor *y = &op->tensors[AUXO_COPY_Y];
     int64_t n = cpu_count(op, AUXO_COPY_Y);
     if (n == 0)
         return;
-    bool verbatim = x->dtype == y->dtype && params->scale == 1 && !params->accumulate;
     bool scaled = x->dtype == AUXO_DTYPE_F32 && y->dtype == AUXO_DTYPE_F32;
-    if (!has_rows(x) || !has_rows(y) || (!verbatim && !scaled)) {
+    if (has_rows(x) && has_rows(y) && (is_verbatim(op) || scaled))
+        cpu_parallel(work, n / row_length(y), row_length(y), copy_part, op);
+    else
         (void)ref_copy(op, NULL); /* needs no memory, so it cannot fail */
-        return;
-    }
-    const int64_t length = row_length(y);
-    const int64_t size = (int64_t)auxo_dtype_size_bytes(y->dtype);
-#pragma omp parallel for schedule(static) num_threads(work->thread_count) if (n >= PARALLEL_MIN_ELEMENTS)
-    for (int64_t row = 0; row < n / length; ++row) {
-        const char *source = (const char *)cpu_data(x) + row_offset(x, row) * size;
-        char *target = (char *)cpu_data(y) + row_offset(y, row) * size;
-        if (verbatim)
-            memcpy(target, source, (size_t)(length * size));
-        else
-            copy_row_f32(params, (const float *)source, (float *)target, length);
-    }
 }
 
 #define scratch_bytes_copy cpu_no_scratch

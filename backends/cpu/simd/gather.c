@@ -3,8 +3,6 @@
 #include "ref.h"
 #include "vec.h"
 
-enum { PARALLEL_MIN_ELEMENTS = 1 << 14 };
-
 /* One channel of one row: y = (scale x - mean) invstd. */
 typedef struct channel_scale {
     float scale, mean, invstd;
@@ -62,21 +60,24 @@ static void gather_row(const auxo_op *op, int64_t row, int64_t b)
     }
 }
 
-static void run_gather_batch(const cpu_work *work, const auxo_op *op)
+static void gather_batch_part(const void *context, int64_t begin, int64_t end, int thread)
 {
-    const auxo_tensor *data = &op->tensors[AUXO_GATHER_BATCH_DATA];
+    (void)thread;
+    const auxo_op *op = context;
     const uint32_t *order = cpu_u32(op, AUXO_GATHER_BATCH_ORDER);
     const int64_t batch_size = op->tensors[AUXO_GATHER_BATCH_Y].dims[0];
-    const int64_t n = order ? cpu_count(op, AUXO_GATHER_BATCH_ORDER) : data->dims[0];
-    if (n == 0)
-        return;
+    const int64_t n = order ? cpu_count(op, AUXO_GATHER_BATCH_ORDER) : op->tensors[AUXO_GATHER_BATCH_DATA].dims[0];
     const uint64_t first = (uint64_t)ref_counter(op, AUXO_GATHER_BATCH_COUNTER, 1) * (uint64_t)batch_size;
-#pragma omp parallel for schedule(static)                                                                              \
-    num_threads(work->thread_count) if (cpu_count(op, AUXO_GATHER_BATCH_Y) >= PARALLEL_MIN_ELEMENTS)
-    for (int64_t b = 0; b < batch_size; ++b) {
+    for (int64_t b = begin; b < end && n > 0; ++b) {
         uint64_t position = (first + (uint64_t)b) % (uint64_t)n;
         gather_row(op, order ? (int64_t)order[position] : (int64_t)position, b);
     }
+}
+
+static void run_gather_batch(const cpu_work *work, const auxo_op *op)
+{
+    const int64_t *dims = op->tensors[AUXO_GATHER_BATCH_Y].dims;
+    cpu_parallel(work, dims[0], dims[1] * dims[2], gather_batch_part, op);
 }
 
 #define scratch_bytes_gather_batch cpu_no_scratch
@@ -102,16 +103,20 @@ static void select_one(const auxo_op *op, int64_t o, int64_t j)
         target[i] = bits;
 }
 
+/* Items are pairs (o, j). */
+static void index_select_part(const void *context, int64_t begin, int64_t end, int thread)
+{
+    (void)thread;
+    const auxo_op *op = context;
+    const int64_t selected = op->tensors[AUXO_INDEX_SELECT_Y].dims[1];
+    for (int64_t item = begin; item < end; ++item)
+        select_one(op, item / selected, item % selected);
+}
+
 static void run_index_select(const cpu_work *work, const auxo_op *op)
 {
-    const int64_t *yd = op->tensors[AUXO_INDEX_SELECT_Y].dims;
-    const int64_t outer = yd[0];
-    const int64_t selected = yd[1];
-#pragma omp parallel for collapse(2) schedule(static)                                                                  \
-    num_threads(work->thread_count) if (outer * selected * yd[2] >= PARALLEL_MIN_ELEMENTS)
-    for (int64_t o = 0; o < outer; ++o)
-        for (int64_t j = 0; j < selected; ++j)
-            select_one(op, o, j);
+    const int64_t *dims = op->tensors[AUXO_INDEX_SELECT_Y].dims;
+    cpu_parallel(work, dims[0] * dims[1], dims[2] + 4, index_select_part, op);
 }
 
 #define scratch_bytes_index_select cpu_no_scratch

@@ -9,7 +9,7 @@
 
 #include <math.h>
 
-enum { ROW_BLOCK = 64, ELEMENT_BLOCK = 4096, PARALLEL_MIN_ELEMENTS = 1 << 14 };
+enum { ROW_BLOCK = 64, ELEMENT_BLOCK = 4096, EXP_COST = 4 };
 
 /* Sums of one block. */
 typedef struct block_sums {
@@ -59,18 +59,24 @@ static void scale_row(float *y, int64_t count, float factor)
         y[i] *= factor;
 }
 
+static void softmax_part(const void *context, int64_t begin, int64_t end, int thread)
+{
+    (void)thread;
+    const auxo_op *op = context;
+    const int64_t classes = op->tensors[AUXO_SOFTMAX_X].dims[1];
+    for (int64_t r = begin; r < end; ++r) {
+        const float *x = cpu_f32(op, AUXO_SOFTMAX_X) + r * classes;
+        float *y = cpu_f32(op, AUXO_SOFTMAX_Y) + r * classes;
+        float max = row_max(x, classes);
+        float sum = row_exp(x, classes, max, y);
+        scale_row(y, classes, 1 / sum);
+    }
+}
+
 static void run_softmax(const cpu_work *work, const auxo_op *op)
 {
-    const int64_t rows = op->tensors[AUXO_SOFTMAX_X].dims[0];
-    const int64_t classes = op->tensors[AUXO_SOFTMAX_X].dims[1];
-    const float *x = cpu_f32(op, AUXO_SOFTMAX_X);
-    float *y = cpu_f32(op, AUXO_SOFTMAX_Y);
-#pragma omp parallel for schedule(static) num_threads(work->thread_count) if (rows * classes >= PARALLEL_MIN_ELEMENTS)
-    for (int64_t r = 0; r < rows; ++r) {
-        float max = row_max(x + r * classes, classes);
-        float sum = row_exp(x + r * classes, classes, max, y + r * classes);
-        scale_row(y + r * classes, classes, 1 / sum);
-    }
+    const int64_t *dims = op->tensors[AUXO_SOFTMAX_X].dims;
+    cpu_parallel(work, dims[0], EXP_COST * dims[1], softmax_part, op);
 }
 
 #define scratch_bytes_softmax cpu_no_scratch
@@ -107,24 +113,38 @@ static size_t scratch_bytes_softmax_cross_entropy(int thread_count, const auxo_o
     return sizeof(block_sums) * (size_t)cpu_ceil_div(op->tensors[AUXO_XENT_LOGITS].dims[0], ROW_BLOCK);
 }
 
-static void run_softmax_cross_entropy(const cpu_work *work, const auxo_op *op)
+/* What the parts of a loss share. */
+typedef struct loss_context {
+    const auxo_op *op;
+    void *sums; /* of each block */
+} loss_context;
+
+static void cross_entropy_part(const void *context, int64_t begin, int64_t end, int thread)
 {
+    (void)thread;
+    const loss_context *loss = context;
+    const auxo_op *op = loss->op;
     const int64_t rows = op->tensors[AUXO_XENT_LOGITS].dims[0];
     const int64_t classes = op->tensors[AUXO_XENT_LOGITS].dims[1];
     const float *logits = cpu_f32(op, AUXO_XENT_LOGITS);
     const uint32_t *labels = cpu_u32(op, AUXO_XENT_LABELS);
     float *dlogits = cpu_f32(op, AUXO_XENT_DLOGITS);
-    block_sums *sums = (block_sums *)work->scratch;
-    const int64_t blocks = cpu_ceil_div(rows, ROW_BLOCK);
-    const float scale = rows ? 1 / (float)rows : 0;
-#pragma omp parallel for schedule(static) num_threads(work->thread_count) if (rows * classes >= PARALLEL_MIN_ELEMENTS)
-    for (int64_t block = 0; block < blocks; ++block) {
+    for (int64_t block = begin; block < end; ++block) {
         block_sums sum = {0};
         for (int64_t r = block * ROW_BLOCK; r < cpu_min((block + 1) * ROW_BLOCK, rows); ++r)
-            row_cross_entropy(logits + r * classes, classes, labels[r], dlogits ? dlogits + r * classes : NULL, scale,
-                              &sum);
-        sums[block] = sum;
+            row_cross_entropy(logits + r * classes, classes, labels[r], dlogits ? dlogits + r * classes : NULL,
+                              1 / (float)rows, &sum);
+        ((block_sums *)loss->sums)[block] = sum;
     }
+}
+
+static void run_softmax_cross_entropy(const cpu_work *work, const auxo_op *op)
+{
+    const int64_t rows = op->tensors[AUXO_XENT_LOGITS].dims[0];
+    const int64_t classes = op->tensors[AUXO_XENT_LOGITS].dims[1];
+    const int64_t blocks = cpu_ceil_div(rows, ROW_BLOCK);
+    const block_sums *sums = (const block_sums *)work->scratch;
+    cpu_parallel(work, blocks, ROW_BLOCK * EXP_COST * classes, cross_entropy_part, &(loss_context){op, work->scratch});
     block_sums total = {0};
     for (int64_t block = 0; block < blocks; ++block) {
         total.loss += sums[block].loss;
@@ -141,17 +161,16 @@ static size_t scratch_bytes_mse(int thread_count, const auxo_op *op)
     return sizeof(double) * (size_t)cpu_ceil_div(cpu_count(op, AUXO_MSE_PREDICTION), ELEMENT_BLOCK);
 }
 
-static void run_mse(const cpu_work *work, const auxo_op *op)
+static void mse_part(const void *context, int64_t first_block, int64_t last_block, int thread)
 {
-    const int64_t n = cpu_count(op, AUXO_MSE_PREDICTION);
-    const float *prediction = cpu_f32(op, AUXO_MSE_PREDICTION);
-    const float *target = cpu_f32(op, AUXO_MSE_TARGET);
-    float *dprediction = cpu_f32(op, AUXO_MSE_DPREDICTION);
-    double *sums = (double *)work->scratch;
-    const int64_t blocks = cpu_ceil_div(n, ELEMENT_BLOCK);
-    const float scale = n ? 2 / (float)n : 0;
-#pragma omp parallel for schedule(static) num_threads(work->thread_count) if (n >= PARALLEL_MIN_ELEMENTS)
-    for (int64_t block = 0; block < blocks; ++block) {
+    (void)thread;
+    const loss_context *loss = context;
+    const int64_t n = cpu_count(loss->op, AUXO_MSE_PREDICTION);
+    const float *prediction = cpu_f32(loss->op, AUXO_MSE_PREDICTION);
+    const float *target = cpu_f32(loss->op, AUXO_MSE_TARGET);
+    float *dprediction = cpu_f32(loss->op, AUXO_MSE_DPREDICTION);
+    const float scale = 2 / (float)n;
+    for (int64_t block = first_block; block < last_block; ++block) {
         const int64_t begin = block * ELEMENT_BLOCK;
         const int64_t end = cpu_min(begin + ELEMENT_BLOCK, n);
         double sum = 0;
@@ -160,16 +179,23 @@ static void run_mse(const cpu_work *work, const auxo_op *op)
             double difference = (double)prediction[i] - (double)target[i];
             sum += difference * difference;
         }
-        sums[block] = sum;
+        ((double *)loss->sums)[block] = sum;
         if (dprediction) {
 #pragma omp simd
             for (int64_t i = begin; i < end; ++i)
                 dprediction[i] = scale * (prediction[i] - target[i]);
         }
     }
+}
+
+static void run_mse(const cpu_work *work, const auxo_op *op)
+{
+    const int64_t n = cpu_count(op, AUXO_MSE_PREDICTION);
+    const int64_t blocks = cpu_ceil_div(n, ELEMENT_BLOCK);
+    cpu_parallel(work, blocks, ELEMENT_BLOCK, mse_part, &(loss_context){op, work->scratch});
     double total = 0;
     for (int64_t block = 0; block < blocks; ++block)
-        total += sums[block];
+        total += ((const double *)work->scratch)[block];
     ref_write_loss(op, AUXO_MSE_LOSS, AUXO_MSE_STATS, n ? total / (double)n : 0,
                    op->tensors[AUXO_MSE_PREDICTION].dims[0], 0);
 }

@@ -29,22 +29,37 @@ static void run_block(const mlp_net *net, const auxo_mlp_params *params, const f
     mlp_store(in, mlp->widths[params->end_layer], count, y);
 }
 
+typedef struct forward_context {
+    const auxo_op *op;
+    mlp_net net;
+    char *memory; /* of the threads */
+} forward_context;
+
+/* Items are blocks of MLP_SAMPLES rows. */
+static void forward_part(const void *context, int64_t begin, int64_t end, int thread)
+{
+    const forward_context *forward = context;
+    const auxo_op *op = forward->op;
+    const auxo_mlp_params *params = &op->params.mlp;
+    const int64_t rows = op->tensors[AUXO_MLP_FORWARD_X].dims[0];
+    float *values = (float *)(forward->memory + (size_t)thread * thread_bytes());
+    for (int64_t block = begin; block < end; ++block) {
+        int64_t row = block * MLP_SAMPLES;
+        run_block(&forward->net, params,
+                  cpu_f32(op, AUXO_MLP_FORWARD_X) + row * params->mlp.widths[params->begin_layer],
+                  cpu_f32(op, AUXO_MLP_FORWARD_Y) + row * params->mlp.widths[params->end_layer],
+                  cpu_min(MLP_SAMPLES, rows - row), values);
+    }
+}
+
 static void run_mlp_forward(const cpu_work *work, const auxo_op *op)
 {
     const auxo_mlp_params *params = &op->params.mlp;
-    const mlp_net net =
-        mlp_net_make(&params->mlp, cpu_f32(op, AUXO_MLP_FORWARD_PARAMS), params->begin_layer, work->scratch);
-    const int64_t rows = op->tensors[AUXO_MLP_FORWARD_X].dims[0];
-    const int64_t in_width = params->mlp.widths[params->begin_layer];
-    const int64_t out_width = params->mlp.widths[params->end_layer];
-    const float *x = cpu_f32(op, AUXO_MLP_FORWARD_X);
-    float *y = cpu_f32(op, AUXO_MLP_FORWARD_Y);
-#pragma omp parallel for schedule(static) num_threads(work->thread_count) if (rows > 4 * MLP_SAMPLES)
-    for (int64_t row = 0; row < rows; row += MLP_SAMPLES) {
-        char *own = work->scratch + mlp_net_bytes(&params->mlp) + (size_t)cpu_thread_index() * thread_bytes();
-        run_block(&net, params, x + row * in_width, y + row * out_width, cpu_min(MLP_SAMPLES, rows - row),
-                  (float *)own);
-    }
+    const forward_context context = {
+        op, mlp_net_make(&params->mlp, cpu_f32(op, AUXO_MLP_FORWARD_PARAMS), params->begin_layer, work->scratch),
+        work->scratch + mlp_net_bytes(&params->mlp)};
+    cpu_pool_run(work->pool, cpu_ceil_div(op->tensors[AUXO_MLP_FORWARD_X].dims[0], MLP_SAMPLES), 2, forward_part,
+                 &context);
 }
 
 CPU_KERNEL(mlp_forward)

@@ -112,43 +112,65 @@ static void run_task(const gradient_task *task, cpu_range blocks, int64_t rows, 
     mlp_sum_lanes(task->sums, trained_count, partial);
 }
 
+typedef struct gradient_context {
+    const auxo_op *op;
+    gradient_layout layout;
+    mlp_net net;
+    char *partials, *memory; /* of the tasks, of the threads */
+} gradient_context;
+
+static void gradient_part(const void *context, int64_t begin, int64_t end, int thread)
+{
+    const gradient_context *gradient = context;
+    const auxo_op *op = gradient->op;
+    const gradient_layout *layout = &gradient->layout;
+    const auxo_mlp_params *params = &op->params.mlp;
+    const int64_t rows = op->tensors[AUXO_MLP_GRADIENT_X].dims[0];
+    const double count = (double)rows * (double)params->mlp.widths[params->mlp.layer_count];
+    char *own = gradient->memory + (size_t)thread * layout->thread_bytes;
+    const gradient_task task = {.net = &gradient->net,
+                                .params = params,
+                                .x = cpu_f32(op, AUXO_MLP_GRADIENT_X),
+                                .target = cpu_f32(op, AUXO_MLP_GRADIENT_TARGET),
+                                .scale = count > 0 ? (float)(2 / count) : 0,
+                                .values = (float *)own,
+                                .d = (float *)(own + layout->value_bytes),
+                                .d_below = (float *)(own + layout->value_bytes + layout->d_bytes / 2),
+                                .sums = (float *)(own + layout->value_bytes + layout->d_bytes)};
+    for (int64_t index = begin; index < end; ++index) {
+        char *partial = gradient->partials + (size_t)index * layout->partial_bytes;
+        run_task(&task, cpu_split(cpu_ceil_div(rows, MLP_SAMPLES), 1, index, layout->tasks), rows,
+                 layout->trained_count, (double *)partial, (float *)(partial + sizeof(double)));
+    }
+}
+
+/* Adds the tasks' losses and gradients in order. */
+static double add_tasks(const gradient_layout *layout, const char *partials, float *grads)
+{
+    double loss = 0;
+    for (int64_t index = 0; index < layout->tasks; ++index)
+        loss += *(const double *)(partials + (size_t)index * layout->partial_bytes);
+    for (int64_t i = 0; i < layout->trained_count; ++i) {
+        double sum = 0;
+        for (int64_t index = 0; index < layout->tasks; ++index)
+            sum += (double)((const float *)(partials + (size_t)index * layout->partial_bytes + sizeof(double)))[i];
+        grads[i] = (float)sum;
+    }
+    return loss;
+}
+
 static void run_mlp_gradient(const cpu_work *work, const auxo_op *op)
 {
     const auxo_mlp_params *params = &op->params.mlp;
-    const gradient_layout layout = layout_of(op);
-    const mlp_net net =
-        mlp_net_make(&params->mlp, cpu_f32(op, AUXO_MLP_GRADIENT_PARAMS), params->begin_layer, work->scratch);
+    gradient_context context = {.op = op, .layout = layout_of(op)};
+    context.net = mlp_net_make(&params->mlp, cpu_f32(op, AUXO_MLP_GRADIENT_PARAMS), params->begin_layer, work->scratch);
+    context.partials = work->scratch + context.layout.net_bytes;
+    context.memory = context.partials + (size_t)context.layout.tasks * context.layout.partial_bytes;
+    cpu_pool_run(work->pool, context.layout.tasks, 1, gradient_part, &context);
     const int64_t rows = op->tensors[AUXO_MLP_GRADIENT_X].dims[0];
     const double count = (double)rows * (double)params->mlp.widths[params->mlp.layer_count];
-    const int64_t blocks = cpu_ceil_div(rows, MLP_SAMPLES);
-    char *partials = work->scratch + layout.net_bytes;
-    char *memory = partials + (size_t)layout.tasks * layout.partial_bytes;
-#pragma omp parallel for schedule(static) num_threads(work->thread_count) if (layout.tasks > 1)
-    for (int64_t index = 0; index < layout.tasks; ++index) {
-        char *own = memory + (size_t)cpu_thread_index() * layout.thread_bytes;
-        char *partial = partials + (size_t)index * layout.partial_bytes;
-        gradient_task task = {.net = &net,
-                              .params = params,
-                              .x = cpu_f32(op, AUXO_MLP_GRADIENT_X),
-                              .target = cpu_f32(op, AUXO_MLP_GRADIENT_TARGET),
-                              .scale = count > 0 ? (float)(2 / count) : 0,
-                              .values = (float *)own,
-                              .d = (float *)(own + layout.value_bytes),
-                              .d_below = (float *)(own + layout.value_bytes + layout.d_bytes / 2),
-                              .sums = (float *)(own + layout.value_bytes + layout.d_bytes)};
-        run_task(&task, cpu_split(blocks, 1, index, layout.tasks), rows, layout.trained_count, (double *)partial,
-                 (float *)(partial + sizeof(double)));
-    }
-    double loss = 0;
-    for (int64_t index = 0; index < layout.tasks; ++index)
-        loss += *(const double *)(partials + (size_t)index * layout.partial_bytes);
-    float *grads = cpu_f32(op, AUXO_MLP_GRADIENT_GRADS) + net.layer_offsets[params->train_begin];
-    for (int64_t i = 0; i < layout.trained_count; ++i) {
-        double sum = 0;
-        for (int64_t index = 0; index < layout.tasks; ++index)
-            sum += (double)((const float *)(partials + (size_t)index * layout.partial_bytes + sizeof(double)))[i];
-        grads[i] = (float)sum;
-    }
+    double loss = add_tasks(&context.layout, context.partials,
+                            cpu_f32(op, AUXO_MLP_GRADIENT_GRADS) + context.net.layer_offsets[params->train_begin]);
     ref_write_loss(op, AUXO_MLP_GRADIENT_LOSS, AUXO_MLP_GRADIENT_STATS, count > 0 ? loss / count : 0, rows, 0);
 }
 

@@ -227,25 +227,39 @@ static void add_tasks(const hvp_layout *layout, const char *partials, int64_t co
     }
 }
 
+typedef struct hvp_context {
+    const auxo_op *op;
+    hvp_layout layout;
+    mlp_net net;
+    char *partials, *memory; /* of the tasks, of the threads */
+    int64_t first, batch;    /* directions */
+} hvp_context;
+
+static void hvp_part(const void *context, int64_t begin, int64_t end, int thread)
+{
+    const hvp_context *hvp = context;
+    const hvp_layout *layout = &hvp->layout;
+    const int64_t blocks = cpu_ceil_div(hvp->op->tensors[AUXO_MLP_HVP_X].dims[0], MLP_SAMPLES);
+    const hvp_task task = task_in(hvp->op, layout, &hvp->net, hvp->memory + (size_t)thread * layout->thread_bytes);
+    for (int64_t index = begin; index < end; ++index)
+        run_task(&task, cpu_split(blocks, 1, index, layout->tasks), hvp->first, hvp->batch, layout->param_count,
+                 (float *)(hvp->partials + (size_t)index * layout->partial_bytes));
+}
+
 static void run_mlp_hvp(const cpu_work *work, const auxo_op *op)
 {
     const auxo_mlp_params *params = &op->params.mlp;
-    const hvp_layout layout = layout_of(op);
-    const mlp_net net =
-        mlp_net_make(&params->mlp, cpu_f32(op, AUXO_MLP_HVP_PARAMS), params->begin_layer, work->scratch);
-    const int64_t blocks = cpu_ceil_div(op->tensors[AUXO_MLP_HVP_X].dims[0], MLP_SAMPLES);
-    char *partials = work->scratch + layout.net_bytes;
-    char *memory = partials + (size_t)layout.tasks * layout.partial_bytes;
-    for (int64_t first = 0; first < layout.directions; first += layout.batch) {
-        int64_t batch = cpu_min(layout.batch, layout.directions - first);
-#pragma omp parallel for schedule(static) num_threads(work->thread_count) if (layout.tasks > 1)
-        for (int64_t index = 0; index < layout.tasks; ++index) {
-            hvp_task task = task_in(op, &layout, &net, memory + (size_t)cpu_thread_index() * layout.thread_bytes);
-            run_task(&task, cpu_split(blocks, 1, index, layout.tasks), first, batch, layout.param_count,
-                     (float *)(partials + (size_t)index * layout.partial_bytes));
-        }
-        add_tasks(&layout, partials, batch * layout.param_count,
-                  cpu_f32(op, AUXO_MLP_HVP_HV) + first * layout.param_count);
+    hvp_context context = {.op = op, .layout = layout_of(op)};
+    const hvp_layout *layout = &context.layout;
+    context.net = mlp_net_make(&params->mlp, cpu_f32(op, AUXO_MLP_HVP_PARAMS), params->begin_layer, work->scratch);
+    context.partials = work->scratch + layout->net_bytes;
+    context.memory = context.partials + (size_t)layout->tasks * layout->partial_bytes;
+    for (int64_t first = 0; first < layout->directions; first += layout->batch) {
+        context.first = first;
+        context.batch = cpu_min(layout->batch, layout->directions - first);
+        cpu_pool_run(work->pool, layout->tasks, 1, hvp_part, &context);
+        add_tasks(layout, context.partials, context.batch * layout->param_count,
+                  cpu_f32(op, AUXO_MLP_HVP_HV) + first * layout->param_count);
     }
 }
 

@@ -106,35 +106,49 @@ static void run_block(const theta_task *task, int64_t row, int64_t count, int64_
         sums[mask] = mlp_error(run_mask(task, mask), task->target, outputs, count, 0, NULL);
 }
 
+typedef struct theta_context {
+    const auxo_op *op;
+    theta_layout layout;
+    mlp_net net;
+    double *sums; /* (blocks, masks) */
+    char *memory; /* of the threads */
+} theta_context;
+
+static void theta_part(const void *context, int64_t begin, int64_t end, int thread)
+{
+    const theta_context *theta = context;
+    const theta_layout *layout = &theta->layout;
+    const auxo_mlp_params *params = &theta->op->params.mlp;
+    const int64_t rows = theta->op->tensors[AUXO_THETA_EVAL_X].dims[0];
+    char *own = theta->memory + (size_t)thread * layout->thread_bytes;
+    const theta_task task = {
+        .net = &theta->net,
+        .op = theta->op,
+        .begin_layer = params->begin_layer,
+        .on_outputs = params->theta_on_outputs,
+        .values = (float *)own,
+        .target = (float *)(own + layout->value_bytes + 2 * layout->work_bytes),
+        .work = {(float *)(own + layout->value_bytes), (float *)(own + layout->value_bytes + layout->work_bytes)}};
+    for (int64_t block = begin; block < end; ++block)
+        run_block(&task, block * MLP_SAMPLES, cpu_min(MLP_SAMPLES, rows - block * MLP_SAMPLES), layout->masks,
+                  theta->sums + block * layout->masks);
+}
+
 static void run_theta_eval(const cpu_work *work, const auxo_op *op)
 {
     const auxo_mlp_params *params = &op->params.mlp;
-    const theta_layout layout = layout_of(op);
-    const mlp_net net =
-        mlp_net_make(&params->mlp, cpu_f32(op, AUXO_THETA_EVAL_PARAMS), params->begin_layer, work->scratch);
-    const int64_t rows = op->tensors[AUXO_THETA_EVAL_X].dims[0];
-    double *sums = (double *)(work->scratch + layout.net_bytes);
-    char *memory = work->scratch + layout.net_bytes + layout.sums_bytes;
-#pragma omp parallel for schedule(static) num_threads(work->thread_count) if (layout.blocks * layout.masks > 4)
-    for (int64_t block = 0; block < layout.blocks; ++block) {
-        char *own = memory + (size_t)cpu_thread_index() * layout.thread_bytes;
-        theta_task task = {
-            .net = &net,
-            .op = op,
-            .begin_layer = params->begin_layer,
-            .on_outputs = params->theta_on_outputs,
-            .values = (float *)own,
-            .target = (float *)(own + layout.value_bytes + 2 * layout.work_bytes),
-            .work = {(float *)(own + layout.value_bytes), (float *)(own + layout.value_bytes + layout.work_bytes)}};
-        run_block(&task, block * MLP_SAMPLES, cpu_min(MLP_SAMPLES, rows - block * MLP_SAMPLES), layout.masks,
-                  sums + block * layout.masks);
-    }
-    const double count = (double)rows * (double)params->mlp.widths[params->mlp.layer_count];
+    theta_context context = {.op = op, .layout = layout_of(op)};
+    context.net = mlp_net_make(&params->mlp, cpu_f32(op, AUXO_THETA_EVAL_PARAMS), params->begin_layer, work->scratch);
+    context.sums = (double *)(work->scratch + context.layout.net_bytes);
+    context.memory = work->scratch + context.layout.net_bytes + context.layout.sums_bytes;
+    cpu_pool_run(work->pool, context.layout.blocks, context.layout.masks > 2 ? 1 : 2, theta_part, &context);
+    const double count =
+        (double)op->tensors[AUXO_THETA_EVAL_X].dims[0] * (double)params->mlp.widths[params->mlp.layer_count];
     float *loss = cpu_f32(op, AUXO_THETA_EVAL_LOSS);
-    for (int64_t mask = 0; mask < layout.masks; ++mask) {
+    for (int64_t mask = 0; mask < context.layout.masks; ++mask) {
         double sum = 0;
-        for (int64_t block = 0; block < layout.blocks; ++block)
-            sum += sums[block * layout.masks + mask];
+        for (int64_t block = 0; block < context.layout.blocks; ++block)
+            sum += context.sums[block * context.layout.masks + mask];
         sum = count > 0 ? sum / count : 0;
         loss[2 * mask] = (float)sum;
         loss[2 * mask + 1] = (float)(sum - (double)loss[2 * mask]);

@@ -4,8 +4,6 @@
 
 #include <math.h>
 
-enum { PARALLEL_MIN_ELEMENTS = 1 << 14 };
-
 /* What the step needs of HYPER and COUNTER, worked out once. */
 typedef struct hyper {
     float lr, beta1, beta2, epsilon, weight_decay;
@@ -129,16 +127,26 @@ static void step_any(auxo_optimizer_kind kind, bool explicit_euler, const hyper 
     }
 }
 
+typedef struct step_context {
+    const auxo_optimizer_step_params *params;
+    hyper hyper;
+    vectors data;
+} step_context;
+
+static void step_part(const void *context, int64_t begin, int64_t end, int thread)
+{
+    (void)thread;
+    const step_context *step = context;
+    step_any(step->params->kind, step->params->explicit_euler, &step->hyper, &step->data, (cpu_range){begin, end});
+}
+
 static void run_optimizer_step(const cpu_work *work, const auxo_op *op)
 {
-    const auxo_optimizer_step_params *params = &op->params.optimizer_step;
-    const hyper h = read_hyper(op);
-    const vectors data = {cpu_f32(op, AUXO_OPTIMIZER_PARAMS), cpu_f32(op, AUXO_OPTIMIZER_STATE0),
-                          cpu_f32(op, AUXO_OPTIMIZER_STATE1), cpu_f32(op, AUXO_OPTIMIZER_GRADS)};
-    int64_t n = cpu_count(op, AUXO_OPTIMIZER_PARAMS);
-#pragma omp parallel num_threads(work->thread_count) if (n >= PARALLEL_MIN_ELEMENTS)
-    step_any(params->kind, params->explicit_euler, &h, &data,
-             cpu_split(n, 4 * VEC_LANES, cpu_thread_index(), cpu_thread_total()));
+    step_context step = {.params = &op->params.optimizer_step,
+                         .hyper = read_hyper(op),
+                         .data = {cpu_f32(op, AUXO_OPTIMIZER_PARAMS), cpu_f32(op, AUXO_OPTIMIZER_STATE0),
+                                  cpu_f32(op, AUXO_OPTIMIZER_STATE1), cpu_f32(op, AUXO_OPTIMIZER_GRADS)}};
+    cpu_parallel(work, cpu_count(op, AUXO_OPTIMIZER_PARAMS), 2, step_part, &step);
 }
 
 #define scratch_bytes_optimizer_step cpu_no_scratch

@@ -9,8 +9,6 @@
 
 #include <math.h>
 
-enum { PARALLEL_MIN_ELEMENTS = 1 << 14 };
-
 /* What the penalty of a group is made of. */
 typedef struct group_sums {
     double abs, squares;
@@ -181,27 +179,39 @@ static size_t scratch_bytes_penalty(int thread_count, const auxo_op *op)
     return sizeof(double) * (size_t)op->tensors[AUXO_PENALTY_W].dims[0];
 }
 
-static void run_penalty(const cpu_work *work, const auxo_op *op)
+typedef struct penalty_context {
+    const auxo_op *op;
+    double *values; /* of each group */
+} penalty_context;
+
+static void penalty_part(const void *context, int64_t begin, int64_t end, int thread)
 {
+    (void)thread;
+    const penalty_context *penalty = context;
+    const auxo_op *op = penalty->op;
     const auxo_penalty_params *params = &op->params.penalty;
-    const int64_t groups = op->tensors[AUXO_PENALTY_W].dims[0];
     const int64_t size = op->tensors[AUXO_PENALTY_W].dims[1];
     const float *w = cpu_f32(op, AUXO_PENALTY_W);
     const float *bias = cpu_f32(op, AUXO_PENALTY_BIAS);
     const float *coef = cpu_f32(op, AUXO_PENALTY_COEF);
-    double *values = (double *)work->scratch;
-#pragma omp parallel for schedule(static) num_threads(work->thread_count) if (groups * size >= PARALLEL_MIN_ELEMENTS)
-    for (int64_t g = 0; g < groups; ++g) {
+    for (int64_t g = begin; g < end; ++g) {
         double c = (double)params->strength * (coef ? (double)coef[g] : 1);
         if (params->kind == AUXO_PENALTY_WEIGHTED_L1)
             c *= (double)(g + 1);
         group_sums sums = sum_group(w + g * size, size, bias ? bias + g : NULL, params->kind == AUXO_PENALTY_LINF1);
-        values[g] = c * value_of(params->kind, &sums);
+        penalty->values[g] = c * value_of(params->kind, &sums);
         step_group(op, g, c, &sums);
     }
+}
+
+static void run_penalty(const cpu_work *work, const auxo_op *op)
+{
+    const int64_t *dims = op->tensors[AUXO_PENALTY_W].dims;
+    const penalty_context context = {op, (double *)work->scratch};
+    cpu_parallel(work, dims[0], 2 * dims[1], penalty_part, &context);
     double sum = 0;
-    for (int64_t g = 0; g < groups; ++g)
-        sum += values[g];
+    for (int64_t g = 0; g < dims[0]; ++g)
+        sum += context.values[g];
     float *value = cpu_f32(op, AUXO_PENALTY_VALUE);
     if (value)
         *value = (float)sum;

@@ -3,11 +3,9 @@
  * The window 2 x 2 with step 2 and no border, which nearly all networks use, has loops of its own that vectorise.
  */
 #include "cpu_kernels.h"
-#include "vec.h"
+#include "vec_transpose.h"
 
 #include <math.h>
-
-enum { PARALLEL_MIN_ELEMENTS = 1 << 14 };
 
 typedef struct pool_shape {
     const auxo_pool2d_params *params;
@@ -42,25 +40,39 @@ static cpu_range clip(int64_t position, int32_t stride, int32_t pad, int32_t win
         (best_index) = take ? (value_index) : (best_index);                                                            \
     } while (0)
 
-static void halve_max(const pool_shape *shape, const float *restrict x, float *restrict y, uint32_t *restrict index)
+/* Takes `value` where it is greater than a best that is a number, or is not a number itself. */
+CPU_INLINE void take_greater(vf *best, vi *best_offset, vf value, vi offset)
 {
-    for (int64_t p = 0; p < shape->p; ++p) {
-        const float *top = x + 2 * p * shape->w;
-        const float *bottom = top + shape->w;
-        const uint32_t first = (uint32_t)(2 * p * shape->w);
-        const uint32_t width = (uint32_t)shape->w;
-#pragma omp simd
-        for (int64_t q = 0; q < shape->q; ++q) {
-            float best = top[2 * q];
-            uint32_t best_index = first + 2 * (uint32_t)q;
-            uint32_t corner = best_index;
-            TAKE_GREATER(best, best_index, top[2 * q + 1], corner + 1);
-            TAKE_GREATER(best, best_index, bottom[2 * q], corner + width);
-            TAKE_GREATER(best, best_index, bottom[2 * q + 1], corner + width + 1);
-            y[p * shape->q + q] = best;
-            index[p * shape->q + q] = best_index;
+    vi take = ~(value <= *best) & (*best == *best);
+    *best = vf_select(take, value, *best);
+    *best_offset = (offset & take) | (*best_offset & ~take);
+}
+
+static void halve_max(const pool_shape *shape, const float *x, float *y, uint32_t *index)
+{
+    const vi zero = {0};
+    vi lane2;
+    for (int lane = 0; lane < VEC_LANES; ++lane)
+        lane2[lane] = 2 * lane;
+    for (int64_t p = 0; p < shape->p; ++p)
+        for (int64_t q = 0; q < shape->q; q += VEC_LANES) {
+            const int64_t corner = 2 * p * shape->w + 2 * q;
+            const int64_t count = cpu_min(VEC_LANES, shape->q - q);
+            const int32_t w = (int32_t)shape->w;
+            vf best;
+            vf right;
+            vf bottom;
+            vf bottom_right;
+            vf_load_pairs(x + corner, 2 * count, &best, &right);
+            vf_load_pairs(x + corner + w, 2 * count, &bottom, &bottom_right);
+            vi offset = zero;
+            take_greater(&best, &offset, right, zero + 1);
+            take_greater(&best, &offset, bottom, zero + w);
+            take_greater(&best, &offset, bottom_right, zero + w + 1);
+            vf_store_partial(y + p * shape->q + q, best, count);
+            vf indices = (vf)(offset + lane2 + (int32_t)corner); /* bits, moved as they are */
+            vf_store_partial((float *)(index + p * shape->q + q), indices, count);
         }
-    }
 }
 
 static float window_max(const pool_shape *shape, const float *x, cpu_range rows, cpu_range columns, uint32_t *index)
@@ -106,22 +118,29 @@ static void pool_plane(const pool_shape *shape, const float *x, float *y, uint32
     }
 }
 
-static void run_pool2d_forward(const cpu_work *work, const auxo_op *op)
+/* Items are planes (n, c). */
+static void forward_part(const void *context, int64_t begin, int64_t end, int thread)
 {
+    (void)thread;
+    const auxo_op *op = context;
     const pool_shape shape = shape_of(op, AUXO_POOL2D_X, AUXO_POOL2D_Y);
-    const float *x = cpu_f32(op, AUXO_POOL2D_X);
-    float *y = cpu_f32(op, AUXO_POOL2D_Y);
     uint32_t *index = cpu_u32(op, AUXO_POOL2D_INDEX);
     const bool halve = is_halving(&shape) && shape.params->kind == AUXO_POOL_MAX && index;
-    const int64_t in = shape.h * shape.w;
     const int64_t out = shape.p * shape.q;
-#pragma omp parallel for schedule(static)                                                                              \
-    num_threads(work->thread_count) if (shape.planes * in >= PARALLEL_MIN_ELEMENTS)
-    for (int64_t plane = 0; plane < shape.planes; ++plane)
+    for (int64_t plane = begin; plane < end; ++plane) {
+        const float *x = cpu_f32(op, AUXO_POOL2D_X) + plane * shape.h * shape.w;
+        float *y = cpu_f32(op, AUXO_POOL2D_Y) + plane * out;
         if (halve)
-            halve_max(&shape, x + plane * in, y + plane * out, index + plane * out);
+            halve_max(&shape, x, y, index + plane * out);
         else
-            pool_plane(&shape, x + plane * in, y + plane * out, index ? index + plane * out : NULL);
+            pool_plane(&shape, x, y, index ? index + plane * out : NULL);
+    }
+}
+
+static void run_pool2d_forward(const cpu_work *work, const auxo_op *op)
+{
+    const int64_t *dims = op->tensors[AUXO_POOL2D_X].dims;
+    cpu_parallel(work, dims[0] * dims[1], dims[2] * dims[3], forward_part, op);
 }
 
 #define scratch_bytes_pool2d_forward cpu_no_scratch
@@ -143,25 +162,30 @@ static void spread_plane(const pool_shape *shape, const float *dy, float *dx)
     }
 }
 
-static void run_pool2d_backward(const cpu_work *work, const auxo_op *op)
+static void backward_part(const void *context, int64_t begin, int64_t end, int thread)
 {
+    (void)thread;
+    const auxo_op *op = context;
     const pool_shape shape = shape_of(op, AUXO_POOL2D_B_DX, AUXO_POOL2D_B_DY);
     const float *dy = cpu_f32(op, AUXO_POOL2D_B_DY);
     const uint32_t *index = cpu_u32(op, AUXO_POOL2D_B_INDEX);
-    float *dx = cpu_f32(op, AUXO_POOL2D_B_DX);
     const bool max = shape.params->kind == AUXO_POOL_MAX;
     const int64_t in = shape.h * shape.w;
     const int64_t out = shape.p * shape.q;
-#pragma omp parallel for schedule(static)                                                                              \
-    num_threads(work->thread_count) if (shape.planes * in >= PARALLEL_MIN_ELEMENTS)
-    for (int64_t plane = 0; plane < shape.planes; ++plane) {
-        float *target = dx + plane * in;
+    for (int64_t plane = begin; plane < end; ++plane) {
+        float *target = cpu_f32(op, AUXO_POOL2D_B_DX) + plane * in;
         memset(target, 0, sizeof(float) * (size_t)in);
         if (!max)
             spread_plane(&shape, dy + plane * out, target);
         for (int64_t i = plane * out; max && i < (plane + 1) * out; ++i)
             target[index[i]] += dy[i];
     }
+}
+
+static void run_pool2d_backward(const cpu_work *work, const auxo_op *op)
+{
+    const int64_t *dims = op->tensors[AUXO_POOL2D_B_DX].dims;
+    cpu_parallel(work, dims[0] * dims[1], dims[2] * dims[3], backward_part, op);
 }
 
 #define scratch_bytes_pool2d_backward cpu_no_scratch

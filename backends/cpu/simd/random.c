@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-enum { PARALLEL_MIN_ELEMENTS = 1 << 13 };
+enum { PHILOX_COST = 4 };
 
 static float uniform(uint32_t word)
 {
@@ -17,24 +17,30 @@ static int64_t chunk_count(int64_t n)
     return cpu_ceil_div(n, PHILOX_CHUNK);
 }
 
-static void run_dropout(const cpu_work *work, const auxo_op *op)
+/* Items are chunks of PHILOX_CHUNK elements. */
+static void dropout_part(const void *context, int64_t begin, int64_t end, int thread)
 {
+    (void)thread;
+    const auxo_op *op = context;
     const auxo_dropout_params *params = &op->params.dropout;
     const philox_stream stream = {params->seed, params->stream, ref_counter(op, AUXO_DROPOUT_COUNTER, 0)};
     const int64_t n = cpu_count(op, AUXO_DROPOUT_Y);
     const float *x = cpu_f32(op, AUXO_DROPOUT_X);
     float *y = cpu_f32(op, AUXO_DROPOUT_Y);
-    const float rate = params->rate;
-    const float scale = (float)(1 / (1 - (double)rate));
-#pragma omp parallel for schedule(static) num_threads(work->thread_count) if (n >= PARALLEL_MIN_ELEMENTS)
-    for (int64_t chunk = 0; chunk < chunk_count(n); ++chunk) {
+    const float scale = (float)(1 / (1 - (double)params->rate));
+    for (int64_t chunk = begin; chunk < end; ++chunk) {
         uint32_t words[PHILOX_CHUNK];
         int64_t first = chunk * PHILOX_CHUNK;
         philox_chunk(stream, first, words);
         int64_t count = cpu_min(PHILOX_CHUNK, n - first);
         for (int64_t i = 0; i < count; ++i)
-            y[first + i] = uniform(words[i]) < rate ? 0 : x[first + i] * scale;
+            y[first + i] = uniform(words[i]) < params->rate ? 0 : x[first + i] * scale;
     }
+}
+
+static void run_dropout(const cpu_work *work, const auxo_op *op)
+{
+    cpu_parallel(work, chunk_count(cpu_count(op, AUXO_DROPOUT_Y)), PHILOX_COST * PHILOX_CHUNK, dropout_part, op);
 }
 
 #define scratch_bytes_dropout cpu_no_scratch
@@ -76,19 +82,25 @@ static void fill_chunk(const auxo_random_fill_params *params, const uint32_t wor
     }
 }
 
-static void run_random_fill(const cpu_work *work, const auxo_op *op)
+static void random_fill_part(const void *context, int64_t begin, int64_t end, int thread)
 {
+    (void)thread;
+    const auxo_op *op = context;
     const auxo_random_fill_params *params = &op->params.random_fill;
     const philox_stream stream = {params->seed, params->stream, ref_counter(op, AUXO_RANDOM_FILL_COUNTER, 0)};
     const int64_t n = cpu_count(op, AUXO_RANDOM_FILL_Y);
-    float *y = cpu_f32(op, AUXO_RANDOM_FILL_Y);
-#pragma omp parallel for schedule(static) num_threads(work->thread_count) if (n >= PARALLEL_MIN_ELEMENTS)
-    for (int64_t chunk = 0; chunk < chunk_count(n); ++chunk) {
+    for (int64_t chunk = begin; chunk < end; ++chunk) {
         uint32_t words[PHILOX_CHUNK];
         int64_t first = chunk * PHILOX_CHUNK;
         philox_chunk(stream, first, words);
-        fill_chunk(params, words, y + first, cpu_min(PHILOX_CHUNK, n - first));
+        fill_chunk(params, words, cpu_f32(op, AUXO_RANDOM_FILL_Y) + first, cpu_min(PHILOX_CHUNK, n - first));
     }
+}
+
+static void run_random_fill(const cpu_work *work, const auxo_op *op)
+{
+    cpu_parallel(work, chunk_count(cpu_count(op, AUXO_RANDOM_FILL_Y)), PHILOX_COST * PHILOX_CHUNK, random_fill_part,
+                 op);
 }
 
 #define scratch_bytes_random_fill cpu_no_scratch
@@ -136,19 +148,26 @@ static void augment_image(const auxo_op *op, int64_t n, const uint32_t words[4])
         }
 }
 
-static void run_augment(const cpu_work *work, const auxo_op *op)
+/* Items are groups of VEC_LANES images, one chunk of words each. */
+static void augment_part(const void *context, int64_t begin, int64_t end, int thread)
 {
+    (void)thread;
+    const auxo_op *op = context;
     const auxo_augment_params *params = &op->params.augment;
     const philox_stream stream = {params->seed, params->stream, ref_counter(op, AUXO_AUGMENT_COUNTER, 0)};
     const int64_t images = op->tensors[AUXO_AUGMENT_X].dims[0];
-#pragma omp parallel for schedule(static)                                                                              \
-    num_threads(work->thread_count) if (cpu_count(op, AUXO_AUGMENT_X) >= PARALLEL_MIN_ELEMENTS)
-    for (int64_t n = 0; n < images; n += VEC_LANES) {
+    for (int64_t n = begin * VEC_LANES; n < end * VEC_LANES; n += VEC_LANES) {
         uint32_t words[PHILOX_CHUNK];
         philox_chunk(stream, 4 * n, words);
         for (int64_t i = 0; i < cpu_min(VEC_LANES, images - n); ++i)
             augment_image(op, n + i, words + 4 * i);
     }
+}
+
+static void run_augment(const cpu_work *work, const auxo_op *op)
+{
+    const int64_t *dims = op->tensors[AUXO_AUGMENT_X].dims;
+    cpu_parallel(work, cpu_ceil_div(dims[0], VEC_LANES), VEC_LANES * dims[1] * dims[2] * dims[3], augment_part, op);
 }
 
 #define scratch_bytes_augment cpu_no_scratch

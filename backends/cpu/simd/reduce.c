@@ -8,7 +8,7 @@
 
 #include <math.h>
 
-enum { PARALLEL_MIN_ELEMENTS = 1 << 14, CHUNK = 1 << 13 };
+enum { CHUNK = 1 << 13 };
 
 static double neutral(auxo_reduce_kind kind)
 {
@@ -126,22 +126,38 @@ static void reduce_columns(auxo_reduce_kind kind, const reduce_shape *shape, con
         }
 }
 
+typedef struct reduce_context {
+    const auxo_op *op;
+    reduce_shape shape;
+    bool by_columns; /* items are chunks of all channels; else pairs (channel,
+                        chunk) */
+    double *results; /* (channels, chunks) */
+} reduce_context;
+
+static void reduce_part(const void *context, int64_t begin, int64_t end, int thread)
+{
+    (void)thread;
+    const reduce_context *reduce = context;
+    const auxo_reduce_kind kind = reduce->op->params.reduce.kind;
+    const float *x = cpu_f32(reduce->op, AUXO_REDUCE_X);
+    const int64_t chunks = reduce->shape.chunks;
+    for (int64_t item = begin; item < end; ++item)
+        if (reduce->by_columns)
+            reduce_columns(kind, &reduce->shape, x, item, reduce->results);
+        else
+            reduce->results[item] = reduce_rows(kind, &reduce->shape, x, item / chunks, item % chunks);
+}
+
 static void run_reduce(const cpu_work *work, const auxo_op *op)
 {
     const auxo_reduce_kind kind = op->params.reduce.kind;
     const reduce_shape shape = reduce_shape_of(op);
-    const float *x = cpu_f32(op, AUXO_REDUCE_X);
     float *y = cpu_f32(op, AUXO_REDUCE_Y);
     double *results = (double *)work->scratch;
-    const bool by_columns = shape.inner == 1 && shape.outer > 1;
-    const int64_t items = by_columns ? shape.chunks : shape.channels * shape.chunks;
-#pragma omp parallel for schedule(static)                                                                              \
-    num_threads(work->thread_count) if (shape.outer * shape.channels * shape.inner >= PARALLEL_MIN_ELEMENTS)
-    for (int64_t item = 0; item < items; ++item)
-        if (by_columns)
-            reduce_columns(kind, &shape, x, item, results);
-        else
-            results[item] = reduce_rows(kind, &shape, x, item / shape.chunks, item % shape.chunks);
+    const reduce_context context = {op, shape, shape.inner == 1 && shape.outer > 1, results};
+    const int64_t items = context.by_columns ? shape.chunks : shape.channels * shape.chunks;
+    const int64_t elements = shape.outer * shape.channels * shape.inner;
+    cpu_parallel(work, items, elements / cpu_max(items, 1), reduce_part, &context);
     for (int64_t c = 0; c < shape.channels; ++c) {
         double result = neutral(kind);
         for (int64_t chunk = 0; chunk < shape.chunks; ++chunk)
@@ -152,23 +168,28 @@ static void run_reduce(const cpu_work *work, const auxo_op *op)
 
 CPU_KERNEL(reduce)
 
-static void run_segment_reduce(const cpu_work *work, const auxo_op *op)
+static void segment_reduce_part(const void *context, int64_t first, int64_t last, int thread)
 {
+    (void)thread;
+    const auxo_op *op = context;
     const auxo_segment_reduce_params *params = &op->params.segment_reduce;
     const auxo_reduce_kind kind = params->dot ? AUXO_REDUCE_SUM : params->kind;
     const float *a = cpu_f32(op, AUXO_SEGMENT_REDUCE_A);
     const float *b = params->dot ? cpu_f32(op, AUXO_SEGMENT_REDUCE_B) : NULL;
     const uint32_t *offsets = cpu_u32(op, AUXO_SEGMENT_REDUCE_OFFSETS);
     float *y = cpu_f32(op, AUXO_SEGMENT_REDUCE_Y);
-    const int64_t segments = cpu_count(op, AUXO_SEGMENT_REDUCE_Y);
-#pragma omp parallel for schedule(static)                                                                              \
-    num_threads(work->thread_count) if (cpu_count(op, AUXO_SEGMENT_REDUCE_A) >= PARALLEL_MIN_ELEMENTS)
-    for (int64_t s = 0; s < segments; ++s) {
+    for (int64_t s = first; s < last; ++s) {
         int64_t begin = offsets[s];
         int64_t count = (int64_t)offsets[s + 1] - begin;
         double result = count > 0 ? reduce_range(kind, a + begin, b ? b + begin : NULL, count) : neutral(kind);
         y[s] = (float)finish(kind, result, count);
     }
+}
+
+static void run_segment_reduce(const cpu_work *work, const auxo_op *op)
+{
+    const int64_t segments = cpu_count(op, AUXO_SEGMENT_REDUCE_Y);
+    cpu_parallel(work, segments, cpu_count(op, AUXO_SEGMENT_REDUCE_A) / cpu_max(segments, 1), segment_reduce_part, op);
 }
 
 #define scratch_bytes_segment_reduce cpu_no_scratch
@@ -203,22 +224,28 @@ static double norm_finish(auxo_norm_kind kind, double result, int64_t group, int
     }
 }
 
-static void run_group_norm(const cpu_work *work, const auxo_op *op)
+static void group_norm_part(const void *context, int64_t begin, int64_t end, int thread)
 {
+    (void)thread;
+    const auxo_op *op = context;
     const auxo_norm_kind kind = op->params.group_norm.kind;
     const auxo_reduce_kind reduction = reduction_of(kind);
-    const int64_t groups = op->tensors[AUXO_GROUP_NORM_W].dims[0];
     const int64_t size = op->tensors[AUXO_GROUP_NORM_W].dims[1];
     const float *w = cpu_f32(op, AUXO_GROUP_NORM_W);
     const float *bias = cpu_f32(op, AUXO_GROUP_NORM_BIAS);
     float *norm = cpu_f32(op, AUXO_GROUP_NORM_NORM);
-#pragma omp parallel for schedule(static) num_threads(work->thread_count) if (groups * size >= PARALLEL_MIN_ELEMENTS)
-    for (int64_t g = 0; g < groups; ++g) {
+    for (int64_t g = begin; g < end; ++g) {
         double result = size > 0 ? reduce_range(reduction, w + g * size, NULL, size) : 0;
         if (bias)
             result = combine(reduction, result, reduce_range(reduction, bias + g, NULL, 1));
         norm[g] = (float)norm_finish(kind, result, g, size + (bias ? 1 : 0));
     }
+}
+
+static void run_group_norm(const cpu_work *work, const auxo_op *op)
+{
+    const int64_t *dims = op->tensors[AUXO_GROUP_NORM_W].dims;
+    cpu_parallel(work, dims[0], dims[1], group_norm_part, op);
 }
 
 #define scratch_bytes_group_norm cpu_no_scratch
