@@ -62,6 +62,7 @@ auxo_status vk_commands_begin(vk_device *device, vk_commands *commands, VkComman
         result = vkResetDescriptorPool(device->handle, commands->descriptor_pools[i], 0);
     commands->descriptor_pool_next = 0;
     commands->hazard_count = 0;
+    commands->absent_count = 0;
     commands->command_count = 0;
     const VkCommandBufferBeginInfo info = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO, .flags = flags};
     if (result == VK_SUCCESS)
@@ -90,14 +91,18 @@ static bool conflicts(const vk_commands *commands, const vk_binding *binding)
     return false;
 }
 
-void vk_commands_access(vk_commands *commands, const vk_binding *bindings, uint32_t count)
+uint64_t vk_commands_access(vk_commands *commands, const vk_binding *bindings, uint32_t count)
 {
-    bool barrier = commands->hazard_count + count > VK_HAZARDS_MAX;
-    for (uint32_t i = 0; i < count && !barrier; i++)
-        barrier = bindings[i].end > bindings[i].begin && conflicts(commands, &bindings[i]);
+    bool barrier = commands->hazard_count + count > VK_HAZARDS_MAX || commands->absent_count == VK_ABSENT_MAX;
+    bool absent = false;
+    for (uint32_t i = 0; i < count; i++) {
+        barrier = barrier || (bindings[i].end > bindings[i].begin && conflicts(commands, &bindings[i]));
+        absent = absent || bindings[i].absent;
+    }
     if (barrier) {
         record_barrier(commands->buffer, false);
         commands->hazard_count = 0;
+        commands->absent_count = 0;
     }
     for (uint32_t i = 0; i < count; i++)
         if (bindings[i].end > bindings[i].begin)
@@ -106,6 +111,7 @@ void vk_commands_access(vk_commands *commands, const vk_binding *bindings, uint3
                                                                       .end = bindings[i].end,
                                                                       .write = (bindings[i].access & VK_WRITE) != 0};
     commands->command_count++;
+    return absent ? (uint64_t)commands->absent_count++ * VK_ABSENT_BYTES : 0;
 }
 
 static VkResult add_pool(vk_device *device, vk_commands *commands)

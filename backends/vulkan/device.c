@@ -98,7 +98,8 @@ auxo_status vk_device_open(const auxo_backend_host *host, uint32_t index, void *
     free(list);
     if (status == AUXO_OK) {
         vk_pipeline_cache_load(device);
-        status = vk_buffer_create_for(device, 1024, VK_BUFFER_DEVICE, &device->nothing, error);
+        status =
+            vk_buffer_create_for(device, VK_ABSENT_MAX * VK_ABSENT_BYTES, VK_BUFFER_DEVICE, &device->nothing, error);
     }
     if (status != AUXO_OK) {
         vk_device_close(device);

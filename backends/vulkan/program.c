@@ -198,8 +198,8 @@ void vk_step_bind(vk_program *program, vk_step *step, vk_span span, vk_access ac
     const uint32_t slot = step->binding_count++;
     uint32_t at = 0;
     if (!span.buffer || span.size_bytes == 0) {
-        step->bindings[slot] =
-            (vk_binding){.buffer = device->nothing->handle, .range = device->nothing->size_bytes, .access = VK_READ};
+        step->bindings[slot] = (vk_binding){
+            .buffer = device->nothing->handle, .range = VK_ABSENT_BYTES, .access = VK_READ, .absent = true};
     } else {
         const uint64_t alignment = device->limits.minStorageBufferOffsetAlignment;
         const uint64_t bound = span.offset_bytes / alignment * alignment;
@@ -264,12 +264,14 @@ static auxo_status record_step(vk_queue *queue, const vk_step *step, auxo_error 
         status = vk_commands_descriptors(device, commands, step->set_layout, &set, error);
     if (status != AUXO_OK)
         return status;
+    const uint64_t absent_offset = vk_commands_access(commands, step->bindings, step->binding_count);
     VkDescriptorBufferInfo infos[VK_BINDINGS_MAX];
     VkWriteDescriptorSet writes[VK_BINDINGS_MAX];
     for (uint32_t i = 0; i < step->binding_count; i++) {
         const vk_binding *binding = &step->bindings[i];
-        infos[i] =
-            (VkDescriptorBufferInfo){.buffer = binding->buffer, .offset = binding->offset, .range = binding->range};
+        infos[i] = (VkDescriptorBufferInfo){.buffer = binding->buffer,
+                                            .offset = binding->absent ? absent_offset : binding->offset,
+                                            .range = binding->range};
         writes[i] = (VkWriteDescriptorSet){.sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET,
                                            .dstSet = set,
                                            .dstBinding = i,
@@ -278,7 +280,6 @@ static auxo_status record_step(vk_queue *queue, const vk_step *step, auxo_error 
                                            .pBufferInfo = &infos[i]};
     }
     vkUpdateDescriptorSets(device->handle, step->binding_count, writes, 0, NULL);
-    vk_commands_access(commands, step->bindings, step->binding_count);
     vkCmdBindPipeline(commands->buffer, VK_PIPELINE_BIND_POINT_COMPUTE, step->pipeline);
     vkCmdBindDescriptorSets(commands->buffer, VK_PIPELINE_BIND_POINT_COMPUTE, step->pipeline_layout, 0, 1, &set, 0,
                             NULL);

@@ -18,7 +18,9 @@ enum {
     VK_CONSTANTS_MAX = 16,
     VK_BATCH_COUNT = 4,
     VK_GROUPS_MAX = 65535, /* per dimension, what every Vulkan device offers */
-    VK_HAZARDS_MAX = 48
+    VK_HAZARDS_MAX = 48,
+    VK_ABSENT_MAX = 48,   /* dispatches with absent slots between two barriers */
+    VK_ABSENT_BYTES = 256 /* bound for an absent slot; every device's offset alignment divides it */
 };
 
 /* ---- instance.c ------------------------------------------------------------------------------------------------- */
@@ -123,7 +125,7 @@ typedef struct vk_device {
     VkPipelineCache pipeline_cache;
     vk_pipeline *pipelines[64]; /* hash chains */
     bool pipelines_changed;
-    vk_buffer *nothing; /* bound where an optional slot is absent; never accessed */
+    vk_buffer *nothing; /* bound where an optional slot is absent; never accessed; VK_ABSENT_MAX places */
     vk_queue *queues;   /* linked list */
 } vk_device;
 
@@ -167,6 +169,7 @@ typedef struct vk_commands {
     uint32_t descriptor_pool_count, descriptor_pool_next; /* the pool in use is [next - 1] */
     vk_hazard hazards[VK_HAZARDS_MAX];
     uint32_t hazard_count;
+    uint32_t absent_count; /* places of device->nothing bound since the last barrier */
     uint32_t command_count;
 } vk_commands;
 
@@ -175,6 +178,7 @@ typedef struct vk_binding {
     uint64_t offset, range; /* bytes, as bound */
     uint64_t begin, end;    /* bytes that may be touched */
     vk_access access;
+    bool absent; /* of device->nothing, at the place that vk_commands_access gives */
 } vk_binding;
 
 auxo_status vk_commands_init(vk_device *device, vk_commands *commands, auxo_error *error);
@@ -182,8 +186,10 @@ void vk_commands_deinit(vk_device *device, vk_commands *commands);
 auxo_status vk_commands_begin(vk_device *device, vk_commands *commands, VkCommandBufferUsageFlags flags,
                               auxo_error *error);
 auxo_status vk_commands_end(vk_device *device, vk_commands *commands, auxo_error *error);
-/* A barrier if the accesses conflict with those since the last one. */
-void vk_commands_access(vk_commands *commands, const vk_binding *bindings, uint32_t count);
+/* A barrier if the accesses conflict with those since the last one. Returns the offset in device->nothing at which the
+ * absent bindings go: no other dispatch since the last barrier has it, so that a shader which could write one of its
+ * absent slots, but does not, never looks like a conflict. */
+uint64_t vk_commands_access(vk_commands *commands, const vk_binding *bindings, uint32_t count);
 auxo_status vk_commands_descriptors(vk_device *device, vk_commands *commands, VkDescriptorSetLayout layout,
                                     VkDescriptorSet *set, auxo_error *error);
 
