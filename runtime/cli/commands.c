@@ -9,11 +9,13 @@
 #define CLI_COMMAND_TABLE(X)                                                                                           \
     X(devices)                                                                                                         \
     X(train)                                                                                                           \
+    X(sweep)                                                                                                           \
     X(eval)                                                                                                            \
     X(predict)                                                                                                         \
     X(verify)                                                                                                          \
     X(bench)                                                                                                           \
     X(bench_compare)                                                                                                   \
+    X(bench_audit)                                                                                                     \
     X(tune)                                                                                                            \
     X(data_list)                                                                                                       \
     X(data_info)                                                                                                       \
