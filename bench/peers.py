@@ -1,98 +1,301 @@
 #!/usr/bin/env python3
-"""Times other libraries on the cases of `auxo bench`, for comparison only: nothing of Auxo depends on them.
+"""Sets Auxo's kernels against other libraries, case by case, and prints ratios: for comparison only, nothing depends on it.
 
-    bench/peers.py [--threads N] [--seconds T] [--device cpu|cuda]
+    bench/peers.py [--auxo PROGRAM] [--group gemm,conv2d,pruning,train,opencl,vulkan] [--rounds N] [--threads N]
 
-Prints one line per case: median milliseconds, GFLOP/s (or images/s) and the library. GEMM and convolution by PyTorch
-(oneDNN on CPUs; cuBLAS and cuDNN without TF32 on NVIDIA), GEMM by the BLAS of NumPy, training of lenet5 by PyTorch.
+Every library runs in a process of its own; each round times Auxo (`auxo bench`) and then every peer on the same cases,
+so that a machine that slows down slows all of them. The least of the rounds' medians counts, the spread of the ratio
+over the rounds is printed. GEMM: OpenBLAS (the system's and NumPy's) and oneDNN (libdnnl); convolution and training:
+PyTorch, which runs oneDNN on CPUs, with images stored channels first and channels last; --device cuda: cuBLAS and
+cuDNN without TF32. pruning: the time to read the layer once, by NumPy on all threads.
 """
 import argparse
-import statistics
-import time
-
-import numpy
-import torch
+import collections
+import ctypes
+import ctypes.util
+import json
+import os
+import subprocess
+import sys
 
 GEMMS = [(256, 256, 256), (512, 512, 512), (1024, 1024, 1024), (2048, 2048, 2048), (10000, 5, 5), (10000, 10, 5)]
 # name, batch, channels, height and width, filters, window, stride, pad
 CONVS = [("3x3 64ch 32x32 batch 32", 32, 64, 32, 64, 3, 1, 1), ("lenet5 5x5 1->6 28x28 batch 128", 128, 1, 28, 6, 5, 1, 2),
          ("lenet5 5x5 6->16 14x14 batch 128", 128, 6, 14, 16, 5, 1, 0), ("1x1 64ch 32x32 batch 32", 32, 64, 32, 64, 1, 1, 0),
          ("3x3 stride 2 64->128 32x32 batch 32", 32, 64, 32, 128, 3, 2, 1)]
+CONV_OPS = ("conv2d_forward", "conv2d_backward_data", "conv2d_backward_weights")
+LAYER = 4096
+
+# What is asked of a group: Auxo's arguments, the peers, the least ratio of speeds per case, or of all where it is one.
+Group = collections.namedtuple("Group", "arguments cases peers target")
+GEMM_CASES = [f"gemm {m}x{n}x{k}" for m, n, k in GEMMS]
+CONV_CASES = [f"{op} {case[0]}" for case in CONVS for op in CONV_OPS]
+GROUPS = {
+    "gemm": Group(["ops", "--op", "gemm"], GEMM_CASES, ("openblas", "numpy", "onednn"),
+                  lambda case: 3 if "10000" in case else 0.95),
+    "conv2d": Group(["ops", "--op", ",".join(CONV_OPS)], CONV_CASES, ("pytorch", "pytorch-nhwc"), lambda case: 0.9),
+    "lenet5": Group(["train", "--model", "lenet5"], ["train lenet5 batch 128"], ("pytorch",), lambda case: 2),
+    "resnet18": Group(["train", "--model", "resnet18", "--input", "3x32x32", "--optimizer", "momentum", "--batch", "32"],
+                      ["train resnet18 batch 32"], ("pytorch", "pytorch-nhwc"), lambda case: 0.9),
+    "pruning": Group(["ops", "--op", "group_norm,index_select"], ["group_norm 4096x4096", "index_select 4096x4096"],
+                     ("read",), None),
+}
 
 
-def median_seconds(work, seconds, wait):
-    work()
-    wait()
-    samples, start = [], time.monotonic()
-    while len(samples) < 5 or time.monotonic() - start < seconds:
-        begin = time.monotonic()
-        work()
-        wait()
-        samples.append(time.monotonic() - begin)
-    return statistics.median(samples)
+# The peers, each in a process of its own.
+
+def conv_work(torch, name, layout):
+    op = name.split()[0]
+    _, batch, channels, size, filters, window, stride, pad = next(case for case in CONVS if name.endswith(case[0]))
+    x, w = torch.rand(batch, channels, size, size), torch.rand(filters, channels, window, window)
+    x, w, bias = x.to(memory_format=layout), w.to(memory_format=layout), torch.rand(filters)
+    y = torch.conv2d(x, w, bias, stride, pad)
+
+    def undo(mask):
+        return torch.ops.aten.convolution_backward(y, x, w, [filters], [stride] * 2, [pad] * 2, [1, 1], False, [0, 0], 1,
+                                                   mask)
+    return {"conv2d_forward": lambda: torch.conv2d(x, w, bias, stride, pad),
+            "conv2d_backward_data": lambda: undo([True, False, False]),
+            "conv2d_backward_weights": lambda: undo([False, True, True])}[op]
 
 
-def show(case, library, seconds, amount, unit):
-    print(f"{case:48} {library:10} {1e3 * seconds:10.3f} ms {amount / seconds:12.1f} {unit}", flush=True)
+def lenet5(nn):
+    return nn.Sequential(nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(),
+                         nn.MaxPool2d(2), nn.Flatten(), nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(),
+                         nn.Linear(84, 10))
 
 
-def gemms(options, device, wait):
-    for m, n, k in GEMMS:
-        flops = 2e-9 * m * n * k
-        a, b = torch.rand(m, k, device=device), torch.rand(k, n, device=device)
-        out = torch.empty(m, n, device=device)
-        show(f"gemm {m}x{n}x{k}", "pytorch", median_seconds(lambda: torch.mm(a, b, out=out), options.seconds, wait), flops, "GFLOP/s")
-        if device == "cpu":
-            x, y = a.numpy(), b.numpy()
-            z = numpy.empty((m, n), numpy.float32)
-            show(f"gemm {m}x{n}x{k}", "numpy", median_seconds(lambda: numpy.matmul(x, y, out=z), options.seconds, wait), flops, "GFLOP/s")
+def resnet18(nn):
+    class Block(nn.Module):
+        def __init__(self, inputs, filters, stride):
+            super().__init__()
+            self.body = nn.Sequential(nn.Conv2d(inputs, filters, 3, stride, 1, bias=False), nn.BatchNorm2d(filters),
+                                      nn.ReLU(True), nn.Conv2d(filters, filters, 3, 1, 1, bias=False),
+                                      nn.BatchNorm2d(filters))
+            self.shortcut = nn.Sequential() if stride == 1 and inputs == filters else nn.Sequential(
+                nn.Conv2d(inputs, filters, 1, stride, bias=False), nn.BatchNorm2d(filters))
+
+        def forward(self, x):
+            return nn.functional.relu(self.body(x) + self.shortcut(x), True)
+    layers, inputs = [nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.BatchNorm2d(64), nn.ReLU(True)], 64
+    for filters, stride in ((64, 1), (128, 2), (256, 2), (512, 2)):
+        layers += [Block(inputs, filters, stride), Block(filters, filters, 1)]
+        inputs = filters
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, 10))
 
 
-def convs(options, device, wait):
-    backward = torch.ops.aten.convolution_backward
-    for name, batch, channels, size, filters, window, stride, pad in CONVS:
-        x = torch.rand(batch, channels, size, size, device=device)
-        w, bias = torch.rand(filters, channels, window, window, device=device), torch.rand(filters, device=device)
-        y = torch.conv2d(x, w, bias, stride, pad)
-        flops = 2e-9 * y.numel() * channels * window * window
-
-        def undo(mask):
-            return backward(y, x, w, [filters], [stride] * 2, [pad] * 2, [1, 1], False, [0, 0], 1, mask)
-        for op, work in (("forward", lambda: torch.conv2d(x, w, bias, stride, pad)),
-                         ("backward_data", lambda: undo([True, False, False])),
-                         ("backward_weights", lambda: undo([False, True, True]))):
-            show(f"conv2d_{op} {name}", "pytorch", median_seconds(work, options.seconds, wait), flops, "GFLOP/s")
-
-
-def lenet5(options, device, wait):
-    nn, batch = torch.nn, 128
-    model = nn.Sequential(nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(),
-                          nn.MaxPool2d(2), nn.Flatten(), nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(),
-                          nn.Linear(84, 10)).to(device)
-    optimizer = torch.optim.Adam(model.parameters())
-    x, labels = torch.rand(batch, 1, 28, 28, device=device), torch.randint(10, (batch,), device=device)
+def training_work(torch, name, layout, device):
+    batch = int(name.split()[-1])
+    if "lenet5" in name:
+        model, shape = lenet5(torch.nn), (batch, 1, 28, 28)
+    else:
+        model, shape = resnet18(torch.nn), (batch, 3, 32, 32)
+    model = model.to(device).to(memory_format=layout)
+    optimizer = torch.optim.Adam(model.parameters()) if "lenet5" in name else torch.optim.SGD(
+        model.parameters(), lr=0.01, momentum=0.9)
+    x = torch.rand(shape, device=device).to(memory_format=layout)
+    labels = torch.randint(10, (batch,), device=device)
 
     def step():
         optimizer.zero_grad()
-        nn.functional.cross_entropy(model(x), labels).backward()
+        torch.nn.functional.cross_entropy(model(x), labels).backward()
         optimizer.step()
-    show("train lenet5 batch 128", "pytorch", median_seconds(step, options.seconds, wait), batch, "images/s")
+    return step
+
+
+def torch_work(name, threads, device, last):
+    import torch
+    torch.set_num_threads(threads)
+    torch.set_default_device(device)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    layout = torch.channels_last if last else torch.contiguous_format
+    if name.startswith("gemm"):
+        m, n, k = (int(size) for size in name.split()[1].split("x"))
+        a, b, out = torch.rand(m, k), torch.rand(k, n), torch.empty(m, n)
+        work = lambda: torch.mm(a, b, out=out)
+    elif name.startswith("conv2d"):
+        work = conv_work(torch, name, layout)
+    else:
+        work = training_work(torch, name, layout, device)
+    if device != "cuda":
+        return work
+    return lambda: (work(), torch.cuda.synchronize())
+
+
+def sgemm_work(name, library):
+    """A call of sgemm: cblas_sgemm of the system's OpenBLAS, NumPy's matmul, or dnnl_sgemm."""
+    import numpy
+    m, n, k = (int(size) for size in name.split()[1].split("x"))
+    a, b = numpy.random.rand(m, k).astype("f"), numpy.random.rand(k, n).astype("f")
+    c = numpy.empty((m, n), "f")
+    if library == "numpy":
+        return lambda: numpy.matmul(a, b, out=c)
+    one, zero, size = ctypes.c_float(1), ctypes.c_float(0), ctypes.c_int64
+    pointers = [ctypes.c_void_p(matrix.ctypes.data) for matrix in (a, b, c)]
+    found = ctypes.util.find_library("openblas" if library == "openblas" else "dnnl")
+    if not found:
+        raise FileNotFoundError(f"no lib{library}")
+    if library == "onednn":
+        call, no = ctypes.CDLL(found).dnnl_sgemm, ctypes.c_char(b"N")
+        arguments = [no, no, size(m), size(n), size(k), one, pointers[0], size(k), pointers[1], size(n), zero, pointers[2],
+                     size(n)]
+    else:
+        call = ctypes.CDLL(found).cblas_sgemm
+        arguments = [101, 111, 111, m, n, k, one, pointers[0], k, pointers[1], n, zero, pointers[2], n]
+    keep = (a, b, c)
+    return lambda: (call(*arguments), keep)[0]
+
+
+def read_work(threads):
+    """Reads the layer once: a maximum over slices of it, one thread each."""
+    import concurrent.futures
+    import numpy
+    layer = numpy.random.rand(LAYER, LAYER).astype("f")
+    slices = [part.reshape(-1) for part in numpy.array_split(layer, threads)]
+    pool = concurrent.futures.ThreadPoolExecutor(threads)
+    return lambda: list(pool.map(numpy.max, slices))
+
+
+def serve(options):
+    """Answers each line {"case": ..., "seconds": ...} with the median seconds of a call."""
+    import statistics
+    import time
+    cases = {}
+    for line in sys.stdin:
+        request = json.loads(line)
+        name = request["case"]
+        if name not in cases:
+            if options.serve.startswith("pytorch"):
+                cases[name] = torch_work(name, options.threads, options.device, options.serve.endswith("nhwc"))
+            elif options.serve == "read":
+                cases[name] = read_work(options.threads)
+            else:
+                cases[name] = sgemm_work(name, options.serve)
+        work, samples = cases[name], []
+        work()
+        start = time.monotonic()
+        while len(samples) < 3 or time.monotonic() - start < request["seconds"]:
+            begin = time.perf_counter()
+            work()
+            samples.append(time.perf_counter() - begin)
+        print(statistics.median(samples), flush=True)
+
+
+class Peer:
+    def __init__(self, name, options):
+        environment = dict(os.environ, OMP_NUM_THREADS=str(options.threads), OPENBLAS_NUM_THREADS=str(options.threads))
+        self.process = subprocess.Popen([sys.executable, __file__, "--serve", name, "--threads", str(options.threads),
+                                         "--device", options.device], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        text=True, env=environment)
+
+    def seconds(self, case, seconds):
+        """None: the library is not there."""
+        try:
+            self.process.stdin.write(json.dumps({"case": case, "seconds": seconds}) + "\n")
+            self.process.stdin.flush()
+            return float(self.process.stdout.readline())
+        except (ValueError, BrokenPipeError):
+            return None
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def auxo_seconds(options, arguments, device):
+    """Seconds and rate (GFLOP/s, or images/s) per case."""
+    environment = dict(os.environ, OMP_NUM_THREADS=str(options.threads), OPENBLAS_NUM_THREADS=str(options.threads))
+    command = [options.auxo, "bench", *arguments, "--device", device, "--min-seconds", str(options.seconds), "--json"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=environment, check=True)
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    return {event["case"]: (event["seconds"], event["rate"] if event["unit"] == "image" else event["gflops"])
+            for event in events if event["event"] == "case"}
+
+
+def show(name, unit, ours, peers, target):
+    """One line: the ratio of the peer's least median to ours, and the least and greatest ratio of a round."""
+    best = min(ours)
+    peers = {peer: times for peer, times in peers.items() if times and None not in times}
+    line = f"{name:60} {1e3 * best[0]:10.4f} ms {best[1]:9.1f} {unit:8}"
+    if peers:
+        peer = min(peers, key=lambda key: min(peers[key]))
+        rounds = [theirs / mine[0] for theirs, mine in zip(peers[peer], ours)]
+        ratio = min(peers[peer]) / best[0]
+        line += f" {ratio:6.2f} x {peer:12} (rounds {min(rounds):.2f} to {max(rounds):.2f})"
+        if target is not None:
+            line += f"  asked {target:g}: {'met' if ratio >= target else 'MISSED'}"
+    print(line, flush=True)
+
+
+def run_group(options, group, device):
+    peers = {name: Peer(name, options) for name in group.peers}
+    ours, theirs = collections.defaultdict(list), collections.defaultdict(lambda: collections.defaultdict(list))
+    for _ in range(options.rounds):
+        for case, result in auxo_seconds(options, group.arguments, device).items():
+            ours[case].append(result)
+        for case in group.cases:
+            for name, peer in peers.items():
+                theirs[case][name].append(peer.seconds(case, options.seconds))
+    for peer in peers.values():
+        peer.close()
+    unit = "images/s" if group.arguments[0] == "train" else "GFLOP/s"
+    for case in group.cases:
+        if case in ours:
+            show(f"{device} {case}", unit, ours[case], theirs[case], group.target(case) if group.target else None)
+    return ours, theirs
+
+
+def run_pruning(options, device):
+    """Norms and compaction together against reading the layer once."""
+    ours, theirs = run_group(options, GROUPS["pruning"], device)
+    both = sum(min(times)[0] for times in ours.values())
+    read = min(min(times["read"]) for times in theirs.values())
+    print(f"{device} norms and compaction together: {both / read:.2f} times the time to read the layer once (asked: 1.5)")
+
+
+def run_drivers(options):
+    """OpenCL on a CPU driver against OpenBLAS and the cpu backend; Vulkan on one by itself."""
+    gemm = GROUPS["gemm"]._replace(cases=["gemm 1024x1024x1024"], target=lambda case: 0.6)
+    run_group(options, gemm, "opencl:0")
+    training = ["train", "--model", "lenet5"]
+    cpu, opencl = [], []
+    for _ in range(options.rounds):
+        cpu += auxo_seconds(options, training, "cpu").values()
+        opencl += auxo_seconds(options, training, "opencl:0").values()
+    show("opencl:0 train lenet5 batch 128", "images/s", opencl, {"auxo cpu": [result[0] for result in cpu]}, 0.7)
+
+
+def run_vulkan(options):
+    gemm = GROUPS["gemm"]._replace(cases=["gemm 512x512x512"], peers=())
+    run_group(options, gemm, "vulkan:0")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--threads", type=int, default=0, help="threads of PyTorch; 0: its own choice")
-    parser.add_argument("--seconds", type=float, default=0.5, help="repeat each case for so long")
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--auxo", default="auxo", help="the program")
+    parser.add_argument("--group", default="gemm,conv2d,lenet5,resnet18,pruning,opencl,vulkan", help="what to compare")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of every library")
+    parser.add_argument("--seconds", type=float, default=0.2, help="repeat each case for so long in each round")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where PyTorch runs")
+    parser.add_argument("--on", default="cpu", help="the device of Auxo that the groups but opencl and vulkan run on")
+    parser.add_argument("--serve", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.threads:
-        torch.set_num_threads(options.threads)
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    wait = torch.cuda.synchronize if options.device == "cuda" else (lambda: None)
-    print(f"pytorch {torch.__version__}, numpy {numpy.__version__}, {torch.get_num_threads()} threads, {options.device}")
-    for group in (gemms, convs, lenet5):
-        group(options, options.device, wait)
+    if options.serve:
+        return serve(options)
+    for name in options.group.split(","):
+        if name == "opencl":
+            run_drivers(options)
+        elif name == "vulkan":
+            run_vulkan(options)
+        elif name == "pruning":
+            run_pruning(options, options.on)
+        elif name in GROUPS:
+            run_group(options, GROUPS[name], options.on)
+        else:
+            parser.error(f"no group \"{name}\"; there are {', '.join(GROUPS)}, opencl and vulkan")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -8,6 +8,7 @@
 
 #include "bench_op.h"
 #include "bench_result.h"
+#include "bench_train.h"
 #include "commands.h"
 
 typedef struct bench_run {
@@ -34,7 +35,7 @@ auxo_status bench_peaks(bench_run *run, auxo_error *error);
 auxo_status bench_ops(bench_run *run, auxo_error *error);
 auxo_status bench_memory(bench_run *run, auxo_error *error);
 auxo_status bench_latency(bench_run *run, auxo_error *error);
-/* Images per second of one training step after another on generated digits. */
-auxo_status bench_train(bench_run *run, const char *model_name, uint32_t batch, auxo_error *error);
+/* Images per second of one training step after another on generated images. */
+auxo_status bench_train(bench_run *run, const bench_training_options *options, auxo_error *error);
 
 #endif

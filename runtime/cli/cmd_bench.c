@@ -105,9 +105,15 @@ static void emit_result(const bench_run *run)
     cli_emit(run->context->output, result);
 }
 
+static auxo_status train_group(bench_run *run, auxo_error *error)
+{
+    bench_training_options options;
+    auxo_status status = bench_training_parse(run->context->arguments, &options, error);
+    return status == AUXO_OK ? bench_train(run, &options, error) : status;
+}
+
 static auxo_status run_groups(bench_run *run, size_t group, auxo_error *error)
 {
-    const cli_arguments *arguments = run->context->arguments;
     auxo_status status = AUXO_OK;
     if (group == GROUP_OPS || group == GROUP_ALL) {
         status = bench_peaks(run, error);
@@ -119,7 +125,7 @@ static auxo_status run_groups(bench_run *run, size_t group, auxo_error *error)
     if (status == AUXO_OK && (group == GROUP_LATENCY || group == GROUP_ALL))
         status = bench_latency(run, error);
     if (status == AUXO_OK && (group == GROUP_TRAIN || group == GROUP_ALL))
-        status = bench_train(run, cli_text(arguments, "model"), (uint32_t)cli_integer(arguments, "batch"), error);
+        status = train_group(run, error);
     return status;
 }
 
@@ -270,7 +276,7 @@ static auxo_status run(const cli_context *context, auxo_error *error)
     return status;
 }
 
-static const cli_option *const options[] = {bench_options, cli_common_options, NULL};
+static const cli_option *const options[] = {bench_options, bench_training_cli_options, cli_common_options, NULL};
 
 const cli_command cli_command_bench = {
     .name = "bench",

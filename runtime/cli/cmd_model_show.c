@@ -28,20 +28,6 @@ static const cli_option show_options[] = {
     CLI_OPTIONS_END,
 };
 
-static auxo_status parse_input(const char *text, int64_t dims[3], auxo_error *error)
-{
-    const char *rest = text;
-    for (int i = 0; i < 3; i++) {
-        char *end = NULL;
-        dims[i] = strtoll(rest, &end, 10);
-        if (end == rest || dims[i] < 1 || *end != (i < 2 ? 'x' : '\0'))
-            return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "--input: \"%s\" is not CxHxW, for example 1x28x28",
-                                  text);
-        rest = end + 1;
-    }
-    return AUXO_OK;
-}
-
 static auxo_status open_model(const cli_context *context, auxo_device *device, auxo_model **model, auxo_error *error)
 {
     const char *name = cli_operand(context->arguments, 0);
@@ -50,7 +36,7 @@ static auxo_status open_model(const cli_context *context, auxo_device *device, a
     int64_t dims[3] = {0};
     auxo_model_desc desc;
     auxo_model_desc_init(&desc);
-    auxo_status status = parse_input(cli_text(context->arguments, "input"), dims, error);
+    auxo_status status = cli_model_parse_input(cli_text(context->arguments, "input"), dims, error);
     if (status == AUXO_OK)
         status = auxo_model_desc_load(name, dims[0], dims[1], dims[2],
                                       (uint32_t)cli_integer(context->arguments, "outputs"), &desc, error);

@@ -371,14 +371,15 @@ static void add_target(tuner *t, const target *added)
 }
 
 /* The products and convolutions of one training step; their shapes do not need the model any more. */
-static auxo_status add_model(tuner *t, const char *name, const bool *kinds, auxo_error *error)
+static auxo_status add_model(tuner *t, const bool *kinds, auxo_error *error)
 {
-    bench_training training;
+    bench_training training = {0};
     bool finished = false;
     auxo_epoch_metrics metrics;
-    auxo_status status =
-        bench_training_open(t->session.device, name, (uint32_t)cli_integer(t->context->arguments, "batch"),
-                            t->context->stop, &training, error);
+    bench_training_options options;
+    auxo_status status = bench_training_parse(t->context->arguments, &options, error);
+    if (status == AUXO_OK)
+        status = bench_training_open(t->session.device, &options, t->context->stop, &training, error);
     if (status == AUXO_OK)
         status = auxo_trainer_run(training.trainer, 1, &finished, &metrics, error);
     const auxo_plan *plan = status == AUXO_OK ? auxo_trainer_plan(training.trainer) : NULL;
@@ -397,7 +398,7 @@ static auxo_status find_targets(tuner *t, auxo_error *error)
     const char *model = cli_text(t->context->arguments, "model");
     auxo_status status = find_kinds(t, kinds, error);
     if (status == AUXO_OK && model)
-        status = add_model(t, model, kinds, error);
+        status = add_model(t, kinds, error);
     size_t count = 0;
     const bench_case *cases = bench_cases(&count);
     for (size_t i = 0; i < count && status == AUXO_OK && !model; i++)
@@ -468,7 +469,8 @@ static auxo_status run(const cli_context *context, auxo_error *error)
     return status;
 }
 
-static const cli_option *const options[] = {cli_device_options, tune_options, cli_common_options, NULL};
+static const cli_option *const options[] = {cli_device_options, tune_options, bench_training_cli_options,
+                                            cli_common_options, NULL};
 
 const cli_command cli_command_tune = {
     .name = "tune",
