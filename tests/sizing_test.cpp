@@ -323,8 +323,10 @@ TEST_CASE("MorphNet's cost and regulariser of a chain, by hand")
         CHECK(widths[c2] == 3);
         auxo_morph_destroy(morph);
         double flops, parameters;
-        REQUIRE_OK(auxo_morph_desc_cost(&d.desc, AUXO_RESOURCE_FLOPS, &flops, error));
-        REQUIRE_OK(auxo_morph_desc_cost(&d.desc, AUXO_RESOURCE_PARAMETERS, &parameters, error));
+        auxo_budget of_flops{}, of_parameters{};
+        of_parameters.resource = AUXO_RESOURCE_PARAMETERS;
+        REQUIRE_OK(auxo_morph_desc_cost(&d.desc, &of_flops, &flops, error));
+        REQUIRE_OK(auxo_morph_desc_cost(&d.desc, &of_parameters, &parameters, error));
         CHECK(flops == Approx(cost.full_cost));
         CHECK(parameters == 9 * 2 * 3 + 3 * 4 + 4 * 2);
     });
@@ -434,26 +436,29 @@ TEST_CASE("expansion finds the largest kappa within the budget")
         if (desc.desc.layers[l].kind == AUXO_LAYER_CONV2D)
             widths[l] = desc.desc.layers[l].units * 0.37;
     for (auxo_resource resource : {AUXO_RESOURCE_FLOPS, AUXO_RESOURCE_PARAMETERS}) {
+        auxo_budget budget{};
+        budget.resource = resource;
         double full;
-        REQUIRE_OK(auxo_morph_desc_cost(&desc.desc, resource, &full, error));
-        double budget = full / 7, kappa, cost;
+        REQUIRE_OK(auxo_morph_desc_cost(&desc.desc, &budget, &full, error));
+        double kappa, cost;
+        budget.limit = full / 7;
         Desc expanded;
-        REQUIRE_OK(auxo_morph_expand(&desc.desc, widths.data(), resource, budget, &kappa, &expanded.desc, error));
-        REQUIRE_OK(auxo_morph_desc_cost(&expanded.desc, resource, &cost, error));
-        CHECK(cost <= budget);
-        CHECK(cost > 0.9 * budget);
+        REQUIRE_OK(auxo_morph_expand(&desc.desc, widths.data(), &budget, &kappa, &expanded.desc, error));
+        REQUIRE_OK(auxo_morph_desc_cost(&expanded.desc, &budget, &cost, error));
+        CHECK(cost <= budget.limit);
+        CHECK(cost > 0.9 * budget.limit);
         // A hair more breaks it: the same widths, kappa just above.
         std::vector<double> more = widths;
         for (double &w : more)
             w *= kappa * (1 + 1e-9);
         double scale;
         Desc over;
-        REQUIRE_OK(auxo_morph_expand(&desc.desc, more.data(), resource, budget, &scale, &over.desc, error));
+        REQUIRE_OK(auxo_morph_expand(&desc.desc, more.data(), &budget, &scale, &over.desc, error));
         CHECK(scale < 1);
         CHECK(scale == Approx(1).epsilon(1e-6));
-        double impossible = 10;
+        budget.limit = 10;
         Desc none;
-        CHECK(auxo_morph_expand(&desc.desc, widths.data(), resource, impossible, &kappa, &none.desc, error) ==
+        CHECK(auxo_morph_expand(&desc.desc, widths.data(), &budget, &kappa, &none.desc, error) ==
               AUXO_INVALID_ARGUMENT);
         CHECK(error.text().find("one unit in every layer") != std::string::npos);
     }
@@ -501,7 +506,7 @@ TEST_CASE("an exact insertion keeps the outputs bit for bit; ResBuilder runs, re
         options.epochs = 1;
         options.insertions = 2;
         options.cycles = 1;
-        options.budget = 8e5;
+        options.budget.limit = 8e5;
         options.exact_insertion = true;
         options.training.batch = 32;
         options.seed = 5;
@@ -531,7 +536,7 @@ TEST_CASE("an exact insertion keeps the outputs bit for bit; ResBuilder runs, re
             CHECK(std::isfinite(record.accuracy[AUXO_TRAINING_REGULARIZED]));
             CHECK(std::isfinite(record.accuracy[AUXO_TRAINING_INHERITED]));
             if (std::string(record.what).find("morph") == 0)
-                CHECK(record.cost <= options.budget);
+                CHECK(record.cost <= options.budget.limit);
         }
         REQUIRE(made.size() == 4); // start, two insertions, one MorphNet step
         CHECK(made[0] == "start");
@@ -560,7 +565,7 @@ TEST_CASE("an exact insertion keeps the outputs bit for bit; ResBuilder runs, re
         }
         REQUIRE_OK(auxo_resbuild_next(second, &record, &done, error));
         CHECK(done);
-        options.budget = 3;
+        options.budget.limit = 3;
         auxo_resbuild *impossible = nullptr;
         CHECK(auxo_resbuild_create(device.device, &start.desc, data.train, data.test, &options, &impossible, error) ==
               AUXO_INVALID_ARGUMENT);

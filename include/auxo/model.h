@@ -109,8 +109,9 @@ auxo_status auxo_model_desc_unit_groups(const auxo_model_desc *desc, uint32_t *g
  * uniform; options: an activation, an initialiser, or "nobias"; "lenet5[:activation]"      44,426 weights on 28x28x1
  * and 10 classes (SPEC: port-Hamiltonian optimiser); "autosize-cnn[:100-100-100-100-100]",
  * "autosize-mlp[:100-100-100-100-100]" (SPEC: dynamic auto-sizing); "resnet18", "resnet18-imagenet" (the stem of CIFAR
- * or of ImageNet), "vgg-small"; "conv:64[:kernel]"         one convolution with batch norm and relu, global pooling,
- * dense (SPEC: ResBuilder); or the path of a JSON file. Errors: NOT_FOUND with the nearest name; INVALID_ARGUMENT names
+ * or of ImageNet), "vgg-small"; "conv:64[-64...][:kernel[:stages]]" convolutions with batch norm and
+ * relu, max pooling between them and after the last up to `stages` image sizes, global pooling, dense (SPEC: MorphNet,
+ * ResBuilder); or the path of a JSON file. Errors: NOT_FOUND with the nearest name; INVALID_ARGUMENT names
  * the sizes that disagree. */
 auxo_status auxo_model_desc_load(const char *name, int64_t c, int64_t h, int64_t w, uint32_t outputs,
                                  auxo_model_desc *desc, auxo_error *error);

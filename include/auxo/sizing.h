@@ -74,6 +74,16 @@ const auxo_edit_log *auxo_autosize_log(const auxo_autosize *autosize);
 /* ---- MorphNet ------------------------------------------------------------------------------------------------------
  */
 typedef enum auxo_resource { AUXO_RESOURCE_FLOPS, AUXO_RESOURCE_PARAMETERS, AUXO_RESOURCE_LATENCY } auxo_resource;
+
+/* What a network may cost at most. */
+typedef struct auxo_budget {
+    auxo_resource resource;
+    double limit;        /* FLOPs of one row's convolutions and matrix products; their weights; nanoseconds of one
+                            inference */
+    auxo_device *device; /* LATENCY: where it is measured; borrowed */
+    uint32_t batch;      /* LATENCY: rows of that inference; 0: 1 */
+} auxo_budget;
+
 typedef enum auxo_morph_scale {
     AUXO_MORPH_BATCH_NORM,  /* |gamma| of the batch norms in a group of tied channels */
     AUXO_MORPH_GROUP_LASSO, /* sqrt(mean w^2) over a unit's incoming weights */
@@ -110,14 +120,85 @@ auxo_status auxo_morph_refresh(auxo_morph *morph, auxo_morph_cost *cost, auxo_er
 /* Units alive in each model layer that makes units (0 elsewhere), at least 1; widths (layer_count). */
 void auxo_morph_alive_widths(const auxo_morph *morph, uint32_t *widths);
 
-/* Cost of a description with all channels, in FLOPs of convolutions and matrix products or in weights; for LATENCY
- * layer_ns scaled from the description `measured` of equal structure. */
-auxo_status auxo_morph_desc_cost(const auxo_model_desc *desc, auxo_resource resource, double *cost, auxo_error *error);
+/* The lowest layer of which no channel is alive: the architecture has broken down; UINT32_MAX if there is none. */
+uint32_t auxo_morph_dead_layer(const auxo_morph *morph);
+
+/* Times one inference of `batch` rows (0: 1) on a device: *total_ns is the median of several runs, layer_ns
+ * (layer_count entries) spreads it over the convolutions and matrix products by the profile. */
+auxo_status auxo_latency_measure(auxo_device *device, const auxo_model_desc *desc, uint32_t batch, double *layer_ns,
+                                 double *total_ns, auxo_error *error);
+/* Cost of a description with all channels, in the unit of budget->limit; LATENCY is measured. */
+auxo_status auxo_morph_desc_cost(const auxo_model_desc *desc, const auxo_budget *budget, double *cost,
+                                 auxo_error *error);
 /* The description with the widths (layer_count entries, ignored where 0) max(1, round(kappa width)) for the largest
- * kappa whose cost is <= budget. *kappa receives it. Errors: INVALID_ARGUMENT if even one unit everywhere costs more,
- * with the smallest possible cost. */
-auxo_status auxo_morph_expand(const auxo_model_desc *desc, const double *widths, auxo_resource resource, double budget,
+ * kappa whose cost is within the budget. *kappa receives it. LATENCY: the largest found by predicting from measured
+ * times and measuring what comes out, which keeps the budget. Errors: INVALID_ARGUMENT if even one unit everywhere
+ * costs more, with the smallest possible cost. */
+auxo_status auxo_morph_expand(const auxo_model_desc *desc, const double *widths, const auxo_budget *budget,
                               double *kappa, auxo_model_desc *expanded, auxo_error *error);
+/* One MorphNet step from the scales of the last refresh: the living widths c', expanded to the budget, mixed as
+ * (1 - intensity) c + intensity c', and brought into the budget again. Errors: NOT_FINITE names a layer without a
+ * living channel: the architecture has broken down. */
+auxo_status auxo_morph_step(const auxo_morph *morph, const auxo_budget *budget, double intensity, double *kappa,
+                            auxo_model_desc *next, auxo_error *error);
+
+/* ---- MorphNet's loop: train with the regulariser, take the living widths, expand, again from scratch --------------
+ */
+typedef struct auxo_morph_snapshot {
+    uint32_t iteration; /* from 1 */
+    uint64_t step;      /* of this iteration's training */
+    double train_loss;  /* of the last finished epoch; NaN in the first */
+    const auxo_morph_cost *cost;
+    const uint32_t *alive; /* living widths (layer_count) */
+} auxo_morph_snapshot;
+
+typedef struct auxo_morph_loop_options {
+    auxo_morph_scale scale;
+    double strength, threshold; /* lambda; a channel is alive above the threshold: 1e-2 */
+    auxo_budget budget;         /* limit 0: what the start costs */
+    double intensity;           /* I; 1 */
+    uint32_t iterations;        /* regularised trainings; 2 */
+    uint32_t epochs, final_epochs;
+    uint32_t refresh_steps;      /* between two refreshes of who is alive; 100 */
+    auxo_train_options training; /* hooks are set here */
+    uint64_t seed;
+    void (*on_refresh)(void *user, const auxo_morph_snapshot *snapshot); /* may be NULL */
+    void *user;
+} auxo_morph_loop_options;
+void auxo_morph_loop_options_init(auxo_morph_loop_options *options);
+
+typedef struct auxo_morph_record {
+    uint32_t iteration; /* from 1; the training without regulariser has iterations + 1 */
+    bool is_final;
+    double train_loss, validation_loss, validation_accuracy;
+    double cost;               /* of the network that was trained, in the budget's unit */
+    double alive_cost;         /* of its living channels, by the regulariser's cost model; NaN in the final training */
+    double regularizer, kappa; /* kappa of the expansion that followed */
+    uint64_t weights;
+    double seconds;
+} auxo_morph_record;
+
+typedef struct auxo_morph_loop auxo_morph_loop;
+
+/* train and validation are borrowed, `start` is copied. Errors: a budget below the smallest network; nothing to
+ * regularise. */
+auxo_status auxo_morph_loop_create(auxo_device *device, const auxo_model_desc *start, const auxo_dataset *train,
+                                   const auxo_dataset *validation, const auxo_morph_loop_options *options,
+                                   auxo_morph_loop **loop, auxo_error *error);
+void auxo_morph_loop_destroy(auxo_morph_loop *loop);
+/* The next regularised training and the step after it, or the final training. *done: there is none left. NOT_FINITE:
+ * the architecture broke down; the best model stays available. */
+auxo_status auxo_morph_loop_next(auxo_morph_loop *loop, auxo_morph_record *record, bool *done, auxo_error *error);
+/* The network that the next call trains; after the final training the one it trained. Borrowed. */
+const auxo_model_desc *auxo_morph_loop_desc(const auxo_morph_loop *loop);
+/* Best validation accuracy (loss, where there are no classes) among the networks within the budget, of all networks
+ * before there is one; NULL before the first training. Borrowed. */
+auxo_model *auxo_morph_loop_best(const auxo_morph_loop *loop);
+const auxo_budget *auxo_morph_loop_budget(const auxo_morph_loop *loop);
+/* State beside the best model's file, as JSON (malloc'ed); restore continues from it and owns `best` on success (NULL
+ * if there was none). */
+auxo_status auxo_morph_loop_describe(const auxo_morph_loop *loop, char **json, auxo_error *error);
+auxo_status auxo_morph_loop_restore(auxo_morph_loop *loop, const char *json, auxo_model *best, auxo_error *error);
 
 /* ---- residual blocks ------------------------------------------------------------------------------------------------
  */
@@ -156,10 +237,9 @@ typedef struct auxo_resbuild_options {
     double layer_lasso, morph_strength, morph_threshold; /* lambda_L 1e-8, lambda_M 1e-7, 1e-2 */
     double removal_threshold;                            /* tau; 1e-3 */
     auxo_block_statistic removal_statistic;
-    double keep_gain; /* tau_LL: no removal after an insertion that gained more; .015 */
-    double intensity; /* I; 1 */
-    double budget;    /* zeta, in units of `resource`; 1e8 */
-    auxo_resource resource;
+    double keep_gain;            /* tau_LL: no removal after an insertion that gained more; .015 */
+    double intensity;            /* I; 1 */
+    auxo_budget budget;          /* zeta; 1e8 FLOPs; its device: that of the run */
     double new_scale;            /* of an inserted block's weights; 1e-2 */
     bool exact_insertion;        /* also zero its last batch norm: the function is kept exactly */
     auxo_train_options training; /* batch, optimizer, augmentation, stop ...; hooks are set here */
@@ -174,7 +254,7 @@ typedef struct auxo_architecture_record {
     double accuracy[AUXO_TRAINING_COUNT]; /* on the validation set; NaN: not trained that way */
     uint32_t convolutions, widest, first_width;
     uint64_t weights;
-    double cost; /* of `resource` */
+    double cost; /* in the unit of the budget */
     double seconds;
 } auxo_architecture_record;
 
@@ -186,7 +266,8 @@ auxo_status auxo_resbuild_create(auxo_device *device, const auxo_model_desc *sta
                                  auxo_resbuild **resbuild, auxo_error *error);
 void auxo_resbuild_destroy(auxo_resbuild *resbuild);
 /* Makes and trains the next architecture. *done: all cycles are through, nothing was made. An architecture that breaks
- * down (not finite) ends the run with NOT_FINITE; the best model stays available. */
+ * down (a loss that is not finite, a layer without a living channel) ends the run with NOT_FINITE; the best model stays
+ * available. */
 auxo_status auxo_resbuild_next(auxo_resbuild *resbuild, auxo_architecture_record *record, bool *done,
                                auxo_error *error);
 /* The model with the best validation accuracy so far; borrowed, NULL before the first training. */

@@ -43,6 +43,10 @@ static void print_option(FILE *stream, const cli_option *option)
     snprintf(text, sizeof text, "%s%s%s%s", option->help, show_default ? " (default: " : "",
              show_default ? option->initial : "", show_default ? ")" : "");
     cli_wrap(stream, text, column, HELP_COLUMN, HELP_WIDTH);
+    for (const cli_preset *preset = option->presets; preset && preset->name; preset++) {
+        column = fprintf(stream, "%*s%s: ", HELP_COLUMN, "", preset->name);
+        cli_wrap(stream, preset->help, column, HELP_COLUMN + 2, HELP_WIDTH);
+    }
 }
 
 static void print_indented_lines(FILE *stream, const char *text)

@@ -35,6 +35,11 @@ static void print_man_option(FILE *stream, const cli_option *option)
         fputs("Default: ", stream);
         print_troff(stream, option->initial);
     }
+    for (const cli_preset *preset = option->presets; preset && preset->name; preset++) {
+        fputs(".br\n", stream);
+        fprintf(stream, ".B %s\n", preset->name);
+        print_troff(stream, preset->help);
+    }
 }
 
 static void print_man_command(FILE *stream, const cli_command *command)

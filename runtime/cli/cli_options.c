@@ -273,6 +273,38 @@ static auxo_status parse_words(cli_arguments *arguments, int word_count, char *c
     return AUXO_OK;
 }
 
+/* Puts the values of the chosen preset where the command line gave none. */
+static auxo_status apply_preset(cli_arguments *arguments, const cli_preset *preset, auxo_error *error)
+{
+    for (size_t i = 0; i < CLI_PRESET_VALUES_MAX && preset->values[i].option; i++) {
+        const char *name = preset->values[i].option, *value = preset->values[i].value;
+        slot *found = find_exact(arguments, name, strlen(name));
+        assert(found && "the preset's option is in no table of this command");
+        if (found->given)
+            continue;
+        found->given = true;
+        found->text = found->option->type == CLI_FLAG && strcmp(value, "no") == 0 ? NULL : value;
+        auxo_status status = found->text ? check_value(found->option, value, error) : AUXO_OK;
+        if (status != AUXO_OK)
+            return auxo_error_wrap(error, status, "preset %s", preset->name);
+    }
+    return AUXO_OK;
+}
+
+static auxo_status apply_presets(cli_arguments *arguments, auxo_error *error)
+{
+    for (size_t i = 0; i < arguments->slot_count; i++) {
+        const slot *s = &arguments->slots[i];
+        if (!s->option->presets || !s->text)
+            continue;
+        auxo_status status =
+            apply_preset(arguments, &s->option->presets[choice_index(s->option->argument, s->text)], error);
+        if (status != AUXO_OK)
+            return status;
+    }
+    return AUXO_OK;
+}
+
 auxo_status cli_arguments_parse(const cli_option *const *tables, int word_count, char *const *words,
                                 cli_arguments **arguments, auxo_error *error)
 {
@@ -289,6 +321,8 @@ auxo_status cli_arguments_parse(const cli_option *const *tables, int word_count,
     } else {
         fill_slots(parsed, tables);
         status = parse_words(parsed, word_count, words, error);
+        if (status == AUXO_OK)
+            status = apply_presets(parsed, error);
     }
     if (status != AUXO_OK) {
         cli_arguments_destroy(parsed);

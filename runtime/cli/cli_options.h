@@ -23,6 +23,15 @@ typedef enum cli_option_type {
     CLI_CHOICE,  /* one of argument's values: "first|second|none" */
 } cli_option_type;
 
+/* A named set of defaults, chosen by a CHOICE option. What is given on the command line wins over it. */
+enum { CLI_PRESET_VALUES_MAX = 16 };
+typedef struct cli_preset {
+    const char *name, *help;
+    struct {
+        const char *option, *value; /* of a flag: "yes" or "no" */
+    } values[CLI_PRESET_VALUES_MAX]; /* ends at option NULL */
+} cli_preset;
+
 typedef struct cli_option {
     const char *name; /* without dashes */
     cli_option_type type;
@@ -30,6 +39,7 @@ typedef struct cli_option {
     const char *initial;     /* the default, parsed like a given value; NULL: none */
     const char *help;        /* sentence without a full stop; help wraps it and adds the default */
     double minimum, maximum; /* INTEGER, REAL, SECONDS; both 0: no limits */
+    const cli_preset *presets; /* CHOICE: one per choice, in the same order; NULL: the choice sets nothing else */
 } cli_option;
 
 /* The end of every table. */
@@ -49,7 +59,7 @@ auxo_status cli_arguments_parse(const cli_option *const *tables, int word_count,
                                 cli_arguments **arguments, auxo_error *error);
 void cli_arguments_destroy(cli_arguments *arguments);
 
-bool cli_given(const cli_arguments *arguments, const char *name); /* on the command line, not by default */
+bool cli_given(const cli_arguments *arguments, const char *name); /* on the command line or by a preset, not by default */
 bool cli_flag(const cli_arguments *arguments, const char *name);
 const char *cli_text(const cli_arguments *arguments, const char *name); /* NULL without value and default */
 uint64_t cli_integer(const cli_arguments *arguments, const char *name); /* 0 without value and default */

@@ -1,5 +1,5 @@
 /* runtime/cli/train_report.c: the HTML report of a training run: loss, accuracy, energies, speed, network, profile. */
-#include "auxo/report.h"
+#include "network_report.h"
 #include "train_history.h"
 
 #include <inttypes.h>
@@ -112,33 +112,6 @@ static void add_curves(auxo_report *report, const train_history *history)
         auxo_report_chart(report, &chart);
 }
 
-static void add_network(auxo_report *report, const auxo_model *model)
-{
-    const auxo_model_desc *desc = auxo_model_get_desc(model);
-    auxo_architecture_block *blocks = calloc(desc->layer_count, sizeof *blocks);
-    for (uint32_t i = 0; blocks && i < desc->layer_count; i++) {
-        const auxo_layer *layer = &desc->layers[i];
-        auxo_block_kind kind = AUXO_BLOCK_OTHER;
-        kind = layer->kind == AUXO_LAYER_INPUT ? AUXO_BLOCK_INPUT : kind;
-        kind = layer->kind == AUXO_LAYER_CONV2D ? AUXO_BLOCK_CONV : kind;
-        kind = layer->kind == AUXO_LAYER_DENSE ? AUXO_BLOCK_DENSE : kind;
-        kind = layer->kind == AUXO_LAYER_POOL2D ? AUXO_BLOCK_POOL : kind;
-        blocks[i] = (auxo_architecture_block){.name = layer->name,
-                                              .kind = kind,
-                                              .channels = layer->output_dims[0],
-                                              .height = layer->output_dims[1],
-                                              .width = layer->output_dims[2],
-                                              .skip_from = -1};
-        for (uint32_t input = 0; layer->kind == AUXO_LAYER_ADD && input < layer->input_count; input++)
-            if (layer->inputs[input] + 1 != i)
-                blocks[i].skip_from = (int32_t)layer->inputs[input];
-    }
-    auxo_report_section(report, "Network");
-    if (blocks)
-        auxo_report_architecture(report, desc->name, blocks, desc->layer_count);
-    free(blocks);
-}
-
 static void add_profile(auxo_report *report, const auxo_plan *plan)
 {
     size_t count = auxo_plan_op_count(plan);
@@ -183,7 +156,8 @@ auxo_status train_history_report(const train_history *history, const train_summa
     auxo_report_table_end(report);
     auxo_report_section(report, "Training");
     add_curves(report, history);
-    add_network(report, summary->model);
+    auxo_report_section(report, "Network");
+    network_report_draw(report, auxo_model_get_desc(summary->model)->name, auxo_model_get_desc(summary->model));
     if (summary->plan)
         add_profile(report, summary->plan);
     status = auxo_report_write(report, path, error);

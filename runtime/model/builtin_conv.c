@@ -155,23 +155,52 @@ auxo_status auxo__builtin_vgg_small(const auxo__builtin_request *request, auxo_m
     return status;
 }
 
-auxo_status auxo__builtin_conv(const auxo__builtin_request *request, auxo_model_desc *desc, auxo_error *error)
+/* "64", "64:5", "32-64:3", "64:3:3": filters, kernel size, pooling stages. */
+enum { CONV_MAX = 8, STAGES_MAX = 8 };
+typedef struct conv_options {
+    uint32_t filters[CONV_MAX], count, kernel, stages;
+} conv_options;
+
+static auxo_status parse_conv(const char *text, conv_options *options, auxo_error *error)
 {
-    uint32_t filters = 64, count = 1, kernel = 3;
     const char *rest = "";
+    uint32_t one = 1;
+    *options = (conv_options){.filters = {64}, .count = 1, .kernel = 3};
     auxo_status status = AUXO_OK;
-    if (request->options)
-        status = auxo__parse_sizes(request->options, &filters, 1, &count, &rest, error);
+    if (text)
+        status = auxo__parse_sizes(text, options->filters, CONV_MAX, &options->count, &rest, error);
     if (status == AUXO_OK && *rest == ':')
-        status = auxo__parse_sizes(rest + 1, &kernel, 1, &count, &rest, error);
+        status = auxo__parse_sizes(rest + 1, &options->kernel, 1, &one, &rest, error);
+    if (status == AUXO_OK && *rest == ':')
+        status = auxo__parse_sizes(rest + 1, &options->stages, 1, &one, &rest, error);
     if (status != AUXO_OK)
         return status;
-    if (*rest || kernel % 2 == 0 || kernel > 15)
+    if (options->stages == 0)
+        options->stages = options->count;
+    if (*rest || options->kernel % 2 == 0 || options->kernel > 15 || options->stages < options->count ||
+        options->stages > STAGES_MAX)
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT,
-                              "give filters and an odd kernel size up to 15, as in conv:64:3");
+                              "give filters, an odd kernel size up to 15 and at least as many stages as convolutions, "
+                              "as in conv:64, conv:32-64 or conv:64:3:3");
+    return AUXO_OK;
+}
+
+auxo_status auxo__builtin_conv(const auxo__builtin_request *request, auxo_model_desc *desc, auxo_error *error)
+{
+    conv_options options;
+    auxo_status status = parse_conv(request->options, &options, error);
+    if (status != AUXO_OK)
+        return status;
     status = auxo__builtin_input(request, desc, error);
-    if (status == AUXO_OK)
-        status = add_conv_block(desc, 1, filters, (int32_t)kernel, error);
+    for (uint32_t i = 0; i < options.stages && status == AUXO_OK; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "pool%u", i);
+        auxo_layer halve = pool_layer(name);
+        if (i > 0)
+            status = auxo__builtin_chain(desc, &halve, error);
+        if (status == AUXO_OK && i < options.count)
+            status = add_conv_block(desc, i + 1, options.filters[i], (int32_t)options.kernel, error);
+    }
     auxo_layer pool = {.name = "pool", .kind = AUXO_LAYER_GLOBAL_AVERAGE_POOL};
     if (status == AUXO_OK)
         status = auxo__builtin_chain(desc, &pool, error);

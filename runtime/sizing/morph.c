@@ -75,18 +75,6 @@ static auxo_status find_sources(auxo_morph *morph, auxo_error *error)
     return status;
 }
 
-/* LATENCY: C is the measured time over all pairs of channels. */
-static void use_measured_times(auxo_morph *morph)
-{
-    for (uint32_t p = 0; p < morph->graph.product_count; p++) {
-        morph_product *product = &morph->graph.products[p];
-        double inputs = 0, outputs = morph->graph.units[product->output_group];
-        for (uint32_t r = 0; r < product->input_run_count; r++)
-            inputs += (double)morph->graph.units[product->input_runs[r].group] * product->input_runs[r].repeat;
-        product->constant = morph->options.layer_ns[product->layer] / (product->depthwise ? outputs : inputs * outputs);
-    }
-}
-
 auxo_status auxo_morph_create(auxo_model *model, const auxo_morph_options *options, auxo_morph **out, auxo_error *error)
 {
     if (options->resource == AUXO_RESOURCE_LATENCY && !options->layer_ns)
@@ -107,7 +95,7 @@ auxo_status auxo_morph_create(auxo_model *model, const auxo_morph_options *optio
     if (status == AUXO_OK)
         status = auxo__morph_graph_init(desc, options->resource, &morph->graph, error);
     if (status == AUXO_OK && options->resource == AUXO_RESOURCE_LATENCY)
-        use_measured_times(morph);
+        auxo__morph_graph_use_times(&morph->graph, morph->options.layer_ns);
     morph->options.layer_ns = NULL; /* borrowed for the call only */
     if (status == AUXO_OK)
         status = find_sources(morph, error);
@@ -283,4 +271,20 @@ void auxo_morph_alive_widths(const auxo_morph *morph, uint32_t *widths)
         double alive = morph->group_alive[morph->graph.groups[l]];
         widths[l] = makes_units && morph->graph.resizable[l] ? (uint32_t)fmax(alive, 1) : 0;
     }
+}
+
+uint32_t auxo_morph_dead_layer(const auxo_morph *morph)
+{
+    const auxo_model_desc *desc = auxo_model_get_desc(morph->model);
+    for (uint32_t l = 0; l < desc->layer_count; l++) {
+        bool makes_units = desc->layers[l].kind == AUXO_LAYER_DENSE || desc->layers[l].kind == AUXO_LAYER_CONV2D;
+        if (makes_units && morph->graph.resizable[l] && morph->group_alive[morph->graph.groups[l]] < 1)
+            return l;
+    }
+    return UINT32_MAX;
+}
+
+const auxo_model *auxo__morph_model(const auxo_morph *morph)
+{
+    return morph->model;
 }

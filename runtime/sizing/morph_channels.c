@@ -93,3 +93,14 @@ void auxo__morph_graph_deinit(morph_graph *graph)
     free(graph->products);
     *graph = (morph_graph){0};
 }
+
+void auxo__morph_graph_use_times(morph_graph *graph, const double *layer_ns)
+{
+    for (uint32_t p = 0; p < graph->product_count; p++) {
+        morph_product *product = &graph->products[p];
+        double inputs = 0, outputs = graph->units[product->output_group];
+        for (uint32_t r = 0; r < product->input_run_count; r++)
+            inputs += (double)graph->units[product->input_runs[r].group] * product->input_runs[r].repeat;
+        product->constant = layer_ns[product->layer] / (product->depthwise ? outputs : inputs * outputs);
+    }
+}

@@ -36,5 +36,13 @@ double auxo__morph_constant(const auxo_model_desc *desc, uint32_t layer, auxo_re
 auxo_status auxo__morph_graph_init(const auxo_model_desc *desc, auxo_resource resource, morph_graph *graph,
                                    auxo_error *error);
 void auxo__morph_graph_deinit(morph_graph *graph);
+/* LATENCY: C of every product from its measured time (layer_count entries) over all pairs of its channels. */
+void auxo__morph_graph_use_times(morph_graph *graph, const double *layer_ns);
+/* Fails (INVALID_ARGUMENT) if even one unit in every layer is over the budget. */
+auxo_status auxo__budget_check(const auxo_model_desc *desc, const auxo_budget *budget, auxo_error *error);
+const auxo_model *auxo__morph_model(const auxo_morph *morph);
+/* auxo_morph_create with the budget's resource; for LATENCY the model is measured first. */
+auxo_status auxo__morph_create_for(auxo_model *model, const auxo_budget *budget, const auxo_morph_options *options,
+                                   auxo_morph **morph, auxo_error *error);
 
 #endif

@@ -8,6 +8,7 @@
  */
 #include "auxo/sizing.h"
 
+#include "morph_channels.h"
 #include "resbuild_internal.h"
 
 #include <Random123/philox.h>
@@ -29,7 +30,7 @@ void auxo_resbuild_options_init(auxo_resbuild_options *options)
                                        .removal_threshold = 1e-3,
                                        .keep_gain = 0.015,
                                        .intensity = 1,
-                                       .budget = 1e8,
+                                       .budget = {.resource = AUXO_RESOURCE_FLOPS, .limit = 1e8},
                                        .new_scale = 1e-2};
     options->training.batch = 128;
     options->training.standardize = true;
@@ -48,17 +49,8 @@ auxo_status auxo_resbuild_create(auxo_device *device, const auxo_model_desc *sta
     resbuild->validation = validation;
     resbuild->options = *options;
     resbuild->best_accuracy = -INFINITY;
-    /* A budget below one unit in every layer can never be met: say so before any training. */
-    double *ones = calloc(start->layer_count, sizeof *ones), kappa;
-    auxo_model_desc smallest;
-    auxo_status status = ones ? AUXO_OK : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "ResBuilder: out of memory");
-    for (uint32_t l = 0; l < start->layer_count && ones; l++)
-        ones[l] = start->layers[l].kind == AUXO_LAYER_CONV2D || start->layers[l].kind == AUXO_LAYER_DENSE;
-    if (status == AUXO_OK)
-        status = auxo_morph_expand(start, ones, options->resource, options->budget, &kappa, &smallest, error);
-    if (status == AUXO_OK)
-        auxo_model_desc_deinit(&smallest);
-    free(ones);
+    resbuild->options.budget.device = device;
+    auxo_status status = auxo__budget_check(start, &resbuild->options.budget, error);
     if (status == AUXO_OK)
         status = auxo_model_create(device, start, options->seed, &resbuild->current, error);
     if (status != AUXO_OK) {
@@ -247,41 +239,21 @@ static auxo_status remove_blocks(auxo_resbuild *resbuild, uint32_t *removed, aux
 static auxo_status morph_widths(auxo_resbuild *resbuild, auxo_architecture_record *record, auxo_error *error)
 {
     const auxo_resbuild_options *options = &resbuild->options;
-    const auxo_model_desc *desc = auxo_model_get_desc(resbuild->current);
     auxo_morph *morph = NULL;
-    auxo_status status = auxo__resbuild_morph(resbuild, &morph, error);
-    uint32_t *alive = malloc(desc->layer_count * sizeof *alive);
-    double *widths = malloc(desc->layer_count * sizeof *widths);
-    auxo_model_desc expanded, mixed;
-    double kappa = 0, again = 0;
-    if (status == AUXO_OK && (!alive || !widths))
-        status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "MorphNet step: out of memory");
-    if (status == AUXO_OK) {
-        auxo_morph_alive_widths(morph, alive);
-        for (uint32_t l = 0; l < desc->layer_count; l++)
-            widths[l] = alive[l];
-        status = auxo_morph_expand(desc, widths, options->resource, options->budget, &kappa, &expanded, error);
-    }
-    auxo_morph_destroy(morph);
-    if (status == AUXO_OK) {
-        /* c* = (1 - I) c + I c', then once more within the budget. */
-        for (uint32_t l = 0; l < desc->layer_count; l++)
-            if (alive[l])
-                widths[l] =
-                    (1 - options->intensity) * desc->layers[l].units + options->intensity * expanded.layers[l].units;
-        auxo_model_desc_deinit(&expanded);
-        status = auxo_morph_expand(desc, widths, options->resource, options->budget, &again, &mixed, error);
-    }
-    free(alive);
-    free(widths);
-    auxo_model *fresh = NULL;
+    auxo_model_desc next;
+    double kappa = 0;
     bool is_new;
-    if (status == AUXO_OK) {
-        status = auxo__resbuild_visit(resbuild, &mixed, &is_new, error);
-        if (status == AUXO_OK)
-            status = auxo_model_create(resbuild->device, &mixed, options->seed + resbuild->number, &fresh, error);
-        auxo_model_desc_deinit(&mixed);
-    }
+    auxo_status status = auxo__resbuild_morph(resbuild, &morph, error);
+    if (status == AUXO_OK)
+        status = auxo_morph_step(morph, &options->budget, options->intensity, &kappa, &next, error);
+    auxo_morph_destroy(morph);
+    if (status != AUXO_OK)
+        return status;
+    auxo_model *fresh = NULL;
+    status = auxo__resbuild_visit(resbuild, &next, &is_new, error);
+    if (status == AUXO_OK)
+        status = auxo_model_create(resbuild->device, &next, options->seed + resbuild->number, &fresh, error);
+    auxo_model_desc_deinit(&next);
     if (status == AUXO_OK) {
         auxo_model_destroy(resbuild->current);
         resbuild->current = fresh;
@@ -290,7 +262,7 @@ static auxo_status morph_widths(auxo_resbuild *resbuild, auxo_architecture_recor
     return status;
 }
 
-static void measure(const auxo_resbuild *resbuild, auxo_architecture_record *record)
+static auxo_status measure(const auxo_resbuild *resbuild, auxo_architecture_record *record, auxo_error *error)
 {
     const auxo_model_desc *desc = auxo_model_get_desc(resbuild->current);
     record->weights = auxo_model_weight_count(resbuild->current);
@@ -300,7 +272,7 @@ static void measure(const auxo_resbuild *resbuild, auxo_architecture_record *rec
         record->first_width = record->convolutions++ ? record->first_width : desc->layers[l].units;
         record->widest = desc->layers[l].units > record->widest ? desc->layers[l].units : record->widest;
     }
-    auxo_morph_desc_cost(desc, resbuild->options.resource, &record->cost, NULL);
+    return auxo_morph_desc_cost(desc, &resbuild->options.budget, &record->cost, error);
 }
 
 /* The change that makes this architecture from the one before. */
@@ -342,9 +314,10 @@ auxo_status auxo_resbuild_next(auxo_resbuild *resbuild, auxo_architecture_record
     for (int training = AUXO_TRAINING_FRESH; training < AUXO_TRAINING_COUNT && is_new; training++)
         if (status == AUXO_OK && resbuild->options.trainings[training])
             status = auxo__resbuild_train(resbuild, training, record, error);
+    if (status == AUXO_OK)
+        status = measure(resbuild, record, error);
     if (status != AUXO_OK)
         return auxo_error_wrap(error, status, "architecture %u", resbuild->number);
-    measure(resbuild, record);
     resbuild->last_accuracy = accuracy;
     resbuild->number++;
     clock_gettime(CLOCK_MONOTONIC, &end);

@@ -3,6 +3,7 @@
  * Regularised: LayerLasso lambda_L sum|w|_1 over the convolutions of blocks, and MorphNet's regulariser, on the model
  * that goes on. Fresh: no penalties, new weights. Inherited: no penalties, from a copy of the regularised weights.
  */
+#include "morph_channels.h"
 #include "resbuild_internal.h"
 
 #include <math.h>
@@ -61,11 +62,10 @@ static auxo_status before_step(void *user, auxo_model *model, auxo_optimizer *op
 
 auxo_status auxo__resbuild_morph(const auxo_resbuild *resbuild, auxo_morph **morph, auxo_error *error)
 {
-    const auxo_morph_options options = {.resource = resbuild->options.resource,
-                                        .scale = AUXO_MORPH_BATCH_NORM,
+    const auxo_morph_options options = {.scale = AUXO_MORPH_BATCH_NORM,
                                         .strength = resbuild->options.morph_strength,
                                         .threshold = resbuild->options.morph_threshold};
-    return auxo_morph_create(resbuild->current, &options, morph, error);
+    return auxo__morph_create_for(resbuild->current, &resbuild->options.budget, &options, morph, error);
 }
 
 /* A second model with the same structure, and the weights of the first if asked for. */
