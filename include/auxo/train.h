@@ -74,6 +74,30 @@ auxo_status auxo_optimizer_observe(auxo_optimizer *optimizer, auxo_watch_kind le
 /* Kinetic energy |p|^2 / (2 m) of a port-Hamiltonian optimiser, computed on the device; 0 for others. */
 auxo_status auxo_optimizer_kinetic_energy(auxo_optimizer *optimizer, double *energy, auxo_error *error);
 
+/* ---- learning-rate schedules ------------------------------------------------------------------------------------- */
+typedef enum auxo_lr_schedule_kind {
+    AUXO_LR_CONSTANT,
+    AUXO_LR_LINEAR,
+    AUXO_LR_COSINE,
+    AUXO_LR_STEP
+} auxo_lr_schedule_kind;
+
+/* The learning rate is constant before begin_epoch (0 for the first), then falls: linearly or as half a cosine, so that
+ * it would be 0 at end_epoch (runs that go on keep the last epoch's rate), or by a factor 0.1 every step_epochs.
+ * Zeroed: constant. */
+typedef struct auxo_lr_schedule {
+    auxo_lr_schedule_kind kind;
+    uint32_t begin_epoch, end_epoch;
+    uint32_t step_epochs;
+} auxo_lr_schedule;
+
+/* Factor on the learning rate during epoch `epoch`, 0 for the first; in (0, 1]. */
+double auxo_lr_schedule_factor(const auxo_lr_schedule *schedule, uint32_t epoch);
+/* Parses "constant", "linear", "cosine" or "step:EPOCHS". Errors: INVALID_ARGUMENT names what it is not, or that
+ * linear and cosine need end_epoch > begin_epoch. */
+auxo_status auxo_lr_schedule_parse(const char *text, uint32_t begin_epoch, uint32_t end_epoch,
+                                   auxo_lr_schedule *schedule, auxo_error *error);
+
 /* ---- trainer ------------------------------------------------------------------------------------------------------
  */
 typedef enum auxo_loss_kind { AUXO_LOSS_CROSS_ENTROPY, AUXO_LOSS_MSE, AUXO_LOSS_COX } auxo_loss_kind;
@@ -116,6 +140,7 @@ typedef struct auxo_train_options {
     auxo_cox_params cox; /* loss = cox */
     uint32_t batch;      /* 0: 128 */
     auxo_optimizer_config optimizer;
+    auxo_lr_schedule schedule;
     uint64_t seed; /* shuffling, dropout, augmentation */
     auxo_augmentation augmentation;
     bool standardize; /* inputs (and real targets) by the training set's channel statistics; stored with the model */

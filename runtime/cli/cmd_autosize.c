@@ -343,6 +343,8 @@ static auxo_status run(const cli_context *context, auxo_error *error)
     run.total_epochs = run.dynamic_epochs + (uint32_t)cli_integer(context->arguments, "static-epochs");
     const train_job_setup setup = {.model = "autosize-cnn",
                                    .optimizer = "adam:lr=0.0002",
+                                   .schedule_begin = run.dynamic_epochs,
+                                   .schedule_end = run.total_epochs,
                                    .prepare = prepare,
                                    .describe_extra = describe_extra,
                                    .restore_extra = restore_extra,
@@ -351,7 +353,7 @@ static auxo_status run(const cli_context *context, auxo_error *error)
     if (status == AUXO_OK)
         status = cli_check_writable("report", cli_text(context->arguments, "report"), error);
     if (status == AUXO_OK)
-        status = train_job_open_with(context, &setup, &run.job, error);
+        status = train_job_open(context, &setup, &run.job, error);
     if (status == AUXO_OK)
         cli_progress_begin(&run.job.progress, context->output, "rows", run.job.first_step * run.job.options.batch,
                            run.total_epochs * auxo_trainer_steps_per_epoch(run.job.trainer) * run.job.options.batch);

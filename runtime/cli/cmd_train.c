@@ -162,14 +162,20 @@ static auxo_status run_stretch(train_job *job, progress_account *account, auxo_e
     return status;
 }
 
+/* Epochs to train at most; UINT64_MAX: --steps alone limits the run. */
+static uint64_t epoch_limit(const cli_arguments *arguments)
+{
+    if (cli_given(arguments, "epochs"))
+        return cli_integer(arguments, "epochs");
+    return cli_integer(arguments, "steps") ? UINT64_MAX : 10;
+}
+
 static auxo_status run_epochs(train_job *job, progress_account *account, auxo_error *error)
 {
     const cli_arguments *arguments = job->context->arguments;
     account->step_limit = cli_integer(arguments, "steps");
     account->checkpoint_every = cli_text(arguments, "checkpoint") ? cli_integer(arguments, "checkpoint-every") : 0;
-    account->epoch_limit = cli_given(arguments, "epochs") ? cli_integer(arguments, "epochs")
-                           : account->step_limit          ? UINT64_MAX
-                                                          : 10;
+    account->epoch_limit = epoch_limit(arguments);
     uint64_t total = account->step_limit, batch = job->options.batch;
     if (account->epoch_limit != UINT64_MAX) {
         uint64_t steps = account->epoch_limit * auxo_trainer_steps_per_epoch(job->trainer);
@@ -249,11 +255,13 @@ static auxo_status run(const cli_context *context, auxo_error *error)
 {
     train_job job = {0};
     progress_account account = {0};
+    uint64_t epochs = epoch_limit(context->arguments);
+    const train_job_setup setup = {.step_options = true, .schedule_end = epochs == UINT64_MAX ? 0 : (uint32_t)epochs};
     auxo_status status = cli_check_writable("save", cli_text(context->arguments, "save"), error);
     if (status == AUXO_OK)
         status = cli_check_writable("report", cli_text(context->arguments, "report"), error);
     if (status == AUXO_OK)
-        status = train_job_open(context, &job, error);
+        status = train_job_open(context, &setup, &job, error);
     if (status == AUXO_OK) {
         report_start(&job);
         status = run_epochs(&job, &account, error);
@@ -271,7 +279,7 @@ static auxo_status run(const cli_context *context, auxo_error *error)
 }
 
 static const cli_option *const options[] = {cli_data_options, cli_model_options, cli_device_options, cli_seed_options,
-                                            train_options,    train_job_options, cli_common_options, NULL};
+                                            train_options,    train_job_options, train_job_step_options, cli_common_options, NULL};
 
 const cli_command cli_command_train = {
     .name = "train",

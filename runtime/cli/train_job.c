@@ -32,6 +32,12 @@ const cli_option train_job_options[] = {
      .argument = "X",
      .help = "Learning rate, instead of the optimizer's own",
      .minimum = 1e-12},
+    {.name = "lr-schedule",
+     .type = CLI_TEXT,
+     .argument = "KIND",
+     .initial = "constant",
+     .help = "Learning rate over epochs: constant; linear or cosine, to nothing at the last epoch; step:N, a tenth "
+             "after every N epochs"},
     {.name = "weight-decay",
      .type = CLI_REAL,
      .argument = "X",
@@ -63,11 +69,6 @@ const cli_option train_job_options[] = {
      .type = CLI_TEXT,
      .argument = "FILE",
      .help = "Save the whole training state here after each epoch, and when interrupted"},
-    {.name = "checkpoint-every",
-     .type = CLI_INTEGER,
-     .argument = "N",
-     .initial = "0",
-     .help = "Save it every N steps as well; 0: only after each epoch"},
     {.name = "resume",
      .type = CLI_FLAG,
      .help = "Continue from --checkpoint; the other options must be those of the first run"},
@@ -75,18 +76,27 @@ const cli_option train_job_options[] = {
      .type = CLI_INTEGER,
      .argument = "N",
      .help = "Report the loss every N steps; 0: never (default: 1 with --json, else only the progress line)"},
-    {.name = "profile", .type = CLI_FLAG, .help = "Time every op and print the times; slower"},
-    {.name = "explain", .type = CLI_FLAG, .help = "Print which kernel runs each op, and why"},
     {.name = "allow-host-fallback",
      .type = CLI_FLAG,
      .help = "Run ops that the device lacks on the host, through slow copies; counted and printed"},
     CLI_OPTIONS_END,
 };
 
+const cli_option train_job_step_options[] = {
+    {.name = "checkpoint-every",
+     .type = CLI_INTEGER,
+     .argument = "N",
+     .initial = "0",
+     .help = "Save it every N steps as well; 0: only after each epoch"},
+    {.name = "profile", .type = CLI_FLAG, .help = "Time every op and print the times; slower"},
+    {.name = "explain", .type = CLI_FLAG, .help = "Print which kernel runs each op, and why"},
+    CLI_OPTIONS_END,
+};
+
 /* Options that a resumed run must repeat. */
-static const char *const fixed_settings[] = {"data", "limit",      "drop-missing", "inputs", "targets",
-                                             "seed", "batch",      "optimizer",    "lr",     "weight-decay",
-                                             "loss", "validation", "standardize",  "augment"};
+static const char *const fixed_settings[] = {"data",         "limit", "drop-missing", "inputs",      "targets",
+                                             "seed",         "batch", "optimizer",    "lr",          "lr-schedule",
+                                             "weight-decay", "loss",  "validation",   "standardize", "augment"};
 enum { FIXED_SETTING_COUNT = sizeof fixed_settings / sizeof fixed_settings[0] };
 
 /* ---- data -------------------------------------------------------------------------------------------------------- */
@@ -115,6 +125,8 @@ static auxo_status load_data(train_job *job, uint64_t seed, auxo_error *error)
         status = split_off(&job->train, test_fraction, seed, &job->test, error);
     }
     double fraction = cli_real(job->context->arguments, "validation");
+    if (job->setup.validation > 0 && !cli_given(job->context->arguments, "validation"))
+        fraction = job->setup.validation;
     if (status == AUXO_OK && fraction > 0)
         status = split_off(&job->train, fraction, seed + 1, &job->validation, error);
     return status;
@@ -201,7 +213,7 @@ static auxo_status read_options(train_job *job, auxo_error *error)
     options->batch = (uint32_t)cli_integer(arguments, "batch");
     options->seed = cli_integer(arguments, "seed");
     options->standardize = cli_flag(arguments, "standardize");
-    options->profile = cli_flag(arguments, "profile");
+    options->profile = job->setup.step_options && cli_flag(arguments, "profile");
     options->allow_host_fallback = cli_flag(arguments, "allow-host-fallback");
     options->log_every = json ? 1 : PROGRESS_EVERY;
     if (cli_given(arguments, "log-every"))
@@ -210,7 +222,13 @@ static auxo_status read_options(train_job *job, auxo_error *error)
     options->on_step_user = job;
     options->stop = job->context->stop;
     auxo_status status = parse_augment(cli_text(arguments, "augment"), &options->augmentation, error);
-    return status == AUXO_OK ? parse_optimizer(job, error) : status;
+    if (status == AUXO_OK)
+        status = parse_optimizer(job, error);
+    if (status != AUXO_OK)
+        return status;
+    status = auxo_lr_schedule_parse(cli_text(arguments, "lr-schedule"), job->setup.schedule_begin,
+                                    job->setup.schedule_end, &options->schedule, error);
+    return status == AUXO_OK ? AUXO_OK : auxo_error_wrap(error, status, "--lr-schedule");
 }
 
 /* ---- checkpoints ------------------------------------------------------------------------------------------------- */
@@ -307,12 +325,19 @@ static auxo_status find_checkpoint(const train_job *job, const char **path, auxo
 
 /* ---- opening and closing ----------------------------------------------------------------------------------------- */
 
-auxo_status train_job_open(const cli_context *context, train_job *job, auxo_error *error)
+auxo_status train_job_open_data(const cli_context *context, const train_job_setup *setup, train_job *job,
+                                auxo_error *error)
 {
-    return train_job_open_with(context, &(train_job_setup){0}, job, error);
+    *job = (train_job){.context = context, .setup = *setup};
+    auxo_status status = load_data(job, cli_integer(context->arguments, "seed"), error);
+    if (status == AUXO_OK)
+        status = read_options(job, error);
+    if (status == AUXO_OK)
+        status = cli_session_open(context, &job->session, error);
+    return status;
 }
 
-auxo_status train_job_open_with(const cli_context *context, const train_job_setup *setup, train_job *job,
+auxo_status train_job_open(const cli_context *context, const train_job_setup *setup, train_job *job,
                                 auxo_error *error)
 {
     *job = (train_job){.context = context, .setup = *setup};
@@ -320,11 +345,7 @@ auxo_status train_job_open_with(const cli_context *context, const train_job_setu
     uint64_t seed = cli_integer(context->arguments, "seed");
     auxo_status status = find_checkpoint(job, &resumed, error);
     if (status == AUXO_OK)
-        status = load_data(job, seed, error);
-    if (status == AUXO_OK)
-        status = read_options(job, error);
-    if (status == AUXO_OK)
-        status = cli_session_open(context, &job->session, error);
+        status = train_job_open_data(context, setup, job, error);
     const char *model = resumed ? resumed : cli_text(context->arguments, "model");
     if (!resumed && setup->model && !cli_given(context->arguments, "model"))
         model = setup->model;

@@ -9,13 +9,18 @@
 #include "cli_model.h"
 #include "train_history.h"
 
-extern const cli_option train_job_options[]; /* what shapes a training run; shared by training commands */
+extern const cli_option train_job_options[];      /* what shapes a training run; shared by training commands */
+extern const cli_option train_job_step_options[]; /* --checkpoint-every, --profile, --explain: of `auxo train` */
 
 struct train_job;
 
 /* What another training command changes about opening a job. */
 typedef struct train_job_setup {
     const char *model, *optimizer; /* instead of the options' defaults; NULL: those */
+    double validation;             /* instead of the default of --validation; 0: that */
+    bool step_options;             /* the command has train_job_step_options */
+    /* Epochs between which --lr-schedule lets the learning rate fall; end 0: unknown. */
+    uint32_t schedule_begin, schedule_end;
     /* Called with the model open and the options read, before the trainer is made: sets hooks. May be NULL. */
     auxo_status (*prepare)(void *user, struct train_job *job, auxo_error *error);
     /* What the command adds to a checkpoint's JSON, and reads back under --resume; may be NULL. */
@@ -41,8 +46,9 @@ typedef struct train_job {
 
 /* Loads data, opens the device, the model and the trainer by the command's options; restores --checkpoint under
  * --resume. Ownership: close it, also after a failure. */
-auxo_status train_job_open(const cli_context *context, train_job *job, auxo_error *error);
-auxo_status train_job_open_with(const cli_context *context, const train_job_setup *setup, train_job *job,
+auxo_status train_job_open(const cli_context *context, const train_job_setup *setup, train_job *job, auxo_error *error);
+/* The data, the options and the device only: for commands that make models and trainers themselves. */
+auxo_status train_job_open_data(const cli_context *context, const train_job_setup *setup, train_job *job,
                                 auxo_error *error);
 void train_job_close(train_job *job);
 

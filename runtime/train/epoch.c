@@ -59,6 +59,8 @@ static auxo_status prepare(auxo_trainer *trainer, auxo_error *error)
     if (status == AUXO_OK)
         status = write_counters(trainer, error);
     if (status == AUXO_OK && trainer->epoch_batch == 0)
+        status = auxo__trainer_apply_schedule(trainer, error);
+    if (status == AUXO_OK && trainer->epoch_batch == 0)
         status = auxo_buffer_zero(auxo_model_queue(trainer->model), trainer->stats, 0, 4 * sizeof(float), error);
     return status;
 }

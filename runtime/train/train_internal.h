@@ -118,6 +118,10 @@ struct auxo_trainer {
     uint64_t chunk;   /* steps to enqueue at once, from measured time */
 };
 
+/* ---- schedule.c ---- */
+/* Sets the learning rate of the epoch that begins; does nothing under a constant schedule. */
+auxo_status auxo__trainer_apply_schedule(auxo_trainer *trainer, auxo_error *error);
+
 /* Rows of the batch after the full ones; 0 if there is none. */
 int64_t auxo__trainer_remainder(const auxo_trainer *trainer);
 
