@@ -31,11 +31,56 @@ mlp_net mlp_net_make(const auxo_mlp *mlp, const float *params, uint32_t begin_la
     return (mlp_net){mlp, params, layer_offsets, value_offsets};
 }
 
+#ifdef VEC_HAS_PICK
+/* All rows of a block of few columns: each column from all vectors that VEC_LANES rows fill. */
+static void turn_narrow_block(const float *x, int64_t width, float *values)
+{
+    vi pick;
+    for (int s = 0; s < VEC_LANES; ++s)
+        pick[s] = s * (int32_t)width;
+    for (int64_t i = 0; i < width; ++i, pick += 1) {
+        vf column[MLP_VECTORS] = {{0}};
+        for (int part = 0; part < width; ++part) {
+            const vec_lanes lanes = vi_lanes_of_part(pick, part);
+#pragma GCC unroll 8
+            for (int v = 0; v < MLP_VECTORS; ++v)
+                column[v] = vf_pick_lanes(column[v], lanes, vf_load(x + (v * width + part) * VEC_LANES), pick);
+        }
+#pragma GCC unroll 8
+        for (int v = 0; v < MLP_VECTORS; ++v)
+            vf_store(values + i * MLP_SAMPLES + v * VEC_LANES, column[v]);
+    }
+}
+#endif
+
+/* VEC_LANES rows of x: out[i MLP_SAMPLES ..] = column i. */
+static void turn_rows(const float *x, int64_t width, float *out)
+{
+    for (int64_t first = 0; first < width; first += VEC_LANES) {
+        const int64_t columns = cpu_min(VEC_LANES, width - first);
+        vf square[VEC_LANES];
+        for (int s = 0; s < VEC_LANES; ++s)
+            square[s] = vf_load_partial(x + s * width + first, columns);
+        vf_transpose(square);
+        for (int64_t i = 0; i < columns; ++i)
+            vf_store(out + (first + i) * MLP_SAMPLES, square[i]);
+    }
+}
+
 void mlp_load(const float *x, int64_t width, int64_t count, float *values)
 {
-    for (int64_t i = 0; i < width; ++i) {
+#ifdef VEC_HAS_PICK
+    if (count == MLP_SAMPLES && width <= 8) {
+        turn_narrow_block(x, width, values);
+        return;
+    }
+#endif
+    int64_t whole = count / VEC_LANES * VEC_LANES;
+    for (int64_t s = 0; s < whole; s += VEC_LANES)
+        turn_rows(x + s * width, width, values + s);
+    for (int64_t i = 0; i < width && whole < MLP_SAMPLES; ++i) {
         float *row = values + i * MLP_SAMPLES;
-        for (int64_t s = 0; s < count; ++s)
+        for (int64_t s = whole; s < count; ++s)
             row[s] = x[s * width + i];
         for (int64_t s = count; s < MLP_SAMPLES; ++s)
             row[s] = 0;
@@ -265,16 +310,23 @@ void mlp_sum_lanes(const float *sums, int64_t count, float *out)
 
 double mlp_error(const float *a, const float *t, int64_t outputs, int64_t count, float scale, float *d)
 {
-    double sum = 0;
-    for (int64_t i = 0; i < outputs * MLP_SAMPLES; i += MLP_SAMPLES) {
-        float difference[MLP_SAMPLES] = {0};
-        for (int64_t s = 0; s < count; ++s)
-            difference[s] = a[i + s] - t[i + s];
-#pragma omp simd reduction(+ : sum)
-        for (int64_t s = 0; s < MLP_SAMPLES; ++s)
-            sum += (double)difference[s] * (double)difference[s];
-        for (int64_t s = 0; d && s < MLP_SAMPLES; ++s)
-            d[i + s] = scale * difference[s];
-    }
-    return sum;
+    typedef double vd __attribute__((vector_size(VEC_LANES * 8)));
+    vd sum = {0};
+    vi lanes;
+    for (int lane = 0; lane < VEC_LANES; ++lane)
+        lanes[lane] = lane;
+    for (int64_t i = 0; i < outputs * MLP_SAMPLES; i += MLP_SAMPLES)
+        for (int64_t s = 0; s < MLP_SAMPLES; s += VEC_LANES) {
+            vf difference = vf_load(a + i + s) - vf_load(t + i + s);
+            if (s + VEC_LANES > count) /* the samples beyond are none */
+                difference = (vf)((vi)difference & (lanes < (int32_t)(count - s)));
+            vd wide = __builtin_convertvector(difference, vd);
+            sum += wide * wide;
+            if (d)
+                vf_store(d + i + s, difference * scale);
+        }
+    double total = 0;
+    for (int lane = 0; lane < VEC_LANES; ++lane)
+        total += sum[lane];
+    return total;
 }

@@ -132,6 +132,18 @@ CPU_INLINE vf vf_pick(vf a, vf b, vi pick)
 {
     return (vf)_mm512_permutex2var_ps((__m512)a, (__m512i)pick, (__m512)b);
 }
+
+/* Which lanes i have pick[i] / VEC_LANES = part; these become lane pick[i] % VEC_LANES of b, the others stay a's. */
+typedef __mmask16 vec_lanes;
+CPU_INLINE vec_lanes vi_lanes_of_part(vi pick, int part)
+{
+    return _mm512_cmpeq_epi32_mask((__m512i)(pick >> 4), _mm512_set1_epi32(part));
+}
+
+CPU_INLINE vf vf_pick_lanes(vf a, vec_lanes lanes, vf b, vi pick)
+{
+    return (vf)_mm512_mask_permutexvar_ps((__m512)a, lanes, (__m512i)pick, (__m512)b);
+}
 #endif
 
 /* Integers of float lanes that hold integers, and back. */

@@ -7,6 +7,7 @@
 
 #include "auxo/ops.h"
 #include "vec.h"
+#include "vec_tanh.h"
 
 /* 2^n for lanes -126 <= n <= 127. */
 CPU_INLINE vf vf_pow2(vi n)
@@ -50,12 +51,14 @@ CPU_INLINE vf vf_expm1_double(vf x)
     return p * power + (power - 1.0f);
 }
 
+#ifndef VEC_HAS_PICK
 /* e / (e + 2) with e = e^2|x| - 1, and the sign of x. */
 CPU_INLINE vf vf_tanh(vf x)
 {
     vf e = vf_expm1_double(vf_min(vf_set1(9.1f), vf_abs(x))); /* beyond, tanh is 1 in f32 */
     return (vf)((vi)(e / (e + 2.0f)) | ((vi)x & (int32_t)0x80000000));
 }
+#endif
 
 /* e^x - 1 for x <= 0. */
 CPU_INLINE vf vf_expm1_negative(vf x)
