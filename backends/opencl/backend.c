@@ -47,5 +47,6 @@ const auxo_backend auxo__backend_opencl = {
     .event_record = ocl_event_record,
     .event_wait = ocl_event_wait,
     .event_elapsed_ns = ocl_event_elapsed_ns,
+    .programs = ocl_programs_visit,
     .kernels = kernels,
 };

@@ -55,6 +55,8 @@ void ocl_log(const auxo_backend_host *host, auxo_log_level level, const char *fo
 /* The program `noun` under `options`, from memory, from the disk cache or compiled. Owned by the device. */
 auxo_status ocl_program_get(ocl_device *device, const char *noun, const char *options, cl_program *program,
                             auxo_error *error);
+/* Tells every program compiled so far, kernel by kernel. */
+auxo_status ocl_programs_visit(void *device, auxo_program_function *visit, void *user, auxo_error *error);
 /* Saves what is not on disk yet, and releases all programs. */
 void ocl_programs_close(ocl_device *device);
 

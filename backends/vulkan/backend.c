@@ -61,5 +61,6 @@ const auxo_backend auxo__backend_vulkan = {
     .record_end = vk_record_end,
     .record_replay = vk_record_replay,
     .record_destroy = vk_record_destroy,
+    .programs = vk_statistics_visit,
     .kernels = vk_kernels,
 };

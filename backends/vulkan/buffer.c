@@ -31,7 +31,10 @@ void vk_buffer_free(vk_device *device, vk_buffer *buffer)
         return;
     if (buffer->handle)
         vkDestroyBuffer(device->handle, buffer->handle, NULL);
-    vk_allocator_give(&device->allocator, &buffer->allocation);
+    if (device->compiles_only)
+        free(buffer->allocation.mapped);
+    else
+        vk_allocator_give(&device->allocator, &buffer->allocation);
     free(buffer);
 }
 
@@ -45,6 +48,10 @@ static VkResult create(vk_device *device, vk_buffer *buffer, vk_buffer_use use)
     VkResult result = vkCreateBuffer(device->handle, &info, NULL, &buffer->handle);
     if (result != VK_SUCCESS)
         return result;
+    if (device->compiles_only) {
+        buffer->allocation.mapped = calloc(1, buffer->size_bytes);
+        return buffer->allocation.mapped ? VK_SUCCESS : VK_ERROR_OUT_OF_HOST_MEMORY;
+    }
     VkMemoryRequirements requirements;
     vkGetBufferMemoryRequirements(device->handle, buffer->handle, &requirements);
     uint32_t type = 0;

@@ -52,16 +52,28 @@ static auxo_status create_logical(vk_device *device, auxo_error *error)
                                            .pQueuePriorities = &priority};
     VkPhysicalDeviceVulkan12Features v12 = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES,
                                             .timelineSemaphore = VK_TRUE};
+    VkPhysicalDevicePipelineExecutablePropertiesFeaturesKHR executables = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PIPELINE_EXECUTABLE_PROPERTIES_FEATURES_KHR,
+        .pipelineExecutableInfo = VK_TRUE};
+    const char *const extensions[] = {VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME};
+    device->has_statistics = device->instance->host.keep_statistics && vk_statistics_available(device->physical);
+    if (device->has_statistics)
+        v12.pNext = &executables;
     const VkDeviceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
                                      .pNext = &v12,
                                      .queueCreateInfoCount = 1,
-                                     .pQueueCreateInfos = &queue};
+                                     .pQueueCreateInfos = &queue,
+                                     .enabledExtensionCount = device->has_statistics ? 1 : 0,
+                                     .ppEnabledExtensionNames = extensions};
     const VkResult result = vkCreateDevice(device->physical, &info, NULL, &device->handle);
     if (result != VK_SUCCESS)
         return vk_fail(device, result, "creating the logical device", error);
     vkGetDeviceQueue(device->handle, device->family, 0, &device->queue);
     device->allocator.device = device->handle;
     vkGetPhysicalDeviceMemoryProperties(device->physical, &device->allocator.properties);
+    if (device->compiles_only && !device->instance->host.keep_statistics)
+        return auxo_error_set(error, AUXO_UNSUPPORTED, "%s only compiles and runs nothing; see \"auxo bench audit\"",
+                              device->info.name);
     return AUXO_OK;
 }
 
@@ -71,7 +83,10 @@ static void read_properties(vk_device *device)
     VkPhysicalDeviceProperties properties;
     vkGetPhysicalDeviceProperties(device->physical, &properties);
     device->limits = properties.limits;
-    device->unified = (device->info.features & AUXO_FEATURE_UNIFIED_MEMORY) != 0;
+    VkPhysicalDeviceMemoryProperties memory;
+    vkGetPhysicalDeviceMemoryProperties(device->physical, &memory);
+    device->compiles_only = memory.memoryTypeCount == 0;
+    device->unified = device->compiles_only || (device->info.features & AUXO_FEATURE_UNIFIED_MEMORY);
     device->group_size = 256;
     while (device->group_size > properties.limits.maxComputeWorkGroupInvocations ||
            device->group_size > properties.limits.maxComputeWorkGroupSize[0])
@@ -115,7 +130,8 @@ void vk_device_close(void *opaque)
     if (!device)
         return;
     if (device->handle) {
-        vkDeviceWaitIdle(device->handle);
+        if (!device->compiles_only)
+            vkDeviceWaitIdle(device->handle);
         vk_pipeline_cache_save(device);
         vk_pipelines_deinit(device);
         vk_buffer_free(device, device->nothing);

@@ -89,7 +89,9 @@ static void fill_features(VkPhysicalDevice physical, auxo_device_info *info)
         info->features |= AUXO_FEATURE_FP16_ARITHMETIC;
     if (features.features.shaderFloat64)
         info->features |= AUXO_FEATURE_FP64;
-    info->features |= AUXO_FEATURE_SUBGROUPS | AUXO_FEATURE_COMMAND_RECORDING;
+    info->features |= AUXO_FEATURE_SUBGROUPS;
+    if (info->memory_bytes > 0) /* else a driver that only compiles */
+        info->features |= AUXO_FEATURE_COMMAND_RECORDING;
     if (vk_physical_has_extension(physical, "VK_KHR_cooperative_matrix"))
         info->features |= AUXO_FEATURE_COOPERATIVE_MATRIX;
 }

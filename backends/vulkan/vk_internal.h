@@ -119,6 +119,8 @@ typedef struct vk_device {
     uint32_t timestamp_bits;
     bool unified;        /* device memory is the host's: map it instead of staging */
     bool lost;           /* sticky */
+    bool compiles_only;  /* a driver without memory, for absent hardware: buffers live on the host, nothing runs */
+    bool has_statistics; /* pipelines are compiled with VK_KHR_pipeline_executable_properties */
     uint32_t group_size; /* invocations of the usual workgroup: 256, or what the device allows */
     vk_allocator allocator;
     vk_layout layouts[VK_BINDINGS_MAX + 1]; /* by number of bindings, made when first used */
@@ -128,6 +130,10 @@ typedef struct vk_device {
     vk_buffer *nothing; /* bound where an optional slot is absent; never accessed; VK_ABSENT_MAX places */
     vk_queue *queues;   /* linked list */
 } vk_device;
+
+/* ---- statistics.c: what the driver tells about pipelines */
+bool vk_statistics_available(VkPhysicalDevice physical);
+auxo_status vk_statistics_visit(void *device, auxo_program_function *visit, void *user, auxo_error *error);
 
 auxo_status vk_device_open(const auxo_backend_host *host, uint32_t index, void **device, auxo_error *error);
 void vk_device_close(void *device);

@@ -22,6 +22,7 @@ typedef struct auxo_backend_host {
     auxo_log_function *log; /* may be NULL */
     void *log_user;
     const char *cache_dir; /* existing folder for compiled kernels, or NULL */
+    bool keep_statistics; /* compile so that the slot `programs` can tell registers and memory, at the cost of caches */
 } auxo_backend_host;
 
 /* The frontend's buffer, laid out here so that backends can reach their handle from a tensor. */
@@ -108,6 +109,9 @@ typedef struct auxo_backend {
     auxo_status (*record_end)(void *queue, void **recording, auxo_error *error);
     auxo_status (*record_replay)(void *queue, void *recording, auxo_error *error);
     void (*record_destroy)(void *device, void *recording);
+
+    /* Tells every program compiled so far on the device, with what its driver reports. NULL: nothing is compiled. */
+    auxo_status (*programs)(void *device, auxo_program_function *visit, void *user, auxo_error *error);
 
     const auxo_kernel_list *kernels; /* AUXO_OP_COUNT entries, indexed by auxo_op_kind */
     uint32_t flags;                  /* AUXO_BACKEND_*; 0 for a backend that talks to a driver */

@@ -40,6 +40,7 @@ typedef struct auxo_runtime_options {
     void *log_user;
     const char *cache_dir;  /* compiled kernels, self-test results, user's tuning; NULL: no disk cache */
     const char *tuning_dir; /* extra tuning files, read before those built in; NULL: none */
+    bool keep_statistics;   /* make drivers keep what auxo_device_programs tells; they may then compile anew each run */
 } auxo_runtime_options;
 
 /* Ownership: the caller destroys it after all its devices. */
@@ -100,6 +101,24 @@ void auxo_device_list_free(auxo_device_info *infos);
 auxo_status auxo_device_open(auxo_runtime *runtime, const char *selector, auxo_device **device, auxo_error *error);
 void auxo_device_close(auxo_device *device);
 const auxo_device_info *auxo_device_get_info(const auxo_device *device);
+
+/* One number that a driver tells about a program, under the driver's own name: "VGPRs", "Spill Count". */
+typedef struct auxo_program_statistic {
+    char name[64];
+    double value;
+} auxo_program_statistic;
+
+/* A program as compiled for a device: a kernel with its constants. All of it is borrowed for the time of the call. */
+typedef struct auxo_program_info {
+    const char *name;    /* "gemm_tiled" */
+    const char *options; /* what it was specialised with: "-DTILE_M=64 ...", "256,64,64,..." */
+    const auxo_program_statistic *statistics;
+    size_t statistic_count; /* 0 where the driver tells nothing */
+} auxo_program_info;
+typedef void auxo_program_function(void *user, const auxo_program_info *program);
+
+/* Tells every program that was compiled on the device so far; none on a backend without a compiler. */
+auxo_status auxo_device_programs(auxo_device *device, auxo_program_function *visit, void *user, auxo_error *error);
 
 /* Device memory. Ownership: destroy before the device. Size 0 is allowed and holds nothing. */
 auxo_status auxo_buffer_create(auxo_device *device, uint64_t size_bytes, auxo_buffer **buffer, auxo_error *error);

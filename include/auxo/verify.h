@@ -14,7 +14,7 @@ extern "C" {
 #endif
 
 typedef enum auxo_verify_outcome {
-    AUXO_VERIFY_PASSED,
+    AUXO_VERIFY_PASSED, /* with prepare_only: prepared */
     AUXO_VERIFY_FAILED,
     AUXO_VERIFY_UNSUPPORTED /* the variant does not take this case, or the op has no kernel on this device */
 } auxo_verify_outcome;
@@ -35,6 +35,7 @@ typedef struct auxo_verify_options {
     const char *variant;            /* the one variant to verify; NULL: all */
     uint64_t seed;                  /* of the input values */
     bool quick;                     /* only the few small cases that also serve as self-test */
+    bool prepare_only;              /* prepare every case, run none: on drivers that compile for absent hardware */
     auxo_verify_function *callback; /* after every case; NULL: none */
     void *user;
 } auxo_verify_options;

@@ -97,6 +97,14 @@ const auxo_device_info *auxo_device_get_info(const auxo_device *device)
     return &device->info;
 }
 
+auxo_status auxo_device_programs(auxo_device *device, auxo_program_function *visit, void *user, auxo_error *error)
+{
+    auxo_status status = auxo__device_usable(device, error);
+    if (status != AUXO_OK || !device->backend->programs)
+        return status;
+    return auxo__device_note(device, device->backend->programs(device->handle, visit, user, error), error);
+}
+
 auxo_kernel_list auxo__device_kernels(const auxo_device *device, auxo_op_kind kind)
 {
     auxo_kernel_list none = {NULL, 0};

@@ -81,7 +81,8 @@ static auxo_status verify_case(verification *run, auxo_op_kind kind, size_t inde
     auxo__case_expectation expectation;
     memset(&expectation, 0, sizeof expectation);
     auxo_status status = auxo__case_init(&tested, kind, index, run->options->seed, error);
-    if (status == AUXO_OK)
+    const bool runs = !run->options->prepare_only;
+    if (status == AUXO_OK && runs)
         status = auxo__case_expect(kind, index, run->options->seed, run->pair.reference_queue, &expectation, error);
     for (size_t i = 0; i < kernels.count && status == AUXO_OK; i++) {
         const auxo_kernel *kernel = &kernels.variants[i];
@@ -89,7 +90,8 @@ static auxo_status verify_case(verification *run, auxo_op_kind kind, size_t inde
         bool supported = false;
         if (!wants_variant(run, kernel))
             continue;
-        auxo_status judged = judge(&run->pair, &tested, kernel, NULL, &expectation, &supported, &failure);
+        auxo_status judged = runs ? judge(&run->pair, &tested, kernel, NULL, &expectation, &supported, &failure)
+                                  : auxo__case_prepare(&tested, run->pair.queue, kernel, &supported, &failure);
         if (judged == AUXO_OK) {
             report(run, kind, kernel->variant, tested.text, supported ? AUXO_VERIFY_PASSED : AUXO_VERIFY_UNSUPPORTED,
                    "");
@@ -147,7 +149,7 @@ static auxo_status conclude(const verification *run, auxo_error *error)
 auxo_status auxo_verify(auxo_device *device, const auxo_verify_options *options, auxo_verify_summary *summary,
                         auxo_error *error)
 {
-    const auxo_verify_options defaults = {NULL, NULL, 0, false, NULL, NULL};
+    const auxo_verify_options defaults = {NULL, NULL, 0, false, false, NULL, NULL};
     verification run;
     memset(&run, 0, sizeof run);
     run.options = options ? options : &defaults;

@@ -97,17 +97,25 @@ static auxo_status download(const auxo__case *tested, auxo_queue *queue, const p
     return AUXO_OK;
 }
 
+static auxo_status prepare(auxo_device *device, const auxo_kernel *kernel, const auxo_op *op, const int32_t *parameters,
+                           void **state, auxo_error *error)
+{
+    int32_t values[AUXO_TUNABLES_MAX] = {0};
+    for (size_t i = 0; i < kernel->tunable_count; i++)
+        values[i] = parameters ? parameters[i] : kernel->tunables[i].initial;
+    *state = NULL;
+    auxo_status status = auxo__device_usable(device, error);
+    if (status == AUXO_OK && kernel->prepare)
+        status = auxo__device_note(device, kernel->prepare(device->handle, op, values, state, error), error);
+    return status;
+}
+
 static auxo_status execute(auxo_queue *queue, const auxo_kernel *kernel, const auxo_op *op, const int32_t *parameters,
                            auxo_error *error)
 {
     auxo_device *device = queue->device;
-    int32_t values[AUXO_TUNABLES_MAX] = {0};
-    for (size_t i = 0; i < kernel->tunable_count; i++)
-        values[i] = parameters ? parameters[i] : kernel->tunables[i].initial;
     void *state = NULL;
-    auxo_status status = auxo__device_usable(device, error);
-    if (status == AUXO_OK && kernel->prepare)
-        status = auxo__device_note(device, kernel->prepare(device->handle, op, values, &state, error), error);
+    auxo_status status = prepare(device, kernel, op, parameters, &state, error);
     if (status != AUXO_OK)
         return status;
     queue->busy = true;
@@ -121,23 +129,44 @@ static auxo_status execute(auxo_queue *queue, const auxo_kernel *kernel, const a
     return status;
 }
 
+/* The op of a case in the buffers of `placed`, checked, and whether the kernel takes it. */
+static auxo_status offer(const auxo__case *tested, auxo_queue *queue, const auxo_kernel *kernel, placement *placed,
+                         auxo_op *op, bool *supported, auxo_error *error)
+{
+    auxo_status status = place(tested, queue->device, placed, error);
+    if (status == AUXO_OK)
+        status = upload(tested, queue, placed, op, error);
+    if (status == AUXO_OK)
+        status = auxo_op_check(op, error);
+    *supported = status == AUXO_OK && (!kernel->supports || kernel->supports(queue->device->handle, op));
+    return status;
+}
+
 auxo_status auxo__case_run(const auxo__case *tested, auxo_queue *queue, const auxo_kernel *kernel,
                            const int32_t *parameters, bool *supported, auxo__case_result *result, auxo_error *error)
 {
     placement placed = {{NULL}, {0}};
     auxo_op op;
-    *supported = false;
-    auxo_status status = place(tested, queue->device, &placed, error);
-    if (status == AUXO_OK)
-        status = upload(tested, queue, &placed, &op, error);
-    if (status == AUXO_OK)
-        status = auxo_op_check(&op, error);
-    if (status == AUXO_OK)
-        *supported = !kernel->supports || kernel->supports(queue->device->handle, &op);
+    auxo_status status = offer(tested, queue, kernel, &placed, &op, supported, error);
     if (*supported)
         status = execute(queue, kernel, &op, parameters, error);
     if (status == AUXO_OK && *supported)
         status = download(tested, queue, &placed, result, error);
+    displace(tested, &placed);
+    return status;
+}
+
+auxo_status auxo__case_prepare(const auxo__case *tested, auxo_queue *queue, const auxo_kernel *kernel, bool *supported,
+                               auxo_error *error)
+{
+    placement placed = {{NULL}, {0}};
+    auxo_op op;
+    void *state = NULL;
+    auxo_status status = offer(tested, queue, kernel, &placed, &op, supported, error);
+    if (*supported)
+        status = prepare(queue->device, kernel, &op, NULL, &state, error);
+    if (*supported && status == AUXO_OK && kernel->release)
+        kernel->release(queue->device->handle, state);
     displace(tested, &placed);
     return status;
 }

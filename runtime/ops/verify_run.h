@@ -17,6 +17,10 @@ void auxo__case_result_deinit(auxo__case_result *result);
 auxo_status auxo__case_run(const auxo__case *tested, auxo_queue *queue, const auxo_kernel *kernel,
                            const int32_t *parameters, bool *supported, auxo__case_result *result, auxo_error *error);
 
+/* The same up to the kernel's prepare: compiles, runs nothing. */
+auxo_status auxo__case_prepare(const auxo__case *tested, auxo_queue *queue, const auxo_kernel *kernel, bool *supported,
+                               auxo_error *error);
+
 /* What the reference device says about a case. */
 typedef struct auxo__case_expectation {
     auxo__case_result values;
