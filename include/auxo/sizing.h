@@ -30,6 +30,9 @@ typedef struct auxo_edit_log {
 } auxo_edit_log;
 auxo_status auxo_edit_log_add(auxo_edit_log *log, const auxo_edit *edit, auxo_error *error);
 void auxo_edit_log_deinit(auxo_edit_log *log);
+/* The log as a JSON array (malloc'ed), for checkpoints; restore appends what such a text holds. */
+auxo_status auxo_edit_log_describe(const auxo_edit_log *log, char **json, auxo_error *error);
+auxo_status auxo_edit_log_restore(auxo_edit_log *log, const char *json, auxo_error *error);
 
 /* ---- dynamic auto-sizing (Algorithm 2)
  * --------------------------------------------------------------------------------- */
@@ -70,6 +73,8 @@ uint32_t auxo_autosize_layer_count(const auxo_autosize *autosize);
 uint32_t auxo_autosize_layer(const auxo_autosize *autosize, uint32_t index);
 uint32_t auxo_autosize_units(const auxo_autosize *autosize, uint32_t index);
 const auxo_edit_log *auxo_autosize_log(const auxo_autosize *autosize);
+/* Appends the edits of an earlier part of the run, as auxo_edit_log_describe wrote them. */
+auxo_status auxo_autosize_restore_log(auxo_autosize *autosize, const char *json, auxo_error *error);
 
 /* ---- MorphNet ------------------------------------------------------------------------------------------------------
  */
@@ -194,6 +199,8 @@ const auxo_model_desc *auxo_morph_loop_desc(const auxo_morph_loop *loop);
 /* Best validation accuracy (loss, where there are no classes) among the networks within the budget, of all networks
  * before there is one; NULL before the first training. Borrowed. */
 auxo_model *auxo_morph_loop_best(const auxo_morph_loop *loop);
+/* Hands that model over to the caller; the loop has none until it finds another. */
+auxo_model *auxo_morph_loop_take_best(auxo_morph_loop *loop);
 const auxo_budget *auxo_morph_loop_budget(const auxo_morph_loop *loop);
 /* State beside the best model's file, as JSON (malloc'ed); restore continues from it and owns `best` on success (NULL
  * if there was none). */
@@ -270,7 +277,10 @@ void auxo_resbuild_destroy(auxo_resbuild *resbuild);
  * available. */
 auxo_status auxo_resbuild_next(auxo_resbuild *resbuild, auxo_architecture_record *record, bool *done,
                                auxo_error *error);
-/* The model with the best validation accuracy so far; borrowed, NULL before the first training. */
+/* Every insertion, removal and rescaling, with the number that decided and the validation loss before and after. */
+const auxo_edit_log *auxo_resbuild_log(const auxo_resbuild *resbuild);
+/* The model with the best validation accuracy so far: of those within the budget, which insertions may leave until the
+ * next MorphNet step, or of all before there is one. Borrowed; NULL before the first training. */
 auxo_model *auxo_resbuild_best(const auxo_resbuild *resbuild, double *accuracy);
 /* The regularised model that goes on, and the state that a checkpoint needs beside both models' files: JSON, malloc'ed.
  */

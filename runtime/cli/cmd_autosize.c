@@ -6,6 +6,7 @@
 #include "auxo/report.h"
 #include "auxo/sizing.h"
 #include "cli_text.h"
+#include "sizing_report.h"
 #include "train_job.h"
 
 #include <inttypes.h>
@@ -13,7 +14,40 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const cli_preset presets[] = {
+    {"thesis", "what is in this list as defaults: autosize-cnn from 100 units a layer, 20 and 20 epochs", {{0}}},
+    {"quick",
+     "from 20 units a layer, 6 and 12 epochs, a higher learning rate that falls while fine-tuning",
+     {{"model", "autosize-cnn:20-20-20-20-20"},
+      {"optimizer", "adam:lr=0.0004"},
+      {"lr-schedule", "cosine"},
+      {"dynamic-epochs", "6"},
+      {"static-epochs", "12"}}},
+    {"regression", "five dense layers for tables (Fig. 6.4)", {{"model", "autosize-mlp"}}},
+    {"l21", "l2,1 instead of the weighted l1 penalty (table 6.2)", {{"penalty", "l21"}, {"alpha", "1e-4"}}},
+    {"no-growth", "only prunes (table 6.3)", {{"grow", "no"}}},
+    {"no-fine-tuning",
+     "only prunes, 40 epochs with the penalty (table 6.3)",
+     {{"grow", "no"}, {"dynamic-epochs", "40"}, {"static-epochs", "0"}}},
+    {"static-weighted",
+     "fixed sizes with the penalty, then fine-tuning (table 6.3)",
+     {{"grow", "no"}, {"prune", "no"}}},
+    {"static-l1",
+     "fixed sizes with the plain l1 penalty, 40 epochs (table 6.3)",
+     {{"grow", "no"}, {"prune", "no"}, {"penalty", "l1"}, {"dynamic-epochs", "40"}, {"static-epochs", "0"}}},
+    {"static",
+     "fixed sizes, no penalty (tables 6.2 and 6.3)",
+     {{"grow", "no"}, {"prune", "no"}, {"alpha", "0"}, {"dynamic-epochs", "0"}, {"static-epochs", "40"}}},
+    {0},
+};
+
 static const cli_option autosize_options[] = {
+    {.name = "preset",
+     .type = CLI_CHOICE,
+     .argument = "thesis|quick|regression|l21|no-growth|no-fine-tuning|static-weighted|static-l1|static",
+     .initial = "thesis",
+     .help = "Settings of an experiment; options given as well win",
+     .presets = presets},
     {.name = "alpha",
      .type = CLI_REAL,
      .argument = "A",
@@ -47,6 +81,10 @@ static const cli_option autosize_options[] = {
      .type = CLI_FLAG,
      .initial = "yes",
      .help = "Grow before each dynamic epoch; --no-grow only prunes"},
+    {.name = "prune",
+     .type = CLI_FLAG,
+     .initial = "yes",
+     .help = "Prune after each dynamic epoch; --no-prune keeps every unit"},
     {.name = "growth-minimum",
      .type = CLI_INTEGER,
      .argument = "N",
@@ -72,6 +110,13 @@ static const cli_option autosize_options[] = {
      .argument = "carry|reset",
      .initial = "carry",
      .help = "What happens to the optimizer's moments when layers change"},
+    {.name = "probe-rows",
+     .type = CLI_INTEGER,
+     .argument = "N",
+     .initial = "512",
+     .help = "Rows on which the loss before and after each edit is measured, of the validation set where there is one; "
+             "0: none",
+     .maximum = 1e9},
     {.name = "save", .type = CLI_TEXT, .argument = "FILE", .help = "Write the sized network here (safetensors)"},
     {.name = "report",
      .type = CLI_TEXT,
@@ -85,9 +130,28 @@ typedef struct autosize_run {
     auxo_autosize *autosize;
     uint32_t dynamic_epochs, total_epochs;
     double *sizes; /* (epoch, hidden layer), after each epoch; grows with the history */
+    auxo_dataset *probe;
     double edit_seconds, seconds;
-    bool interrupted;
+    bool prune, interrupted;
 } autosize_run;
+
+/* The first rows of the validation set, or of the training set. */
+static auxo_status make_probe(autosize_run *run, const train_job *job, auxo_error *error)
+{
+    const auxo_dataset *from = job->validation ? job->validation : job->train;
+    size_t count = cli_integer(job->context->arguments, "probe-rows");
+    count = count < from->row_count ? count : from->row_count;
+    if (count == 0)
+        return AUXO_OK;
+    uint32_t *rows = malloc(count * sizeof *rows);
+    if (!rows)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "probe rows: out of memory");
+    for (size_t i = 0; i < count; i++)
+        rows[i] = (uint32_t)i;
+    auxo_status status = auxo_dataset_select(from, rows, count, &run->probe, error);
+    free(rows);
+    return status;
+}
 
 static auxo_status prepare(void *user, train_job *job, auxo_error *error)
 {
@@ -105,7 +169,11 @@ static auxo_status prepare(void *user, train_job *job, auxo_error *error)
     options.growth_fraction = cli_real(arguments, "growth-fraction");
     options.threshold = cli_real(arguments, "tau");
     options.reset_state = cli_choice(arguments, "adam-on-resize") == 1;
-    auxo_status status = auxo_autosize_create(job->model, &options, &run->autosize, error);
+    run->prune = cli_flag(arguments, "prune");
+    auxo_status status = make_probe(run, job, error);
+    options.probe = run->probe;
+    if (status == AUXO_OK)
+        status = auxo_autosize_create(job->model, &options, &run->autosize, error);
     job->options.before_step = auxo_autosize_before_step;
     job->options.after_step = auxo_autosize_after_step;
     job->options.hook_user = run->autosize;
@@ -128,9 +196,13 @@ static auxo_status describe_extra(void *user, cJSON *root, auxo_error *error)
 {
     const autosize_run *run = user;
     uint32_t layers = auxo_autosize_layer_count(run->autosize), epochs = auxo_trainer_epoch(run->job.trainer);
-    (void)error;
+    char *edits = NULL;
+    auxo_status status = auxo_edit_log_describe(auxo_autosize_log(run->autosize), &edits, error);
+    if (status == AUXO_OK)
+        cJSON_AddStringToObject(root, "edits", edits);
+    free(edits);
     cJSON_AddItemToObject(root, "sizes", cJSON_CreateDoubleArray(run->sizes, (int)(epochs * layers)));
-    return AUXO_OK;
+    return status;
 }
 
 static auxo_status restore_extra(void *user, const cJSON *root, auxo_error *error)
@@ -145,7 +217,8 @@ static auxo_status restore_extra(void *user, const cJSON *root, auxo_error *erro
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "history of sizes: out of memory");
     size_t i = 0;
     cJSON_ArrayForEach(item, sizes) run->sizes[i++] = item->valuedouble;
-    return AUXO_OK;
+    const char *edits = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "edits"));
+    return edits ? auxo_autosize_restore_log(run->autosize, edits, error) : AUXO_OK;
 }
 
 static void format_sizes(const autosize_run *run, char *text, size_t size)
@@ -202,7 +275,7 @@ static auxo_status run_epoch(autosize_run *run, auxo_error *error)
     }
     run->seconds += metrics.seconds;
     start = cli_now_seconds();
-    if (status == AUXO_OK && dynamic)
+    if (status == AUXO_OK && dynamic && run->prune)
         status = auxo_autosize_prune(run->autosize, job->trainer, &changed, error);
     run->edit_seconds += cli_now_seconds() - start;
     if (status == AUXO_OK)
@@ -259,19 +332,6 @@ static void draw_losses(const autosize_run *run, auxo_report *report, double *y)
                                             .series_count = run->job.validation ? 2 : 1});
 }
 
-static void list_edits(const autosize_run *run, auxo_report *report)
-{
-    const auxo_edit_log *log = auxo_autosize_log(run->autosize);
-    const char *const headings[] = {"after epoch", "what", "layer", "units before", "units after", "why"};
-    auxo_report_section(report, "Edits");
-    auxo_report_table_begin(report, headings, 6);
-    for (size_t i = 0; i < log->count; i++)
-        auxo_report_table_rowf(report, "%u|%s|%s|%u|%u|%s", log->edits[i].epoch, log->edits[i].what,
-                               log->edits[i].layer, log->edits[i].units_before, log->edits[i].units_after,
-                               log->edits[i].why);
-    auxo_report_table_end(report);
-}
-
 static auxo_status write_report(const autosize_run *run, const auxo_evaluation *test, const char *path,
                                 auxo_error *error)
 {
@@ -289,7 +349,9 @@ static auxo_status write_report(const autosize_run *run, const auxo_evaluation *
     }
     if (status == AUXO_OK) {
         draw_losses(run, report, scratch);
-        list_edits(run, report);
+        auxo_report_section(report, "Network");
+        network_report_draw(report, "The sized network", auxo_model_get_desc(run->job.model));
+        sizing_report_edits(report, auxo_autosize_log(run->autosize), "after epoch");
         status = auxo_report_write(report, path, error);
     }
     free(scratch);
@@ -343,7 +405,7 @@ static auxo_status run(const cli_context *context, auxo_error *error)
     run.total_epochs = run.dynamic_epochs + (uint32_t)cli_integer(context->arguments, "static-epochs");
     const train_job_setup setup = {.model = "autosize-cnn",
                                    .optimizer = "adam:lr=0.0002",
-                                   .schedule_begin = run.dynamic_epochs,
+                                   .schedule_begin = run.dynamic_epochs < run.total_epochs ? run.dynamic_epochs : 0,
                                    .schedule_end = run.total_epochs,
                                    .prepare = prepare,
                                    .describe_extra = describe_extra,
@@ -363,6 +425,7 @@ static auxo_status run(const cli_context *context, auxo_error *error)
         status = finish(&run, error);
     train_job_close(&run.job);
     auxo_autosize_destroy(run.autosize);
+    auxo_dataset_destroy(run.probe);
     free(run.sizes);
     return status;
 }

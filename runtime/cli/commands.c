@@ -23,6 +23,8 @@
     X(data_make)                                                                                                       \
     X(model_show)                                                                                                      \
     X(autosize)                                                                                                        \
+    X(morph)                                                                                                           \
+    X(resbuild)                                                                                                        \
     X(multiscale_train)                                                                                                \
     X(multiscale_sensitivity)                                                                                          \
     X(multiscale_compare)                                                                                              \

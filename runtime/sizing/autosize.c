@@ -127,6 +127,11 @@ const auxo_edit_log *auxo_autosize_log(const auxo_autosize *autosize)
     return &autosize->log;
 }
 
+auxo_status auxo_autosize_restore_log(auxo_autosize *autosize, const char *json, auxo_error *error)
+{
+    return auxo_edit_log_restore(&autosize->log, json, error);
+}
+
 /* ---- weights of a layer as (units, incoming)
  * ------------------------------------------------------------------------- */
 typedef struct layer_views {
@@ -291,16 +296,94 @@ auxo_status auxo_autosize_grow(auxo_autosize *autosize, auxo_trainer *trainer, u
     return status;
 }
 
-/* Units of a layer whose largest |incoming weight or bias| reaches the threshold; at least one. kept has room for all.
- */
-static auxo_status find_kept(auxo_autosize *autosize, uint32_t index, uint32_t *kept, uint32_t *kept_count,
-                             auxo_error *error)
+/* ---- pruning ----------------------------------------------------------------------------------------------------- */
+
+/* What a prune has decided so far: the units of each hidden layer that stay. */
+typedef struct pruning {
+    auxo_unit_edit *edits; /* of the layers that lose units */
+    size_t edit_count;
+    uint32_t **kept; /* per hidden layer, on the host */
+    uint32_t *kept_counts;
+    uint32_t *groups; /* per model layer */
+} pruning;
+
+static void pruning_deinit(pruning *p, uint32_t layer_count)
+{
+    for (uint32_t i = 0; i < layer_count && p->kept; i++)
+        free(p->kept[i]);
+    free(p->kept);
+    free(p->kept_counts);
+    free(p->edits);
+    free(p->groups);
+}
+
+static auxo_status pruning_init(const auxo_autosize *autosize, pruning *p, auxo_error *error)
+{
+    const auxo_model_desc *desc = auxo_model_get_desc(autosize->model);
+    *p = (pruning){.edits = calloc(autosize->layer_count, sizeof *p->edits),
+                   .kept = calloc(autosize->layer_count, sizeof *p->kept),
+                   .kept_counts = calloc(autosize->layer_count, sizeof *p->kept_counts),
+                   .groups = malloc(desc->layer_count * sizeof *p->groups)};
+    if (!p->edits || !p->kept || !p->kept_counts || !p->groups)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "pruning: out of memory");
+    for (uint32_t i = 0; i < autosize->layer_count; i++) {
+        p->kept[i] = malloc(auxo_autosize_units(autosize, i) * sizeof **p->kept);
+        if (!p->kept[i])
+            return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "pruning: out of memory");
+    }
+    return auxo_model_desc_unit_groups(desc, p->groups, NULL, error);
+}
+
+/* The hidden layer whose units feed the columns of hidden layer `index`, through any flatten; layer_count: none. */
+static uint32_t feeding_layer(const auxo_autosize *autosize, const pruning *p, uint32_t index)
+{
+    const auxo_model_desc *desc = auxo_model_get_desc(autosize->model);
+    uint32_t layer = desc->layers[autosize->layers[index]].inputs[0];
+    while (desc->layers[p->groups[layer]].kind == AUXO_LAYER_FLATTEN)
+        layer = desc->layers[p->groups[layer]].inputs[0];
+    for (uint32_t i = 0; i < index; i++)
+        if (autosize->layers[i] == p->groups[layer])
+            return i;
+    return autosize->layer_count;
+}
+
+/* Gathers the columns of `weight` that read units which stay, so that what is about to go keeps nothing alive.
+ * *columns is the gathered copy in *buffer, to be destroyed by the caller. */
+static auxo_status gather_columns(auxo_autosize *autosize, const pruning *p, uint32_t feeder, auxo_tensor *weight,
+                                  auxo_buffer **buffer, auxo_error *error)
+{
+    auxo_queue *queue = auxo_model_queue(autosize->model);
+    int64_t rows = weight->dims[0], channels = auxo_autosize_units(autosize, feeder);
+    int64_t kept = p->kept_counts[feeder], window = weight->dims[1] / channels;
+    uint64_t list_bytes = (uint64_t)kept * sizeof(uint32_t),
+             copy_bytes = (uint64_t)(rows * kept * window) * sizeof(float);
+    uint64_t copy_offset = (list_bytes + 255) / 256 * 256;
+    auxo_status status =
+        auxo_buffer_create(auxo_model_device(autosize->model), copy_offset + copy_bytes, buffer, error);
+    auxo_op op = {.kind = AUXO_OP_INDEX_SELECT};
+    op.tensors[AUXO_INDEX_SELECT_X] = auxo_tensor_reshape(*weight, 3, (int64_t[]){rows, channels, window});
+    op.tensors[AUXO_INDEX_SELECT_INDEX] = auxo_tensor_1d(*buffer, 0, AUXO_DTYPE_U32, kept);
+    op.tensors[AUXO_INDEX_SELECT_Y] =
+        auxo_tensor_make(*buffer, copy_offset, AUXO_DTYPE_F32, 3, (int64_t[]){rows, kept, window});
+    if (status == AUXO_OK)
+        status = auxo_buffer_write(queue, *buffer, 0, p->kept[feeder], list_bytes, error);
+    if (status == AUXO_OK)
+        status = auxo_op_run(queue, &op, error);
+    *weight = auxo_tensor_make(*buffer, copy_offset, AUXO_DTYPE_F32, 2, (int64_t[]){rows, kept * window});
+    return status;
+}
+
+/* Units of a layer whose largest |incoming weight or bias| reaches the threshold; at least one. */
+static auxo_status find_kept(auxo_autosize *autosize, pruning *p, uint32_t index, auxo_error *error)
 {
     auxo_queue *queue = auxo_model_queue(autosize->model);
     layer_views views = view_layer(autosize->model, autosize->layers[index]);
-    auxo_buffer *buffer = NULL; /* norms, kept, count */
+    auxo_buffer *buffer = NULL, *gathered = NULL; /* norms, kept, count */
     uint64_t list_bytes = views.units * sizeof(float);
     auxo_status status = auxo_buffer_create(auxo_model_device(autosize->model), 2 * list_bytes + 4, &buffer, error);
+    uint32_t feeder = feeding_layer(autosize, p, index);
+    if (status == AUXO_OK && feeder < index && p->kept_counts[feeder] < auxo_autosize_units(autosize, feeder))
+        status = gather_columns(autosize, p, feeder, &views.weight, &gathered, error);
     auxo_op norm = {.kind = AUXO_OP_GROUP_NORM, .params.group_norm = {AUXO_NORM_LINF}};
     norm.tensors[AUXO_GROUP_NORM_W] = views.weight;
     norm.tensors[AUXO_GROUP_NORM_BIAS] = views.bias;
@@ -314,48 +397,61 @@ static auxo_status find_kept(auxo_autosize *autosize, uint32_t index, uint32_t *
     if (status == AUXO_OK)
         status = auxo_op_run(queue, &scan, error);
     if (status == AUXO_OK)
-        status = auxo_buffer_read(queue, buffer, 2 * list_bytes, kept_count, 4, error);
+        status = auxo_buffer_read(queue, buffer, 2 * list_bytes, &p->kept_counts[index], 4, error);
     if (status == AUXO_OK)
-        status = auxo_buffer_read(queue, buffer, list_bytes, kept, *kept_count * sizeof *kept, error);
+        status = auxo_buffer_read(queue, buffer, list_bytes, p->kept[index], p->kept_counts[index] * sizeof(uint32_t),
+                                  error);
     auxo_buffer_destroy(buffer);
+    auxo_buffer_destroy(gathered);
     return status;
 }
 
-static auxo_status prune_layer(auxo_autosize *autosize, auxo_trainer *trainer, uint32_t index, uint32_t *removed,
-                               auxo_error *error)
-{
-    uint32_t units = auxo_autosize_units(autosize, index), kept_count = 0;
-    *removed = 0;
-    uint32_t *kept = malloc(units * sizeof *kept);
-    if (!kept)
-        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "pruning %u units: out of memory", units);
-    auxo_status status = find_kept(autosize, index, kept, &kept_count, error);
-    auxo_edit entry;
-    if (status == AUXO_OK && kept_count < units) {
-        const auxo_unit_edit edit = {.layer = autosize->layers[index], .kept = kept, .kept_count = kept_count};
-        fill_log_entry(autosize, trainer, index, "prune", units, kept_count, &entry);
-        snprintf(entry.why, sizeof entry.why, "no incoming weight or bias reaches %.3g", autosize->options.threshold);
-        status = probe_loss(autosize, trainer, &entry.loss_before, error);
-        if (status == AUXO_OK)
-            status = apply_edits(autosize, trainer, &edit, 1, error);
-        if (status == AUXO_OK)
-            status = probe_loss(autosize, trainer, &entry.loss_after, error);
-        if (status == AUXO_OK)
-            status = auxo_edit_log_add(&autosize->log, &entry, error);
-        *removed = units - kept_count;
-    }
-    free(kept);
-    return status;
-}
-
-auxo_status auxo_autosize_prune(auxo_autosize *autosize, auxo_trainer *trainer, uint32_t *changed, auxo_error *error)
+static auxo_status log_pruning(auxo_autosize *autosize, auxo_trainer *trainer, const pruning *p,
+                               const uint32_t *units_before, double before, double after, auxo_error *error)
 {
     auxo_status status = AUXO_OK;
-    *changed = 0;
     for (uint32_t i = 0; i < autosize->layer_count && status == AUXO_OK; i++) {
-        uint32_t removed;
-        status = prune_layer(autosize, trainer, i, &removed, error);
-        *changed += removed;
+        auxo_edit entry;
+        if (p->kept_counts[i] == units_before[i])
+            continue;
+        fill_log_entry(autosize, trainer, i, "prune", units_before[i], p->kept_counts[i], &entry);
+        snprintf(entry.why, sizeof entry.why, "no incoming weight or bias reaches %.3g", autosize->options.threshold);
+        entry.loss_before = before;
+        entry.loss_after = after;
+        status = auxo_edit_log_add(&autosize->log, &entry, error);
     }
+    return status;
+}
+
+/* Front to back, as if each layer had been compacted before the next is judged; the model is compacted once. */
+auxo_status auxo_autosize_prune(auxo_autosize *autosize, auxo_trainer *trainer, uint32_t *changed, auxo_error *error)
+{
+    pruning p;
+    uint32_t *units_before = calloc(autosize->layer_count, sizeof *units_before);
+    double before = NAN, after = NAN;
+    *changed = 0;
+    auxo_status status = pruning_init(autosize, &p, error);
+    if (status == AUXO_OK && !units_before)
+        status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "pruning: out of memory");
+    for (uint32_t i = 0; i < autosize->layer_count && status == AUXO_OK; i++) {
+        units_before[i] = auxo_autosize_units(autosize, i);
+        status = find_kept(autosize, &p, i, error);
+        if (status != AUXO_OK || p.kept_counts[i] == units_before[i])
+            continue;
+        p.edits[p.edit_count++] =
+            (auxo_unit_edit){.layer = autosize->layers[i], .kept = p.kept[i], .kept_count = p.kept_counts[i]};
+        *changed += units_before[i] - p.kept_counts[i];
+    }
+    if (status == AUXO_OK && p.edit_count > 0) {
+        status = probe_loss(autosize, trainer, &before, error);
+        if (status == AUXO_OK)
+            status = apply_edits(autosize, trainer, p.edits, p.edit_count, error);
+        if (status == AUXO_OK)
+            status = probe_loss(autosize, trainer, &after, error);
+        if (status == AUXO_OK)
+            status = log_pruning(autosize, trainer, &p, units_before, before, after, error);
+    }
+    pruning_deinit(&p, autosize->layer_count);
+    free(units_before);
     return status;
 }

@@ -78,6 +78,13 @@ auxo_model *auxo_morph_loop_best(const auxo_morph_loop *loop)
     return loop->best;
 }
 
+auxo_model *auxo_morph_loop_take_best(auxo_morph_loop *loop)
+{
+    auxo_model *best = loop->best;
+    loop->best = NULL;
+    return best;
+}
+
 const auxo_budget *auxo_morph_loop_budget(const auxo_morph_loop *loop)
 {
     return &loop->options.budget;
@@ -113,6 +120,7 @@ static auxo_status train_model(const auxo_morph_loop *loop, auxo_model *model, a
         training.hook_user = morph;
     }
     training.seed = options->seed + loop->iteration;
+    training.schedule.end_epoch = epochs;
     auxo_status status = auxo_trainer_create(model, loop->train, loop->validation, &training, &trainer, error);
     if (status == AUXO_OK && morph)
         status = tell(loop, morph, trainer, NAN, &cost, error);

@@ -41,6 +41,9 @@ auxo_status auxo_resbuild_create(auxo_device *device, const auxo_model_desc *sta
                                  const auxo_dataset *validation, const auxo_resbuild_options *options,
                                  auxo_resbuild **out, auxo_error *error)
 {
+    if (!validation || validation->row_count == 0)
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT,
+                              "ResBuilder chooses by validation accuracy and needs a validation set");
     auxo_resbuild *resbuild = calloc(1, sizeof *resbuild);
     if (!resbuild)
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "ResBuilder: out of memory");
@@ -70,7 +73,13 @@ void auxo_resbuild_destroy(auxo_resbuild *resbuild)
     for (size_t i = 0; i < resbuild->visited_count; i++)
         free(resbuild->visited[i]);
     free(resbuild->visited);
+    auxo_edit_log_deinit(&resbuild->log);
     free(resbuild);
+}
+
+const auxo_edit_log *auxo_resbuild_log(const auxo_resbuild *resbuild)
+{
+    return &resbuild->log;
 }
 
 auxo_model *auxo_resbuild_best(const auxo_resbuild *resbuild, double *accuracy)
@@ -187,6 +196,32 @@ static auxo_status silence_block(auxo_resbuild *resbuild, auxo_error *error)
     return status;
 }
 
+static uint32_t convolution_count(const auxo_model_desc *desc)
+{
+    uint32_t count = 0;
+    for (uint32_t l = 0; l < desc->layer_count; l++)
+        count += desc->layers[l].kind == AUXO_LAYER_CONV2D;
+    return count;
+}
+
+/* Replaces the structure of the current model and logs it; units are counted in convolutions. */
+static auxo_status restructure(auxo_resbuild *resbuild, const auxo_model_desc *desc, float new_scale, bool exact,
+                               auxo_edit *entry, auxo_error *error)
+{
+    entry->epoch = resbuild->number;
+    entry->units_before = convolution_count(auxo_model_get_desc(resbuild->current));
+    entry->units_after = convolution_count(desc);
+    auxo_status status = auxo__resbuild_loss(resbuild, &entry->loss_before, error);
+    if (status == AUXO_OK)
+        status = auxo_model_restructure(resbuild->current, desc, resbuild->options.seed + resbuild->number, new_scale,
+                                        NULL, error);
+    if (status == AUXO_OK && exact)
+        status = silence_block(resbuild, error);
+    if (status == AUXO_OK)
+        status = auxo__resbuild_loss(resbuild, &entry->loss_after, error);
+    return status == AUXO_OK ? auxo_edit_log_add(&resbuild->log, entry, error) : status;
+}
+
 static auxo_status insert_block(auxo_resbuild *resbuild, auxo_architecture_record *record, auxo_error *error)
 {
     auxo_model_desc desc;
@@ -197,43 +232,71 @@ static auxo_status insert_block(auxo_resbuild *resbuild, auxo_architecture_recor
     if (!found)
         return auxo_error_set(error, AUXO_NOT_FOUND,
                               "no place is left where a block gives a network that was not trained before");
-    status = auxo_model_restructure(resbuild->current, &desc, resbuild->options.seed + resbuild->number,
-                                    (float)resbuild->options.new_scale, NULL, error);
+    auxo_edit entry = {.what = "insert block"};
+    snprintf(entry.layer, sizeof entry.layer, "block%u", resbuild->number);
+    snprintf(entry.why, sizeof entry.why, "drawn: %.80s", record->what);
+    status = restructure(resbuild, &desc, (float)resbuild->options.new_scale, resbuild->options.exact_insertion, &entry,
+                         error);
     auxo_model_desc_deinit(&desc);
-    if (status == AUXO_OK && resbuild->options.exact_insertion)
-        status = silence_block(resbuild, error);
+    return status;
+}
+
+/* The first block of which one convolution's statistic is below the threshold; UINT32_MAX: none. */
+static auxo_status find_weak_block(const auxo_resbuild *resbuild, const auxo_block *blocks, uint32_t count,
+                                   uint32_t *weak, double *statistic, auxo_error *error)
+{
+    *weak = UINT32_MAX;
+    for (uint32_t b = 0; b < count; b++) {
+        double first, second;
+        auxo_status status = auxo__resbuild_statistic(resbuild, blocks[b].conv1, &first, error);
+        if (status == AUXO_OK)
+            status = auxo__resbuild_statistic(resbuild, blocks[b].conv2, &second, error);
+        if (status != AUXO_OK)
+            return status;
+        *statistic = fmin(first, second);
+        if (*statistic < resbuild->options.removal_threshold) {
+            *weak = b;
+            return AUXO_OK;
+        }
+    }
+    return AUXO_OK;
+}
+
+static auxo_status remove_block(auxo_resbuild *resbuild, const auxo_block *block, double statistic, auxo_error *error)
+{
+    static const char *const names[] = {"sum |w|", "mean |w|", "max |w|"};
+    const auxo_model_desc *desc = auxo_model_get_desc(resbuild->current);
+    auxo_model_desc smaller;
+    auxo_status status = auxo_block_remove(desc, block, &smaller, error);
+    if (status != AUXO_OK)
+        return status;
+    auxo_edit entry = {.what = "remove block"};
+    memcpy(entry.layer, desc->layers[block->add].name, sizeof entry.layer);
+    snprintf(entry.why, sizeof entry.why, "%s of a convolution is %.3g < %.3g",
+             names[resbuild->options.removal_statistic], statistic, resbuild->options.removal_threshold);
+    status = restructure(resbuild, &smaller, 1, false, &entry, error);
+    auxo_model_desc_deinit(&smaller);
     return status;
 }
 
 /* Takes out blocks of which one convolution's weights are below the threshold; one at a time, lowest first. */
 static auxo_status remove_blocks(auxo_resbuild *resbuild, uint32_t *removed, auxo_error *error)
 {
-    auxo_status status = AUXO_OK;
-    for (bool any = true; any && status == AUXO_OK;) {
+    for (;;) {
         const auxo_model_desc *desc = auxo_model_get_desc(resbuild->current);
         auxo_block *blocks = malloc(desc->layer_count * sizeof *blocks);
         if (!blocks)
             return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "removing blocks: out of memory");
-        uint32_t count = auxo_blocks_find(desc, blocks);
-        any = false;
-        for (uint32_t b = 0; b < count && !any && status == AUXO_OK; b++) {
-            double first, second;
-            status = auxo__resbuild_statistic(resbuild, blocks[b].conv1, &first, error);
-            if (status == AUXO_OK)
-                status = auxo__resbuild_statistic(resbuild, blocks[b].conv2, &second, error);
-            any = status == AUXO_OK && fmin(first, second) < resbuild->options.removal_threshold;
-            auxo_model_desc smaller;
-            if (any)
-                status = auxo_block_remove(desc, &blocks[b], &smaller, error);
-            if (any && status == AUXO_OK) {
-                status = auxo_model_restructure(resbuild->current, &smaller, resbuild->options.seed, 1, NULL, error);
-                auxo_model_desc_deinit(&smaller);
-                (*removed)++;
-            }
-        }
+        uint32_t count = auxo_blocks_find(desc, blocks), weak;
+        double statistic = 0;
+        auxo_status status = find_weak_block(resbuild, blocks, count, &weak, &statistic, error);
+        if (status == AUXO_OK && weak < count)
+            status = remove_block(resbuild, &blocks[weak], statistic, error);
         free(blocks);
+        if (status != AUXO_OK || weak >= count)
+            return status;
+        (*removed)++;
     }
-    return status;
 }
 
 static auxo_status morph_widths(auxo_resbuild *resbuild, auxo_architecture_record *record, auxo_error *error)
@@ -255,11 +318,21 @@ static auxo_status morph_widths(auxo_resbuild *resbuild, auxo_architecture_recor
         status = auxo_model_create(resbuild->device, &next, options->seed + resbuild->number, &fresh, error);
     auxo_model_desc_deinit(&next);
     if (status == AUXO_OK) {
-        auxo_model_destroy(resbuild->current);
-        resbuild->current = fresh;
-        snprintf(record->what, sizeof record->what, "morph, kappa %.4g", kappa);
+        auxo_edit entry = {.what = "rescale", .layer = "all", .epoch = resbuild->number, .loss_after = NAN};
+        entry.units_before = entry.units_after = convolution_count(auxo_model_get_desc(fresh));
+        snprintf(entry.why, sizeof entry.why, "kappa %.4g within %.4g; trained afresh", kappa, options->budget.limit);
+        status = auxo__resbuild_loss(resbuild, &entry.loss_before, error);
+        if (status == AUXO_OK)
+            status = auxo_edit_log_add(&resbuild->log, &entry, error);
     }
-    return status;
+    if (status != AUXO_OK) {
+        auxo_model_destroy(fresh);
+        return status;
+    }
+    auxo_model_destroy(resbuild->current);
+    resbuild->current = fresh;
+    snprintf(record->what, sizeof record->what, "morph, kappa %.4g", kappa);
+    return AUXO_OK;
 }
 
 static auxo_status measure(const auxo_resbuild *resbuild, auxo_architecture_record *record, auxo_error *error)

@@ -13,12 +13,20 @@ auxo_status auxo_resbuild_describe(const auxo_resbuild *resbuild, char **json, a
     cJSON_AddNumberToObject(root, "inserted", resbuild->inserted);
     cJSON_AddNumberToObject(root, "cycle", resbuild->cycle);
     cJSON_AddNumberToObject(root, "best_accuracy", resbuild->best_accuracy);
+    cJSON_AddBoolToObject(root, "best_is_within", resbuild->best_is_within);
     cJSON_AddNumberToObject(root, "last_accuracy", resbuild->last_accuracy);
     cJSON *visited = cJSON_AddArrayToObject(root, "visited");
     for (size_t i = 0; visited && i < resbuild->visited_count; i++)
         cJSON_AddItemToArray(visited, cJSON_CreateString(resbuild->visited[i]));
-    char *text = cJSON_PrintUnformatted(root);
+    char *edits = NULL;
+    auxo_status status = auxo_edit_log_describe(&resbuild->log, &edits, error);
+    if (status == AUXO_OK)
+        cJSON_AddStringToObject(root, "edits", edits);
+    free(edits);
+    char *text = status == AUXO_OK ? cJSON_PrintUnformatted(root) : NULL;
     cJSON_Delete(root);
+    if (status != AUXO_OK)
+        return status;
     if (!text)
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "ResBuilder state: out of memory");
     *json = text;
@@ -65,6 +73,10 @@ auxo_status auxo_resbuild_restore(auxo_resbuild *resbuild, const char *json, aux
         status = auxo_error_set(error, AUXO_FORMAT, "this is no ResBuilder state");
     if (status == AUXO_OK)
         status = read_visited(resbuild, cJSON_GetObjectItemCaseSensitive(root, "visited"), error);
+    const char *edits = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "edits"));
+    if (status == AUXO_OK && edits)
+        status = auxo_edit_log_restore(&resbuild->log, edits, error);
+    resbuild->best_is_within = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(root, "best_is_within"));
     cJSON_Delete(root);
     if (status != AUXO_OK)
         return status;

@@ -136,7 +136,13 @@ auxo_status auxo__resbuild_train(auxo_resbuild *resbuild, int training, auxo_arc
     status = train_epochs(resbuild, model, regularized ? &penalty : NULL, &accuracy, error);
     auxo_morph_destroy(penalty.morph);
     record->accuracy[training] = accuracy;
-    bool better = status == AUXO_OK && accuracy > resbuild->best_accuracy;
+    double cost = 0;
+    if (status == AUXO_OK)
+        status = auxo_morph_desc_cost(auxo_model_get_desc(model), &resbuild->options.budget, &cost, error);
+    bool within = cost <= resbuild->options.budget.limit;
+    bool better = status == AUXO_OK && isfinite(accuracy) &&
+                  (within > resbuild->best_is_within ||
+                   (within == resbuild->best_is_within && accuracy > resbuild->best_accuracy));
     if (better && regularized) {
         /* The regularised model goes on changing: the best is a copy of it. */
         status = copy_model(resbuild, true, &model, error);
@@ -147,6 +153,7 @@ auxo_status auxo__resbuild_train(auxo_resbuild *resbuild, int training, auxo_arc
         auxo_model_destroy(resbuild->best);
         resbuild->best = model;
         resbuild->best_accuracy = accuracy;
+        resbuild->best_is_within = within;
     } else if (model != resbuild->current) {
         auxo_model_destroy(model);
     }
@@ -172,5 +179,36 @@ auxo_status auxo__resbuild_statistic(const auxo_resbuild *resbuild, uint32_t lay
         status = auxo_buffer_read(auxo_model_queue(model), result, 0, &sum, sizeof sum, error);
     auxo_buffer_destroy(result);
     *value = resbuild->options.removal_statistic == AUXO_BLOCK_MEAN && count > 0 ? sum / (double)count : sum;
+    return status;
+}
+
+/* log sum exp minus the score of the right class. */
+static double cross_entropy(const float *scores, uint32_t count, uint32_t label)
+{
+    double largest = scores[0], sum = 0;
+    for (uint32_t i = 1; i < count; i++)
+        largest = fmax(largest, scores[i]);
+    for (uint32_t i = 0; i < count; i++)
+        sum += exp(scores[i] - largest);
+    return largest + log(sum) - scores[label];
+}
+
+auxo_status auxo__resbuild_loss(const auxo_resbuild *resbuild, double *loss, auxo_error *error)
+{
+    const auxo_dataset *data = resbuild->validation;
+    *loss = NAN;
+    if (data->target_type != AUXO_TARGET_CLASS || data->row_count == 0)
+        return AUXO_OK;
+    float *scores = malloc(data->row_count * data->class_count * sizeof *scores);
+    if (!scores)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "validation loss: out of memory");
+    uint32_t batch = resbuild->options.training.batch ? resbuild->options.training.batch : 128;
+    auxo_status status = auxo_model_predict(resbuild->current, data, batch, false, scores, error);
+    double sum = 0;
+    for (size_t r = 0; r < data->row_count && status == AUXO_OK; r++)
+        sum += cross_entropy(scores + r * data->class_count, data->class_count, data->labels[r]);
+    free(scores);
+    if (status == AUXO_OK)
+        *loss = sum / (double)data->row_count;
     return status;
 }
