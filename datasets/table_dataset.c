@@ -8,6 +8,7 @@
 #include "dataset.h"
 #include "text.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -195,8 +196,9 @@ bool auxo__value_missing(const auxo_table *table, size_t column, size_t row)
                                            : at->codes[row] == AUXO_LEVEL_MISSING;
 }
 
-/* Keeps the rows that are complete in every used column; without drop_missing the first gap is an error. */
-static auxo_status keep_rows(table_layout *layout, bool drop_missing, auxo_error *error)
+/* Keeps the rows that are complete in every used column (but inputs under keep_missing); without drop_missing the first
+ * gap is an error. */
+static auxo_status keep_rows(table_layout *layout, const auxo_table_roles *roles, auxo_error *error)
 {
     const auxo_table *table = layout->table;
     layout->rows = auxo__array(table->row_count, sizeof *layout->rows);
@@ -205,10 +207,11 @@ static auxo_status keep_rows(table_layout *layout, bool drop_missing, auxo_error
     for (size_t row = 0; row < table->row_count; row++) {
         bool complete = true;
         for (size_t i = 0; i < table->column_count && complete; i++) {
-            if (layout->roles[i] == ROLE_NONE || layout->roles[i] == ROLE_DROPPED)
+            if (layout->roles[i] == ROLE_NONE || layout->roles[i] == ROLE_DROPPED ||
+                (roles->keep_missing && layout->roles[i] == ROLE_INPUT))
                 continue;
             complete = !auxo__value_missing(table, i, row);
-            if (!complete && !drop_missing)
+            if (!complete && !roles->drop_missing)
                 return auxo_error_set(
                     error, AUXO_FORMAT,
                     "%s:%u: column %zu (%s): missing value; %zu rows lack one there; drop such rows by flag",
@@ -222,15 +225,21 @@ static auxo_status keep_rows(table_layout *layout, bool drop_missing, auxo_error
     return AUXO_OK;
 }
 
+/* Missing values, which only keep_missing lets through, become NaN. */
+static float feature_value(const auxo_column *column, feature_source source, size_t row)
+{
+    if (column->type == AUXO_COLUMN_NUMERIC)
+        return (float)column->numbers[row];
+    return column->codes[row] == AUXO_LEVEL_MISSING ? NAN : (float)(column->codes[row] == source.level);
+}
+
 static void fill_features(const table_layout *layout, float *features)
 {
     for (size_t i = 0; i < layout->row_count; i++)
         for (size_t j = 0; j < layout->feature_count; j++) {
             feature_source source = layout->features[j];
-            const auxo_column *column = &layout->table->columns[source.column];
-            features[i * layout->feature_count + j] = column->type == AUXO_COLUMN_NUMERIC
-                                                          ? (float)column->numbers[layout->rows[i]]
-                                                          : (float)(column->codes[layout->rows[i]] == source.level);
+            features[i * layout->feature_count + j] =
+                feature_value(&layout->table->columns[source.column], source, layout->rows[i]);
         }
 }
 
@@ -243,7 +252,7 @@ static auxo_status build(table_layout *layout, const char *name, const auxo_tabl
     if (status == AUXO_OK && roles->expected_features)
         status = match_expected(layout, roles->expected_features, roles->expected_feature_count, error);
     if (status == AUXO_OK)
-        status = keep_rows(layout, roles->drop_missing, error);
+        status = keep_rows(layout, roles, error);
     if (status != AUXO_OK)
         return status;
     auxo__dataset_shape shape = auxo__table_shape(layout, roles);

@@ -87,7 +87,8 @@ static auxo_status read_set_file(const table_set *set, const char *file, const a
                               .time_column = set->time,
                               .event_column = set->event,
                               .event_level = set->event_level,
-                              .drop_missing = set->drop_missing || options->drop_missing};
+                              .drop_missing = (set->drop_missing && !options->keep_missing) || options->drop_missing,
+                              .keep_missing = options->keep_missing};
     if (status == AUXO_OK)
         status = auxo_table_dataset(table, set->name, &roles, dataset, error);
     auxo_table_destroy(table);
@@ -120,7 +121,8 @@ auxo_status auxo__load_table_path(const char *path, const auxo_data_options *opt
                               .input_column_count = options->input_column_count,
                               .target_columns = options->target_columns,
                               .target_column_count = options->target_column_count,
-                              .drop_missing = options->drop_missing};
+                              .drop_missing = options->drop_missing,
+                              .keep_missing = options->keep_missing};
     if (!options->target_columns) {
         roles.target_columns = last_column;
         roles.target_column_count = 1;

@@ -47,6 +47,7 @@ typedef struct auxo_data_options {
     size_t limit;                     /* at most this many rows per split; 0: all */
     size_t generated_count;           /* rows a generator makes for training; 0: its default; test gets a fifth */
     bool drop_missing;                /* CSV/ARFF: drop rows with missing values instead of refusing */
+    bool keep_missing;                /* CSV/ARFF: missing inputs become NaN, to be filled; before drop_missing */
     const char *const *input_columns; /* CSV: names; NULL: all that are not targets */
     size_t input_column_count;
     const char *const *target_columns; /* CSV: names; NULL: the last */
@@ -81,7 +82,12 @@ auxo_status auxo_dataset_select(const auxo_dataset *dataset, const uint32_t *row
                                 auxo_dataset **selected, auxo_error *error);
 /* Mean and 1/std per channel over all rows (u8 scaled by 1/255 first); std 0 gives 1. Arrays of `channels`. */
 void auxo_dataset_channel_stats(const auxo_dataset *dataset, float *means, float *inverse_stds);
-/* The same for the columns of real targets. */
+/* Mean per column of a table over the values that are present (NaN is missing; 0 where none is). means (channels). */
+void auxo_dataset_present_means(const auxo_dataset *dataset, float *means);
+/* Puts values[column] where an input of a table is NaN; returns how many were. values (channels): the means of the
+ * training rows, for test rows too. */
+size_t auxo_dataset_fill_missing(auxo_dataset *dataset, const float *values);
+/* Mean and 1/std of the columns of real targets. */
 void auxo_dataset_target_stats(const auxo_dataset *dataset, float *means, float *inverse_stds);
 /* log relative risk of a simulated subject with covariates x: LINEAR x0 + 2 x1; GAUSSIAN log(5) exp(-2 (x0^2 + x1^2))
  * (the two shapes of DeepSurv's simulation, Katzman et al. 2018). */

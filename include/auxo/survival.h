@@ -51,6 +51,11 @@ auxo_status auxo_auroc(const double *scores, const uint32_t *labels, size_t coun
  * areas (at_count): NaN where there is no case or no control. */
 auxo_status auxo_survival_dynamic_auc(const auxo_survival_sample *train, const auxo_survival_sample *sample,
                                       const double *at, size_t at_count, double *areas, auxo_error *error);
+/* Percentile intervals of those areas over `resamples` bootstrap samples of `sample`. low, high (at_count): NaN where
+ * no bootstrap sample has a case and a control. */
+auxo_status auxo_survival_dynamic_auc_interval(const auxo_survival_sample *train, const auxo_survival_sample *sample,
+                                               const double *at, size_t at_count, uint32_t resamples, double confidence,
+                                               uint64_t seed, double *low, double *high, auxo_error *error);
 
 /* ---- curves
  * ------------------------------------------------------------------------------------------------------------ */

@@ -61,6 +61,7 @@ typedef struct auxo_table_roles {
     const char *group_column; /* rows that belong together, for example a patient; NULL: none */
     const char *site_column;  /* where rows come from; a group at two sites is an error; NULL: none */
     bool drop_missing;        /* leave out rows with a missing value in a used column, instead of refusing */
+    bool keep_missing;        /* missing inputs become NaN (all columns of a text input); other gaps as above */
     const char *const *expected_features; /* NULL, or the exact result columns, as a trained model knows them */
     size_t expected_feature_count;
 } auxo_table_roles;

@@ -62,6 +62,13 @@ static const cli_option simulate_options[] = {
      .argument = "S",
      .initial = "1",
      .help = "Multiplies covariates recorded at the second site"},
+    {.name = "rows-per-patient",
+     .type = CLI_INTEGER,
+     .argument = "N",
+     .initial = "1",
+     .help = "Rows of one patient: the same time and event, covariates recorded with noise; adds the column patient",
+     .minimum = 1,
+     .maximum = 1000},
     CLI_OPTIONS_END,
 };
 
@@ -70,7 +77,7 @@ static void print_rows(const cli_context *context, const auxo_dataset *dataset)
     const float *features = dataset->features;
     for (int64_t c = 0; c < dataset->channels; c++)
         cli_print(context->output, "x%" PRId64 ",", c);
-    cli_print(context->output, "time,event%s\n", dataset->sites ? ",site" : "");
+    cli_print(context->output, "time,event%s%s\n", dataset->sites ? ",site" : "", dataset->groups ? ",patient" : "");
     size_t events = 0;
     for (size_t i = 0; i < dataset->row_count; i++) {
         cJSON *event = cli_event(context->output, "row");
@@ -84,6 +91,8 @@ static void print_rows(const cli_context *context, const auxo_dataset *dataset)
         cli_print(context->output, "%.9g,%u", (double)dataset->times[i], dataset->events[i]);
         if (dataset->sites)
             cli_print(context->output, ",%u", dataset->sites[i]);
+        if (dataset->groups)
+            cli_print(context->output, ",%u", dataset->groups[i]);
         cli_print(context->output, "\n");
         cJSON_AddNumberToObject(event, "time", dataset->times[i]);
         cJSON_AddNumberToObject(event, "observed", dataset->events[i]);
@@ -108,6 +117,7 @@ static auxo_status run(const cli_context *context, auxo_error *error)
                                                  .site_count = (uint32_t)cli_integer(arguments, "sites"),
                                                  .site_shift = cli_real(arguments, "site-shift"),
                                                  .site_scale = cli_real(arguments, "site-scale"),
+                                                 .rows_per_group = (uint32_t)cli_integer(arguments, "rows-per-patient"),
                                                  .seed = cli_integer(arguments, "seed"),
                                                  .stream = 1};
     auxo_dataset *dataset = NULL;

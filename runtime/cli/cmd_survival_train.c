@@ -1,9 +1,12 @@
 /* runtime/cli/cmd_survival_train.c: auxo survival train: a network (or linear Cox model) on the partial likelihood. */
 #include "cli_text.h"
-#include "survival_job.h"
+#include "survival_checkpoint.h"
+#include "survival_linear.h"
+#include "survival_scores.h"
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,6 +60,12 @@ static const cli_option train_options[] = {
     {.name = "standardize-sites",
      .type = CLI_FLAG,
      .help = "Standardise scores within each site before they are compared across sites"},
+    {.name = "train-site",
+     .type = CLI_INTEGER,
+     .argument = "N",
+     .initial = "0",
+     .help = "Train on the rows of this site alone (1: the first), test on all sites; 0: all",
+     .maximum = 1e6},
     {.name = "save",
      .type = CLI_TEXT,
      .argument = "FILE",
@@ -106,71 +115,146 @@ static auxo_status read_options(const survival_job *job, auxo_train_options *opt
     return auxo_optimizer_config_parse(cli_text(arguments, "optimizer"), &options->optimizer, error);
 }
 
+/* Keeps the training rows of one site. */
+static auxo_status keep_site(survival_job *job, auxo_error *error)
+{
+    uint64_t site = cli_integer(job->context->arguments, "train-site");
+    if (site == 0)
+        return AUXO_OK;
+    const auxo_dataset *all = job->train;
+    uint32_t *rows = malloc((all->row_count + 1) * sizeof *rows);
+    size_t count = 0;
+    for (size_t i = 0; i < all->row_count && rows && all->sites; i++)
+        if (all->sites[i] + 1 == site)
+            rows[count++] = (uint32_t)i;
+    auxo_dataset *kept = NULL;
+    auxo_status status = AUXO_OK;
+    if (!rows)
+        status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "rows of a site: out of memory");
+    else if (count == 0)
+        status = auxo_error_set(error, AUXO_INVALID_ARGUMENT, "--train-site %" PRIu64 ": %s has no rows of such a site",
+                                site, all->name);
+    else
+        status = auxo_dataset_select(all, rows, count, &kept, error);
+    free(rows);
+    if (status != AUXO_OK)
+        return status;
+    auxo_dataset_destroy(job->train);
+    job->train = kept;
+    return AUXO_OK;
+}
+
+static void report_epoch(const survival_job *job, const auxo_epoch_metrics *metrics)
+{
+    cJSON *event = cli_event(job->context->output, "epoch");
+    cJSON_AddNumberToObject(event, "epoch", metrics->epoch);
+    cJSON_AddNumberToObject(event, "train_loss", metrics->train_loss);
+    cJSON_AddBoolToObject(event, "braked", metrics->braked);
+    cli_emit(job->context->output, event);
+}
+
 static auxo_status train_epochs(const survival_job *job, auxo_trainer *trainer, auxo_error *error)
 {
-    cli_output *output = job->context->output;
-    uint64_t epochs = cli_integer(job->context->arguments, "epochs");
+    const cli_context *context = job->context;
+    uint64_t epochs = cli_integer(context->arguments, "epochs");
+    uint64_t every = cli_integer(context->arguments, "checkpoint-every");
     cli_progress progress;
-    cli_progress_begin(&progress, output, "epochs", 0, epochs);
+    cli_progress_begin(&progress, context->output, "epochs", auxo_trainer_epoch(trainer), epochs);
     auxo_status status = AUXO_OK;
-    for (uint64_t e = 1; e <= epochs && status == AUXO_OK; e++) {
+    while (status == AUXO_OK && auxo_trainer_epoch(trainer) < epochs) {
         bool finished = false;
         auxo_epoch_metrics metrics = {0};
         status = auxo_trainer_run(trainer, 0, &finished, &metrics, error);
-        if (status != AUXO_OK)
-            break;
-        cli_progress_update(&progress, e, "loss %.5f", metrics.train_loss);
-        cJSON *event = cli_event(output, "epoch");
-        cJSON_AddNumberToObject(event, "epoch", (double)e);
-        cJSON_AddNumberToObject(event, "train_loss", metrics.train_loss);
-        cli_emit(output, event);
+        uint32_t done = auxo_trainer_epoch(trainer);
+        if (status == AUXO_OK) {
+            cli_progress_update(&progress, done, "loss %.5f", metrics.train_loss);
+            report_epoch(job, &metrics);
+        }
+        bool stopped = status == AUXO_INTERRUPTED || (status == AUXO_OK && *context->stop && done < epochs);
+        if (stopped || (status == AUXO_OK && (done % every == 0 || done == epochs))) {
+            auxo_status saved = survival_checkpoint_save(context, trainer, error);
+            status = saved != AUXO_OK ? saved : status;
+        }
+        if (stopped && (status == AUXO_OK || status == AUXO_INTERRUPTED))
+            return auxo_error_set(error, AUXO_INTERRUPTED, "interrupted in epoch %u; %s", done + 1,
+                                  cli_text(context->arguments, "checkpoint") ? "continue with --resume"
+                                                                             : "nothing saved (no --checkpoint)");
     }
     return status;
 }
 
-static auxo_status score_set(const survival_job *job, auxo_model *model, const auxo_dataset *dataset, double **risks,
-                             survival_score *score, auxo_error *error)
+/* What a trained model is worth. */
+typedef struct outcome {
+    double *train_raw, *test_raw;     /* risks as the model gives them */
+    double *train_risks, *test_risks; /* the same, or standardised within sites */
+    survival_scores train, test;
+    survival_site_scores sites;
+    auxo_step_function hazard;
+} outcome;
+
+static void outcome_deinit(outcome *found)
 {
-    const cli_arguments *arguments = job->context->arguments;
-    auxo_status status = survival_risks(model, dataset, cli_flag(arguments, "standardize-sites"), risks, error);
-    if (status != AUXO_OK)
-        return status;
-    auxo_survival_sample sample = survival_sample(dataset, *risks);
-    return survival_score_sample(&sample, cli_integer(arguments, "seed"), score, error);
+    free(found->train_raw);
+    free(found->test_raw);
+    free(found->train_risks);
+    free(found->test_risks);
+    auxo_step_function_deinit(&found->hazard);
 }
 
-static void present(const survival_job *job, const auxo_model *model, const survival_score *train,
-                    const survival_score *test)
+static auxo_status score_rows(const survival_job *job, auxo_model *model, const auxo_dataset *rows, double **raw,
+                              double **risks, survival_scores *scores, auxo_error *error)
+{
+    const cli_arguments *arguments = job->context->arguments;
+    auxo_status status = survival_risks(model, rows, false, raw, error);
+    if (status == AUXO_OK)
+        status = survival_risks(model, rows, cli_flag(arguments, "standardize-sites"), risks, error);
+    if (status == AUXO_OK)
+        status = survival_scores_compute(job->train, rows, *risks, cli_integer(arguments, "seed"), scores, error);
+    return status;
+}
+
+static auxo_status measure(const survival_job *job, auxo_model *model, outcome *found, auxo_error *error)
+{
+    auxo_status status =
+        score_rows(job, model, job->train, &found->train_raw, &found->train_risks, &found->train, error);
+    if (status == AUXO_OK && job->test)
+        status = score_rows(job, model, job->test, &found->test_raw, &found->test_risks, &found->test, error);
+    if (status == AUXO_OK)
+        status = survival_site_scores_compute(job->test ? job->test : job->train,
+                                              job->test ? found->test_raw : found->train_raw, &found->sites, error);
+    if (status == AUXO_OK) {
+        auxo_survival_sample sample = survival_sample(job->train, found->train_risks);
+        status = auxo_survival_baseline_hazard(&sample, &found->hazard, error);
+    }
+    return status;
+}
+
+static void present(const survival_job *job, const auxo_model *model, const outcome *found)
 {
     cli_output *output = job->context->output;
     cli_print(output, "%s: %" PRIu64 " weights\n", auxo_model_get_desc(model)->name, auxo_model_weight_count(model));
-    cli_print(output, "training C %.4f (95 %% %.4f to %.4f), %zu rows\n", train->concordance.index, train->low,
-              train->high, job->train->row_count);
     cJSON *result = cli_event(output, "result");
-    cJSON_AddNumberToObject(result, "train_concordance", train->concordance.index);
-    if (job->test) {
-        cli_print(output, "test C     %.4f (95 %% %.4f to %.4f), %zu rows\n", test->concordance.index, test->low,
-                  test->high, job->test->row_count);
-        cJSON_AddNumberToObject(result, "test_concordance", test->concordance.index);
-        cJSON_AddNumberToObject(result, "test_low", test->low);
-        cJSON_AddNumberToObject(result, "test_high", test->high);
-    }
+    survival_scores_print(&found->train, "train", output, result);
+    if (job->test)
+        survival_scores_print(&found->test, "test", output, result);
+    survival_site_scores_print(&found->sites, output, result);
     cJSON_AddNumberToObject(result, "weights", (double)auxo_model_weight_count(model));
     cli_emit(output, result);
 }
 
-static auxo_status write_report(const survival_job *job, const double *risks, const auxo_step_function *hazard,
-                                const survival_score *score, const char *path, auxo_error *error)
+static auxo_status write_report(const survival_job *job, const outcome *found, const char *path, auxo_error *error)
 {
-    const auxo_dataset *dataset = job->test ? job->test : job->train;
+    const auxo_dataset *rows = job->test ? job->test : job->train;
+    const double *risks = job->test ? found->test_risks : found->train_risks;
     auxo_report *report = NULL;
     auxo_status status = auxo_report_create("Survival model", &report, error);
     if (status != AUXO_OK)
         return status;
-    auxo_report_text(report, "%s, %zu %s rows. Harrell's C %.4f, 95 %% interval %.4f to %.4f.", dataset->name,
-                     dataset->row_count, job->test ? "test" : "training", score->concordance.index, score->low,
-                     score->high);
-    status = survival_report_draw(report, job->train, dataset, risks, hazard, error);
+    auxo_report_text(report, "%s, %zu %s rows.", rows->name, rows->row_count, job->test ? "test" : "training");
+    survival_scores_table(job->test ? &found->test : &found->train, report);
+    status = survival_report_draw(report, job->train, rows, risks, &found->hazard, error);
+    if (status == AUXO_OK)
+        survival_site_scores_table(&found->sites, report);
     if (status == AUXO_OK)
         status = auxo_report_write(report, path, error);
     auxo_report_destroy(report);
@@ -181,28 +265,19 @@ static auxo_status finish(const survival_job *job, auxo_model *model, auxo_error
 {
     const cli_arguments *arguments = job->context->arguments;
     const char *save = cli_text(arguments, "save"), *report = cli_text(arguments, "report");
-    double *train_risks = NULL, *test_risks = NULL;
-    survival_score train = {0}, test = {0};
-    auxo_step_function hazard = {0};
-    auxo_status status = score_set(job, model, job->train, &train_risks, &train, error);
-    if (status == AUXO_OK && job->test)
-        status = score_set(job, model, job->test, &test_risks, &test, error);
-    if (status == AUXO_OK) {
-        auxo_survival_sample sample = survival_sample(job->train, train_risks);
-        status = auxo_survival_baseline_hazard(&sample, &hazard, error);
-    }
+    outcome found = {0};
+    auxo_status status = measure(job, model, &found, error);
     if (status == AUXO_OK && save)
         status = auxo_model_save(model, save, error);
     if (status == AUXO_OK && save)
-        status = survival_hazard_save(save, &hazard, error);
+        status = survival_saved_write(save, &found.hazard, job->train, error);
     if (status == AUXO_OK && report)
-        status =
-            write_report(job, job->test ? test_risks : train_risks, &hazard, job->test ? &test : &train, report, error);
+        status = write_report(job, &found, report, error);
+    if (status == AUXO_OK && survival_is_linear(model))
+        status = survival_linear_print(model, job->train, job->context->output, error);
     if (status == AUXO_OK)
-        present(job, model, &train, &test);
-    auxo_step_function_deinit(&hazard);
-    free(train_risks);
-    free(test_risks);
+        present(job, model, &found);
+    outcome_deinit(&found);
     return status;
 }
 
@@ -212,17 +287,26 @@ static auxo_status run(const cli_context *context, auxo_error *error)
     auxo_model *model = NULL;
     auxo_trainer *trainer = NULL;
     auxo_train_options options;
-    auxo_status status = cli_check_writable("save", cli_text(context->arguments, "save"), error);
+    const char *resumed = NULL;
+    auxo_status status = survival_checkpoint_find(context, &resumed, error);
+    if (status == AUXO_OK)
+        status = cli_check_writable("save", cli_text(context->arguments, "save"), error);
     if (status == AUXO_OK)
         status = cli_check_writable("report", cli_text(context->arguments, "report"), error);
     if (status == AUXO_OK)
         status = survival_job_open(context, &job, error);
     if (status == AUXO_OK)
+        status = keep_site(&job, error);
+    if (status == AUXO_OK && resumed)
+        status = auxo_model_load(job.session.device, resumed, &model, error);
+    else if (status == AUXO_OK)
         status = open_model(&job, &model, error);
     if (status == AUXO_OK)
         status = read_options(&job, &options, error);
     if (status == AUXO_OK)
         status = auxo_trainer_create(model, job.train, NULL, &options, &trainer, error);
+    if (status == AUXO_OK && resumed)
+        status = survival_checkpoint_restore(context, resumed, trainer, error);
     if (status == AUXO_OK)
         status = train_epochs(&job, trainer, error);
     if (status == AUXO_OK)
@@ -233,21 +317,33 @@ static auxo_status run(const cli_context *context, auxo_error *error)
     return status;
 }
 
-static const cli_option *const options[] = {survival_data_options, train_options,      cli_device_options,
-                                            cli_seed_options,      cli_common_options, NULL};
+static const cli_option *const options[] = {
+    survival_data_options, train_options, survival_checkpoint_options, cli_device_options, cli_seed_options,
+    cli_common_options,    NULL};
 
 const cli_command cli_command_survival_train = {
     .name = "survival train",
     .summary = "train a model of time to an event on the Cox partial likelihood",
-    .description = "Train a network whose output is a log relative risk, on data with times and events, some censored: "
-                   "the negative log partial likelihood of Cox, with Efron's or Breslow's treatment of ties. Prints "
-                   "Harrell's concordance on training and test rows with bootstrap intervals. --model linear is the "
-                   "classical Cox model.",
+    .description =
+        "Train a network whose output is a log relative risk, on data with times and events, some censored: "
+        "the negative log partial likelihood of Cox, with Efron's or Breslow's treatment of ties. Prints "
+        "Harrell's concordance on training and test rows, and the cumulative/dynamic AUC at the quartiles of the "
+        "event times, with bootstrap intervals. --model linear is the classical Cox model; its coefficients "
+        "are printed.\n\nWith --site, every site is measured by itself and all together, with the scores as "
+        "they are and standardised within sites. A run that is killed continues with --checkpoint FILE "
+        "--resume to the same numbers.",
     .events =
-        "{\"event\":\"epoch\",\"epoch\":1,\"train_loss\":..}\n"
-        "{\"event\":\"result\",\"train_concordance\":..,\"test_concordance\":..,\"test_low\":..,\"test_high\":..,..}",
+        "{\"event\":\"epoch\",\"epoch\":1,\"train_loss\":..,\"braked\":false}\n"
+        "{\"event\":\"checkpoint\",\"path\":..,\"epoch\":..}\n"
+        "{\"event\":\"coefficient\",\"column\":..,\"coefficient\":..}  with a linear model\n"
+        "{\"event\":\"result\",\"train_concordance\":..,\"test_concordance\":..,\"test_low\":..,\"test_high\":..,\n"
+        " \"test_dynamic_auc\":[{\"time\":..,\"auc\":..,\"low\":..,\"high\":..},..],\n"
+        " \"sites\":[{\"site\":1,\"concordance\":..,\"auroc\":..,..},..],\"naive_concordance\":..,\n"
+        " \"standardized_concordance\":..,\"site_gap\":..,\"weights\":..}",
     .examples =
         "auxo survival train --data metabric --report metabric.html\n"
+        "auxo survival train --data gbsg2 --model linear --batch 0 --epochs 500 --optimizer adam:lr=0.01\n"
+        "auxo survival train --data survival-sim-sites --train-site 1 --domain mean_sq --domain-strength 0.1\n"
         "auxo survival train --data trial.csv --time months --event died --site hospital --save model.safetensors",
     .options = options,
     .run = run,

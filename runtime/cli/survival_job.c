@@ -1,15 +1,12 @@
-/* runtime/cli/survival_job.c: survival data from named sets and tables, risks and scores, the stored baseline hazard.
- */
+/* runtime/cli/survival_job.c: survival data from named sets and tables, split, with gaps filled; risks of its rows. */
 #include "survival_job.h"
 
 #include "auxo/table.h"
 #include "cli_text.h"
 
-#include <errno.h>
-#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 const cli_option survival_data_options[] = {
     {.name = "data",
@@ -30,7 +27,13 @@ const cli_option survival_data_options[] = {
      .help = "Rows that belong together, for example a patient; a split keeps them together"},
     {.name = "site", .type = CLI_TEXT, .argument = "COLUMN", .help = "Where rows come from, for example a hospital"},
     {.name = "inputs", .type = CLI_TEXT, .argument = "A,B,...", .help = "Input columns (default: all others)"},
-    {.name = "drop-missing", .type = CLI_FLAG, .help = "Leave out rows with missing values instead of refusing them"},
+    {.name = "missing",
+     .type = CLI_CHOICE,
+     .argument = "refuse|drop|mean",
+     .initial = "refuse",
+     .help =
+         "Missing inputs: an error, leave such rows out, or put the mean of the training rows (for text columns, the "
+         "share of each value). Named sets with gaps drop such rows unless told mean"},
     {.name = "limit", .type = CLI_INTEGER, .argument = "N", .help = "Use at most this many rows", .maximum = 1e9},
     {.name = "test-fraction",
      .type = CLI_REAL,
@@ -44,16 +47,43 @@ const cli_option survival_data_options[] = {
 
 enum { INPUTS_MAX = 512 };
 
-static auxo_status load_table(const cli_context *context, const char *path, auxo_dataset **dataset, auxo_error *error)
+enum { MISSING_REFUSE, MISSING_DROP, MISSING_MEAN };
+
+static auxo_status limit_rows(auxo_dataset **dataset, size_t limit, auxo_error *error)
 {
-    const cli_arguments *arguments = context->arguments;
+    if (limit == 0 || limit >= (*dataset)->row_count)
+        return AUXO_OK;
+    uint32_t *rows = malloc(limit * sizeof *rows);
+    if (!rows)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%zu rows: out of memory", limit);
+    for (size_t i = 0; i < limit; i++)
+        rows[i] = (uint32_t)i;
+    auxo_dataset *limited = NULL;
+    auxo_status status = auxo_dataset_select(*dataset, rows, limit, &limited, error);
+    free(rows);
+    if (status != AUXO_OK)
+        return status;
+    auxo_dataset_destroy(*dataset);
+    *dataset = limited;
+    return AUXO_OK;
+}
+
+static auxo_status load_table(survival_job *job, const char *path, auxo_error *error)
+{
+    const cli_arguments *arguments = job->context->arguments;
     auxo_table_roles roles = {.time_column = cli_text(arguments, "time"),
                               .event_column = cli_text(arguments, "event"),
                               .event_level = cli_text(arguments, "event-level"),
                               .group_column = cli_text(arguments, "group"),
                               .site_column = cli_text(arguments, "site"),
-                              .drop_missing = cli_flag(arguments, "drop-missing")};
-    if (!roles.time_column || !roles.event_column)
+                              .drop_missing = cli_choice(arguments, "missing") == MISSING_DROP,
+                              .keep_missing = cli_choice(arguments, "missing") == MISSING_MEAN};
+    if (job->saved) {
+        roles.expected_features = (const char *const *)job->saved->features;
+        roles.expected_feature_count = job->saved->feature_count;
+    }
+    bool labelled = roles.time_column && roles.event_column;
+    if (!labelled && (!job->unlabelled_allowed || roles.time_column || roles.event_column))
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT,
                               "%s is a table: say which columns hold times and events with --time and --event", path);
     char inputs[4096];
@@ -66,9 +96,9 @@ static auxo_status load_table(const cli_context *context, const char *path, auxo
     auxo_table *table = NULL;
     auxo_status status = auxo_table_read(path, NULL, &table, error);
     if (status == AUXO_OK)
-        status = auxo_table_dataset(table, path, &roles, dataset, error);
+        status = auxo_table_dataset(table, path, &roles, &job->train, error);
     auxo_table_destroy(table);
-    return status;
+    return status == AUXO_OK ? limit_rows(&job->train, cli_integer(arguments, "limit"), error) : status;
 }
 
 static auxo_status load(survival_job *job, auxo_error *error)
@@ -76,11 +106,12 @@ static auxo_status load(survival_job *job, auxo_error *error)
     const cli_arguments *arguments = job->context->arguments;
     const char *name = cli_text(arguments, "data");
     if (strpbrk(name, "./"))
-        return load_table(job->context, name, &job->train, error);
+        return load_table(job, name, error);
     const auxo_data_options options = {.data_dir = cli_text(arguments, "data-dir"),
                                        .seed = cli_integer(arguments, "seed"),
                                        .limit = cli_integer(arguments, "limit"),
-                                       .drop_missing = cli_flag(arguments, "drop-missing")};
+                                       .drop_missing = cli_choice(arguments, "missing") == MISSING_DROP,
+                                       .keep_missing = cli_choice(arguments, "missing") == MISSING_MEAN};
     auxo_status status = auxo_dataset_load(name, &options, &job->train, &job->test, error);
     if (status == AUXO_OK && job->train->target_type != AUXO_TARGET_SURVIVAL)
         status = auxo_error_set(error, AUXO_INVALID_ARGUMENT, "%s has no survival times; auxo data list shows which do",
@@ -95,29 +126,97 @@ static auxo_status check(const auxo_dataset *dataset, auxo_error *error)
     return status == AUXO_OK ? AUXO_OK : auxo_error_wrap(error, status, "%s", dataset->name);
 }
 
-auxo_status survival_job_open(const cli_context *context, survival_job *job, auxo_error *error)
+static auxo_status split(survival_job *job, auxo_error *error)
 {
-    *job = (survival_job){.context = context};
+    double fraction = cli_real(job->context->arguments, "test-fraction");
+    if (job->test || fraction <= 0)
+        return AUXO_OK;
+    auxo_dataset *all = job->train;
+    job->train = NULL;
+    auxo_status status = auxo_dataset_split(all, fraction, cli_integer(job->context->arguments, "seed"), false,
+                                            &job->test, &job->train, error);
+    auxo_dataset_destroy(all);
+    return status;
+}
+
+/* Gaps are filled by the means that the model was trained with: mean imputation leaves them as they were. */
+static auxo_status fill_missing(survival_job *job, const auxo_preprocessing *trained, auxo_error *error)
+{
+    if (cli_choice(job->context->arguments, "missing") != MISSING_MEAN || job->train->feature_type != AUXO_FEATURES_F32)
+        return AUXO_OK;
+    float *means = malloc(((size_t)job->train->channels + 1) * sizeof *means);
+    if (!means)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "means of the inputs: out of memory");
+    auxo_dataset_present_means(job->train, means);
+    if (trained && trained->channel_count == (uint32_t)job->train->channels)
+        memcpy(means, trained->means, trained->channel_count * sizeof *means);
+    size_t filled = auxo_dataset_fill_missing(job->train, means);
+    if (job->test)
+        filled += auxo_dataset_fill_missing(job->test, means);
+    free(means);
+    if (filled > 0)
+        cli_note(job->context->output, "%s: %zu missing values replaced by the means of the training rows",
+                 job->train->name, filled);
+    return AUXO_OK;
+}
+
+static auxo_status load_rows(survival_job *job, const auxo_preprocessing *trained, auxo_error *error)
+{
     auxo_status status = load(job, error);
-    double fraction = cli_real(context->arguments, "test-fraction");
-    if (status == AUXO_OK && !job->test && fraction > 0) {
-        auxo_dataset *all = job->train;
-        job->train = NULL;
-        status = auxo_dataset_split(all, fraction, cli_integer(context->arguments, "seed"), false, &job->test,
-                                    &job->train, error);
-        auxo_dataset_destroy(all);
-    }
+    if (status == AUXO_OK && job->train->note[0])
+        cli_note(job->context->output, "%s: %s", job->train->name, job->train->note);
+    bool labelled = status == AUXO_OK && job->train->target_type == AUXO_TARGET_SURVIVAL;
+    if (labelled)
+        status = split(job, error);
     if (status == AUXO_OK)
+        status = fill_missing(job, trained, error);
+    if (status == AUXO_OK && labelled)
         status = check(job->train, error);
     if (status == AUXO_OK && job->test)
         status = check(job->test, error);
+    return status;
+}
+
+auxo_status survival_job_open(const cli_context *context, survival_job *job, auxo_error *error)
+{
+    *job = (survival_job){.context = context};
+    auxo_status status = load_rows(job, NULL, error);
     return status == AUXO_OK ? cli_session_open(context, &job->session, error) : status;
+}
+
+auxo_status survival_job_open_saved(const cli_context *context, const char *model_path, bool unlabelled_allowed,
+                                    survival_job *job, auxo_error *error)
+{
+    *job = (survival_job){.context = context, .unlabelled_allowed = unlabelled_allowed};
+    auxo_status status = cli_session_open(context, &job->session, error);
+    if (status == AUXO_OK)
+        status = auxo_model_load(job->session.device, model_path, &job->model, error);
+    job->saved = calloc(1, sizeof *job->saved);
+    if (status == AUXO_OK && !job->saved)
+        status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: out of memory", model_path);
+    if (status == AUXO_OK)
+        status = survival_saved_read(model_path, job->saved, error);
+    if (status == AUXO_OK)
+        status = load_rows(job, auxo_model_preprocessing(job->model), error);
+    if (status != AUXO_OK)
+        return status;
+    const auxo_layer *input = &auxo_model_get_desc(job->model)->layers[0];
+    long long wanted = (long long)(input->output_dims[0] * input->output_dims[1] * input->output_dims[2]);
+    long long given = (long long)(job->train->channels * job->train->height * job->train->width);
+    if (wanted != given)
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "%s takes %lld inputs, but %s has %lld", model_path, wanted,
+                              job->train->name, given);
+    return AUXO_OK;
 }
 
 void survival_job_close(survival_job *job)
 {
     auxo_dataset_destroy(job->train);
     auxo_dataset_destroy(job->test);
+    auxo_model_destroy(job->model);
+    if (job->saved)
+        survival_saved_deinit(job->saved);
+    free(job->saved);
     cli_session_close(&job->session);
 }
 
@@ -148,16 +247,6 @@ auxo_status survival_risks(auxo_model *model, const auxo_dataset *dataset, bool 
     return status;
 }
 
-auxo_status survival_score_sample(const auxo_survival_sample *sample, uint64_t seed, survival_score *score,
-                                  auxo_error *error)
-{
-    enum { RESAMPLES = 200 };
-    auxo_status status = auxo_survival_concordance(sample, &score->concordance, error);
-    if (status == AUXO_OK)
-        status = auxo_survival_concordance_interval(sample, RESAMPLES, 0.95, seed, &score->low, &score->high, error);
-    return status;
-}
-
 static int compare_floats(const void *a, const void *b)
 {
     float x = *(const float *)a, y = *(const float *)b;
@@ -178,84 +267,4 @@ double survival_event_time_quantile(const auxo_dataset *dataset, double q)
     }
     free(times);
     return value;
-}
-
-/* ---- the baseline hazard beside a model
- * ---------------------------------------------------------------------------------- */
-static void hazard_path(char *text, size_t size, const char *model_path)
-{
-    snprintf(text, size, "%s.hazard.json", model_path);
-}
-
-auxo_status survival_hazard_save(const char *model_path, const auxo_step_function *hazard, auxo_error *error)
-{
-    char path[4096], temporary[4104];
-    hazard_path(path, sizeof path, model_path);
-    snprintf(temporary, sizeof temporary, "%s.tmp", path);
-    cJSON *root = cJSON_CreateObject();
-    cJSON_AddStringToObject(root, "format", "auxo cumulative baseline hazard 1");
-    cJSON_AddItemToObject(root, "times", cJSON_CreateDoubleArray(hazard->times, (int)hazard->count));
-    cJSON_AddItemToObject(root, "values", cJSON_CreateDoubleArray(hazard->values, (int)hazard->count));
-    char *text = cJSON_PrintUnformatted(root);
-    cJSON_Delete(root);
-    FILE *file = text ? fopen(temporary, "wb") : NULL;
-    bool ok = file && fputs(text, file) >= 0 && fflush(file) == 0 && fsync(fileno(file)) == 0;
-    int reason = errno;
-    if (file && fclose(file) != 0)
-        ok = false;
-    cJSON_free(text);
-    if (ok && rename(temporary, path) == 0)
-        return AUXO_OK;
-    remove(temporary);
-    return auxo_error_set(error, AUXO_IO, "cannot write %s: %s", path, strerror(reason));
-}
-
-static auxo_status copy_numbers(const cJSON *array, double *numbers, size_t count, const char *path, auxo_error *error)
-{
-    const cJSON *item;
-    size_t i = 0;
-    cJSON_ArrayForEach(item, array)
-    {
-        if (!cJSON_IsNumber(item) || i >= count)
-            return auxo_error_set(error, AUXO_FORMAT, "%s: value %zu is no number", path, i + 1);
-        numbers[i++] = item->valuedouble;
-    }
-    return AUXO_OK;
-}
-
-auxo_status survival_hazard_load(const char *model_path, auxo_step_function *hazard, auxo_error *error)
-{
-    char path[4096];
-    hazard_path(path, sizeof path, model_path);
-    FILE *file = fopen(path, "rb");
-    if (!file)
-        return auxo_error_set(error, AUXO_NOT_FOUND,
-                              "cannot read %s: %s; auxo survival train --save writes it beside the model", path,
-                              strerror(errno));
-    long size = fseek(file, 0, SEEK_END) == 0 ? ftell(file) : -1;
-    char *text = size >= 0 ? malloc((size_t)size + 1) : NULL;
-    bool ok = text && fseek(file, 0, SEEK_SET) == 0 && fread(text, 1, (size_t)size, file) == (size_t)size;
-    fclose(file);
-    if (ok)
-        text[size] = '\0';
-    cJSON *root = ok ? cJSON_Parse(text) : NULL;
-    free(text);
-    const cJSON *times = cJSON_GetObjectItem(root, "times"), *values = cJSON_GetObjectItem(root, "values");
-    size_t count = (size_t)cJSON_GetArraySize(times);
-    *hazard = (auxo_step_function){.count = count};
-    auxo_status status = AUXO_OK;
-    if (!root || count == 0 || (size_t)cJSON_GetArraySize(values) != count)
-        status = auxo_error_set(error, AUXO_FORMAT, "%s is no baseline hazard", path);
-    hazard->times = malloc((count + 1) * sizeof(double));
-    hazard->values = malloc((count + 1) * sizeof(double));
-    if (status == AUXO_OK && (!hazard->times || !hazard->values))
-        status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "baseline hazard: out of memory");
-    if (status == AUXO_OK)
-        status = copy_numbers(times, hazard->times, count, path, error);
-    if (status == AUXO_OK)
-        status = copy_numbers(values, hazard->values, count, path, error);
-    cJSON_Delete(root);
-    if (status != AUXO_OK)
-        auxo_step_function_deinit(hazard);
-    return status;
 }

@@ -4,6 +4,7 @@
 #include "survival_job.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { GROUP_COUNT = 3, BIN_COUNT = 10, TIME_COUNT = 20 };
@@ -124,15 +125,20 @@ static auxo_status draw_calibration(auxo_report *report, const auxo_dataset *dat
 static auxo_status draw_auc(auxo_report *report, const auxo_dataset *train, const auxo_dataset *dataset,
                             const double *risks, auxo_error *error)
 {
-    double times[TIME_COUNT], areas[TIME_COUNT];
+    enum { RESAMPLES = 200 };
+    double times[TIME_COUNT], areas[TIME_COUNT], low[TIME_COUNT], high[TIME_COUNT];
     for (int k = 0; k < TIME_COUNT; k++)
         times[k] = survival_event_time_quantile(dataset, 0.05 + 0.9 * k / (TIME_COUNT - 1));
     auxo_survival_sample fit = survival_sample(train, NULL), sample = survival_sample(dataset, risks);
     auxo_status status = auxo_survival_dynamic_auc(&fit, &sample, times, TIME_COUNT, areas, error);
-    const auxo_series series = {.mark = AUXO_MARK_LINE_POINTS, .count = TIME_COUNT, .x = times, .y = areas};
+    if (status == AUXO_OK)
+        status =
+            auxo_survival_dynamic_auc_interval(&fit, &sample, times, TIME_COUNT, RESAMPLES, 0.95, 1, low, high, error);
+    const auxo_series series = {.count = TIME_COUNT, .x = times, .y = areas, .low = low, .high = high};
     if (status == AUXO_OK)
         auxo_report_chart(report, &(auxo_chart){.title = "Cumulative/dynamic AUC",
-                                                .caption = "Weighted by the inverse probability of censoring.",
+                                                .caption = "Weighted by the inverse probability of "
+                                                           "censoring; 95 % bootstrap band.",
                                                 .x_label = "time",
                                                 .y_label = "AUC",
                                                 .series = &series,

@@ -1,8 +1,11 @@
-/* runtime/survival/sample.c: checks of survival data, orders of subjects, and risks standardised by site. */
+/* runtime/survival/sample.c: checks of survival data, orders of subjects, bootstrap draws, risks standardised by site.
+ */
 #include "survival_internal.h"
 
+#include <Random123/philox.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 auxo_status auxo__survival_check_times(const auxo_survival_sample *sample, auxo_error *error)
 {
@@ -67,6 +70,32 @@ auxo_status auxo__order_by_time(const float *times, size_t count, keyed_index **
         (*order)[i] = (keyed_index){times[i], (uint32_t)i};
     qsort(*order, count, sizeof **order, compare_keys);
     return AUXO_OK;
+}
+
+void auxo__bootstrap_draw(size_t count, uint64_t seed, uint32_t resample, uint32_t *weights)
+{
+    philox4x32_key_t key = {{(uint32_t)seed, (uint32_t)(seed >> 32)}};
+    memset(weights, 0, count * sizeof *weights);
+    for (size_t i = 0; i < count; i += 4) {
+        philox4x32_ctr_t counter = {{(uint32_t)(i / 4), 0, 0x626f6f74u, resample}};
+        philox4x32_ctr_t words = philox4x32(counter, key);
+        for (size_t w = 0; w < 4 && i + w < count; w++)
+            weights[((uint64_t)words.v[w] * count) >> 32]++;
+    }
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+void auxo__percentiles(double *values, uint32_t count, double confidence, double *low, double *high)
+{
+    qsort(values, count, sizeof *values, compare_doubles);
+    double tail = 0.5 * (1 - confidence);
+    *low = values[(uint32_t)(tail * (count - 1) + 0.5)];
+    *high = values[(uint32_t)((1 - tail) * (count - 1) + 0.5)];
 }
 
 auxo_status auxo_survival_standardize_by_site(double *risks, const uint32_t *sites, size_t count, auxo_error *error)

@@ -15,4 +15,9 @@ auxo_status auxo__order_by_time(const float *times, size_t count, keyed_index **
 /* Checks times and events alone. */
 auxo_status auxo__survival_check_times(const auxo_survival_sample *sample, auxo_error *error);
 
+/* weights[i]: how often subject i is in bootstrap sample number `resample`. */
+void auxo__bootstrap_draw(size_t count, uint64_t seed, uint32_t resample, uint32_t *weights);
+/* Percentile interval of count > 0 values, which are sorted. */
+void auxo__percentiles(double *values, uint32_t count, double confidence, double *low, double *high);
+
 #endif
