@@ -110,6 +110,11 @@ bool auxo_multiscale_is_degenerate(const auxo_multiscale *multiscale);
  */
 auxo_status auxo_multiscale_iterate(auxo_multiscale *multiscale, auxo_multiscale_iteration *iteration,
                                     auxo_error *error);
+/* Trains weight layers [layer_begin, layer_end) for up to options.epochs without selecting, for callers that choose by
+ * themselves; counts as no iteration, and the network's gradient is not checked. Errors: as auxo_multiscale_iterate,
+ * and INVALID_ARGUMENT for an empty range or one beyond the last layer. */
+auxo_status auxo_multiscale_train_layers(auxo_multiscale *multiscale, uint32_t layer_begin, uint32_t layer_end,
+                                         auxo_multiscale_iteration *result, auxo_error *error);
 /* Iterates done so far, and setting them when resuming (the draws depend on seed and iteration only). */
 uint32_t auxo_multiscale_iteration_count(const auxo_multiscale *multiscale);
 void auxo_multiscale_set_iteration_count(auxo_multiscale *multiscale, uint32_t count);

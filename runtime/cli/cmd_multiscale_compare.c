@@ -74,7 +74,7 @@ static void emit_run(comparison *c, int method, uint64_t seed, const multiscale_
 
 static auxo_status run_method(comparison *c, int method, size_t index, uint64_t seed, auxo_error *error)
 {
-    multiscale_run run = {.job = &c->job, .options = c->job.options};
+    multiscale_run run = {.job = &c->job, .options = c->job.options, .keep_weights = index == 0};
     run.options.order = method == METHOD_FIRST    ? AUXO_MULTISCALE_FIRST
                         : method == METHOD_SECOND ? AUXO_MULTISCALE_SECOND
                                                   : AUXO_MULTISCALE_BACKPROPAGATION;
@@ -208,45 +208,6 @@ static void present(comparison *c, auxo_report *report)
     cli_emit(output, result);
 }
 
-/* Fig. 6, 10, 12 to 14: the methods side by side, first seed. */
-static auxo_status draw_curves(comparison *c, auxo_report *report, auxo_error *error)
-{
-    static const char *const titles[] = {"Loss", "Largest gradient of the network", "Epochs per iteration",
-                                         "Seconds per iteration"};
-    auxo_report_section(report, "The first seed, iteration by iteration");
-    for (int chart = 0; chart < 4; chart++) {
-        auxo_series series[METHOD_COUNT] = {{0}};
-        double *memory[METHOD_COUNT] = {NULL};
-        size_t used = 0;
-        for (int m = 0; m < METHOD_EQUAL_TIME; m++) {
-            const multiscale_history *history = &c->curves[m].history;
-            double *y = malloc((history->count + 1) * sizeof *y);
-            if (!y)
-                continue;
-            memory[m] = y;
-            for (size_t i = 0; i < history->count; i++) {
-                const auxo_multiscale_iteration *it = &history->iterations[i];
-                y[i] = chart == 0   ? it->loss
-                       : chart == 1 ? it->network_gradient_max
-                       : chart == 2 ? (double)it->epochs
-                                    : it->selection_seconds + it->training_seconds;
-            }
-            series[used++] = (auxo_series){.name = method_names[m], .count = history->count, .y = y};
-        }
-        auxo_report_chart(report, &(auxo_chart){.title = titles[chart],
-                                                .x_label = "iteration",
-                                                .y_log = chart == 1,
-                                                .series = series,
-                                                .series_count = used});
-        for (int m = 0; m < METHOD_EQUAL_TIME; m++) {
-            free(memory[m]);
-            if (!memory[m])
-                return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "report: out of memory");
-        }
-    }
-    return AUXO_OK;
-}
-
 static auxo_status finish(comparison *c, auxo_error *error)
 {
     const char *path = cli_text(c->job.context->arguments, "report");
@@ -260,7 +221,7 @@ static auxo_status finish(comparison *c, auxo_error *error)
                      info->driver, c->seed_count);
     present(c, report);
     if (path)
-        status = draw_curves(c, report, error);
+        status = multiscale_report_compare(report, c->curves, method_names, METHOD_EQUAL_TIME, error);
     if (status == AUXO_OK && path)
         status = auxo_report_write(report, path, error);
     auxo_report_destroy(report);

@@ -19,10 +19,15 @@ static void draw_loss(auxo_report *report, const multiscale_history *history, do
                                             .series_count = 1});
 }
 
-/* One heat map per level: blocks of the tree downwards, iterations to the right, |sensitivity| as colour. */
-static auxo_status draw_levels(auxo_report *report, const multiscale_history *history, const auxo_tree *tree,
-                               auxo_error *error)
+static const char *value_label(const multiscale_run *run)
 {
+    return run->options.order == AUXO_MULTISCALE_SECOND ? "|mean gradient|" : "|dL/dtheta|";
+}
+
+/* One heat map per level: blocks of the tree downwards, iterations to the right, |sensitivity| as colour. */
+static auxo_status draw_levels(auxo_report *report, const multiscale_run *run, const auxo_tree *tree, auxo_error *error)
+{
+    const multiscale_history *history = &run->history;
     double *values = malloc(tree->node_count * history->count * sizeof *values);
     char(*names)[32] = malloc(tree->node_count * sizeof *names);
     const char **rows = malloc(tree->node_count * sizeof *rows);
@@ -51,7 +56,7 @@ static auxo_status draw_levels(auxo_report *report, const multiscale_history *hi
         snprintf(title, sizeof title, "Sensitivities, tree level %u", depth);
         auxo_report_heat_map(report, &(auxo_heat_map){.title = title,
                                                       .x_label = "iteration",
-                                                      .value_label = "|dL/dtheta|",
+                                                      .value_label = value_label(run),
                                                       .row_count = count,
                                                       .column_count = history->count,
                                                       .values = values,
@@ -64,8 +69,9 @@ static auxo_status draw_levels(auxo_report *report, const multiscale_history *hi
     return AUXO_OK;
 }
 
-static void draw_tree(auxo_report *report, const multiscale_history *history, const auxo_tree *tree)
+static void draw_tree(auxo_report *report, const multiscale_run *run, const auxo_tree *tree)
 {
+    const multiscale_history *history = &run->history;
     auxo_tree_block *blocks = malloc(tree->node_count * sizeof *blocks);
     if (!blocks)
         return; /* the level maps hold the same numbers */
@@ -75,9 +81,10 @@ static void draw_tree(auxo_report *report, const multiscale_history *history, co
         const auxo_tree_node *node = &tree->nodes[n];
         if (node->layer_end - node->layer_begin > 1 || n == 0 ||
             tree->nodes[node->parent].layer_end - tree->nodes[node->parent].layer_begin > 1)
-            blocks[count++] = (auxo_tree_block){node->depth, node->layer_begin, node->layer_end, fabs(last[n]), NULL};
+            blocks[count++] = (auxo_tree_block){node->depth, node->layer_begin, node->layer_end,
+                                                isfinite(last[n]) ? fabs(last[n]) : 0, NULL};
     }
-    auxo_report_tree(report, "The tree after the last iteration", "|dL/dtheta|", blocks, count, tree->layer_count,
+    auxo_report_tree(report, "The tree after the last iteration", value_label(run), blocks, count, tree->layer_count,
                      true);
     free(blocks);
 }
@@ -176,8 +183,8 @@ auxo_status multiscale_report_run(auxo_report *report, const multiscale_run *run
     draw_iterations(report, history, x, y);
     auxo_status status = draw_weights(report, model, initial_weights, error);
     if (status == AUXO_OK && history->sensitivities) {
-        draw_tree(report, history, tree);
-        status = draw_levels(report, history, tree, error);
+        draw_tree(report, run, tree);
+        status = draw_levels(report, run, tree, error);
     }
     free(x);
     free(y);

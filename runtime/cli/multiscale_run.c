@@ -24,9 +24,11 @@ static auxo_status keep_iteration(multiscale_run *run, auxo_multiscale *multisca
     }
     history->iterations[history->count] = *iteration;
     auxo_status status = AUXO_OK;
-    if (run->keep_sensitivities)
-        status = auxo_multiscale_sensitivities(multiscale, AUXO_DIFFERENCE_EXACT, 0,
-                                               history->sensitivities + history->count * history->node_count, error);
+    double *values = history->sensitivities + history->count * history->node_count;
+    if (run->keep_sensitivities && run->options.order == AUXO_MULTISCALE_SECOND)
+        status = auxo_multiscale_second_order(multiscale, AUXO_DIFFERENCE_EXACT, 0, values, NULL, NULL, error);
+    else if (run->keep_sensitivities)
+        status = auxo_multiscale_sensitivities(multiscale, AUXO_DIFFERENCE_EXACT, 0, values, error);
     if (status == AUXO_OK)
         history->count++;
     return status;
@@ -37,6 +39,7 @@ auxo_status multiscale_run_execute(multiscale_run *run, auxo_multiscale *multisc
     multiscale_outcome *outcome = &run->outcome;
     *outcome = (multiscale_outcome){.iterations = auxo_multiscale_iteration_count(multiscale)};
     run->history.node_count = auxo_multiscale_tree(multiscale)->node_count;
+    run->history.layer_count = auxo_multiscale_tree(multiscale)->layer_count;
     auxo_status status = AUXO_OK;
     while (status == AUXO_OK && outcome->iterations < run->options.iterations && !outcome->converged) {
         auxo_multiscale_iteration iteration;
@@ -65,6 +68,20 @@ auxo_status multiscale_run_execute(multiscale_run *run, auxo_multiscale *multisc
     return status;
 }
 
+static auxo_status keep_weights(multiscale_run *run, auxo_model *model, auxo_error *error)
+{
+    run->weight_count = auxo_model_weight_count(model);
+    run->weights = malloc(run->weight_count * sizeof *run->weights);
+    float *weights = malloc(run->weight_count * sizeof *weights);
+    auxo_status status = run->weights && weights
+                             ? auxo_model_read_weights(model, weights, NULL, error)
+                             : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "weights of a run: out of memory");
+    for (size_t i = 0; i < run->weight_count && status == AUXO_OK; i++)
+        run->weights[i] = weights[i];
+    free(weights);
+    return status;
+}
+
 auxo_status multiscale_run_model(multiscale_run *run, auxo_model *model, auxo_error *error)
 {
     auxo_multiscale *multiscale = NULL;
@@ -72,6 +89,8 @@ auxo_status multiscale_run_model(multiscale_run *run, auxo_model *model, auxo_er
         auxo_multiscale_create(model, run->job->train, run->job->test, &run->options, &multiscale, error);
     if (status == AUXO_OK)
         status = multiscale_run_execute(run, multiscale, error);
+    if (status == AUXO_OK && run->keep_weights)
+        status = keep_weights(run, model, error);
     auxo_multiscale_destroy(multiscale);
     return status;
 }
@@ -80,5 +99,7 @@ void multiscale_run_deinit(multiscale_run *run)
 {
     free(run->history.iterations);
     free(run->history.sensitivities);
+    free(run->weights);
+    run->weights = NULL;
     run->history = (multiscale_history){0};
 }

@@ -10,7 +10,9 @@ typedef struct multiscale_history {
     size_t count, capacity;
     auxo_multiscale_iteration *iterations;
     size_t node_count;     /* of the tree */
-    double *sensitivities; /* (count, node_count), first order, taken after each iteration; NULL unless asked for */
+    uint32_t layer_count;  /* of the tree */
+    double *sensitivities; /* (count, node_count), exact, of the run's order, taken after each iteration; NULL unless
+                              asked for */
 } multiscale_history;
 
 typedef struct multiscale_outcome {
@@ -25,6 +27,9 @@ typedef struct multiscale_run {
     auxo_multiscale_options options;
     double seconds_limit;    /* 0: none; checked between iterations */
     bool keep_sensitivities; /* for reports; their cost is in no timing */
+    bool keep_weights;       /* the last ones, for reports */
+    double *weights;         /* (weight_count), NULL unless kept */
+    size_t weight_count;
     multiscale_history history;
     multiscale_outcome outcome;
     /* Called after every iteration; may be NULL. */
@@ -43,5 +48,10 @@ void multiscale_run_deinit(multiscale_run *run);
  * norm, epochs and time per iteration (Fig. 4, 5, 7, 12). initial_weights: (weight_count) from before the run. */
 auxo_status multiscale_report_run(auxo_report *report, const multiscale_run *run, const auxo_tree *tree,
                                   auxo_model *model, const float *initial_weights, auxo_error *error);
+
+/* Several runs from one starting point side by side: losses, gradients, epochs and times per iteration, trained layers,
+ * last weights (Fig. 5 to 7, 9 to 14). runs (count) with the names of their methods. */
+auxo_status multiscale_report_compare(auxo_report *report, const multiscale_run *runs, const char *const *names,
+                                      size_t count, auxo_error *error);
 
 #endif

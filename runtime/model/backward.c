@@ -189,19 +189,47 @@ static auxo_status add_pool2d(backward_builder *b, auxo_error *error)
     return status;
 }
 
+/* By running statistics batch norm is an affine function of its input: dx = gamma invstd dy, which is the inference
+ * pass of dy without means. */
+static auxo_status add_fixed_batch_norm(backward_builder *b, auxo_tensor dy, auxo_error *error)
+{
+    int64_t batch = b->activations->batch, channels = b->layer->output_dims[0];
+    uint32_t input = b->layer->inputs[0];
+    if (is_trained(b, b->index))
+        return auxo_error_set(error, AUXO_UNSUPPORTED,
+                              "layer \"%s\": batch norm is trained only by batch statistics; set training",
+                              b->layer->name);
+    if (!b->gradients[input].needed)
+        return AUXO_OK;
+    auxo_tensor zeros = auxo_plan_temp(b->plan, AUXO_DTYPE_F32, 2, (int64_t[]){2, channels});
+    auxo_op fill = {.kind = AUXO_OP_FILL};
+    fill.tensors[AUXO_FILL_Y] = zeros;
+    auxo_status status = auxo__add_labelled(b->plan, &fill, b->layer, "backward_zeros", error);
+    auxo_tensor dx = auxo__output_temp(b->plan, b->input, batch);
+    auxo_op op = {.kind = AUXO_OP_BATCH_NORM_FORWARD,
+                  .params.batch_norm = {.epsilon = b->layer->epsilon, .momentum = b->layer->momentum}};
+    op.tensors[AUXO_BATCH_NORM_X] = auxo__view_channels(dy, b->layer, batch);
+    op.tensors[AUXO_BATCH_NORM_GAMMA] = auxo__role_tensor(b->model, b->index, AUXO_PARAM_GAMMA);
+    op.tensors[AUXO_BATCH_NORM_BETA] = auxo_tensor_reshape(auxo_tensor_slice(zeros, 0, 0, 1), 1, &channels);
+    op.tensors[AUXO_BATCH_NORM_RUNNING_MEAN] = auxo_tensor_reshape(auxo_tensor_slice(zeros, 0, 1, 1), 1, &channels);
+    op.tensors[AUXO_BATCH_NORM_RUNNING_VAR] = auxo__role_tensor(b->model, b->index, AUXO_PARAM_RUNNING_VAR);
+    op.tensors[AUXO_BATCH_NORM_Y] = auxo__view_channels(dx, b->input, batch);
+    if (status == AUXO_OK)
+        status = auxo__add_labelled(b->plan, &op, b->layer, "backward", error);
+    return status == AUXO_OK ? contribute(b, input, dx, true, error) : status;
+}
+
 static auxo_status add_batch_norm(backward_builder *b, auxo_error *error)
 {
     const auxo__layer_record *record = &b->activations->records[b->index];
     int64_t batch = b->activations->batch, channels = b->layer->output_dims[0];
     uint32_t input = b->layer->inputs[0];
-    if (!auxo_tensor_is_present(&record->saved_mean))
-        return auxo_error_set(error, AUXO_UNSUPPORTED,
-                              "layer \"%s\": batch norm has a backward pass only for batch statistics; set training",
-                              b->layer->name);
     auxo_tensor dy;
     auxo_status status = undo_activation(b, &dy, error);
     if (status != AUXO_OK)
         return status;
+    if (!auxo_tensor_is_present(&record->saved_mean))
+        return add_fixed_batch_norm(b, dy, error);
     bool trained = is_trained(b, b->index);
     auxo_tensor dx = auxo__output_temp(b->plan, b->input, batch);
     auxo_op op = {

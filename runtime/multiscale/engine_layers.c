@@ -3,7 +3,8 @@
  * Gradients are those of the mean loss over the whole training set: batches of at most BATCH_ROWS rows run one after
  * the other inside one plan and are added up. Classes use cross-entropy, real targets the mean squared error. The
  * output of the last frozen layer is computed once per training request where every later layer reads it or what
- * follows it.
+ * follows it. So that the loss is a function of the weights alone, dropout is off and batch norm is the fixed affine
+ * function of its running statistics; its gamma and beta are not trained.
  */
 #include "engine_layers.h"
 
@@ -153,18 +154,24 @@ static void weight_range(const engine_layers *engine, uint32_t layer_begin, uint
     *count = last_offset + last_count - *offset;
 }
 
-/* range_trainer's callback: the gradient of a range of weight layers. Batch norm between them trains along. */
+/* Which of the model's layers are weight layers [layer_begin, layer_end); NULL if out of memory. */
+static bool *mark_layers(const engine_layers *engine, uint32_t layer_begin, uint32_t layer_end)
+{
+    bool *train = calloc(auxo_model_get_desc(engine->model)->layer_count, sizeof *train);
+    for (uint32_t l = layer_begin; train && l < layer_end; l++)
+        train[engine->weight_layers[l]] = true;
+    return train;
+}
+
+/* range_trainer's callback: the gradient of a range of weight layers. */
 static auxo_status append_range(void *user, auxo_plan *plan, uint32_t layer_begin, uint32_t layer_end,
                                 const auxo_tensor *loss, auxo_error *error)
 {
     engine_layers *engine = user;
-    const auxo_model_desc *desc = auxo_model_get_desc(engine->model);
-    bool *train = calloc(desc->layer_count, sizeof *train);
+    bool *train = mark_layers(engine, layer_begin, layer_end);
     if (!train)
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "training layers: out of memory");
-    uint32_t first = engine->weight_layers[layer_begin], last = engine->weight_layers[layer_end - 1];
-    for (uint32_t i = first; i <= last; i++)
-        train[i] = true;
+    uint32_t first = engine->weight_layers[layer_begin];
     uint64_t offset, count;
     weight_range(engine, layer_begin, layer_end, &offset, &count);
     batch_pass pass = {&engine->train, cut_before(engine, first), train, first};
@@ -178,11 +185,9 @@ static auxo_status build_gradient_plan(engine_layers *engine, auxo_error *error)
     auxo_status status = auxo_plan_create(engine->device, &engine->gradient_plan, error);
     if (status != AUXO_OK)
         return status;
-    const auxo_model_desc *desc = auxo_model_get_desc(engine->model);
-    bool *all = malloc(desc->layer_count * sizeof *all);
+    bool *all = mark_layers(engine, 0, engine->tree->layer_count);
     if (!all)
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "gradient plan: out of memory");
-    memset(all, true, desc->layer_count * sizeof *all);
     auxo_tensor loss = flat(engine->results, 0, 2);
     batch_pass pass = {&engine->train, 0, all, engine->weight_layers[0]};
     status = append_pass(engine, engine->gradient_plan, &pass, 0, engine->weight_count, &loss, error);
@@ -307,11 +312,18 @@ static void destroy(multiscale_engine *base)
     auxo_plan_destroy(engine->gradient_plan);
     auxo_plan_destroy(engine->train_loss_plan);
     auxo_plan_destroy(engine->test_loss_plan);
-    auxo_buffer *buffers[] = {engine->train.features, engine->train.targets, engine->test.features,
-                              engine->test.targets,   engine->prefix,        engine->total,
-                              engine->saved,          engine->results};
+    auxo_buffer *data[] = {engine->train.features, engine->train.targets, engine->test.features, engine->test.targets};
+    auxo_buffer *buffers[] = {engine->prefix, engine->total, engine->saved, engine->results};
+    for (size_t i = 0; i < sizeof data / sizeof data[0] && !engine->borrows_data; i++)
+        auxo_buffer_destroy(data[i]);
     for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++)
         auxo_buffer_destroy(buffers[i]);
+    if (engine->outputs) {
+        auxo_model *second = engine->outputs->model;
+        destroy(&engine->outputs->base);
+        auxo_model_destroy(second);
+    }
+    free(engine->copies);
     free(engine->weight_layers);
     free(engine->weights);
     free(engine->scratch);
@@ -326,18 +338,6 @@ static const multiscale_engine_ops engine_layers_ops = {"layers",
                                                         auxo__engine_layers_second_derivatives,
                                                         train,
                                                         evaluate};
-
-/* Stochastic or batch-dependent layers have no loss that is a function of the weights alone. */
-static auxo_status check_layers(const auxo_model_desc *desc, auxo_error *error)
-{
-    for (uint32_t i = 0; i < desc->layer_count; i++)
-        if (desc->layers[i].kind == AUXO_LAYER_DROPOUT || desc->layers[i].kind == AUXO_LAYER_BATCH_NORM)
-            return auxo_error_set(error, AUXO_UNSUPPORTED,
-                                  "layer %s: multi-scale training takes no dropout or batch norm layers; use a model "
-                                  "without them",
-                                  desc->layers[i].name);
-    return AUXO_OK;
-}
 
 static auxo_status upload(engine_layers *engine, const engine_inputs *inputs, const auxo_dataset *dataset,
                           sample_set *set, auxo_error *error)
@@ -372,15 +372,16 @@ static auxo_status create_buffers(engine_layers *engine, auxo_error *error)
         status = auxo_buffer_create(engine->device, weight_bytes, &engine->saved, error);
     if (status == AUXO_OK)
         status = auxo_buffer_create(engine->device, 3 * sizeof(float), &engine->results, error);
+    /* The gradients of what is never trained stay 0: |dMSE/dW| and the optimiser run over whole ranges. */
+    if (status == AUXO_OK)
+        status = auxo_buffer_zero(engine->queue, auxo_model_gradients(engine->model), 0, weight_bytes, error);
     return status;
 }
 
 auxo_status auxo__engine_layers_create(const engine_inputs *inputs, multiscale_engine **out, auxo_error *error)
 {
     const auxo_model_desc *desc = auxo_model_get_desc(inputs->model);
-    auxo_status status = check_layers(desc, error);
-    if (status != AUXO_OK)
-        return status;
+    auxo_status status = AUXO_OK;
     engine_layers *engine = calloc(1, sizeof *engine);
     if (!engine)
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "multi-scale engine: out of memory");

@@ -1,5 +1,5 @@
-/* runtime/multiscale/engine_layers.h: the layer engine's state, shared by engine_layers.c (running) and
- * engine_layers_theta.c (derivatives with respect to theta). Nobody else includes it.
+/* runtime/multiscale/engine_layers.h: the layer engine's state, shared by engine_layers.c (running),
+ * engine_layers_theta.c and engine_layers_outputs.c (derivatives with respect to theta). Nobody else includes it.
  */
 #ifndef AUXO_ENGINE_LAYERS_H
 #define AUXO_ENGINE_LAYERS_H
@@ -12,7 +12,8 @@ typedef struct sample_set {
     auxo_buffer *targets;  /* (rows, outputs) f32, or labels u32 (rows) */
 } sample_set;
 
-typedef struct engine_layers {
+typedef struct engine_layers engine_layers;
+struct engine_layers {
     multiscale_engine base;
     auxo_model *model;
     const auxo_tree *tree;
@@ -30,7 +31,12 @@ typedef struct engine_layers {
     auxo_plan *gradient_plan, *train_loss_plan, *test_loss_plan;
     range_trainer *trainer;
     float *weights, *scratch; /* host (weight_count) */
-} engine_layers;
+    /* theta on outputs; NULL until it is asked for. In `outputs`, model is owned, the data are the first engine's, and
+     * weight_layers are the layers of thetas. */
+    engine_layers *outputs;
+    uint32_t *copies; /* of the first model's layers in the second */
+    bool borrows_data;
+};
 
 auxo_status auxo__engine_layers_full_gradient(multiscale_engine *base, double *loss, double *gradient_max,
                                               auxo_error *error);
@@ -45,5 +51,13 @@ auxo_status auxo__engine_layers_theta_losses(multiscale_engine *base, auxo_theta
 auxo_status auxo__engine_layers_second_derivatives(multiscale_engine *base, auxo_theta_placement theta_on,
                                                    const auxo_tree_node *const *nodes, uint32_t count, double *matrix,
                                                    auxo_error *error);
+
+/* The same with theta on outputs (engine_layers_outputs.c). */
+auxo_status auxo__engine_layers_output_sensitivities(engine_layers *engine, double *values, auxo_error *error);
+auxo_status auxo__engine_layers_output_losses(engine_layers *engine, const theta_mask *masks, uint32_t mask_count,
+                                              double *losses, auxo_error *error);
+/* Central differences, by `step`, of exact first derivatives. */
+auxo_status auxo__engine_layers_output_second(engine_layers *engine, const auxo_tree_node *const *nodes, uint32_t count,
+                                              double step, double *matrix, auxo_error *error);
 
 #endif

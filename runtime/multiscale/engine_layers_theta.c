@@ -1,22 +1,14 @@
 /* runtime/multiscale/engine_layers_theta.c: derivatives of the layer engine's loss with respect to theta.
  *
- * theta is placed on weights: a perturbed network is the same plan with scaled rows of weights, which are put back
- * afterwards. dL/dtheta of a unit is <W, dL/dW> + <b, dL/db> over its row. Second derivatives are central differences
- * of gradients along the scaled weights. Invariant: outside a call, the model's weights are the unperturbed ones.
+ * With theta on weights a perturbed network is the same plan with scaled rows of weights, which are put back
+ * afterwards, and dL/dtheta of a unit is <W, dL/dW> + <b, dL/db> over its row; theta on outputs is
+ * engine_layers_outputs.c. There are no Hessian-vector products of layer plans: second derivatives are central
+ * differences of exact gradients. Invariant: outside a call, the model's weights are the unperturbed ones.
  */
 #include "engine_layers.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-static auxo_status require_weights(auxo_theta_placement theta_on, auxo_error *error)
-{
-    if (theta_on == AUXO_THETA_ON_WEIGHTS)
-        return AUXO_OK;
-    return auxo_error_set(error, AUXO_UNSUPPORTED,
-                          "theta on outputs needs a fully connected model no wider than %d; use theta on weights",
-                          (int)AUXO_MLP_WIDTH_MAX);
-}
 
 /* Calls visit for the weight row and the bias element of every unit of a node. */
 typedef void visit_range(void *user, uint32_t layer, uint32_t unit, uint64_t offset, uint64_t count);
@@ -63,10 +55,10 @@ auxo_status auxo__engine_layers_unit_sensitivities(multiscale_engine *base, auxo
 {
     engine_layers *engine = (engine_layers *)base;
     uint64_t size_bytes = engine->weight_count * sizeof(float);
-    auxo_status status = require_weights(theta_on, error);
-    if (status == AUXO_OK)
-        status =
-            auxo_buffer_read(engine->queue, auxo_model_weights(engine->model), 0, engine->weights, size_bytes, error);
+    if (theta_on == AUXO_THETA_ON_OUTPUTS)
+        return auxo__engine_layers_output_sensitivities(engine, values, error);
+    auxo_status status =
+        auxo_buffer_read(engine->queue, auxo_model_weights(engine->model), 0, engine->weights, size_bytes, error);
     if (status == AUXO_OK)
         status =
             auxo_buffer_read(engine->queue, auxo_model_gradients(engine->model), 0, engine->scratch, size_bytes, error);
@@ -128,9 +120,9 @@ auxo_status auxo__engine_layers_theta_losses(multiscale_engine *base, auxo_theta
                                              auxo_error *error)
 {
     engine_layers *engine = (engine_layers *)base;
-    auxo_status status = require_weights(theta_on, error);
-    if (status == AUXO_OK)
-        status = save_weights(engine, error);
+    if (theta_on == AUXO_THETA_ON_OUTPUTS)
+        return auxo__engine_layers_output_losses(engine, masks, mask_count, losses, error);
+    auxo_status status = save_weights(engine, error);
     if (status != AUXO_OK)
         return status;
     for (uint32_t p = 0; p < mask_count && status == AUXO_OK; p++) {
@@ -162,11 +154,13 @@ auxo_status auxo__engine_layers_second_derivatives(multiscale_engine *base, auxo
 {
     engine_layers *engine = (engine_layers *)base;
     const double h = 1e-2; /* gradients in f32 are good to about 1e-6: error h^2 + 1e-6 / h */
+    if (theta_on == AUXO_THETA_ON_OUTPUTS)
+        return auxo__engine_layers_output_second(engine, nodes, count, h, matrix, error);
     uint32_t units = engine->tree->unit_offsets[engine->tree->layer_count];
     float *plus = malloc(engine->weight_count * sizeof *plus), *minus = malloc(engine->weight_count * sizeof *minus);
     double *values = malloc(units * sizeof *values);
-    auxo_status status = require_weights(theta_on, error);
-    if (status == AUXO_OK && (!plus || !minus || !values))
+    auxo_status status = AUXO_OK;
+    if (!plus || !minus || !values)
         status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "second derivatives: out of memory");
     if (status == AUXO_OK)
         status = save_weights(engine, error);

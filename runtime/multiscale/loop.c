@@ -292,6 +292,36 @@ static auxo_status select_layers(auxo_multiscale *ms, uint32_t *layer_begin, uin
     return status;
 }
 
+static auxo_status train_layers(auxo_multiscale *ms, auxo_multiscale_iteration *result, auxo_error *error)
+{
+    const auxo_multiscale_options *options = &ms->options;
+    const train_request request = {result->layer_begin, result->layer_end, options->epochs, options->inner_tolerance,
+                                   options->stop};
+    train_outcome outcome;
+    auxo_status status = ms->engine->ops->train(ms->engine, &request, &outcome, error);
+    if (status != AUXO_OK)
+        return auxo_error_wrap(error, status, "iteration %u, layers %u to %u", result->iteration, result->layer_begin,
+                               result->layer_end - 1);
+    result->epochs = outcome.epochs;
+    result->layer_gradient_max = outcome.gradient_max;
+    result->loss = outcome.loss;
+    return AUXO_OK;
+}
+
+auxo_status auxo_multiscale_train_layers(auxo_multiscale *ms, uint32_t layer_begin, uint32_t layer_end,
+                                         auxo_multiscale_iteration *result, auxo_error *error)
+{
+    if (layer_begin >= layer_end || layer_end > ms->tree->layer_count)
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "weight layers %u to %u of %u cannot be trained",
+                              layer_begin, layer_end, ms->tree->layer_count);
+    *result = (auxo_multiscale_iteration){
+        .iteration = ms->iteration, .layer_begin = layer_begin, .layer_end = layer_end, .network_gradient_max = NAN};
+    double start = seconds_now();
+    auxo_status status = train_layers(ms, result, error);
+    result->training_seconds = seconds_now() - start;
+    return status;
+}
+
 auxo_status auxo_multiscale_iterate(auxo_multiscale *ms, auxo_multiscale_iteration *result, auxo_error *error)
 {
     const auxo_multiscale_options *options = &ms->options;
@@ -302,16 +332,9 @@ auxo_status auxo_multiscale_iterate(auxo_multiscale *ms, auxo_multiscale_iterati
         return auxo_error_wrap(error, status, "iteration %u, selection", result->iteration);
     result->selection_seconds = seconds_now() - start;
     start = seconds_now();
-    const train_request request = {result->layer_begin, result->layer_end, options->epochs, options->inner_tolerance,
-                                   options->stop};
-    train_outcome outcome;
-    status = ms->engine->ops->train(ms->engine, &request, &outcome, error);
+    status = train_layers(ms, result, error);
     if (status != AUXO_OK)
-        return auxo_error_wrap(error, status, "iteration %u, layers %u to %u", result->iteration, result->layer_begin,
-                               result->layer_end - 1);
-    result->epochs = outcome.epochs;
-    result->layer_gradient_max = outcome.gradient_max;
-    result->loss = outcome.loss;
+        return status;
     if (result->iteration % options->check_every == 0) {
         status = ms->engine->ops->full_gradient(ms->engine, &result->loss, &result->network_gradient_max, error);
         if (status != AUXO_OK)

@@ -292,20 +292,18 @@ void mlp_add_rows(const float *d, int64_t rows, float *sums)
 
 void mlp_sum_lanes(const float *sums, int64_t count, float *out)
 {
-    int64_t i = 0;
-    for (; i + VEC_LANES <= count; i += VEC_LANES) {
+    for (int64_t i = 0; i < count; i += VEC_LANES) {
+        const int64_t rows = cpu_min(VEC_LANES, count - i);
         vf square[VEC_LANES];
 #pragma GCC unroll 16
         for (int64_t j = 0; j < VEC_LANES; ++j)
-            square[j] = vf_load(sums + (i + j) * VEC_LANES);
+            square[j] = j < rows ? vf_load(sums + (i + j) * VEC_LANES) : (vf){0};
         vf_transpose(square);
         for (int64_t half = VEC_LANES / 2; half > 0; half /= 2)
             for (int64_t j = 0; j < half; ++j)
                 square[j] += square[j + half];
-        vf_store(out + i, square[0]);
+        vf_store_partial(out + i, square[0], rows);
     }
-    for (; i < count; ++i)
-        out[i] = vf_sum(vf_load(sums + i * VEC_LANES));
 }
 
 double mlp_error(const float *a, const float *t, int64_t outputs, int64_t count, float scale, float *d)

@@ -6,7 +6,7 @@
 #include "mlp_block.h"
 #include "ref.h"
 
-enum { TASK_BLOCKS_MIN = 4, TASKS_MAX = 64 };
+enum { TASK_BLOCKS_MIN = 2, TASKS_MAX = 64 };
 
 /* Where a task keeps what. Sizes in bytes. */
 typedef struct gradient_layout {
