@@ -432,20 +432,26 @@ TEST_CASE("learning-rate schedules follow their formulas and refuse what they ca
     Error error;
     auxo_lr_schedule schedule;
     REQUIRE_OK(auxo_lr_schedule_parse("constant", 0, 0, &schedule, error));
-    CHECK(auxo_lr_schedule_factor(&schedule, 7) == 1.0);
+    CHECK(auxo_lr_schedule_factor(&schedule, 7, 0) == 1.0);
     REQUIRE_OK(auxo_lr_schedule_parse("linear", 2, 6, &schedule, error));
-    CHECK(auxo_lr_schedule_factor(&schedule, 1) == 1.0);
-    CHECK(auxo_lr_schedule_factor(&schedule, 2) == 1.0);
-    CHECK(auxo_lr_schedule_factor(&schedule, 5) == Approx(0.25));
-    CHECK(auxo_lr_schedule_factor(&schedule, 60) == Approx(0.25)); // beyond the end: the last epoch's
+    CHECK(auxo_lr_schedule_factor(&schedule, 1, 0) == 1.0);
+    CHECK(auxo_lr_schedule_factor(&schedule, 2, 0) == 1.0);
+    CHECK(auxo_lr_schedule_factor(&schedule, 5, 0) == Approx(0.25));
+    CHECK(auxo_lr_schedule_factor(&schedule, 60, 0) == Approx(0.25)); // beyond the end: the last epoch's
     REQUIRE_OK(auxo_lr_schedule_parse("cosine", 0, 4, &schedule, error));
-    CHECK(auxo_lr_schedule_factor(&schedule, 0) == 1.0);
-    CHECK(auxo_lr_schedule_factor(&schedule, 2) == Approx(0.5));
-    CHECK(auxo_lr_schedule_factor(&schedule, 3) == Approx(0.5 * (1 - std::sqrt(0.5))));
+    CHECK(auxo_lr_schedule_factor(&schedule, 0, 0) == 1.0);
+    CHECK(auxo_lr_schedule_factor(&schedule, 2, 0) == Approx(0.5));
+    CHECK(auxo_lr_schedule_factor(&schedule, 3, 0) == Approx(0.5 * (1 - std::sqrt(0.5))));
     REQUIRE_OK(auxo_lr_schedule_parse("step:3", 0, 0, &schedule, error));
-    CHECK(auxo_lr_schedule_factor(&schedule, 2) == 1.0);
-    CHECK(auxo_lr_schedule_factor(&schedule, 3) == Approx(0.1));
-    CHECK(auxo_lr_schedule_factor(&schedule, 6) == Approx(0.01));
+    CHECK(auxo_lr_schedule_factor(&schedule, 2, 0) == 1.0);
+    CHECK(auxo_lr_schedule_factor(&schedule, 3, 0) == Approx(0.1));
+    CHECK(auxo_lr_schedule_factor(&schedule, 6, 0) == Approx(0.01));
+
+    schedule.warmup_epochs = 2; // with step:3, so nothing falls yet
+    CHECK(auxo_lr_schedule_factor(&schedule, 0, 0) == Approx(1.0 / 128));
+    CHECK(auxo_lr_schedule_factor(&schedule, 1, 15) == Approx(80.0 / 128));
+    CHECK(auxo_lr_schedule_factor(&schedule, 1, 63) == 1.0);
+    CHECK(auxo_lr_schedule_factor(&schedule, 2, 5) == 1.0);
 
     CHECK(auxo_lr_schedule_parse("cosine", 0, 0, &schedule, error) == AUXO_INVALID_ARGUMENT);
     CHECK_THAT(error.text(), Contains("--epochs"));
@@ -479,5 +485,28 @@ TEST_CASE("a schedule sets the rate of each epoch")
         std::vector<float> after = model.weights();
         for (size_t i = 0; i < before.size(); ++i)
             CHECK(after[i] == Approx(before[i]).margin(2e-3));
+    });
+}
+
+TEST_CASE("warm-up changes the rate within the epoch, however the steps are cut")
+{
+    for_each_device([](Device &device) {
+        Desc desc("mlp:6-10-3", 6, 1, 1, 3);
+        Data train = Data::classes(6400, 6, 1, 1, 3, 1);
+        auxo_train_options options = options_for("momentum:lr=0.1", 32); // 200 steps an epoch, 64 stages
+        options.schedule.warmup_epochs = 1;
+        Model whole(device, desc.desc), cut(device, desc.desc), constant(device, desc.desc);
+        Trainer trainer(whole, train.get(), nullptr, options);
+        trainer.steps(30);
+        CHECK(auxo_optimizer_get_hyper(auxo_trainer_optimizer(trainer), AUXO_HYPER_LR) ==
+              Approx(0.1 * (29 * 64 / 200 + 1) / 64));
+        Trainer pieces(cut, train.get(), nullptr, options);
+        for (int steps : {1, 2, 7, 3, 17})
+            pieces.steps(steps);
+        CHECK(whole.weights() == cut.weights());
+        options.schedule.warmup_epochs = 0;
+        Trainer plain(constant, train.get(), nullptr, options);
+        plain.steps(30);
+        CHECK(whole.weights() != constant.weights());
     });
 }

@@ -23,6 +23,7 @@ typedef struct train_job_setup {
     uint32_t schedule_begin, schedule_end;
     /* Called with the model open and the options read, before the trainer is made: sets hooks. May be NULL. */
     auxo_status (*prepare)(void *user, struct train_job *job, auxo_error *error);
+    uint32_t warmup_epochs; /* where --warmup is not given */
     /* What the command adds to a checkpoint's JSON, and reads back under --resume; may be NULL. */
     auxo_status (*describe_extra)(void *user, cJSON *root, auxo_error *error);
     auxo_status (*restore_extra)(void *user, const cJSON *root, auxo_error *error);

@@ -59,8 +59,6 @@ static auxo_status prepare(auxo_trainer *trainer, auxo_error *error)
     if (status == AUXO_OK)
         status = write_counters(trainer, error);
     if (status == AUXO_OK && trainer->epoch_batch == 0)
-        status = auxo__trainer_apply_schedule(trainer, error);
-    if (status == AUXO_OK && trainer->epoch_batch == 0)
         status = auxo_buffer_zero(auxo_model_queue(trainer->model), trainer->stats, 0, 4 * sizeof(float), error);
     return status;
 }
@@ -110,8 +108,10 @@ static uint64_t choose_chunk(const auxo_trainer *trainer, uint64_t limit)
 {
     uint64_t chunk = auxo__optimizer_watches_batches(trainer->optimizer) ? 1 : trainer->chunk;
     uint64_t full_batches = trainer->data.dataset->row_count / trainer->options.batch;
+    uint64_t same_rate = auxo__trainer_steps_in_stage(trainer);
     uint64_t left_full = trainer->epoch_batch < full_batches ? full_batches - trainer->epoch_batch : 1;
     chunk = chunk < limit ? chunk : limit;
+    chunk = chunk < same_rate ? chunk : same_rate;
     return chunk < left_full ? chunk : left_full;
 }
 
@@ -130,7 +130,9 @@ static auxo_status run_chunk(auxo_trainer *trainer, uint64_t limit, auxo_error *
     uint64_t count = choose_chunk(trainer, limit);
     double start = now_seconds();
     auxo_plan *plan = trainer->epoch_batch < full_batches ? trainer->full : trainer->remainder;
-    auxo_status status = auxo_plan_run(plan, auxo_model_queue(trainer->model), (uint32_t)count, error);
+    auxo_status status = auxo__trainer_apply_schedule(trainer, error);
+    if (status == AUXO_OK)
+        status = auxo_plan_run(plan, auxo_model_queue(trainer->model), (uint32_t)count, error);
     if (status == AUXO_OK)
         status = read_losses(trainer, count, losses, error);
     double seconds = now_seconds() - start;

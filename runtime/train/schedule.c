@@ -1,7 +1,7 @@
-/* schedule.c: learning-rate schedules: the factor on the learning rate for each epoch.
+/* schedule.c: learning-rate schedules: the factor on the learning rate for each stage of each epoch.
  *
- * A schedule is a function of the epoch alone, so a resumed run follows the same curve; within an epoch the rate is
- * constant, which keeps chunks of steps free of the host. Cosine: Loshchilov and Hutter 2017 (SGDR), without restarts.
+ * A schedule is a function of epoch and stage alone, so a resumed run follows the same curve; within a stage the rate
+ * is constant, which keeps chunks of steps free of the host. Cosine: Loshchilov and Hutter 2017 (SGDR), no restarts.
  */
 #include "train_internal.h"
 
@@ -12,7 +12,15 @@
 static const double PI = 3.14159265358979323846;
 static const double STEP_FACTOR = 0.1;
 
-double auxo_lr_schedule_factor(const auxo_lr_schedule *schedule, uint32_t epoch)
+static double warmup_factor(const auxo_lr_schedule *schedule, uint32_t epoch, uint32_t stage)
+{
+    if (epoch >= schedule->warmup_epochs)
+        return 1;
+    return ((double)epoch * AUXO_LR_WARMUP_STAGES + stage + 1) /
+           ((double)schedule->warmup_epochs * AUXO_LR_WARMUP_STAGES);
+}
+
+static double decay_factor(const auxo_lr_schedule *schedule, uint32_t epoch)
 {
     if (schedule->kind == AUXO_LR_CONSTANT || epoch < schedule->begin_epoch)
         return 1;
@@ -23,6 +31,11 @@ double auxo_lr_schedule_factor(const auxo_lr_schedule *schedule, uint32_t epoch)
     /* Beyond its end a run goes on at the rate of its last epoch rather than at none. */
     double part = (double)(since < length ? since : length - 1) / (double)length;
     return schedule->kind == AUXO_LR_LINEAR ? 1 - part : 0.5 * (1 + cos(PI * part));
+}
+
+double auxo_lr_schedule_factor(const auxo_lr_schedule *schedule, uint32_t epoch, uint32_t stage)
+{
+    return warmup_factor(schedule, epoch, stage) * decay_factor(schedule, epoch);
 }
 
 auxo_status auxo_lr_schedule_parse(const char *text, uint32_t begin_epoch, uint32_t end_epoch,
@@ -51,14 +64,29 @@ auxo_status auxo_lr_schedule_parse(const char *text, uint32_t begin_epoch, uint3
     return AUXO_OK;
 }
 
+/* Of the batch after epoch_batch finished ones. */
+static uint32_t stage_at(const auxo_trainer *trainer, uint64_t epoch_batch)
+{
+    return (uint32_t)(epoch_batch * AUXO_LR_WARMUP_STAGES / auxo_trainer_steps_per_epoch(trainer));
+}
+
 auxo_status auxo__trainer_apply_schedule(auxo_trainer *trainer, auxo_error *error)
 {
     const auxo_lr_schedule *schedule = &trainer->options.schedule;
-    if (schedule->kind == AUXO_LR_CONSTANT)
+    if (schedule->kind == AUXO_LR_CONSTANT && schedule->warmup_epochs == 0)
         return AUXO_OK;
-    float rate = (float)((double)trainer->options.optimizer.hyper[AUXO_HYPER_LR] *
-                         auxo_lr_schedule_factor(schedule, trainer->epoch));
+    double factor = auxo_lr_schedule_factor(schedule, trainer->epoch, stage_at(trainer, trainer->epoch_batch));
+    float rate = (float)((double)trainer->options.optimizer.hyper[AUXO_HYPER_LR] * factor);
     if (rate == auxo_optimizer_get_hyper(trainer->optimizer, AUXO_HYPER_LR))
         return AUXO_OK;
     return auxo_optimizer_set_hyper(trainer->optimizer, AUXO_HYPER_LR, rate, error);
+}
+
+uint64_t auxo__trainer_steps_in_stage(const auxo_trainer *trainer)
+{
+    if (trainer->epoch >= trainer->options.schedule.warmup_epochs)
+        return UINT64_MAX;
+    uint64_t steps = auxo_trainer_steps_per_epoch(trainer), next = stage_at(trainer, trainer->epoch_batch) + 1;
+    /* The first batch of the next stage. */
+    return (next * steps + AUXO_LR_WARMUP_STAGES - 1) / AUXO_LR_WARMUP_STAGES - trainer->epoch_batch;
 }
