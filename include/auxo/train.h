@@ -82,24 +82,19 @@ typedef enum auxo_lr_schedule_kind {
     AUXO_LR_STEP
 } auxo_lr_schedule_kind;
 
-enum { AUXO_LR_WARMUP_STAGES = 64 }; /* per epoch */
-
-/* The learning rate rises over the first warmup_epochs in AUXO_LR_WARMUP_STAGES equal stages an epoch (Goyal et al.
- * 2017). It is constant before begin_epoch (0 for the first), then falls from epoch to epoch: linearly or as half a
- * cosine, so that it would be 0 at end_epoch (runs that go on keep the last epoch's rate), or by a factor 0.1 every
- * step_epochs. Zeroed: constant. */
+/* The learning rate is constant before begin_epoch (0 for the first), then falls: linearly or as half a cosine, so that
+ * it would be 0 at end_epoch (runs that go on keep the last epoch's rate), or by a factor 0.1 every step_epochs.
+ * Zeroed: constant. */
 typedef struct auxo_lr_schedule {
     auxo_lr_schedule_kind kind;
     uint32_t begin_epoch, end_epoch;
     uint32_t step_epochs;
-    uint32_t warmup_epochs;
 } auxo_lr_schedule;
 
-/* Factor on the learning rate in stage `stage` (0 .. AUXO_LR_WARMUP_STAGES - 1) of epoch `epoch` (0 for the first); in
- * (0, 1]. */
-double auxo_lr_schedule_factor(const auxo_lr_schedule *schedule, uint32_t epoch, uint32_t stage);
-/* Parses "constant", "linear", "cosine" or "step:EPOCHS"; no warm-up. Errors: INVALID_ARGUMENT names what it is not, or
- * that linear and cosine need end_epoch > begin_epoch. */
+/* Factor on the learning rate during epoch `epoch`, 0 for the first; in (0, 1]. */
+double auxo_lr_schedule_factor(const auxo_lr_schedule *schedule, uint32_t epoch);
+/* Parses "constant", "linear", "cosine" or "step:EPOCHS". Errors: INVALID_ARGUMENT names what it is not, or that
+ * linear and cosine need end_epoch > begin_epoch. */
 auxo_status auxo_lr_schedule_parse(const char *text, uint32_t begin_epoch, uint32_t end_epoch,
                                    auxo_lr_schedule *schedule, auxo_error *error);
 
@@ -157,6 +152,12 @@ typedef struct auxo_train_options {
     void (*on_step)(void *user, const auxo_step_metrics *metrics);
     void *on_step_user;
     const volatile int *stop; /* != 0: finish the step, return INTERRUPTED; may be NULL */
+    /* Further devices that take some rows of every batch; open until the trainer is destroyed. Gradients are averaged
+     * by rows, so that losses and weights are those of one device up to rounding, but for what looks at the whole
+     * batch (batch norm sees its device's rows; dropout and augmentation draw other numbers). Not for the Cox loss. */
+    auxo_device *const *helpers;
+    size_t helper_count;
+    const uint32_t *shares; /* rows of a batch for the model's device and each helper; NULL: by measured speed */
 } auxo_train_options;
 
 typedef struct auxo_trainer auxo_trainer;
@@ -176,6 +177,12 @@ auxo_status auxo_trainer_run(auxo_trainer *trainer, uint64_t max_steps, bool *fi
                              auxo_epoch_metrics *metrics, auxo_error *error);
 uint64_t auxo_trainer_step(const auxo_trainer *trainer);
 uint32_t auxo_trainer_epoch(const auxo_trainer *trainer); /* finished epochs */
+/* Rows of a batch that each device takes: fills up to capacity, returns the number of devices. 0 where the first step
+ * has not measured them yet. */
+size_t auxo_trainer_shares(const auxo_trainer *trainer, uint32_t *rows, size_t capacity);
+/* Sets them instead of measuring, from the next step on: for a run that must repeat another one's numbers.
+ * Errors: INVALID_ARGUMENT if they are too few rows or not a batch together. */
+auxo_status auxo_trainer_set_shares(auxo_trainer *trainer, const uint32_t *rows, size_t count, auxo_error *error);
 uint64_t auxo_trainer_steps_per_epoch(const auxo_trainer *trainer);
 /* Evaluates on any data set of the same shape, in inference mode. */
 auxo_status auxo_trainer_evaluate(auxo_trainer *trainer, const auxo_dataset *dataset, auxo_evaluation *evaluation,

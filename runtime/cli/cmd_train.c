@@ -118,6 +118,29 @@ static void report_start(train_job *job)
     cli_emit(output, event);
 }
 
+/* How several devices divide each batch; known after the first step. */
+static void report_shares(const train_job *job)
+{
+    cli_output *output = job->context->output;
+    uint32_t rows[CLI_HELPERS_MAX + 1];
+    const size_t count = auxo_trainer_shares(job->trainer, rows, CLI_HELPERS_MAX + 1);
+    if (count == 1)
+        return;
+    cJSON *event = cli_event(output, "shares");
+    cJSON *devices = event ? cJSON_AddArrayToObject(event, "devices") : NULL;
+    for (size_t i = 0; i < count; i++) {
+        const auxo_device *device = i ? job->helpers[i - 1] : job->session.device;
+        const char *selector = auxo_device_get_info(device)->selector;
+        cli_print(output, "%s%s %u", i ? ", " : "rows of each batch: ", selector, rows[i]);
+        cJSON *item = devices ? cJSON_CreateObject() : NULL;
+        cJSON_AddStringToObject(item, "device", selector);
+        cJSON_AddNumberToObject(item, "rows", rows[i]);
+        cJSON_AddItemToArray(devices, item);
+    }
+    cli_print(output, "%s\n", job->options.shares ? "" : " (by measured speed)");
+    cli_emit(output, event);
+}
+
 /* A failed step keeps what was saved before: say where it is. */
 static auxo_status explain_failure(const train_job *job, auxo_status status, auxo_error *error)
 {
@@ -141,6 +164,8 @@ static auxo_status run_stretch(train_job *job, progress_account *account, auxo_e
     /* The first run compiles the plan: before it, nothing has been chosen. */
     if (status == AUXO_OK && cli_flag(job->context->arguments, "explain") && !account->explained)
         cli_plan_explain(job->context->output, auxo_trainer_plan(job->trainer));
+    if (status == AUXO_OK && !account->explained)
+        report_shares(job);
     account->explained = true;
     if (status == AUXO_INTERRUPTED) {
         account->interrupted = true;
@@ -256,8 +281,7 @@ static auxo_status run(const cli_context *context, auxo_error *error)
     train_job job = {0};
     progress_account account = {0};
     uint64_t epochs = epoch_limit(context->arguments);
-    const train_job_setup setup = {
-        .step_options = true, .schedule_end = epochs == UINT64_MAX ? 0 : (uint32_t)epochs, .warmup_epochs = 1};
+    const train_job_setup setup = {.step_options = true, .schedule_end = epochs == UINT64_MAX ? 0 : (uint32_t)epochs};
     auxo_status status = cli_check_writable("save", cli_text(context->arguments, "save"), error);
     if (status == AUXO_OK)
         status = cli_check_writable("report", cli_text(context->arguments, "report"), error);
@@ -279,8 +303,9 @@ static auxo_status run(const cli_context *context, auxo_error *error)
     return status;
 }
 
-static const cli_option *const options[] = {cli_data_options, cli_model_options, cli_device_options, cli_seed_options,
-                                            train_options,    train_job_options, train_job_step_options, cli_common_options, NULL};
+static const cli_option *const options[] = {cli_data_options,       cli_model_options,  cli_device_options,
+                                            cli_seed_options,       train_options,      train_job_options,
+                                            train_job_step_options, cli_common_options, NULL};
 
 const cli_command cli_command_train = {
     .name = "train",
@@ -290,9 +315,16 @@ const cli_command cli_command_train = {
         "digit images, on the fastest device.\n\nA run that is killed at any moment continues with "
         "--checkpoint FILE --resume to the same numbers as an uninterrupted one on the same device. An "
         "interrupt finishes the step, saves the checkpoint and ends with status 1. A loss that is not finite "
-        "ends the run and keeps the last good checkpoint.",
+        "ends the run and keeps the last good checkpoint.\n\n"
+        "--device cpu,opencl:0 trains on several devices at once: each takes some rows of every batch, in proportion "
+        "to "
+        "its measured speed or as --share says, and their gradients are averaged. The numbers are those of one device "
+        "up to rounding, except that batch norm sees the rows of its own device only, and that dropout and "
+        "augmentation "
+        "draw other numbers. The first device holds the optimiser, validates and saves.",
     .events =
         "{\"event\":\"start\",\"data\":..,\"rows\":..,\"model\":..,\"weights\":..,\"device\":..,\"optimizer\":..,..}\n"
+        "{\"event\":\"shares\",\"devices\":[{\"device\":..,\"rows\":..},..]}  with several devices\n"
         "{\"event\":\"step\",\"step\":1,\"epoch\":1,\"loss\":2.30}\n"
         "{\"event\":\"epoch\",\"epoch\":1,\"step\":..,\"train_loss\":..,\"train_accuracy\":..,\"val_loss\":..,\n"
         " \"val_accuracy\":..,\"images_per_second\":..,\"seconds\":..,\"lr\":..,\"kinetic_energy\":..,\"braked\":..}\n"

@@ -38,11 +38,6 @@ const cli_option train_job_options[] = {
      .initial = "constant",
      .help = "Learning rate over epochs: constant; linear or cosine, to nothing at the last epoch; step:N, a tenth "
              "after every N epochs"},
-    {.name = "warmup",
-     .type = CLI_INTEGER,
-     .argument = "EPOCHS",
-     .help = "Let the learning rate rise to its value over so many epochs (default: 1 for train, else 0)",
-     .maximum = 1e6},
     {.name = "weight-decay",
      .type = CLI_REAL,
      .argument = "X",
@@ -95,13 +90,17 @@ const cli_option train_job_step_options[] = {
      .help = "Save it every N steps as well; 0: only after each epoch"},
     {.name = "profile", .type = CLI_FLAG, .help = "Time every op and print the times; slower"},
     {.name = "explain", .type = CLI_FLAG, .help = "Print which kernel runs each op, and why"},
+    {.name = "share",
+     .type = CLI_TEXT,
+     .argument = "N,...",
+     .help = "With several devices: how many rows of each batch they take (default: by measured speed)"},
     CLI_OPTIONS_END,
 };
 
 /* Options that a resumed run must repeat. */
-static const char *const fixed_settings[] = {
-    "data", "limit",       "drop-missing", "inputs",       "targets", "seed",       "batch",       "optimizer",
-    "lr",   "lr-schedule", "warmup",       "weight-decay", "loss",    "validation", "standardize", "augment"};
+static const char *const fixed_settings[] = {"data",         "limit", "drop-missing", "inputs",      "targets",
+                                             "seed",         "batch", "optimizer",    "lr",          "lr-schedule",
+                                             "weight-decay", "loss",  "validation",   "standardize", "augment"};
 enum { FIXED_SETTING_COUNT = sizeof fixed_settings / sizeof fixed_settings[0] };
 
 /* ---- data -------------------------------------------------------------------------------------------------------- */
@@ -237,8 +236,30 @@ static auxo_status read_options(train_job *job, auxo_error *error)
 }
 
 /* ---- checkpoints ------------------------------------------------------------------------------------------------- */
-    options->schedule.warmup_epochs =
-        cli_given(arguments, "warmup") ? (uint32_t)cli_integer(arguments, "warmup") : job->setup.warmup_epochs;
+
+/* The rows that each of several devices takes: a resumed run must divide its batches in the same way. */
+static void describe_shares(const train_job *job, cJSON *root)
+{
+    uint32_t rows[CLI_HELPERS_MAX + 1];
+    const size_t count = auxo_trainer_shares(job->trainer, rows, CLI_HELPERS_MAX + 1);
+    cJSON *shares = count > 1 && rows[0] > 0 ? cJSON_AddArrayToObject(root, "shares") : NULL;
+    for (size_t i = 0; shares && i < count; i++)
+        cJSON_AddItemToArray(shares, cJSON_CreateNumber(rows[i]));
+}
+
+/* Other devices than before, or a --share: what was saved does not count. */
+static auxo_status restore_shares(train_job *job, const cJSON *shares, auxo_error *error)
+{
+    uint32_t rows[CLI_HELPERS_MAX + 1];
+    const size_t count = (size_t)cJSON_GetArraySize(shares);
+    if (job->options.shares || count != job->helper_count + 1 || count == 1)
+        return AUXO_OK;
+    for (size_t i = 0; i < count; i++) {
+        const cJSON *item = cJSON_GetArrayItem(shares, (int)i);
+        rows[i] = cJSON_IsNumber(item) && item->valuedouble > 0 ? (uint32_t)item->valuedouble : 0;
+    }
+    return auxo_trainer_set_shares(job->trainer, rows, count, error);
+}
 
 static char *describe(train_job *job, auxo_error *error)
 {
@@ -249,6 +270,7 @@ static char *describe(train_job *job, auxo_error *error)
         cJSON_AddStringToObject(settings, fixed_settings[i], text ? text : "");
     }
     cJSON_AddItemToObject(root, "epochs", train_history_to_json(&job->history));
+    describe_shares(job, root);
     auxo_status status = job->setup.describe_extra ? job->setup.describe_extra(job->setup.user, root, error) : AUXO_OK;
     char *text = status == AUXO_OK ? cJSON_PrintUnformatted(root) : NULL;
     cJSON_Delete(root);
@@ -302,6 +324,8 @@ static auxo_status restore(train_job *job, const char *path, auxo_error *error)
         status = compare_settings(job, cJSON_GetObjectItemCaseSensitive(root, "settings"), path, error);
     if (status == AUXO_OK)
         status = train_history_from_json(&job->history, cJSON_GetObjectItemCaseSensitive(root, "epochs"), error);
+    if (status == AUXO_OK)
+        status = restore_shares(job, cJSON_GetObjectItemCaseSensitive(root, "shares"), error);
     if (status == AUXO_OK && job->setup.restore_extra)
         status = job->setup.restore_extra(job->setup.user, root, error);
     cJSON_Delete(root);
@@ -330,6 +354,66 @@ static auxo_status find_checkpoint(const train_job *job, const char **path, auxo
     return cli_check_writable("checkpoint", checkpoint, error);
 }
 
+/* ---- devices ----------------------------------------------------------------------------------------------------- */
+
+static auxo_status check_distinct(const train_job *job, auxo_error *error)
+{
+    const char *last = auxo_device_get_info(job->helpers[job->helper_count - 1])->selector;
+    const char *other = auxo_device_get_info(job->session.device)->selector;
+    for (size_t i = 0; i < job->helper_count; i++) {
+        if (strcmp(last, other) == 0)
+            return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "--device: %s is named twice", last);
+        other = auxo_device_get_info(job->helpers[i])->selector;
+    }
+    return AUXO_OK;
+}
+
+/* --share: as many numbers as devices; what they mean is checked by the trainer. */
+static auxo_status parse_shares(train_job *job, const char *list, auxo_error *error)
+{
+    char text[512], *items[CLI_HELPERS_MAX + 2];
+    snprintf(text, sizeof text, "%s", list);
+    const size_t count = cli_split_list(text, items, CLI_HELPERS_MAX + 2);
+    if (count != job->helper_count + 1)
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "--share has %zu numbers for %zu devices", count,
+                              job->helper_count + 1);
+    for (size_t i = 0; i < count; i++) {
+        char *end = NULL;
+        const unsigned long rows = strtoul(items[i], &end, 10);
+        if (end == items[i] || *end || rows == 0 || rows > UINT32_MAX || items[i][0] == '-')
+            return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "--share: \"%s\" is not a number of rows", items[i]);
+        job->shares[i] = (uint32_t)rows;
+    }
+    job->options.shares = job->shares;
+    return AUXO_OK;
+}
+
+/* The devices of --device; more than one only where the command knows --share. */
+static auxo_status open_devices(train_job *job, auxo_error *error)
+{
+    const cli_arguments *arguments = job->context->arguments;
+    char text[512], *selectors[CLI_HELPERS_MAX + 2];
+    if (!job->setup.step_options)
+        return cli_session_open(job->context, &job->session, error);
+    snprintf(text, sizeof text, "%s", cli_text(arguments, "device"));
+    const size_t count = cli_split_list(text, selectors, CLI_HELPERS_MAX + 2);
+    if (count > CLI_HELPERS_MAX + 1)
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "--device: at most %d devices train together",
+                              CLI_HELPERS_MAX + 1);
+    auxo_status status = cli_session_open_device(job->context, count ? selectors[0] : cli_text(arguments, "device"),
+                                                 &job->session, error);
+    for (size_t i = 1; i < count && status == AUXO_OK; i++) {
+        status = auxo_device_open(job->session.runtime, selectors[i], &job->helpers[job->helper_count], error);
+        job->helper_count += status == AUXO_OK;
+        if (status == AUXO_OK)
+            status = check_distinct(job, error);
+    }
+    job->options.helpers = job->helpers;
+    job->options.helper_count = job->helper_count;
+    const char *share = cli_text(arguments, "share");
+    return status == AUXO_OK && share ? parse_shares(job, share, error) : status;
+}
+
 /* ---- opening and closing ----------------------------------------------------------------------------------------- */
 
 auxo_status train_job_open_data(const cli_context *context, const train_job_setup *setup, train_job *job,
@@ -340,12 +424,11 @@ auxo_status train_job_open_data(const cli_context *context, const train_job_setu
     if (status == AUXO_OK)
         status = read_options(job, error);
     if (status == AUXO_OK)
-        status = cli_session_open(context, &job->session, error);
+        status = open_devices(job, error);
     return status;
 }
 
-auxo_status train_job_open(const cli_context *context, const train_job_setup *setup, train_job *job,
-                                auxo_error *error)
+auxo_status train_job_open(const cli_context *context, const train_job_setup *setup, train_job *job, auxo_error *error)
 {
     *job = (train_job){.context = context, .setup = *setup};
     const char *resumed = NULL;
@@ -375,6 +458,8 @@ void train_job_close(train_job *job)
 {
     auxo_trainer_destroy(job->trainer);
     auxo_model_destroy(job->model);
+    for (size_t i = 0; i < job->helper_count; i++)
+        auxo_device_close(job->helpers[i]);
     cli_session_close(&job->session);
     auxo_dataset_destroy(job->train);
     auxo_dataset_destroy(job->validation);

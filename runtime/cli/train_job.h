@@ -12,6 +12,8 @@
 extern const cli_option train_job_options[];      /* what shapes a training run; shared by training commands */
 extern const cli_option train_job_step_options[]; /* --checkpoint-every, --profile, --explain: of `auxo train` */
 
+enum { CLI_HELPERS_MAX = 15 };
+
 struct train_job;
 
 /* What another training command changes about opening a job. */
@@ -23,7 +25,6 @@ typedef struct train_job_setup {
     uint32_t schedule_begin, schedule_end;
     /* Called with the model open and the options read, before the trainer is made: sets hooks. May be NULL. */
     auxo_status (*prepare)(void *user, struct train_job *job, auxo_error *error);
-    uint32_t warmup_epochs; /* where --warmup is not given */
     /* What the command adds to a checkpoint's JSON, and reads back under --resume; may be NULL. */
     auxo_status (*describe_extra)(void *user, cJSON *root, auxo_error *error);
     auxo_status (*restore_extra)(void *user, const cJSON *root, auxo_error *error);
@@ -33,6 +34,9 @@ typedef struct train_job_setup {
 typedef struct train_job {
     const cli_context *context;
     cli_session session;
+    auxo_device *helpers[CLI_HELPERS_MAX]; /* further devices of --device; the session's is the first */
+    size_t helper_count;
+    uint32_t shares[CLI_HELPERS_MAX + 1];    /* of --share; options.shares points here */
     auxo_dataset *train, *validation, *test; /* validation and test may be NULL */
     auxo_model *model;
     auxo_trainer *trainer;

@@ -30,8 +30,9 @@ static auxo_status write_order(auxo_trainer *trainer, auxo_error *error)
     if (!order)
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory shuffling %zu rows", rows);
     auxo_shuffle(order, rows, trainer->options.seed, AUXO__STREAM_SHUFFLE + trainer->epoch);
-    auxo_status status =
-        auxo_buffer_write(auxo_model_queue(trainer->model), trainer->order, 0, order, rows * sizeof *order, error);
+    auxo_status status = trainer->team ? auxo__team_write_order(trainer, order, error)
+                                       : auxo_buffer_write(auxo_model_queue(trainer->model), trainer->order, 0, order,
+                                                           rows * sizeof *order, error);
     free(order);
     if (status == AUXO_OK)
         trainer->order_epoch = trainer->epoch + 1;
@@ -44,9 +45,14 @@ static auxo_status write_counters(auxo_trainer *trainer, auxo_error *error)
         trainer->reset_count = trainer->optimizer->reset_count;
         trainer->optimizer_time = 0;
     }
+    return auxo__trainer_write_counters(trainer, trainer, error);
+}
+
+auxo_status auxo__trainer_write_counters(const auxo_trainer *trainer, auxo_trainer *member, auxo_error *error)
+{
     const uint32_t counters[4] = {(uint32_t)trainer->step + 1, (uint32_t)trainer->epoch_batch, trainer->epoch + 1,
                                   (uint32_t)trainer->optimizer_time + 1};
-    return auxo_buffer_write(auxo_model_queue(trainer->model), trainer->counter, 0, counters, sizeof counters, error);
+    return auxo_buffer_write(auxo_model_queue(member->model), member->counter, 0, counters, sizeof counters, error);
 }
 
 static auxo_status prepare(auxo_trainer *trainer, auxo_error *error)
@@ -58,6 +64,8 @@ static auxo_status prepare(auxo_trainer *trainer, auxo_error *error)
         status = write_order(trainer, error);
     if (status == AUXO_OK)
         status = write_counters(trainer, error);
+    if (status == AUXO_OK && trainer->epoch_batch == 0)
+        status = auxo__trainer_apply_schedule(trainer, error);
     if (status == AUXO_OK && trainer->epoch_batch == 0)
         status = auxo_buffer_zero(auxo_model_queue(trainer->model), trainer->stats, 0, 4 * sizeof(float), error);
     return status;
@@ -106,12 +114,11 @@ static auxo_status take_loss(auxo_trainer *trainer, double loss, auxo_error *err
 
 static uint64_t choose_chunk(const auxo_trainer *trainer, uint64_t limit)
 {
-    uint64_t chunk = auxo__optimizer_watches_batches(trainer->optimizer) ? 1 : trainer->chunk;
+    bool single = trainer->team || auxo__optimizer_watches_batches(trainer->optimizer);
+    uint64_t chunk = single ? 1 : trainer->chunk;
     uint64_t full_batches = trainer->data.dataset->row_count / trainer->options.batch;
-    uint64_t same_rate = auxo__trainer_steps_in_stage(trainer);
     uint64_t left_full = trainer->epoch_batch < full_batches ? full_batches - trainer->epoch_batch : 1;
     chunk = chunk < limit ? chunk : limit;
-    chunk = chunk < same_rate ? chunk : same_rate;
     return chunk < left_full ? chunk : left_full;
 }
 
@@ -129,11 +136,11 @@ static auxo_status run_chunk(auxo_trainer *trainer, uint64_t limit, auxo_error *
     uint64_t full_batches = trainer->data.dataset->row_count / trainer->options.batch;
     uint64_t count = choose_chunk(trainer, limit);
     double start = now_seconds();
-    auxo_plan *plan = trainer->epoch_batch < full_batches ? trainer->full : trainer->remainder;
-    auxo_status status = auxo__trainer_apply_schedule(trainer, error);
-    if (status == AUXO_OK)
-        status = auxo_plan_run(plan, auxo_model_queue(trainer->model), (uint32_t)count, error);
-    if (status == AUXO_OK)
+    const bool rest = trainer->epoch_batch >= full_batches;
+    auxo_plan *plan = rest ? trainer->remainder : trainer->full;
+    auxo_status status = trainer->team ? auxo__team_step(trainer, rest, losses, error)
+                                       : auxo_plan_run(plan, auxo_model_queue(trainer->model), (uint32_t)count, error);
+    if (status == AUXO_OK && !trainer->team)
         status = read_losses(trainer, count, losses, error);
     double seconds = now_seconds() - start;
     trainer->seconds += seconds;

@@ -103,24 +103,25 @@ static auxo_status add_gradients(const auxo_trainer *trainer, const auxo__batch 
     return status;
 }
 
-static auxo_status build_step(const auxo_trainer *trainer, const auxo__batch *batch, auxo_plan **plan,
+/* batch NULL: only what follows the gradients; updates false: only up to them. */
+static auxo_status build_step(const auxo_trainer *trainer, const auxo__batch *batch, bool updates, auxo_plan **plan,
                               auxo_error *error)
 {
     auxo_tensor input;
     auxo_status status = auxo_plan_create(auxo_model_device(trainer->model), plan, error);
-    if (status == AUXO_OK)
+    if (status == AUXO_OK && batch)
         status = auxo__batch_add_input(batch, *plan, &input, error);
-    if (status == AUXO_OK)
+    if (status == AUXO_OK && batch)
         status = add_augmentation(trainer, *plan, &input, error);
-    if (status == AUXO_OK)
+    if (status == AUXO_OK && batch)
         status = add_gradients(trainer, batch, *plan, &input, error);
-    if (status == AUXO_OK)
+    if (status == AUXO_OK && updates)
         status = call_hook(trainer, trainer->options.before_step, *plan, error);
-    if (status == AUXO_OK)
+    if (status == AUXO_OK && updates)
         status = add_update(trainer, *plan, error);
-    if (status == AUXO_OK)
+    if (status == AUXO_OK && updates)
         status = call_hook(trainer, trainer->options.after_step, *plan, error);
-    if (status == AUXO_OK)
+    if (status == AUXO_OK && updates)
         status = add_counters(trainer, *plan, error);
     auxo_plan_options options = {.allow_host_fallback = trainer->options.allow_host_fallback,
                                  .profile = trainer->options.profile};
@@ -129,38 +130,70 @@ static auxo_status build_step(const auxo_trainer *trainer, const auxo__batch *ba
     return status == AUXO_OK ? status : auxo_error_wrap(error, status, "training step");
 }
 
+/* A batch of `size` rows out of `count` places of the order from `first` on; numbered beyond them, it wraps. */
+static auxo__batch batch_of(const auxo_trainer *trainer, int64_t size, int64_t first, int64_t count)
+{
+    const int64_t rows = (int64_t)trainer->data.dataset->row_count;
+    const auxo_tensor order = auxo_tensor_1d(trainer->order, 0, AUXO_DTYPE_U32, rows);
+    return (auxo__batch){.data = &trainer->data,
+                         .preprocessing = &trainer->preprocessing,
+                         .size = size,
+                         .row_count = rows,
+                         .order = auxo_tensor_slice(order, 0, first, count),
+                         .counter = counter_view(trainer, 0)};
+}
+
+/* `batches` batches of `size` rows, and one of `rest` rows after them. */
+static auxo_status build_epoch(auxo_trainer *trainer, int64_t batches, int64_t size, int64_t rest, bool updates,
+                               auxo_error *error)
+{
+    const auxo__batch full = batch_of(trainer, size, 0, batches * size);
+    auxo_status status = size > 0 ? build_step(trainer, &full, updates, &trainer->full, error) : AUXO_OK;
+    if (status == AUXO_OK && rest > 0) {
+        const auxo__batch last = batch_of(trainer, rest, batches * size, rest);
+        status = build_step(trainer, &last, updates, &trainer->remainder, error);
+    }
+    return status;
+}
+
+auxo_status auxo__trainer_build_part(auxo_trainer *member, int64_t batches, int64_t rows, int64_t rest,
+                                     auxo_error *error)
+{
+    return build_epoch(member, batches, rows, rest, false, error);
+}
+
+auxo_status auxo__trainer_build_update(auxo_trainer *trainer, auxo_error *error)
+{
+    return build_step(trainer, NULL, true, &trainer->update, error);
+}
+
 auxo_status auxo__trainer_build_plans(auxo_trainer *trainer, auxo_error *error)
 {
     auxo__trainer_drop_plans(trainer);
-    int64_t rows = (int64_t)trainer->data.dataset->row_count, remainder = auxo__trainer_remainder(trainer);
-    int64_t full_rows = rows - rows % trainer->options.batch;
+    const int64_t rows = (int64_t)trainer->data.dataset->row_count, batch = trainer->options.batch;
     if (trainer->train_layers && trainer->train_layer_count != auxo_model_get_desc(trainer->model)->layer_count)
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT,
                               "the choice of trained layers is for %u layers, but the model now has %u; choose again",
                               trainer->train_layer_count, auxo_model_get_desc(trainer->model)->layer_count);
-    auxo_tensor order = auxo_tensor_1d(trainer->order, 0, AUXO_DTYPE_U32, rows);
-    auxo__batch batch = {.data = &trainer->data,
-                         .preprocessing = &trainer->preprocessing,
-                         .size = trainer->options.batch,
-                         .row_count = rows,
-                         .order = auxo_tensor_slice(order, 0, 0, full_rows),
-                         .counter = counter_view(trainer, 0)};
-    auxo_status status = build_step(trainer, &batch, &trainer->full, error);
-    if (status == AUXO_OK && remainder > 0) {
-        /* An order of only the last rows: whatever the batch number, the gather wraps into it. */
-        batch.size = remainder;
-        batch.order = auxo_tensor_slice(order, 0, full_rows, remainder);
-        status = build_step(trainer, &batch, &trainer->remainder, error);
-    }
+    const auxo_status status =
+        trainer->team ? auxo__team_build_plans(trainer, error)
+                      : build_epoch(trainer, rows / batch, batch, auxo__trainer_remainder(trainer), true, error);
     if (status != AUXO_OK)
         auxo__trainer_drop_plans(trainer);
     trainer->structure_version = auxo_model_structure_version(trainer->model);
     return status;
 }
 
-void auxo__trainer_drop_plans(auxo_trainer *trainer)
+void auxo__trainer_drop_own_plans(auxo_trainer *trainer)
 {
     auxo_plan_destroy(trainer->full);
     auxo_plan_destroy(trainer->remainder);
-    trainer->full = trainer->remainder = NULL;
+    auxo_plan_destroy(trainer->update);
+    trainer->full = trainer->remainder = trainer->update = NULL;
+}
+
+void auxo__trainer_drop_plans(auxo_trainer *trainer)
+{
+    auxo__trainer_drop_own_plans(trainer);
+    auxo__team_drop_plans(trainer->team);
 }

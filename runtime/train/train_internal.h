@@ -84,7 +84,34 @@ auxo_status auxo__predict(auxo_model *model, const auxo__device_data *data,
 
 /* ---- step_plan.c: one training step as a plan ---- */
 auxo_status auxo__trainer_build_plans(auxo_trainer *trainer, auxo_error *error);
-void auxo__trainer_drop_plans(auxo_trainer *trainer);
+void auxo__trainer_drop_plans(auxo_trainer *trainer); /* of the whole team */
+void auxo__trainer_drop_own_plans(auxo_trainer *trainer);
+/* For a member of a team: loss and gradients of `rows` rows in each of `batches` batches, and of `rest` rows at the
+ * end; no plan for 0 rows. Its `order` holds its rows one batch after the other. */
+auxo_status auxo__trainer_build_part(auxo_trainer *member, int64_t batches, int64_t rows, int64_t rest,
+                                     auxo_error *error);
+/* What follows the gradients: hooks, update, counters. */
+auxo_status auxo__trainer_build_update(auxo_trainer *trainer, auxo_error *error);
+
+/* ---- team.c: several devices that share each batch ---- */
+typedef struct auxo__team auxo__team;
+/* Sets trainer->team from options->helpers; also after a failure. */
+auxo_status auxo__team_create(auxo_trainer *trainer, auxo_error *error);
+void auxo__team_destroy(auxo__team *team);
+void auxo__team_drop_plans(auxo__team *team); /* NULL is allowed */
+auxo_status auxo__team_build_plans(auxo_trainer *trainer, auxo_error *error);
+/* The permutation of an epoch, to each member its rows. */
+auxo_status auxo__team_write_order(auxo_trainer *trainer, const uint32_t *order, auxo_error *error);
+/* One step on the next batch (`rest`: the smaller one at the end of an epoch). */
+auxo_status auxo__team_step(auxo_trainer *trainer, bool rest, float *loss, auxo_error *error);
+
+/* ---- trainer.c and epoch.c, for teams ---- */
+auxo_status auxo__trainer_create_buffers(auxo_trainer *trainer, auxo_error *error);
+auxo_status auxo__trainer_copy_train_layers(auxo_trainer *trainer, const bool *train_layers, auxo_error *error);
+/* The trainer's counters into the member's buffer (the trainer may be its own member). */
+auxo_status auxo__trainer_write_counters(const auxo_trainer *trainer, auxo_trainer *member, auxo_error *error);
+/* A batch of one row has no variance: a batch norm over features cannot train on it. */
+bool auxo__model_needs_two_rows(const auxo_model *model);
 
 struct auxo_trainer {
     auxo_model *model;
@@ -101,6 +128,8 @@ struct auxo_trainer {
     auxo_buffer *history;        /* f32[AUXO__HISTORY_LENGTH] */
     auxo_buffer *stats;          /* f32[4] */
     auxo_plan *full, *remainder; /* NULL until built; remainder NULL if batches fill the epoch */
+    auxo_plan *update;           /* of a team, whose full and remainder end with the gradients; else NULL */
+    auxo__team *team;            /* NULL: this device alone */
     uint64_t structure_version;  /* of the plans */
 
     /* progress */
@@ -119,12 +148,10 @@ struct auxo_trainer {
 };
 
 /* ---- schedule.c ---- */
-/* Sets the learning rate of the next step; does nothing under a constant schedule. */
+/* Sets the learning rate of the epoch that begins; does nothing under a constant schedule. */
 auxo_status auxo__trainer_apply_schedule(auxo_trainer *trainer, auxo_error *error);
 
 /* Rows of the batch after the full ones; 0 if there is none. */
 int64_t auxo__trainer_remainder(const auxo_trainer *trainer);
 
 #endif
-/* Steps from the next one on that share its learning rate; UINT64_MAX: all of the epoch. */
-uint64_t auxo__trainer_steps_in_stage(const auxo_trainer *trainer);

@@ -7,8 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A batch of one row has no variance: a batch norm over features cannot train on it. */
-static bool has_feature_batch_norm(const auxo_model *model)
+bool auxo__model_needs_two_rows(const auxo_model *model)
 {
     const auxo_model_desc *desc = auxo_model_get_desc(model);
     for (uint32_t l = 0; l < desc->layer_count; l++) {
@@ -22,7 +21,7 @@ static bool has_feature_batch_norm(const auxo_model *model)
 int64_t auxo__trainer_remainder(const auxo_trainer *trainer)
 {
     int64_t remainder = (int64_t)(trainer->data.dataset->row_count % trainer->options.batch);
-    return remainder == 1 && has_feature_batch_norm(trainer->model) ? 0 : remainder;
+    return remainder == 1 && auxo__model_needs_two_rows(trainer->model) ? 0 : remainder;
 }
 
 uint64_t auxo_trainer_steps_per_epoch(const auxo_trainer *trainer)
@@ -52,7 +51,7 @@ static auxo_status set_preprocessing(auxo_model *model, const auxo_dataset *trai
     return status;
 }
 
-static auxo_status copy_train_layers(auxo_trainer *trainer, const bool *train_layers, auxo_error *error)
+auxo_status auxo__trainer_copy_train_layers(auxo_trainer *trainer, const bool *train_layers, auxo_error *error)
 {
     uint32_t count = auxo_model_get_desc(trainer->model)->layer_count;
     bool *copy = NULL;
@@ -69,7 +68,7 @@ static auxo_status copy_train_layers(auxo_trainer *trainer, const bool *train_la
     return AUXO_OK;
 }
 
-static auxo_status create_buffers(auxo_trainer *trainer, auxo_error *error)
+auxo_status auxo__trainer_create_buffers(auxo_trainer *trainer, auxo_error *error)
 {
     const struct {
         auxo_buffer **buffer;
@@ -98,11 +97,13 @@ static auxo_status set_up(auxo_trainer *trainer, const auxo_dataset *train, cons
     if (status == AUXO_OK)
         status = auxo__device_preprocessing_init(&trainer->preprocessing, model, error);
     if (status == AUXO_OK)
-        status = copy_train_layers(trainer, trainer->options.train_layers, error);
+        status = auxo__trainer_copy_train_layers(trainer, trainer->options.train_layers, error);
     if (status == AUXO_OK)
-        status = create_buffers(trainer, error);
+        status = auxo__trainer_create_buffers(trainer, error);
     if (status == AUXO_OK)
         status = auxo_optimizer_create(model, &trainer->options.optimizer, &trainer->optimizer, error);
+    if (status == AUXO_OK && trainer->options.helper_count > 0)
+        status = auxo__team_create(trainer, error);
     if (status == AUXO_OK && validation) {
         trainer->validation = calloc(1, sizeof *trainer->validation);
         status = trainer->validation
@@ -145,6 +146,7 @@ void auxo_trainer_destroy(auxo_trainer *trainer)
         return;
     auxo_queue_wait(auxo_model_queue(trainer->model), NULL); /* its work may still use the buffers */
     auxo__trainer_drop_plans(trainer);
+    auxo__team_destroy(trainer->team);
     if (trainer->validation)
         auxo__evaluator_deinit(trainer->validation);
     free(trainer->validation);
@@ -186,7 +188,7 @@ const auxo_plan *auxo_trainer_plan(const auxo_trainer *trainer)
 
 auxo_status auxo_trainer_set_train_layers(auxo_trainer *trainer, const bool *train_layers, auxo_error *error)
 {
-    auxo_status status = copy_train_layers(trainer, train_layers, error);
+    auxo_status status = auxo__trainer_copy_train_layers(trainer, train_layers, error);
     if (status == AUXO_OK)
         auxo__trainer_drop_plans(trainer);
     return status;
