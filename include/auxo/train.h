@@ -82,19 +82,24 @@ typedef enum auxo_lr_schedule_kind {
     AUXO_LR_STEP
 } auxo_lr_schedule_kind;
 
-/* The learning rate is constant before begin_epoch (0 for the first), then falls: linearly or as half a cosine, so that
- * it would be 0 at end_epoch (runs that go on keep the last epoch's rate), or by a factor 0.1 every step_epochs.
- * Zeroed: constant. */
+enum { AUXO_LR_WARMUP_STAGES = 64 }; /* per epoch */
+
+/* The learning rate rises over the first warmup_epochs in AUXO_LR_WARMUP_STAGES equal stages an epoch (Goyal et al.
+ * 2017). It is constant before begin_epoch (0 for the first), then falls from epoch to epoch: linearly or as half a
+ * cosine, so that it would be 0 at end_epoch (runs that go on keep the last epoch's rate), or by a factor 0.1 every
+ * step_epochs. Zeroed: constant. */
 typedef struct auxo_lr_schedule {
     auxo_lr_schedule_kind kind;
     uint32_t begin_epoch, end_epoch;
     uint32_t step_epochs;
+    uint32_t warmup_epochs;
 } auxo_lr_schedule;
 
-/* Factor on the learning rate during epoch `epoch`, 0 for the first; in (0, 1]. */
-double auxo_lr_schedule_factor(const auxo_lr_schedule *schedule, uint32_t epoch);
-/* Parses "constant", "linear", "cosine" or "step:EPOCHS". Errors: INVALID_ARGUMENT names what it is not, or that
- * linear and cosine need end_epoch > begin_epoch. */
+/* Factor on the learning rate in stage `stage` (0 .. AUXO_LR_WARMUP_STAGES - 1) of epoch `epoch` (0 for the first); in
+ * (0, 1]. */
+double auxo_lr_schedule_factor(const auxo_lr_schedule *schedule, uint32_t epoch, uint32_t stage);
+/* Parses "constant", "linear", "cosine" or "step:EPOCHS"; no warm-up. Errors: INVALID_ARGUMENT names what it is not, or
+ * that linear and cosine need end_epoch > begin_epoch. */
 auxo_status auxo_lr_schedule_parse(const char *text, uint32_t begin_epoch, uint32_t end_epoch,
                                    auxo_lr_schedule *schedule, auxo_error *error);
 

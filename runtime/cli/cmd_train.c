@@ -281,7 +281,8 @@ static auxo_status run(const cli_context *context, auxo_error *error)
     train_job job = {0};
     progress_account account = {0};
     uint64_t epochs = epoch_limit(context->arguments);
-    const train_job_setup setup = {.step_options = true, .schedule_end = epochs == UINT64_MAX ? 0 : (uint32_t)epochs};
+    const train_job_setup setup = {
+        .step_options = true, .schedule_end = epochs == UINT64_MAX ? 0 : (uint32_t)epochs, .warmup_epochs = 1};
     auxo_status status = cli_check_writable("save", cli_text(context->arguments, "save"), error);
     if (status == AUXO_OK)
         status = cli_check_writable("report", cli_text(context->arguments, "report"), error);

@@ -38,6 +38,11 @@ const cli_option train_job_options[] = {
      .initial = "constant",
      .help = "Learning rate over epochs: constant; linear or cosine, to nothing at the last epoch; step:N, a tenth "
              "after every N epochs"},
+    {.name = "warmup",
+     .type = CLI_INTEGER,
+     .argument = "EPOCHS",
+     .help = "Let the learning rate rise to its value over so many epochs (default: 1 for train, else 0)",
+     .maximum = 1e6},
     {.name = "weight-decay",
      .type = CLI_REAL,
      .argument = "X",
@@ -98,9 +103,9 @@ const cli_option train_job_step_options[] = {
 };
 
 /* Options that a resumed run must repeat. */
-static const char *const fixed_settings[] = {"data",         "limit", "drop-missing", "inputs",      "targets",
-                                             "seed",         "batch", "optimizer",    "lr",          "lr-schedule",
-                                             "weight-decay", "loss",  "validation",   "standardize", "augment"};
+static const char *const fixed_settings[] = {
+    "data", "limit",       "drop-missing", "inputs",       "targets", "seed",       "batch",       "optimizer",
+    "lr",   "lr-schedule", "warmup",       "weight-decay", "loss",    "validation", "standardize", "augment"};
 enum { FIXED_SETTING_COUNT = sizeof fixed_settings / sizeof fixed_settings[0] };
 
 /* ---- data -------------------------------------------------------------------------------------------------------- */
@@ -232,6 +237,8 @@ static auxo_status read_options(train_job *job, auxo_error *error)
         return status;
     status = auxo_lr_schedule_parse(cli_text(arguments, "lr-schedule"), job->setup.schedule_begin,
                                     job->setup.schedule_end, &options->schedule, error);
+    options->schedule.warmup_epochs =
+        cli_given(arguments, "warmup") ? (uint32_t)cli_integer(arguments, "warmup") : job->setup.warmup_epochs;
     return status == AUXO_OK ? AUXO_OK : auxo_error_wrap(error, status, "--lr-schedule");
 }
 

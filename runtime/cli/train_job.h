@@ -23,6 +23,7 @@ typedef struct train_job_setup {
     bool step_options;             /* the command has train_job_step_options */
     /* Epochs between which --lr-schedule lets the learning rate fall; end 0: unknown. */
     uint32_t schedule_begin, schedule_end;
+    uint32_t warmup_epochs; /* where --warmup is not given */
     /* Called with the model open and the options read, before the trainer is made: sets hooks. May be NULL. */
     auxo_status (*prepare)(void *user, struct train_job *job, auxo_error *error);
     /* What the command adds to a checkpoint's JSON, and reads back under --resume; may be NULL. */

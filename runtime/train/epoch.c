@@ -65,8 +65,6 @@ static auxo_status prepare(auxo_trainer *trainer, auxo_error *error)
     if (status == AUXO_OK)
         status = write_counters(trainer, error);
     if (status == AUXO_OK && trainer->epoch_batch == 0)
-        status = auxo__trainer_apply_schedule(trainer, error);
-    if (status == AUXO_OK && trainer->epoch_batch == 0)
         status = auxo_buffer_zero(auxo_model_queue(trainer->model), trainer->stats, 0, 4 * sizeof(float), error);
     return status;
 }
@@ -117,8 +115,10 @@ static uint64_t choose_chunk(const auxo_trainer *trainer, uint64_t limit)
     bool single = trainer->team || auxo__optimizer_watches_batches(trainer->optimizer);
     uint64_t chunk = single ? 1 : trainer->chunk;
     uint64_t full_batches = trainer->data.dataset->row_count / trainer->options.batch;
+    uint64_t same_rate = auxo__trainer_steps_in_stage(trainer);
     uint64_t left_full = trainer->epoch_batch < full_batches ? full_batches - trainer->epoch_batch : 1;
     chunk = chunk < limit ? chunk : limit;
+    chunk = chunk < same_rate ? chunk : same_rate;
     return chunk < left_full ? chunk : left_full;
 }
 
@@ -138,8 +138,10 @@ static auxo_status run_chunk(auxo_trainer *trainer, uint64_t limit, auxo_error *
     double start = now_seconds();
     const bool rest = trainer->epoch_batch >= full_batches;
     auxo_plan *plan = rest ? trainer->remainder : trainer->full;
-    auxo_status status = trainer->team ? auxo__team_step(trainer, rest, losses, error)
-                                       : auxo_plan_run(plan, auxo_model_queue(trainer->model), (uint32_t)count, error);
+    auxo_status status = auxo__trainer_apply_schedule(trainer, error);
+    if (status == AUXO_OK)
+        status = trainer->team ? auxo__team_step(trainer, rest, losses, error)
+                               : auxo_plan_run(plan, auxo_model_queue(trainer->model), (uint32_t)count, error);
     if (status == AUXO_OK && !trainer->team)
         status = read_losses(trainer, count, losses, error);
     double seconds = now_seconds() - start;

@@ -148,8 +148,10 @@ struct auxo_trainer {
 };
 
 /* ---- schedule.c ---- */
-/* Sets the learning rate of the epoch that begins; does nothing under a constant schedule. */
+/* Sets the learning rate of the next step; does nothing under a constant schedule. */
 auxo_status auxo__trainer_apply_schedule(auxo_trainer *trainer, auxo_error *error);
+/* Steps from the next one on that share its learning rate; UINT64_MAX: all of the epoch. */
+uint64_t auxo__trainer_steps_in_stage(const auxo_trainer *trainer);
 
 /* Rows of the batch after the full ones; 0 if there is none. */
 int64_t auxo__trainer_remainder(const auxo_trainer *trainer);
