@@ -38,6 +38,7 @@ typedef struct forward_context {
 /* Items are blocks of MLP_SAMPLES rows. */
 static void forward_part(const void *context, int64_t begin, int64_t end, int thread)
 {
+    const unsigned before = vec_flush_subnormals();
     const forward_context *forward = context;
     const auxo_op *op = forward->op;
     const auxo_mlp_params *params = &op->params.mlp;
@@ -50,6 +51,7 @@ static void forward_part(const void *context, int64_t begin, int64_t end, int th
                   cpu_f32(op, AUXO_MLP_FORWARD_Y) + row * params->mlp.widths[params->end_layer],
                   cpu_min(MLP_SAMPLES, rows - row), values);
     }
+    vec_restore_subnormals(before);
 }
 
 static void run_mlp_forward(const cpu_work *work, const auxo_op *op)

@@ -121,6 +121,7 @@ typedef struct gradient_context {
 
 static void gradient_part(const void *context, int64_t begin, int64_t end, int thread)
 {
+    const unsigned before = vec_flush_subnormals();
     const gradient_context *gradient = context;
     const auxo_op *op = gradient->op;
     const gradient_layout *layout = &gradient->layout;
@@ -142,6 +143,7 @@ static void gradient_part(const void *context, int64_t begin, int64_t end, int t
         run_task(&task, cpu_split(cpu_ceil_div(rows, MLP_SAMPLES), 1, index, layout->tasks), rows,
                  layout->trained_count, (double *)partial, (float *)(partial + sizeof(double)));
     }
+    vec_restore_subnormals(before);
 }
 
 /* Adds the tasks' losses and gradients in order. */

@@ -237,6 +237,7 @@ typedef struct hvp_context {
 
 static void hvp_part(const void *context, int64_t begin, int64_t end, int thread)
 {
+    const unsigned before = vec_flush_subnormals();
     const hvp_context *hvp = context;
     const hvp_layout *layout = &hvp->layout;
     const int64_t blocks = cpu_ceil_div(hvp->op->tensors[AUXO_MLP_HVP_X].dims[0], MLP_SAMPLES);
@@ -244,6 +245,7 @@ static void hvp_part(const void *context, int64_t begin, int64_t end, int thread
     for (int64_t index = begin; index < end; ++index)
         run_task(&task, cpu_split(blocks, 1, index, layout->tasks), hvp->first, hvp->batch, layout->param_count,
                  (float *)(hvp->partials + (size_t)index * layout->partial_bytes));
+    vec_restore_subnormals(before);
 }
 
 static void run_mlp_hvp(const cpu_work *work, const auxo_op *op)

@@ -116,6 +116,7 @@ typedef struct theta_context {
 
 static void theta_part(const void *context, int64_t begin, int64_t end, int thread)
 {
+    const unsigned before = vec_flush_subnormals();
     const theta_context *theta = context;
     const theta_layout *layout = &theta->layout;
     const auxo_mlp_params *params = &theta->op->params.mlp;
@@ -132,6 +133,7 @@ static void theta_part(const void *context, int64_t begin, int64_t end, int thre
     for (int64_t block = begin; block < end; ++block)
         run_block(&task, block * MLP_SAMPLES, cpu_min(MLP_SAMPLES, rows - block * MLP_SAMPLES), layout->masks,
                   theta->sums + block * layout->masks);
+    vec_restore_subnormals(before);
 }
 
 static void run_theta_eval(const cpu_work *work, const auxo_op *op)

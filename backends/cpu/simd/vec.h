@@ -12,6 +12,8 @@
 
 #if defined(__AVX512F__) || defined(__AVX2__)
 #include <immintrin.h>
+#elif defined(__SSE__)
+#include <xmmintrin.h>
 #endif
 
 #define CPU_CONCAT_EXPANDED(a, b) a##_##b
@@ -155,6 +157,28 @@ CPU_INLINE vi vi_from_vf(vf a)
 CPU_INLINE vf vf_from_vi(vi a)
 {
     return __builtin_convertvector(a, vf);
+}
+
+/* From here on this thread takes subnormal numbers as 0, as GPUs do: processors compute with them a hundred times more
+ * slowly, and gradients that vanish through many layers are made of them. Returns what vec_restore_subnormals needs. */
+CPU_INLINE unsigned vec_flush_subnormals(void)
+{
+#if defined(__SSE__)
+    const unsigned before = _mm_getcsr();
+    _mm_setcsr(before | 0x8040u); /* flush results, denormals are zero */
+    return before;
+#else
+    return 0;
+#endif
+}
+
+CPU_INLINE void vec_restore_subnormals(unsigned before)
+{
+#if defined(__SSE__)
+    _mm_setcsr(before);
+#else
+    (void)before;
+#endif
 }
 
 /* Sum of all lanes, by halves. */
