@@ -293,8 +293,10 @@ static void report_architecture(const resbuild_run *run, const auxo_architecture
             cli_print(output, "  %s %.2f %%", names[t], 100 * record->accuracy[t]);
     cli_print(output, "  %.1f s\n", record->seconds);
     cJSON *event = cli_event(output, "architecture"), *item = record_to_json(record);
-    while (event && item && item->child)
-        cJSON_AddItemToObject(event, item->child->string, cJSON_DetachItemViaPointer(item, item->child));
+    while (event && item && item->child) {
+        cJSON *moved = cJSON_DetachItemViaPointer(item, item->child);
+        cJSON_AddItemToObject(event, moved->string, moved);
+    }
     cJSON_Delete(item);
     cli_emit(output, event);
 }
