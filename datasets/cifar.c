@@ -147,7 +147,8 @@ static auxo_status find_train_files(const cifar_layout *layout, const auxo_data_
             continue;
         }
         if (!options->allow_missing_files)
-            return auxo_error_set(error, AUXO_NOT_FOUND, "%.400s; get it, or allow missing files", not_found.message);
+            return auxo_error_set(error, AUXO_NOT_FOUND,
+                                  "%.400s; get it, or allow missing files (--allow-missing-files)", not_found.message);
         size_t used = strlen(missing);
         snprintf(missing + used, missing_size - used, "%s%s", used ? ", " : "", layout->train_files[i]);
     }

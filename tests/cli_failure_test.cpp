@@ -221,3 +221,20 @@ TEST_CASE("faulty tables are named by file and line")
                        faulty.second);
     }
 }
+
+TEST_CASE("a training file that is not there is refused, or left out by option and named")
+{
+    Program program(AUXO_PROGRAM);
+    TempFolder folder;
+    auxo_test::Bytes batch(10000 * 3073);
+    const std::string data = folder.file("cifar-10/");
+    auxo_test::write_file(data + "test_batch.bin", batch);
+    auxo_test::write_file(data + "data_batch_2.bin", batch);
+    const Words command = {"train", "--data",  "cifar-10",    "--data-dir", folder.path, "--device",
+                           "cpu",   "--model", "mlp:3072-10", "--steps",    "1"};
+    check_one_line(program.run(command), "data_batch_1.bin");
+    ProgramResult result = program.run(with(command, {"--allow-missing-files"}));
+    INFO(result.errors);
+    CHECK(result.exit_code == 0);
+    CHECK(result.errors.find("missing: data_batch_1.bin, data_batch_3.bin") != std::string::npos);
+}

@@ -37,6 +37,9 @@ const cli_option cli_data_options[] = {
      .initial = "0",
      .help = "Use the first N rows of each split; 0: all"},
     {.name = "drop-missing", .type = CLI_FLAG, .help = "Drop table rows with missing values instead of refusing them"},
+    {.name = "allow-missing-files",
+     .type = CLI_FLAG,
+     .help = "Go on without those training files of a set that are not there, and say which"},
     {.name = "inputs",
      .type = CLI_TEXT,
      .argument = "A,B,...",
@@ -132,13 +135,17 @@ auxo_status cli_data_load_named(const cli_context *context, const char *name, ui
         .seed = seed,
         .limit = cli_integer(arguments, "limit"),
         .drop_missing = cli_flag(arguments, "drop-missing"),
+        .allow_missing_files = cli_flag(arguments, "allow-missing-files"),
     };
     read_columns(cli_text(arguments, "inputs"), input_text, sizeof input_text, inputs, &options.input_column_count);
     read_columns(cli_text(arguments, "targets"), target_text, sizeof target_text, targets,
                  &options.target_column_count);
     options.input_columns = options.input_column_count ? (const char *const *)inputs : NULL;
     options.target_columns = options.target_column_count ? (const char *const *)targets : NULL;
-    return auxo_dataset_load(name, &options, train, test, error);
+    auxo_status status = auxo_dataset_load(name, &options, train, test, error);
+    if (status == AUXO_OK && *train && (*train)->note[0])
+        cli_note(context->output, "%s", (*train)->note);
+    return status;
 }
 
 auxo_status cli_data_load(const cli_context *context, uint64_t seed, auxo_dataset **train, auxo_dataset **test,
