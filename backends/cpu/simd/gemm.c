@@ -3,8 +3,8 @@
 #include "cpu_kernels.h"
 #include "gemm_block.h"
 
-/* Below this many multiply-adds, waking threads costs more than it saves. */
-static const double parallel_min_products = 2e5;
+/* Multiply-adds that are worth a thread. */
+static const double part_products = 2e5;
 
 typedef struct gemm_shape {
     int64_t batches, m, n, k;
@@ -103,31 +103,13 @@ static void store_half(const auxo_op *op, int64_t batch, const gemm_problem *pro
             target[i * c->strides[c->rank - 2] + j] = cpu_half_from_f32(problem->c[i * problem->c_row_stride + j]);
 }
 
-typedef struct team_context {
-    const gemm_problem *problem;
-    int shares;
-    char *scratch; /* of the threads */
-    size_t thread_bytes;
-} team_context;
-
-/* Items are shares of one product. */
-static void team_part(const void *context, int64_t begin, int64_t end, int thread)
-{
-    const team_context *team = context;
-    for (int64_t share = begin; share < end; ++share)
-        gemm_block_run(team->problem, (int)share, team->shares, team->scratch + (size_t)thread * team->thread_bytes);
-}
-
 /* Batches one after another, each by all threads. */
 static void run_by_team(const cpu_work *work, const auxo_op *op, const gemm_shape *shape)
 {
-    bool parallel = (double)shape->m * (double)shape->n * (double)shape->k >= parallel_min_products;
     for (int64_t batch = 0; batch < shape->batches; ++batch) {
         char *scratch = work->scratch;
         gemm_problem problem = problem_at(op, shape, batch, &scratch);
-        team_context context = {&problem, parallel ? work->thread_count : 1, scratch,
-                                gemm_block_scratch_bytes(shape->m, shape->n, shape->k)};
-        cpu_pool_run(work->pool, context.shares, 1, team_part, &context);
+        gemm_block_run(&problem, work->pool, scratch);
         if (is_half(op, AUXO_GEMM_C))
             store_half(op, batch, &problem);
     }
@@ -146,7 +128,7 @@ static void batch_part(const void *context, int64_t begin, int64_t end, int thre
     for (int64_t batch = begin; batch < end; ++batch) {
         char *scratch = batches->scratch + (size_t)thread * batches->thread_bytes;
         gemm_problem problem = problem_at(batches->op, batches->shape, batch, &scratch);
-        gemm_block_run(&problem, 0, 1, scratch);
+        gemm_block_run(&problem, NULL, scratch);
     }
 }
 
@@ -155,7 +137,7 @@ static void run_by_batch(const cpu_work *work, const auxo_op *op, const gemm_sha
 {
     const batch_context context = {op, shape, work->scratch, gemm_block_scratch_bytes(shape->m, shape->n, shape->k)};
     double products = (double)shape->m * (double)shape->n * (double)shape->k;
-    int64_t grain = products >= parallel_min_products ? 1 : (int64_t)(parallel_min_products / (products + 1)) + 1;
+    int64_t grain = products >= part_products ? 1 : (int64_t)(part_products / (products + 1)) + 1;
     cpu_pool_run(work->pool, shape->batches, grain, batch_part, &context);
 }
 

@@ -1,4 +1,4 @@
-/* gemm_block.h: one matrix product by packed blocks, cut into independent shares for threads. */
+/* gemm_block.h: one matrix product by packed blocks, by one thread or by all. */
 #ifndef AUXO_CPU_GEMM_BLOCK_H
 #define AUXO_CPU_GEMM_BLOCK_H
 
@@ -17,9 +17,8 @@ typedef struct gemm_problem {
 
 #define gemm_block_scratch_bytes CPU_NAME(cpu_gemm_block_scratch_bytes)
 #define gemm_block_run CPU_NAME(cpu_gemm_block_run)
-/* Bytes of scratch that each thread needs. */
 size_t gemm_block_scratch_bytes(int64_t rows, int64_t columns, int64_t depth);
-/* The share of thread 0 <= thread < thread_count; `scratch` is its own. */
-void gemm_block_run(const gemm_problem *problem, int thread, int thread_count, char *scratch);
+/* `pool` NULL: the caller's thread alone. */
+void gemm_block_run(const gemm_problem *problem, cpu_pool *pool, char *scratch);
 
 #endif

@@ -47,9 +47,27 @@ void gemm_pack_b(gemm_operand_b b, int64_t depth, int64_t columns, int64_t vecto
     }
 }
 
+/* Rows of A are contiguous: turn squares of VEC_LANES elements of the depth. */
+static void pack_tile(gemm_operand_a a, int64_t rows, int64_t depth, float *out)
+{
+    for (int64_t l = 0; l < depth; l += VEC_LANES) {
+        int64_t count = depth - l < VEC_LANES ? depth - l : VEC_LANES;
+        vf square[VEC_LANES];
+        for (int64_t i = 0; i < VEC_LANES; ++i)
+            square[i] = i < rows ? vf_load_partial(a.data + i * a.row_stride + l, count) : vf_set1(0);
+        vf_transpose(square);
+        for (int64_t i = 0; i < count; ++i)
+            vf_store_partial(out + (l + i) * rows, square[i], rows);
+    }
+}
+
 void gemm_pack_a(gemm_operand_a a, int64_t rows, int64_t depth, float *out)
 {
-    for (int64_t i = 0; i < rows; ++i)
-        for (int64_t l = 0; l < depth; ++l)
+    if (a.depth_stride == 1 && rows <= VEC_LANES) {
+        pack_tile(a, rows, depth, out);
+        return;
+    }
+    for (int64_t l = 0; l < depth; ++l)
+        for (int64_t i = 0; i < rows; ++i)
             out[l * rows + i] = a.data[i * a.row_stride + l * a.depth_stride];
 }

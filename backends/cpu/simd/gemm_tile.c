@@ -7,6 +7,9 @@
 
 #include "vec_math.h"
 
+/* How far ahead of the product B is brought nearer, and how many steps before the end the target is. */
+enum { FETCH_ROWS = 8, FETCH_STEPS = 24 };
+
 /* Row l of B is at data + l * row_stride, or, in the functions that are so called, at data + offsets[l]. */
 typedef struct operand_b {
     const float *data;
@@ -49,20 +52,29 @@ CPU_INLINE bool is_plain(const gemm_target *target)
            (!target->last || (!epilogue->bias && epilogue->activation == AUXO_ACTIVATION_IDENTITY));
 }
 
-CPU_INLINE void tile_body(const int rows, const int vectors, const bool by_offsets, int64_t depth, gemm_operand_a a,
-                          operand_b b, const gemm_target *target)
+/* C += tile, and nothing else. */
+CPU_INLINE bool is_sum(const gemm_target *target)
 {
-    vf sum[TILE_ROWS_MAX * TILE_VECTORS];
-#pragma GCC unroll 48
-    for (int i = 0; i < rows * vectors; ++i)
-        sum[i] = vf_set1(0);
-    const float *a_step = a.data;
-    const float *b_step = b.data;
-    for (int64_t l = 0; l < depth; ++l) {
+    const gemm_epilogue *epilogue = target->epilogue;
+    return !target->first && epilogue->alpha == 1 &&
+           (!target->last || (!epilogue->bias && epilogue->activation == AUXO_ACTIVATION_IDENTITY));
+}
+
+/* sum += A B over [begin, end) of the depth. */
+CPU_INLINE void add_products(const int rows, const int vectors, const bool by_offsets, vf *sum, gemm_operand_a a,
+                             operand_b b, int64_t begin, int64_t end)
+{
+    const float *a_step = a.data + begin * a.depth_stride;
+    const float *b_step = b.data + (by_offsets ? 0 : begin * b.row_stride);
+    for (int64_t l = begin; l < end; ++l) {
         vf b_row[TILE_VECTORS];
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; ++v)
             b_row[v] = vf_load((by_offsets ? b.data + b.offsets[l] : b_step) + v * VEC_LANES);
+        if (!by_offsets && vectors == TILE_VECTORS)
+#pragma GCC unroll 4
+            for (int v = 0; v < vectors; ++v)
+                __builtin_prefetch(b_step + FETCH_ROWS * b.row_stride + v * VEC_LANES);
 #pragma GCC unroll 12
         for (int i = 0; i < rows; ++i) {
             vf element = vf_set1(a_step[i * a.row_stride]);
@@ -73,7 +85,26 @@ CPU_INLINE void tile_body(const int rows, const int vectors, const bool by_offse
         a_step += a.depth_stride;
         b_step += b.row_stride;
     }
-    if (!is_plain(target)) {
+}
+
+CPU_INLINE void tile_body(const int rows, const int vectors, const bool by_offsets, int64_t depth, gemm_operand_a a,
+                          operand_b b, const gemm_target *target)
+{
+    vf sum[TILE_ROWS_MAX * TILE_VECTORS];
+#pragma GCC unroll 48
+    for (int i = 0; i < rows * vectors; ++i)
+        sum[i] = vf_set1(0);
+    /* C is asked for so late that B, which passes through the nearest cache meanwhile, cannot push it out again. */
+    int64_t late = depth > FETCH_STEPS ? depth - FETCH_STEPS : 0;
+    add_products(rows, vectors, by_offsets, sum, a, b, 0, late);
+#pragma GCC unroll 12
+    for (int i = 0; i < rows; ++i)
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; ++v)
+            __builtin_prefetch(target->c + i * target->row_stride + v * VEC_LANES, 1);
+    add_products(rows, vectors, by_offsets, sum, a, b, late, depth);
+    bool plain = is_plain(target);
+    if (!plain && !is_sum(target)) {
         float tile[TILE_ROWS_MAX * TILE_COLUMNS];
 #pragma GCC unroll 48
         for (int i = 0; i < rows * vectors; ++i)
@@ -86,9 +117,16 @@ CPU_INLINE void tile_body(const int rows, const int vectors, const bool by_offse
     for (int i = 0; i < rows; ++i) {
         float *c = target->c + i * target->row_stride;
 #pragma GCC unroll 4
-        for (int v = 0; v + 1 < vectors; ++v)
-            vf_store(c + v * VEC_LANES, sum[i * vectors + v]);
-        vf_store_partial(c + (vectors - 1) * VEC_LANES, sum[i * vectors + vectors - 1], last_count);
+        for (int v = 0; v < vectors; ++v) {
+            int64_t count = v + 1 < vectors ? VEC_LANES : last_count;
+            vf value = sum[i * vectors + v];
+            if (!plain)
+                value += vf_load_partial(c + v * VEC_LANES, count);
+            if (v + 1 < vectors)
+                vf_store(c + v * VEC_LANES, value);
+            else
+                vf_store_partial(c + v * VEC_LANES, value, count);
+        }
     }
 }
 
