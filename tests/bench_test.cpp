@@ -69,6 +69,27 @@ TEST_CASE("bench measures transfers, launches and training")
     }
 }
 
+TEST_CASE("bench train tells what a step is made of")
+{
+    Program program(AUXO_PROGRAM);
+    TempFolder folder;
+    std::string save = folder.file("a.json"), report = folder.file("a.html");
+    ProgramResult result = program.run({"bench", "train", "--device", "cpu", "--min-seconds", "0.001", "--model",
+                                        "mlp:784-8-10", "--batch", "16", "--save", save, "--report", report, "--json"});
+    INFO(result.errors);
+    REQUIRE(result.exit_code == 0);
+    double total = 0, before = 1;
+    for (const Event &event : result.events("op_share")) {
+        CHECK(event.number("fraction") <= before);
+        CHECK(event.number("seconds") > 0);
+        before = event.number("fraction");
+        total += before;
+    }
+    CHECK(total == Approx(1));
+    CHECK(read_whole_file(save).find("\"op_shares\"") != std::string::npos);
+    CHECK(read_whole_file(report).find("What a training step is made of") != std::string::npos);
+}
+
 TEST_CASE("bench refuses groups, ops, devices and folders that do not exist")
 {
     Program program(AUXO_PROGRAM);

@@ -7,7 +7,8 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/tests/support/setup.sh"
 
 # shellcheck disable=SC2086
-install_packages $build_packages catch2 clang-format clang-tidy oclgrind vulkan-validationlayers git
+install_packages $build_packages catch2 clang-format clang-tidy oclgrind vulkan-validationlayers git \
+    python3 intel-opencl-icd
 
 step "Format"
 cd "$root"
@@ -17,6 +18,11 @@ echo "formatted"
 
 step "Build (release, warnings are errors)"
 build build -DCMAKE_BUILD_TYPE=Release -DAUXO_WERROR=ON
+
+step "Vendor audit (AMD and Intel GPUs that need not be there: every kernel compiles, none used by default spills)"
+targets=vega10,navi21,gfx1100,tgllp,dg2,pvc
+bench/vendor_audit.py --program build/auxo --targets "$targets" --require "$targets" ||
+    fail "a kernel does not compile for these GPUs, or spills registers"
 
 # AUXO_CHECKS=short leaves out the long analyses: clang-tidy, the sanitizer build, oclgrind.
 if [ "${AUXO_CHECKS:-all}" != short ]; then

@@ -3,6 +3,7 @@
 #include "auxo/report.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,6 +66,58 @@ static void draw_group(auxo_report *report, const bench_results *results, const 
     free(values);
 }
 
+enum { SHARES_DRAWN_MAX = 12 }; /* kinds of ops; the palette has no more colours, and small ones add up to little */
+
+/* Where each op's share goes: a row of `names`, or none where it is one of the small. */
+static size_t find_op(const char *const *names, size_t count, const char *op)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(names[i], op) == 0)
+            return i;
+    return count;
+}
+
+/* One stacked bar for each training case of each device: which ops its step is made of. */
+static void draw_shares(auxo_report *report, const bench_results *results)
+{
+    const char *ops[SHARES_DRAWN_MAX + 1];
+    char(*bars)[176] = calloc(results->share_count + 1, sizeof *bars);
+    const char **categories = calloc(results->share_count + 1, sizeof *categories);
+    size_t op_count = 0, bar_count = 0;
+    for (size_t i = 0; bars && categories && i < results->share_count; i++) {
+        const bench_share *share = &results->shares[i];
+        char name[176];
+        snprintf(name, sizeof name, "%s, %s", results->devices[share->device].info.selector, share->name);
+        if (bar_count == 0 || strcmp(bars[bar_count - 1], name) != 0) {
+            memcpy(bars[bar_count], name, sizeof name);
+            categories[bar_count] = bars[bar_count];
+            bar_count++;
+        }
+        if (op_count < SHARES_DRAWN_MAX && find_op(ops, op_count, share->op) == op_count)
+            ops[op_count++] = share->op;
+    }
+    ops[op_count] = "others";
+    double *values = calloc((op_count + 1) * (bar_count + 1), sizeof *values);
+    for (size_t i = 0, bar = 0; values && bar_count && i < results->share_count; i++) {
+        const bench_share *share = &results->shares[i], *before = i ? share - 1 : share;
+        bar += before->device != share->device || strcmp(before->name, share->name) != 0;
+        values[find_op(ops, op_count, share->op) * bar_count + bar] += 100 * share->fraction;
+    }
+    if (values && bar_count)
+        auxo_report_bars(report, &(auxo_bars){.title = "What a training step is made of",
+                                              .value_label = "% of the time of its ops",
+                                              .categories = categories,
+                                              .category_count = bar_count,
+                                              .names = ops,
+                                              .series_count = op_count + 1,
+                                              .values = values,
+                                              .stacked = true,
+                                              .horizontal = true});
+    free(values);
+    free(categories);
+    free(bars);
+}
+
 static void write_tables(auxo_report *report, const bench_results *results)
 {
     const char *const headings[] = {"device", "case", "variant", "ms", "quartiles", "GFLOP/s", "GB/s", "% of peak"};
@@ -111,6 +164,7 @@ auxo_status bench_report_write(const bench_results *results, const char *path, a
     draw_group(report, results, "memory", "GB/s", 1e-9);
     draw_group(report, results, "latency", "launches per second", 1);
     draw_group(report, results, "train", "images per second", 1);
+    draw_shares(report, results);
     write_tables(report, results);
     status = auxo_report_write(report, path, error);
     auxo_report_destroy(report);

@@ -25,6 +25,7 @@ void bench_results_deinit(bench_results *results)
     free(results->devices);
     free(results->items);
     free(results->skips);
+    free(results->shares);
     *results = (bench_results){0};
 }
 
@@ -63,6 +64,16 @@ auxo_status bench_results_skip(bench_results *results, const char *device, const
     return AUXO_OK;
 }
 
+auxo_status bench_results_share(bench_results *results, const bench_share *share, auxo_error *error)
+{
+    void *items = results->shares;
+    auxo_status status = grow(&items, results->share_count, sizeof *results->shares, error);
+    results->shares = items;
+    if (status == AUXO_OK)
+        results->shares[results->share_count++] = *share;
+    return status;
+}
+
 void bench_result_describe(const bench_results *results, const bench_result *result, cJSON *object)
 {
     const auxo_device_info *info = &results->devices[result->device].info;
@@ -97,6 +108,18 @@ void bench_skip_describe(const bench_skip *skip, cJSON *object)
     cJSON_AddStringToObject(object, "reason", skip->reason);
 }
 
+void bench_share_describe(const bench_results *results, const bench_share *share, cJSON *object)
+{
+    const auxo_device_info *info = &results->devices[share->device].info;
+    cJSON_AddStringToObject(object, "device", info->selector);
+    cJSON_AddStringToObject(object, "backend", info->backend);
+    cJSON_AddStringToObject(object, "device_name", info->name);
+    cJSON_AddStringToObject(object, "case", share->name);
+    cJSON_AddStringToObject(object, "op", share->op);
+    cJSON_AddNumberToObject(object, "seconds", share->seconds);
+    cJSON_AddNumberToObject(object, "fraction", share->fraction);
+}
+
 static cJSON *append_object(cJSON *array)
 {
     cJSON *object = cJSON_CreateObject();
@@ -129,6 +152,9 @@ static cJSON *to_json(const bench_results *results)
     cJSON *skips = cJSON_AddArrayToObject(root, "skipped");
     for (size_t i = 0; i < results->skip_count; i++)
         bench_skip_describe(&results->skips[i], append_object(skips));
+    cJSON *shares = cJSON_AddArrayToObject(root, "op_shares");
+    for (size_t i = 0; i < results->share_count; i++)
+        bench_share_describe(results, &results->shares[i], append_object(shares));
     return root;
 }
 

@@ -1,6 +1,7 @@
 /* runtime/cli/bench_result.h: results of benchmarks in memory, as JSON files, and as CSV.
  *
- * A result file is {"format":"auxo-bench","version":1,"program":..,"devices":[..],"results":[..],"skipped":[..]};
+ * A result file is {"format":"auxo-bench","version":1,"program":..,"devices":[..],"results":[..],"skipped":[..],
+ *  "op_shares":[..]};
  * a result is found again by device name, backend and case.
  */
 #ifndef BENCH_RESULT_H
@@ -32,6 +33,14 @@ typedef struct bench_skip {
     char device[64], name[96], reason[256];
 } bench_skip;
 
+/* How long the ops of one kind take within a training step. */
+typedef struct bench_share {
+    size_t device;
+    char name[96]; /* of the case */
+    char op[32];
+    double seconds, fraction; /* of one step; of all its ops */
+} bench_share;
+
 typedef struct bench_results {
     bench_device *devices;
     size_t device_count;
@@ -39,6 +48,8 @@ typedef struct bench_results {
     size_t count;
     bench_skip *skips;
     size_t skip_count;
+    bench_share *shares; /* of one case together, the largest first */
+    size_t share_count;
 } bench_results;
 
 void bench_results_deinit(bench_results *results);
@@ -47,9 +58,12 @@ auxo_status bench_results_add(bench_results *results, const bench_result *result
 auxo_status bench_results_skip(bench_results *results, const char *device, const char *name, const char *reason,
                                auxo_error *error);
 
-/* The fields of one result or skip, as in files and events, added to `object` (NULL is allowed). */
+auxo_status bench_results_share(bench_results *results, const bench_share *share, auxo_error *error);
+
+/* The fields of one result, skip or share, as in files and events, added to `object` (NULL is allowed). */
 void bench_result_describe(const bench_results *results, const bench_result *result, cJSON *object);
 void bench_skip_describe(const bench_skip *skip, cJSON *object);
+void bench_share_describe(const bench_results *results, const bench_share *share, cJSON *object);
 
 /* Errors: IO names the path. */
 auxo_status bench_results_save(const bench_results *results, const char *path, auxo_error *error);

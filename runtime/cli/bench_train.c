@@ -26,6 +26,7 @@ auxo_status bench_training_parse(const cli_arguments *arguments, bench_training_
     options->model = cli_text(arguments, "model");
     options->optimizer = cli_text(arguments, "optimizer");
     options->batch = (uint32_t)cli_integer(arguments, "batch");
+    options->profile = false;
     return cli_model_parse_input(cli_text(arguments, "input"), options->input, error);
 }
 
@@ -64,7 +65,8 @@ static auxo_status make_images(const bench_training_options *options, auxo_datas
 auxo_status bench_training_open(auxo_device *device, const bench_training_options *options, const volatile int *stop,
                                 bench_training *t, auxo_error *error)
 {
-    auxo_train_options training = {.batch = options->batch, .seed = 1, .standardize = true, .stop = stop};
+    auxo_train_options training = {
+        .batch = options->batch, .seed = 1, .standardize = true, .profile = options->profile, .stop = stop};
     *t = (bench_training){0};
     auxo_status status = auxo_optimizer_config_parse(options->optimizer, &training.optimizer, error);
     if (status == AUXO_OK)
@@ -98,6 +100,58 @@ static auxo_status run_steps(void *user, uint32_t count, auxo_error *error)
     return status;
 }
 
+/* Seconds of one step by kind of op, from a profiled plan. */
+static double sum_kinds(const auxo_plan *plan, double seconds[AUXO_OP_COUNT])
+{
+    double total = 0;
+    for (size_t i = 0; i < auxo_plan_op_count(plan); i++) {
+        const auxo_plan_op_info info = auxo_plan_op_info_at(plan, i);
+        const double step = info.run_count ? 1e-9 * (double)info.total_ns / (double)info.run_count : 0;
+        seconds[info.kind] += step;
+        total += step;
+    }
+    return total;
+}
+
+static auxo_status keep_shares(bench_run *run, const char *name, const auxo_plan *plan, auxo_error *error)
+{
+    double seconds[AUXO_OP_COUNT] = {0};
+    const double total = sum_kinds(plan, seconds);
+    auxo_status status = AUXO_OK;
+    for (;;) {
+        size_t most = 0;
+        for (size_t kind = 1; kind < AUXO_OP_COUNT; kind++)
+            most = seconds[kind] > seconds[most] ? kind : most;
+        if (status != AUXO_OK || seconds[most] <= 0)
+            return status;
+        bench_share share = {.device = run->device_index, .seconds = seconds[most], .fraction = seconds[most] / total};
+        snprintf(share.name, sizeof share.name, "%s", name);
+        snprintf(share.op, sizeof share.op, "%s", auxo_op_noun((auxo_op_kind)most));
+        seconds[most] = 0;
+        status = bench_results_share(&run->results, &share, error);
+        cJSON *event = cli_event(run->context->output, "op_share");
+        bench_share_describe(&run->results, &share, event);
+        cli_emit(run->context->output, event);
+    }
+}
+
+/* The same steps once more with every op timed, which makes them slower: only their proportions count. */
+static auxo_status profile_steps(bench_run *run, const bench_training_options *options, const char *name,
+                                 auxo_error *error)
+{
+    bench_training_options profiled = *options;
+    bench_training t;
+    bench_time time;
+    profiled.profile = true;
+    auxo_status status = bench_training_open(run->device, &profiled, run->context->stop, &t, error);
+    if (status == AUXO_OK)
+        status = bench_measure(run_steps, &t, run->seconds / 2, &time, error);
+    if (status == AUXO_OK)
+        status = keep_shares(run, name, auxo_trainer_plan(t.trainer), error);
+    bench_training_close(&t);
+    return status;
+}
+
 auxo_status bench_train(bench_run *run, const bench_training_options *options, auxo_error *error)
 {
     bench_training t;
@@ -117,6 +171,7 @@ auxo_status bench_train(bench_run *run, const bench_training_options *options, a
     } else {
         status = bench_pass_over(run, name, status, error);
     }
+    const bool measured = result.time.samples > 0;
     bench_training_close(&t);
-    return status;
+    return status == AUXO_OK && measured ? profile_steps(run, options, name, error) : status;
 }

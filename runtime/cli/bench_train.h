@@ -16,6 +16,7 @@ typedef struct bench_training_options {
     const char *model, *optimizer;
     uint32_t batch;
     int64_t input[3]; /* channels, height, width */
+    bool profile;     /* time every op; set after parsing */
 } bench_training_options;
 
 /* --input and --optimizer, for the option tables of "auxo bench" and "auxo tune". */

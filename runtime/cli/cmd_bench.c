@@ -53,6 +53,24 @@ static const cli_option bench_options[] = {
     CLI_OPTIONS_END,
 };
 
+/* "train lenet5 batch 128 on cpu: conv2d_forward 31 %, gemm 20 %, ..." */
+static void print_shares(const bench_run *run)
+{
+    const bench_results *results = &run->results;
+    const bench_share *before = NULL;
+    for (size_t i = 0; i < results->share_count; i++) {
+        const bench_share *share = &results->shares[i];
+        const bool same = before && before->device == share->device && strcmp(before->name, share->name) == 0;
+        if (!same)
+            cli_print(run->context->output, "%s%s on %s:", before ? "\n" : "", share->name,
+                      results->devices[share->device].info.selector);
+        if (share->fraction >= 0.005)
+            cli_print(run->context->output, "%s %s %.0f %%", same ? "," : "", share->op, 100 * share->fraction);
+        before = share;
+    }
+    cli_print(run->context->output, "%s", before ? "\n" : "");
+}
+
 static void print_results(const bench_run *run)
 {
     const bench_results *results = &run->results;
@@ -71,6 +89,7 @@ static void print_results(const bench_run *run)
                       item->tuning[0] ? item->tuning : "default");
     }
     cli_table_print(output, table);
+    print_shares(run);
     for (size_t d = 0; d < results->device_count; d++) {
         const bench_device *device = &results->devices[d];
         cli_print(output, "%s: %s, %s", device->info.selector, device->info.name, device->info.driver);
@@ -292,6 +311,8 @@ const cli_command cli_command_bench = {
         "Devices and operations that cannot run are listed with the reason.",
     .events = "{\"event\":\"case\",\"device\":..,\"group\":..,\"case\":..,\"variant\":..,\"seconds\":..,\n"
               " \"low_seconds\":..,\"high_seconds\":..,\"gflops\":..,\"gbytes\":..,\"percent_of_peak\":..,..}\n"
+              "{\"event\":\"op_share\",\"device\":..,\"case\":..,\"op\":..,\"seconds\":..,\"fraction\":..}  of a "
+              "training step\n"
               "{\"event\":\"skipped\",\"device\":..,\"case\":..,\"reason\":..}\n"
               "{\"event\":\"result\",\"devices\":[..],\"cases\":..,\"skipped\":..}",
     .examples = "auxo bench --device cpu --op gemm,conv2d_forward\n"
