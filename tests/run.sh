@@ -24,10 +24,6 @@ targets=vega10,navi21,gfx1100,tgllp,dg2,pvc
 bench/vendor_audit.py --program build/auxo --targets "$targets" --require "$targets" ||
     fail "a kernel does not compile for these GPUs, or spills registers"
 
-# AUXO_CHECKS=short leaves out the long analyses: clang-tidy, the sanitizer build, oclgrind.
-if [ "${AUXO_CHECKS:-all}" != short ]; then
-
-step "Static analysis (clang-tidy)"
 # tidy CHECKS FILE...: the checks of .clang-tidy, further narrowed.
 tidy() {
     checks="$1"
@@ -36,24 +32,37 @@ tidy() {
         { cat build/tidy.log; fail "clang-tidy found faults"; }
     echo "$# files clean"
 }
-tidy '-clang-analyzer-*' runtime/*/*.c datasets/*.c backends/*/*.c
-# Path-sensitive analysis takes seconds a file: only where foreign bytes are read.
-tidy '' datasets/*.c runtime/train/*safetensors*.c runtime/cli/cli_options.c
 
-step "Address and undefined behaviour sanitizers (cpu)"
-build build-asan -DCMAKE_BUILD_TYPE=Debug "-DCMAKE_C_FLAGS=-O1 -g1" "-DCMAKE_CXX_FLAGS=-O1 -g1" \
-    -DAUXO_SANITIZE=address,undefined -DAUXO_OPENCL=OFF -DAUXO_VULKAN=OFF -DAUXO_BENCH=OFF -DAUXO_WERROR=OFF
-AUXO_TEST_DEVICES=cpu:0 ctest --test-dir build-asan -j "$(nproc)" --output-on-failure -LE slow >build-asan.log 2>&1 ||
-    { grep -B 40 -E 'ERROR: |runtime error|\*\*\*Failed|tests failed' build-asan.log | tail -150; fail "sanitizers found faults"; }
-tail -n 3 build-asan.log
+analyse_sources() {
+    step "Static analysis (clang-tidy)"
+    tidy '-clang-analyzer-*' runtime/*/*.c datasets/*.c backends/*/*.c
+    # Path-sensitive analysis takes seconds a file: only where foreign bytes are read.
+    tidy '' datasets/*.c runtime/train/*safetensors*.c runtime/cli/cli_options.c
+}
 
-step "OpenCL kernels under oclgrind (races, bounds)"
+run_sanitizers() {
+    step "Address and undefined behaviour sanitizers (cpu)"
+    build build-asan -DCMAKE_BUILD_TYPE=Debug "-DCMAKE_C_FLAGS=-O1 -g1" "-DCMAKE_CXX_FLAGS=-O1 -g1" \
+        -DAUXO_SANITIZE=address,undefined -DAUXO_OPENCL=OFF -DAUXO_VULKAN=OFF -DAUXO_BENCH=OFF -DAUXO_WERROR=OFF
+    AUXO_TEST_DEVICES=cpu:0 ctest --test-dir build-asan -j "$(nproc)" --output-on-failure >build-asan.log 2>&1 ||
+        { grep -B 40 -E 'ERROR: |runtime error|\*\*\*Failed|tests failed' build-asan.log | tail -150; fail "sanitizers found faults"; }
+    tail -n 3 build-asan.log
+}
+
 # oclgrind brings its own OpenCL device and interprets every kernel: small cases only.
-oclgrind --data-races --log build/oclgrind.log build/auxo verify --device opencl --quick >build/verify.log 2>&1 ||
-    { cat build/verify.log build/oclgrind.log; fail "OpenCL kernels are wrong under oclgrind"; }
-[ ! -s build/oclgrind.log ] || { head -60 build/oclgrind.log; fail "oclgrind found faults"; }
-tail -n 1 build/verify.log
+run_oclgrind() {
+    step "OpenCL kernels under oclgrind (races, bounds)"
+    oclgrind --data-races --log build/oclgrind.log build/auxo verify --device opencl --quick >build/verify.log 2>&1 ||
+        { cat build/verify.log build/oclgrind.log; fail "OpenCL kernels are wrong under oclgrind"; }
+    [ ! -s build/oclgrind.log ] || { head -60 build/oclgrind.log; fail "oclgrind found faults"; }
+    tail -n 1 build/verify.log
+}
 
+# AUXO_CHECKS=short leaves out the long analyses.
+if [ "${AUXO_CHECKS:-all}" != short ]; then
+    analyse_sources
+    run_sanitizers
+    run_oclgrind
 fi
 
 step "All tests on cpu, opencl and vulkan"
