@@ -77,6 +77,16 @@ static auxo_status create_logical(vk_device *device, auxo_error *error)
     return AUXO_OK;
 }
 
+static bool can_shuffle(VkPhysicalDevice physical)
+{
+    VkPhysicalDeviceSubgroupProperties subgroup = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_PROPERTIES};
+    VkPhysicalDeviceProperties2 properties = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
+                                              .pNext = &subgroup};
+    vkGetPhysicalDeviceProperties2(physical, &properties);
+    return (subgroup.supportedOperations & VK_SUBGROUP_FEATURE_SHUFFLE_BIT) &&
+           (subgroup.supportedStages & VK_SHADER_STAGE_COMPUTE_BIT);
+}
+
 static void read_properties(vk_device *device)
 {
     vk_physical_info(device->physical, &device->info);
@@ -87,6 +97,7 @@ static void read_properties(vk_device *device)
     vkGetPhysicalDeviceMemoryProperties(device->physical, &memory);
     device->compiles_only = memory.memoryTypeCount == 0;
     device->unified = device->compiles_only || (device->info.features & AUXO_FEATURE_UNIFIED_MEMORY);
+    device->has_shuffle = can_shuffle(device->physical);
     device->group_size = 256;
     while (device->group_size > properties.limits.maxComputeWorkGroupInvocations ||
            device->group_size > properties.limits.maxComputeWorkGroupSize[0])

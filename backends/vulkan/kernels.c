@@ -23,6 +23,42 @@
         .variants = (const auxo_kernel[]){KERNEL(name, limit, prepare_name)}, .count = 1                               \
     }
 
+/* The same kernel with its reductions by subgroup shuffles, where the device has them. */
+static bool supports_subgroups(void *device, const auxo_op *op)
+{
+    const vk_device *self = device;
+    return self->has_shuffle && vk_fits_bindings(device, op);
+}
+
+#define SUBGROUP(name)                                                                                                 \
+    static auxo_status prepare_##name##_subgroup(void *device, const auxo_op *op, const int32_t *parameters,           \
+                                                 void **state, auxo_error *error)                                      \
+    {                                                                                                                  \
+        vk_device *self = device;                                                                                      \
+        self->use_subgroups = true;                                                                                    \
+        const auxo_status status = vk_prepare_##name(device, op, parameters, state, error);                            \
+        self->use_subgroups = false;                                                                                   \
+        return status;                                                                                                 \
+    }
+#define WITH_SUBGROUPS(op, variant_name, limit)                                                                        \
+    SUBGROUP(op)                                                                                                       \
+    static const auxo_kernel op[] = {                                                                                  \
+        KERNEL(variant_name, limit, op),                                                                               \
+        {.variant = "subgroup",                                                                                        \
+         .supports = supports_subgroups,                                                                               \
+         .prepare = prepare_##op##_subgroup,                                                                           \
+         .release = vk_program_release,                                                                                \
+         .enqueue = vk_program_enqueue},                                                                               \
+    }
+
+WITH_SUBGROUPS(reduce, "two_stage", NULL);
+WITH_SUBGROUPS(segment_reduce, "segment_group", vk_fits_bindings);
+WITH_SUBGROUPS(group_norm, "row_lanes", vk_fits_bindings);
+WITH_SUBGROUPS(batch_norm_forward, "channel_group", vk_fits_bindings);
+WITH_SUBGROUPS(batch_norm_backward, "channel_group", vk_fits_bindings);
+WITH_SUBGROUPS(softmax, "row_lanes", vk_fits_bindings);
+WITH_SUBGROUPS(softmax_cross_entropy, "row_lanes", vk_fits_bindings);
+
 static const auxo_kernel gemm[] = {
     TUNED("tiled", vk_supports_gemm, gemm_tiled, vk_gemm_tiled_tunables),
     TUNED("direct", vk_supports_gemm, gemm_direct, vk_gemm_direct_tunables),
@@ -59,20 +95,20 @@ const auxo_kernel_list vk_kernels[AUXO_OP_COUNT] = {
     [AUXO_OP_SCALE] = ONE("flat", NULL, scale),
     [AUXO_OP_POOL2D_FORWARD] = ONE("gather", vk_fits_bindings, pool2d_forward),
     [AUXO_OP_POOL2D_BACKWARD] = ONE("gather", vk_fits_bindings, pool2d_backward),
-    [AUXO_OP_REDUCE] = ONE("two_stage", NULL, reduce),
-    [AUXO_OP_BATCH_NORM_FORWARD] = ONE("channel_group", vk_fits_bindings, batch_norm_forward),
-    [AUXO_OP_BATCH_NORM_BACKWARD] = ONE("channel_group", vk_fits_bindings, batch_norm_backward),
+    [AUXO_OP_REDUCE] = LIST(reduce),
+    [AUXO_OP_BATCH_NORM_FORWARD] = LIST(batch_norm_forward),
+    [AUXO_OP_BATCH_NORM_BACKWARD] = LIST(batch_norm_backward),
     [AUXO_OP_DROPOUT] = ONE("flat", NULL, dropout),
-    [AUXO_OP_SOFTMAX] = ONE("row_lanes", vk_fits_bindings, softmax),
-    [AUXO_OP_SOFTMAX_CROSS_ENTROPY] = ONE("row_lanes", vk_fits_bindings, softmax_cross_entropy),
+    [AUXO_OP_SOFTMAX] = LIST(softmax),
+    [AUXO_OP_SOFTMAX_CROSS_ENTROPY] = LIST(softmax_cross_entropy),
     [AUXO_OP_MSE] = ONE("two_stage", vk_fits_bindings, mse),
     [AUXO_OP_COX] = ONE("one_group", vk_fits_bindings, cox),
     [AUXO_OP_ARGSORT] = ONE("bitonic", vk_supports_argsort, argsort),
-    [AUXO_OP_GROUP_NORM] = ONE("row_lanes", vk_fits_bindings, group_norm),
+    [AUXO_OP_GROUP_NORM] = LIST(group_norm),
     [AUXO_OP_PENALTY] = ONE("row_group", vk_fits_bindings, penalty),
     [AUXO_OP_KEPT_SCAN] = ONE("one_group", vk_fits_bindings, kept_scan),
     [AUXO_OP_INDEX_SELECT] = ONE("windows", NULL, index_select),
-    [AUXO_OP_SEGMENT_REDUCE] = ONE("segment_group", vk_fits_bindings, segment_reduce),
+    [AUXO_OP_SEGMENT_REDUCE] = LIST(segment_reduce),
     [AUXO_OP_GATHER_BATCH] = ONE("windows", NULL, gather_batch),
     [AUXO_OP_AUGMENT] = ONE("flat", vk_fits_bindings, augment),
     [AUXO_OP_RANDOM_FILL] = ONE("flat", NULL, random_fill),

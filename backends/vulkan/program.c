@@ -90,6 +90,23 @@ void vk_program_release(void *device, void *state)
     program_free(program);
 }
 
+/* The twin of a shader that reduces by subgroups; the shader itself where there is none. */
+static vk_shader subgroup_twin(vk_shader shader)
+{
+    static const struct {
+        vk_shader plain, twin;
+    } twins[] = {
+#define TWIN(name) {VK_SHADER_##name, VK_SHADER_##name##_subgroup},
+        TWIN(reduce) TWIN(segment_reduce) TWIN(group_norm) TWIN(batch_norm_forward) TWIN(batch_norm_backward)
+            TWIN(softmax) TWIN(softmax_cross_entropy)
+#undef TWIN
+    };
+    for (size_t i = 0; i < sizeof twins / sizeof twins[0]; i++)
+        if (twins[i].plain == shader)
+            return twins[i].twin;
+    return shader;
+}
+
 vk_step *vk_program_add(vk_program *program, vk_shader shader, uint32_t group_size, const uint32_t *constants,
                         uint32_t constant_count)
 {
@@ -106,7 +123,7 @@ vk_step *vk_program_add(vk_program *program, vk_shader shader, uint32_t group_si
         *program->last = step;
         program->last = &step->next;
     }
-    step->shader = shader;
+    step->shader = program->device->use_subgroups ? subgroup_twin(shader) : shader;
     step->constants[0] = group_size ? group_size : program->device->group_size;
     for (uint32_t i = 0; i < constant_count; i++)
         step->constants[1 + i] = constants[i];

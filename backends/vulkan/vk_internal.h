@@ -120,6 +120,8 @@ typedef struct vk_device {
     bool unified;        /* device memory is the host's: map it instead of staging */
     bool lost;           /* sticky */
     bool compiles_only;  /* a driver without memory, for absent hardware: buffers live on the host, nothing runs */
+    bool has_shuffle;    /* subgroups exchange values in compute shaders */
+    bool use_subgroups;  /* while a variant "subgroup" is prepared */
     bool has_statistics; /* pipelines are compiled with VK_KHR_pipeline_executable_properties */
     uint32_t group_size; /* invocations of the usual workgroup: 256, or what the device allows */
     vk_allocator allocator;

@@ -3,6 +3,10 @@
 // An accumulator is a pair: hi, lo of a compensated sum, or a maximum or minimum and 0. NaN wins every comparison.
 // group_reduce combines `lanes` (a power of two) invocations that are `stride` apart; every invocation of the
 // workgroup must call it. The order of combination is fixed, so results are the same on every run.
+//
+// With SUBGROUPS, invocations less than a subgroup apart exchange values by shuffles, whatever its size; the others
+// meet in shared memory as without. It takes invocations to be numbered subgroup by subgroup, which drivers do and the
+// self-test proves.
 #include "float_float.glsl"
 
 #define REDUCE_SUM 0u
@@ -56,6 +60,41 @@ vec2 reduce_include(uint kind, vec2 sum, float x)
     }
 }
 
+#ifdef SUBGROUPS
+
+vec2 group_reduce(uint kind, vec2 value, uint lanes, uint stride)
+{
+    const uint lane = gl_LocalInvocationIndex;
+    const uint position = (lane / stride) % lanes;
+    if (lanes == 1u)
+        return value;
+    const bool wide = lanes * stride > gl_SubgroupSize;
+    uint s = lanes / 2u;
+    if (s * stride >= gl_SubgroupSize) {
+        reduce_shared[lane] = value;
+        barrier();
+        for (; s * stride >= gl_SubgroupSize && s > 0u; s >>= 1) {
+            if (position < s)
+                reduce_shared[lane] = reduce_merge(kind, reduce_shared[lane], reduce_shared[lane + s * stride]);
+            barrier();
+        }
+        value = reduce_shared[lane];
+    }
+    for (; s > 0u; s >>= 1)
+        value = reduce_merge(kind, value, subgroupShuffleXor(value, s * stride));
+    if (!wide)
+        return subgroupShuffle(value, gl_SubgroupInvocationID - position * stride);
+    barrier(); // all have taken theirs
+    if (position == 0u)
+        reduce_shared[lane] = value;
+    barrier();
+    const vec2 result = reduce_shared[lane - position * stride];
+    barrier();
+    return result;
+}
+
+#else
+
 vec2 group_reduce(uint kind, vec2 value, uint lanes, uint stride)
 {
     const uint lane = gl_LocalInvocationIndex;
@@ -73,6 +112,8 @@ vec2 group_reduce(uint kind, vec2 value, uint lanes, uint stride)
     barrier();
     return result;
 }
+
+#endif
 
 // Over the whole workgroup.
 vec2 group_sum(vec2 value)

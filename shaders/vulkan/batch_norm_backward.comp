@@ -2,6 +2,9 @@
 // DX = GAMMA invstd (DY - DBETA / m - xhat DGAMMA / m), m = outer * inner.
 #version 460
 #extension GL_GOOGLE_include_directive : require
+#ifdef SUBGROUPS
+#extension GL_KHR_shader_subgroup_shuffle : require
+#endif
 #include "interface.glsl"
 #include "divide.glsl"
 #include "reduction.glsl"

@@ -2,6 +2,9 @@
 // compensated), then the normalised and activated output.
 #version 460
 #extension GL_GOOGLE_include_directive : require
+#ifdef SUBGROUPS
+#extension GL_KHR_shader_subgroup_shuffle : require
+#endif
 #include "interface.glsl"
 #include "divide.glsl"
 #include "math.glsl"

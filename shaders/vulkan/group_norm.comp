@@ -1,6 +1,9 @@
 // group_norm.comp: the norm of each row of W and its bias; LANES invocations per row.
 #version 460
 #extension GL_GOOGLE_include_directive : require
+#ifdef SUBGROUPS
+#extension GL_KHR_shader_subgroup_shuffle : require
+#endif
 #include "interface.glsl"
 #include "reduction.glsl"
 

@@ -5,6 +5,9 @@
 // reduce_finish.comp.
 #version 460
 #extension GL_GOOGLE_include_directive : require
+#ifdef SUBGROUPS
+#extension GL_KHR_shader_subgroup_shuffle : require
+#endif
 #include "interface.glsl"
 #include "divide.glsl"
 #include "reduction.glsl"

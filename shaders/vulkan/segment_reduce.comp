@@ -1,6 +1,9 @@
 // segment_reduce.comp: one workgroup per segment of A, or of the products A B.
 #version 460
 #extension GL_GOOGLE_include_directive : require
+#ifdef SUBGROUPS
+#extension GL_KHR_shader_subgroup_shuffle : require
+#endif
 #include "interface.glsl"
 #include "reduction.glsl"
 

@@ -1,6 +1,9 @@
 // softmax.comp: softmax of each row, LANES invocations per row.
 #version 460
 #extension GL_GOOGLE_include_directive : require
+#ifdef SUBGROUPS
+#extension GL_KHR_shader_subgroup_shuffle : require
+#endif
 #include "interface.glsl"
 #include "math.glsl"
 #include "reduction.glsl"

@@ -2,6 +2,9 @@
 // of its rows and how many were predicted right for loss_finish.comp.
 #version 460
 #extension GL_GOOGLE_include_directive : require
+#ifdef SUBGROUPS
+#extension GL_KHR_shader_subgroup_shuffle : require
+#endif
 #include "interface.glsl"
 #include "math.glsl"
 #include "reduction.glsl"
