@@ -122,6 +122,7 @@ auxo_status morph_checkpoint_save(const morph_run *run, auxo_error *error)
     cJSON_AddNumberToObject(state, "best_score", run->best_score);
     cJSON_AddNumberToObject(state, "limit", run->budget.limit);
     cJSON_AddStringToObject(state, "broke_down", run->broke_down);
+    cJSON_AddNumberToObject(state, "broken_count", run->broken_count);
     if (inner)
         cJSON_AddStringToObject(state, "loop", inner);
     for (size_t i = 0; i < run->training_count; i++)
@@ -172,6 +173,7 @@ auxo_status morph_checkpoint_load(morph_run *run, char **loop_state, auxo_model 
     const cJSON *current = cJSON_GetObjectItemCaseSensitive(state, "current");
     const cJSON *best = cJSON_GetObjectItemCaseSensitive(state, "best_score");
     const cJSON *limit = cJSON_GetObjectItemCaseSensitive(state, "limit");
+    const cJSON *broken = cJSON_GetObjectItemCaseSensitive(state, "broken_count");
     const char *inner = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(state, "loop"));
     const char *broke_down = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(state, "broke_down"));
     if (!cJSON_IsNumber(current) || !cJSON_IsNumber(limit))
@@ -182,6 +184,7 @@ auxo_status morph_checkpoint_load(morph_run *run, char **loop_state, auxo_model 
         run->best_score = cJSON_IsNumber(best) ? best->valuedouble : -INFINITY;
         run->budget.limit = limit->valuedouble;
         snprintf(run->broke_down, sizeof run->broke_down, "%s", broke_down ? broke_down : "");
+        run->broken_count = cJSON_IsNumber(broken) ? (uint32_t)broken->valuedouble : 0;
         if (inner)
             *loop_state = strdup(inner);
         status = read_history(run, state, error);

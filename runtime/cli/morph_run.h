@@ -41,7 +41,8 @@ typedef struct morph_run {
     auxo_model *best;  /* of the loops before the current one */
     double best_score; /* validation accuracy, or minus the loss */
     auxo_evaluation test;
-    char broke_down[512]; /* the last loop that broke down; "" if none did */
+    uint32_t broken_count; /* loops that broke down */
+    char broke_down[512];  /* the last loop that broke down; "" if none did */
 } morph_run;
 
 /* Names of the layers behind `widths`; returns how many there are. */

@@ -79,8 +79,8 @@ const char *sizing_format_cost(char *text, size_t size, const auxo_budget *budge
 char *sizing_settings(const cli_context *context)
 {
     /* Where results go and how they are shown may change between runs; everything else shapes them. */
-    static const char *const free_options[] = {"help",   "json",      "log",      "checkpoint", "resume",
-                                               "report", "log-every", "data-dir", "save",       NULL};
+    static const char *const free_options[] = {"help",      "json",     "log",  "checkpoint",    "resume", "report",
+                                               "log-every", "data-dir", "save", "architectures", NULL};
     cJSON *settings = cJSON_CreateObject();
     for (const cli_option *const *table = context->command->options; *table; table++)
         for (const cli_option *option = *table; option->name; option++) {

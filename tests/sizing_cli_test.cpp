@@ -1,0 +1,140 @@
+// tests/sizing_cli_test.cpp: auxo autosize, morph and resbuild as a user meets them: events, budgets, reports, presets,
+// runs that are resumed, bad input.
+#include "support/program.hpp"
+
+using namespace auxo_test;
+using Words = std::vector<std::string>;
+
+namespace
+{
+
+Words with(Words words, const Words &more)
+{
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+}
+
+void check_fails(Program &program, const Words &arguments, const std::string &text)
+{
+    ProgramResult result = program.run(arguments);
+    INFO(result.errors);
+    CHECK(result.exit_code == 2);
+    CHECK(result.error_lines().size() == 1);
+    CHECK(result.errors.find(text) != std::string::npos);
+}
+
+const Words tiny = {"--limit", "160", "--batch", "32", "--device", "cpu", "--seed", "3", "--log-every", "0"};
+
+} // namespace
+
+TEST_CASE("morph: fronts, reports, a model within the budget that is like any other, and a resumed run")
+{
+    Program program(AUXO_PROGRAM);
+    TempFolder folder;
+    const Words run = with({"morph", "--model", "conv:4-6", "--lambda", "1e-7,1e-6", "--epochs", "1", "--final-epochs",
+                            "1", "--iterations", "1", "--budget-flops", "2e5", "--json"},
+                           tiny);
+    ProgramResult whole = program.run(with(run, {"--save", folder.file("m.safetensors"), "--report",
+                                                 folder.file("r.html"), "--checkpoint", folder.file("c")}));
+    INFO(whole.errors);
+    REQUIRE(whole.exit_code == 0);
+    auto trainings = whole.events("training");
+    REQUIRE(trainings.size() == 4);
+    CHECK(trainings[1].number("cost") <= 2e5);
+    CHECK(trainings[3].number("cost") <= 2e5);
+    CHECK(whole.events("refresh").size() >= 4);
+    REQUIRE(whole.events("result").size() == 1);
+    std::string report = read_whole_file(folder.file("r.html"));
+    for (const char *title : {"Validation error and cost", "Widths of the trained networks", "Living channels",
+                              "Cost of the living channels", "Best network"})
+        CHECK(report.find(title) != std::string::npos);
+    ProgramResult again = program.run(with(run, {"--checkpoint", folder.file("c"), "--resume"}));
+    REQUIRE(again.exit_code == 0);
+    CHECK(again.events("training").empty());
+    CHECK(again.events("result")[0].number("test_loss") == whole.events("result")[0].number("test_loss"));
+    ProgramResult evaluated =
+        program.run({"eval", folder.file("m.safetensors"), "--limit", "160", "--device", "cpu", "--json"});
+    INFO(evaluated.errors);
+    CHECK(evaluated.exit_code == 0);
+    check_fails(program, with(run, {"--checkpoint", folder.file("c"), "--resume", "--epochs", "2"}), "--epochs");
+}
+
+TEST_CASE("resbuild: architectures, presets, and a run in two parts equal to a whole one")
+{
+    Program program(AUXO_PROGRAM);
+    TempFolder folder;
+    const Words run = with({"resbuild", "--preset", "small", "--model", "conv:4:3:2", "--budget-flops", "3e5",
+                            "--insertions", "1", "--cycles", "1", "--epochs", "1", "--json"},
+                           tiny);
+    ProgramResult whole =
+        program.run(with(run, {"--save", folder.file("m.safetensors"), "--report", folder.file("r.html")}));
+    INFO(whole.errors);
+    REQUIRE(whole.exit_code == 0);
+    auto made = whole.events("architecture");
+    REQUIRE(made.size() == 3);
+    CHECK(made[1].text("what").find("insert after") == 0);
+    CHECK(made[2].text("what").find("morph") == 0);
+    CHECK(made[2].number("cost") <= 3e5);
+    std::string report = read_whole_file(folder.file("r.html"));
+    for (const char *title :
+         {"Validation accuracy of the architectures", "Depth", "Width", "Best architecture", "Edits", "insert block"})
+        CHECK(report.find(title) != std::string::npos);
+    const Words kept = with(run, {"--checkpoint", folder.file("c")});
+    REQUIRE(program.run(with(kept, {"--architectures", "1"})).exit_code == 0);
+    /* The number of architectures bounds a part of a run; it does not shape it. */
+    ProgramResult rest = program.run(with(kept, {"--resume"}));
+    INFO(rest.errors);
+    REQUIRE(rest.exit_code == 0);
+    CHECK(rest.events("architecture").size() == 2);
+    CHECK(rest.events("result")[0].number("test_loss") == whole.events("result")[0].number("test_loss"));
+    CHECK(rest.events("result")[0].number("edits") == whole.events("result")[0].number("edits"));
+}
+
+TEST_CASE("autosize: presets set what the command line leaves open, and a resumed run keeps its log")
+{
+    Program program(AUXO_PROGRAM);
+    TempFolder folder;
+    const Words run = with({"autosize", "--model", "autosize-mlp:12-8-6-5-4", "--growth-minimum", "3", "--json"}, tiny);
+    ProgramResult fixed = program.run(with(run, {"--preset", "static", "--static-epochs", "1"}));
+    INFO(fixed.errors);
+    REQUIRE(fixed.exit_code == 0);
+    CHECK(fixed.events("epoch").size() == 1);
+    CHECK(fixed.events("result")[0].text("sizes") == "12,8,6,5,4");
+    CHECK(fixed.events("result")[0].number("edits") == 0);
+    const Words dynamic = with(run, {"--preset", "quick", "--static-epochs", "0", "--lr-schedule", "constant"});
+    ProgramResult whole = program.run(with(dynamic, {"--dynamic-epochs", "3"}));
+    REQUIRE(whole.exit_code == 0);
+    const Words kept = with(dynamic, {"--checkpoint", folder.file("c")});
+    REQUIRE(program.run(with(kept, {"--dynamic-epochs", "2"})).exit_code == 0);
+    ProgramResult rest = program.run(with(kept, {"--resume", "--dynamic-epochs", "3"}));
+    INFO(rest.errors);
+    REQUIRE(rest.exit_code == 0);
+    CHECK(rest.events("result")[0].number("edits") == whole.events("result")[0].number("edits"));
+    CHECK(rest.events("result")[0].text("sizes") == whole.events("result")[0].text("sizes"));
+    CHECK(rest.events("result")[0].number("test_loss") == whole.events("result")[0].number("test_loss"));
+}
+
+TEST_CASE("sizing commands refuse bad input in one line")
+{
+    Program program(AUXO_PROGRAM);
+    check_fails(program, with({"resbuild", "--budget-flops", "3"}, tiny), "below the cost of one unit");
+    check_fails(program, with({"morph", "--model", "conv:4", "--budget-params", "3"}, tiny),
+                "below the cost of one unit");
+    check_fails(program, with({"morph", "--budget-flops", "1e6", "--budget-latency", "1"}, tiny), "give one budget");
+    check_fails(program, with({"morph", "--lambda", "1e-7,x"}, tiny), "\"x\" is not a number");
+    check_fails(program, with({"morph", "--model", "lenet5"}, tiny), "use the group lasso");
+    check_fails(program, with({"morph", "--validation", "0"}, tiny), "--validation 0");
+    check_fails(program, with({"resbuild", "--validation", "0"}, tiny), "needs a validation set");
+    check_fails(program, with({"resbuild", "--data", "reactor"}, tiny), "resbuild needs classes");
+    check_fails(program, with({"resbuild", "--preset", "smal"}, tiny), "did you mean \"small\"");
+    check_fails(program, with({"resbuild", "--resume"}, tiny), "--resume needs --checkpoint");
+    ProgramResult broken =
+        program.run(with({"morph", "--model", "conv:4-4", "--lambda", "0.001", "--optimizer", "adam:lr=0.05",
+                          "--threshold", "0.1", "--epochs", "10", "--iterations", "2", "--json"},
+                         tiny));
+    INFO(broken.errors);
+    CHECK(broken.exit_code == 2);
+    CHECK(broken.errors.find("broke down: no channel of conv") != std::string::npos);
+    CHECK(broken.errors.find("best network so far was kept") != std::string::npos);
+    CHECK(broken.events("result").size() == 1);
+}
