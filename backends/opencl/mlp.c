@@ -8,7 +8,14 @@
 
 #include <stdlib.h>
 
-enum { NET_WORDS = 5, CPU_SLOTS_PER_UNIT = 4, GPU_GROUP = 64, HVP_KEPT_PER_UNIT = 3, GPU_ITEMS_PER_UNIT = 1024 };
+enum {
+    NET_WORDS = 5,
+    CPU_SLOTS_PER_UNIT = 2,
+    GPU_GROUP = 64,
+    HVP_KEPT_PER_UNIT = 3,
+    GPU_ITEMS_PER_UNIT = 1024,
+    CPU_PARAMS_PER_GROUP = 32
+};
 static const uint64_t scratch_budget_bytes = 256u << 20;
 
 /* One network and range of layers, and how its work is cut up. */
@@ -18,7 +25,8 @@ typedef struct mlp_shape {
     uint64_t rows, blocks;
     uint32_t width_bound; /* of private arrays: 8, 16, 32 or 64; on CPU drivers always 64 */
     uint32_t kept_units;  /* inputs of the first layer and all outputs after it */
-    uint64_t vec;
+    int strips;           /* vectors of samples that a work-item takes side by side */
+    uint64_t vec;         /* samples of a block: strips x the vector width */
 } mlp_shape;
 
 /* Strides of scratch indexed by (row, slot), in floats. */
@@ -26,13 +34,20 @@ typedef struct slot_layout {
     uint64_t row_stride, slot_stride, bytes;
 } slot_layout;
 
-static mlp_shape shape_of(const ocl_device *device, const auxo_mlp_params *params, const auxo_tensor *x)
+/* As many as the accumulators of a few units fit the registers. */
+static int strips_of(const ocl_device *device)
+{
+    return device->vector_width >= 16 ? 4 : device->vector_width >= 8 ? 2 : 1;
+}
+
+static mlp_shape shape_of(const ocl_device *device, const auxo_mlp_params *params, const auxo_tensor *x, int strips)
 {
     mlp_shape shape = {.mlp = &params->mlp,
                        .begin_layer = params->begin_layer,
                        .layer_count = params->mlp.layer_count,
                        .rows = (uint64_t)x->dims[0],
-                       .vec = (uint64_t)device->vector_width,
+                       .strips = strips,
+                       .vec = (uint64_t)device->vector_width * (uint64_t)strips,
                        .width_bound = device->vector_cpu ? AUXO_MLP_WIDTH_MAX : 8};
     shape.blocks = ocl_divide_up(shape.rows, shape.vec);
     for (uint32_t l = params->begin_layer; l <= shape.layer_count; ++l) {
@@ -90,10 +105,9 @@ static uint64_t choose_slots(const ocl_device *device, const mlp_shape *shape, u
     return slots > 0 ? slots : 1;
 }
 
-/* `rows` scratch rows for `slots` slots: slot by slot on CPU drivers, row by row elsewhere. */
-static slot_layout layout_of(const ocl_device *device, uint64_t slots, uint64_t rows)
+/* `rows` scratch rows of `vec` floats for `slots` slots: slot by slot on CPU drivers, row by row elsewhere. */
+static slot_layout layout_of(const ocl_device *device, uint64_t slots, uint64_t rows, uint64_t vec)
 {
-    const uint64_t vec = (uint64_t)device->vector_width;
     if (device->vector_cpu)
         return (slot_layout){.row_stride = vec, .slot_stride = rows * vec, .bytes = slots * rows * vec * sizeof(float)};
     return (slot_layout){.row_stride = slots, .slot_stride = 1, .bytes = slots * rows * sizeof(float)};
@@ -104,10 +118,17 @@ static void build_slots(ocl_builder *b, uint64_t count)
     ocl_build_items_in_groups(b, count, b->device->vector_cpu ? 1 : GPU_GROUP);
 }
 
+/* Of the reduction: a group is a single item on CPU drivers, and starting one costs more than a sum. */
+static int params_per_group(const ocl_device *device)
+{
+    return device->vector_cpu ? CPU_PARAMS_PER_GROUP : 1;
+}
+
 static void build_mlp_kernel(ocl_builder *b, const char *noun, const char *kernel, const mlp_shape *shape)
 {
-    ocl_build_kernel(b, noun, kernel, "-DVEC=%d -DWIDTH=%u -DWG=%zu", b->device->vector_width,
-                     (unsigned)shape->width_bound, b->device->group_size);
+    ocl_build_kernel(b, noun, kernel, "-DVEC=%d -DSTRIPS=%d -DWIDTH=%u -DWG=%zu -DPARAMS_PER_GROUP=%d",
+                     b->device->vector_width, shape->strips, (unsigned)shape->width_bound, b->device->group_size,
+                     params_per_group(b->device));
 }
 
 auxo_status ocl_mlp_forward_prepare(void *device, const auxo_op *op, const int32_t *parameters, void **state,
@@ -115,7 +136,7 @@ auxo_status ocl_mlp_forward_prepare(void *device, const auxo_op *op, const int32
 {
     ocl_builder b = ocl_build_begin(device, error);
     const auxo_mlp_params *params = &op->params.mlp;
-    const mlp_shape shape = shape_of(b.device, params, &op->tensors[AUXO_MLP_FORWARD_X]);
+    const mlp_shape shape = shape_of(b.device, params, &op->tensors[AUXO_MLP_FORWARD_X], strips_of(b.device));
     (void)parameters;
     cl_mem net = build_net(&b, &params->mlp);
     build_mlp_kernel(&b, "mlp_forward", "mlp_forward", &shape);
@@ -137,7 +158,7 @@ static void build_gradient_sums(ocl_builder *b, const auxo_op *op, const mlp_sha
                                 cl_mem sums, const slot_layout *sum_layout, uint64_t slots, uint64_t sum_count)
 {
     const auxo_mlp_params *params = &op->params.mlp;
-    const slot_layout kept_layout = layout_of(b->device, slots, shape->kept_units);
+    const slot_layout kept_layout = layout_of(b->device, slots, shape->kept_units, shape->vec);
     cl_mem kept = ocl_build_scratch(b, kept_layout.bytes);
     build_mlp_kernel(b, "mlp_gradient", "mlp_gradient", shape);
     for (int slot = AUXO_MLP_GRADIENT_X; slot <= AUXO_MLP_GRADIENT_PARAMS; ++slot)
@@ -167,11 +188,11 @@ auxo_status ocl_mlp_gradient_prepare(void *device, const auxo_op *op, const int3
 {
     ocl_builder b = ocl_build_begin(device, error);
     const auxo_mlp_params *params = &op->params.mlp;
-    const mlp_shape shape = shape_of(b.device, params, &op->tensors[AUXO_MLP_GRADIENT_X]);
+    const mlp_shape shape = shape_of(b.device, params, &op->tensors[AUXO_MLP_GRADIENT_X], strips_of(b.device));
     const uint64_t first_param = param_offset(&params->mlp, params->train_begin);
     const uint64_t sum_count = param_offset(&params->mlp, params->train_end) - first_param;
     const uint64_t slots = choose_slots(b.device, &shape, 1, shape.kept_units + sum_count);
-    const slot_layout sum_layout = layout_of(b.device, slots, sum_count);
+    const slot_layout sum_layout = layout_of(b.device, slots, sum_count, (uint64_t)b.device->vector_width);
     const auxo_tensor *history = &op->tensors[AUXO_MLP_GRADIENT_HISTORY];
     auxo_tensor grads = op->tensors[AUXO_MLP_GRADIENT_GRADS];
     (void)parameters;
@@ -195,7 +216,7 @@ auxo_status ocl_mlp_gradient_prepare(void *device, const auxo_op *op, const int3
     ocl_arg_tensor(&b, history);
     ocl_arg_long(&b, history->rank > 0 ? history->dims[0] : 0);
     ocl_arg_tensor(&b, &op->tensors[AUXO_MLP_GRADIENT_COUNTER]);
-    ocl_build_groups_1d(&b, sum_count + 1, b.device->group_size);
+    ocl_build_groups_1d(&b, ocl_divide_up(sum_count + 1, (uint64_t)params_per_group(b.device)), b.device->group_size);
     return ocl_build_end(&b, state);
 }
 
@@ -247,7 +268,7 @@ auxo_status ocl_mlp_hvp_prepare(void *device, const auxo_op *op, const int32_t *
 {
     ocl_builder b = ocl_build_begin(device, error);
     const auxo_mlp_params *params = &op->params.mlp;
-    const mlp_shape shape = shape_of(b.device, params, &op->tensors[AUXO_MLP_HVP_X]);
+    const mlp_shape shape = shape_of(b.device, params, &op->tensors[AUXO_MLP_HVP_X], 1);
     const uint64_t directions = (uint64_t)op->tensors[AUXO_MLP_HVP_V].dims[0];
     (void)parameters;
     if (directions == 0)
@@ -259,8 +280,9 @@ auxo_status ocl_mlp_hvp_prepare(void *device, const auxo_op *op, const int32_t *
     pass.slots = choose_slots(b.device, &shape, directions, rows_per_slot);
     uint64_t chunk = scratch_budget_bytes / (sizeof(float) * shape.vec * pass.slots * rows_per_slot);
     chunk = chunk < 1 ? 1 : chunk > directions ? directions : chunk;
-    pass.kept_layout = layout_of(b.device, chunk * pass.slots, HVP_KEPT_PER_UNIT * (uint64_t)shape.kept_units);
-    pass.sum_layout = layout_of(b.device, chunk * pass.slots, pass.param_count - pass.first_param);
+    pass.kept_layout =
+        layout_of(b.device, chunk * pass.slots, HVP_KEPT_PER_UNIT * (uint64_t)shape.kept_units, shape.vec);
+    pass.sum_layout = layout_of(b.device, chunk * pass.slots, pass.param_count - pass.first_param, shape.vec);
     pass.kept = ocl_build_scratch(&b, pass.kept_layout.bytes);
     pass.sums = ocl_build_scratch(&b, pass.sum_layout.bytes);
     for (uint64_t first = 0; first < directions; first += chunk) {
@@ -301,25 +323,28 @@ auxo_status ocl_theta_eval_prepare(void *device, const auxo_op *op, const int32_
 {
     ocl_builder b = ocl_build_begin(device, error);
     const auxo_mlp_params *params = &op->params.mlp;
-    const mlp_shape shape = shape_of(b.device, params, &op->tensors[AUXO_THETA_EVAL_X]);
+    const mlp_shape shape = shape_of(b.device, params, &op->tensors[AUXO_THETA_EVAL_X], strips_of(b.device));
     const uint64_t masks = (uint64_t)op->tensors[AUXO_THETA_EVAL_THETA].dims[0];
     const uint32_t outputs = params->mlp.widths[shape.layer_count];
     const uint64_t unit_count = shape.kept_units - params->mlp.widths[shape.begin_layer] - outputs; /* kept by prefix */
     (void)parameters;
     if (masks == 0)
         return ocl_build_end(&b, state);
-    uint64_t slots = choose_slots(b.device, &shape, masks, 2);
+    /* On CPU drivers an item takes all masks of its blocks, whose unperturbed values then stay in the cache. */
+    uint64_t slots = choose_slots(b.device, &shape, b.device->vector_cpu ? 1 : masks, 2);
     const uint64_t gpu_slots = ocl_divide_up(GPU_ITEMS_PER_UNIT * (uint64_t)b.device->info.compute_units, masks);
     if (!b.device->vector_cpu && slots > gpu_slots)
         slots = gpu_slots;
     cl_mem net = build_net(&b, &params->mlp);
     cl_mem partial = ocl_build_scratch(&b, masks * slots * sizeof(cl_float2));
+    cl_mem sums = ocl_build_scratch(&b, masks * slots * 2 * (uint64_t)b.device->vector_width * sizeof(float));
     cl_mem base = build_theta_prefix(&b, op, &shape, net, unit_count);
     build_mlp_kernel(&b, "theta_eval", "theta_eval", &shape);
     for (int slot = AUXO_THETA_EVAL_X; slot <= AUXO_THETA_EVAL_FIRST_LAYER; ++slot)
         ocl_arg_tensor(&b, &op->tensors[slot]);
     ocl_arg_memory(&b, net);
     ocl_arg_memory(&b, base);
+    ocl_arg_memory(&b, sums);
     ocl_arg_memory(&b, partial);
     ocl_arg_uint(&b, shape.begin_layer);
     ocl_arg_uint(&b, shape.layer_count);
@@ -332,7 +357,7 @@ auxo_status ocl_theta_eval_prepare(void *device, const auxo_op *op, const int32_
     ocl_arg_float(&b, params->mlp.slope);
     ocl_arg_int(&b, params->mlp.has_bias);
     ocl_arg_int(&b, params->theta_on_outputs);
-    build_slots(&b, masks * slots);
+    build_slots(&b, b.device->vector_cpu ? slots : masks * slots);
     build_mlp_kernel(&b, "theta_eval", "theta_reduce", &shape);
     ocl_arg_memory(&b, partial);
     ocl_arg_tensor(&b, &op->tensors[AUXO_THETA_EVAL_LOSS]);

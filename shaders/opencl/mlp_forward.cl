@@ -1,7 +1,7 @@
 /* mlp_forward.cl: Y = a_end from X = a_begin, all layers of a narrow network in one launch.
  *
- *     work-item = one block of VEC samples: a -> W a + b -> act -> a -> ... in private memory
- * Parameters: VEC, WIDTH.
+ *     work-item = one block of samples: a -> W a + b -> act -> a -> ... in private memory
+ * Parameters: VEC, STRIPS, WIDTH.
  */
 #include "mlp.clh"
 
@@ -9,26 +9,28 @@ kernel LONE_ITEM void mlp_forward(global const float *x, ulong x_offset, global 
                         global float *y, ulong y_offset, global const uint *net, uint begin_layer, uint end_layer,
                         uint in_width, uint out_width, ulong rows, float slope, int has_bias)
 {
-    floatv a[WIDTH], z[WIDTH];
-    ulong row = get_global_id(0) * VEC;
+    floatv a[WIDTH * STRIPS], z[WIDTH * STRIPS];
+    ulong row = get_global_id(0) * SAMPLES;
     if (row >= rows)
         return;
     for (uint i = 0; i < in_width; ++i)
-        a[i] = load_rows(x + x_offset, row, rows, in_width, i);
+        for (uint s = 0; s < STRIPS; ++s)
+            a[i * STRIPS + s] = load_rows(x + x_offset, row + s * VEC, rows, in_width, i);
     for (uint l = begin_layer; l < end_layer; ++l) {
         layer_linear(params + params_offset + NET_PARAM(l), NET_IN(l), NET_OUT(l), has_bias, a, z);
-        for (uint o = 0; o < NET_OUT(l); ++o)
-            a[o] = activate_as(NET_ACTIVATION(l), z[o], slope);
+        for (uint e = 0; e < NET_OUT(l) * STRIPS; ++e)
+            a[e] = activate_as(NET_ACTIVATION(l), z[e], slope);
     }
     y += y_offset + row * out_width;
-    for (uint o = 0; o < out_width; ++o) {
+    for (uint e = 0; e < out_width * STRIPS; ++e) {
 #if VEC == 1
-        y[o] = a[o];
+        y[e] = a[e];
 #else
         float lanes[VEC];
-        storev(a[o], lanes);
-        for (uint j = 0; j < VEC && row + j < rows; ++j)
-            y[(ulong)j * out_width + o] = lanes[j];
+        uint o = e / STRIPS, first = e % STRIPS * VEC;
+        storev(a[e], lanes);
+        for (uint j = 0; j < VEC && row + first + j < rows; ++j)
+            y[(ulong)(first + j) * out_width + o] = lanes[j];
 #endif
     }
 }

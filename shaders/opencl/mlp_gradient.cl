@@ -1,35 +1,42 @@
 /* mlp_gradient.cl: loss and gradient of a narrow network, in two launches.
  *
- *     mlp_gradient: work-item (slot) s takes blocks s, s + slots, ... of VEC samples: forward with every a kept, then
+ *     mlp_gradient: work-item (slot) s takes blocks s, s + slots, ... of samples: forward with every a kept, then
  *                   backward; its gradient sums stay in its own part of `sums`
- *     mlp_reduce:   group p adds the sums of parameter p over slots and lanes, in a fixed order; the group past the
- *                   last parameter does the loss
- *     kept, sums:   element (unit or parameter, slot) at [unit * unit_stride + slot * slot_stride], VEC floats each:
- *                   slot by slot on CPUs (cache), unit by unit on GPUs (coalesced)
- * Parameters: VEC, WIDTH, WG.
+ *     mlp_reduce:   a group adds the sums of PARAMS_PER_GROUP parameters over slots and lanes, in a fixed order; the
+ *                   one past the last parameter is the loss
+ *     kept, sums:   element (unit or parameter, slot) at [unit * unit_stride + slot * slot_stride], SAMPLES floats of
+ *                   a unit, VEC of a parameter: slot by slot on CPUs (cache), unit by unit on GPUs (coalesced)
+ * Parameters: VEC, STRIPS, WIDTH, WG,
+ * PARAMS_PER_GROUP.
  */
 #include "loss.clh"
 #include "group.clh"
 #include "mlp.clh"
+
+#ifndef PARAMS_PER_GROUP
+#define PARAMS_PER_GROUP 1
+#endif
 
 /* Forward from a_begin, keeping every a; returns where a_L starts in `kept`. */
 static inline global float *forward_keeping(global const float *x, global const float *params, global const uint *net,
                                      uint begin_layer, uint layer_count, ulong row, ulong rows, global float *kept,
                                      ulong unit_stride, float slope, int has_bias)
 {
-    floatv a[WIDTH], z[WIDTH];
+    floatv a[WIDTH * STRIPS], z[WIDTH * STRIPS];
     uint in = NET_IN(begin_layer);
-    for (uint i = 0; i < in; ++i) {
-        a[i] = load_rows(x, row, rows, in, i);
-        storev(a[i], kept + i * unit_stride);
-    }
+    for (uint i = 0; i < in; ++i)
+        for (uint s = 0; s < STRIPS; ++s) {
+            a[i * STRIPS + s] = load_rows(x, row + s * VEC, rows, in, i);
+            storev(a[i * STRIPS + s], kept + i * unit_stride + s * VEC);
+        }
     for (uint l = begin_layer; l < layer_count; ++l) {
         kept += NET_IN(l) * unit_stride;
         layer_linear(params + NET_PARAM(l), NET_IN(l), NET_OUT(l), has_bias, a, z);
-        for (uint o = 0; o < NET_OUT(l); ++o) {
-            a[o] = activate_as(NET_ACTIVATION(l), z[o], slope);
-            storev(a[o], kept + o * unit_stride);
-        }
+        for (uint o = 0; o < NET_OUT(l); ++o)
+            for (uint s = 0; s < STRIPS; ++s) {
+                a[o * STRIPS + s] = activate_as(NET_ACTIVATION(l), z[o * STRIPS + s], slope);
+                storev(a[o * STRIPS + s], kept + o * unit_stride + s * VEC);
+            }
     }
     return kept;
 }
@@ -38,14 +45,25 @@ static inline global float *forward_keeping(global const float *x, global const 
 static inline void add_gradients(const floatv *dz, global const float *a, uint in, uint out, global float *sums,
                           ulong unit_stride, ulong sum_stride, int has_bias)
 {
-    for (uint o = 0; o < out; ++o)
+    for (uint o = 0; o < out; ++o) {
+        floatv strips[STRIPS], bias = (floatv)(0.0f);
+#pragma unroll
+        for (uint s = 0; s < STRIPS; ++s) {
+            strips[s] = dz[o * STRIPS + s];
+            bias += strips[s];
+        }
         for (uint i = 0; i < in; ++i) {
             global float *sum = sums + (o * in + i) * sum_stride;
-            storev(fma(dz[o], loadv(a + i * unit_stride), loadv(sum)), sum);
+            floatv total = loadv(sum);
+#pragma unroll
+            for (uint s = 0; s < STRIPS; ++s)
+                total = fma(strips[s], loadv(a + i * unit_stride + s * VEC), total);
+            storev(total, sum);
         }
-    for (uint o = 0; has_bias && o < out; ++o) {
-        global float *sum = sums + (in * out + o) * sum_stride;
-        storev(dz[o] + loadv(sum), sum);
+        if (has_bias) {
+            global float *sum = sums + (in * out + o) * sum_stride;
+            storev(bias + loadv(sum), sum);
+        }
     }
 }
 
@@ -53,10 +71,19 @@ static inline void add_gradients(const floatv *dz, global const float *a, uint i
 static inline void layer_transposed(global const float *w, uint in, uint out, const floatv *dz, floatv *d)
 {
     for (uint i = 0; i < in; ++i) {
-        floatv sum = (floatv)(0.0f);
-        for (uint o = 0; o < out; ++o)
-            sum = fma((floatv)(w[o * in + i]), dz[o], sum);
-        d[i] = sum;
+        floatv sum[STRIPS];
+#pragma unroll
+        for (uint s = 0; s < STRIPS; ++s)
+            sum[s] = (floatv)(0.0f);
+        for (uint o = 0; o < out; ++o) {
+            floatv weight = (floatv)(w[o * in + i]);
+#pragma unroll
+            for (uint s = 0; s < STRIPS; ++s)
+                sum[s] = fma(weight, dz[o * STRIPS + s], sum[s]);
+        }
+#pragma unroll
+        for (uint s = 0; s < STRIPS; ++s)
+            d[i * STRIPS + s] = sum[s];
     }
 }
 
@@ -66,7 +93,7 @@ kernel LONE_ITEM void mlp_gradient(global const float *x, ulong x_offset, global
                          uint train_begin, uint train_end, ulong rows, uint slots, uint sum_count, ulong unit_stride,
                          ulong kept_slot_stride, ulong sum_stride, ulong sum_slot_stride, float slope, int has_bias)
 {
-    floatv d[WIDTH], dz[WIDTH];
+    floatv d[WIDTH * STRIPS], dz[WIDTH * STRIPS];
     ulong slot = get_global_id(0);
     if (slot >= slots)
         return;
@@ -78,20 +105,24 @@ kernel LONE_ITEM void mlp_gradient(global const float *x, ulong x_offset, global
     uint outputs = NET_OUT(layer_count - 1);
     float factor = 2.0f / ((float)rows * (float)outputs);
     floatv loss = (floatv)(0.0f), loss_low = (floatv)(0.0f);
-    for (ulong row = slot * VEC; row < rows; row += (ulong)slots * VEC) {
+    for (ulong row = slot * SAMPLES; row < rows; row += (ulong)slots * SAMPLES) {
         global float *a = forward_keeping(x + x_offset, params, net, begin_layer, layer_count, row, rows, kept,
                                           unit_stride, slope, has_bias);
-        floatv mask = row_mask(row, rows);
-        for (uint o = 0; o < outputs; ++o) {
-            floatv t = load_rows(target + target_offset, row, rows, outputs, o);
-            floatv difference = mask * (loadv(a + o * unit_stride) - t);
-            add_square_lanes(difference, &loss, &loss_low);
-            d[o] = factor * difference;
+        for (uint s = 0; s < STRIPS; ++s) {
+            floatv mask = row_mask(row + s * VEC, rows);
+            for (uint o = 0; o < outputs; ++o) {
+                floatv t = load_rows(target + target_offset, row + s * VEC, rows, outputs, o);
+                floatv difference = mask * (loadv(a + o * unit_stride + s * VEC) - t);
+                add_square_lanes(difference, &loss, &loss_low);
+                d[o * STRIPS + s] = factor * difference;
+            }
         }
         for (uint l = layer_count; l-- > train_begin;) {
             uint in = NET_IN(l), out = NET_OUT(l);
             for (uint o = 0; o < out; ++o)
-                dz[o] = d[o] * gradient_as(NET_ACTIVATION(l), loadv(a + o * unit_stride), slope);
+                for (uint s = 0; s < STRIPS; ++s)
+                    dz[o * STRIPS + s] = d[o * STRIPS + s] *
+                                         gradient_as(NET_ACTIVATION(l), loadv(a + o * unit_stride + s * VEC), slope);
             a -= in * unit_stride;
             if (l < train_end)
                 add_gradients(dz, a, in, out, sums + (NET_PARAM(l) - NET_PARAM(train_begin)) * sum_stride, unit_stride,
@@ -111,23 +142,23 @@ kernel WG_ATTRIBUTE void mlp_reduce(global const float *sums, global const float
                                     ulong counter_offset)
 {
     local float2 scratch[WG];
-    uint p = (uint)get_group_id(0);
-    float2 total = (float2)(0.0f, 0.0f);
-    if (p < sum_count) {
-        for (uint slot = get_local_id(0); slot < slots; slot += WG)
-            total = pair_add_float(total, sumv(loadv(sums + p * sum_stride + slot * sum_slot_stride)));
-    } else {
-        for (uint slot = get_local_id(0); slot < slots; slot += WG)
-            total = pair_add(total, partial[slot]);
+    uint first = (uint)get_group_id(0) * PARAMS_PER_GROUP;
+    for (uint p = first; p < first + PARAMS_PER_GROUP && p <= sum_count; ++p) {
+        float2 total = (float2)(0.0f, 0.0f);
+        if (p < sum_count) {
+            for (uint slot = get_local_id(0); slot < slots; slot += WG)
+                total = pair_add_float(total, sumv(loadv(sums + p * sum_stride + slot * sum_slot_stride)));
+        } else {
+            for (uint slot = get_local_id(0); slot < slots; slot += WG)
+                total = pair_add(total, partial[slot]);
+        }
+        total = group_sum(total, scratch);
+        if (get_local_id(0) == 0 && p < sum_count)
+            grads[grads_offset + p] = total.x;
+        if (get_local_id(0) == 0 && p == sum_count) {
+            float2 mean = count > 0.0f ? pair_divide(total, count) : (float2)(0.0f, 0.0f);
+            write_loss(mean, pair_scale(mean, (float)rows), 0.0f, (float)rows, loss, loss_offset, stats, stats_offset,
+                       history, history_offset, history_length, counter, counter_offset);
+        }
     }
-    total = group_sum(total, scratch);
-    if (get_local_id(0) != 0)
-        return;
-    if (p < sum_count) {
-        grads[grads_offset + p] = total.x;
-        return;
-    }
-    float2 mean = count > 0.0f ? pair_divide(total, count) : (float2)(0.0f, 0.0f);
-    write_loss(mean, pair_scale(mean, (float)rows), 0.0f, (float)rows, loss, loss_offset, stats, stats_offset, history,
-               history_offset, history_length, counter, counter_offset);
 }
