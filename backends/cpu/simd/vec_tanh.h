@@ -2,7 +2,8 @@
  *
  * Piece n is a polynomial of t = |x| - n 9/32, fitted for least relative error on |t| <= 9/64 with coefficients rounded
  * one after the other; within 2.1 units in the last place. The lookups and the arithmetic use different units of the
- * processor, so that this takes less than half the time of the quotient in vec_math.h. |x| > 9 is 1.
+ * processor, so that this takes less than half the time of the quotient in vec_math.h. Beyond |x| = 8.859 it stays one
+ * unit below 1.
  */
 #ifndef AUXO_CPU_VEC_TANH_H
 #define AUXO_CPU_VEC_TANH_H
@@ -105,7 +106,7 @@ static const float vec_tanh_table[6][32] __attribute__((aligned(64))) = {
 CPU_INLINE vf vf_tanh(vf x)
 {
     const float magic = 12582912.0f; /* 1.5 * 2^23: adding it rounds to an integer, found in the low bits */
-    const vf clamped = vf_min(vf_set1(8.99f), vf_abs(x));
+    const vf clamped = vf_min(vf_set1(8.859f), vf_abs(x)); /* more would round to piece 32, which is looked up as 0 */
     const vf shifted = clamped * (32.0f / 9) + magic;
     const vf t = clamped - (shifted - magic) * (9.0f / 32);
     const vi piece = (vi)shifted; /* a lookup reads the low 5 bits */
