@@ -1,4 +1,5 @@
-/* op_gemm.c: matrix products: the tiled and the direct variant of gemm.comp, and their tunables.
+/* op_gemm.c: matrix products: the tiled and the direct variant of gemm.comp, the tiled one with K cut into parts for
+ * small results of long sums (split_k), and their tunables.
  *
  * What exceeds one binding is cut: batch by batch, then rows of C (with the rows of A) as long as B fits.
  */
@@ -19,6 +20,14 @@ const auxo_tunable vk_gemm_tiled_tunables[VK_GEMM_TILED_TUNABLES] = {
     {.name = "tile_k", .initial = 16, .value_count = 3, .values = {8, 16, 32}},
     {.name = "rows", .initial = 4, .value_count = 3, .values = {2, 4, 8}},
     {.name = "columns", .initial = 4, .value_count = 3, .values = {2, 4, 8}},
+};
+const auxo_tunable vk_gemm_split_tunables[VK_GEMM_SPLIT_TUNABLES] = {
+    {.name = "tile_m", .initial = 32, .value_count = 3, .values = {32, 64, 128}},
+    {.name = "tile_n", .initial = 32, .value_count = 3, .values = {32, 64, 128}},
+    {.name = "tile_k", .initial = 16, .value_count = 3, .values = {8, 16, 32}},
+    {.name = "rows", .initial = 4, .value_count = 3, .values = {2, 4, 8}},
+    {.name = "columns", .initial = 4, .value_count = 3, .values = {2, 4, 8}},
+    {.name = "parts", .initial = 8, .value_count = 5, .values = {2, 4, 8, 16, 32}},
 };
 const auxo_tunable vk_gemm_direct_tunables[VK_GEMM_DIRECT_TUNABLES] = {
     {.name = "rows", .initial = 8, .value_count = 4, .values = {1, 2, 4, 8}},
@@ -86,7 +95,8 @@ vk_direct_tile vk_direct_tile_of(const int32_t *parameters, uint64_t rows, uint6
 }
 
 typedef struct matrix {
-    const auxo_tensor *tensor;
+    vk_span span;
+    auxo_dtype dtype;
     uint64_t batch_stride, row_stride; /* elements */
 } matrix;
 
@@ -95,6 +105,7 @@ typedef struct gemm_task {
     const auxo_op *op;
     vk_shader shader;
     bool tiled;
+    bool partial; /* plain sums: alpha, beta, bias and activation come later */
     const int32_t *parameters;
     matrix a, b, c;
     uint64_t batches, m, n, k;
@@ -103,7 +114,7 @@ typedef struct gemm_task {
 static matrix matrix_of(const auxo_op *op, uint32_t slot)
 {
     const auxo_tensor *tensor = &op->tensors[slot];
-    return (matrix){tensor, tensor->rank == 3 ? (uint64_t)tensor->strides[0] : 0,
+    return (matrix){vk_span_of(tensor), tensor->dtype, tensor->rank == 3 ? (uint64_t)tensor->strides[0] : 0,
                     (uint64_t)tensor->strides[tensor->rank - 2]};
 }
 
@@ -115,7 +126,7 @@ static vk_span matrix_span(const matrix *view, uint64_t first_batch, uint64_t ba
         return vk_span_none();
     const uint64_t first = first_batch * view->batch_stride + first_row * view->row_stride;
     const uint64_t count = (batches - 1) * view->batch_stride + (rows - 1) * view->row_stride + columns;
-    return vk_span_part(vk_span_of(view->tensor), first, count);
+    return vk_span_part(view->span, first, count);
 }
 
 typedef struct gemm_part {
@@ -162,11 +173,11 @@ static uint32_t constants_of(const vk_device *device, const gemm_task *task, uin
     const bool bias = auxo_tensor_is_present(&task->op->tensors[AUXO_GEMM_BIAS]);
     constants[5] = params->trans_a;
     constants[6] = params->trans_b;
-    constants[7] = task->a.tensor->dtype;
-    constants[8] = task->c.tensor->dtype;
-    constants[9] = !bias ? 0 : params->bias_per_row ? 2 : 1;
-    constants[10] = params->activation;
-    constants[11] = params->beta != 0;
+    constants[7] = task->a.dtype;
+    constants[8] = task->c.dtype;
+    constants[9] = !bias || task->partial ? 0 : params->bias_per_row ? 2 : 1;
+    constants[10] = task->partial ? AUXO_ACTIVATION_IDENTITY : params->activation;
+    constants[11] = params->beta != 0 && !task->partial;
     return 12;
 }
 
@@ -182,7 +193,7 @@ static bool can_use_vectors(const gemm_task *task, const uint32_t constants[12],
 {
     const auxo_gemm_params *params = &task->op->params.gemm;
     const vk_device *device = task->program ? task->program->device : NULL;
-    return device && task->a.tensor->dtype == AUXO_DTYPE_F32 && task->k >= 4 && constants[1] % 4 == 0 &&
+    return device && task->a.dtype == AUXO_DTYPE_F32 && task->k >= 4 && constants[1] % 4 == 0 &&
            constants[2] % 4 == 0 && is_aligned(device, &task->a, spans[0]) && is_aligned(device, &task->b, spans[1]) &&
            (!params->trans_a || task->m % 4 == 0) && (params->trans_b || task->n % 4 == 0);
 }
@@ -199,8 +210,8 @@ static void emit_part(gemm_task *task, const gemm_part *part, const vk_span span
     vk_step_bind(task->program, step, spans[0], VK_READ);
     vk_step_bind(task->program, step, spans[1], VK_READ);
     vk_step_bind(task->program, step, spans[2],
-                 params->beta != 0 || constants[8] != AUXO_DTYPE_F32 ? VK_READ_WRITE : VK_WRITE);
-    vk_span bias = vk_span_of(&task->op->tensors[AUXO_GEMM_BIAS]);
+                 constants[11] || constants[8] != AUXO_DTYPE_F32 ? VK_READ_WRITE : VK_WRITE);
+    vk_span bias = task->partial ? vk_span_none() : vk_span_of(&task->op->tensors[AUXO_GEMM_BIAS]);
     if (bias.buffer && params->bias_per_row)
         bias = vk_span_part(bias, part->first_row, part->rows);
     vk_step_bind(task->program, step, bias, VK_READ);
@@ -220,7 +231,7 @@ static void emit_part(gemm_task *task, const gemm_part *part, const vk_span span
               .batches = (uint32_t)part->batches,
               .tiles_m = (uint32_t)vk_ceil_div(part->rows, tile_m),
               .tiles_n = (uint32_t)vk_ceil_div(task->n, tile_n),
-              .alpha = params->alpha,
+              .alpha = task->partial ? 1 : params->alpha,
               .beta = params->beta,
               .slope = params->slope};
     vk_step_push(task->program, step, &push, sizeof push);
@@ -268,8 +279,72 @@ bool vk_supports_gemm(void *device, const auxo_op *op)
     return vk_fits_bindings(device, &one);
 }
 
-static auxo_status prepare(void *device, const auxo_op *op, vk_shader shader, const int32_t *parameters, void **state,
-                           auxo_error *error)
+/* The parts' sums, one matrix after the other, become C. */
+static void add_finish(const gemm_task *task, vk_span sums, uint64_t parts)
+{
+    const auxo_gemm_params *params = &task->op->params.gemm;
+    const auxo_tensor *bias = &task->op->tensors[AUXO_GEMM_BIAS];
+    const uint32_t constants[] = {!auxo_tensor_is_present(bias) ? 0
+                                  : params->bias_per_row        ? 2
+                                                                : 1,
+                                  params->activation, params->beta != 0};
+    vk_step *step = vk_program_add(task->program, VK_SHADER_gemm_finish, 0, constants, 3);
+    vk_step_bind(task->program, step, sums, VK_READ);
+    vk_step_bind(task->program, step, matrix_span(&task->c, 0, 1, 0, task->m, task->n),
+                 params->beta != 0 ? VK_READ_WRITE : VK_WRITE);
+    vk_step_bind(task->program, step, vk_span_of(bias), VK_READ);
+    const struct {
+        uint32_t count, parts;
+        vk_divider columns;
+        uint32_t c_stride;
+        float alpha, beta, slope;
+    } push = {(uint32_t)(task->m * task->n),
+              (uint32_t)parts,
+              vk_divider_of(task->n),
+              (uint32_t)task->c.row_stride,
+              params->alpha,
+              params->beta,
+              params->slope};
+    vk_step_push(task->program, step, &push, sizeof push);
+    vk_step_groups_flat(task->program, step, task->m * task->n);
+}
+
+/* K in parts, as batches of smaller products: neighbouring parts lie part_k terms apart in A and B. The last part may
+ * be shorter and is a product of its own. */
+static void add_split(gemm_task *task)
+{
+    const auxo_gemm_params *params = &task->op->params.gemm;
+    const uint64_t part_k = vk_ceil_div(task->k, (uint64_t)task->parameters[VK_GEMM_SPLIT_TUNABLES - 1]);
+    const uint64_t full = task->k / part_k, rest = task->k % part_k, parts = full + (rest > 0);
+    const vk_span sums = vk_program_scratch(task->program, parts * task->m * task->n, sizeof(float));
+    gemm_task part = *task;
+    part.partial = true;
+    part.c = (matrix){sums, AUXO_DTYPE_F32, task->m * task->n, task->n};
+    part.a.batch_stride = params->trans_a ? part_k * task->a.row_stride : part_k;
+    part.b.batch_stride = params->trans_b ? part_k : part_k * task->b.row_stride;
+    part.k = part_k;
+    const gemm_part even = {.batches = full, .rows = task->m},
+                    last = {.first_batch = full, .batches = 1, .rows = task->m};
+    add_part(&part, &even);
+    part.k = rest;
+    if (rest > 0)
+        add_part(&part, &last);
+    if (task->program && task->program->status == AUXO_OK)
+        add_finish(task, sums, parts);
+}
+
+bool vk_supports_gemm_split(void *device, const auxo_op *op)
+{
+    const auxo_tensor *c = &op->tensors[AUXO_GEMM_C];
+    const int64_t batches = c->rank == 3 ? c->dims[0] : 1;
+    const uint64_t most_parts = 32;
+    const uint64_t sums = most_parts * (uint64_t)(c->dims[c->rank - 2] * c->dims[c->rank - 1]);
+    return batches == 1 && c->dtype == AUXO_DTYPE_F32 && op->params.gemm.alpha != 0 && vk_fits_bindings(device, op) &&
+           vk_span_fits(device, (vk_span){.size_bytes = sums * sizeof(float)});
+}
+
+static auxo_status prepare(void *device, const auxo_op *op, vk_shader shader, bool splits, const int32_t *parameters,
+                           void **state, auxo_error *error)
 {
     const auxo_tensor *c = &op->tensors[AUXO_GEMM_C], *a = &op->tensors[AUXO_GEMM_A];
     gemm_task task = {.program = vk_program_begin(device, error),
@@ -285,17 +360,26 @@ static auxo_status prepare(void *device, const auxo_op *op, vk_shader shader, co
                       .n = (uint64_t)c->dims[c->rank - 1],
                       .k = (uint64_t)a->dims[op->params.gemm.trans_a ? a->rank - 2 : a->rank - 1]};
     const gemm_part all = {.batches = task.batches, .rows = task.m};
-    if (task.batches > 0 && task.m > 0 && task.n > 0)
+    if (task.batches == 0 || task.m == 0 || task.n == 0)
+        return vk_program_finish(task.program, state, error);
+    if (splits && task.k > 1)
+        add_split(&task);
+    else
         add_part(&task, &all);
     return vk_program_finish(task.program, state, error);
 }
 
 VK_PREPARE(gemm_tiled)
 {
-    return prepare(device, op, VK_SHADER_gemm_tiled, parameters, state, error);
+    return prepare(device, op, VK_SHADER_gemm_tiled, false, parameters, state, error);
 }
 
 VK_PREPARE(gemm_direct)
 {
-    return prepare(device, op, VK_SHADER_gemm_direct, parameters, state, error);
+    return prepare(device, op, VK_SHADER_gemm_direct, false, parameters, state, error);
+}
+
+VK_PREPARE(gemm_split)
+{
+    return prepare(device, op, VK_SHADER_gemm_tiled, true, parameters, state, error);
 }

@@ -18,9 +18,10 @@ VK_PREPARE(bias_add);
 VK_PREPARE(scale);
 
 /* op_gemm.c */
-enum { VK_GEMM_TILED_TUNABLES = 5, VK_GEMM_DIRECT_TUNABLES = 3 };
+enum { VK_GEMM_TILED_TUNABLES = 5, VK_GEMM_DIRECT_TUNABLES = 3, VK_GEMM_SPLIT_TUNABLES = 6 };
 extern const auxo_tunable vk_gemm_tiled_tunables[VK_GEMM_TILED_TUNABLES];
 extern const auxo_tunable vk_gemm_direct_tunables[VK_GEMM_DIRECT_TUNABLES];
+extern const auxo_tunable vk_gemm_split_tunables[VK_GEMM_SPLIT_TUNABLES]; /* the tiled ones, then parts of K */
 /* What one workgroup of a tiled product covers, and the block of each of its invocations. */
 typedef struct vk_tiled_tile {
     uint32_t m, n, k, rows, columns, lanes;
@@ -37,6 +38,8 @@ typedef struct vk_direct_tile {
 vk_direct_tile vk_direct_tile_of(const int32_t *parameters, uint64_t rows, uint64_t columns);
 VK_PREPARE(gemm_tiled);
 VK_PREPARE(gemm_direct);
+VK_PREPARE(gemm_split);
+bool vk_supports_gemm_split(void *device, const auxo_op *op);
 bool vk_supports_gemm(void *device, const auxo_op *op);
 
 /* op_conv2d.c */

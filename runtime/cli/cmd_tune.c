@@ -162,10 +162,11 @@ static auxo_status check_outputs(search *s, auxo_error *error)
 /* ---- candidates -------------------------------------------------------------------------------------------------- */
 
 /* Runs the op as the device's tuning data now says: once with its outputs checked, then for its time; a candidate far
- * behind the best is not timed further. */
+ * behind the best is not timed further, and one beyond all measure is refused: work on a device cannot be called back,
+ * so this is told after its run, or by the driver's own time-out, which loses the device. */
 static auxo_status time_now(search *s, const auxo_tuning_entry *entry, double *seconds, auxo_error *error)
 {
-    const double sample_seconds = 0.05, hopeless = 3;
+    const double sample_seconds = 0.05, hopeless = 3, out_of_question = 20;
     auxo_plan *plan = NULL;
     bench_time time = {0};
     auxo_status status = bench_plan_op(s->t->session.device, &s->built.op, &plan, error);
@@ -185,7 +186,11 @@ static auxo_status time_now(search *s, const auxo_tuning_entry *entry, double *s
     if (status == AUXO_OK)
         status = bench_run_plan(&work, 1, error);
     *seconds = cli_now_seconds() - start;
-    if (status == AUXO_OK && (!entry || *seconds < hopeless * fmin(s->first_seconds, s->best_seconds))) {
+    const double least = fmin(s->first_seconds, s->best_seconds), limit = fmax(1.0, out_of_question * least);
+    if (status == AUXO_OK && entry && *seconds > limit)
+        status = auxo_error_set(error, AUXO_UNSUPPORTED,
+                                "one run took %.2f s, over the limit of %.2f s for a candidate", *seconds, limit);
+    if (status == AUXO_OK && (!entry || *seconds < hopeless * least)) {
         status = bench_measure(bench_run_plan, &work, sample_seconds, &time, error);
         *seconds = time.median;
     }
@@ -224,6 +229,10 @@ static auxo_status try_candidate(search *s, const char *variant, const int32_t *
         }
         return AUXO_OK;
     }
+    if (status == AUXO_DEVICE_LOST)
+        return auxo_error_set(
+            error, status, "lost while trying %.30s, variant %.40s: %.200s; what was found before is saved in %.150s",
+            auxo_op_noun(s->built.op.kind), variant, reason.message, s->t->path);
     if (must_end(s, status))
         return auxo_error_set(error, status, "%s", reason.message);
     s->refused++;
@@ -323,7 +332,7 @@ static auxo_status tune_target(tuner *t, const target *wanted, auxo_error *error
         if (i == 0 || cli_now_seconds() < t->deadline)
             status = search_variant(&s, variants[i], error);
     auxo_tuning_try(t->session.device, NULL, NULL);
-    if (status == AUXO_OK || status == AUXO_INTERRUPTED) {
+    if (status == AUXO_OK || status == AUXO_INTERRUPTED || status == AUXO_DEVICE_LOST) {
         auxo_error reason = {0};
         auxo_status kept = keep_winner(&s, was_tuned, &reason);
         if (kept != AUXO_OK)
