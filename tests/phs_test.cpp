@@ -1,7 +1,9 @@
 // tests/phs_test.cpp: the port-Hamiltonian optimiser: damped oscillator in closed form, energy, equality with
 // heavy-ball momentum, braking once, refusal of unstable settings.
+#include "auxo/multiscale.h"
+#include "auxo/sizing.h"
 #include "auxo/train.h"
-#include "support/support.hpp"
+#include "support/models.hpp"
 
 #include <cmath>
 #include <cstring>
@@ -167,5 +169,130 @@ TEST_CASE("unstable settings are refused with the reason, and run under exponent
             oscillator.step();
         CHECK(std::fabs(oscillator.weight()) <= 1.0f);
         CHECK(std::isfinite(oscillator.weight()));
+    });
+}
+
+TEST_CASE("the brake fires once however often a run is saved and resumed")
+{
+    for_each_device([](Device &device) {
+        Error error;
+        TempFolder folder;
+        std::string path = folder.file("run.safetensors");
+        const char *text = "phs:lr=0.2,friction=0.3,goal_kind=remaining,goal=0.6,brake=5,watch=epoch";
+        Data train = Data::classes(160, 6, 1, 1, 3, 1);
+        Desc desc("mlp:6-10-3", 6, 1, 1, 3);
+        auxo_train_options options{};
+        options.batch = 16;
+        options.optimizer = parse(text);
+        Model whole(device, desc.desc);
+        int fired_whole = 0, fired = 0;
+        {
+            Trainer trainer(whole, train.get(), nullptr, options);
+            for (int epoch = 0; epoch < 8; epoch++)
+                fired_whole += trainer.epochs(1).braked;
+            Model first(device, desc.desc);
+            REQUIRE_OK(auxo_trainer_save(Trainer(first, train.get(), nullptr, options), path.c_str(), nullptr, error));
+        }
+        std::vector<float> last;
+        for (int epoch = 0; epoch < 8; epoch++) { // every epoch in a trainer of its own, from the file
+            auxo_model *model = nullptr;
+            auxo_trainer *trainer = nullptr;
+            REQUIRE_OK(auxo_model_load(device.device, path.c_str(), &model, error));
+            REQUIRE_OK(auxo_trainer_create(model, train.get(), nullptr, &options, &trainer, error));
+            REQUIRE_OK(auxo_trainer_restore(trainer, path.c_str(), nullptr, error));
+            bool finished = false;
+            auxo_epoch_metrics metrics{};
+            REQUIRE_OK(auxo_trainer_run(trainer, 0, &finished, &metrics, error));
+            fired += metrics.braked;
+            REQUIRE_OK(auxo_trainer_save(trainer, path.c_str(), nullptr, error));
+            last.resize(auxo_model_weight_count(model));
+            REQUIRE_OK(auxo_model_read_weights(model, last.data(), nullptr, error));
+            CHECK(auxo_optimizer_get_hyper(auxo_trainer_optimizer(trainer), AUXO_HYPER_FRICTION) ==
+                  Approx(fired ? 1.5 : 0.3));
+            auxo_trainer_destroy(trainer);
+            auxo_model_destroy(model);
+        }
+        CHECK(fired_whole == 1);
+        CHECK(fired == 1);
+        CHECK(last == whole.weights());
+    });
+}
+
+TEST_CASE("momenta follow a network that changes its size; the brake stays")
+{
+    for_each_device([](Device &device) {
+        Error error;
+        Data train = Data::classes(96, 1, 8, 8, 4, 1);
+        Desc desc("autosize-mlp:8-8-8-8-8", 1, 8, 8, 4);
+        Model model(device, desc.desc);
+        auxo_autosize_options sizing;
+        auxo_autosize_options_init(&sizing);
+        sizing.growth_minimum = 3;
+        auxo_autosize *autosize = nullptr;
+        REQUIRE_OK(auxo_autosize_create(model, &sizing, &autosize, error));
+        auxo_train_options options{};
+        options.batch = 16;
+        options.optimizer = parse("phs:lr=0.05,mass=1,friction=1,goal=10,brake=4,watch=epoch");
+        options.before_step = auxo_autosize_before_step;
+        options.after_step = auxo_autosize_after_step;
+        options.hook_user = autosize;
+        {
+            Trainer trainer(model, train.get(), nullptr, options);
+            CHECK(trainer.epochs(1).braked);
+            auxo_optimizer *phs = auxo_trainer_optimizer(trainer);
+            double before = 0, after = 0;
+            REQUIRE_OK(auxo_optimizer_kinetic_energy(phs, &before, error));
+            CHECK(before > 0);
+            uint64_t weights = auxo_model_weight_count(model);
+            uint32_t changed = 0;
+            REQUIRE_OK(auxo_autosize_grow(autosize, trainer, &changed, error));
+            CHECK(auxo_model_weight_count(model) > weights);
+            REQUIRE_OK(auxo_optimizer_kinetic_energy(phs, &after, error));
+            CHECK(after == Approx(before)); // the newcomers are at rest, the others go on
+            for (int epoch = 0; epoch < 3; epoch++) {
+                auxo_epoch_metrics metrics = trainer.epochs(1);
+                CHECK_FALSE(metrics.braked);
+                CHECK(std::isfinite(metrics.train_loss));
+                REQUIRE_OK(auxo_autosize_prune(autosize, trainer, &changed, error));
+            }
+            CHECK(auxo_optimizer_get_hyper(phs, AUXO_HYPER_FRICTION) == Approx(4.0));
+        }
+        auxo_autosize_destroy(autosize);
+    });
+}
+
+TEST_CASE("the multi-scale loop drives the port-Hamiltonian optimiser and its brake")
+{
+    for_each_device([](Device &device) {
+        Error error;
+        Data train = Data::real(64, 3, 2, 1);
+        Desc desc("mlp:3-4-4-2", 3, 1, 1, 2);
+        Model model(device, desc.desc);
+        auxo_multiscale_options options;
+        auxo_multiscale_options_init(&options);
+        options.epochs = 20;
+        options.seed = 3;
+        options.optimizer = parse("phs:lr=0.1,mass=1,friction=0.5,goal_kind=remaining,goal=0.9,brake=3,watch=epoch");
+        auxo_multiscale *multiscale = nullptr;
+        REQUIRE_OK(auxo_multiscale_create(model, train.get(), nullptr, &options, &multiscale, error));
+        double first = 0, test = 0, last = 0;
+        REQUIRE_OK(auxo_multiscale_evaluate(multiscale, &first, &test, error));
+        int changes = 0;
+        float friction = 0.5f;
+        for (int i = 0; i < 25; i++) {
+            auxo_multiscale_iteration iteration;
+            REQUIRE_OK(auxo_multiscale_iterate(multiscale, &iteration, error));
+            float now = auxo_optimizer_get_hyper(auxo_multiscale_optimizer(multiscale), AUXO_HYPER_FRICTION);
+            changes += now != friction;
+            if (now != friction) {
+                CHECK(now == Approx(1.5));
+                CHECK(iteration.loss <= 0.91 * first);
+            }
+            friction = now;
+        }
+        REQUIRE_OK(auxo_multiscale_evaluate(multiscale, &last, &test, error));
+        CHECK(last < 0.9 * first);
+        CHECK(changes == 1);
+        auxo_multiscale_destroy(multiscale);
     });
 }

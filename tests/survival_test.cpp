@@ -214,6 +214,75 @@ TEST_CASE("linear Cox recovers the coefficients of simulated data on every devic
     });
 }
 
+TEST_CASE("a convolutional network has the same Cox losses on every device, also in batches without events")
+{
+    std::vector<double> expected;
+    for_each_device([&](Device &device) {
+        Error error;
+        auxo_data_options data_options{};
+        data_options.limit = 48;
+        data_options.seed = 1;
+        auxo_dataset *train = nullptr, *test = nullptr;
+        REQUIRE_OK(auxo_dataset_load("glyphs-survival", &data_options, &train, &test, error));
+        for (size_t i = 0; i < train->row_count; i++)
+            train->events[i] = i % 8 == 0; // batches of four rows: about every second has no event
+        auxo_model_desc desc;
+        auxo_model_desc_init(&desc);
+        REQUIRE_OK(auxo_model_desc_load("lenet5", 1, 28, 28, 1, &desc, error));
+        auxo_model *model = nullptr;
+        REQUIRE_OK(auxo_model_create(device.device, &desc, 1, &model, error));
+        auxo_model_desc_deinit(&desc);
+        auxo_train_options options{};
+        options.loss = AUXO_LOSS_COX;
+        options.cox.reduction = AUXO_COX_PER_EVENT;
+        options.cox.domain = AUXO_COX_DOMAIN_MEAN_SQ;
+        options.cox.domain_strength = 0.01f;
+        options.batch = 4;
+        options.standardize = true;
+        REQUIRE_OK(auxo_optimizer_config_parse("phs:lr=0.1,mass=10,friction=10", &options.optimizer, error));
+        auxo_trainer *trainer = nullptr;
+        REQUIRE_OK(auxo_trainer_create(model, train, nullptr, &options, &trainer, error));
+        std::vector<double> losses;
+        for (int epoch = 0; epoch < 3; epoch++) {
+            bool finished = false;
+            auxo_epoch_metrics metrics;
+            REQUIRE_OK(auxo_trainer_run(trainer, 0, &finished, &metrics, error));
+            CHECK(std::isfinite(metrics.train_loss));
+            losses.push_back(metrics.train_loss);
+        }
+        if (expected.empty())
+            expected = losses;
+        for (size_t i = 0; i < losses.size(); i++)
+            CHECK(losses[i] == Approx(expected[i]).epsilon(1e-3));
+        auxo_trainer_destroy(trainer);
+        auxo_model_destroy(model);
+        auxo_dataset_destroy(train);
+        auxo_dataset_destroy(test);
+    });
+}
+
+TEST_CASE("the interval of the dynamic AUC holds the area, and narrows with more subjects")
+{
+    Error error;
+    double widths[2];
+    for (int larger = 0; larger < 2; larger++) {
+        Sample s = random_sample(larger ? 2000 : 100, 5);
+        for (size_t i = 0; i < s.times.size(); i++)
+            s.risks[i] -= 0.1 * s.times[i];
+        auxo_survival_sample view = s.view();
+        const double at[] = {2.5};
+        double area, low, high;
+        REQUIRE_OK(auxo_survival_dynamic_auc(&view, &view, at, 1, &area, error));
+        REQUIRE_OK(auxo_survival_dynamic_auc_interval(&view, &view, at, 1, 200, 0.95, 1, &low, &high, error));
+        CHECK(low < area);
+        CHECK(area < high);
+        widths[larger] = high - low;
+        CHECK(auxo_survival_dynamic_auc_interval(&view, &view, at, 1, 0, 0.95, 1, &low, &high, error) ==
+              AUXO_INVALID_ARGUMENT);
+    }
+    CHECK(widths[1] < 0.5 * widths[0]);
+}
+
 TEST_CASE("bad survival data is one clear line")
 {
     Error error;

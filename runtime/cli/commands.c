@@ -15,6 +15,7 @@
     X(verify)                                                                                                          \
     X(bench)                                                                                                           \
     X(bench_compare)                                                                                                   \
+    X(bench_survival)                                                                                                  \
     X(bench_multiscale)                                                                                                \
     X(bench_audit)                                                                                                     \
     X(tune)                                                                                                            \

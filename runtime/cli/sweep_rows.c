@@ -2,7 +2,7 @@
  * (thesis ch. 3: tables 3.1 and 3.2, Fig. 3.1).
  *
  * The tables give a learning rate a, mass m and friction g. Eq. (3.2) damps the momentum by a g/m a step. Several rows
- * are unstable under it, and rows of one table with the same a^2/m and a g print the same accuracy within 0.1 %
+ * are unstable under it, and rows of one table with the same a^2/m and a g print the same accuracy within 0.15 %
  * whatever a g/m is: the numbers were made with a g, without 1/m. Both readings are offered; the second is friction g m
  * in the terms of the first.
  */

@@ -292,6 +292,26 @@ static auxo_status select_layers(auxo_multiscale *ms, uint32_t *layer_begin, uin
     return status;
 }
 
+/* Tells the optimiser a loss, which drives goal braking: with full batches it is a batch's and an epoch's at once. */
+static auxo_status observe(auxo_multiscale *ms, double loss, auxo_error *error)
+{
+    bool braked = false;
+    auxo_status status = auxo_optimizer_observe(ms->optimizer, AUXO_WATCH_BATCH, loss, NAN, &braked, error);
+    if (status == AUXO_OK)
+        status = auxo_optimizer_observe(ms->optimizer, AUXO_WATCH_EPOCH, loss, NAN, &braked, error);
+    return status;
+}
+
+/* The loss before any training, of which relative goals are a part. */
+static auxo_status observe_start(auxo_multiscale *ms, auxo_error *error)
+{
+    double loss, gradient_max;
+    if (ms->iteration > 0 || ms->options.optimizer.braking.goal == AUXO_GOAL_NONE)
+        return AUXO_OK;
+    auxo_status status = ms->engine->ops->full_gradient(ms->engine, &loss, &gradient_max, error);
+    return status == AUXO_OK ? observe(ms, loss, error) : status;
+}
+
 static auxo_status train_layers(auxo_multiscale *ms, auxo_multiscale_iteration *result, auxo_error *error)
 {
     const auxo_multiscale_options *options = &ms->options;
@@ -305,7 +325,7 @@ static auxo_status train_layers(auxo_multiscale *ms, auxo_multiscale_iteration *
     result->epochs = outcome.epochs;
     result->layer_gradient_max = outcome.gradient_max;
     result->loss = outcome.loss;
-    return AUXO_OK;
+    return observe(ms, outcome.loss, error);
 }
 
 auxo_status auxo_multiscale_train_layers(auxo_multiscale *ms, uint32_t layer_begin, uint32_t layer_end,
@@ -327,7 +347,9 @@ auxo_status auxo_multiscale_iterate(auxo_multiscale *ms, auxo_multiscale_iterati
     const auxo_multiscale_options *options = &ms->options;
     *result = (auxo_multiscale_iteration){.iteration = ms->iteration + 1, .network_gradient_max = NAN};
     double start = seconds_now();
-    auxo_status status = select_layers(ms, &result->layer_begin, &result->layer_end, error);
+    auxo_status status = observe_start(ms, error);
+    if (status == AUXO_OK)
+        status = select_layers(ms, &result->layer_begin, &result->layer_end, error);
     if (status != AUXO_OK)
         return auxo_error_wrap(error, status, "iteration %u, selection", result->iteration);
     result->selection_seconds = seconds_now() - start;
