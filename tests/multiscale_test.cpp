@@ -406,7 +406,7 @@ TEST_CASE("inner and outer criteria stop where they say")
 
 TEST_CASE("every device chooses the same layers for 50 iterations")
 {
-    std::vector<uint32_t> expected;
+    std::vector<uint32_t> expected[2];
     for_each_device([&](Device &device) {
         for (auxo_multiscale_order order : {AUXO_MULTISCALE_FIRST, AUXO_MULTISCALE_SECOND}) {
             Network network(device.device, {4, 5, 5, 5, 5, 5, 5, 5, 2}, AUXO_ACTIVATION_TANH, true, 17);
@@ -423,12 +423,63 @@ TEST_CASE("every device chooses the same layers for 50 iterations")
                 REQUIRE_OK(auxo_multiscale_iterate(multiscale.ms, &iteration, error));
                 chosen.push_back(iteration.layer_begin);
             }
-            if (order == AUXO_MULTISCALE_FIRST) {
-                if (expected.empty())
-                    expected = chosen;
-                CHECK(chosen == expected);
-            }
+            std::vector<uint32_t> &first = expected[order == AUXO_MULTISCALE_SECOND];
+            if (first.empty())
+                first = chosen;
+            CHECK(chosen == first);
             CHECK(std::set<uint32_t>(chosen.begin(), chosen.end()).size() > 2);
+        }
+    });
+    CHECK(expected[0] != expected[1]);
+}
+
+TEST_CASE("iterations select layers as often as the sensitivities of the device say")
+{
+    for_each_device([](Device &device) {
+        for (auxo_multiscale_order order : {AUXO_MULTISCALE_FIRST, AUXO_MULTISCALE_SECOND}) {
+            Network network(device.device, {2, 3, 3, 3, 3, 1}, AUXO_ACTIVATION_TANH, true, 21);
+            std::vector<float> weights = network.weights();
+            for (float &weight : weights)
+                weight += 0.05f; // biases away from 0, where the least step would show
+            network.set_weights(weights);
+            Rows rows(24, 2, 1, 3);
+            auxo_multiscale_options options = defaults();
+            options.order = order;
+            options.epochs = 1;
+            options.check_every = UINT32_MAX;
+            options.optimizer.hyper[AUXO_HYPER_LR] = 1e-30f; // nothing moves, so that the sensitivities stay
+            Multiscale multiscale(network.model, rows.set, options);
+            const auxo_tree *tree = auxo_multiscale_tree(multiscale.ms);
+            Error error;
+            std::vector<double> values(tree->node_count), expected(tree->node_count, 1);
+            if (order == AUXO_MULTISCALE_FIRST)
+                values = multiscale.first(AUXO_DIFFERENCE_EXACT, 0);
+            else
+                REQUIRE_OK(auxo_multiscale_second_order(multiscale.ms, AUXO_DIFFERENCE_EXACT, 0, values.data(), nullptr,
+                                                        nullptr, error));
+            for (uint32_t i = 1; i < tree->node_count; i++) {
+                const auxo_tree_node &parent = tree->nodes[tree->nodes[i].parent];
+                double left = auxo_branch_probability(values[(size_t)parent.left], values[(size_t)parent.right]);
+                expected[i] = expected[(size_t)tree->nodes[i].parent] * ((int32_t)i == parent.left ? left : 1 - left);
+            }
+            const int draws = 400;
+            std::vector<int> counts(tree->layer_count, 0);
+            for (int d = 0; d < draws; d++) {
+                auxo_multiscale_iteration iteration;
+                REQUIRE_OK(auxo_multiscale_iterate(multiscale.ms, &iteration, error));
+                counts[iteration.layer_begin]++;
+            }
+            CHECK(network.weights() == weights);
+            double chi_square = 0;
+            for (uint32_t i = 0; i < tree->node_count; i++)
+                if (tree->nodes[i].left < 0) {
+                    double e = expected[i] * draws;
+                    REQUIRE(e > 3);
+                    chi_square +=
+                        (counts[tree->nodes[i].layer_begin] - e) * (counts[tree->nodes[i].layer_begin] - e) / e;
+                }
+            INFO("order " << order);
+            CHECK(chi_square < 18.5); // 4 degrees of freedom, p = 0.001
         }
     });
 }
@@ -667,6 +718,26 @@ TEST_CASE("bad input is one clear line")
     CHECK(auxo_multiscale_iterate(multiscale.ms, &iteration, error) == AUXO_NOT_FINITE);
     CHECK(error.text().find("iteration 1") != std::string::npos);
     CHECK(network.weights() == before);
+}
+
+TEST_CASE("tanh keeps to a few units in the last place up to saturation")
+{
+    for_each_device([](Device &device) {
+        std::vector<float> x, expected;
+        for (int i = -12000; i <= 12000; i++)
+            x.push_back((float)i * 1e-3f);
+        for (float tiny : {1e-30f, 1e-9f, 1e-5f, 30.0f, 1e30f})
+            x.push_back(tiny);
+        for (float value : x)
+            expected.push_back((float)std::tanh((double)value));
+        auxo_op op = {};
+        op.kind = AUXO_OP_ACTIVATION_FORWARD;
+        op.params.activation.activation = AUXO_ACTIVATION_TANH;
+        op.tensors[AUXO_ACTIVATION_X] = device.f32(x, {(int64_t)x.size()});
+        op.tensors[AUXO_ACTIVATION_Y] = device.empty(AUXO_DTYPE_F32, {(int64_t)x.size()});
+        device.run(op);
+        check_close(device.download_f32(op.tensors[AUXO_ACTIVATION_Y]), expected, 6e-7, 0);
+    });
 }
 
 TEST_CASE("constant and linear baselines")
