@@ -46,6 +46,68 @@ static const auxo_kernel gemm_variants[] = {
     REFERENCE_VARIANT(gemm),
 };
 
+/* Step 1, no groups, 3x3; enough channels that the error of the sum over them, which both ways have, is the greater
+ * part, and tiles that are not mostly border. */
+static bool suits_winograd(const auxo_op *op, const int64_t *w, const int64_t *x, const int64_t *y)
+{
+    const auxo_conv2d_params *params = &op->params.conv2d;
+    const int64_t channels_min = 16, tile = 4, tiles_w_max = 64;
+    int64_t tiles_h = cpu_ceil_div(y[2], tile), tiles_w = cpu_ceil_div(y[3], tile);
+    return w[2] == 3 && w[3] == 3 && params->stride_h == 1 && params->stride_w == 1 && params->dilation_h == 1 &&
+           params->dilation_w == 1 && params->groups == 1 && params->pad_h <= 2 && params->pad_w <= 2 &&
+           w[0] >= channels_min && w[1] >= channels_min && x[0] > 0 && tiles_h > 0 && tiles_w > 0 &&
+           tiles_w <= tiles_w_max && tiles_h * tiles_w * tile * tile <= 2 * y[2] * y[3];
+}
+
+static bool forward_suits_winograd(const auxo_op *op)
+{
+    return suits_winograd(op, op->tensors[AUXO_CONV2D_W].dims, op->tensors[AUXO_CONV2D_X].dims,
+                          op->tensors[AUXO_CONV2D_Y].dims);
+}
+
+static bool backward_suits_winograd(const auxo_op *op)
+{
+    return suits_winograd(op, op->tensors[AUXO_CONV2D_BD_W].dims, op->tensors[AUXO_CONV2D_BD_DY].dims,
+                          op->tensors[AUXO_CONV2D_BD_DX].dims);
+}
+
+#define WINOGRAD_SUPPORTS(direction, isa, admits)                                                                      \
+    static bool direction##_##isa(void *device, const auxo_op *op)                                                     \
+    {                                                                                                                  \
+        return admits(device, op) && direction##_suits_winograd(op);                                                   \
+    }
+#define WINOGRAD_VARIANT(noun, direction, isa)                                                                         \
+    {                                                                                                                  \
+        .variant = "winograd_" #isa, .supports = direction##_##isa, .prepare = cpu_##noun##_winograd_prepare_##isa,    \
+        .enqueue = cpu_##noun##_winograd_enqueue_##isa                                                                 \
+    }
+#if defined(CPU_HAVE_X86)
+WINOGRAD_SUPPORTS(forward, avx512, has_avx512)
+WINOGRAD_SUPPORTS(forward, avx2, has_avx2)
+WINOGRAD_SUPPORTS(backward, avx512, has_avx512)
+WINOGRAD_SUPPORTS(backward, avx2, has_avx2)
+#define X86_WINOGRAD(noun, direction)                                                                                  \
+    WINOGRAD_VARIANT(noun, direction, avx512), OWN_VARIANT(noun, avx512, has_avx512),                                  \
+        WINOGRAD_VARIANT(noun, direction, avx2), OWN_VARIANT(noun, avx2, has_avx2),
+#else
+#define X86_WINOGRAD(noun, direction)
+#endif
+static bool has_any(void *device, const auxo_op *op)
+{
+    (void)device;
+    (void)op;
+    return true;
+}
+WINOGRAD_SUPPORTS(forward, simd, has_any)
+WINOGRAD_SUPPORTS(backward, simd, has_any)
+
+static const auxo_kernel conv2d_forward_variants[] = {
+    X86_WINOGRAD(conv2d_forward, forward) WINOGRAD_VARIANT(conv2d_forward, forward, simd),
+    OWN_VARIANT(conv2d_forward, simd, NULL), REFERENCE_VARIANT(conv2d_forward)};
+static const auxo_kernel conv2d_backward_data_variants[] = {
+    X86_WINOGRAD(conv2d_backward_data, backward) WINOGRAD_VARIANT(conv2d_backward_data, backward, simd),
+    OWN_VARIANT(conv2d_backward_data, simd, NULL), REFERENCE_VARIANT(conv2d_backward_data)};
+
 #define SIMD_VARIANTS(kind, noun)                                                                                      \
     static const auxo_kernel noun##_variants[] = {X86_VARIANTS(noun) OWN_VARIANT(noun, simd, NULL),                    \
                                                   REFERENCE_VARIANT(noun)};

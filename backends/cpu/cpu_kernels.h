@@ -38,8 +38,6 @@
     X(DROPOUT, dropout)                                                                                                \
     X(RANDOM_FILL, random_fill)                                                                                        \
     X(AUGMENT, augment)                                                                                                \
-    X(CONV2D_FORWARD, conv2d_forward)                                                                                  \
-    X(CONV2D_BACKWARD_DATA, conv2d_backward_data)                                                                      \
     X(CONV2D_BACKWARD_WEIGHTS, conv2d_backward_weights)
 /* X(KIND, noun): ops with a kernel that no instruction set matters to. */
 #define CPU_NATIVE_TABLE(X) X(ARGSORT, argsort) X(KEPT_SCAN, kept_scan)
@@ -55,7 +53,11 @@
     CPU_DECLARE(noun, avx2)                                                                                            \
     CPU_DECLARE(noun, avx512)
 CPU_SIMD_DECLARE(GEMM, gemm)
+CPU_SIMD_DECLARE(CONV2D_FORWARD, conv2d_forward)
+CPU_SIMD_DECLARE(CONV2D_BACKWARD_DATA, conv2d_backward_data)
 CPU_SIMD_TABLE(CPU_SIMD_DECLARE)
+CPU_SIMD_DECLARE(CONV2D_FORWARD, conv2d_forward_winograd)
+CPU_SIMD_DECLARE(CONV2D_BACKWARD_DATA, conv2d_backward_data_winograd)
 #define CPU_NATIVE_DECLARE(kind, noun) CPU_DECLARE(noun, native)
 CPU_NATIVE_TABLE(CPU_NATIVE_DECLARE)
 

@@ -148,6 +148,21 @@ CPU_INLINE vf vf_pick_lanes(vf a, vec_lanes lanes, vf b, vi pick)
 }
 #endif
 
+/* Lane i is p[place[i]]. */
+CPU_INLINE vf vf_gather(const float *p, vi place)
+{
+#if defined(__AVX512F__)
+    return (vf)_mm512_i32gather_ps((__m512i)place, p, 4);
+#elif defined(__AVX2__)
+    return (vf)_mm256_i32gather_ps(p, (__m256i)place, 4);
+#else
+    vf v;
+    for (int i = 0; i < VEC_LANES; ++i)
+        v[i] = p[place[i]];
+    return v;
+#endif
+}
+
 /* Integers of float lanes that hold integers, and back. */
 CPU_INLINE vi vi_from_vf(vf a)
 {
