@@ -13,6 +13,8 @@
  */
 #include "conv2d_gather.h"
 
+#include "conv2d_pointwise.h"
+
 #include "vec_math.h"
 
 enum { PANEL_DEPTH = 64, COPY_BYTES_MAX = 192 * 1024, ITEMS_PER_THREAD = 4 };
@@ -385,6 +387,10 @@ void conv_gather_run(const conv_problem *problem, const cpu_work *work, char *sc
 {
     if (is_empty(problem))
         return;
+    if (conv_pointwise_fits(problem)) {
+        conv_pointwise_run(problem, work);
+        return;
+    }
     const gather_layout layout = layout_of(problem, work->thread_count);
     fill_offsets(problem, &layout, (int32_t *)scratch);
     int64_t items = cpu_ceil_div(problem->images, layout.item_images) * problem->groups * layout.bands;

@@ -1,0 +1,65 @@
+/* conv2d_pointwise.c: out (out_channels, plane) = weights (out_channels, channels) source (channels, plane), image by
+ * image, with the source read where it lies and bias and activation applied to the tile.
+ */
+#include "conv2d_pointwise.h"
+
+enum { ITEM_PANELS = 4 };
+
+bool conv_pointwise_fits(const conv_problem *problem)
+{
+    return problem->groups == 1 && problem->tap_rows.count == 1 && problem->tap_columns.count == 1 &&
+           problem->tap_rows.first == 0 && problem->tap_columns.first == 0 && problem->step_h == 1 &&
+           problem->step_w == 1 && problem->out_row_step == 1 && problem->out_column_step == 1 &&
+           problem->out_row == 0 && problem->out_column == 0 && problem->positions_h == problem->source_h &&
+           problem->positions_w == problem->source_w && problem->out_h == problem->source_h &&
+           problem->out_w == problem->source_w && problem->source_h * problem->source_w % VEC_LANES == 0;
+}
+
+static int64_t items_of_image(const conv_problem *problem)
+{
+    return cpu_ceil_div(problem->source_h * problem->source_w, ITEM_PANELS * TILE_COLUMNS);
+}
+
+static void run_panel(const conv_problem *problem, int64_t image, int64_t column, int64_t width)
+{
+    const int64_t plane = problem->source_h * problem->source_w;
+    const int64_t vectors = cpu_ceil_div(width, VEC_LANES);
+    const int64_t tile_rows = gemm_tile_rows(vectors);
+    const float *source = problem->source + image * problem->channels * plane + column;
+    float *out = problem->out + image * problem->out_channels * plane + column;
+    for (int64_t row = 0; row < problem->out_channels; row += tile_rows) {
+        gemm_operand_a a = {problem->weights + row * problem->channels, problem->channels, 1};
+        gemm_target target = {.c = out + row * plane,
+                              .row_stride = plane,
+                              .row = row,
+                              .column = column,
+                              .columns = width,
+                              .first = true,
+                              .last = true,
+                              .epilogue = &problem->epilogue};
+        gemm_tile_run(cpu_min(tile_rows, problem->out_channels - row), vectors, problem->channels, a, source, plane,
+                      &target);
+    }
+}
+
+/* Items are ITEM_PANELS panels of one image. */
+static void pointwise_part(const void *context, int64_t begin, int64_t end, int thread)
+{
+    (void)thread;
+    const conv_problem *problem = context;
+    const int64_t plane = problem->source_h * problem->source_w;
+    const int64_t per_image = items_of_image(problem);
+    for (int64_t item = begin; item < end; ++item) {
+        int64_t first = item % per_image * ITEM_PANELS * TILE_COLUMNS;
+        int64_t last = cpu_min(first + ITEM_PANELS * TILE_COLUMNS, plane);
+        for (int64_t column = first; column < last; column += TILE_COLUMNS)
+            run_panel(problem, item / per_image, column, cpu_min(TILE_COLUMNS, last - column));
+    }
+}
+
+void conv_pointwise_run(const conv_problem *problem, const cpu_work *work)
+{
+    int64_t items = problem->images * items_of_image(problem);
+    int64_t cost = ITEM_PANELS * TILE_COLUMNS * problem->channels * problem->out_channels / VEC_LANES;
+    cpu_parallel(work, items, cost, pointwise_part, problem);
+}
