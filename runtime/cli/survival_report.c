@@ -30,13 +30,36 @@ static auxo_status risk_cuts(const double *risks, size_t count, double *cuts, au
     return AUXO_OK;
 }
 
-typedef struct curve_memory {
-    auxo_step_function curve;
-    double *low, *high;
-} curve_memory;
+/* A Kaplan-Meier curve to draw: from 1 at time 0 on, with its 95 % band. */
+typedef struct drawn_curve {
+    size_t count;
+    double *values; /* of all four */
+    double *times, *survival, *low, *high;
+} drawn_curve;
+
+static auxo_status drawn_curve_fill(drawn_curve *drawn, const auxo_step_function *curve, auxo_error *error)
+{
+    drawn->count = curve->count + 1;
+    drawn->values = malloc(4 * drawn->count * sizeof *drawn->values);
+    if (!drawn->values)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "report: out of memory");
+    drawn->times = drawn->values;
+    drawn->survival = drawn->times + drawn->count;
+    drawn->low = drawn->survival + drawn->count;
+    drawn->high = drawn->low + drawn->count;
+    drawn->times[0] = 0;
+    drawn->survival[0] = drawn->low[0] = drawn->high[0] = 1;
+    for (size_t i = 0; i < curve->count; i++) {
+        drawn->times[i + 1] = curve->times[i];
+        drawn->survival[i + 1] = curve->values[i];
+        drawn->low[i + 1] = fmax(0, curve->values[i] - 1.96 * curve->standard_errors[i]);
+        drawn->high[i + 1] = fmin(1, curve->values[i] + 1.96 * curve->standard_errors[i]);
+    }
+    return AUXO_OK;
+}
 
 static auxo_status group_curve(const auxo_dataset *dataset, const double *risks, double from, double to,
-                               curve_memory *memory, auxo_error *error)
+                               drawn_curve *drawn, auxo_error *error)
 {
     float *times = malloc((dataset->row_count + 1) * sizeof *times);
     uint32_t *events = malloc((dataset->row_count + 1) * sizeof *events);
@@ -47,40 +70,34 @@ static auxo_status group_curve(const auxo_dataset *dataset, const double *risks,
             events[count++] = dataset->events[i];
         }
     const auxo_survival_sample sample = {count, times, events, NULL};
-    auxo_status status = times && events ? auxo_survival_kaplan_meier(&sample, false, &memory->curve, error)
+    auxo_step_function curve = {0};
+    auxo_status status = times && events ? auxo_survival_kaplan_meier(&sample, false, &curve, error)
                                          : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "report: out of memory");
+    if (status == AUXO_OK)
+        status = drawn_curve_fill(drawn, &curve, error);
+    auxo_step_function_deinit(&curve);
     free(times);
     free(events);
-    if (status != AUXO_OK)
-        return status;
-    memory->low = malloc((memory->curve.count + 1) * sizeof(double));
-    memory->high = malloc((memory->curve.count + 1) * sizeof(double));
-    if (!memory->low || !memory->high)
-        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "report: out of memory");
-    for (size_t i = 0; i < memory->curve.count; i++) {
-        memory->low[i] = fmax(0, memory->curve.values[i] - 1.96 * memory->curve.standard_errors[i]);
-        memory->high[i] = fmin(1, memory->curve.values[i] + 1.96 * memory->curve.standard_errors[i]);
-    }
-    return AUXO_OK;
+    return status;
 }
 
 static auxo_status draw_groups(auxo_report *report, const auxo_dataset *dataset, const double *risks, auxo_error *error)
 {
     static const char *const names[GROUP_COUNT] = {"low risk", "medium risk", "high risk"};
     double cuts[GROUP_COUNT - 1];
-    curve_memory memory[GROUP_COUNT] = {{{0}, NULL, NULL}};
+    drawn_curve drawn[GROUP_COUNT] = {{0}};
     auxo_series series[GROUP_COUNT] = {{0}};
     auxo_status status = risk_cuts(risks, dataset->row_count, cuts, error);
     for (int g = 0; g < GROUP_COUNT && status == AUXO_OK; g++) {
         status = group_curve(dataset, risks, g ? cuts[g - 1] : -INFINITY, g + 1 < GROUP_COUNT ? cuts[g] : INFINITY,
-                             &memory[g], error);
+                             &drawn[g], error);
         series[g] = (auxo_series){.name = names[g],
                                   .mark = AUXO_MARK_STEPS,
-                                  .count = memory[g].curve.count,
-                                  .x = memory[g].curve.times,
-                                  .y = memory[g].curve.values,
-                                  .low = memory[g].low,
-                                  .high = memory[g].high};
+                                  .count = drawn[g].count,
+                                  .x = drawn[g].times,
+                                  .y = drawn[g].survival,
+                                  .low = drawn[g].low,
+                                  .high = drawn[g].high};
     }
     if (status == AUXO_OK)
         auxo_report_chart(report, &(auxo_chart){.title = "Survival by thirds of predicted risk",
@@ -91,11 +108,8 @@ static auxo_status draw_groups(auxo_report *report, const auxo_dataset *dataset,
                                                 .y_max = 1,
                                                 .series = series,
                                                 .series_count = GROUP_COUNT});
-    for (int g = 0; g < GROUP_COUNT; g++) {
-        auxo_step_function_deinit(&memory[g].curve);
-        free(memory[g].low);
-        free(memory[g].high);
-    }
+    for (int g = 0; g < GROUP_COUNT; g++)
+        free(drawn[g].values);
     return status;
 }
 
