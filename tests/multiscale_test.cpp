@@ -750,4 +750,13 @@ TEST_CASE("constant and linear baselines")
     REQUIRE_OK(auxo_baseline_losses(&rows.set, nullptr, true, &constant, &linear, error));
     CHECK(constant == Approx(1).epsilon(1e-3));
     CHECK(linear < 1e-9);
+    // Classes: three of one, one of the other, judged by (3 + 1) / (4 + 2) and (1 + 1) / (4 + 2).
+    std::vector<uint32_t> labels = {0, 1, 0, 0};
+    Rows classes(4, 2, 1, 3);
+    classes.set.target_type = AUXO_TARGET_CLASS;
+    classes.set.class_count = 2;
+    classes.set.labels = labels.data();
+    REQUIRE_OK(auxo_baseline_losses(&classes.set, nullptr, true, &constant, &linear, error));
+    CHECK(constant == Approx(-(3 * std::log(4.0 / 6) + std::log(2.0 / 6)) / 4));
+    CHECK(std::isnan(linear));
 }

@@ -93,7 +93,9 @@ typedef struct auxo_multiscale_iteration {
 typedef struct auxo_multiscale auxo_multiscale;
 
 /* `model` is borrowed; data sets are copied to the device. Plain fully connected models no wider than
- * AUXO_MLP_WIDTH_MAX run on the fused operators, all others through the layer plans, behind the same calls.
+ * AUXO_MLP_WIDTH_MAX run on the fused operators, all others through the layer plans, behind the same calls: there the
+ * exact second derivatives are central differences of exact gradients, batch norm is the fixed function of its running
+ * statistics and not trained, and dropout is off.
  * Errors: no weight layers, epsilon <= 0, a level limit deeper than the tree, data that is not finite (row, column). */
 auxo_status auxo_multiscale_create(auxo_model *model, const auxo_dataset *train, const auxo_dataset *test,
                                    const auxo_multiscale_options *options, auxo_multiscale **multiscale,
@@ -148,7 +150,8 @@ uint32_t auxo_tree_select(const auxo_tree *tree, const double *values, bool gree
 /* ---- trivial baselines ----------------------------------------------------------------------------------------------
  */
 /* Test (or train, if test is NULL) mean squared error of the constant predictor and of linear least squares with
- * intercept, in the units the multi-scale loss uses (standardised if asked). Host, double. */
+ * intercept, in the units the multi-scale loss uses (standardised if asked). Classes: cross-entropy of the training
+ * frequencies, and NaN for the linear model. Host, double. */
 auxo_status auxo_baseline_losses(const auxo_dataset *train, const auxo_dataset *test, bool standardize,
                                  double *constant_loss, double *linear_loss, auxo_error *error);
 

@@ -195,9 +195,11 @@ static void present(comparison *c, auxo_report *report)
     mean_and_spread(c->baselines, c->seed_count, &constant, &spread);
     mean_and_spread(c->baselines + c->seed_count, c->seed_count, &linear, &spread);
     cli_table_row(table, "constant predictor||%.5g||||", constant);
-    cli_table_row(table, "linear least squares||%.5g||||", linear);
     auxo_report_table_rowf(report, "constant predictor||%.5g||||", constant);
-    auxo_report_table_rowf(report, "linear least squares||%.5g||||", linear);
+    if (isfinite(linear)) { /* there is none for classes */
+        cli_table_row(table, "linear least squares||%.5g||||", linear);
+        auxo_report_table_rowf(report, "linear least squares||%.5g||||", linear);
+    }
     auxo_report_table_end(report);
     cJSON_AddNumberToObject(result, "constant_loss", constant);
     cJSON_AddNumberToObject(result, "linear_loss", linear);

@@ -226,8 +226,10 @@ static auxo_status present(const train_run *train, const train_run *best, auxo_e
               : o->interrupted ? "interrupted"
                                : "stopped",
               o->iterations, o->total_epochs, o->train_loss, o->test_loss);
-    cli_print(output, "constant predictor %.6f, linear least squares %.6f; selection %.3f s, training %.3f s\n",
-              constant, linear, o->selection_seconds, o->training_seconds);
+    cli_print(output, "constant predictor %.6f, ", constant);
+    if (isfinite(linear)) /* there is none for classes */
+        cli_print(output, "linear least squares %.6f; ", linear);
+    cli_print(output, "selection %.3f s, training %.3f s\n", o->selection_seconds, o->training_seconds);
     cJSON *result = cli_event(output, "result");
     cJSON_AddNumberToObject(result, "train_loss", o->train_loss);
     cJSON_AddNumberToObject(result, "test_loss", o->test_loss);

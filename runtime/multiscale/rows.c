@@ -223,12 +223,33 @@ static double constant_loss_of(const float *train, size_t train_rows, const floa
     return rows ? sum / (double)(rows * outputs) : 0;
 }
 
+/* Cross-entropy of the classes' frequencies, one more of each than were seen. */
+static auxo_status class_frequency_loss(const auxo_dataset *train, const auxo_dataset *judged, double *loss,
+                                        auxo_error *error)
+{
+    size_t *counts = calloc(train->class_count, sizeof *counts);
+    if (!counts)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "class frequencies: out of memory");
+    for (size_t r = 0; r < train->row_count; r++)
+        counts[train->labels[r]]++;
+    double sum = 0, total = (double)train->row_count + train->class_count;
+    for (size_t r = 0; r < judged->row_count; r++)
+        sum -= log(((double)counts[judged->labels[r]] + 1) / total);
+    *loss = judged->row_count ? sum / (double)judged->row_count : 0;
+    free(counts);
+    return AUXO_OK;
+}
+
 auxo_status auxo_baseline_losses(const auxo_dataset *train, const auxo_dataset *test, bool standardize,
                                  double *constant_loss, double *linear_loss, auxo_error *error)
 {
     float *x = NULL, *y = NULL, *test_x = NULL, *test_y = NULL;
     double *coefficients = NULL;
     size_t inputs = 0, outputs = 0;
+    if (train->target_type == AUXO_TARGET_CLASS) {
+        *linear_loss = NAN;
+        return class_frequency_loss(train, test ? test : train, constant_loss, error);
+    }
     auxo_status status = auxo__standardized_rows(train, train, standardize, &x, &y, &inputs, &outputs, error);
     if (status == AUXO_OK && test)
         status = auxo__standardized_rows(test, train, standardize, &test_x, &test_y, &inputs, &outputs, error);
