@@ -1,5 +1,5 @@
-// tests/cli_survival_test.cpp: auxo survival and auxo sweep as a user meets them: resumed runs, gaps in tables, sites,
-// published coefficients, images, one clear line for bad input.
+// tests/cli_survival_test.cpp: auxo survival, auxo sweep and braked multi-scale runs as a user meets them: resumed
+// runs, gaps in tables, sites, published coefficients, images, one clear line for bad input.
 #include "support/data_files.hpp"
 #include "support/program.hpp"
 
@@ -255,4 +255,34 @@ TEST_CASE("sweep: every optimiser and seed once, kept in a file, infeasible rows
     CHECK(table.events("row")[0].is_null("final_mean"));
     check_fails(program, {"sweep"}, "--preset");
     check_fails(program, {"sweep", "--optimizers", "sgd;phs:lr=1,friction=9"}, "unstable");
+}
+
+TEST_CASE("multiscale train: a brake that fired stays over a resume, one that did not fires as in a whole run")
+{
+    Program program(AUXO_PROGRAM);
+    TempFolder folder;
+    const Words words = {"multiscale",
+                         "train",
+                         "--preset",
+                         "table5",
+                         "--limit",
+                         "300",
+                         "--epochs",
+                         "10",
+                         "--device",
+                         "cpu",
+                         "--inner-tolerance",
+                         "0",
+                         "--json",
+                         "--optimizer",
+                         "phs:lr=0.1,mass=1,friction=0.5,goal_kind=remaining,goal=0.97,watch=epoch,brake=6"};
+    succeed(program, with(words, {"--iterations", "12", "--save", folder.file("whole")}));
+    const Words checkpoint = {"--checkpoint", folder.file("run.json"), "--checkpoint-every", "1", "--resume"};
+    bool fired = false;
+    for (const char *iterations : {"2", "6", "12"}) {
+        succeed(program, with(with(words, {"--iterations", iterations, "--save", folder.file("parts")}), checkpoint));
+        fired = read_whole_file(folder.file("run.json")).find("\"fired\":\ttrue") != std::string::npos;
+    }
+    CHECK(fired);
+    CHECK(read_whole_file(folder.file("whole")) == read_whole_file(folder.file("parts")));
 }

@@ -71,6 +71,17 @@ auxo_status auxo_optimizer_reset(auxo_optimizer *optimizer, auxo_error *error);
  * *braked: whether the brake fired now. */
 auxo_status auxo_optimizer_observe(auxo_optimizer *optimizer, auxo_watch_kind level, double train_loss,
                                    double validation_loss, bool *braked, auxo_error *error);
+/* What braking remembers, for callers that keep checkpoints of an optimiser without a trainer. A fallback after a stall
+ * needs the best parameters too, and those are not in it. */
+typedef struct auxo_brake_memory {
+    bool fired, has_initial, has_ema;
+    double initial_loss; /* the first loss observed */
+    double ema;
+    float friction; /* in force: times brake once fired */
+} auxo_brake_memory;
+auxo_brake_memory auxo_optimizer_get_brake(const auxo_optimizer *optimizer);
+/* Errors: INVALID_ARGUMENT if that friction is unstable. */
+auxo_status auxo_optimizer_set_brake(auxo_optimizer *optimizer, const auxo_brake_memory *memory, auxo_error *error);
 /* Kinetic energy |p|^2 / (2 m) of a port-Hamiltonian optimiser, computed on the device; 0 for others. */
 auxo_status auxo_optimizer_kinetic_energy(auxo_optimizer *optimizer, double *energy, auxo_error *error);
 

@@ -86,6 +86,45 @@ static auxo_status write_state(const char *path, auxo_model *model, auxo_optimiz
     return status;
 }
 
+static cJSON *describe_brake(const auxo_optimizer *optimizer)
+{
+    const auxo_brake_memory memory = auxo_optimizer_get_brake(optimizer);
+    cJSON *brake = cJSON_CreateObject();
+    cJSON_AddBoolToObject(brake, "fired", memory.fired);
+    cJSON_AddBoolToObject(brake, "has_initial", memory.has_initial);
+    cJSON_AddBoolToObject(brake, "has_ema", memory.has_ema);
+    cJSON_AddNumberToObject(brake, "initial_loss", memory.initial_loss);
+    cJSON_AddNumberToObject(brake, "ema", memory.ema);
+    cJSON_AddNumberToObject(brake, "friction", (double)memory.friction);
+    return brake;
+}
+
+/* A file without it is of a time before brakes were kept: the brake has not fired. */
+static auxo_status restore_brake(const char *path, auxo_optimizer *optimizer, auxo_error *error)
+{
+    char *text = NULL;
+    size_t size_bytes;
+    auxo_status status = read_file(path, &text, &size_bytes, error);
+    if (status != AUXO_OK)
+        return status;
+    cJSON *json = cJSON_Parse(text);
+    free(text);
+    const cJSON *brake = cJSON_GetObjectItem(json, "brake");
+    const cJSON *friction = cJSON_GetObjectItem(brake, "friction");
+    if (cJSON_IsNumber(friction)) {
+        const auxo_brake_memory memory = {.fired = cJSON_IsTrue(cJSON_GetObjectItem(brake, "fired")),
+                                          .has_initial = cJSON_IsTrue(cJSON_GetObjectItem(brake, "has_initial")),
+                                          .has_ema = cJSON_IsTrue(cJSON_GetObjectItem(brake, "has_ema")),
+                                          .initial_loss =
+                                              cJSON_GetNumberValue(cJSON_GetObjectItem(brake, "initial_loss")),
+                                          .ema = cJSON_GetNumberValue(cJSON_GetObjectItem(brake, "ema")),
+                                          .friction = (float)friction->valuedouble};
+        status = auxo_optimizer_set_brake(optimizer, &memory, error);
+    }
+    cJSON_Delete(json);
+    return status;
+}
+
 static void remove_generation(const char *path, uint32_t iteration)
 {
     char name[PATH_BYTES];
@@ -130,6 +169,7 @@ auxo_status multiscale_checkpoint_save(const char *path, const multiscale_job *j
     cJSON_AddStringToObject(json, "preset", job->preset->name);
     cJSON_AddStringToObject(json, "settings", settings);
     cJSON_AddNumberToObject(json, "iteration", iteration);
+    cJSON_AddItemToObject(json, "brake", describe_brake(auxo_multiscale_optimizer(multiscale)));
     char *text = cJSON_Print(json);
     cJSON_Delete(json);
     if (status == AUXO_OK && !text)
@@ -185,6 +225,8 @@ auxo_status multiscale_checkpoint_restore(const char *path, uint32_t iteration, 
         status = auxo_buffer_write(auxo_model_queue(model), carried.buffers[i], 0, data + i * array_bytes, array_bytes,
                                    error);
     free(data);
+    if (status == AUXO_OK)
+        status = restore_brake(path, auxo_multiscale_optimizer(multiscale), error);
     if (status == AUXO_OK)
         auxo_multiscale_set_iteration_count(multiscale, iteration);
     return status;

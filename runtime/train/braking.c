@@ -83,6 +83,26 @@ auxo_status auxo_optimizer_observe(auxo_optimizer *optimizer, auxo_watch_kind le
     return status;
 }
 
+auxo_brake_memory auxo_optimizer_get_brake(const auxo_optimizer *optimizer)
+{
+    const auxo__brake_state *brake = &optimizer->brake;
+    return (auxo_brake_memory){brake->fired,        brake->has_initial, brake->has_ema,
+                               brake->initial_loss, brake->ema,         optimizer->config.hyper[AUXO_HYPER_FRICTION]};
+}
+
+auxo_status auxo_optimizer_set_brake(auxo_optimizer *optimizer, const auxo_brake_memory *memory, auxo_error *error)
+{
+    auxo__brake_state *brake = &optimizer->brake;
+    *brake = (auxo__brake_state){.fired = memory->fired,
+                                 .has_initial = memory->has_initial,
+                                 .has_ema = memory->has_ema,
+                                 .initial_loss = memory->initial_loss,
+                                 .ema = memory->ema};
+    if (optimizer->config.kind != AUXO_OPTIMIZER_PHS)
+        return AUXO_OK;
+    return auxo_optimizer_set_hyper(optimizer, AUXO_HYPER_FRICTION, memory->friction, error);
+}
+
 auxo_status auxo_optimizer_kinetic_energy(auxo_optimizer *optimizer, double *energy, auxo_error *error)
 {
     *energy = 0.0;
