@@ -100,6 +100,40 @@ TEST_CASE("bench refuses groups, ops, devices and folders that do not exist")
     CHECK(program.run({"tune", "--device", "cpu", "--op", "gemmm"}).exit_code == 2);
 }
 
+TEST_CASE("bench audit tells what a compiler makes of kernels, for a GPU that need not be there")
+{
+    const std::string driver = "/usr/share/vulkan/icd.d/radeon_icd.x86_64.json";
+    if (!file_exists(driver)) {
+        WARN("skipped: Mesa's RADV is not installed");
+        return;
+    }
+    Program program(AUXO_PROGRAM);
+    program.set_environment("VK_ICD_FILENAMES", driver);
+    program.set_environment("VK_DRIVER_FILES", driver);
+    program.set_environment("VK_INSTANCE_LAYERS", "");
+    program.set_environment("RADV_FORCE_FAMILY", "navi21");
+    ProgramResult result = program.run({"bench", "audit", "--device", "vulkan:navi21", "--op", "reduce", "--model",
+                                        "mlp:784-8-10", "--batch", "16", "--json"});
+    INFO(result.errors);
+    REQUIRE(result.exit_code == 0);
+    CHECK(result.events("failure").empty());
+    REQUIRE_FALSE(result.events("program").empty());
+    size_t twins = 0;
+    for (const Event &event : result.events("program")) {
+        CHECK(event.number("registers") > 0);
+        CHECK(event.number("code_bytes") > 0);
+        CHECK(event.number("spills") == 0);
+        twins += event.text("name") == "reduce_subgroup";
+    }
+    CHECK(twins > 0);
+    // It compiles and no more: whatever runs is refused.
+    ProgramResult refused = program.run({"train", "--device", "vulkan:navi21", "--limit", "128"});
+    CHECK(refused.exit_code == 2);
+    REQUIRE(refused.error_lines().size() == 1);
+    CHECK(refused.errors.find("only compiles") != std::string::npos);
+    CHECK(program.run({"bench", "audit", "--device", "cpu", "--op", "nothing"}).exit_code == 2);
+}
+
 TEST_CASE("bench compare counts a regression only beyond the spread")
 {
     Program program(AUXO_PROGRAM);
