@@ -114,6 +114,23 @@ TEST_CASE("autosize: presets set what the command line leaves open, and a resume
     CHECK(rest.events("result")[0].number("test_loss") == whole.events("result")[0].number("test_loss"));
 }
 
+TEST_CASE("autosize: a run resumed while fine-tuning goes on without the penalty")
+{
+    Program program(AUXO_PROGRAM);
+    TempFolder folder;
+    const Words run = with({"autosize", "--model", "autosize-mlp:12-8-6-5-4", "--growth-minimum", "3", "--alpha",
+                            "1e-2", "--dynamic-epochs", "1", "--json"},
+                           tiny);
+    ProgramResult whole = program.run(with(run, {"--static-epochs", "3"}));
+    REQUIRE(whole.exit_code == 0);
+    const Words kept = with(run, {"--checkpoint", folder.file("c")});
+    REQUIRE(program.run(with(kept, {"--static-epochs", "1"})).exit_code == 0);
+    ProgramResult rest = program.run(with(kept, {"--static-epochs", "3", "--resume"}));
+    INFO(rest.errors);
+    REQUIRE(rest.exit_code == 0);
+    CHECK(rest.events("result")[0].number("test_loss") == whole.events("result")[0].number("test_loss"));
+}
+
 TEST_CASE("sizing commands refuse bad input in one line")
 {
     Program program(AUXO_PROGRAM);

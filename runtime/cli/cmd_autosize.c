@@ -132,7 +132,7 @@ typedef struct autosize_run {
     double *sizes; /* (epoch, hidden layer), after each epoch; grows with the history */
     auxo_dataset *probe;
     double edit_seconds, seconds;
-    bool prune, interrupted;
+    bool prune, penalty_stopped, interrupted;
 } autosize_run;
 
 /* The first rows of the validation set, or of the training set. */
@@ -262,8 +262,11 @@ static auxo_status run_epoch(autosize_run *run, auxo_error *error)
     bool dynamic = auxo_trainer_epoch(job->trainer) < run->dynamic_epochs, finished = false;
     auxo_epoch_metrics metrics = {0};
     uint32_t changed;
-    if (auxo_trainer_epoch(job->trainer) == run->dynamic_epochs)
+    /* At the first static epoch of this process: a resumed run may begin beyond the first of all. */
+    if (!dynamic && !run->penalty_stopped) {
         auxo_autosize_stop_penalty(run->autosize, job->trainer);
+        run->penalty_stopped = true;
+    }
     double start = cli_now_seconds();
     auxo_status status = dynamic ? auxo_autosize_grow(run->autosize, job->trainer, &changed, error) : AUXO_OK;
     run->edit_seconds += cli_now_seconds() - start;

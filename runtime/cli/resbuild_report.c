@@ -87,6 +87,7 @@ static void draw_accuracy(const resbuild_run *run, auxo_report *report, const do
                                             .y_label = "%",
                                             .caption = "Vertical lines: MorphNet steps, with the width of the first "
                                                        "convolution.",
+                                            .x_max = (double)run->record_count,
                                             .series = series,
                                             .series_count = drawn,
                                             .rules = rules->rules,
@@ -102,6 +103,7 @@ static void draw_size(const resbuild_run *run, auxo_report *report, const double
     auxo_report_chart(report, &(auxo_chart){.title = "Depth",
                                             .x_label = "architecture",
                                             .y_label = "convolutions",
+                                            .x_max = (double)run->record_count,
                                             .series = &depth,
                                             .series_count = 1,
                                             .rules = rules->rules,
