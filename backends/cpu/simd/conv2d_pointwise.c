@@ -1,9 +1,12 @@
 /* conv2d_pointwise.c: out (out_channels, plane) = weights (out_channels, channels) source (channels, plane), image by
- * image, with the source read where it lies and bias and activation applied to the tile.
+ * image. A panel of the source is packed, so that planes whose size is a power of two do not fight for the same places
+ * of the cache; bias and activation are applied to the tile.
  */
 #include "conv2d_pointwise.h"
 
-enum { ITEM_PANELS = 4 };
+#include "gemm_pack.h"
+
+enum { ITEM_PANELS = 4, DEPTH_BLOCK = 256 };
 
 bool conv_pointwise_fits(const conv_problem *problem)
 {
@@ -12,7 +15,7 @@ bool conv_pointwise_fits(const conv_problem *problem)
            problem->step_w == 1 && problem->out_row_step == 1 && problem->out_column_step == 1 &&
            problem->out_row == 0 && problem->out_column == 0 && problem->positions_h == problem->source_h &&
            problem->positions_w == problem->source_w && problem->out_h == problem->source_h &&
-           problem->out_w == problem->source_w && problem->source_h * problem->source_w % VEC_LANES == 0;
+           problem->out_w == problem->source_w && problem->channels > 0;
 }
 
 static int64_t items_of_image(const conv_problem *problem)
@@ -22,23 +25,28 @@ static int64_t items_of_image(const conv_problem *problem)
 
 static void run_panel(const conv_problem *problem, int64_t image, int64_t column, int64_t width)
 {
+    float packed[DEPTH_BLOCK * TILE_COLUMNS] __attribute__((aligned(CPU_CACHE_LINE_BYTES)));
     const int64_t plane = problem->source_h * problem->source_w;
     const int64_t vectors = cpu_ceil_div(width, VEC_LANES);
     const int64_t tile_rows = gemm_tile_rows(vectors);
     const float *source = problem->source + image * problem->channels * plane + column;
     float *out = problem->out + image * problem->out_channels * plane + column;
-    for (int64_t row = 0; row < problem->out_channels; row += tile_rows) {
-        gemm_operand_a a = {problem->weights + row * problem->channels, problem->channels, 1};
-        gemm_target target = {.c = out + row * plane,
-                              .row_stride = plane,
-                              .row = row,
-                              .column = column,
-                              .columns = width,
-                              .first = true,
-                              .last = true,
-                              .epilogue = &problem->epilogue};
-        gemm_tile_run(cpu_min(tile_rows, problem->out_channels - row), vectors, problem->channels, a, source, plane,
-                      &target);
+    for (int64_t begin = 0; begin < problem->channels; begin += DEPTH_BLOCK) {
+        const int64_t depth = cpu_min(problem->channels - begin, DEPTH_BLOCK);
+        gemm_pack_b((gemm_operand_b){source + begin * plane, plane, 1}, depth, width, vectors, packed);
+        for (int64_t row = 0; row < problem->out_channels; row += tile_rows) {
+            gemm_operand_a a = {problem->weights + row * problem->channels + begin, problem->channels, 1};
+            gemm_target target = {.c = out + row * plane,
+                                  .row_stride = plane,
+                                  .row = row,
+                                  .column = column,
+                                  .columns = width,
+                                  .first = begin == 0,
+                                  .last = begin + depth == problem->channels,
+                                  .epilogue = &problem->epilogue};
+            gemm_tile_run(cpu_min(tile_rows, problem->out_channels - row), vectors, depth, a, packed,
+                          vectors * VEC_LANES, &target);
+        }
     }
 }
 

@@ -6,7 +6,6 @@
 
 #define conv_pointwise_fits CPU_NAME(cpu_conv_pointwise_fits)
 #define conv_pointwise_run CPU_NAME(cpu_conv_pointwise_run)
-/* Whether it applies; planes must be whole vectors, since they are read where they lie. */
 bool conv_pointwise_fits(const conv_problem *problem);
 void conv_pointwise_run(const conv_problem *problem, const cpu_work *work);
 
