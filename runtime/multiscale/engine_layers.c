@@ -222,14 +222,15 @@ auxo_status auxo__engine_layers_full_gradient(multiscale_engine *base, double *l
     return AUXO_OK;
 }
 
-static auxo_status run_loss(engine_layers *engine, auxo_plan **plan, const sample_set *set, double *loss,
+/* Mean loss on a set from the output of layer `cut` on (0: the features). */
+static auxo_status run_loss(engine_layers *engine, auxo_plan **plan, const sample_set *set, uint32_t cut, double *loss,
                             auxo_error *error)
 {
     auxo_status status = AUXO_OK;
     if (!*plan) {
         status = auxo_plan_create(engine->device, plan, error);
         auxo_tensor total = flat(engine->results, 0, 2);
-        batch_pass pass = {set, 0, NULL, 0};
+        batch_pass pass = {set, cut, NULL, 0};
         if (status == AUXO_OK)
             status = append_pass(engine, *plan, &pass, 0, engine->weight_count, &total, error);
         if (status == AUXO_OK)
@@ -247,7 +248,7 @@ static auxo_status run_loss(engine_layers *engine, auxo_plan **plan, const sampl
 
 auxo_status auxo__engine_layers_train_loss(engine_layers *engine, double *loss, auxo_error *error)
 {
-    return run_loss(engine, &engine->train_loss_plan, &engine->train, loss, error);
+    return run_loss(engine, &engine->train_loss_plan, &engine->train, 0, loss, error);
 }
 
 /* Output of layer `layer` for all training rows, into engine->prefix. */
@@ -278,6 +279,29 @@ static auxo_status compute_prefix(engine_layers *engine, uint32_t layer, auxo_er
     return status;
 }
 
+uint32_t auxo__engine_layers_cut(const engine_layers *engine, uint32_t weight_layer)
+{
+    return cut_before(engine, engine->weight_layers[weight_layer]);
+}
+
+auxo_status auxo__engine_layers_keep_prefix(engine_layers *engine, uint32_t cut, auxo_error *error)
+{
+    return cut > 0 ? compute_prefix(engine, cut, error) : AUXO_OK;
+}
+
+auxo_status auxo__engine_layers_loss_after(engine_layers *engine, uint32_t cut, double *loss, auxo_error *error)
+{
+    if (cut == 0)
+        return auxo__engine_layers_train_loss(engine, loss, error);
+    if (!engine->loss_plans_after) {
+        engine->loss_plans_after =
+            calloc(auxo_model_get_desc(engine->model)->layer_count, sizeof(*engine->loss_plans_after));
+        if (!engine->loss_plans_after)
+            return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "theta evaluation: out of memory");
+    }
+    return run_loss(engine, &engine->loss_plans_after[cut], &engine->train, cut, loss, error);
+}
+
 static auxo_status train(multiscale_engine *base, const train_request *request, train_outcome *outcome,
                          auxo_error *error)
 {
@@ -299,7 +323,7 @@ static auxo_status evaluate(multiscale_engine *base, double *train_loss, double 
     auxo_status status = auxo__engine_layers_train_loss(engine, train_loss, error);
     *test_loss = NAN;
     if (status == AUXO_OK && engine->test.row_count > 0)
-        status = run_loss(engine, &engine->test_loss_plan, &engine->test, test_loss, error);
+        status = run_loss(engine, &engine->test_loss_plan, &engine->test, 0, test_loss, error);
     return status;
 }
 
@@ -312,6 +336,9 @@ static void destroy(multiscale_engine *base)
     auxo_plan_destroy(engine->gradient_plan);
     auxo_plan_destroy(engine->train_loss_plan);
     auxo_plan_destroy(engine->test_loss_plan);
+    for (uint32_t l = 0; engine->loss_plans_after && l < auxo_model_get_desc(engine->model)->layer_count; l++)
+        auxo_plan_destroy(engine->loss_plans_after[l]);
+    free(engine->loss_plans_after);
     auxo_buffer *data[] = {engine->train.features, engine->train.targets, engine->test.features, engine->test.targets};
     auxo_buffer *buffers[] = {engine->prefix, engine->total, engine->saved, engine->results};
     for (size_t i = 0; i < sizeof data / sizeof data[0] && !engine->borrows_data; i++)

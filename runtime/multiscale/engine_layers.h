@@ -29,6 +29,7 @@ struct engine_layers {
     auxo_buffer *saved;   /* unperturbed weights (weight_count) */
     auxo_buffer *results; /* f32[3]: loss hi, lo, gradient max */
     auxo_plan *gradient_plan, *train_loss_plan, *test_loss_plan;
+    auxo_plan **loss_plans_after; /* by layer whose output they start from; NULL until theta is evaluated */
     range_trainer *trainer;
     float *weights, *scratch; /* host (weight_count) */
     /* theta on outputs; NULL until it is asked for. In `outputs`, model is owned, the data are the first engine's, and
@@ -42,6 +43,13 @@ auxo_status auxo__engine_layers_full_gradient(multiscale_engine *base, double *l
                                               auxo_error *error);
 /* Mean loss of the model as it is on the training set. */
 auxo_status auxo__engine_layers_train_loss(engine_layers *engine, double *loss, auxo_error *error);
+
+/* The layer whose output is all that weight layer `weight_layer` and those after it read of what comes before and that
+ * may be kept for all training rows; 0: only the features may. */
+uint32_t auxo__engine_layers_cut(const engine_layers *engine, uint32_t weight_layer);
+/* Keeps the output of that layer with the present weights; and the mean training loss from there on. */
+auxo_status auxo__engine_layers_keep_prefix(engine_layers *engine, uint32_t cut, auxo_error *error);
+auxo_status auxo__engine_layers_loss_after(engine_layers *engine, uint32_t cut, double *loss, auxo_error *error);
 
 auxo_status auxo__engine_layers_unit_sensitivities(multiscale_engine *base, auxo_theta_placement theta_on,
                                                    double *values, auxo_error *error);

@@ -1,14 +1,17 @@
 /* runtime/multiscale/engine_layers_theta.c: derivatives of the layer engine's loss with respect to theta.
  *
  * With theta on weights a perturbed network is the same plan with scaled rows of weights, which are put back
- * afterwards, and dL/dtheta of a unit is <W, dL/dW> + <b, dL/db> over its row; theta on outputs is
- * engine_layers_outputs.c. There are no Hessian-vector products of layer plans: second derivatives are central
- * differences of exact gradients. Invariant: outside a call, the model's weights are the unperturbed ones.
+ * afterwards (all masks that perturb the same layer first share what comes before it), and dL/dtheta of a unit is <W,
+ * dL/dW> + <b, dL/db> over its row; theta on outputs is engine_layers_outputs.c. There are no Hessian-vector products
+ * of layer plans: second derivatives are central differences of exact gradients. Invariant: outside a call, the model's
+ * weights are the unperturbed ones.
  */
 #include "engine_layers.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#define DONE UINT32_MAX /* no layer's index */
 
 /* Calls visit for the weight row and the bias element of every unit of a node. */
 typedef void visit_range(void *user, uint32_t layer, uint32_t unit, uint64_t offset, uint64_t count);
@@ -115,6 +118,34 @@ static auxo_status restore_weights(engine_layers *engine, auxo_status status, au
     return status == AUXO_OK ? restored : status;
 }
 
+/* What all of the mask's perturbed layers have before them. */
+static uint32_t first_cut(const engine_layers *engine, const theta_mask *mask)
+{
+    uint32_t first = mask->node_count ? engine->tree->layer_count - 1 : 0;
+    for (uint32_t i = 0; i < mask->node_count; i++)
+        if (mask->nodes[i]->layer_begin < first)
+            first = mask->nodes[i]->layer_begin;
+    return auxo__engine_layers_cut(engine, first);
+}
+
+/* The losses of all masks with that cut, from one unperturbed prefix; marks them DONE. */
+static auxo_status losses_after_cut(engine_layers *engine, uint32_t cut, const theta_mask *masks, uint32_t mask_count,
+                                    uint32_t *cuts, double *losses, auxo_error *error)
+{
+    auxo_status status = restore_weights(engine, AUXO_OK, error);
+    if (status == AUXO_OK)
+        status = auxo__engine_layers_keep_prefix(engine, cut, error);
+    for (uint32_t p = 0; p < mask_count && status == AUXO_OK; p++) {
+        if (cuts[p] != cut)
+            continue;
+        cuts[p] = DONE;
+        status = write_perturbed(engine, &masks[p], error);
+        if (status == AUXO_OK)
+            status = auxo__engine_layers_loss_after(engine, cut, &losses[p], error);
+    }
+    return status;
+}
+
 auxo_status auxo__engine_layers_theta_losses(multiscale_engine *base, auxo_theta_placement theta_on,
                                              const theta_mask *masks, uint32_t mask_count, double *losses,
                                              auxo_error *error)
@@ -122,15 +153,18 @@ auxo_status auxo__engine_layers_theta_losses(multiscale_engine *base, auxo_theta
     engine_layers *engine = (engine_layers *)base;
     if (theta_on == AUXO_THETA_ON_OUTPUTS)
         return auxo__engine_layers_output_losses(engine, masks, mask_count, losses, error);
+    uint32_t *cuts = malloc((mask_count + 1) * sizeof *cuts);
+    if (!cuts)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "theta evaluation of %u masks: out of memory", mask_count);
+    for (uint32_t p = 0; p < mask_count; p++)
+        cuts[p] = first_cut(engine, &masks[p]);
     auxo_status status = save_weights(engine, error);
-    if (status != AUXO_OK)
-        return status;
-    for (uint32_t p = 0; p < mask_count && status == AUXO_OK; p++) {
-        status = write_perturbed(engine, &masks[p], error);
-        if (status == AUXO_OK)
-            status = auxo__engine_layers_train_loss(engine, &losses[p], error);
-    }
-    return restore_weights(engine, status, error);
+    bool saved = status == AUXO_OK;
+    for (uint32_t p = 0; p < mask_count && status == AUXO_OK; p++)
+        if (cuts[p] != DONE)
+            status = losses_after_cut(engine, cuts[p], masks, mask_count, cuts, losses, error);
+    free(cuts);
+    return saved ? restore_weights(engine, status, error) : status;
 }
 
 /* gradient(theta_node = factor), read to `gradient`. */
