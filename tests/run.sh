@@ -44,7 +44,7 @@ run_sanitizers() {
     step "Address and undefined behaviour sanitizers (cpu)"
     build build-asan -DCMAKE_BUILD_TYPE=Debug "-DCMAKE_C_FLAGS=-O1 -g1" "-DCMAKE_CXX_FLAGS=-O1 -g1" \
         -DAUXO_SANITIZE=address,undefined -DAUXO_OPENCL=OFF -DAUXO_VULKAN=OFF -DAUXO_BENCH=OFF -DAUXO_WERROR=OFF
-    AUXO_TEST_DEVICES=cpu:0 ctest --test-dir build-asan -j "$(nproc)" --output-on-failure >build-asan.log 2>&1 ||
+    AUXO_TEST_DEVICES=cpu ctest --test-dir build-asan -j "$(nproc)" --output-on-failure >build-asan.log 2>&1 ||
         { grep -B 40 -E 'ERROR: |runtime error|\*\*\*Failed|tests failed' build-asan.log | tail -150; fail "sanitizers found faults"; }
     tail -n 3 build-asan.log
 }

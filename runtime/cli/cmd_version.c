@@ -16,7 +16,8 @@ static auxo_status run(const cli_context *context, auxo_error *error)
     cJSON *names = cJSON_AddArrayToObject(result, "backends");
     for (size_t i = 0; i < count; i++) {
         cli_print(context->output, " %s", backends[i]->name);
-        cJSON_AddItemToArray(names, cJSON_CreateString(backends[i]->name));
+        if (names)
+            cJSON_AddItemToArray(names, cJSON_CreateString(backends[i]->name));
     }
     cli_print(context->output, "\n");
     cli_emit(context->output, result);

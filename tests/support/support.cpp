@@ -1,6 +1,7 @@
 // tests/support/support.cpp: see support.hpp.
 #include "support/support.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -232,6 +233,9 @@ std::vector<std::string> test_devices(Runtime &runtime)
             selectors.push_back(selector);
     }
     auxo_device_list_free(infos);
+    for (const std::string &name : chosen)
+        if (name != "all" && std::find(selectors.begin(), selectors.end(), name) == selectors.end())
+            FAIL("AUXO_TEST_DEVICES names " << name << ", but no such device is present");
     for (const char *backend : {"cpu", "opencl", "vulkan"}) {
         if (seen.count(backend) || !chosen.empty())
             continue;
