@@ -28,17 +28,17 @@ enum { CLI_PRESET_VALUES_MAX = 16 };
 typedef struct cli_preset {
     const char *name, *help;
     struct {
-        const char *option, *value; /* of a flag: "yes" or "no" */
+        const char *option, *value;  /* of a flag: "yes" or "no" */
     } values[CLI_PRESET_VALUES_MAX]; /* ends at option NULL */
 } cli_preset;
 
 typedef struct cli_option {
     const char *name; /* without dashes */
     cli_option_type type;
-    const char *argument;    /* how help names the value: "N", "FILE"; CHOICE: the values; FLAG: NULL */
-    const char *initial;     /* the default, parsed like a given value; NULL: none */
-    const char *help;        /* sentence without a full stop; help wraps it and adds the default */
-    double minimum, maximum; /* INTEGER, REAL, SECONDS; both 0: no limits */
+    const char *argument;      /* how help names the value: "N", "FILE"; CHOICE: the values; FLAG: NULL */
+    const char *initial;       /* the default, parsed like a given value; NULL: none */
+    const char *help;          /* sentence without a full stop; help wraps it and adds the default */
+    double minimum, maximum;   /* INTEGER, REAL, SECONDS; both 0: no limits */
     const cli_preset *presets; /* CHOICE: one per choice, in the same order; NULL: the choice sets nothing else */
 } cli_option;
 
@@ -59,7 +59,8 @@ auxo_status cli_arguments_parse(const cli_option *const *tables, int word_count,
                                 cli_arguments **arguments, auxo_error *error);
 void cli_arguments_destroy(cli_arguments *arguments);
 
-bool cli_given(const cli_arguments *arguments, const char *name); /* on the command line or by a preset, not by default */
+bool cli_given(const cli_arguments *arguments,
+               const char *name); /* on the command line or by a preset, not by default */
 bool cli_flag(const cli_arguments *arguments, const char *name);
 const char *cli_text(const cli_arguments *arguments, const char *name); /* NULL without value and default */
 uint64_t cli_integer(const cli_arguments *arguments, const char *name); /* 0 without value and default */

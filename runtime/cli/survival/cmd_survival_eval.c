@@ -1,0 +1,214 @@
+/* runtime/cli/survival/cmd_survival_eval.c: auxo survival eval and predict: a saved model on other rows. */
+#include "cli_text.h"
+#include "survival_scores.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const cli_option eval_options[] = {
+    {.name = "split",
+     .type = CLI_CHOICE,
+     .argument = "test|train",
+     .initial = "test",
+     .help = "Which rows; data without a test split is split by --test-fraction and --seed"},
+    {.name = "standardize-sites", .type = CLI_FLAG, .help = "Standardise scores within each site"},
+    {.name = "report", .type = CLI_TEXT, .argument = "FILE.html", .help = "Write curves, calibration and AUC as HTML"},
+    CLI_OPTIONS_END,
+};
+
+static const cli_option predict_options[] = {
+    {.name = "split",
+     .type = CLI_CHOICE,
+     .argument = "test|train",
+     .initial = "test",
+     .help = "Which rows; data without a test split is split by --test-fraction and --seed. A table without --time and "
+             "--event is not split: all its rows"},
+    {.name = "standardize-sites", .type = CLI_FLAG, .help = "Standardise scores within each site"},
+    {.name = "at",
+     .type = CLI_TEXT,
+     .argument = "T1,T2,...",
+     .help = "Times at which to predict survival (default: quartiles of the distinct event times of training)"},
+    CLI_OPTIONS_END,
+};
+
+typedef struct saved_model {
+    survival_job job;
+    const auxo_dataset *rows;
+    double *raw, *risks; /* as the model gives them; the same, or standardised within sites */
+} saved_model;
+
+static void close_saved(saved_model *saved)
+{
+    free(saved->raw);
+    free(saved->risks);
+    survival_job_close(&saved->job);
+}
+
+static auxo_status open_saved(const cli_context *context, bool unlabelled_allowed, saved_model *saved,
+                              auxo_error *error)
+{
+    *saved = (saved_model){0};
+    auxo_status status =
+        survival_job_open_saved(context, cli_operand(context->arguments, 0), unlabelled_allowed, &saved->job, error);
+    if (status != AUXO_OK)
+        return status;
+    bool test = cli_choice(context->arguments, "split") == 0 && saved->job.test;
+    saved->rows = test ? saved->job.test : saved->job.train;
+    status = survival_risks(saved->job.model, saved->rows, false, &saved->raw, error);
+    if (status == AUXO_OK)
+        status = survival_risks(saved->job.model, saved->rows, cli_flag(context->arguments, "standardize-sites"),
+                                &saved->risks, error);
+    return status;
+}
+
+typedef struct measured {
+    survival_scores scores;
+    survival_site_scores sites;
+} measured;
+
+static auxo_status write_report(const saved_model *saved, const measured *found, const char *path, auxo_error *error)
+{
+    auxo_report *report = NULL;
+    auxo_status status = auxo_report_create("Survival model", &report, error);
+    if (status != AUXO_OK)
+        return status;
+    auxo_report_text(report, "%s, %zu rows.", saved->rows->name, saved->rows->row_count);
+    survival_scores_table(&found->scores, report);
+    status =
+        survival_report_draw(report, saved->job.train, saved->rows, saved->risks, &saved->job.saved->hazard, error);
+    if (status == AUXO_OK)
+        survival_site_scores_table(&found->sites, report);
+    if (status == AUXO_OK)
+        status = auxo_report_write(report, path, error);
+    auxo_report_destroy(report);
+    return status;
+}
+
+static auxo_status run_eval(const cli_context *context, auxo_error *error)
+{
+    saved_model saved;
+    measured found = {0};
+    const char *path = cli_text(context->arguments, "report");
+    auxo_status status = open_saved(context, false, &saved, error);
+    if (status == AUXO_OK)
+        status = survival_scores_compute(saved.job.train, saved.rows, saved.risks,
+                                         cli_integer(context->arguments, "seed"), &found.scores, error);
+    if (status == AUXO_OK)
+        status = survival_site_scores_compute(saved.rows, saved.raw, &found.sites, error);
+    if (status == AUXO_OK && path)
+        status = write_report(&saved, &found, path, error);
+    if (status == AUXO_OK) {
+        cJSON *result = cli_event(context->output, "result");
+        survival_scores_print(&found.scores, "", context->output, result);
+        survival_site_scores_print(&found.sites, context->output, result);
+        cli_emit(context->output, result);
+    }
+    close_saved(&saved);
+    return status;
+}
+
+enum { TIMES_MAX = 32 };
+
+static auxo_status read_times(const cli_context *context, const saved_model *saved, double *times, size_t *count,
+                              auxo_error *error)
+{
+    char text[1024];
+    char *items[TIMES_MAX];
+    if (!cli_text(context->arguments, "at")) {
+        const auxo_step_function *hazard = &saved->job.saved->hazard; /* its steps are the event times of training */
+        *count = 3;
+        for (size_t k = 0; k < *count; k++)
+            times[k] = hazard->times[(hazard->count - 1) * (k + 1) / 4];
+        return AUXO_OK;
+    }
+    snprintf(text, sizeof text, "%s", cli_text(context->arguments, "at"));
+    *count = cli_split_list(text, items, TIMES_MAX);
+    for (size_t k = 0; k < *count; k++) {
+        char *end = NULL;
+        times[k] = strtod(items[k], &end);
+        if (end == items[k] || *end || !(times[k] > 0) || !isfinite(times[k]))
+            return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "--at: \"%s\" is not a positive time", items[k]);
+    }
+    return AUXO_OK;
+}
+
+static void print_heading(cli_output *output, const double *times, size_t count)
+{
+    cli_print(output, "row,risk");
+    for (size_t k = 0; k < count; k++)
+        cli_print(output, ",survival_at_%.6g", times[k]);
+    cli_print(output, "\n");
+}
+
+static auxo_status run_predict(const cli_context *context, auxo_error *error)
+{
+    saved_model saved;
+    double times[TIMES_MAX];
+    size_t count = 0;
+    auxo_status status = open_saved(context, true, &saved, error);
+    if (status == AUXO_OK)
+        status = read_times(context, &saved, times, &count, error);
+    if (status == AUXO_OK)
+        print_heading(context->output, times, count);
+    for (size_t i = 0; status == AUXO_OK && i < saved.rows->row_count; i++) {
+        cJSON *event = cli_event(context->output, "row");
+        cJSON_AddNumberToObject(event, "row", (double)(i + 1));
+        cJSON_AddNumberToObject(event, "risk", saved.risks[i]);
+        cJSON *list = cJSON_AddArrayToObject(event, "survival");
+        cli_print(context->output, "%zu,%.9g", i + 1, saved.risks[i]);
+        for (size_t k = 0; k < count; k++) {
+            double probability = auxo_survival_probability(&saved.job.saved->hazard, saved.risks[i], times[k]);
+            cli_print(context->output, ",%.6f", probability);
+            if (list)
+                cJSON_AddItemToArray(list, cJSON_CreateNumber(probability));
+        }
+        cli_print(context->output, "\n");
+        cli_emit(context->output, event);
+    }
+    if (status == AUXO_OK) {
+        cJSON *result = cli_event(context->output, "result");
+        cJSON_AddNumberToObject(result, "rows", (double)saved.rows->row_count);
+        cli_emit(context->output, result);
+    }
+    close_saved(&saved);
+    return status;
+}
+
+static const cli_option *const eval_tables[] = {survival_data_options, eval_options,       cli_device_options,
+                                                cli_seed_options,      cli_common_options, NULL};
+static const cli_option *const predict_tables[] = {survival_data_options, predict_options,    cli_device_options,
+                                                   cli_seed_options,      cli_common_options, NULL};
+
+const cli_command cli_command_survival_eval = {
+    .name = "survival eval",
+    .operands = "MODEL.safetensors",
+    .operand_min = 1,
+    .operand_max = 1,
+    .summary = "measure a saved survival model",
+    .description =
+        "Harrell's concordance with a bootstrap interval, and the cumulative/dynamic AUC at the quartiles of "
+        "the event times, weighted by the inverse probability of censoring.",
+    .events =
+        "{\"event\":\"result\",\"concordance\":..,\"low\":..,\"high\":..,\"dynamic_auc\":[{\"time\":..,\"auc\":..,"
+        "\"low\":..,"
+        "\n \"high\":..},..],\"sites\":[..],\"naive_concordance\":..,\"standardized_concordance\":..,\"site_gap\":..}",
+    .examples = "auxo survival eval model.safetensors --data metabric --report eval.html",
+    .options = eval_tables,
+    .run = run_eval,
+};
+
+const cli_command cli_command_survival_predict = {
+    .name = "survival predict",
+    .operands = "MODEL.safetensors",
+    .operand_min = 1,
+    .operand_max = 1,
+    .summary = "print risks and survival probabilities as CSV",
+    .description = "For every row the risk score and the probability of being event-free at the given times, from the "
+                   "Breslow estimate of the baseline hazard that was saved with the model. A table needs the model's "
+                   "input columns; --time and --event name columns to leave out of them, and need not be there.",
+    .events = "{\"event\":\"row\",\"row\":1,\"risk\":..,\"survival\":[..]}\n{\"event\":\"result\",\"rows\":..}",
+    .examples = "auxo survival predict model.safetensors --data metabric --at 12,60,120 > risks.csv",
+    .options = predict_tables,
+    .run = run_predict,
+};

@@ -1,0 +1,198 @@
+/* runtime/cli/survival/survival_report.c: the pictures of a survival model (thesis ch. 7): curves by risk group,
+ * calibration, discrimination over time, risks by site.
+ */
+#include "survival_job.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { GROUP_COUNT = 3, BIN_COUNT = 10, TIME_COUNT = 20 };
+
+static int compare_doubles(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Cuts between thirds of the risks. */
+static auxo_status risk_cuts(const double *risks, size_t count, double *cuts, auxo_error *error)
+{
+    double *sorted = malloc((count + 1) * sizeof *sorted);
+    if (!sorted)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "report: out of memory");
+    for (size_t i = 0; i < count; i++)
+        sorted[i] = risks[i];
+    qsort(sorted, count, sizeof *sorted, compare_doubles);
+    for (size_t g = 1; g < GROUP_COUNT; g++)
+        cuts[g - 1] = sorted[count * g / GROUP_COUNT];
+    free(sorted);
+    return AUXO_OK;
+}
+
+/* A Kaplan-Meier curve to draw: from 1 at time 0 on, with its 95 % band. */
+typedef struct drawn_curve {
+    size_t count;
+    double *values; /* of all four */
+    double *times, *survival, *low, *high;
+} drawn_curve;
+
+static auxo_status drawn_curve_fill(drawn_curve *drawn, const auxo_step_function *curve, auxo_error *error)
+{
+    drawn->count = curve->count + 1;
+    drawn->values = malloc(4 * drawn->count * sizeof *drawn->values);
+    if (!drawn->values)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "report: out of memory");
+    drawn->times = drawn->values;
+    drawn->survival = drawn->times + drawn->count;
+    drawn->low = drawn->survival + drawn->count;
+    drawn->high = drawn->low + drawn->count;
+    drawn->times[0] = 0;
+    drawn->survival[0] = drawn->low[0] = drawn->high[0] = 1;
+    for (size_t i = 0; i < curve->count; i++) {
+        drawn->times[i + 1] = curve->times[i];
+        drawn->survival[i + 1] = curve->values[i];
+        drawn->low[i + 1] = fmax(0, curve->values[i] - 1.96 * curve->standard_errors[i]);
+        drawn->high[i + 1] = fmin(1, curve->values[i] + 1.96 * curve->standard_errors[i]);
+    }
+    return AUXO_OK;
+}
+
+static auxo_status group_curve(const auxo_dataset *dataset, const double *risks, double from, double to,
+                               drawn_curve *drawn, auxo_error *error)
+{
+    float *times = malloc((dataset->row_count + 1) * sizeof *times);
+    uint32_t *events = malloc((dataset->row_count + 1) * sizeof *events);
+    size_t count = 0;
+    for (size_t i = 0; i < dataset->row_count && times && events; i++)
+        if (risks[i] >= from && risks[i] < to) {
+            times[count] = dataset->times[i];
+            events[count++] = dataset->events[i];
+        }
+    const auxo_survival_sample sample = {count, times, events, NULL};
+    auxo_step_function curve = {0};
+    auxo_status status = times && events ? auxo_survival_kaplan_meier(&sample, false, &curve, error)
+                                         : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "report: out of memory");
+    if (status == AUXO_OK)
+        status = drawn_curve_fill(drawn, &curve, error);
+    auxo_step_function_deinit(&curve);
+    free(times);
+    free(events);
+    return status;
+}
+
+static auxo_status draw_groups(auxo_report *report, const auxo_dataset *dataset, const double *risks, auxo_error *error)
+{
+    static const char *const names[GROUP_COUNT] = {"low risk", "medium risk", "high risk"};
+    double cuts[GROUP_COUNT - 1];
+    drawn_curve drawn[GROUP_COUNT] = {{0}};
+    auxo_series series[GROUP_COUNT] = {{0}};
+    auxo_status status = risk_cuts(risks, dataset->row_count, cuts, error);
+    for (int g = 0; g < GROUP_COUNT && status == AUXO_OK; g++) {
+        status = group_curve(dataset, risks, g ? cuts[g - 1] : -INFINITY, g + 1 < GROUP_COUNT ? cuts[g] : INFINITY,
+                             &drawn[g], error);
+        series[g] = (auxo_series){.name = names[g],
+                                  .mark = AUXO_MARK_STEPS,
+                                  .count = drawn[g].count,
+                                  .x = drawn[g].times,
+                                  .y = drawn[g].survival,
+                                  .low = drawn[g].low,
+                                  .high = drawn[g].high};
+    }
+    if (status == AUXO_OK)
+        auxo_report_chart(report, &(auxo_chart){.title = "Survival by thirds of predicted risk",
+                                                .caption = "Kaplan-Meier estimates with 95 % bands.",
+                                                .x_label = "time",
+                                                .y_label = "event-free",
+                                                .y_min = 0,
+                                                .y_max = 1,
+                                                .series = series,
+                                                .series_count = GROUP_COUNT});
+    for (int g = 0; g < GROUP_COUNT; g++)
+        free(drawn[g].values);
+    return status;
+}
+
+static auxo_status draw_calibration(auxo_report *report, const auxo_dataset *dataset, const double *risks,
+                                    const auxo_step_function *hazard, auxo_error *error)
+{
+    double predicted[BIN_COUNT], observed[BIN_COUNT];
+    const double ideal[2] = {0, 1};
+    size_t bins = dataset->row_count < 10 * BIN_COUNT ? dataset->row_count / 10 : BIN_COUNT;
+    if (bins < 2)
+        return AUXO_OK; /* too few rows for groups */
+    double time = survival_event_time_quantile(dataset, 0.5);
+    auxo_survival_sample sample = survival_sample(dataset, risks);
+    auxo_status status = auxo_survival_calibration(&sample, hazard, time, bins, predicted, observed, error);
+    const auxo_series series[2] = {
+        {.name = "groups of equal size", .mark = AUXO_MARK_LINE_POINTS, .count = bins, .x = predicted, .y = observed},
+        {.name = "ideal", .count = 2, .x = ideal, .y = ideal, .dashed = true}};
+    if (status == AUXO_OK)
+        auxo_report_chart(report, &(auxo_chart){.title = "Calibration at the median event time",
+                                                .x_label = "predicted survival",
+                                                .y_label = "observed survival",
+                                                .series = series,
+                                                .series_count = 2});
+    return status;
+}
+
+static auxo_status draw_auc(auxo_report *report, const auxo_dataset *train, const auxo_dataset *dataset,
+                            const double *risks, auxo_error *error)
+{
+    enum { RESAMPLES = 200 };
+    double times[TIME_COUNT], areas[TIME_COUNT], low[TIME_COUNT], high[TIME_COUNT];
+    for (int k = 0; k < TIME_COUNT; k++)
+        times[k] = survival_event_time_quantile(dataset, 0.05 + 0.9 * k / (TIME_COUNT - 1));
+    auxo_survival_sample fit = survival_sample(train, NULL), sample = survival_sample(dataset, risks);
+    auxo_status status = auxo_survival_dynamic_auc(&fit, &sample, times, TIME_COUNT, areas, error);
+    if (status == AUXO_OK)
+        status =
+            auxo_survival_dynamic_auc_interval(&fit, &sample, times, TIME_COUNT, RESAMPLES, 0.95, 1, low, high, error);
+    const auxo_series series = {.count = TIME_COUNT, .x = times, .y = areas, .low = low, .high = high};
+    if (status == AUXO_OK)
+        auxo_report_chart(report, &(auxo_chart){.title = "Cumulative/dynamic AUC",
+                                                .caption = "Weighted by the inverse probability of "
+                                                           "censoring; 95 % bootstrap band.",
+                                                .x_label = "time",
+                                                .y_label = "AUC",
+                                                .series = &series,
+                                                .series_count = 1});
+    return status;
+}
+
+/* Fig. 7.2: how the scores of the sites lie to each other. */
+static auxo_status draw_sites(auxo_report *report, const auxo_dataset *dataset, const double *risks, auxo_error *error)
+{
+    enum { SITES_MAX = 8 };
+    static const char *const names[SITES_MAX] = {"site 1", "site 2", "site 3", "site 4",
+                                                 "site 5", "site 6", "site 7", "site 8"};
+    if (!dataset->sites)
+        return AUXO_OK;
+    double *values = malloc((dataset->row_count + 1) * sizeof *values);
+    if (!values)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "report: out of memory");
+    auxo_values sets[SITES_MAX];
+    size_t used = 0, set_count = 0;
+    for (uint32_t s = 0; s < SITES_MAX; s++) {
+        size_t begin = used;
+        for (size_t i = 0; i < dataset->row_count; i++)
+            if (dataset->sites[i] == s)
+                values[used++] = risks[i];
+        if (used > begin)
+            sets[set_count++] = (auxo_values){names[s], values + begin, used - begin};
+    }
+    auxo_report_histogram(report, "Risk scores by site", "risk", sets, set_count, 0);
+    free(values);
+    return AUXO_OK;
+}
+
+auxo_status survival_report_draw(auxo_report *report, const auxo_dataset *train, const auxo_dataset *dataset,
+                                 const double *risks, const auxo_step_function *hazard, auxo_error *error)
+{
+    auxo_status status = draw_groups(report, dataset, risks, error);
+    if (status == AUXO_OK)
+        status = draw_calibration(report, dataset, risks, hazard, error);
+    if (status == AUXO_OK)
+        status = draw_auc(report, train, dataset, risks, error);
+    return status == AUXO_OK ? draw_sites(report, dataset, risks, error) : status;
+}
