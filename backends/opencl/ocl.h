@@ -17,7 +17,8 @@ typedef struct ocl_program {
     char key[256];      /* noun and options: unique within the device */
     uint64_t disk_hash; /* names the cache file */
     cl_program handle;
-    bool on_disk; /* the cache already holds it */
+    bool on_disk;   /* the cache already holds it */
+    double build_s; /* what building it took; 0 if it came from the cache */
 } ocl_program;
 
 typedef struct ocl_device {

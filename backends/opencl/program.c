@@ -3,7 +3,8 @@
  * Programs are small and compiled when the first op needs them. On GPUs a binary is saved right after compiling. CPU
  * drivers such as PoCL compile a kernel per work-group size when it is first launched, and asking them for a binary
  * compiles everything once more: there binaries are saved when the device closes, with all that was compiled by then,
- * and only as many as a second allows; the rest follow in later runs, which the driver's own cache makes short.
+ * as many as a short time allows, and only what took long to build: a driver with a cache of its own builds in
+ * milliseconds from the second run on, faster than it hands out binaries.
  */
 #include "ocl.h"
 #include "source.h"
@@ -47,12 +48,13 @@ static double now_s(void)
 
 void ocl_programs_close(ocl_device *device)
 {
-    const double budget_s = 1.0;
+    const double budget_s = 0.25;
+    const double long_build_s = 0.1;
     const double start_s = now_s();
     while (device->programs) {
         ocl_program *program = device->programs;
         device->programs = program->next;
-        if (!program->on_disk && now_s() - start_s < budget_s)
+        if (!program->on_disk && program->build_s > long_build_s && now_s() - start_s < budget_s)
             save(device, program);
         clReleaseProgram(program->handle);
         free(program);
@@ -106,7 +108,9 @@ static auxo_status compile(ocl_device *device, ocl_program *program, const ocl_s
     program->handle = clCreateProgramWithSource(device->context, 1, (const char **)&source->text, &source->size, &code);
     if (code != CL_SUCCESS)
         return ocl_fail(code, "clCreateProgramWithSource", error);
+    const double start_s = now_s();
     code = clBuildProgram(program->handle, 1, &device->id, options, NULL, NULL);
+    program->build_s = now_s() - start_s;
     if (code == CL_SUCCESS)
         return AUXO_OK;
     auxo_status status = fail_build(device, program, code, error);
