@@ -49,7 +49,7 @@ static double now_s(void)
 void ocl_programs_close(ocl_device *device)
 {
     const double budget_s = 0.25;
-    const double long_build_s = 0.1;
+    const double long_build_s = 0.03;
     const double start_s = now_s();
     while (device->programs) {
         ocl_program *program = device->programs;
