@@ -25,8 +25,10 @@ static double decay_factor(const auxo_lr_schedule *schedule, uint32_t epoch)
     if (schedule->kind == AUXO_LR_CONSTANT || epoch < schedule->begin_epoch)
         return 1;
     uint32_t since = epoch - schedule->begin_epoch;
-    if (schedule->kind == AUXO_LR_STEP)
-        return pow(STEP_FACTOR, since / (schedule->step_epochs > 0 ? schedule->step_epochs : 1));
+    if (schedule->kind == AUXO_LR_STEP) {
+        uint32_t falls = since / (schedule->step_epochs > 0 ? schedule->step_epochs : 1);
+        return pow(STEP_FACTOR, falls);
+    }
     uint32_t length = schedule->end_epoch > schedule->begin_epoch ? schedule->end_epoch - schedule->begin_epoch : 1;
     /* Beyond its end a run goes on at the rate of its last epoch rather than at none. */
     double part = (double)(since < length ? since : length - 1) / (double)length;
