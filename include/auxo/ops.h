@@ -105,7 +105,8 @@ typedef struct auxo_gemm_params {
  * forward: Y[n,k,p,q] = act(BIAS[k] + sum_{c,r,s} X[n, g C/G + c, p sh - ph + r dh, q sw - pw + s dw] W[k,c,r,s]),
  * X (N,C,H,W), W (K,C/G,R,S), BIAS(opt) (K), Y (N,K,P,Q), P = (H + 2ph - dh(R-1) - 1) / sh + 1 rounded down.
  * backward_data: DX from DY, W. backward_weights: DW, and DBIAS(opt) (K) = sum of DY over n,p,q; both overwrite.
- * The backward ops ignore `activation`. FLOPs 2 N K P Q (C/G) R S each. Bound (terms + 4) u S. */
+ * The backward ops ignore `activation`. FLOPs 2 N K P Q (C/G) R S each. Bound (terms + 4) u S; where a fast algorithm
+ * computes a tile of outputs at once (Winograd), S is the greatest of those of the windows under its tile. */
 enum { AUXO_CONV2D_X, AUXO_CONV2D_W, AUXO_CONV2D_Y, AUXO_CONV2D_BIAS };                /* forward */
 enum { AUXO_CONV2D_BD_DY, AUXO_CONV2D_BD_W, AUXO_CONV2D_BD_DX };                       /* backward_data */
 enum { AUXO_CONV2D_BW_X, AUXO_CONV2D_BW_DY, AUXO_CONV2D_BW_DW, AUXO_CONV2D_BW_DBIAS }; /* backward_weights */
