@@ -9,6 +9,7 @@ using auxo_test::Program;
 using auxo_test::ProgramResult;
 using auxo_test::read_whole_file;
 using auxo_test::TempFolder;
+using auxo_test::Words;
 
 namespace
 {
@@ -176,8 +177,8 @@ TEST_CASE("bench compare refuses what it cannot read in one line")
 TEST_CASE("the next run takes what tune has found")
 {
     Program program(AUXO_PROGRAM);
-    const Program::Words model = {"--device", "cpu", "--model", "mlp:784-16-10", "--batch", "64", "--json"};
-    Program::Words tune = {"tune", "--budget", "1"}, train = {"train", "--epochs", "1", "--limit", "128", "--explain"};
+    const Words model = {"--device", "cpu", "--model", "mlp:784-16-10", "--batch", "64", "--json"};
+    Words tune = {"tune", "--budget", "1"}, train = {"train", "--epochs", "1", "--limit", "128", "--explain"};
     tune.insert(tune.end(), model.begin(), model.end());
     train.insert(train.end(), model.begin(), model.end());
     ProgramResult tuned = program.run(tune);

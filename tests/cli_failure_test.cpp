@@ -8,21 +8,17 @@
 #include <cstdio>
 #include <dirent.h>
 
+using auxo_test::check_one_line;
 using auxo_test::Program;
 using auxo_test::ProgramResult;
 using auxo_test::TempFolder;
-using Words = std::vector<std::string>;
+using auxo_test::with;
+using auxo_test::Words;
 
 namespace
 {
 const Words small_run = {"train", "--device",  "cpu",     "--model", "mlp:784-32-10", "--limit",
                          "1280",  "--augment", "shift=1", "--json",  "--optimizer",   "adam"};
-
-Words with(Words words, const Words &more)
-{
-    words.insert(words.end(), more.begin(), more.end());
-    return words;
-}
 
 std::vector<std::string> files_in(const std::string &path)
 {
@@ -37,13 +33,6 @@ std::vector<std::string> files_in(const std::string &path)
     return names;
 }
 
-void check_one_line(const ProgramResult &result, const std::string &part)
-{
-    INFO(result.errors);
-    CHECK(result.exit_code == 2);
-    CHECK(result.error_lines().size() == 1);
-    CHECK(result.errors.find(part) != std::string::npos);
-}
 } // namespace
 
 TEST_CASE("a killed run resumes to the numbers of an uninterrupted one")

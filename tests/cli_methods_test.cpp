@@ -3,28 +3,12 @@
 #include "support/program.hpp"
 
 using namespace auxo_test;
-using Words = std::vector<std::string>;
 
 namespace
 {
 
 const Words small_multiscale = {"multiscale", "train",    "--preset", "table5", "--limit",           "400", "--epochs",
                                 "5",          "--device", "cpu",      "--json", "--inner-tolerance", "0"};
-
-Words with(Words words, const Words &more)
-{
-    words.insert(words.end(), more.begin(), more.end());
-    return words;
-}
-
-void check_fails(Program &program, const Words &arguments, const std::string &text)
-{
-    ProgramResult result = program.run(arguments);
-    INFO(result.errors);
-    CHECK(result.exit_code == 2);
-    CHECK(result.error_lines().size() == 1);
-    CHECK(result.errors.find(text) != std::string::npos);
-}
 
 } // namespace
 

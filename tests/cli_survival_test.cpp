@@ -9,25 +9,9 @@
 #include <unistd.h>
 
 using namespace auxo_test;
-using Words = std::vector<std::string>;
 
 namespace
 {
-
-Words with(Words words, const Words &more)
-{
-    words.insert(words.end(), more.begin(), more.end());
-    return words;
-}
-
-void check_fails(Program &program, const Words &arguments, const std::string &text)
-{
-    ProgramResult result = program.run(arguments);
-    INFO(result.errors);
-    CHECK(result.exit_code == 2);
-    CHECK(result.error_lines().size() == 1);
-    CHECK(result.errors.find(text) != std::string::npos);
-}
 
 ProgramResult succeed(Program &program, const Words &arguments)
 {

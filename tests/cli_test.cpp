@@ -10,7 +10,8 @@ using auxo_test::Event;
 using auxo_test::Program;
 using auxo_test::ProgramResult;
 using auxo_test::TempFolder;
-using Words = std::vector<std::string>;
+using auxo_test::with;
+using auxo_test::Words;
 
 namespace
 {
@@ -38,12 +39,6 @@ Words split(const std::string &text)
 }
 
 const Words small_run = {"train", "--device", "cpu", "--model", "mlp:784-16-10", "--limit", "640", "--json"};
-
-Words with(Words words, const Words &more)
-{
-    words.insert(words.end(), more.begin(), more.end());
-    return words;
-}
 } // namespace
 
 TEST_CASE("every command has help, the same in both forms")

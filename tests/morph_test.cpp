@@ -1,6 +1,7 @@
 // tests/morph_test.cpp: MorphNet's loop and budgets: kappa against every candidate, measured latencies, breakdown,
 // resumed loops; and what all sizing shares: the closed form of the proximal step, front-to-back pruning, the edit log.
 #include "auxo/sizing.h"
+#include "support/data_files.hpp"
 #include "support/models.hpp"
 
 #include <cmath>
@@ -10,22 +11,6 @@ using namespace auxo_test;
 
 namespace
 {
-
-struct Glyphs {
-    auxo_dataset *train = nullptr, *test = nullptr;
-    explicit Glyphs(size_t count)
-    {
-        Error error;
-        auxo_data_options options{};
-        options.generated_count = count;
-        REQUIRE_OK(auxo_dataset_load("glyphs", &options, &train, &test, error));
-    }
-    ~Glyphs()
-    {
-        auxo_dataset_destroy(train);
-        auxo_dataset_destroy(test);
-    }
-};
 
 auxo_morph_loop_options loop_defaults(double strength, double limit)
 {

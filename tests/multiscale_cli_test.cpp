@@ -5,19 +5,12 @@
 #include <fstream>
 
 using namespace auxo_test;
-using Words = std::vector<std::string>;
 
 namespace
 {
 
 const Words quick = {"--preset",     "table5", "--limit",  "300", "--epochs", "3",
                      "--iterations", "4",      "--device", "cpu", "--json"};
-
-Words with(Words words, const Words &more)
-{
-    words.insert(words.end(), more.begin(), more.end());
-    return words;
-}
 
 void write_file(const std::string &path, const std::string &text)
 {
@@ -32,15 +25,6 @@ void check_holds(const std::string &page, const Words &titles)
     }
     CHECK(page.find("http://") == page.find("http://www.w3.org")); // nothing is read from a network
     CHECK(page.find("<script src") == std::string::npos);
-}
-
-void check_fails(Program &program, const Words &arguments, const std::string &text)
-{
-    ProgramResult result = program.run(arguments);
-    INFO(result.errors);
-    CHECK(result.exit_code == 2);
-    CHECK(result.error_lines().size() == 1);
-    CHECK(result.errors.find(text) != std::string::npos);
 }
 
 } // namespace

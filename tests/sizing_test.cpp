@@ -1,6 +1,7 @@
 // tests/sizing_test.cpp: dynamic auto-sizing and MorphNet: function preservation, pruning against host norms,
 // penalties' closed form, costs and regularisers of small networks by hand, expansion to a budget.
 #include "auxo/sizing.h"
+#include "support/data_files.hpp"
 #include "support/support.hpp"
 
 #include <cmath>
@@ -94,29 +95,6 @@ struct Model {
         std::vector<float> values((size_t)auxo_tensor_element_count(&tensor));
         REQUIRE_OK(auxo_buffer_read(auxo_model_queue(model), tensor.buffer, tensor.offset_bytes, values.data(),
                                     values.size() * sizeof(float), error));
-        return values;
-    }
-};
-
-struct Glyphs {
-    auxo_dataset *train = nullptr, *test = nullptr;
-    explicit Glyphs(size_t count)
-    {
-        Error error;
-        auxo_data_options options{};
-        options.generated_count = count;
-        REQUIRE_OK(auxo_dataset_load("glyphs", &options, &train, &test, error));
-    }
-    ~Glyphs()
-    {
-        auxo_dataset_destroy(train);
-        auxo_dataset_destroy(test);
-    }
-    std::vector<float> outputs(auxo_model *model) const
-    {
-        Error error;
-        std::vector<float> values(test->row_count * 10);
-        REQUIRE_OK(auxo_model_predict(model, test, 64, false, values.data(), error));
         return values;
     }
 };

@@ -196,10 +196,10 @@ TEST_CASE("the program trains on two devices and resumes to the same bits")
     }
     Program program(AUXO_PROGRAM);
     TempFolder folder;
-    const Program::Words common = {"train",   "--device", "cpu," + second, "--model", "mlp:784-12-10", "--limit", "320",
-                                   "--batch", "64",       "--json",        "--share", "40,24"};
-    auto run = [&](const Program::Words &more) {
-        Program::Words words = common;
+    const Words common = {"train",   "--device", "cpu," + second, "--model", "mlp:784-12-10", "--limit", "320",
+                          "--batch", "64",       "--json",        "--share", "40,24"};
+    auto run = [&](const Words &more) {
+        Words words = common;
         words.insert(words.end(), more.begin(), more.end());
         ProgramResult result = program.run(words);
         INFO(result.errors);
@@ -217,7 +217,7 @@ TEST_CASE("the program trains on two devices and resumes to the same bits")
                             {"--device", "cpu,nowhere:0"},
                             {"--device", "cpu," + second, "--share", "1,2,3"},
                             {"--device", "cpu," + second, "--share", "1,x"}}) {
-        Program::Words words = {"train", "--limit", "128"};
+        Words words = {"train", "--limit", "128"};
         words.insert(words.end(), bad.begin(), bad.end());
         ProgramResult refused = program.run(words);
         CHECK(refused.exit_code == 2);

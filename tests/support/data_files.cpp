@@ -106,6 +106,21 @@ void LoadedData::require(const std::string &name, const auxo_data_options &optio
     REQUIRE_OK(load(name, options));
 }
 
+Glyphs::Glyphs(size_t count)
+{
+    auxo_data_options options{};
+    options.generated_count = count;
+    require("glyphs", options);
+}
+
+std::vector<float> Glyphs::outputs(auxo_model *model) const
+{
+    Error failure;
+    std::vector<float> values(test->row_count * 10);
+    REQUIRE_OK(auxo_model_predict(model, test, 64, false, values.data(), failure));
+    return values;
+}
+
 LoadedTable::~LoadedTable()
 {
     auxo_table_destroy(table);

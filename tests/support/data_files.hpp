@@ -4,6 +4,7 @@
 #define AUXO_TEST_DATA_FILES_HPP
 
 #include "auxo/table.h"
+#include "auxo/train.h"
 #include "support/support.hpp"
 
 #include <cstdint>
@@ -42,6 +43,15 @@ class LoadedData
     void require(const std::string &name, const auxo_data_options &options);
     auxo_dataset *train = nullptr, *test = nullptr;
     Error error;
+};
+
+// Generated digits: `count` to train with, and the test split that comes with them.
+class Glyphs : public LoadedData
+{
+  public:
+    explicit Glyphs(size_t count);
+    // Outputs (rows of the test split, 10) of a model that tells ten classes apart.
+    std::vector<float> outputs(auxo_model *model) const;
 };
 
 // A table read from text, and the data set made of it.

@@ -16,6 +16,25 @@
 namespace auxo_test
 {
 
+Words with(Words words, const Words &more)
+{
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+}
+
+void check_one_line(const ProgramResult &result, const std::string &part)
+{
+    INFO(result.errors);
+    CHECK(result.exit_code == 2);
+    CHECK(result.error_lines().size() == 1);
+    CHECK(result.errors.find(part) != std::string::npos);
+}
+
+void check_fails(Program &program, const Words &arguments, const std::string &part)
+{
+    check_one_line(program.run(arguments), part);
+}
+
 std::string read_whole_file(const std::string &path)
 {
     std::ifstream stream(path, std::ios::binary);

@@ -38,11 +38,14 @@ struct ProgramResult {
     std::vector<Event> events(const std::string &name) const;
 };
 
+using Words = std::vector<std::string>;
+// `words` and `more` after them.
+Words with(Words words, const Words &more);
+
 // One running program; its streams go to files of a temporary folder.
 class Program
 {
   public:
-    using Words = std::vector<std::string>;
     explicit Program(std::string path);
     ~Program();
     Program(const Program &) = delete;
@@ -69,6 +72,10 @@ class Program
     size_t file_size_limit = 0;
     pid_t child = -1;
 };
+
+// Bad usage or input: exit code 2 and one line of errors that holds `part`.
+void check_one_line(const ProgramResult &result, const std::string &part);
+void check_fails(Program &program, const Words &arguments, const std::string &part);
 
 std::string read_whole_file(const std::string &path);
 bool file_exists(const std::string &path);
