@@ -38,6 +38,12 @@ static uint64_t hash(uint32_t slot, uint64_t index)
     return z ^ (z >> 31);
 }
 
+/* The bits of a half in (-1, -0.5] or [0.5, 1). */
+static uint16_t half_value(uint32_t slot, uint64_t index)
+{
+    return (uint16_t)(0x3800 | ((hash(slot, index) >> 48) & 0x83ff));
+}
+
 static float real_value(fill how, uint32_t slot, uint64_t index, uint64_t modulus)
 {
     static const float hyper[AUXO_HYPER_COUNT] = {1e-3f, 0.9f, 0.999f, 1e-8f, 0, 1, 0.1f, 0};
@@ -94,8 +100,10 @@ static void put(builder *b, uint32_t slot, auxo_dtype dtype, fill how, uint64_t 
                                    (unsigned long long)size_bytes);
         return;
     }
-    for (uint64_t i = 0; i < count && auxo_dtype_size_bytes(dtype) == 4; i++) {
-        if (dtype == AUXO_DTYPE_F32)
+    for (uint64_t i = 0; i < count && (dtype == AUXO_DTYPE_F16 || auxo_dtype_size_bytes(dtype) == 4); i++) {
+        if (dtype == AUXO_DTYPE_F16)
+            ((uint16_t *)(void *)values)[i] = half_value(slot, i);
+        else if (dtype == AUXO_DTYPE_F32)
             ((float *)(void *)values)[i] = real_value(how, slot, i, modulus);
         else
             ((uint32_t *)(void *)values)[i] = whole_value(how, slot, i, modulus);
@@ -117,12 +125,12 @@ static void put_whole(builder *b, uint32_t slot, fill how, uint64_t modulus, uin
     put(b, slot, AUXO_DTYPE_U32, how, modulus, rank, dims);
 }
 
-static void build_gemm(builder *b, const int64_t *d)
+static void build_gemm(builder *b, const int64_t *d, auxo_dtype dtype)
 {
     b->built->op.params.gemm = (auxo_gemm_params){.alpha = 1};
-    put_real(b, AUXO_GEMM_A, FILL_SIGNED, 2, (int64_t[]){d[0], d[2]});
-    put_real(b, AUXO_GEMM_B, FILL_SIGNED, 2, (int64_t[]){d[2], d[1]});
-    put_real(b, AUXO_GEMM_C, FILL_ZERO, 2, (int64_t[]){d[0], d[1]});
+    put(b, AUXO_GEMM_A, dtype, FILL_SIGNED, 1, 2, (int64_t[]){d[0], d[2]});
+    put(b, AUXO_GEMM_B, dtype, FILL_SIGNED, 1, 2, (int64_t[]){d[2], d[1]});
+    put(b, AUXO_GEMM_C, dtype, FILL_ZERO, 1, 2, (int64_t[]){d[0], d[1]});
 }
 
 static void build_conv2d(builder *b, const int64_t *d)
@@ -279,7 +287,7 @@ auxo_status bench_op_build(auxo_queue *queue, const bench_case *from, bench_op *
     builder b = {.queue = queue, .built = built, .error = error};
     switch (from->kind) {
     case AUXO_OP_GEMM:
-        build_gemm(&b, from->dims);
+        build_gemm(&b, from->dims, from->f16 ? AUXO_DTYPE_F16 : AUXO_DTYPE_F32);
         break;
     case AUXO_OP_CONV2D_FORWARD:
     case AUXO_OP_CONV2D_BACKWARD_DATA:

@@ -18,10 +18,14 @@ typedef struct bench_case {
     const char *name;
     auxo_op_kind kind;
     int64_t dims[BENCH_DIMS_MAX];
+    bool gpu_only; /* takes minutes on a processor */
+    bool f16;      /* gemm: matrices of halves */
 } bench_case;
 
 /* All standard cases; *count entries. */
 const bench_case *bench_cases(size_t *count);
+/* Whether the case is for devices of this kind. Errors: UNSUPPORTED, with the reason. */
+auxo_status bench_case_check(const bench_case *tested, const auxo_device *device, auxo_error *error);
 
 typedef struct bench_op {
     auxo_op op;

@@ -90,7 +90,10 @@ static auxo_status time_case(bench_run *run, const bench_case *tested, bench_res
 {
     bench_op built;
     auxo_plan *plan = NULL;
-    auxo_status status = bench_op_build(run->queue, tested, &built, error);
+    memset(&built, 0, sizeof built);
+    auxo_status status = bench_case_check(tested, run->device, error);
+    if (status == AUXO_OK)
+        status = bench_op_build(run->queue, tested, &built, error);
     if (status == AUXO_OK)
         status = bench_plan_op(run->device, &built.op, &plan, error);
     if (status == AUXO_OK)
@@ -113,11 +116,11 @@ static void raise_peaks(bench_device *device, const bench_result *result)
 auxo_status bench_peaks(bench_run *run, auxo_error *error)
 {
     static const bench_case proxies[] = {
-        {"gemm 512x512x512", AUXO_OP_GEMM, {512, 512, 512}},
-        {"gemm 1024x1024x1024", AUXO_OP_GEMM, {1024, 1024, 1024}},
-        {"gemm 2048x2048x2048", AUXO_OP_GEMM, {2048, 2048, 2048}},
-        {"gemm 4096x4096x4096", AUXO_OP_GEMM, {4096, 4096, 4096}},
-        {"copy of 64 MiB", AUXO_OP_COPY, {1 << 24}},
+        {.name = "gemm 512x512x512", .kind = AUXO_OP_GEMM, .dims = {512, 512, 512}},
+        {.name = "gemm 1024x1024x1024", .kind = AUXO_OP_GEMM, .dims = {1024, 1024, 1024}},
+        {.name = "gemm 2048x2048x2048", .kind = AUXO_OP_GEMM, .dims = {2048, 2048, 2048}},
+        {.name = "gemm 4096x4096x4096", .kind = AUXO_OP_GEMM, .dims = {4096, 4096, 4096}},
+        {.name = "copy of 64 MiB", .kind = AUXO_OP_COPY, .dims = {1 << 24}},
     };
     enum { COUNT = sizeof proxies / sizeof proxies[0] };
     const double longest_seconds = 0.05; /* of the smaller product, for the next to be worth its time */

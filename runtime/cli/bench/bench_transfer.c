@@ -138,7 +138,7 @@ static auxo_status run_and_wait(void *user, uint32_t count, auxo_error *error)
 auxo_status bench_latency(bench_run *run, auxo_error *error)
 {
     enum { LAUNCHES = 100 };
-    static const bench_case tiny = {"counter_add", AUXO_OP_COUNTER_ADD, {0}};
+    static const bench_case tiny = {.name = "counter_add", .kind = AUXO_OP_COUNTER_ADD};
     transfer t;
     bench_op built = {0};
     auxo_plan *one = NULL, *many = NULL;

@@ -72,7 +72,7 @@ static void report_case(const cli_context *context, const char *name, uint64_t s
 static auxo_status measure_cox(const cli_context *context, auxo_device *device, auxo_error *error)
 {
     uint64_t subjects = cli_integer(context->arguments, "subjects");
-    const bench_case from = {"cox", AUXO_OP_COX, {(int64_t)subjects}};
+    const bench_case from = {.name = "cox", .kind = AUXO_OP_COX, .dims = {(int64_t)subjects}};
     auxo_queue *queue = NULL;
     auxo_plan *plan = NULL;
     bench_op built = {0};

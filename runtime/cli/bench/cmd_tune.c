@@ -411,7 +411,7 @@ static auxo_status find_targets(tuner *t, auxo_error *error)
     size_t count = 0;
     const bench_case *cases = bench_cases(&count);
     for (size_t i = 0; i < count && status == AUXO_OK && !model; i++)
-        if (kinds[cases[i].kind])
+        if (kinds[cases[i].kind] && bench_case_check(&cases[i], t->session.device, NULL) == AUXO_OK)
             add_target(t, &(target){.standard = &cases[i]});
     if (status == AUXO_OK && t->target_count == 0)
         status = auxo_error_set(error, AUXO_NOT_FOUND,
