@@ -16,8 +16,6 @@
     X(BIAS_ADD, bias_add)                                                                                              \
     X(SCALE, scale)                                                                                                    \
     X(REDUCE, reduce)                                                                                                  \
-    X(BATCH_NORM_FORWARD, batch_norm_forward)                                                                          \
-    X(BATCH_NORM_BACKWARD, batch_norm_backward)                                                                        \
     X(DROPOUT, dropout)                                                                                                \
     X(SOFTMAX, softmax)                                                                                                \
     X(SOFTMAX_CROSS_ENTROPY, softmax_cross_entropy)                                                                    \
@@ -47,6 +45,8 @@
     X(CONV2D_FORWARD, conv2d_forward, 3)                                                                               \
     X(CONV2D_BACKWARD_DATA, conv2d_backward_data, 3)                                                                   \
     X(CONV2D_BACKWARD_WEIGHTS, conv2d_backward_weights, 3)                                                             \
+    X(BATCH_NORM_FORWARD, batch_norm_forward, 3)                                                                       \
+    X(BATCH_NORM_BACKWARD, batch_norm_backward, 3)                                                                     \
     X(POOL2D_FORWARD, pool2d_forward, 2)                                                                               \
     X(POOL2D_BACKWARD, pool2d_backward, 2)
 

@@ -40,22 +40,24 @@ static bool supports_subgroups(void *device, const auxo_op *op)
         self->use_subgroups = false;                                                                                   \
         return status;                                                                                                 \
     }
+#define SUBGROUP_KERNEL(op)                                                                                            \
+    {                                                                                                                  \
+        .variant = "subgroup", .supports = supports_subgroups, .prepare = prepare_##op##_subgroup,                     \
+        .release = vk_program_release, .enqueue = vk_program_enqueue                                                   \
+    }
 #define WITH_SUBGROUPS(op, variant_name, limit)                                                                        \
     SUBGROUP(op)                                                                                                       \
-    static const auxo_kernel op[] = {                                                                                  \
-        KERNEL(variant_name, limit, op),                                                                               \
-        {.variant = "subgroup",                                                                                        \
-         .supports = supports_subgroups,                                                                               \
-         .prepare = prepare_##op##_subgroup,                                                                           \
-         .release = vk_program_release,                                                                                \
-         .enqueue = vk_program_enqueue},                                                                               \
-    }
+    static const auxo_kernel op[] = {KERNEL(variant_name, limit, op), SUBGROUP_KERNEL(op)}
+#define BATCH_NORM(op)                                                                                                 \
+    SUBGROUP(op)                                                                                                       \
+    static const auxo_kernel op[] = {KERNEL("split", vk_supports_batch_norm_split, op##_split),                        \
+                                     KERNEL("channel_group", vk_fits_bindings, op), SUBGROUP_KERNEL(op)}
 
 WITH_SUBGROUPS(reduce, "two_stage", NULL);
 WITH_SUBGROUPS(segment_reduce, "segment_group", vk_fits_bindings);
 WITH_SUBGROUPS(group_norm, "row_lanes", vk_fits_bindings);
-WITH_SUBGROUPS(batch_norm_forward, "channel_group", vk_fits_bindings);
-WITH_SUBGROUPS(batch_norm_backward, "channel_group", vk_fits_bindings);
+BATCH_NORM(batch_norm_forward);
+BATCH_NORM(batch_norm_backward);
 WITH_SUBGROUPS(softmax, "row_lanes", vk_fits_bindings);
 WITH_SUBGROUPS(softmax_cross_entropy, "row_lanes", vk_fits_bindings);
 

@@ -110,6 +110,9 @@ VK_PREPARE(pool2d_backward);
 /* op_batch_norm.c */
 VK_PREPARE(batch_norm_forward);
 VK_PREPARE(batch_norm_backward);
+VK_PREPARE(batch_norm_forward_split);
+VK_PREPARE(batch_norm_backward_split);
+bool vk_supports_batch_norm_split(void *device, const auxo_op *op);
 
 /* op_mlp.c */
 VK_PREPARE(mlp_forward);

@@ -25,13 +25,7 @@ layout(push_constant) uniform parameters
     uint terms;
 } p;
 
-uint channel;
-
-uint element(uint t)
-{
-    const uint o = quotient(t, p.inner);
-    return (o * p.channels + channel) * p.inner.divisor + (t - o * p.inner.divisor);
-}
+#include "batch_norm.glsl"
 
 void main()
 {
