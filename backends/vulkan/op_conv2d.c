@@ -9,12 +9,13 @@
 
 enum { INVOCATIONS_WANTED = 16384, SPLITS_MAX = 64 };
 
-const auxo_tunable vk_conv2d_tiled_tunables[VK_CONV2D_TILED_TUNABLES] = {
-    {.name = "tile_m", .initial = 32, .value_count = 3, .values = {16, 32, 64}},
-    {.name = "tile_n", .initial = 64, .value_count = 3, .values = {32, 64, 128}},
-    {.name = "tile_k", .initial = 16, .value_count = 3, .values = {8, 16, 32}},
-    {.name = "rows", .initial = 4, .value_count = 3, .values = {2, 4, 8}},
-    {.name = "columns", .initial = 4, .value_count = 3, .values = {2, 4, 8}},
+const auxo_tunable vk_conv2d_tiled_tunables[VK_TILE_TUNABLES] = {
+    {.name = "tile_m", .initial = 128, .value_count = 4, .values = {16, 32, 64, 128}},
+    {.name = "tile_n", .initial = 128, .value_count = 3, .values = {32, 64, 128}},
+    {.name = "tile_k", .initial = 8, .value_count = 3, .values = {8, 16, 32}},
+    {.name = "rows", .initial = 8, .value_count = 2, .values = {4, 8}},
+    {.name = "columns", .initial = 8, .value_count = 2, .values = {4, 8}},
+    {.name = "fill", .initial = 1, .value_count = 2, .values = {0, 1}},
 };
 const auxo_tunable vk_conv2d_direct_tunables[VK_CONV2D_DIRECT_TUNABLES] = {
     {.name = "rows", .initial = 8, .value_count = 4, .values = {1, 2, 4, 8}},
@@ -79,7 +80,8 @@ static uint32_t constants_of(const conv_task *task, uint32_t constants[8], uint6
     constants[6] = task->has_bias;
     constants[7] = params->stride_h == 1 && params->stride_w == 1;
     if (task->tiled) {
-        const vk_tiled_tile tile = vk_tiled_tile_of(task->program->device, task->parameters, task->rows, task->columns);
+        const vk_tiled_size size = {task->rows, task->columns, (uint64_t)task->push.groups};
+        const vk_tiled_tile tile = vk_tiled_tile_of(task->program->device, task->parameters, &size);
         const uint32_t extents[] = {tile.m, tile.n, tile.k, tile.rows, tile.columns};
         memcpy(constants, extents, sizeof extents);
         *tile_m = tile.m;

@@ -82,6 +82,14 @@ const bool B_ALONG_N = false;
 const bool B_ALONG_N = true;
 #endif
 #include "tiled.glsl"
+#include "tiled_scalars.glsl"
+
+void store_four(uint m, uint n, uint n_end, vec4 values)
+{
+    [[unroll]] for (uint c = 0u; c < 4u; c++)
+        if (n + c < n_end)
+            store(m, n + c, values[c]);
+}
 
 void multiply(uint tile_m, uint tile_n)
 {
