@@ -8,7 +8,8 @@
 #include <string.h>
 
 enum {
-    PIECE = 4, /* elements of a vector */
+    PIECE = 4,         /* elements of a vector */
+    ELEMENTS_MIN = 32, /* neighbours that a workgroup sums over all parts */
     PARTS_MAX = 32,
     PART_K = 32,     /* parts of K are multiples of that, so that they stay aligned */
     PART_K_MIN = 128 /* what the tiled variant makes parts of by itself */
@@ -246,34 +247,53 @@ bool vk_supports_gemm(void *device, const auxo_op *op)
     return vk_fits_bindings(device, &one);
 }
 
-/* The parts' sums, one matrix after the other, become C. */
-static void add_finish(const gemm_task *task, vk_span sums, uint64_t parts)
+void vk_add_sum_of_parts(vk_program *program, const vk_parts_sum *sum)
 {
-    const auxo_gemm_params *params = &task->op->params.gemm;
-    const auxo_tensor *bias = &task->op->tensors[AUXO_GEMM_BIAS];
-    const uint32_t constants[] = {!auxo_tensor_is_present(bias) ? 0
-                                  : params->bias_per_row        ? 2
-                                                                : 1,
-                                  params->activation, params->beta != 0};
-    vk_step *step = vk_program_add(task->program, VK_SHADER_gemm_finish, 0, constants, 3);
-    vk_step_bind(task->program, step, sums, VK_READ);
-    vk_step_bind(task->program, step, matrix_span(&task->c, 0, 1, 0, task->m, task->n),
-                 params->beta != 0 ? VK_READ_WRITE : VK_WRITE);
-    vk_step_bind(task->program, step, vk_span_of(bias), VK_READ);
+    const uint32_t group_size = program ? program->device->group_size : 1;
+    uint32_t elements = group_size; /* per workgroup: the fewer, the more parts there are */
+    while (elements > ELEMENTS_MIN && group_size / elements * 2 < sum->parts)
+        elements /= 2;
+    const uint32_t constants[] = {sum->bias_kind, sum->activation, sum->beta != 0, elements};
+    vk_step *step = vk_program_add(program, VK_SHADER_gemm_finish, group_size, constants, 4);
+    vk_step_bind(program, step, sum->sums, VK_READ);
+    vk_step_bind(program, step, sum->c, sum->beta != 0 ? VK_READ_WRITE : VK_WRITE);
+    vk_step_bind(program, step, sum->bias, VK_READ);
     const struct {
         uint32_t count, parts;
         vk_divider columns;
         uint32_t c_stride;
         float alpha, beta, slope;
-    } push = {(uint32_t)(task->m * task->n),
-              (uint32_t)parts,
-              vk_divider_of(task->n),
-              (uint32_t)task->c.row_stride,
-              params->alpha,
-              params->beta,
-              params->slope};
-    vk_step_push(task->program, step, &push, sizeof push);
-    vk_step_groups_flat(task->program, step, task->m * task->n);
+    } push = {(uint32_t)(sum->rows * sum->columns),
+              (uint32_t)sum->parts,
+              vk_divider_of(sum->columns),
+              (uint32_t)sum->row_stride,
+              sum->alpha,
+              sum->beta,
+              sum->slope};
+    vk_step_push(program, step, &push, sizeof push);
+    vk_step_groups(program, step, vk_ceil_div(sum->rows * sum->columns, elements));
+}
+
+/* The parts' sums, one matrix after the other, become C. */
+static void add_finish(const gemm_task *task, vk_span sums, uint64_t parts)
+{
+    const auxo_gemm_params *params = &task->op->params.gemm;
+    const auxo_tensor *bias = &task->op->tensors[AUXO_GEMM_BIAS];
+    const vk_parts_sum sum = {.sums = sums,
+                              .parts = parts,
+                              .c = matrix_span(&task->c, 0, 1, 0, task->m, task->n),
+                              .rows = task->m,
+                              .columns = task->n,
+                              .row_stride = task->c.row_stride,
+                              .bias = vk_span_of(bias),
+                              .bias_kind = !auxo_tensor_is_present(bias) ? 0
+                                           : params->bias_per_row        ? 2
+                                                                         : 1,
+                              .activation = params->activation,
+                              .alpha = params->alpha,
+                              .beta = params->beta,
+                              .slope = params->slope};
+    vk_add_sum_of_parts(task->program, &sum);
 }
 
 /* K in parts, as batches of smaller products: neighbouring parts lie part_k terms apart in A and B. The last part may

@@ -85,6 +85,8 @@ vk_tiled_tile vk_tiled_tile_of(const vk_device *device, const int32_t *parameter
     while (tile.k > PIECE && shared_bytes(&tile) > device->limits.maxComputeSharedMemorySize)
         tile.k /= 2;
     fit_lanes(&tile, device->limits.maxComputeWorkGroupInvocations);
+    while (tile.k > tile.lanes)
+        tile.k /= 2;
     while (tile.k * (tile.m < tile.n ? tile.m : tile.n) < tile.lanes) /* something for each to load */
         tile.k *= 2;
     return tile;

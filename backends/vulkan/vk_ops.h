@@ -45,6 +45,18 @@ enum { VK_GEMM_DIRECT_TUNABLES = 3, VK_GEMM_SPLIT_TUNABLES = VK_TILE_TUNABLES + 
 extern const auxo_tunable vk_gemm_tiled_tunables[VK_TILE_TUNABLES];
 extern const auxo_tunable vk_gemm_direct_tunables[VK_GEMM_DIRECT_TUNABLES];
 extern const auxo_tunable vk_gemm_split_tunables[VK_GEMM_SPLIT_TUNABLES]; /* the tiled ones, then parts of K */
+/* C = act(alpha sum of parts + beta C + bias) of a product that was cut along its terms. */
+typedef struct vk_parts_sum {
+    vk_span sums; /* (parts, rows, columns) */
+    uint64_t parts;
+    vk_span c;
+    uint64_t rows, columns, row_stride;
+    vk_span bias;
+    uint32_t bias_kind; /* of gemm_finish.comp */
+    uint32_t activation;
+    float alpha, beta, slope;
+} vk_parts_sum;
+void vk_add_sum_of_parts(vk_program *program, const vk_parts_sum *sum);
 VK_PREPARE(gemm_tiled);
 VK_PREPARE(gemm_direct);
 VK_PREPARE(gemm_split);

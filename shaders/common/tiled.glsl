@@ -10,7 +10,7 @@
 // While one tile is multiplied the next is on its way: fetch() leaves it in registers, keep() puts it into the other
 // half of the shared memory, and one barrier per step suffices, because a half is written again only two steps later.
 //
-// The including shader defines start(m0, n0, m_end, n_end), fetch(k0, k_end) and keep(half), by means of put_a and put_b
+// The including shader defines start(m0, n0, ..), fetch(k0, k_end) and keep(half), by means of put_a and put_b
 // or of whole vectors (tiled_scalars.glsl, tiled_vectors.glsl), and store_four(m, n, n_end, values).
 
 layout(constant_id = 1) const uint TILE_M = 64;
@@ -38,7 +38,7 @@ void put_b(uint part, uint k, uint n, float value)
     tile_b[(part * TILE_K + k) * PITCH_B + n / 4u][n % 4u] = value;
 }
 
-void start(uint m0, uint n0, uint m_end, uint n_end);
+void start(uint m0, uint n0, uint m_end, uint n_end, uint k_begin, uint k_end);
 void fetch(uint k0, uint k_end);
 void keep(uint part);
 void store_four(uint m, uint n, uint n_end, vec4 values);
@@ -69,7 +69,7 @@ void multiply_tile(uint m0, uint n0, uint m_end, uint n_end, uint k_begin, uint 
     const uint lane_n = block % (LANES_N / span_n) * span_n + lane % span_n;
     [[unroll]] for (uint i = 0u; i < ROWS * COLUMNS / 4u; i++)
         sum[i] = vec4(0.0);
-    start(m0, n0, m_end, n_end);
+    start(m0, n0, m_end, n_end, k_begin, k_end);
     if (k_begin < k_end)
         fetch(k_begin, k_end);
     uint part = 0u;

@@ -33,7 +33,7 @@ row_state rows[LOADS_A];
 column_state columns[LOADS_B];
 float next_a[LOADS_A], next_b[LOADS_B];
 
-void start(uint m0, uint n0, uint m_end, uint n_end)
+void start(uint m0, uint n0, uint m_end, uint n_end, uint k_begin, uint k_end)
 {
     [[unroll]] for (uint l = 0u; l < LOADS_A; l++)
         rows[l] = row_at(min(m0 + a_row(l), m_end - 1u));

@@ -26,7 +26,7 @@ uvec2 place(uint v, bool along_k, uint extent)
     return along_k ? uvec2(v / (TILE_K / 4u), v % (TILE_K / 4u) * 4u) : uvec2(v % (extent / 4u) * 4u, v / (extent / 4u));
 }
 
-void start(uint m0, uint n0, uint m_end, uint n_end)
+void start(uint m0, uint n0, uint m_end, uint n_end, uint k_begin, uint k_end)
 {
     [[unroll]] for (uint l = 0u; l < LOADS_A; l++) {
         const uvec2 at = place(vector_of(l), A_ALONG_K, TILE_M);
