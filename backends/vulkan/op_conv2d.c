@@ -12,9 +12,9 @@ enum {
     SPLITS_MAX = 64,            /* direct: of the images */
     SPLIT_TERMS_MIN = 256,      /* tiled; splits are multiples of SPLIT_TERMS */
     SPLIT_TERMS = 32,
-    GROUPS_PER_UNIT = 2,
-    WINDOW_MAX = 32, /* elements whose masks fit a word (conv2d_tiles.glsl) */
-    PIECE = 4        /* elements of a vector */
+    LANES_PER_UNIT = 256, /* that splits are to give each compute unit */
+    WINDOW_MAX = 32,      /* elements whose masks fit a word (conv2d_tiles.glsl) */
+    PIECE = 4             /* elements of a vector */
 };
 
 const auxo_tunable vk_conv2d_tiled_tunables[VK_TILE_TUNABLES] = {
@@ -55,7 +55,7 @@ typedef struct conv_task {
     const int32_t *parameters;
     uint32_t a_slot, b_slot, result_slot;
     conv_push push;
-    uint64_t rows, columns;
+    uint64_t rows, columns, terms;
     uint64_t a_run, result_run; /* elements that lie in a row in A and in the result, whatever row and column */
     bool has_bias;              /* of the forward op */
     bool splits;                /* has few results of many terms */
@@ -108,7 +108,9 @@ static bool has_vectors(vk_span span, uint64_t run)
 
 static void shape_tiled(const conv_task *task, vk_span result, conv_shape *shape)
 {
-    const vk_tiled_size size = {task->rows, task->columns, (uint64_t)task->push.groups * task->push.splits};
+    vk_tiled_size size = {task->rows, task->columns, task->terms, (uint64_t)task->push.groups * task->push.splits};
+    if (task->splits) /* occupy the device, too */
+        size.batches *= vk_ceil_div(task->terms, SPLIT_TERMS_MIN);
     const vk_tiled_tile tile = vk_tiled_tile_of(task->program->device, task->parameters, &size);
     const uint32_t extents[] = {tile.m, tile.n, tile.k, tile.rows, tile.columns};
     memcpy(shape->constants, extents, sizeof extents);
@@ -161,8 +163,8 @@ static void choose_splits(conv_task *task, uint32_t group_size)
     const uint64_t groups = (uint64_t)push->tiles_m * push->tiles_n * (uint64_t)push->groups;
     uint64_t terms = (uint64_t)push->images, splits = INVOCATIONS_WANTED / (groups * group_size), most = SPLITS_MAX;
     if (task->tiled) {
-        terms *= (uint64_t)push->out_height * (uint64_t)push->out_width;
-        splits = GROUPS_PER_UNIT * vk_device_units(task->program->device) / groups;
+        terms = task->terms;
+        splits = LANES_PER_UNIT * vk_device_units(task->program->device) / (groups * group_size);
         most = terms / SPLIT_TERMS_MIN;
     } else if (most > terms) {
         most = terms;
@@ -218,7 +220,8 @@ static auxo_status prepare_forward(void *device, const auxo_op *op, bool tiled, 
     const conv_push *push = &task.push;
     task.rows = (uint64_t)push->group_filters;
     task.columns = (uint64_t)push->images * (uint64_t)push->out_height * (uint64_t)push->out_width;
-    task.a_run = (uint64_t)push->group_channels * (uint64_t)push->window_h * (uint64_t)push->window_w;
+    task.terms = (uint64_t)push->group_channels * (uint64_t)push->window_h * (uint64_t)push->window_w;
+    task.a_run = task.terms;
     task.result_run = (uint64_t)push->out_height * (uint64_t)push->out_width;
     add_convolution(&task);
     return vk_program_finish(task.program, state, error);
@@ -239,6 +242,7 @@ static auxo_status prepare_backward_data(void *device, const auxo_op *op, bool t
     conv_push *push = &task.push;
     const uint64_t stride_h = (uint64_t)push->stride_h, stride_w = (uint64_t)push->stride_w;
     task.rows = (uint64_t)push->group_channels;
+    task.terms = (uint64_t)push->group_filters * (uint64_t)push->window_h * (uint64_t)push->window_w;
     task.columns = (uint64_t)push->images * (uint64_t)push->height * (uint64_t)push->width;
     if (tiled && !is_wide(&task)) { /* a product for each phase: places whose distance is a multiple of the stride */
         task.columns = (uint64_t)push->images * vk_ceil_div((uint64_t)push->height, stride_h) *
@@ -267,6 +271,7 @@ static auxo_status prepare_backward_weights(void *device, const auxo_op *op, boo
     task.rows = (uint64_t)push->group_filters;
     task.columns = (uint64_t)push->group_channels * (uint64_t)push->window_h * (uint64_t)push->window_w;
     task.a_run = (uint64_t)push->out_height * (uint64_t)push->out_width;
+    task.terms = (uint64_t)push->images * task.a_run;
     task.result_run = task.columns;
     task.splits = true;
     add_convolution(&task);

@@ -114,7 +114,7 @@ static bool has_vectors(const gemm_task *task, const gemm_part *part, const vk_s
 
 static void shape_tiled(const gemm_task *task, const gemm_part *part, const vk_span spans[3], gemm_shape *shape)
 {
-    const vk_tiled_size size = {part->rows, task->n, part->batches};
+    const vk_tiled_size size = {part->rows, task->n, task->k, part->batches};
     const vk_tiled_tile tile = vk_tiled_tile_of(task->program->device, task->parameters, &size);
     const uint32_t extents[] = {tile.m, tile.n, tile.k, tile.rows, tile.columns};
     memcpy(shape->constants, extents, sizeof extents);
@@ -333,7 +333,7 @@ bool vk_supports_gemm_split(void *device, const auxo_op *op)
 /* Into how many parts the tiled variant cuts K by itself: while there are fewer workgroups than half the units. */
 static uint64_t parts_for(void *device, const gemm_task *task)
 {
-    const vk_tiled_size size = {task->m, task->n, task->batches};
+    const vk_tiled_size size = {task->m, task->n, task->k, task->batches};
     if (!task->parameters[VK_TILE_FILL] || task->k < 2 * PART_K_MIN || !vk_supports_gemm_split(device, task->op))
         return 1;
     const vk_tiled_tile tile = vk_tiled_tile_of(device, task->parameters, &size);

@@ -10,8 +10,9 @@ enum {
     LANES_N_MIN = 8, /* direct: neighbours along N, so that they read neighbouring words */
     PIECE = 4,       /* sums of an invocation come in pieces of PIECE x PIECE */
     TILE_MIN = 16,
-    TILE_FILL_MIN = 32,    /* no tile is made smaller than that for the sake of more workgroups */
-    TILE_K_FILL_MAX = 32,  /* nor deeper */
+    TILE_FILL_MIN = 32, /* no tile is made smaller than that for the sake of more workgroups */
+    TILE_K_MIN = 8,
+    TILE_K_MAX = 32,       /* of a smaller tile than asked for, which is made deeper instead */
     LANES_TILED_MIN = 128, /* two of the widest subgroups, where the tile has as many pieces */
     UNITS_UNKNOWN = 64     /* compute units of a device that does not tell */
 };
@@ -60,6 +61,15 @@ static uint64_t shared_bytes(const vk_tiled_tile *tile)
     return UINT64_C(2) * tile->k * (tile->m + tile->n + 2 * PIECE) * sizeof(float);
 }
 
+/* About as many elements per step as the tile asked for, but no deeper than the product. */
+static void fit_depth(vk_tiled_tile *tile, uint32_t elements, uint64_t terms)
+{
+    while (tile->k < TILE_K_MAX && 2 * tile->k * (tile->m + tile->n) <= elements + elements / 4)
+        tile->k *= 2;
+    while (tile->k > TILE_K_MIN && tile->k / 2 >= terms)
+        tile->k /= 2;
+}
+
 vk_tiled_tile vk_tiled_tile_of(const vk_device *device, const int32_t *parameters, const vk_tiled_size *size)
 {
     vk_tiled_tile tile = {.m = (uint32_t)parameters[VK_TILE_M],
@@ -71,7 +81,6 @@ vk_tiled_tile vk_tiled_tile_of(const vk_device *device, const int32_t *parameter
         tile.m /= 2;
     while (tile.n > TILE_MIN && tile.n / 2 >= size->columns) /* nor wider */
         tile.n /= 2;
-    const uint32_t extent = tile.m > tile.n ? tile.m : tile.n;
     while (parameters[VK_TILE_FILL] && (tile.m > TILE_FILL_MIN || tile.n > TILE_FILL_MIN) &&
            tile_count(&tile, size) < vk_device_units(device)) {
         if (tile.m >= tile.n)
@@ -79,9 +88,7 @@ vk_tiled_tile vk_tiled_tile_of(const vk_device *device, const int32_t *parameter
         else
             tile.n /= 2;
     }
-    const uint32_t smaller = tile.m > tile.n ? tile.m : tile.n;
-    for (uint32_t e = extent; e > smaller && tile.k < TILE_K_FILL_MAX; e /= 2)
-        tile.k *= 2;
+    fit_depth(&tile, (uint32_t)(parameters[VK_TILE_M] + parameters[VK_TILE_N]) * tile.k, size->terms);
     while (tile.k > PIECE && shared_bytes(&tile) > device->limits.maxComputeSharedMemorySize)
         tile.k /= 2;
     fit_lanes(&tile, device->limits.maxComputeWorkGroupInvocations);

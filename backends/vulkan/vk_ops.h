@@ -25,7 +25,7 @@ typedef struct vk_tiled_tile {
     uint32_t m, n, k, rows, columns, lanes;
 } vk_tiled_tile;
 typedef struct vk_tiled_size {
-    uint64_t rows, columns, batches;
+    uint64_t rows, columns, terms, batches;
 } vk_tiled_size;
 /* From the tiled tunables, changed where the product is small or the device's limits or the shader's walks need it. */
 vk_tiled_tile vk_tiled_tile_of(const vk_device *device, const int32_t *parameters, const vk_tiled_size *size);

@@ -255,7 +255,7 @@ void keep(uint part)
         terms[term_part * TILE_K + lane_index()] = coming_term;
 }
 
-// The columns of this workgroup's product, and the element of the result that a row and a column stand for.
+// The columns of this workgroup's product.
 int tiled_column_count()
 {
 #ifdef BACKWARD_DATA
@@ -265,28 +265,48 @@ int tiled_column_count()
 #endif
 }
 
-uint tiled_result_element(uint m, uint n)
+// The element of the result in row 0 that a column stands for, and the elements from a row to the next.
+uint first_result_element(uint column)
 {
 #ifdef BACKWARD_DATA
     const int plane = phase_extent.x * phase_extent.y;
-    const int image = int(n) / plane, e = int(n) - image * plane, i = e / phase_extent.y;
+    const int image = int(column) / plane, e = int(column) - image * plane, i = e / phase_extent.y;
     const ivec2 dx = phase + ivec2(i, e - i * phase_extent.y) * ivec2(p.stride_h, p.stride_w);
-    const int channel = group * p.group_channels + int(m);
-    return p.at[2] + uint((image * p.channels + channel) * p.height * p.width + dx.x * p.width + dx.y);
+    return p.at[2] + uint(((image * p.channels + group * p.group_channels) * p.height + dx.x) * p.width + dx.y);
 #else
-    return result_element(m, n);
+    return result_element(0u, column);
 #endif
+}
+
+uint result_row()
+{
+#if defined(FORWARD)
+    return uint(p.out_height * p.out_width);
+#elif defined(BACKWARD_DATA)
+    return uint(p.height * p.width);
+#else
+    return uint(column_count());
+#endif
+}
+
+uint first_of_column[4];
+
+void place_four(uint n, uint n_end)
+{
+    [[unroll]] for (uint c = 0u; c < (RESULT_VECTORS ? 1u : 4u); c++)
+        first_of_column[c] = first_result_element(min(n + c, n_end - 1u));
 }
 
 void store_four(uint m, uint n, uint n_end, vec4 values)
 {
     [[unroll]] for (uint c = 0u; c < 4u; c++)
         values[c] = finish(m, values[c]);
+    const uint row = m * result_row();
     if (RESULT_VECTORS) {
-        vectors_result[tiled_result_element(m, n) / 4u] = values;
+        vectors_result[(first_of_column[0] + row) / 4u] = values;
         return;
     }
     [[unroll]] for (uint c = 0u; c < 4u; c++)
         if (n + c < n_end)
-            result[tiled_result_element(m, n + c)] = values[c];
+            result[first_of_column[c] + row] = values[c];
 }

@@ -11,7 +11,8 @@
 // half of the shared memory, and one barrier per step suffices, because a half is written again only two steps later.
 //
 // The including shader defines start(m0, n0, ..), fetch(k0, k_end) and keep(half), by means of put_a and put_b
-// or of whole vectors (tiled_scalars.glsl, tiled_vectors.glsl), and store_four(m, n, n_end, values).
+// or of whole vectors (tiled_scalars.glsl, tiled_vectors.glsl); and store_four(m, n, n_end, values), which comes after one
+// place_four(n, n_end) for all rows.
 
 layout(constant_id = 1) const uint TILE_M = 64;
 layout(constant_id = 2) const uint TILE_N = 64;
@@ -41,6 +42,7 @@ void put_b(uint part, uint k, uint n, float value)
 void start(uint m0, uint n0, uint m_end, uint n_end, uint k_begin, uint k_end);
 void fetch(uint k0, uint k_end);
 void keep(uint part);
+void place_four(uint n, uint n_end);
 void store_four(uint m, uint n, uint n_end, vec4 values);
 
 vec4 sum[ROWS * COLUMNS / 4u]; // of row i: COLUMNS / 4 vectors
@@ -81,11 +83,14 @@ void multiply_tile(uint m0, uint n0, uint m_end, uint n_end, uint k_begin, uint 
         add_tile(part, lane_m, lane_n);
         part ^= 1u;
     }
-    [[unroll]] for (uint i = 0u; i < ROWS; i++) {
-        const uint m = m0 + (i / 4u * LANES_M + lane_m) * 4u + i % 4u;
-        [[unroll]] for (uint j = 0u; j < COLUMNS / 4u; j++) {
-            const uint n = n0 + (j * LANES_N + lane_n) * 4u;
-            if (m < m_end && n < n_end)
+    [[unroll]] for (uint j = 0u; j < COLUMNS / 4u; j++) {
+        const uint n = n0 + (j * LANES_N + lane_n) * 4u;
+        if (n >= n_end)
+            continue;
+        place_four(n, n_end);
+        [[unroll]] for (uint i = 0u; i < ROWS; i++) {
+            const uint m = m0 + (i / 4u * LANES_M + lane_m) * 4u + i % 4u;
+            if (m < m_end)
                 store_four(m, n, n_end, sum[i * (COLUMNS / 4u) + j]);
         }
     }

@@ -99,6 +99,10 @@ int tiled_column_count()
     return column_count();
 }
 
+void place_four(uint n, uint n_end)
+{
+}
+
 void store_four(uint m, uint n, uint n_end, vec4 values)
 {
     [[unroll]] for (uint c = 0u; c < 4u; c++)

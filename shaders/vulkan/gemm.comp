@@ -267,6 +267,10 @@ void store_vector(uint m, uint n, vec4 values)
 
 #endif
 
+void place_four(uint n, uint n_end)
+{
+}
+
 void store_four(uint m, uint n, uint n_end, vec4 values)
 {
 #ifdef VECTORS
