@@ -7,14 +7,23 @@
 
 #include <string.h>
 
-enum { INVOCATIONS_WANTED = 16384, SPLITS_MAX = 64 };
+enum {
+    INVOCATIONS_WANTED = 16384, /* direct */
+    SPLITS_MAX = 64,            /* direct: of the images */
+    SPLIT_TERMS_MIN = 256,      /* tiled; splits are multiples of SPLIT_TERMS */
+    SPLIT_TERMS = 32,
+    LANES_PER_UNIT = 256, /* that splits are to give each compute unit */
+    WINDOW_MAX = 32,      /* elements whose masks fit a word (conv2d_tiles.glsl) */
+    PIECE = 4             /* elements of a vector */
+};
 
-const auxo_tunable vk_conv2d_tiled_tunables[VK_CONV2D_TILED_TUNABLES] = {
-    {.name = "tile_m", .initial = 32, .value_count = 3, .values = {16, 32, 64}},
-    {.name = "tile_n", .initial = 64, .value_count = 3, .values = {32, 64, 128}},
-    {.name = "tile_k", .initial = 16, .value_count = 3, .values = {8, 16, 32}},
-    {.name = "rows", .initial = 4, .value_count = 3, .values = {2, 4, 8}},
-    {.name = "columns", .initial = 4, .value_count = 3, .values = {2, 4, 8}},
+const auxo_tunable vk_conv2d_tiled_tunables[VK_TILE_TUNABLES] = {
+    {.name = "tile_m", .initial = 128, .value_count = 4, .values = {16, 32, 64, 128}},
+    {.name = "tile_n", .initial = 128, .value_count = 3, .values = {32, 64, 128}},
+    {.name = "tile_k", .initial = 8, .value_count = 3, .values = {8, 16, 32}},
+    {.name = "rows", .initial = 8, .value_count = 2, .values = {4, 8}},
+    {.name = "columns", .initial = 8, .value_count = 2, .values = {4, 8}},
+    {.name = "fill", .initial = 1, .value_count = 2, .values = {0, 1}},
 };
 const auxo_tunable vk_conv2d_direct_tunables[VK_CONV2D_DIRECT_TUNABLES] = {
     {.name = "rows", .initial = 8, .value_count = 4, .values = {1, 2, 4, 8}},
@@ -28,20 +37,28 @@ typedef struct conv_push {
     int32_t group_channels, group_filters, groups;
     int32_t stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w;
     uint32_t tiles_m, tiles_n, splits;
-    int32_t split_images;
+    int32_t split_length;
     float slope;
 } conv_push;
+
+/* One of the three ops in its two ways; a tiled one may need the shader for wide windows. */
+typedef struct conv_shaders {
+    vk_shader tiled, wide, direct;
+} conv_shaders;
+#define SHADERS(op) ((conv_shaders){VK_SHADER_##op##_tiled, VK_SHADER_##op##_wide, VK_SHADER_##op##_direct})
 
 typedef struct conv_task {
     vk_program *program;
     const auxo_op *op;
-    vk_shader shader;
+    conv_shaders shaders;
     bool tiled;
     const int32_t *parameters;
     uint32_t a_slot, b_slot, result_slot;
     conv_push push;
-    uint64_t rows, columns;
-    bool has_bias; /* of the forward op */
+    uint64_t rows, columns, terms;
+    uint64_t a_run, result_run; /* elements that lie in a row in A and in the result, whatever row and column */
+    bool has_bias;              /* of the forward op */
+    bool splits;                /* has few results of many terms */
 } conv_task;
 
 static conv_push geometry_of(const auxo_op *op, uint32_t x_slot, uint32_t w_slot, uint32_t y_slot)
@@ -67,39 +84,68 @@ static conv_push geometry_of(const auxo_op *op, uint32_t x_slot, uint32_t w_slot
                        .dilation_h = params->dilation_h,
                        .dilation_w = params->dilation_w,
                        .splits = 1,
-                       .split_images = (int32_t)x[0],
+                       .split_length = (int32_t)x[0],
                        .slope = params->slope};
 }
 
-/* Constants 1..8 of conv2d.comp, the workgroup size, and the tile of the result that one workgroup covers. */
-static uint32_t constants_of(const conv_task *task, uint32_t constants[8], uint64_t *tile_m, uint64_t *tile_n)
+/* How the dispatch is done: shader, constants 1.. of conv2d.comp, and what a workgroup covers. */
+typedef struct conv_shape {
+    vk_shader shader;
+    uint32_t constants[10];
+    uint32_t group_size;
+    uint64_t tile_m, tile_n;
+} conv_shape;
+
+static bool is_wide(const conv_task *task)
 {
-    const auxo_conv2d_params *params = &task->op->params.conv2d;
-    constants[5] = params->activation;
-    constants[6] = task->has_bias;
-    constants[7] = params->stride_h == 1 && params->stride_w == 1;
-    if (task->tiled) {
-        const vk_tiled_tile tile = vk_tiled_tile_of(task->program->device, task->parameters, task->rows, task->columns);
-        const uint32_t extents[] = {tile.m, tile.n, tile.k, tile.rows, tile.columns};
-        memcpy(constants, extents, sizeof extents);
-        *tile_m = tile.m;
-        *tile_n = tile.n;
-        return tile.lanes;
-    }
-    const vk_direct_tile tile = vk_direct_tile_of(task->parameters, task->rows, task->columns);
-    constants[0] = tile.lanes_n;
-    constants[1] = tile.rows;
-    constants[2] = tile.columns;
-    constants[3] = constants[4] = 0;
-    *tile_m = tile.tile_m;
-    *tile_n = tile.tile_n;
-    return tile.lanes;
+    return (int64_t)task->push.window_h * task->push.window_w > WINDOW_MAX;
 }
 
-static void add_product(conv_task *task, vk_span result, const uint32_t constants[8], uint32_t group_size)
+static bool has_vectors(vk_span span, uint64_t run)
+{
+    return span.offset_bytes % (PIECE * sizeof(float)) == 0 && run > 0 && run % PIECE == 0;
+}
+
+static void shape_tiled(const conv_task *task, vk_span result, conv_shape *shape)
+{
+    vk_tiled_size size = {task->rows, task->columns, task->terms, (uint64_t)task->push.groups * task->push.splits};
+    if (task->splits) /* occupy the device, too */
+        size.batches *= vk_ceil_div(task->terms, SPLIT_TERMS_MIN);
+    const vk_tiled_tile tile = vk_tiled_tile_of(task->program->device, task->parameters, &size);
+    const uint32_t extents[] = {tile.m, tile.n, tile.k, tile.rows, tile.columns};
+    memcpy(shape->constants, extents, sizeof extents);
+    shape->shader = is_wide(task) ? task->shaders.wide : task->shaders.tiled;
+    shape->constants[8] = has_vectors(vk_span_of(&task->op->tensors[task->a_slot]), task->a_run);
+    shape->constants[9] = has_vectors(result, task->result_run);
+    shape->group_size = tile.lanes;
+    shape->tile_m = tile.m;
+    shape->tile_n = tile.n;
+}
+
+static conv_shape shape_of(const conv_task *task, vk_span result)
+{
+    const auxo_conv2d_params *params = &task->op->params.conv2d;
+    conv_shape shape = {.shader = task->shaders.direct};
+    if (task->tiled) {
+        shape_tiled(task, result, &shape);
+    } else {
+        const vk_direct_tile tile = vk_direct_tile_of(task->parameters, task->rows, task->columns);
+        const uint32_t extents[] = {tile.lanes_n, tile.rows, tile.columns};
+        memcpy(shape.constants, extents, sizeof extents);
+        shape.group_size = tile.lanes;
+        shape.tile_m = tile.tile_m;
+        shape.tile_n = tile.tile_n;
+    }
+    shape.constants[5] = params->activation;
+    shape.constants[6] = task->has_bias;
+    shape.constants[7] = params->stride_h == 1 && params->stride_w == 1;
+    return shape;
+}
+
+static void add_product(conv_task *task, vk_span result, const conv_shape *shape)
 {
     vk_program *program = task->program;
-    vk_step *step = vk_program_add(program, task->shader, group_size, constants, 8);
+    vk_step *step = vk_program_add(program, shape->shader, shape->group_size, shape->constants, 10);
     vk_step_bind(program, step, vk_span_of(&task->op->tensors[task->a_slot]), VK_READ);
     vk_step_bind(program, step, vk_span_of(&task->op->tensors[task->b_slot]), VK_READ);
     vk_step_bind(program, step, result, VK_WRITE);
@@ -110,54 +156,61 @@ static void add_product(conv_task *task, vk_span result, const uint32_t constant
                    (uint64_t)task->push.tiles_m * task->push.tiles_n * task->push.splits * (uint64_t)task->push.groups);
 }
 
-/* Splits by images until there is enough work for the device. */
+/* Splits the terms until there is enough work for the device: by images, or tiled by places in them. */
 static void choose_splits(conv_task *task, uint32_t group_size)
 {
-    const uint64_t invocations =
-        (uint64_t)task->push.tiles_m * task->push.tiles_n * (uint64_t)task->push.groups * group_size;
-    uint64_t splits = INVOCATIONS_WANTED / (invocations ? invocations : 1);
-    const uint64_t images = (uint64_t)task->push.images;
-    splits = splits < 1 ? 1 : splits > SPLITS_MAX ? SPLITS_MAX : splits;
-    splits = splits > images && images > 0 ? images : splits;
-    task->push.split_images = (int32_t)vk_ceil_div(images, splits);
-    if (task->push.split_images > 0)
-        task->push.splits = (uint32_t)vk_ceil_div(images, (uint64_t)task->push.split_images);
+    conv_push *push = &task->push;
+    const uint64_t groups = (uint64_t)push->tiles_m * push->tiles_n * (uint64_t)push->groups;
+    uint64_t terms = (uint64_t)push->images, splits = INVOCATIONS_WANTED / (groups * group_size), most = SPLITS_MAX;
+    if (task->tiled) {
+        terms = task->terms;
+        splits = LANES_PER_UNIT * vk_device_units(task->program->device) / (groups * group_size);
+        most = terms / SPLIT_TERMS_MIN;
+    } else if (most > terms) {
+        most = terms;
+    }
+    splits = splits > most ? most : splits;
+    uint64_t length = vk_ceil_div(terms, splits ? splits : 1);
+    if (task->tiled)
+        length = vk_ceil_div(length, SPLIT_TERMS) * SPLIT_TERMS;
+    push->split_length = (int32_t)length;
+    push->splits = length ? (uint32_t)vk_ceil_div(terms, length) : 1;
+    push->splits = push->splits ? push->splits : 1;
 }
 
-static void add_convolution(conv_task *task, bool may_split)
+static void add_convolution(conv_task *task)
 {
     const vk_span result = vk_span_of(&task->op->tensors[task->result_slot]);
     if (!task->program || task->rows == 0 || task->columns == 0 || result.size_bytes == 0)
         return;
-    uint32_t constants[8];
-    uint64_t tile_m = 1, tile_n = 1;
-    const uint32_t group_size = constants_of(task, constants, &tile_m, &tile_n);
-    task->push.tiles_m = (uint32_t)vk_ceil_div(task->rows, tile_m);
-    task->push.tiles_n = (uint32_t)vk_ceil_div(task->columns, tile_n);
-    if (may_split)
-        choose_splits(task, group_size);
-    if (task->push.splits == 1) {
-        add_product(task, result, constants, group_size);
+    const conv_shape shape = shape_of(task, result);
+    task->push.tiles_m = (uint32_t)vk_ceil_div(task->rows, shape.tile_m);
+    task->push.tiles_n = (uint32_t)vk_ceil_div(task->columns, shape.tile_n);
+    if (task->splits)
+        choose_splits(task, shape.group_size);
+    if (!task->splits || task->push.splits == 1) {
+        add_product(task, result, &shape);
         return;
     }
     const uint64_t count = result.size_bytes / result.element_bytes;
-    const vk_reduction sum = {.kind = AUXO_REDUCE_SUM,
-                              .x = vk_program_scratch(task->program, task->push.splits * count, 4),
-                              .y = result,
-                              .outer = task->push.splits,
-                              .channels = count,
-                              .inner = 1};
-    add_product(task, sum.x, constants, group_size);
-    vk_add_reduction(task->program, &sum);
+    const vk_parts_sum sum = {.sums = vk_program_scratch(task->program, task->push.splits * count, 4),
+                              .parts = task->push.splits,
+                              .c = result,
+                              .rows = 1,
+                              .columns = count,
+                              .row_stride = count,
+                              .alpha = 1};
+    add_product(task, sum.sums, &shape);
+    vk_add_sum_of_parts(task->program, &sum);
 }
 
-static auxo_status prepare_forward(void *device, const auxo_op *op, vk_shader shader, const int32_t *parameters,
-                                   void **state, auxo_error *error)
+static auxo_status prepare_forward(void *device, const auxo_op *op, bool tiled, const int32_t *parameters, void **state,
+                                   auxo_error *error)
 {
     conv_task task = {.program = vk_program_begin(device, error),
                       .op = op,
-                      .shader = shader,
-                      .tiled = shader == VK_SHADER_conv2d_forward_tiled,
+                      .shaders = SHADERS(conv2d_forward),
+                      .tiled = tiled,
                       .parameters = parameters,
                       .a_slot = AUXO_CONV2D_W,
                       .b_slot = AUXO_CONV2D_X,
@@ -167,36 +220,48 @@ static auxo_status prepare_forward(void *device, const auxo_op *op, vk_shader sh
     const conv_push *push = &task.push;
     task.rows = (uint64_t)push->group_filters;
     task.columns = (uint64_t)push->images * (uint64_t)push->out_height * (uint64_t)push->out_width;
-    add_convolution(&task, false);
+    task.terms = (uint64_t)push->group_channels * (uint64_t)push->window_h * (uint64_t)push->window_w;
+    task.a_run = task.terms;
+    task.result_run = (uint64_t)push->out_height * (uint64_t)push->out_width;
+    add_convolution(&task);
     return vk_program_finish(task.program, state, error);
 }
 
-static auxo_status prepare_backward_data(void *device, const auxo_op *op, vk_shader shader, const int32_t *parameters,
+static auxo_status prepare_backward_data(void *device, const auxo_op *op, bool tiled, const int32_t *parameters,
                                          void **state, auxo_error *error)
 {
     conv_task task = {.program = vk_program_begin(device, error),
                       .op = op,
-                      .shader = shader,
-                      .tiled = shader == VK_SHADER_conv2d_backward_data_tiled,
+                      .shaders = SHADERS(conv2d_backward_data),
+                      .tiled = tiled,
                       .parameters = parameters,
                       .a_slot = AUXO_CONV2D_BD_W,
                       .b_slot = AUXO_CONV2D_BD_DY,
                       .result_slot = AUXO_CONV2D_BD_DX,
                       .push = geometry_of(op, AUXO_CONV2D_BD_DX, AUXO_CONV2D_BD_W, AUXO_CONV2D_BD_DY)};
-    const conv_push *push = &task.push;
+    conv_push *push = &task.push;
+    const uint64_t stride_h = (uint64_t)push->stride_h, stride_w = (uint64_t)push->stride_w;
     task.rows = (uint64_t)push->group_channels;
+    task.terms = (uint64_t)push->group_filters * (uint64_t)push->window_h * (uint64_t)push->window_w;
     task.columns = (uint64_t)push->images * (uint64_t)push->height * (uint64_t)push->width;
-    add_convolution(&task, false);
+    if (tiled && !is_wide(&task)) { /* a product for each phase: places whose distance is a multiple of the stride */
+        task.columns = (uint64_t)push->images * vk_ceil_div((uint64_t)push->height, stride_h) *
+                       vk_ceil_div((uint64_t)push->width, stride_w);
+        push->splits = (uint32_t)(stride_h * stride_w);
+    }
+    if (stride_h * stride_w == 1)
+        task.result_run = (uint64_t)push->height * (uint64_t)push->width;
+    add_convolution(&task);
     return vk_program_finish(task.program, state, error);
 }
 
-static auxo_status prepare_backward_weights(void *device, const auxo_op *op, vk_shader shader,
-                                            const int32_t *parameters, void **state, auxo_error *error)
+static auxo_status prepare_backward_weights(void *device, const auxo_op *op, bool tiled, const int32_t *parameters,
+                                            void **state, auxo_error *error)
 {
     conv_task task = {.program = vk_program_begin(device, error),
                       .op = op,
-                      .shader = shader,
-                      .tiled = shader == VK_SHADER_conv2d_backward_weights_tiled,
+                      .shaders = SHADERS(conv2d_backward_weights),
+                      .tiled = tiled,
                       .parameters = parameters,
                       .a_slot = AUXO_CONV2D_BW_DY,
                       .b_slot = AUXO_CONV2D_BW_X,
@@ -205,7 +270,11 @@ static auxo_status prepare_backward_weights(void *device, const auxo_op *op, vk_
     const conv_push *push = &task.push;
     task.rows = (uint64_t)push->group_filters;
     task.columns = (uint64_t)push->group_channels * (uint64_t)push->window_h * (uint64_t)push->window_w;
-    add_convolution(&task, true);
+    task.a_run = (uint64_t)push->out_height * (uint64_t)push->out_width;
+    task.terms = (uint64_t)push->images * task.a_run;
+    task.result_run = task.columns;
+    task.splits = true;
+    add_convolution(&task);
     if (auxo_tensor_is_present(&op->tensors[AUXO_CONV2D_BW_DBIAS])) {
         const vk_reduction dbias = {.kind = AUXO_REDUCE_SUM,
                                     .x = vk_span_of(&op->tensors[AUXO_CONV2D_BW_DY]),
@@ -220,30 +289,30 @@ static auxo_status prepare_backward_weights(void *device, const auxo_op *op, vk_
 
 VK_PREPARE(conv2d_forward_tiled)
 {
-    return prepare_forward(device, op, VK_SHADER_conv2d_forward_tiled, parameters, state, error);
+    return prepare_forward(device, op, true, parameters, state, error);
 }
 
 VK_PREPARE(conv2d_forward_direct)
 {
-    return prepare_forward(device, op, VK_SHADER_conv2d_forward_direct, parameters, state, error);
+    return prepare_forward(device, op, false, parameters, state, error);
 }
 
 VK_PREPARE(conv2d_backward_data_tiled)
 {
-    return prepare_backward_data(device, op, VK_SHADER_conv2d_backward_data_tiled, parameters, state, error);
+    return prepare_backward_data(device, op, true, parameters, state, error);
 }
 
 VK_PREPARE(conv2d_backward_data_direct)
 {
-    return prepare_backward_data(device, op, VK_SHADER_conv2d_backward_data_direct, parameters, state, error);
+    return prepare_backward_data(device, op, false, parameters, state, error);
 }
 
 VK_PREPARE(conv2d_backward_weights_tiled)
 {
-    return prepare_backward_weights(device, op, VK_SHADER_conv2d_backward_weights_tiled, parameters, state, error);
+    return prepare_backward_weights(device, op, true, parameters, state, error);
 }
 
 VK_PREPARE(conv2d_backward_weights_direct)
 {
-    return prepare_backward_weights(device, op, VK_SHADER_conv2d_backward_weights_direct, parameters, state, error);
+    return prepare_backward_weights(device, op, false, parameters, state, error);
 }

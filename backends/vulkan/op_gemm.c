@@ -8,25 +8,27 @@
 #include <string.h>
 
 enum {
-    LANES_N_MIN = 8, /* neighbours along N, so that they read neighbouring words */
-    TILE_MIN = 16,
-    LANES_TILED_MIN = 64 /* the widest subgroup */
+    PIECE = 4,         /* elements of a vector */
+    ELEMENTS_MIN = 32, /* neighbours that a workgroup sums over all parts */
+    PARTS_MAX = 32,
+    PART_K = 32,     /* parts of K are multiples of that, so that they stay aligned */
+    PART_K_MIN = 128 /* what the tiled variant makes parts of by itself */
 };
 
-/* The tunables of each variant, in the order of its `parameters`. */
-const auxo_tunable vk_gemm_tiled_tunables[VK_GEMM_TILED_TUNABLES] = {
-    {.name = "tile_m", .initial = 64, .value_count = 3, .values = {32, 64, 128}},
-    {.name = "tile_n", .initial = 64, .value_count = 3, .values = {32, 64, 128}},
-    {.name = "tile_k", .initial = 16, .value_count = 3, .values = {8, 16, 32}},
-    {.name = "rows", .initial = 4, .value_count = 3, .values = {2, 4, 8}},
-    {.name = "columns", .initial = 4, .value_count = 3, .values = {2, 4, 8}},
-};
+/* The tunables of each variant, in the order of its `parameters`. fill: smaller tiles, and K in parts, where there
+ * would be fewer workgroups than compute units. */
+#define TILE_TUNABLES(height, width)                                                                                   \
+    {.name = "tile_m", .initial = (height), .value_count = 4, .values = {32, 64, 128, 256}},                           \
+        {.name = "tile_n", .initial = (width), .value_count = 4, .values = {32, 64, 128, 256}},                        \
+        {.name = "tile_k", .initial = 8, .value_count = 3, .values = {8, 16, 32}},                                     \
+        {.name = "rows", .initial = 8, .value_count = 3, .values = {4, 8, 16}},                                        \
+        {.name = "columns", .initial = 8, .value_count = 3, .values = {4, 8, 16}},                                     \
+    {                                                                                                                  \
+        .name = "fill", .initial = 1, .value_count = 2, .values = { 0, 1 }                                             \
+    }
+const auxo_tunable vk_gemm_tiled_tunables[VK_TILE_TUNABLES] = {TILE_TUNABLES(128, 128)};
 const auxo_tunable vk_gemm_split_tunables[VK_GEMM_SPLIT_TUNABLES] = {
-    {.name = "tile_m", .initial = 32, .value_count = 3, .values = {32, 64, 128}},
-    {.name = "tile_n", .initial = 32, .value_count = 3, .values = {32, 64, 128}},
-    {.name = "tile_k", .initial = 16, .value_count = 3, .values = {8, 16, 32}},
-    {.name = "rows", .initial = 4, .value_count = 3, .values = {2, 4, 8}},
-    {.name = "columns", .initial = 4, .value_count = 3, .values = {2, 4, 8}},
+    TILE_TUNABLES(64, 64),
     {.name = "parts", .initial = 8, .value_count = 5, .values = {2, 4, 8, 16, 32}},
 };
 const auxo_tunable vk_gemm_direct_tunables[VK_GEMM_DIRECT_TUNABLES] = {
@@ -34,65 +36,6 @@ const auxo_tunable vk_gemm_direct_tunables[VK_GEMM_DIRECT_TUNABLES] = {
     {.name = "columns", .initial = 4, .value_count = 4, .values = {1, 2, 4, 8}},
     {.name = "lanes", .initial = 64, .value_count = 4, .values = {8, 32, 64, 128}},
 };
-
-/* Invocations of a tiled workgroup: at least one for each element of a tile's extents, along which they walk. */
-static void fit_lanes(vk_tiled_tile *tile, uint32_t lanes_max)
-{
-    uint32_t wanted = tile->m > tile->n ? tile->m : tile->n;
-    wanted = wanted < LANES_TILED_MIN ? LANES_TILED_MIN : wanted;
-    while (tile->m / tile->rows * (tile->n / tile->columns) < wanted && tile->rows * tile->columns > 1) {
-        if (tile->rows >= tile->columns)
-            tile->rows /= 2;
-        else
-            tile->columns /= 2;
-    }
-    while (tile->m / tile->rows * (tile->n / tile->columns) > lanes_max) {
-        if (tile->rows <= tile->columns)
-            tile->rows *= 2;
-        else
-            tile->columns *= 2;
-    }
-    tile->lanes = tile->m / tile->rows * (tile->n / tile->columns);
-}
-
-vk_tiled_tile vk_tiled_tile_of(const vk_device *device, const int32_t *parameters, uint64_t rows, uint64_t columns)
-{
-    vk_tiled_tile tile = {.m = (uint32_t)parameters[0],
-                          .n = (uint32_t)parameters[1],
-                          .k = (uint32_t)parameters[2],
-                          .rows = (uint32_t)parameters[3],
-                          .columns = (uint32_t)parameters[4]};
-    while (tile.m > TILE_MIN && tile.m / 2 >= rows) /* no taller than the matrix */
-        tile.m /= 2;
-    while (tile.n > TILE_MIN && tile.n / 2 >= columns) /* nor wider */
-        tile.n /= 2;
-    while (tile.k > 4 && tile.k * (tile.m + tile.n + 2) * 4 > device->limits.maxComputeSharedMemorySize)
-        tile.k /= 2;
-    fit_lanes(&tile, device->limits.maxComputeWorkGroupInvocations);
-    while (tile.k * (tile.m < tile.n ? tile.m : tile.n) < tile.lanes) /* something for each to load */
-        tile.k *= 2;
-    return tile;
-}
-
-vk_direct_tile vk_direct_tile_of(const int32_t *parameters, uint64_t rows, uint64_t columns)
-{
-    vk_direct_tile tile = {.rows = (uint32_t)parameters[0],
-                           .columns = (uint32_t)parameters[1],
-                           .lanes = (uint32_t)parameters[2],
-                           .lanes_n = (uint32_t)parameters[2]};
-    while (tile.rows > 1 && tile.rows / 2 >= rows) /* no taller than the matrix */
-        tile.rows /= 2;
-    uint64_t lanes_m = 1;
-    while (tile.lanes_n > LANES_N_MIN && lanes_m * tile.rows < rows) {
-        lanes_m *= 2;
-        tile.lanes_n /= 2;
-    }
-    while (tile.columns > 1 && (uint64_t)tile.lanes_n * tile.columns / 2 >= columns) /* nor wider */
-        tile.columns /= 2;
-    tile.tile_m = lanes_m * tile.rows;
-    tile.tile_n = (uint64_t)tile.lanes_n * tile.columns;
-    return tile;
-}
 
 typedef struct matrix {
     vk_span span;
@@ -103,7 +46,6 @@ typedef struct matrix {
 typedef struct gemm_task {
     vk_program *program;
     const auxo_op *op;
-    vk_shader shader;
     bool tiled;
     bool partial; /* plain sums: alpha, beta, bias and activation come later */
     const int32_t *parameters;
@@ -148,69 +90,95 @@ static void part_spans(const gemm_task *task, const gemm_part *part, vk_span spa
     }
 }
 
-static uint32_t constants_of(const vk_device *device, const gemm_task *task, uint32_t constants[12],
-                             uint32_t *group_size, uint64_t *tile_m, uint64_t *tile_n)
+/* How one dispatch does its part: shader, constants 1.. of gemm.comp, and what a workgroup covers. */
+typedef struct gemm_shape {
+    vk_shader shader;
+    uint32_t constants[14];
+    uint32_t group_size;
+    uint64_t tile_m, tile_n;
+} gemm_shape;
+
+static bool has_vector_rows(const matrix *view, vk_span span, uint64_t columns)
+{
+    return span.offset_bytes % (PIECE * span.element_bytes) == 0 && view->row_stride % PIECE == 0 &&
+           view->batch_stride % PIECE == 0 && columns % PIECE == 0;
+}
+
+/* Whether each vector of four elements along a stored row lies inside A or B, or outside. */
+static bool has_vectors(const gemm_task *task, const gemm_part *part, const vk_span spans[3])
 {
     const auxo_gemm_params *params = &task->op->params.gemm;
-    const int32_t *values = task->parameters;
-    if (task->tiled) {
-        const vk_tiled_tile tile = vk_tiled_tile_of(device, values, task->m, task->n);
-        const uint32_t extents[] = {tile.m, tile.n, tile.k, tile.rows, tile.columns};
-        memcpy(constants, extents, sizeof extents);
-        *group_size = tile.lanes;
-        *tile_m = tile.m;
-        *tile_n = tile.n;
-    } else {
-        const vk_direct_tile tile = vk_direct_tile_of(values, task->m, task->n);
-        constants[0] = tile.lanes_n;
-        constants[1] = tile.rows;
-        constants[2] = tile.columns;
-        constants[3] = constants[4] = 0;
-        *group_size = tile.lanes;
-        *tile_m = tile.tile_m;
-        *tile_n = tile.tile_n;
-    }
+    return task->k > 0 && has_vector_rows(&task->a, spans[0], params->trans_a ? part->rows : task->k) &&
+           has_vector_rows(&task->b, spans[1], params->trans_b ? task->k : task->n);
+}
+
+static void shape_tiled(const gemm_task *task, const gemm_part *part, const vk_span spans[3], gemm_shape *shape)
+{
+    const vk_tiled_size size = {part->rows, task->n, task->k, part->batches};
+    const vk_tiled_tile tile = vk_tiled_tile_of(task->program->device, task->parameters, &size);
+    const uint32_t extents[] = {tile.m, tile.n, tile.k, tile.rows, tile.columns};
+    memcpy(shape->constants, extents, sizeof extents);
+    shape->shader = has_vectors(task, part, spans) ? VK_SHADER_gemm_tiled_vectors : VK_SHADER_gemm_tiled;
+    shape->constants[12] = task->k % tile.k != 0;
+    shape->constants[13] = has_vector_rows(&task->c, spans[2], task->n);
+    shape->group_size = tile.lanes;
+    shape->tile_m = tile.m;
+    shape->tile_n = tile.n;
+}
+
+/* Whether the direct product may load four neighbours at once; what is left of K it takes one by one. */
+static bool direct_has_vectors(const gemm_task *task, const gemm_part *part, const vk_direct_tile *tile,
+                               const vk_span spans[3])
+{
+    const auxo_gemm_params *params = &task->op->params.gemm;
+    return task->a.dtype == AUXO_DTYPE_F32 && task->k >= PIECE && tile->rows % PIECE == 0 &&
+           tile->columns % PIECE == 0 && has_vector_rows(&task->a, spans[0], params->trans_a ? part->rows : PIECE) &&
+           has_vector_rows(&task->b, spans[1], params->trans_b ? PIECE : task->n);
+}
+
+static void shape_direct(const gemm_task *task, const gemm_part *part, const vk_span spans[3], gemm_shape *shape)
+{
+    const vk_direct_tile tile = vk_direct_tile_of(task->parameters, task->m, task->n);
+    const uint32_t extents[] = {tile.lanes_n, tile.rows, tile.columns};
+    memcpy(shape->constants, extents, sizeof extents);
+    shape->shader =
+        direct_has_vectors(task, part, &tile, spans) ? VK_SHADER_gemm_direct_vectors : VK_SHADER_gemm_direct;
+    shape->group_size = tile.lanes;
+    shape->tile_m = tile.tile_m;
+    shape->tile_n = tile.tile_n;
+}
+
+static gemm_shape shape_of(const gemm_task *task, const gemm_part *part, const vk_span spans[3])
+{
+    gemm_shape shape = {0};
+    if (task->tiled)
+        shape_tiled(task, part, spans, &shape);
+    else
+        shape_direct(task, part, spans, &shape);
+    const auxo_gemm_params *params = &task->op->params.gemm;
     const bool bias = auxo_tensor_is_present(&task->op->tensors[AUXO_GEMM_BIAS]);
-    constants[5] = params->trans_a;
-    constants[6] = params->trans_b;
-    constants[7] = task->a.dtype;
-    constants[8] = task->c.dtype;
-    constants[9] = !bias || task->partial ? 0 : params->bias_per_row ? 2 : 1;
-    constants[10] = task->partial ? AUXO_ACTIVATION_IDENTITY : params->activation;
-    constants[11] = params->beta != 0 && !task->partial;
-    return 12;
-}
-
-/* Whether all rows of an operand start at multiples of four elements, as in its binding. */
-static bool is_aligned(const vk_device *device, const matrix *view, vk_span span)
-{
-    return span.offset_bytes % device->limits.minStorageBufferOffsetAlignment % 16 == 0 && view->row_stride % 4 == 0 &&
-           view->batch_stride % 4 == 0;
-}
-
-/* Whether the direct product may load four neighbours at once. */
-static bool can_use_vectors(const gemm_task *task, const uint32_t constants[12], const vk_span spans[3])
-{
-    const auxo_gemm_params *params = &task->op->params.gemm;
-    const vk_device *device = task->program ? task->program->device : NULL;
-    return device && task->a.dtype == AUXO_DTYPE_F32 && task->k >= 4 && constants[1] % 4 == 0 &&
-           constants[2] % 4 == 0 && is_aligned(device, &task->a, spans[0]) && is_aligned(device, &task->b, spans[1]) &&
-           (!params->trans_a || task->m % 4 == 0) && (params->trans_b || task->n % 4 == 0);
+    const uint32_t rest[] = {params->trans_a,
+                             params->trans_b,
+                             task->a.dtype,
+                             task->c.dtype,
+                             !bias || task->partial ? 0
+                             : params->bias_per_row ? 2
+                                                    : 1,
+                             task->partial ? AUXO_ACTIVATION_IDENTITY : params->activation,
+                             params->beta != 0 && !task->partial};
+    memcpy(shape.constants + 5, rest, sizeof rest);
+    return shape;
 }
 
 static void emit_part(gemm_task *task, const gemm_part *part, const vk_span spans[3])
 {
     const auxo_gemm_params *params = &task->op->params.gemm;
-    uint32_t constants[12], group_size = 0;
-    uint64_t tile_m = 1, tile_n = 1;
-    const uint32_t count = constants_of(task->program->device, task, constants, &group_size, &tile_m, &tile_n);
-    const bool vectors = !task->tiled && can_use_vectors(task, constants, spans);
-    vk_step *step = vk_program_add(task->program, vectors ? VK_SHADER_gemm_direct_vectors : task->shader, group_size,
-                                   constants, count);
+    const gemm_shape shape = shape_of(task, part, spans);
+    vk_step *step = vk_program_add(task->program, shape.shader, shape.group_size, shape.constants, 14);
     vk_step_bind(task->program, step, spans[0], VK_READ);
     vk_step_bind(task->program, step, spans[1], VK_READ);
-    vk_step_bind(task->program, step, spans[2],
-                 constants[11] || constants[8] != AUXO_DTYPE_F32 ? VK_READ_WRITE : VK_WRITE);
+    const bool reads = (params->beta != 0 && !task->partial) || task->c.dtype != AUXO_DTYPE_F32;
+    vk_step_bind(task->program, step, spans[2], reads ? VK_READ_WRITE : VK_WRITE);
     vk_span bias = task->partial ? vk_span_none() : vk_span_of(&task->op->tensors[AUXO_GEMM_BIAS]);
     if (bias.buffer && params->bias_per_row)
         bias = vk_span_part(bias, part->first_row, part->rows);
@@ -229,8 +197,8 @@ static void emit_part(gemm_task *task, const gemm_part *part, const vk_span span
               .b_batch_stride = (uint32_t)task->b.batch_stride,
               .c_batch_stride = (uint32_t)task->c.batch_stride,
               .batches = (uint32_t)part->batches,
-              .tiles_m = (uint32_t)vk_ceil_div(part->rows, tile_m),
-              .tiles_n = (uint32_t)vk_ceil_div(task->n, tile_n),
+              .tiles_m = (uint32_t)vk_ceil_div(part->rows, shape.tile_m),
+              .tiles_n = (uint32_t)vk_ceil_div(task->n, shape.tile_n),
               .alpha = task->partial ? 1 : params->alpha,
               .beta = params->beta,
               .slope = params->slope};
@@ -279,42 +247,62 @@ bool vk_supports_gemm(void *device, const auxo_op *op)
     return vk_fits_bindings(device, &one);
 }
 
-/* The parts' sums, one matrix after the other, become C. */
-static void add_finish(const gemm_task *task, vk_span sums, uint64_t parts)
+void vk_add_sum_of_parts(vk_program *program, const vk_parts_sum *sum)
 {
-    const auxo_gemm_params *params = &task->op->params.gemm;
-    const auxo_tensor *bias = &task->op->tensors[AUXO_GEMM_BIAS];
-    const uint32_t constants[] = {!auxo_tensor_is_present(bias) ? 0
-                                  : params->bias_per_row        ? 2
-                                                                : 1,
-                                  params->activation, params->beta != 0};
-    vk_step *step = vk_program_add(task->program, VK_SHADER_gemm_finish, 0, constants, 3);
-    vk_step_bind(task->program, step, sums, VK_READ);
-    vk_step_bind(task->program, step, matrix_span(&task->c, 0, 1, 0, task->m, task->n),
-                 params->beta != 0 ? VK_READ_WRITE : VK_WRITE);
-    vk_step_bind(task->program, step, vk_span_of(bias), VK_READ);
+    const uint32_t group_size = program ? program->device->group_size : 1;
+    uint32_t elements = group_size; /* per workgroup: the fewer, the more parts there are */
+    while (elements > ELEMENTS_MIN && group_size / elements * 2 < sum->parts)
+        elements /= 2;
+    const uint32_t constants[] = {sum->bias_kind, sum->activation, sum->beta != 0, elements};
+    vk_step *step = vk_program_add(program, VK_SHADER_gemm_finish, group_size, constants, 4);
+    vk_step_bind(program, step, sum->sums, VK_READ);
+    vk_step_bind(program, step, sum->c, sum->beta != 0 ? VK_READ_WRITE : VK_WRITE);
+    vk_step_bind(program, step, sum->bias, VK_READ);
     const struct {
         uint32_t count, parts;
         vk_divider columns;
         uint32_t c_stride;
         float alpha, beta, slope;
-    } push = {(uint32_t)(task->m * task->n),
-              (uint32_t)parts,
-              vk_divider_of(task->n),
-              (uint32_t)task->c.row_stride,
-              params->alpha,
-              params->beta,
-              params->slope};
-    vk_step_push(task->program, step, &push, sizeof push);
-    vk_step_groups_flat(task->program, step, task->m * task->n);
+    } push = {(uint32_t)(sum->rows * sum->columns),
+              (uint32_t)sum->parts,
+              vk_divider_of(sum->columns),
+              (uint32_t)sum->row_stride,
+              sum->alpha,
+              sum->beta,
+              sum->slope};
+    vk_step_push(program, step, &push, sizeof push);
+    vk_step_groups(program, step, vk_ceil_div(sum->rows * sum->columns, elements));
+}
+
+/* The parts' sums, one matrix after the other, become C. */
+static void add_finish(const gemm_task *task, vk_span sums, uint64_t parts)
+{
+    const auxo_gemm_params *params = &task->op->params.gemm;
+    const auxo_tensor *bias = &task->op->tensors[AUXO_GEMM_BIAS];
+    const vk_parts_sum sum = {.sums = sums,
+                              .parts = parts,
+                              .c = matrix_span(&task->c, 0, 1, 0, task->m, task->n),
+                              .rows = task->m,
+                              .columns = task->n,
+                              .row_stride = task->c.row_stride,
+                              .bias = vk_span_of(bias),
+                              .bias_kind = !auxo_tensor_is_present(bias) ? 0
+                                           : params->bias_per_row        ? 2
+                                                                         : 1,
+                              .activation = params->activation,
+                              .alpha = params->alpha,
+                              .beta = params->beta,
+                              .slope = params->slope};
+    vk_add_sum_of_parts(task->program, &sum);
 }
 
 /* K in parts, as batches of smaller products: neighbouring parts lie part_k terms apart in A and B. The last part may
  * be shorter and is a product of its own. */
-static void add_split(gemm_task *task)
+static void add_split(gemm_task *task, uint64_t wanted)
 {
     const auxo_gemm_params *params = &task->op->params.gemm;
-    const uint64_t part_k = vk_ceil_div(task->k, (uint64_t)task->parameters[VK_GEMM_SPLIT_TUNABLES - 1]);
+    const uint64_t even_k = vk_ceil_div(task->k, wanted);
+    const uint64_t part_k = even_k < PART_K ? even_k : vk_ceil_div(even_k, PART_K) * PART_K;
     const uint64_t full = task->k / part_k, rest = task->k % part_k, parts = full + (rest > 0);
     const vk_span sums = vk_program_scratch(task->program, parts * task->m * task->n, sizeof(float));
     gemm_task part = *task;
@@ -337,20 +325,33 @@ bool vk_supports_gemm_split(void *device, const auxo_op *op)
 {
     const auxo_tensor *c = &op->tensors[AUXO_GEMM_C];
     const int64_t batches = c->rank == 3 ? c->dims[0] : 1;
-    const uint64_t most_parts = 32;
-    const uint64_t sums = most_parts * (uint64_t)(c->dims[c->rank - 2] * c->dims[c->rank - 1]);
+    const uint64_t sums = PARTS_MAX * (uint64_t)(c->dims[c->rank - 2] * c->dims[c->rank - 1]);
     return batches == 1 && c->dtype == AUXO_DTYPE_F32 && op->params.gemm.alpha != 0 && vk_fits_bindings(device, op) &&
            vk_span_fits(device, (vk_span){.size_bytes = sums * sizeof(float)});
 }
 
-static auxo_status prepare(void *device, const auxo_op *op, vk_shader shader, bool splits, const int32_t *parameters,
-                           void **state, auxo_error *error)
+/* Into how many parts the tiled variant cuts K by itself: while there are fewer workgroups than half the units. */
+static uint64_t parts_for(void *device, const gemm_task *task)
+{
+    const vk_tiled_size size = {task->m, task->n, task->k, task->batches};
+    if (!task->parameters[VK_TILE_FILL] || task->k < 2 * PART_K_MIN || !vk_supports_gemm_split(device, task->op))
+        return 1;
+    const vk_tiled_tile tile = vk_tiled_tile_of(device, task->parameters, &size);
+    const uint64_t groups = vk_ceil_div(task->m, tile.m) * vk_ceil_div(task->n, tile.n);
+    const uint64_t units = vk_device_units(device), most = task->k / PART_K_MIN;
+    const uint64_t wanted = 2 * groups > units ? 1 : vk_ceil_div(units, groups);
+    return wanted < most ? (wanted < PARTS_MAX ? wanted : PARTS_MAX) : (most < PARTS_MAX ? most : PARTS_MAX);
+}
+
+typedef enum gemm_way { GEMM_DIRECT, GEMM_TILED, GEMM_SPLIT } gemm_way;
+
+static auxo_status prepare(void *device, const auxo_op *op, gemm_way way, const int32_t *parameters, void **state,
+                           auxo_error *error)
 {
     const auxo_tensor *c = &op->tensors[AUXO_GEMM_C], *a = &op->tensors[AUXO_GEMM_A];
     gemm_task task = {.program = vk_program_begin(device, error),
                       .op = op,
-                      .shader = shader,
-                      .tiled = shader == VK_SHADER_gemm_tiled,
+                      .tiled = way != GEMM_DIRECT,
                       .parameters = parameters,
                       .a = matrix_of(op, AUXO_GEMM_A),
                       .b = matrix_of(op, AUXO_GEMM_B),
@@ -362,8 +363,11 @@ static auxo_status prepare(void *device, const auxo_op *op, vk_shader shader, bo
     const gemm_part all = {.batches = task.batches, .rows = task.m};
     if (task.batches == 0 || task.m == 0 || task.n == 0)
         return vk_program_finish(task.program, state, error);
-    if (splits && task.k > 1)
-        add_split(&task);
+    const uint64_t parts = way == GEMM_SPLIT   ? (uint64_t)parameters[VK_GEMM_SPLIT_TUNABLES - 1]
+                           : way == GEMM_TILED ? parts_for(device, &task)
+                                               : 1;
+    if (parts > 1 && task.k > 1)
+        add_split(&task, parts);
     else
         add_part(&task, &all);
     return vk_program_finish(task.program, state, error);
@@ -371,15 +375,15 @@ static auxo_status prepare(void *device, const auxo_op *op, vk_shader shader, bo
 
 VK_PREPARE(gemm_tiled)
 {
-    return prepare(device, op, VK_SHADER_gemm_tiled, false, parameters, state, error);
+    return prepare(device, op, GEMM_TILED, parameters, state, error);
 }
 
 VK_PREPARE(gemm_direct)
 {
-    return prepare(device, op, VK_SHADER_gemm_direct, false, parameters, state, error);
+    return prepare(device, op, GEMM_DIRECT, parameters, state, error);
 }
 
 VK_PREPARE(gemm_split)
 {
-    return prepare(device, op, VK_SHADER_gemm_tiled, true, parameters, state, error);
+    return prepare(device, op, GEMM_SPLIT, parameters, state, error);
 }

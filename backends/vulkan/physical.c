@@ -96,6 +96,25 @@ static void fill_features(VkPhysicalDevice physical, auxo_device_info *info)
         info->features |= AUXO_FEATURE_COOPERATIVE_MATRIX;
 }
 
+/* Not told by core Vulkan, but by extensions that need not be enabled; 0: unknown. */
+static uint32_t compute_units_of(VkPhysicalDevice physical)
+{
+    VkPhysicalDeviceShaderSMBuiltinsPropertiesNV nvidia = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_SM_BUILTINS_PROPERTIES_NV};
+    VkPhysicalDeviceShaderCorePropertiesAMD amd = {.sType =
+                                                       VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_CORE_PROPERTIES_AMD};
+    VkPhysicalDeviceProperties2 properties = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2};
+    if (vk_physical_has_extension(physical, VK_NV_SHADER_SM_BUILTINS_EXTENSION_NAME))
+        properties.pNext = &nvidia;
+    else if (vk_physical_has_extension(physical, VK_AMD_SHADER_CORE_PROPERTIES_EXTENSION_NAME))
+        properties.pNext = &amd;
+    else
+        return 0;
+    vkGetPhysicalDeviceProperties2(physical, &properties);
+    return nvidia.shaderSMCount +
+           amd.shaderEngineCount * amd.shaderArraysPerEngineCount * amd.computeUnitsPerShaderArray;
+}
+
 void vk_physical_info(VkPhysicalDevice physical, auxo_device_info *info)
 {
     VkPhysicalDeviceIDProperties id = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ID_PROPERTIES};
@@ -116,7 +135,7 @@ void vk_physical_info(VkPhysicalDevice physical, auxo_device_info *info)
     snprintf(info->driver, sizeof info->driver, "%.48s %.48s (%u)", driver.driverName, driver.driverInfo,
              properties->driverVersion);
     info->type = type_of(properties->deviceType);
-    info->compute_units = 0; /* not told by core Vulkan */
+    info->compute_units = compute_units_of(physical);
     info->subgroup_size = subgroup.subgroupSize;
     info->max_workgroup_size = properties->limits.maxComputeWorkGroupInvocations;
     info->local_memory_bytes = properties->limits.maxComputeSharedMemorySize;

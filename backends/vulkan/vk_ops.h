@@ -17,17 +17,18 @@ VK_PREPARE(activation_backward);
 VK_PREPARE(bias_add);
 VK_PREPARE(scale);
 
-/* op_gemm.c */
-enum { VK_GEMM_TILED_TUNABLES = 5, VK_GEMM_DIRECT_TUNABLES = 3, VK_GEMM_SPLIT_TUNABLES = 6 };
-extern const auxo_tunable vk_gemm_tiled_tunables[VK_GEMM_TILED_TUNABLES];
-extern const auxo_tunable vk_gemm_direct_tunables[VK_GEMM_DIRECT_TUNABLES];
-extern const auxo_tunable vk_gemm_split_tunables[VK_GEMM_SPLIT_TUNABLES]; /* the tiled ones, then parts of K */
+/* tiles.c */
+/* Places of the tunables that every tiled product has. */
+enum { VK_TILE_M, VK_TILE_N, VK_TILE_K, VK_TILE_ROWS, VK_TILE_COLUMNS, VK_TILE_FILL, VK_TILE_TUNABLES };
 /* What one workgroup of a tiled product covers, and the block of each of its invocations. */
 typedef struct vk_tiled_tile {
     uint32_t m, n, k, rows, columns, lanes;
 } vk_tiled_tile;
+typedef struct vk_tiled_size {
+    uint64_t rows, columns, terms, batches;
+} vk_tiled_size;
 /* From the tiled tunables, changed where the product is small or the device's limits or the shader's walks need it. */
-vk_tiled_tile vk_tiled_tile_of(const vk_device *device, const int32_t *parameters, uint64_t rows, uint64_t columns);
+vk_tiled_tile vk_tiled_tile_of(const vk_device *device, const int32_t *parameters, const vk_tiled_size *size);
 /* What one workgroup of a direct product covers: each of its `lanes` invocations a block of rows x columns. */
 typedef struct vk_direct_tile {
     uint32_t rows, columns;
@@ -36,6 +37,26 @@ typedef struct vk_direct_tile {
 } vk_direct_tile;
 /* From the direct tunables, for a product of that size: as many invocations along N as the rows leave. */
 vk_direct_tile vk_direct_tile_of(const int32_t *parameters, uint64_t rows, uint64_t columns);
+/* Compute units of the device; a guess where it does not tell. */
+uint64_t vk_device_units(const vk_device *device);
+
+/* op_gemm.c */
+enum { VK_GEMM_DIRECT_TUNABLES = 3, VK_GEMM_SPLIT_TUNABLES = VK_TILE_TUNABLES + 1 };
+extern const auxo_tunable vk_gemm_tiled_tunables[VK_TILE_TUNABLES];
+extern const auxo_tunable vk_gemm_direct_tunables[VK_GEMM_DIRECT_TUNABLES];
+extern const auxo_tunable vk_gemm_split_tunables[VK_GEMM_SPLIT_TUNABLES]; /* the tiled ones, then parts of K */
+/* C = act(alpha sum of parts + beta C + bias) of a product that was cut along its terms. */
+typedef struct vk_parts_sum {
+    vk_span sums; /* (parts, rows, columns) */
+    uint64_t parts;
+    vk_span c;
+    uint64_t rows, columns, row_stride;
+    vk_span bias;
+    uint32_t bias_kind; /* of gemm_finish.comp */
+    uint32_t activation;
+    float alpha, beta, slope;
+} vk_parts_sum;
+void vk_add_sum_of_parts(vk_program *program, const vk_parts_sum *sum);
 VK_PREPARE(gemm_tiled);
 VK_PREPARE(gemm_direct);
 VK_PREPARE(gemm_split);
@@ -43,8 +64,8 @@ bool vk_supports_gemm_split(void *device, const auxo_op *op);
 bool vk_supports_gemm(void *device, const auxo_op *op);
 
 /* op_conv2d.c */
-enum { VK_CONV2D_TILED_TUNABLES = 5, VK_CONV2D_DIRECT_TUNABLES = 3 };
-extern const auxo_tunable vk_conv2d_tiled_tunables[VK_CONV2D_TILED_TUNABLES];
+enum { VK_CONV2D_DIRECT_TUNABLES = 3 };
+extern const auxo_tunable vk_conv2d_tiled_tunables[VK_TILE_TUNABLES];
 extern const auxo_tunable vk_conv2d_direct_tunables[VK_CONV2D_DIRECT_TUNABLES];
 VK_PREPARE(conv2d_forward_tiled);
 VK_PREPARE(conv2d_forward_direct);

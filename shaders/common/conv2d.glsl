@@ -7,8 +7,8 @@
 //
 // An element of A lies at (row) + term.a; one of B at column.base + term.b, shifted by (column.h + term.h, column.w +
 // term.w) within its plane, where it may fall into the padding. The shader defines one of FORWARD, BACKWARD_DATA,
-// BACKWARD_WEIGHTS. Each group of channels is a product of its own; backward_weights may be split by images, and
-// every split leaves its own DW in a scratch buffer.
+// BACKWARD_WEIGHTS. Each group of channels is a product of its own; backward_weights may be split by its terms, and every
+// split leaves its own DW in a scratch buffer.
 
 BUFFER(0, readonly, float, operand_a);
 BUFFER(1, readonly, float, operand_b);
@@ -21,12 +21,12 @@ layout(push_constant) uniform parameters
     int group_channels, group_filters, groups;
     int stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w;
     uint tiles_m, tiles_n, splits;
-    int split_images;
+    int split_length; // images (DIRECT) or terms (tiled)
     float slope;
 } p;
 
 int group;       // of channels
-int split_index; // of images
+int split_index; // of the terms of backward_weights; the phase of a tiled backward_data
 
 struct column_state {
     int base, h, w;
@@ -56,15 +56,7 @@ int column_count()
 #endif
 }
 
-// The terms: x from term_begin() to term_end().x, y and z from 0.
-int term_begin()
-{
-#ifdef BACKWARD_WEIGHTS
-    return split_index * p.split_images;
-#else
-    return 0;
-#endif
-}
+// The terms: x up to term_end().x, y and z.
 
 ivec3 term_end()
 {
@@ -73,7 +65,7 @@ ivec3 term_end()
 #elif defined(BACKWARD_DATA)
     return ivec3(p.group_filters, p.window_h, p.window_w);
 #else
-    return ivec3(min((split_index + 1) * p.split_images, p.images), p.out_height, p.out_width);
+    return ivec3(p.images, p.out_height, p.out_width);
 #endif
 }
 
@@ -152,24 +144,38 @@ float load_b(term_state t, column_state c)
     return inside ? b : 0.0;
 }
 
-void store(uint m, uint column, float value)
+// The element of the result that a row and a column stand for.
+uint result_element(uint m, uint column)
 {
     const int n = int(column);
 #ifdef BACKWARD_WEIGHTS
     const int filter_index = split_index * p.filters + group * p.group_filters + int(m);
-    result[p.at[2] + filter_index * column_count() + n] = value;
+    return p.at[2] + uint(filter_index * column_count() + n);
 #else
 #ifdef FORWARD
     const int plane = p.out_height * p.out_width;
     const int channel = group * p.group_filters + int(m), channels = p.filters;
-    if (HAS_BIAS)
-        value += bias[p.at[3] + channel];
-    value = activate(ACTIVATION, value, p.slope);
 #else
     const int plane = p.height * p.width;
     const int channel = group * p.group_channels + int(m), channels = p.channels;
 #endif
     const int image = n / plane;
-    result[p.at[2] + (image * channels + channel) * plane + (n - image * plane)] = value;
+    return p.at[2] + uint((image * channels + channel) * plane + (n - image * plane));
 #endif
+}
+
+// What becomes of a sum in row m.
+float finish(uint m, float value)
+{
+#ifdef FORWARD
+    if (HAS_BIAS)
+        value += bias[p.at[3] + uint(group * p.group_filters) + m];
+    value = activate(ACTIVATION, value, p.slope);
+#endif
+    return value;
+}
+
+void store(uint m, uint column, float value)
+{
+    result[result_element(m, column)] = finish(m, value);
 }

@@ -1,16 +1,18 @@
 // tiled.glsl: C = A B by workgroups that share tiles of A and B; the body of gemm and of the implicit-gemm convolutions.
 //
-//            TILE_N                    A workgroup owns a TILE_M x TILE_N tile of C. Step by step along K it loads
-//           +------+                   TILE_K columns of A and rows of B into shared memory; each invocation adds up
-//    TILE_K | B    |                   ROWS x COLUMNS elements of C, (TILE_M / ROWS) and (TILE_N / COLUMNS) apart, so
-//   +-----+ +------+                   that neighbours read neighbouring words.
-//   | A   | | C    | TILE_M
-//   +-----+ +------+
+//            TILE_N                    A workgroup owns a TILE_M x TILE_N tile of C. Step by step along K it brings
+//           +------+                   TILE_K columns of A and rows of B into shared memory, both with k outermost and
+//    TILE_K | B    |                   four neighbours along M or N in one vector. Each invocation adds up ROWS x
+//   +-----+ +------+                   COLUMNS elements of C: pieces of 4 x 4, (TILE_M / ROWS) and (TILE_N / COLUMNS)
+//   | A   | | C    | TILE_M            pieces apart. 32 neighbouring invocations cover 4 pieces along M and 8 along N, so
+//   +-----+ +------+                   that a vector of A is read by 8 of them at once and vectors of B are neighbours.
 //
-// The including shader defines the types row_state, column_state and term_state with row_at(m), column_at(n) and
-// term_at(k), which do the divisions once for many elements; load_a(row, term), load_b(term, column); store(m, n,
-// value); and the constants A_ALONG_K and B_ALONG_N (neighbours in memory lie along k, along n). GROUP_SIZE must be a
-// multiple of each tile extent that it walks along.
+// While one tile is multiplied the next is on its way: fetch() leaves it in registers, keep() puts it into the other
+// half of the shared memory, and one barrier per step suffices, because a half is written again only two steps later.
+//
+// The including shader defines start(m0, n0, ..), fetch(k0, k_end) and keep(half), by means of put_a and put_b
+// or of whole vectors (tiled_scalars.glsl, tiled_vectors.glsl); and store_four(m, n, n_end, values), which comes after one
+// place_four(n, n_end) for all rows.
 
 layout(constant_id = 1) const uint TILE_M = 64;
 layout(constant_id = 2) const uint TILE_N = 64;
@@ -18,82 +20,78 @@ layout(constant_id = 3) const uint TILE_K = 16;
 layout(constant_id = 4) const uint ROWS = 4;
 layout(constant_id = 5) const uint COLUMNS = 4;
 
-const uint A_LOADS = TILE_M * TILE_K / GROUP_SIZE; // per invocation and step
-const uint B_LOADS = TILE_N * TILE_K / GROUP_SIZE;
+// Vectors from one k to the next. One of padding spreads what lies along K over the banks when it is stored.
+const uint PITCH_A = TILE_M / 4u + 1u;
+const uint PITCH_B = TILE_N / 4u + 1u;
+const uint LANES_M = TILE_M / ROWS;
+const uint LANES_N = TILE_N / COLUMNS;
 
-// One column of padding keeps transposed stores off a single bank.
-shared float tile_a[TILE_K * (TILE_M + 1u)];
-shared float tile_b[TILE_K * (TILE_N + 1u)];
+shared vec4 tile_a[2u * TILE_K * PITCH_A];
+shared vec4 tile_b[2u * TILE_K * PITCH_B];
 
-uint a_row(uint load)
+void put_a(uint part, uint k, uint m, float value)
 {
-    return A_ALONG_K ? lane_index() / TILE_K + load * (GROUP_SIZE / TILE_K) : lane_index() % TILE_M;
+    tile_a[(part * TILE_K + k) * PITCH_A + m / 4u][m % 4u] = value;
 }
 
-uint a_term(uint load)
+void put_b(uint part, uint k, uint n, float value)
 {
-    return A_ALONG_K ? lane_index() % TILE_K : lane_index() / TILE_M + load * (GROUP_SIZE / TILE_M);
+    tile_b[(part * TILE_K + k) * PITCH_B + n / 4u][n % 4u] = value;
 }
 
-uint b_column(uint load)
-{
-    return B_ALONG_N ? lane_index() % TILE_N : lane_index() / TILE_K + load * (GROUP_SIZE / TILE_K);
-}
+void start(uint m0, uint n0, uint m_end, uint n_end, uint k_begin, uint k_end);
+void fetch(uint k0, uint k_end);
+void keep(uint part);
+void place_four(uint n, uint n_end);
+void store_four(uint m, uint n, uint n_end, vec4 values);
 
-uint b_term(uint load)
-{
-    return B_ALONG_N ? lane_index() / TILE_N + load * (GROUP_SIZE / TILE_N) : lane_index() % TILE_K;
-}
+vec4 sum[ROWS * COLUMNS / 4u]; // of row i: COLUMNS / 4 vectors
 
-float sum[ROWS * COLUMNS];
-
-void add_tile(uint row, uint column)
+void add_tile(uint part, uint lane_m, uint lane_n)
 {
-    const uint lanes_n = TILE_N / COLUMNS, lanes_m = TILE_M / ROWS;
-    for (uint k = 0u; k < TILE_K; k++) {
-        float a[ROWS];
-        [[unroll]] for (uint i = 0u; i < ROWS; i++)
-            a[i] = tile_a[k * (TILE_M + 1u) + row + i * lanes_m];
-        [[unroll]] for (uint j = 0u; j < COLUMNS; j++) {
-            const float b = tile_b[k * (TILE_N + 1u) + column + j * lanes_n];
-            [[unroll]] for (uint i = 0u; i < ROWS; i++)
-                sum[i * COLUMNS + j] += a[i] * b;
+    const uint from_a = part * TILE_K * PITCH_A + lane_m, from_b = part * TILE_K * PITCH_B + lane_n;
+    [[unroll]] for (uint k = 0u; k < TILE_K; k++) {
+        vec4 a[ROWS / 4u], b[COLUMNS / 4u];
+        [[unroll]] for (uint i = 0u; i < ROWS / 4u; i++)
+            a[i] = tile_a[from_a + k * PITCH_A + i * LANES_M];
+        [[unroll]] for (uint j = 0u; j < COLUMNS / 4u; j++)
+            b[j] = tile_b[from_b + k * PITCH_B + j * LANES_N];
+        [[unroll]] for (uint i = 0u; i < ROWS; i++) {
+            [[unroll]] for (uint j = 0u; j < COLUMNS / 4u; j++)
+                sum[i * (COLUMNS / 4u) + j] += a[i / 4u][i % 4u] * b[j];
         }
     }
 }
 
 void multiply_tile(uint m0, uint n0, uint m_end, uint n_end, uint k_begin, uint k_end)
 {
-    row_state rows[A_LOADS];
-    column_state columns[B_LOADS];
-    [[unroll]] for (uint l = 0u; l < A_LOADS; l++)
-        rows[l] = row_at(min(m0 + a_row(l), m_end - 1u));
-    [[unroll]] for (uint l = 0u; l < B_LOADS; l++)
-        columns[l] = column_at(min(n0 + b_column(l), n_end - 1u));
-    [[unroll]] for (uint i = 0u; i < ROWS * COLUMNS; i++)
-        sum[i] = 0.0;
-    const uint lanes_n = TILE_N / COLUMNS, lanes_m = TILE_M / ROWS;
-    const uint row = lane_index() / lanes_n, column = lane_index() % lanes_n;
+    const uint span_m = LANES_M < 4u ? LANES_M : 4u, span_n = LANES_N < 8u ? LANES_N : 8u;
+    const uint block = lane_index() / (span_m * span_n), lane = lane_index() % (span_m * span_n);
+    const uint lane_m = block / (LANES_N / span_n) * span_m + lane / span_n;
+    const uint lane_n = block % (LANES_N / span_n) * span_n + lane % span_n;
+    [[unroll]] for (uint i = 0u; i < ROWS * COLUMNS / 4u; i++)
+        sum[i] = vec4(0.0);
+    start(m0, n0, m_end, n_end, k_begin, k_end);
+    if (k_begin < k_end)
+        fetch(k_begin, k_end);
+    uint part = 0u;
     for (uint k0 = k_begin; k0 < k_end; k0 += TILE_K) {
-        [[unroll]] for (uint l = 0u; l < A_LOADS; l++) {
-            const uint k = k0 + a_term(l);
-            const float a = load_a(rows[l], term_at(min(k, k_end - 1u)));
-            tile_a[a_term(l) * (TILE_M + 1u) + a_row(l)] = k < k_end ? a : 0.0;
-        }
-        [[unroll]] for (uint l = 0u; l < B_LOADS; l++) {
-            const uint k = k0 + b_term(l);
-            const float b = load_b(term_at(min(k, k_end - 1u)), columns[l]);
-            tile_b[b_term(l) * (TILE_N + 1u) + b_column(l)] = k < k_end ? b : 0.0;
-        }
+        keep(part);
         barrier();
-        add_tile(row, column);
-        barrier();
+        if (k0 + TILE_K < k_end)
+            fetch(k0 + TILE_K, k_end);
+        add_tile(part, lane_m, lane_n);
+        part ^= 1u;
     }
-    [[unroll]] for (uint i = 0u; i < ROWS; i++) {
-        [[unroll]] for (uint j = 0u; j < COLUMNS; j++) {
-            const uint m = m0 + row + i * lanes_m, n = n0 + column + j * lanes_n;
-            if (m < m_end && n < n_end)
-                store(m, n, sum[i * COLUMNS + j]);
+    [[unroll]] for (uint j = 0u; j < COLUMNS / 4u; j++) {
+        const uint n = n0 + (j * LANES_N + lane_n) * 4u;
+        if (n >= n_end)
+            continue;
+        place_four(n, n_end);
+        [[unroll]] for (uint i = 0u; i < ROWS; i++) {
+            const uint m = m0 + (i / 4u * LANES_M + lane_m) * 4u + i % 4u;
+            if (m < m_end)
+                store_four(m, n, n_end, sum[i * (COLUMNS / 4u) + j]);
         }
     }
 }

@@ -1,7 +1,8 @@
 // conv2d.comp: the three convolution ops (one of FORWARD, BACKWARD_DATA, BACKWARD_WEIGHTS) as implicit matrix products.
 //
-// The tiled body shares tiles in a workgroup (tiled.glsl): for GPUs. DIRECT keeps a block of the result per invocation
-// and walks the terms in three nested loops without divisions: for CPU drivers and small problems.
+// The tiled body shares tiles in a workgroup (tiled.glsl): for GPUs; WIDE is the one for windows of more than 32 elements.
+// DIRECT keeps a block of the result per invocation and walks the terms in three nested loops without divisions: for CPU
+// drivers and small problems.
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
@@ -34,8 +35,14 @@ void multiply(uint tile_m, uint tile_n)
         rows[i] = row_at(min(m0 + i, m_end - 1u));
     [[unroll]] for (uint j = 0u; j < COLUMNS; j++)
         columns[j] = column_at(min(n0 + j * LANES_N, n_end - 1u));
-    const ivec3 end = term_end();
-    for (int x = term_begin(); x < end.x; x++) {
+    ivec3 end = term_end();
+#ifdef BACKWARD_WEIGHTS
+    int x = split_index * p.split_length;
+    end.x = min(x + p.split_length, end.x);
+#else
+    int x = 0;
+#endif
+    for (; x < end.x; x++) {
         for (int y = 0; y < end.y; y++) {
             for (int z = 0; z < end.z; z++) {
                 const term_state t = term_of(x, y, z);
@@ -61,6 +68,10 @@ void multiply(uint tile_m, uint tile_n)
 
 #else
 
+#include "tiled.glsl"
+
+#ifdef WIDE
+
 term_state term_at(uint k)
 {
     const ivec3 end = term_end();
@@ -81,14 +92,43 @@ const bool B_ALONG_N = false;
 #else
 const bool B_ALONG_N = true;
 #endif
-#include "tiled.glsl"
+#include "tiled_scalars.glsl"
+
+int tiled_column_count()
+{
+    return column_count();
+}
+
+void place_four(uint n, uint n_end)
+{
+}
+
+void store_four(uint m, uint n, uint n_end, vec4 values)
+{
+    [[unroll]] for (uint c = 0u; c < 4u; c++)
+        if (n + c < n_end)
+            store(m, n + c, values[c]);
+}
+
+#else
+#include "conv2d_tiles.glsl"
+#endif
 
 void multiply(uint tile_m, uint tile_n)
 {
-    const ivec3 end = term_end();
-    const int plane = end.y * end.z;
-    multiply_tile(tile_m * TILE_M, tile_n * TILE_N, uint(row_count()), uint(column_count()),
-                  uint(term_begin() * plane), uint(end.x * plane));
+    ivec3 end = term_end();
+#if defined(BACKWARD_DATA) && !defined(WIDE)
+    begin_phase(split_index);
+    end.yz = window_count;
+#endif
+    int k_begin = 0, k_end = end.x * end.y * end.z;
+#ifdef BACKWARD_WEIGHTS
+    k_begin = split_index * p.split_length;
+    k_end = min(k_begin + p.split_length, k_end);
+#endif
+    const uint n_end = uint(tiled_column_count());
+    if (tile_n * TILE_N < n_end)
+        multiply_tile(tile_m * TILE_M, tile_n * TILE_N, uint(row_count()), n_end, uint(k_begin), uint(k_end));
 }
 
 #endif

@@ -2,7 +2,8 @@
 //
 // Two bodies. The tiled one shares tiles of A and B in a workgroup (tiled.glsl): for GPUs. DIRECT keeps a ROWS x
 // COLUMNS block of C per invocation and reads A and B straight from memory: for devices whose caches are as near as
-// their shared memory (CPU drivers), and for small matrices.
+// their shared memory (CPU drivers), and for small matrices. VECTORS: either of them, reading four neighbours at once
+// where rows start at multiples of four elements.
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
@@ -17,6 +18,8 @@ layout(constant_id = 9) const uint TO = DTYPE_F32;   // of C
 layout(constant_id = 10) const uint BIAS = 0u;       // 0 none, 1 per column, 2 per row
 layout(constant_id = 11) const uint ACTIVATION = 0;
 layout(constant_id = 12) const bool BETA = false;
+layout(constant_id = 13) const bool K_EDGES = true;    // tiled VECTORS: K is no multiple of TILE_K
+layout(constant_id = 14) const bool C_VECTORS = false; // tiled VECTORS: rows of C start and end at multiples of four
 
 BUFFER(0, readonly, uint, matrix_a);
 BUFFER(1, readonly, uint, matrix_b);
@@ -32,6 +35,17 @@ layout(push_constant) uniform parameters
     float alpha, beta, slope;
 } p;
 
+#ifdef VECTORS
+layout(std430, set = 0, binding = 0) readonly buffer vectors_a_block
+{
+    vec4 vectors_a[];
+};
+layout(std430, set = 0, binding = 1) readonly buffer vectors_b_block
+{
+    vec4 vectors_b[];
+};
+#endif
+
 uint batch;
 
 float load_a(uint m, uint k)
@@ -46,18 +60,29 @@ float load_b(uint k, uint n)
     return matrix_value(FROM, matrix_b[word_of(FROM, e)], e);
 }
 
-void store(uint m, uint n, float value)
+// What becomes of a sum: column n of row m, whose element of C was `before`.
+float finish(uint m, uint n, float value, float before)
 {
-    const uint e = p.at[2] + batch * p.c_batch_stride + m * p.c_stride + n;
-    const uint word = word_of(TO, e);
     value *= p.alpha;
     if (BETA)
-        value += p.beta * matrix_value(TO, matrix_c[word], e);
+        value += p.beta * before;
     if (BIAS == 1u)
         value += bias[p.at[3] + n];
     else if (BIAS == 2u)
         value += bias[p.at[3] + m];
-    value = activate(ACTIVATION, value, p.slope);
+    return activate(ACTIVATION, value, p.slope);
+}
+
+uint c_element(uint m, uint n)
+{
+    return p.at[2] + batch * p.c_batch_stride + m * p.c_stride + n;
+}
+
+void store(uint m, uint n, float value)
+{
+    const uint e = c_element(m, n);
+    const uint word = word_of(TO, e);
+    value = finish(m, n, value, BETA ? matrix_value(TO, matrix_c[word], e) : 0.0);
     if (TO == DTYPE_F32) {
         matrix_c[word] = floatBitsToUint(value);
     } else {
@@ -75,14 +100,6 @@ layout(constant_id = 3) const uint COLUMNS = 4;
 
 #ifdef VECTORS
 #define RUN 4u
-layout(std430, set = 0, binding = 0) readonly buffer vectors_a_block
-{
-    vec4 vectors_a[];
-};
-layout(std430, set = 0, binding = 1) readonly buffer vectors_b_block
-{
-    vec4 vectors_b[];
-};
 #else
 #define RUN 1u
 #endif
@@ -163,15 +180,109 @@ void multiply(uint tile_m, uint tile_n)
 
 #else
 
+const bool A_ALONG_K = !TRANS_A;
+const bool B_ALONG_N = !TRANS_B;
+#include "tiled.glsl"
+
+#ifdef VECTORS
+
+layout(std430, set = 0, binding = 0) readonly buffer halves_a_block
+{
+    uvec2 halves_a[];
+};
+layout(std430, set = 0, binding = 1) readonly buffer halves_b_block
+{
+    uvec2 halves_b[];
+};
+layout(std430, set = 0, binding = 2) buffer vectors_c_block
+{
+    vec4 vectors_c[];
+};
+layout(std430, set = 0, binding = 2) buffer halves_c_block
+{
+    uvec2 halves_c[];
+};
+
+vec4 from_halves(uvec2 four)
+{
+    return vec4(unpackHalf2x16(four.x), unpackHalf2x16(four.y));
+}
+
+vec4 vector_a(uint v)
+{
+    return FROM == DTYPE_F16 ? from_halves(halves_a[v]) : vectors_a[v];
+}
+
+vec4 vector_b(uint v)
+{
+    return FROM == DTYPE_F16 ? from_halves(halves_b[v]) : vectors_b[v];
+}
+
+uint first_a()
+{
+    return (p.at[0] + batch * p.a_batch_stride) / 4u;
+}
+
+uint first_b()
+{
+    return (p.at[1] + batch * p.b_batch_stride) / 4u;
+}
+
+uint stride_a()
+{
+    return p.a_stride / 4u;
+}
+
+uint stride_b()
+{
+    return p.b_stride / 4u;
+}
+
+#include "tiled_vectors.glsl"
+
+void store_vector(uint m, uint n, vec4 values)
+{
+    const uint v = c_element(m, n) / 4u;
+    vec4 before = vec4(0.0);
+    if (BETA)
+        before = TO == DTYPE_F16 ? from_halves(halves_c[v]) : vectors_c[v];
+    [[unroll]] for (uint c = 0u; c < 4u; c++)
+        values[c] = finish(m, n + c, values[c], before[c]);
+    if (TO == DTYPE_F16)
+        halves_c[v] = uvec2(half_from_float(values.x) | half_from_float(values.y) << 16,
+                            half_from_float(values.z) | half_from_float(values.w) << 16);
+    else
+        vectors_c[v] = values;
+}
+
+#else
+
 #define row_state uint
 #define column_state uint
 #define term_state uint
 #define row_at(m) (m)
 #define column_at(n) (n)
 #define term_at(k) (k)
-const bool A_ALONG_K = !TRANS_A;
-const bool B_ALONG_N = !TRANS_B;
-#include "tiled.glsl"
+#include "tiled_scalars.glsl"
+
+#endif
+
+void place_four(uint n, uint n_end)
+{
+}
+
+void store_four(uint m, uint n, uint n_end, vec4 values)
+{
+#ifdef VECTORS
+    if (C_VECTORS) {
+        store_vector(m, n, values);
+        return;
+    }
+#endif
+    [[unroll]] for (uint c = 0u; c < 4u; c++)
+        if (n + c < n_end)
+            store(m, n + c, values[c]);
+}
 
 void multiply(uint tile_m, uint tile_n)
 {
@@ -180,11 +291,15 @@ void multiply(uint tile_m, uint tile_n)
 
 #endif
 
+// Tiles in bands of BAND rows, column after column: those in flight together share rows of A and columns of B in caches.
+const uint BAND = 8u;
+
 void main()
 {
-    const uint group = group_index();
-    const uint tile_n = group % p.tiles_n, rest = group / p.tiles_n;
-    batch = rest / p.tiles_m;
+    const uint group = group_index(), tiles = p.tiles_m * p.tiles_n;
+    batch = group / tiles;
+    const uint tile = group - batch * tiles, band = tile / (BAND * p.tiles_n);
+    const uint in_band = tile - band * BAND * p.tiles_n, height = min(BAND, p.tiles_m - band * BAND);
     if (batch < p.batches)
-        multiply(rest % p.tiles_m, tile_n);
+        multiply(band * BAND + in_band % height, in_band / height);
 }

@@ -1,0 +1,120 @@
+/* tiles.c: what one workgroup of a product covers, from tunables, the product's size and the device's limits.
+ *
+ * Shared by gemm and the convolutions. A tiled workgroup's invocations each own pieces of 4 x 4 sums, so ROWS and
+ * COLUMNS are multiples of four, and there are at least as many invocations as its tile is high or wide
+ * (tiled_scalars.glsl). Where a product has too few tiles to occupy the device, tiles are made smaller and deeper.
+ */
+#include "vk_ops.h"
+
+enum {
+    LANES_N_MIN = 8, /* direct: neighbours along N, so that they read neighbouring words */
+    PIECE = 4,       /* sums of an invocation come in pieces of PIECE x PIECE */
+    TILE_MIN = 16,
+    TILE_FILL_MIN = 32, /* no tile is made smaller than that for the sake of more workgroups */
+    TILE_K_MIN = 8,
+    TILE_K_MAX = 32,       /* of a smaller tile than asked for, which is made deeper instead */
+    LANES_TILED_MIN = 128, /* two of the widest subgroups, where the tile has as many pieces */
+    UNITS_UNKNOWN = 64     /* compute units of a device that does not tell */
+};
+
+uint64_t vk_device_units(const vk_device *device)
+{
+    return device->info.compute_units ? device->info.compute_units : UNITS_UNKNOWN;
+}
+
+static uint32_t lanes_of(const vk_tiled_tile *tile)
+{
+    return tile->m / tile->rows * (tile->n / tile->columns);
+}
+
+static void fit_lanes(vk_tiled_tile *tile, uint32_t lanes_max)
+{
+    uint32_t wanted = tile->m > tile->n ? tile->m : tile->n;
+    wanted = wanted < LANES_TILED_MIN ? LANES_TILED_MIN : wanted;
+    while (tile->rows > tile->m)
+        tile->rows /= 2;
+    while (tile->columns > tile->n)
+        tile->columns /= 2;
+    while (lanes_of(tile) < wanted && (tile->rows > PIECE || tile->columns > PIECE)) {
+        if (tile->columns > PIECE && tile->columns >= tile->rows)
+            tile->columns /= 2;
+        else
+            tile->rows /= 2;
+    }
+    while (lanes_of(tile) > lanes_max) {
+        if (tile->rows <= tile->columns)
+            tile->rows *= 2;
+        else
+            tile->columns *= 2;
+    }
+    tile->lanes = lanes_of(tile);
+}
+
+static uint64_t tile_count(const vk_tiled_tile *tile, const vk_tiled_size *size)
+{
+    return size->batches * vk_ceil_div(size->rows, tile->m) * vk_ceil_div(size->columns, tile->n);
+}
+
+/* Shared memory of a tile's two halves. */
+static uint64_t shared_bytes(const vk_tiled_tile *tile)
+{
+    return UINT64_C(2) * tile->k * (tile->m + tile->n + 2 * PIECE) * sizeof(float);
+}
+
+/* About as many elements per step as the tile asked for, but no deeper than the product. */
+static void fit_depth(vk_tiled_tile *tile, uint32_t elements, uint64_t terms)
+{
+    while (tile->k < TILE_K_MAX && 2 * tile->k * (tile->m + tile->n) <= elements + elements / 4)
+        tile->k *= 2;
+    while (tile->k > TILE_K_MIN && tile->k / 2 >= terms)
+        tile->k /= 2;
+}
+
+vk_tiled_tile vk_tiled_tile_of(const vk_device *device, const int32_t *parameters, const vk_tiled_size *size)
+{
+    vk_tiled_tile tile = {.m = (uint32_t)parameters[VK_TILE_M],
+                          .n = (uint32_t)parameters[VK_TILE_N],
+                          .k = (uint32_t)parameters[VK_TILE_K],
+                          .rows = (uint32_t)parameters[VK_TILE_ROWS],
+                          .columns = (uint32_t)parameters[VK_TILE_COLUMNS]};
+    while (tile.m > TILE_MIN && tile.m / 2 >= size->rows) /* no taller than the matrix */
+        tile.m /= 2;
+    while (tile.n > TILE_MIN && tile.n / 2 >= size->columns) /* nor wider */
+        tile.n /= 2;
+    while (parameters[VK_TILE_FILL] && (tile.m > TILE_FILL_MIN || tile.n > TILE_FILL_MIN) &&
+           tile_count(&tile, size) < vk_device_units(device)) {
+        if (tile.m >= tile.n)
+            tile.m /= 2;
+        else
+            tile.n /= 2;
+    }
+    fit_depth(&tile, (uint32_t)(parameters[VK_TILE_M] + parameters[VK_TILE_N]) * tile.k, size->terms);
+    while (tile.k > PIECE && shared_bytes(&tile) > device->limits.maxComputeSharedMemorySize)
+        tile.k /= 2;
+    fit_lanes(&tile, device->limits.maxComputeWorkGroupInvocations);
+    while (tile.k > tile.lanes)
+        tile.k /= 2;
+    while (tile.k * (tile.m < tile.n ? tile.m : tile.n) < tile.lanes) /* something for each to load */
+        tile.k *= 2;
+    return tile;
+}
+
+vk_direct_tile vk_direct_tile_of(const int32_t *parameters, uint64_t rows, uint64_t columns)
+{
+    vk_direct_tile tile = {.rows = (uint32_t)parameters[0],
+                           .columns = (uint32_t)parameters[1],
+                           .lanes = (uint32_t)parameters[2],
+                           .lanes_n = (uint32_t)parameters[2]};
+    while (tile.rows > 1 && tile.rows / 2 >= rows) /* no taller than the matrix */
+        tile.rows /= 2;
+    uint64_t lanes_m = 1;
+    while (tile.lanes_n > LANES_N_MIN && lanes_m * tile.rows < rows) {
+        lanes_m *= 2;
+        tile.lanes_n /= 2;
+    }
+    while (tile.columns > 1 && (uint64_t)tile.lanes_n * tile.columns / 2 >= columns) /* nor wider */
+        tile.columns /= 2;
+    tile.tile_m = lanes_m * tile.rows;
+    tile.tile_n = (uint64_t)tile.lanes_n * tile.columns;
+    return tile;
+}

@@ -1,0 +1,312 @@
+// conv2d_tiles.glsl: tiles of the operands of the convolutions, for windows of up to 32 elements; start, fetch and keep of
+// tiled.glsl.
+//
+// An element of B lies at the sum of what its column and its term say. Whether it falls into the padding is one bit: the
+// column of forward and backward_data (a place in the result) has a mask with a bit for each element of the window, the
+// term has the bit of its element. In backward_weights the term (a place in the image) has the mask, the column the bit.
+// Either way an element costs one sum, one AND and a load that is left out where the bits do not meet.
+//
+// The terms of a step are worked out by its first TILE_K invocations two steps ahead, in registers, and put into shared
+// memory one step ahead: no division holds anybody up. backward_data with strides is a product per phase: the places of DX
+// whose distance is a multiple of the stride meet the same elements of the window, and only those become terms.
+
+layout(constant_id = 9) const bool A_VECTORS = false; // planes or filters of A start and end at multiples of four
+layout(constant_id = 10) const bool RESULT_VECTORS = false; // planes of the result do
+
+layout(std430, set = 0, binding = 0) readonly buffer vectors_a_block
+{
+    vec4 vectors_a[];
+};
+layout(std430, set = 0, binding = 2) writeonly buffer vectors_result_block
+{
+    vec4 vectors_result[];
+};
+
+// Of a term: elements from the first of B; mask or bit; elements from the row's first of A.
+shared ivec4 terms[2u * TILE_K];
+#ifdef BACKWARD_WEIGHTS
+shared ivec2 column_places[TILE_N]; // elements from the first of B, bit
+const bool A_ALONG_K = true, B_ALONG_N = false;
+#elif defined(FORWARD)
+const bool A_ALONG_K = true, B_ALONG_N = true;
+#else
+const bool A_ALONG_K = false, B_ALONG_N = true; // weights are read across
+#endif
+
+// Bit y * count.y + z: whether place + (y, z) * step lies within a plane of that extent.
+int window_mask(ivec2 place, ivec2 step, ivec2 count, ivec2 extent)
+{
+    uint line = 0u, mask = 0u;
+    for (int z = 0; z < count.y; z++) {
+        const int w = place.y + z * step.y;
+        if (w >= 0 && w < extent.y)
+            line |= 1u << z;
+    }
+    for (int y = 0; y < count.x; y++) {
+        const int h = place.x + y * step.x;
+        if (h >= 0 && h < extent.x)
+            mask |= line << (y * count.y);
+    }
+    return int(mask);
+}
+
+#ifdef BACKWARD_DATA
+
+// Of the phase that this workgroup is in: its first place in DX, and the elements of the window that meet it:
+// count of them, window_step apart from window_first, each dy_step further back in DY.
+ivec2 phase, phase_extent, window_first, window_step, window_count, dy_step;
+
+// The first element of the window that meets the place, or `window` if none does.
+int first_element(int place, int stride, int dilation, int window)
+{
+    const int positive = place + window * dilation * stride;
+    int r = 0;
+    while (r < window && (positive - r * dilation) % stride != 0)
+        r++;
+    return r;
+}
+
+// Elements of the window from one that meets a place to the next.
+int element_step(int stride, int dilation)
+{
+    int step = 1;
+    while (step * dilation % stride != 0)
+        step++;
+    return step;
+}
+
+void begin_phase(int index)
+{
+    const ivec2 window = ivec2(p.window_h, p.window_w), stride = ivec2(p.stride_h, p.stride_w);
+    phase = ivec2(index / p.stride_w, index % p.stride_w);
+    phase_extent = (ivec2(p.height, p.width) - phase + stride - 1) / stride;
+    window_first = ivec2(first_element(phase.x + p.pad_h, p.stride_h, p.dilation_h, p.window_h),
+                         first_element(phase.y + p.pad_w, p.stride_w, p.dilation_w, p.window_w));
+    window_step = ivec2(element_step(p.stride_h, p.dilation_h), element_step(p.stride_w, p.dilation_w));
+    window_count = (window - window_first + window_step - 1) / window_step;
+    dy_step = window_step * ivec2(p.dilation_h, p.dilation_w) / stride;
+}
+
+#endif
+
+// Of a column: elements from the first of B, and its mask or bit.
+ivec2 column_place(int n)
+{
+#if defined(FORWARD)
+    const int plane = p.out_height * p.out_width;
+    const int image = n / plane, e = n - image * plane, h = e / p.out_width;
+    const ivec2 place = ivec2(h * p.stride_h - p.pad_h, (e - h * p.out_width) * p.stride_w - p.pad_w);
+    return ivec2((image * p.channels + group * p.group_channels) * p.height * p.width + place.x * p.width + place.y,
+                 window_mask(place, ivec2(p.dilation_h, p.dilation_w), ivec2(p.window_h, p.window_w),
+                             ivec2(p.height, p.width)));
+#elif defined(BACKWARD_DATA)
+    const int plane = phase_extent.x * phase_extent.y;
+    const int image = n / plane, e = n - image * plane, i = e / phase_extent.y;
+    const ivec2 dx = phase + ivec2(i, e - i * phase_extent.y) * ivec2(p.stride_h, p.stride_w);
+    const ivec2 met = dx + ivec2(p.pad_h, p.pad_w) - window_first * ivec2(p.dilation_h, p.dilation_w);
+    const ivec2 place = met / ivec2(p.stride_h, p.stride_w); // without remainder
+    return ivec2((image * p.filters + group * p.group_filters) * p.out_height * p.out_width + place.x * p.out_width +
+                     place.y,
+                 window_mask(place, -dy_step, window_count, ivec2(p.out_height, p.out_width)));
+#else
+    const int window = p.window_h * p.window_w;
+    const int channel = n / window, e = n - channel * window, r = e / p.window_w;
+    const ivec2 place = ivec2(r * p.dilation_h - p.pad_h, (e - r * p.window_w) * p.dilation_w - p.pad_w);
+    return ivec2((group * p.group_channels + channel) * p.height * p.width + place.x * p.width + place.y, 1 << e);
+#endif
+}
+
+ivec4 term_place(int k)
+{
+#if defined(FORWARD)
+    const int window = p.window_h * p.window_w;
+    const int x = k / window, e = k - x * window, y = e / p.window_w, z = e - y * p.window_w;
+    return ivec4(x * p.height * p.width + y * p.dilation_h * p.width + z * p.dilation_w, 1 << e, k, 0);
+#elif defined(BACKWARD_DATA)
+    const int plane = window_count.x * window_count.y;
+    const int x = k / plane, e = k - x * plane, y = e / window_count.y;
+    const ivec2 yz = ivec2(y, e - y * window_count.y), element = window_first + yz * window_step, back = yz * dy_step;
+    return ivec4(x * p.out_height * p.out_width - back.x * p.out_width - back.y, 1 << e,
+                 (x * p.group_channels * p.window_h + element.x) * p.window_w + element.y, 0);
+#else
+    const int plane = p.out_height * p.out_width;
+    const int image = k / plane, e = k - image * plane, h = e / p.out_width;
+    const ivec2 place = ivec2(h * p.stride_h, (e - h * p.out_width) * p.stride_w);
+    return ivec4(image * p.channels * p.height * p.width + place.x * p.width + place.y,
+                 window_mask(place - ivec2(p.pad_h, p.pad_w), ivec2(p.dilation_h, p.dilation_w),
+                             ivec2(p.window_h, p.window_w), ivec2(p.height, p.width)),
+                 image * p.filters * plane + e, 0);
+#endif
+}
+
+const uint ELEMENTS_A = TILE_M * TILE_K, ELEMENTS_B = TILE_N * TILE_K;
+const uint LOADS_A = ELEMENTS_A / GROUP_SIZE, LOADS_B = ELEMENTS_B / GROUP_SIZE; // per invocation and step
+const uint LOADS_A4 = (ELEMENTS_A / 4u + GROUP_SIZE - 1u) / GROUP_SIZE;          // of vectors
+
+uint a_row(uint load)
+{
+    return A_ALONG_K ? lane_index() / TILE_K + load * (GROUP_SIZE / TILE_K) : lane_index() % TILE_M;
+}
+
+uint a_term(uint load)
+{
+    return A_ALONG_K ? lane_index() % TILE_K : lane_index() / TILE_M + load * (GROUP_SIZE / TILE_M);
+}
+
+uint b_column(uint load)
+{
+    return B_ALONG_N ? lane_index() % TILE_N : lane_index() / TILE_K + load * (GROUP_SIZE / TILE_K);
+}
+
+uint b_term(uint load)
+{
+    return B_ALONG_N ? lane_index() / TILE_N + load * (GROUP_SIZE / TILE_N) : lane_index() % TILE_K;
+}
+
+// Of a vector of A: row and first term in the tile.
+uvec2 a_vector(uint load)
+{
+    const uint v = lane_index() + load * GROUP_SIZE;
+    return uvec2(v / (TILE_K / 4u), v % (TILE_K / 4u) * 4u);
+}
+
+int row_a[LOADS_A], row_a4[LOADS_A4];
+float next_a[LOADS_A], next_b[LOADS_B];
+vec4 next_a4[LOADS_A4];
+ivec2 column;      // B_ALONG_N: of this invocation
+ivec4 coming_term; // of the step after the one that is fetched
+uint term_part;    // where the terms of the step that is fetched next lie
+
+void start(uint m0, uint n0, uint m_end, uint n_end, uint k_begin, uint k_end)
+{
+    if (A_VECTORS) {
+        [[unroll]] for (uint l = 0u; l < LOADS_A4; l++)
+            row_a4[l] = int(p.at[0]) + row_at(min(m0 + a_vector(l).x, m_end - 1u));
+    } else {
+        [[unroll]] for (uint l = 0u; l < LOADS_A; l++)
+            row_a[l] = int(p.at[0]) + row_at(min(m0 + a_row(l), m_end - 1u));
+    }
+#ifdef BACKWARD_WEIGHTS
+    for (uint n = lane_index(); n < TILE_N; n += GROUP_SIZE)
+        column_places[n] = column_place(int(min(n0 + n, n_end - 1u))) + ivec2(p.at[1], 0);
+#else
+    column = column_place(int(min(n0 + b_column(0u), n_end - 1u))) + ivec2(p.at[1], 0);
+#endif
+    term_part = 0u;
+    if (k_begin < k_end && lane_index() < TILE_K) {
+        terms[lane_index()] = term_place(int(min(k_begin + lane_index(), k_end - 1u)));
+    }
+    barrier();
+}
+
+void fetch_a(uint k0, uint k_end)
+{
+    if (A_VECTORS) {
+        [[unroll]] for (uint l = 0u; l < LOADS_A4; l++) {
+            const uvec2 at = a_vector(l);
+            const bool wanted = ELEMENTS_A / 4u % GROUP_SIZE == 0u || at.x < TILE_M;
+            next_a4[l] = vec4(0.0);
+            if (wanted && k0 + at.y < k_end)
+                next_a4[l] = vectors_a[uint(row_a4[l] + terms[term_part * TILE_K + at.y].z) / 4u];
+        }
+    } else {
+        [[unroll]] for (uint l = 0u; l < LOADS_A; l++) {
+            next_a[l] = 0.0;
+            if (k0 + a_term(l) < k_end)
+                next_a[l] = operand_a[row_a[l] + terms[term_part * TILE_K + a_term(l)].z];
+        }
+    }
+}
+
+void fetch(uint k0, uint k_end)
+{
+    fetch_a(k0, k_end);
+    [[unroll]] for (uint l = 0u; l < LOADS_B; l++) {
+        const ivec2 term = terms[term_part * TILE_K + b_term(l)].xy;
+#ifdef BACKWARD_WEIGHTS
+        const ivec2 column = column_places[b_column(l)];
+#endif
+        next_b[l] = 0.0;
+        if (k0 + b_term(l) < k_end && (column.y & term.y) != 0)
+            next_b[l] = operand_b[column.x + term.x];
+    }
+    term_part ^= 1u;
+    if (lane_index() < TILE_K)
+        coming_term = term_place(int(min(k0 + TILE_K + lane_index(), k_end - 1u)));
+}
+
+void keep(uint part)
+{
+    if (A_VECTORS) {
+        [[unroll]] for (uint l = 0u; l < LOADS_A4; l++) {
+            const uvec2 at = a_vector(l);
+            if (ELEMENTS_A / 4u % GROUP_SIZE != 0u && at.x >= TILE_M)
+                continue;
+            [[unroll]] for (uint c = 0u; c < 4u; c++)
+                put_a(part, at.y + c, at.x, next_a4[l][c]);
+        }
+    } else {
+        [[unroll]] for (uint l = 0u; l < LOADS_A; l++)
+            put_a(part, a_term(l), a_row(l), next_a[l]);
+    }
+    [[unroll]] for (uint l = 0u; l < LOADS_B; l++)
+        put_b(part, b_term(l), b_column(l), next_b[l]);
+    if (lane_index() < TILE_K)
+        terms[term_part * TILE_K + lane_index()] = coming_term;
+}
+
+// The columns of this workgroup's product.
+int tiled_column_count()
+{
+#ifdef BACKWARD_DATA
+    return p.images * phase_extent.x * phase_extent.y;
+#else
+    return column_count();
+#endif
+}
+
+// The element of the result in row 0 that a column stands for, and the elements from a row to the next.
+uint first_result_element(uint column)
+{
+#ifdef BACKWARD_DATA
+    const int plane = phase_extent.x * phase_extent.y;
+    const int image = int(column) / plane, e = int(column) - image * plane, i = e / phase_extent.y;
+    const ivec2 dx = phase + ivec2(i, e - i * phase_extent.y) * ivec2(p.stride_h, p.stride_w);
+    return p.at[2] + uint(((image * p.channels + group * p.group_channels) * p.height + dx.x) * p.width + dx.y);
+#else
+    return result_element(0u, column);
+#endif
+}
+
+uint result_row()
+{
+#if defined(FORWARD)
+    return uint(p.out_height * p.out_width);
+#elif defined(BACKWARD_DATA)
+    return uint(p.height * p.width);
+#else
+    return uint(column_count());
+#endif
+}
+
+uint first_of_column[4];
+
+void place_four(uint n, uint n_end)
+{
+    [[unroll]] for (uint c = 0u; c < (RESULT_VECTORS ? 1u : 4u); c++)
+        first_of_column[c] = first_result_element(min(n + c, n_end - 1u));
+}
+
+void store_four(uint m, uint n, uint n_end, vec4 values)
+{
+    [[unroll]] for (uint c = 0u; c < 4u; c++)
+        values[c] = finish(m, values[c]);
+    const uint row = m * result_row();
+    if (RESULT_VECTORS) {
+        vectors_result[(first_of_column[0] + row) / 4u] = values;
+        return;
+    }
+    [[unroll]] for (uint c = 0u; c < 4u; c++)
+        if (n + c < n_end)
+            result[first_of_column[c] + row] = values[c];
+}
