@@ -19,7 +19,8 @@ enum {
     PARTIAL_BYTES_MAX = 16 << 20,
     BLOCK_CHANNELS = 64,
     PASS_POSITIONS = 512,
-    COPY_BYTES_MAX = 320 * 1024
+    COPY_BYTES_MAX = 320 * 1024,
+    FETCH_AHEAD = 128 /* elements of each channel's plane: planes are too many for the processor to foresee */
 };
 /* Less than this share of a vector's lanes at work: patches of several channels are better. */
 static const double lanes_share_min = 0.7;
@@ -134,26 +135,28 @@ typedef struct turned_pass {
     int64_t image, images, row, rows;
 } turned_pass;
 
-/* Turns `count` <= VEC_LANES columns of the channels of one row. */
-static void turn_columns(const float *source, int64_t plane, int64_t channels, int64_t stride, int64_t count,
-                         float *target)
+/* Turns columns of the channels of one row: `count` <= VEC_LANES of them, all VEC_LANES where `whole`. */
+CPU_INLINE void turn_columns(const bool whole, const float *source, int64_t plane, int64_t channels, int64_t count,
+                             float *target)
 {
     for (int64_t c = 0; c < channels; c += VEC_LANES) {
         const int64_t lanes = cpu_min(VEC_LANES, channels - c);
         vf square[VEC_LANES];
-        for (int64_t i = 0; i < VEC_LANES; ++i)
-            if (i < lanes)
-                square[i] = count == VEC_LANES ? vf_load(source + (c + i) * plane)
-                                               : vf_load_partial(source + (c + i) * plane, count);
-            else
+        for (int64_t i = 0; i < VEC_LANES; ++i) {
+            const float *from = source + (c + i) * plane;
+            if (i >= lanes) {
                 square[i] = vf_set1(0);
+                continue;
+            }
+            square[i] = whole ? vf_load(from) : vf_load_partial(from, count);
+            __builtin_prefetch(from + FETCH_AHEAD);
+        }
         vf_transpose(square);
-        if (lanes == VEC_LANES)
-            for (int64_t i = 0; i < count; ++i)
-                vf_store(target + i * stride + c, square[i]);
-        else
-            for (int64_t i = 0; i < count; ++i)
-                vf_store_partial(target + i * stride + c, square[i], lanes);
+        for (int64_t i = 0; i < (whole ? VEC_LANES : count); ++i)
+            if (lanes == VEC_LANES)
+                vf_store(target + i * channels + c, square[i]);
+            else
+                vf_store_partial(target + i * channels + c, square[i], lanes);
     }
 }
 
@@ -165,9 +168,11 @@ static void copy_row(const turned_item *item, const float *source, float *target
     const int64_t count = cpu_max(0, cpu_min(shape->w, shape->copy_columns - left));
     const int64_t right = shape->copy_columns - left - count;
     memset(target, 0, sizeof(float) * (size_t)(left * channels));
-    for (int64_t i = 0; i < count; i += VEC_LANES)
-        turn_columns(source + i, shape->h * shape->w, channels, channels, cpu_min(VEC_LANES, count - i),
-                     target + (left + i) * channels);
+    int64_t i = 0;
+    for (; i + VEC_LANES <= count; i += VEC_LANES)
+        turn_columns(true, source + i, shape->h * shape->w, channels, VEC_LANES, target + (left + i) * channels);
+    if (i < count)
+        turn_columns(false, source + i, shape->h * shape->w, channels, count - i, target + (left + i) * channels);
     memset(target + (left + count) * channels, 0, sizeof(float) * (size_t)(right * channels));
 }
 
@@ -202,12 +207,16 @@ static void copy_dy(const turned_item *item, const turned_pass *pass)
             const float *source =
                 cpu_f32(item->context->op, AUXO_CONV2D_BW_DY) + plane * positions + pass->row * shape->q;
             float *target = item->dy + k * shape->dy_stride + image * count;
-            for (int64_t i = 0; i < count; i += VEC_LANES) {
-                const int64_t lanes = cpu_min(VEC_LANES, count - i);
-                const vf value = vf_load_partial(source + i, lanes);
+            int64_t i = 0;
+            for (; i + VEC_LANES <= count; i += VEC_LANES) {
+                const vf value = vf_load(source + i);
+                __builtin_prefetch(source + i + positions); /* of the next channel */
                 sum += value;
-                vf_store_partial(target + i, value, lanes);
+                vf_store(target + i, value);
             }
+            const vf value = vf_load_partial(source + i, count - i);
+            sum += value;
+            vf_store_partial(target + i, value, count - i);
         }
         if (item->bias)
             item->bias[k] += vf_sum(sum);
