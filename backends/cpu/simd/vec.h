@@ -135,6 +135,12 @@ CPU_INLINE vf vf_pick(vf a, vf b, vi pick)
     return (vf)_mm512_permutex2var_ps((__m512)a, (__m512i)pick, (__m512)b);
 }
 
+/* Lane i is lane pick[i] of a. */
+CPU_INLINE vf vf_pick_near(vf a, vi pick)
+{
+    return (vf)_mm512_permutexvar_ps((__m512i)pick, (__m512)a);
+}
+
 /* Which lanes i have pick[i] / VEC_LANES = part; these become lane pick[i] % VEC_LANES of b, the others stay a's. */
 typedef __mmask16 vec_lanes;
 CPU_INLINE vec_lanes vi_lanes_of_part(vi pick, int part)
