@@ -62,6 +62,11 @@ static const gemm_case gemm_cases[] = {
     {33, 17, 65, 0, HALF | HALF_OUT | BIAS_COLUMN, 1, 0, AUXO_ACTIVATION_RELU},
     {64, 64, 64, 0, HALF | HALF_OUT | TRANS_A, 1, 1, AUXO_ACTIVATION_IDENTITY},
     {96, 80, 128, 0, TRANS_A | TRANS_B, 1, 0, AUXO_ACTIVATION_IDENTITY},
+    {101, 5, 5, 0, 0, 1, 0, AUXO_ACTIVATION_IDENTITY},
+    {99, 3, 7, 0, 0, 1, 0, AUXO_ACTIVATION_IDENTITY},
+    {50, 8, 1, 0, 0, 1, 0, AUXO_ACTIVATION_IDENTITY},
+    {37, 1, 12, 0, TRANS_B, 1, 0, AUXO_ACTIVATION_IDENTITY},
+    {33, 10, 5, 0, 0, 1, 0, AUXO_ACTIVATION_IDENTITY},
 };
 
 static void describe(auxo__case *built, const gemm_case *row)

@@ -45,6 +45,13 @@ static const conv_case conv_cases[] = {
     {2, 37, 13, 11, 50, 3, 3, 1, 1, 1, 1, 1, 1, 1, true, AUXO_ACTIVATION_RELU},
     {5, 16, 10, 14, 21, 3, 3, 1, 1, 0, 0, 1, 1, 1, false, AUXO_ACTIVATION_TANH},
     {3, 20, 6, 30, 16, 3, 3, 1, 1, 2, 2, 1, 1, 1, true, AUXO_ACTIVATION_IDENTITY},
+    {35, 16, 4, 4, 10, 3, 3, 1, 1, 1, 1, 1, 1, 1, true, AUXO_ACTIVATION_IDENTITY},
+    {1, 17, 30, 33, 5, 3, 3, 1, 1, 1, 1, 1, 1, 1, true, AUXO_ACTIVATION_IDENTITY},
+    {1, 70, 6, 6, 9, 3, 3, 1, 1, 1, 1, 1, 1, 1, false, AUXO_ACTIVATION_IDENTITY},
+    {2, 16, 12, 12, 8, 3, 3, 1, 1, 2, 2, 2, 2, 1, true, AUXO_ACTIVATION_IDENTITY},
+    {2, 24, 11, 9, 32, 3, 3, 2, 2, 1, 1, 1, 1, 2, true, AUXO_ACTIVATION_RELU},
+    {2, 5, 19, 21, 31, 3, 3, 2, 2, 1, 1, 1, 1, 1, true, AUXO_ACTIVATION_TANH},
+    {1, 3, 9, 20, 16, 5, 3, 1, 1, 3, 2, 1, 1, 1, true, AUXO_ACTIVATION_IDENTITY},
 };
 
 static const conv_case *begin_conv(auxo__case *built, size_t index, int64_t *p, int64_t *q)

@@ -1,10 +1,11 @@
-/* conv2d_backward_weights.c: DW = DY patches^T and DBIAS, where row `position` of patches holds all taps of X there.
+/* conv2d_backward_weights.c: the conv2d_backward_weights op: by conv2d_weights_turned.c where X has many channels, else
+ * DW = DY patches^T and DBIAS, where row `position` of patches holds all taps of X there.
  *
  * X is copied image by image with its zero border, patches are gathered from the copy by runs of neighbouring taps,
  * and multiplied from the left by DY. Images are cut into SPLITS_MAX parts at most, whatever the number of threads;
  * each part has its own sum, and the parts are added in order.
  */
-#include "cpu_kernels.h"
+#include "conv2d_weights_turned.h"
 #include "gemm_tile.h"
 
 enum { SPLITS_MAX = 16, PARTIAL_BYTES_MAX = 16 << 20, COLUMNS_BLOCK = 512, POSITIONS_BLOCK = 128 };
@@ -57,6 +58,8 @@ static weights_shape shape_of(const auxo_op *op)
 
 static size_t scratch_bytes_conv2d_backward_weights(int thread_count, const auxo_op *op)
 {
+    if (conv_turned_fits(op))
+        return conv_turned_scratch_bytes(thread_count, op);
     weights_shape shape = shape_of(op);
     return (size_t)shape.splits * shape.partial_bytes + (size_t)thread_count * shape.thread_bytes;
 }
@@ -252,6 +255,10 @@ static void bias_part(const void *context, int64_t begin, int64_t end, int threa
 
 static void run_conv2d_backward_weights(const cpu_work *work, const auxo_op *op)
 {
+    if (conv_turned_fits(op)) {
+        conv_turned_run(work, op);
+        return;
+    }
     const weights_shape shape = shape_of(op);
     const weights_context context = {op, &shape, work->scratch};
     const int64_t positions = shape.images * shape.p * shape.q;

@@ -13,9 +13,11 @@
  */
 #include "conv2d_gather.h"
 
+#include "conv2d_lanes.h"
 #include "conv2d_pointwise.h"
 
 #include "vec_math.h"
+#include "vec_transpose.h"
 
 enum { PANEL_DEPTH = 64, COPY_BYTES_MAX = 192 * 1024, ITEMS_PER_THREAD = 4 };
 /* Multiply-adds that are worth a thread. */
@@ -36,16 +38,6 @@ typedef struct gather_layout {
     bool sliding;
     size_t offsets_bytes, copy_bytes, panel_bytes, tile_bytes, thread_bytes;
 } gather_layout;
-
-static int64_t axis_least(const conv_axis *axis)
-{
-    return axis->first + cpu_min(0, cpu_max(axis->count - 1, 0) * axis->step);
-}
-
-static int64_t axis_extent(const conv_axis *axis)
-{
-    return cpu_max(axis->count - 1, 0) * (axis->step < 0 ? -axis->step : axis->step) + 1;
-}
 
 static void set_band(gather_layout *layout, const conv_problem *problem, int64_t band_rows)
 {
@@ -75,11 +67,12 @@ static gather_layout layout_of(const conv_problem *problem, int thread_count)
     gather_layout layout = {0};
     layout.tap_count = problem->tap_rows.count * problem->tap_columns.count;
     layout.depth = problem->channels * layout.tap_count;
-    layout.row_origin = axis_least(&problem->tap_rows);
-    layout.column_origin = axis_least(&problem->tap_columns);
+    layout.row_origin = conv_axis_least(&problem->tap_rows);
+    layout.column_origin = conv_axis_least(&problem->tap_columns);
     layout.phase_count = problem->step_h * problem->step_w;
-    layout.extra_rows = cpu_ceil_div(axis_extent(&problem->tap_rows), problem->step_h) - 1;
-    layout.copy_columns = problem->positions_w + cpu_ceil_div(axis_extent(&problem->tap_columns), problem->step_w) - 1;
+    layout.extra_rows = cpu_ceil_div(conv_axis_extent(&problem->tap_rows), problem->step_h) - 1;
+    layout.copy_columns =
+        problem->positions_w + cpu_ceil_div(conv_axis_extent(&problem->tap_columns), problem->step_w) - 1;
     choose_bands(&layout, problem, thread_count);
     double waste = (double)(layout.copy_rows * layout.copy_columns) / (double)(layout.band_rows * problem->positions_w);
     layout.sliding = (double)problem->out_channels * (waste - 1) < gather_cost_rows;
@@ -102,6 +95,8 @@ size_t conv_gather_scratch_bytes(const conv_problem *problem, int thread_count)
 {
     if (is_empty(problem))
         return 0;
+    if (conv_lanes_fits(problem))
+        return conv_lanes_scratch_bytes(problem, thread_count);
     gather_layout layout = layout_of(problem, thread_count);
     return layout.offsets_bytes + (size_t)thread_count * layout.thread_bytes;
 }
@@ -139,6 +134,14 @@ static void copy_row(float *restrict target, const float *restrict source, phase
     if (columns.step == 1)
         for (int64_t i = columns.begin; i < columns.end; ++i)
             target[i] = source[columns.first + i];
+    else if (columns.step == 2)
+        for (int64_t i = columns.begin; i < columns.end; i += VEC_LANES) {
+            const int64_t count = cpu_min(VEC_LANES, columns.end - i);
+            vf even;
+            vf odd;
+            vf_load_pairs(source + columns.first + 2 * i, 2 * count - 1, &even, &odd);
+            vf_store_partial(target + i, even, count);
+        }
     else
         for (int64_t i = columns.begin; i < columns.end; ++i)
             target[i] = source[columns.first + i * columns.step];
@@ -389,6 +392,10 @@ void conv_gather_run(const conv_problem *problem, const cpu_work *work, char *sc
         return;
     if (conv_pointwise_fits(problem)) {
         conv_pointwise_run(problem, work);
+        return;
+    }
+    if (conv_lanes_fits(problem)) {
+        conv_lanes_run(problem, work, scratch);
         return;
     }
     const gather_layout layout = layout_of(problem, work->thread_count);

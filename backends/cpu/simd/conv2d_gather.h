@@ -17,6 +17,17 @@ typedef struct conv_axis {
     int64_t count, first, step; /* step may be negative */
 } conv_axis;
 
+/* The least source coordinate that a tap meets for output position 0, and how far the taps reach from there. */
+CPU_INLINE int64_t conv_axis_least(const conv_axis *axis)
+{
+    return axis->first + cpu_min(0, cpu_max(axis->count - 1, 0) * axis->step);
+}
+
+CPU_INLINE int64_t conv_axis_extent(const conv_axis *axis)
+{
+    return cpu_max(axis->count - 1, 0) * (axis->step < 0 ? -axis->step : axis->step) + 1;
+}
+
 typedef struct conv_problem {
     int64_t images, groups;
     const float *source; /* (images, groups * channels, source_h, source_w) */

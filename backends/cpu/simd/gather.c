@@ -83,16 +83,39 @@ static void run_gather_batch(const cpu_work *work, const auxo_op *op)
 #define scratch_bytes_gather_batch cpu_no_scratch
 CPU_KERNEL(gather_batch)
 
-/* Y[o, j, :] for all o and one j. f32 and u32 have the same size, so rows are moved as bytes. */
-static void select_one(const auxo_op *op, int64_t o, int64_t j)
+/* Outputs of which the nearer caches hold but a small part are written past them: no line is read to be overwritten. */
+enum { STREAM_BYTES_MIN = 8 << 20 };
+
+typedef struct select_context {
+    const auxo_op *op;
+    bool stream;
+} select_context;
+
+static void stream_row(float *restrict target, const float *restrict source, int64_t count)
 {
+    const int64_t ahead = (int64_t)(-(uintptr_t)target % sizeof(vf) / sizeof(float)); /* to the first whole vector */
+    int64_t i = cpu_min(ahead, count);
+    memcpy(target, source, sizeof(float) * (size_t)i);
+    for (; i + VEC_LANES <= count; i += VEC_LANES)
+        vf_stream(target + i, vf_load(source + i));
+    memcpy(target + i, source + i, sizeof(float) * (size_t)(count - i));
+}
+
+/* Y[o, j, :] for all o and one j. f32 and u32 have the same size, so rows are moved as bytes. */
+static void select_one(const select_context *select, int64_t o, int64_t j)
+{
+    const auxo_op *op = select->op;
     const int64_t *xd = op->tensors[AUXO_INDEX_SELECT_X].dims;
     const int64_t *yd = op->tensors[AUXO_INDEX_SELECT_Y].dims;
     const int64_t inner = yd[2];
     const uint32_t index = cpu_u32(op, AUXO_INDEX_SELECT_INDEX)[j];
-    uint32_t *target = cpu_u32(op, AUXO_INDEX_SELECT_Y) + (o * yd[1] + j) * inner;
+    float *target = (float *)cpu_data(&op->tensors[AUXO_INDEX_SELECT_Y]) + (o * yd[1] + j) * inner;
     if ((int64_t)index < xd[1]) {
-        memcpy(target, cpu_u32(op, AUXO_INDEX_SELECT_X) + (o * xd[1] + index) * inner, sizeof(float) * (size_t)inner);
+        const float *source = (const float *)cpu_data(&op->tensors[AUXO_INDEX_SELECT_X]) + (o * xd[1] + index) * inner;
+        if (select->stream)
+            stream_row(target, source, inner);
+        else
+            memcpy(target, source, sizeof(float) * (size_t)inner);
         return;
     }
     float fill = op->params.index_select.fill;
@@ -100,23 +123,27 @@ static void select_one(const auxo_op *op, int64_t o, int64_t j)
     if (op->tensors[AUXO_INDEX_SELECT_Y].dtype == AUXO_DTYPE_F32)
         memcpy(&bits, &fill, sizeof bits);
     for (int64_t i = 0; i < inner; ++i)
-        target[i] = bits;
+        memcpy(target + i, &bits, sizeof bits);
 }
 
 /* Items are pairs (o, j). */
 static void index_select_part(const void *context, int64_t begin, int64_t end, int thread)
 {
     (void)thread;
-    const auxo_op *op = context;
-    const int64_t selected = op->tensors[AUXO_INDEX_SELECT_Y].dims[1];
+    const select_context *select = context;
+    const int64_t selected = select->op->tensors[AUXO_INDEX_SELECT_Y].dims[1];
     for (int64_t item = begin; item < end; ++item)
-        select_one(op, item / selected, item % selected);
+        select_one(select, item / selected, item % selected);
+    if (select->stream)
+        vec_stream_end();
 }
 
 static void run_index_select(const cpu_work *work, const auxo_op *op)
 {
     const int64_t *dims = op->tensors[AUXO_INDEX_SELECT_Y].dims;
-    cpu_parallel(work, dims[0] * dims[1], dims[2] + 4, index_select_part, op);
+    const bool stream =
+        dims[0] * dims[1] * dims[2] * (int64_t)sizeof(float) >= STREAM_BYTES_MIN && dims[2] >= 4 * (int64_t)VEC_LANES;
+    cpu_parallel(work, dims[0] * dims[1], dims[2] + 4, index_select_part, &(select_context){op, stream});
 }
 
 #define scratch_bytes_index_select cpu_no_scratch

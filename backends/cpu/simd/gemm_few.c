@@ -61,9 +61,11 @@ static few_counts counts_of(const gemm_problem *problem, int64_t rows)
                         .c = {cpu_min(c_count, VEC_LANES), cpu_max(c_count - VEC_LANES, 0)}};
 }
 
-/* steps times R rows, of which counts says how many elements there are. */
-CPU_INLINE void few_steps(const int depth, const int vectors, const bool plain, const gemm_problem *problem,
-                          const few_tables *tables, int64_t row, int64_t steps, const few_counts counts)
+/* steps times R rows, of which counts says how many elements there are. whole: vectors are read and written whole;
+ * what is too much is the next step's, which overwrites it. */
+CPU_INLINE void few_steps(const int depth, const int vectors, const bool plain, const bool whole, const bool one_vector,
+                          const gemm_problem *problem, const few_tables *tables, int64_t row, int64_t steps,
+                          const few_counts counts)
 {
     vi pick[SUMS_MAX];
     vf repeat[SUMS_MAX];
@@ -78,37 +80,63 @@ CPU_INLINE void few_steps(const int depth, const int vectors, const bool plain, 
     const float *a = problem->a.data + row * depth;
     float *c = problem->c + row * problem->columns;
     for (int64_t step = 0; step < steps; ++step, a += a_step, c += c_step) {
-        vf low = vf_load_partial(a, counts.low);
-        vf high = vf_load_partial(a + VEC_LANES, counts.high);
+        vf low = whole ? vf_load(a) : vf_load_partial(a, counts.low);
+        vf high = one_vector ? low : whole ? vf_load(a + VEC_LANES) : vf_load_partial(a + VEC_LANES, counts.high);
 #pragma GCC unroll 2
         for (int v = 0; v < vectors; ++v) {
-            vf sum = vf_pick(low, high, pick[v]) * repeat[v];
+            vf sum = (one_vector ? vf_pick_near(low, pick[v]) : vf_pick(low, high, pick[v])) * repeat[v];
 #pragma GCC unroll 12
             for (int l = 1; l < depth; ++l)
-                sum += vf_pick(low, high, pick[l * vectors + v]) * repeat[l * vectors + v];
+                sum += (one_vector ? vf_pick_near(low, pick[l * vectors + v])
+                                   : vf_pick(low, high, pick[l * vectors + v])) *
+                       repeat[l * vectors + v];
             if (!plain) {
                 sum = sum * epilogue.alpha + tables->bias[v];
                 if (epilogue.beta != 0)
                     sum += epilogue.beta * vf_load_partial(c + v * VEC_LANES, counts.c[v]);
                 sum = vf_activate(epilogue.activation, epilogue.slope, sum);
             }
-            vf_store_partial(c + v * VEC_LANES, sum, counts.c[v]);
+            if (whole)
+                vf_store(c + v * VEC_LANES, sum);
+            else
+                vf_store_partial(c + v * VEC_LANES, sum, counts.c[v]);
         }
     }
+}
+
+/* Steps whose whole vectors of A and of C end within the rows. */
+static int64_t whole_steps(int64_t rows, int64_t depth, int64_t vectors, few_counts counts, int64_t columns,
+                           int64_t step_rows)
+{
+    const int64_t a_spare = rows * depth - (counts.high > 0 ? 2 : 1) * VEC_LANES;
+    const int64_t c_spare = rows * columns - vectors * VEC_LANES;
+    if (a_spare < 0 || c_spare < 0)
+        return 0;
+    return cpu_min(cpu_min(a_spare / (step_rows * depth), c_spare / (step_rows * columns)) + 1, rows / step_rows);
 }
 
 CPU_INLINE void few_body(const int depth, const int vectors, const gemm_problem *problem, cpu_range rows,
                          const few_tables *tables)
 {
     const gemm_epilogue *epilogue = &problem->epilogue;
-    int64_t steps = (rows.end - rows.begin) / tables->rows;
-    int64_t rest = (rows.end - rows.begin) % tables->rows;
-    if (epilogue->alpha == 1 && epilogue->beta == 0 && !epilogue->bias &&
-        epilogue->activation == AUXO_ACTIVATION_IDENTITY)
-        few_steps(depth, vectors, true, problem, tables, rows.begin, steps, counts_of(problem, tables->rows));
-    else
-        few_steps(depth, vectors, false, problem, tables, rows.begin, steps, counts_of(problem, tables->rows));
-    few_steps(depth, vectors, false, problem, tables, rows.end - rest, rest > 0, counts_of(problem, rest));
+    const int64_t r = tables->rows;
+    const few_counts counts = counts_of(problem, r);
+    const bool plain = epilogue->alpha == 1 && epilogue->beta == 0 && !epilogue->bias &&
+                       epilogue->activation == AUXO_ACTIVATION_IDENTITY;
+    int64_t row = rows.begin;
+    if (plain) {
+        const int64_t steps = whole_steps(rows.end - rows.begin, depth, vectors, counts, problem->columns, r);
+        if (counts.high == 0)
+            few_steps(depth, vectors, true, true, true, problem, tables, row, steps, counts);
+        else
+            few_steps(depth, vectors, true, true, false, problem, tables, row, steps, counts);
+        row += steps * r;
+    }
+    const int64_t steps = (rows.end - row) / r;
+    const int64_t rest = (rows.end - row) % r;
+    few_steps(depth, vectors, false, false, false, problem, tables, row, steps, counts);
+    few_steps(depth, vectors, false, false, false, problem, tables, rows.end - rest, rest > 0,
+              counts_of(problem, rest));
 }
 
 typedef void few_function(const gemm_problem *problem, cpu_range rows, const few_tables *tables);

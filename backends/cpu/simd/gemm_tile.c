@@ -10,7 +10,10 @@
 /* How far ahead of the product B is brought nearer, and how many steps before the end the target is. */
 enum { FETCH_ROWS = 8, FETCH_STEPS = 24 };
 
-/* Row l of B is at data + l * row_stride, or, in the functions that are so called, at data + offsets[l]. */
+/* What of step l of the depth lies at an offset from a table instead of l strides away. */
+typedef enum by_offsets { OFFSETS_NONE, OFFSETS_B, OFFSETS_A } by_offsets;
+
+/* Row l of B is at data + l * row_stride; with OFFSETS_B at data + offsets[l]. With OFFSETS_A the offsets are A's. */
 typedef struct operand_b {
     const float *data;
     int64_t row_stride;
@@ -61,17 +64,19 @@ CPU_INLINE bool is_sum(const gemm_target *target)
 }
 
 /* sum += A B over [begin, end) of the depth. */
-CPU_INLINE void add_products(const int rows, const int vectors, const bool by_offsets, vf *sum, gemm_operand_a a,
+CPU_INLINE void add_products(const int rows, const int vectors, const by_offsets offsets, vf *sum, gemm_operand_a a,
                              operand_b b, int64_t begin, int64_t end)
 {
-    const float *a_step = a.data + begin * a.depth_stride;
-    const float *b_step = b.data + (by_offsets ? 0 : begin * b.row_stride);
+    const float *a_step = a.data + (offsets == OFFSETS_A ? 0 : begin * a.depth_stride);
+    const float *b_step = b.data + (offsets == OFFSETS_B ? 0 : begin * b.row_stride);
     for (int64_t l = begin; l < end; ++l) {
         vf b_row[TILE_VECTORS];
+        if (offsets == OFFSETS_A)
+            a_step = a.data + b.offsets[l];
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; ++v)
-            b_row[v] = vf_load((by_offsets ? b.data + b.offsets[l] : b_step) + v * VEC_LANES);
-        if (!by_offsets && vectors == TILE_VECTORS)
+            b_row[v] = vf_load((offsets == OFFSETS_B ? b.data + b.offsets[l] : b_step) + v * VEC_LANES);
+        if (offsets == OFFSETS_NONE && vectors == TILE_VECTORS)
 #pragma GCC unroll 4
             for (int v = 0; v < vectors; ++v)
                 __builtin_prefetch(b_step + FETCH_ROWS * b.row_stride + v * VEC_LANES);
@@ -87,7 +92,7 @@ CPU_INLINE void add_products(const int rows, const int vectors, const bool by_of
     }
 }
 
-CPU_INLINE void tile_body(const int rows, const int vectors, const bool by_offsets, int64_t depth, gemm_operand_a a,
+CPU_INLINE void tile_body(const int rows, const int vectors, const by_offsets offsets, int64_t depth, gemm_operand_a a,
                           operand_b b, const gemm_target *target)
 {
     vf sum[TILE_ROWS_MAX * TILE_VECTORS];
@@ -96,13 +101,13 @@ CPU_INLINE void tile_body(const int rows, const int vectors, const bool by_offse
         sum[i] = vf_set1(0);
     /* C is asked for so late that B, which passes through the nearest cache meanwhile, cannot push it out again. */
     int64_t late = depth > FETCH_STEPS ? depth - FETCH_STEPS : 0;
-    add_products(rows, vectors, by_offsets, sum, a, b, 0, late);
+    add_products(rows, vectors, offsets, sum, a, b, 0, late);
 #pragma GCC unroll 12
     for (int i = 0; i < rows; ++i)
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; ++v)
             __builtin_prefetch(target->c + i * target->row_stride + v * VEC_LANES, 1);
-    add_products(rows, vectors, by_offsets, sum, a, b, late, depth);
+    add_products(rows, vectors, offsets, sum, a, b, late, depth);
     bool plain = is_plain(target);
     if (!plain && !is_sum(target)) {
         float tile[TILE_ROWS_MAX * TILE_COLUMNS];
@@ -133,13 +138,20 @@ CPU_INLINE void tile_body(const int rows, const int vectors, const bool by_offse
 #define TILE_FUNCTION(rows, vectors)                                                                                   \
     static void tile_##rows##x##vectors(int64_t depth, gemm_operand_a a, operand_b b, const gemm_target *target)       \
     {                                                                                                                  \
-        tile_body(rows, vectors, false, depth, a, b, target);                                                          \
+        tile_body(rows, vectors, OFFSETS_NONE, depth, a, b, target);                                                   \
     }                                                                                                                  \
     static void tile_at_##rows##x##vectors(int64_t depth, gemm_operand_a a, operand_b b, const gemm_target *target)    \
     {                                                                                                                  \
-        tile_body(rows, vectors, true, depth, a, b, target);                                                           \
+        tile_body(rows, vectors, OFFSETS_B, depth, a, b, target);                                                      \
     }
 #define TILE_NAME(rows, vectors) {tile_##rows##x##vectors, tile_at_##rows##x##vectors},
+/* Narrow tiles with A by offsets. */
+#define TILE_FROM_FUNCTION(rows, vectors)                                                                              \
+    static void tile_from_##rows##x##vectors(int64_t depth, gemm_operand_a a, operand_b b, const gemm_target *target)  \
+    {                                                                                                                  \
+        tile_body(rows, vectors, OFFSETS_A, depth, a, b, target);                                                      \
+    }
+#define TILE_FROM_NAME(rows, vectors) tile_from_##rows##x##vectors,
 
 #define TILE_UP_TO_6(X, vectors) X(1, vectors) X(2, vectors) X(3, vectors) X(4, vectors) X(5, vectors) X(6, vectors)
 #define TILE_UP_TO_8(X, vectors) TILE_UP_TO_6(X, vectors) X(7, vectors) X(8, vectors)
@@ -153,6 +165,15 @@ TILE_UP_TO_6(TILE_FUNCTION, 4)
 #else
 TILE_UP_TO_6(TILE_FUNCTION, 2)
 #endif
+
+#if defined(__AVX512F__) || defined(__aarch64__)
+#define TILE_FROM_ALL(X) TILE_UP_TO_12(X, 1) TILE_UP_TO_12(X, 2)
+#else
+#define TILE_FROM_ALL(X) TILE_UP_TO_12(X, 1) TILE_UP_TO_6(X, 2)
+#endif
+TILE_FROM_ALL(TILE_FROM_FUNCTION)
+
+static tile_function *const tiles_from[TILE_FROM_VECTORS * TILE_ROWS_MAX] = {TILE_FROM_ALL(TILE_FROM_NAME)};
 
 static tile_function *const tiles[TILE_VECTORS][TILE_ROWS_MAX][2] = {
     {TILE_UP_TO_12(TILE_NAME, 1)},
@@ -175,4 +196,11 @@ void gemm_tile_run_at(int64_t rows, int64_t vectors, int64_t depth, gemm_operand
                       const int32_t *b_offsets, const gemm_target *target)
 {
     tiles[vectors - 1][rows - 1][1](depth, a, (operand_b){b, 0, b_offsets}, target);
+}
+
+void gemm_tile_run_from(int64_t rows, int64_t vectors, int64_t depth, const float *a, int64_t a_row_stride,
+                        const int32_t *a_offsets, const float *b, const gemm_target *target)
+{
+    tiles_from[(vectors - 1) * TILE_ROWS_MAX + rows - 1](depth, (gemm_operand_a){a, a_row_stride, 0},
+                                                         (operand_b){b, vectors * VEC_LANES, a_offsets}, target);
 }

@@ -16,7 +16,7 @@ enum { TILE_VECTORS = 4, TILE_ROWS_1 = 12, TILE_ROWS_2 = 12, TILE_ROWS_3 = 8, TI
 #else
 enum { TILE_VECTORS = 2, TILE_ROWS_1 = 10, TILE_ROWS_2 = 6, TILE_ROWS_3 = 1, TILE_ROWS_4 = 1 };
 #endif
-enum { TILE_COLUMNS = TILE_VECTORS * VEC_LANES, TILE_ROWS_MAX = 12 };
+enum { TILE_COLUMNS = TILE_VECTORS * VEC_LANES, TILE_ROWS_MAX = 12, TILE_FROM_VECTORS = 2 };
 
 typedef struct gemm_operand_a {
     const float *data;
@@ -56,5 +56,10 @@ void gemm_tile_run(int64_t rows, int64_t vectors, int64_t depth, gemm_operand_a 
 /* The same with row l of B at b + b_offsets[l]. */
 void gemm_tile_run_at(int64_t rows, int64_t vectors, int64_t depth, gemm_operand_a a, const float *b,
                       const int32_t *b_offsets, const gemm_target *target);
+#define gemm_tile_run_from CPU_NAME(cpu_gemm_tile_run_from)
+/* The same with row l of B at b + l * vectors * VEC_LANES and A (i, l) at a[i * a_row_stride + a_offsets[l]], for at
+ * most TILE_FROM_VECTORS vectors. */
+void gemm_tile_run_from(int64_t rows, int64_t vectors, int64_t depth, const float *a, int64_t a_row_stride,
+                        const int32_t *a_offsets, const float *b, const gemm_target *target);
 
 #endif

@@ -31,6 +31,52 @@ static double combine(auxo_reduce_kind kind, double a, double b)
     }
 }
 
+/* What is summed of one element, or of VEC_LANES / 2 of them. */
+CPU_INLINE vdouble term_of(auxo_reduce_kind kind, vdouble x)
+{
+    typedef int64_t bits __attribute__((vector_size(VEC_LANES * 4)));
+    if (kind == AUXO_REDUCE_SUM_SQUARES)
+        return x * x;
+    return kind == AUXO_REDUCE_SUM_ABS ? (vdouble)((bits)x & INT64_MAX) : x;
+}
+
+/* Four sums side by side: one alone would wait for itself longer than for memory. */
+CPU_INLINE double sum_range(auxo_reduce_kind kind, const float *x, int64_t n)
+{
+    enum { SUMS = 4, STEP = VEC_LANES / 2 };
+    vdouble sums[SUMS] = {{0}};
+    int64_t i = 0;
+    for (; i + SUMS * STEP <= n; i += SUMS * STEP)
+#pragma GCC unroll 4
+        for (int s = 0; s < SUMS; ++s)
+            sums[s] += term_of(kind, vdouble_load(x + i + s * STEP));
+    double sum = vdouble_sum((sums[0] + sums[1]) + (sums[2] + sums[3]));
+    for (; i < n; ++i) {
+        double value = (double)x[i];
+        sum += kind == AUXO_REDUCE_SUM_SQUARES ? value * value : kind == AUXO_REDUCE_SUM_ABS ? fabs(value) : value;
+    }
+    return sum;
+}
+
+/* NaN where any x is. */
+static double max_abs_range(const float *x, int64_t n)
+{
+    vf most = vf_set1(0);
+    vi nans = {0};
+    int64_t i = 0;
+    for (; i + VEC_LANES <= n; i += VEC_LANES) {
+        vf value = vf_load(x + i);
+        nans |= value != value;
+        most = vf_max(vf_abs(value), most);
+    }
+    double result = 0;
+    for (int lane = 0; lane < VEC_LANES; ++lane)
+        result = combine(AUXO_REDUCE_MAX_ABS, result, nans[lane] ? (double)NAN : (double)most[lane]);
+    for (; i < n; ++i)
+        result = combine(AUXO_REDUCE_MAX_ABS, result, (double)fabsf(x[i]));
+    return result;
+}
+
 /* Reduction of x[0..n), b NULL, or of the products x[i] b[i] (sums only). */
 static double reduce_range(auxo_reduce_kind kind, const float *x, const float *b, int64_t n)
 {
@@ -45,23 +91,16 @@ static double reduce_range(auxo_reduce_kind kind, const float *x, const float *b
     switch (kind) {
     case AUXO_REDUCE_SUM:
     case AUXO_REDUCE_MEAN:
-#pragma omp simd reduction(+ : sum)
-        for (int64_t i = 0; i < n; ++i)
-            sum += (double)x[i];
-        return sum;
+        return sum_range(AUXO_REDUCE_SUM, x, n);
     case AUXO_REDUCE_SUM_ABS:
-#pragma omp simd reduction(+ : sum)
-        for (int64_t i = 0; i < n; ++i)
-            sum += (double)fabsf(x[i]);
-        return sum;
+        return sum_range(AUXO_REDUCE_SUM_ABS, x, n);
     case AUXO_REDUCE_SUM_SQUARES:
-#pragma omp simd reduction(+ : sum)
-        for (int64_t i = 0; i < n; ++i)
-            sum += (double)x[i] * (double)x[i];
-        return sum;
+        return sum_range(AUXO_REDUCE_SUM_SQUARES, x, n);
+    case AUXO_REDUCE_MAX_ABS:
+        return max_abs_range(x, n);
     default:
         for (int64_t i = 0; i < n; ++i)
-            result = combine(kind, result, (double)(kind == AUXO_REDUCE_MAX_ABS ? fabsf(x[i]) : x[i]));
+            result = combine(kind, result, (double)x[i]);
         return result;
     }
 }

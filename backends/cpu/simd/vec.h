@@ -135,6 +135,12 @@ CPU_INLINE vf vf_pick(vf a, vf b, vi pick)
     return (vf)_mm512_permutex2var_ps((__m512)a, (__m512i)pick, (__m512)b);
 }
 
+/* Lane i is lane pick[i] of a. */
+CPU_INLINE vf vf_pick_near(vf a, vi pick)
+{
+    return (vf)_mm512_permutexvar_ps((__m512i)pick, (__m512)a);
+}
+
 /* Which lanes i have pick[i] / VEC_LANES = part; these become lane pick[i] % VEC_LANES of b, the others stay a's. */
 typedef __mmask16 vec_lanes;
 CPU_INLINE vec_lanes vi_lanes_of_part(vi pick, int part)
@@ -172,6 +178,47 @@ CPU_INLINE vi vi_from_vf(vf a)
 CPU_INLINE vf vf_from_vi(vi a)
 {
     return __builtin_convertvector(a, vf);
+}
+
+/* To p, which is a multiple of sizeof(vf), past the caches: for what is not read again soon. vec_stream_end comes after
+ * the last of them. */
+CPU_INLINE void vf_stream(float *p, vf v)
+{
+#if defined(__AVX512F__)
+    _mm512_stream_ps(p, (__m512)v);
+#elif defined(__AVX2__)
+    _mm256_stream_ps(p, (__m256)v);
+#elif defined(__SSE__)
+    _mm_stream_ps(p, (__m128)v);
+#else
+    vf_store(p, v);
+#endif
+}
+
+CPU_INLINE void vec_stream_end(void)
+{
+#if defined(__SSE__)
+    _mm_sfence();
+#endif
+}
+
+/* Doubles, half as many as floats, and floats that become such. */
+typedef double vdouble __attribute__((vector_size(VEC_LANES * 4)));
+CPU_INLINE vdouble vdouble_load(const float *p)
+{
+    typedef float half __attribute__((vector_size(VEC_LANES * 2)));
+    half v;
+    memcpy(&v, p, sizeof v);
+    return __builtin_convertvector(v, vdouble);
+}
+
+/* Sum of all lanes, in order. */
+CPU_INLINE double vdouble_sum(vdouble a)
+{
+    double sum = 0;
+    for (int i = 0; i < VEC_LANES / 2; ++i)
+        sum += a[i];
+    return sum;
 }
 
 /* From here on this thread takes subnormal numbers as 0, as GPUs do: processors compute with them a hundred times more

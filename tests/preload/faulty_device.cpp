@@ -1,0 +1,90 @@
+// tests/preload/faulty_device.cpp: a library that a test preloads into the program, so that it sees one more device,
+// "fake", whose matrix product has variants with faults.
+//
+// Right variants: "plain" (the default) and "same". Faults, on products of the test's network but not on known answers:
+// "endless" takes long for 16 columns; "lost" is slow and loses the device for 10 columns. FAULTY_VARIANTS names those
+// there are.
+#include "support/fake_backend.hpp"
+
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+#include <dlfcn.h>
+#include <memory>
+#include <string>
+#include <thread>
+
+namespace
+{
+
+using ListFunction = const auxo_backend *const *(size_t *);
+
+const int64_t test_rows = 48; // of the test's network; no known answer has so many
+
+bool is_of_test(const auxo_op *op, int64_t columns)
+{
+    const auxo_tensor &c = op->tensors[AUXO_GEMM_C];
+    return c.rank == 2 && c.dims[0] == test_rows && c.dims[1] == columns;
+}
+
+auxo_status run_endless(void *queue, const auxo_op *op, void *, auxo_error *error)
+{
+    if (is_of_test(op, 16))
+        std::this_thread::sleep_for(std::chrono::milliseconds(1200));
+    return auxo_test::FakeBackend::run_inner(queue, op, error);
+}
+
+auxo_status run_lost(void *queue, const auxo_op *op, void *, auxo_error *error)
+{
+    if (is_of_test(op, 10))
+        return auxo_error_set(error, AUXO_DEVICE_LOST, "the driver ended the device");
+    std::this_thread::sleep_for(std::chrono::milliseconds(2)); // never the fastest
+    return auxo_test::FakeBackend::run_inner(queue, op, error);
+}
+
+auxo_status run_right(void *queue, const auxo_op *op, void *, auxo_error *error)
+{
+    return auxo_test::FakeBackend::run_inner(queue, op, error);
+}
+
+void add_variants(auxo_test::FakeBackend &fake)
+{
+    struct Variant {
+        const char *name;
+        auxo_status (*enqueue)(void *, const auxo_op *, void *, auxo_error *);
+    };
+    static const Variant all[] = {{"same", run_right}, {"endless", run_endless}, {"lost", run_lost}};
+    const char *wanted = std::getenv("FAULTY_VARIANTS");
+    for (const Variant &variant : all) {
+        if (!wanted || !std::strstr(wanted, variant.name))
+            continue;
+        auxo_kernel kernel = {};
+        kernel.variant = variant.name;
+        kernel.enqueue = variant.enqueue;
+        fake.variants[AUXO_OP_GEMM].push_back(kernel);
+    }
+    fake.refresh();
+}
+
+} // namespace
+
+// Takes the place of the library's list. While the fake backend is made, it asks for the list itself.
+extern "C" const auxo_backend *const *auxo_builtin_backends(size_t *count)
+{
+    static std::unique_ptr<auxo_test::FakeBackend> fake;
+    static const auxo_backend *both[2];
+    static bool making = false;
+    auto *real = reinterpret_cast<ListFunction *>(dlsym(RTLD_NEXT, "auxo_builtin_backends"));
+    if (making)
+        return real(count);
+    if (!fake) {
+        making = true;
+        fake = std::make_unique<auxo_test::FakeBackend>();
+        add_variants(*fake);
+        both[0] = &fake->spi;
+        both[1] = auxo_test::find_builtin("reference");
+        making = false;
+    }
+    *count = 2;
+    return both;
+}
