@@ -10,6 +10,7 @@
 
 enum {
     NET_WORDS = 5,
+    BLOCK_VECTORS = 8, /* shaders/opencl/mlp_block.clh */
     CPU_SLOTS_PER_UNIT = 2,
     GPU_GROUP = 64,
     HVP_KEPT_PER_UNIT = 3,
@@ -55,6 +56,15 @@ static mlp_shape shape_of(const ocl_device *device, const auxo_mlp_params *param
         while (shape.width_bound < params->mlp.widths[l])
             shape.width_bound *= 2;
     }
+    return shape;
+}
+
+/* Of the kernels of shaders/opencl/mlp_block.clh on CPU drivers: blocks of BLOCK_VECTORS vectors. */
+static mlp_shape block_shape_of(const ocl_device *device, const auxo_mlp_params *params, const auxo_tensor *x)
+{
+    mlp_shape shape = shape_of(device, params, x, strips_of(device));
+    shape.vec = (uint64_t)device->vector_width * BLOCK_VECTORS;
+    shape.blocks = ocl_divide_up(shape.rows, shape.vec);
     return shape;
 }
 
@@ -154,69 +164,121 @@ auxo_status ocl_mlp_forward_prepare(void *device, const auxo_op *op, const int32
     return ocl_build_end(&b, state);
 }
 
-static void build_gradient_sums(ocl_builder *b, const auxo_op *op, const mlp_shape *shape, cl_mem net, cl_mem partial,
-                                cl_mem sums, const slot_layout *sum_layout, uint64_t slots, uint64_t sum_count)
+/* What both launches of a gradient share. */
+typedef struct gradient_pass {
+    cl_mem net, partial, sums;
+    slot_layout sum_layout;
+    uint64_t slots, first_param, sum_count;
+} gradient_pass;
+
+static void arg_gradient_inputs(ocl_builder *b, const auxo_op *op, cl_mem net)
 {
-    const auxo_mlp_params *params = &op->params.mlp;
-    const slot_layout kept_layout = layout_of(b->device, slots, shape->kept_units, shape->vec);
-    cl_mem kept = ocl_build_scratch(b, kept_layout.bytes);
-    build_mlp_kernel(b, "mlp_gradient", "mlp_gradient", shape);
     for (int slot = AUXO_MLP_GRADIENT_X; slot <= AUXO_MLP_GRADIENT_PARAMS; ++slot)
         ocl_arg_tensor(b, &op->tensors[slot]);
     ocl_arg_memory(b, net);
-    ocl_arg_memory(b, kept);
-    ocl_arg_memory(b, sums);
-    ocl_arg_memory(b, partial);
+}
+
+static void arg_gradient_range(ocl_builder *b, const auxo_mlp_params *params, const mlp_shape *shape,
+                               const gradient_pass *pass)
+{
     ocl_arg_uint(b, params->begin_layer);
     ocl_arg_uint(b, shape->layer_count);
     ocl_arg_uint(b, params->train_begin);
     ocl_arg_uint(b, params->train_end);
     ocl_arg_long(b, (int64_t)shape->rows);
-    ocl_arg_uint(b, (uint32_t)slots);
-    ocl_arg_uint(b, (uint32_t)sum_count);
+    ocl_arg_uint(b, (uint32_t)pass->slots);
+    ocl_arg_uint(b, (uint32_t)pass->sum_count);
+}
+
+static void build_gradient_sums(ocl_builder *b, const auxo_op *op, const mlp_shape *shape, const gradient_pass *pass)
+{
+    const auxo_mlp_params *params = &op->params.mlp;
+    const slot_layout kept_layout = layout_of(b->device, pass->slots, shape->kept_units, shape->vec);
+    cl_mem kept = ocl_build_scratch(b, kept_layout.bytes);
+    build_mlp_kernel(b, "mlp_gradient", "mlp_gradient", shape);
+    arg_gradient_inputs(b, op, pass->net);
+    ocl_arg_memory(b, kept);
+    ocl_arg_memory(b, pass->sums);
+    ocl_arg_memory(b, pass->partial);
+    arg_gradient_range(b, params, shape, pass);
     ocl_arg_long(b, (int64_t)kept_layout.row_stride);
     ocl_arg_long(b, (int64_t)kept_layout.slot_stride);
-    ocl_arg_long(b, (int64_t)sum_layout->row_stride);
-    ocl_arg_long(b, (int64_t)sum_layout->slot_stride);
+    ocl_arg_long(b, (int64_t)pass->sum_layout.row_stride);
+    ocl_arg_long(b, (int64_t)pass->sum_layout.slot_stride);
     ocl_arg_float(b, params->mlp.slope);
     ocl_arg_int(b, params->mlp.has_bias);
-    build_slots(b, slots);
+    build_slots(b, pass->slots);
+}
+
+/* Scratch of the block kernels: `units` rows of a slot and two layers to work in. */
+static cl_mem build_block_scratch(ocl_builder *b, const mlp_shape *shape, uint64_t slots, uint64_t units)
+{
+    return ocl_build_scratch(b, slots * (units + 2 * (uint64_t)shape->width_bound) * shape->vec * sizeof(float));
+}
+
+/* The same on CPU drivers. */
+static void build_gradient_blocks(ocl_builder *b, const auxo_op *op, const mlp_shape *shape, const gradient_pass *pass)
+{
+    const auxo_mlp_params *params = &op->params.mlp;
+    cl_mem work = build_block_scratch(b, shape, pass->slots, shape->kept_units);
+    build_mlp_kernel(b, "mlp_gradient_block", "mlp_gradient_block", shape);
+    arg_gradient_inputs(b, op, pass->net);
+    ocl_arg_memory(b, work);
+    ocl_arg_memory(b, pass->sums);
+    ocl_arg_memory(b, pass->partial);
+    arg_gradient_range(b, params, shape, pass);
+    ocl_arg_long(b, shape->kept_units);
+    ocl_arg_float(b, params->mlp.slope);
+    ocl_arg_int(b, params->mlp.has_bias);
+    build_slots(b, pass->slots);
+}
+
+static void build_gradient_reduction(ocl_builder *b, const auxo_op *op, const mlp_shape *shape,
+                                     const gradient_pass *pass)
+{
+    const auxo_tensor *history = &op->tensors[AUXO_MLP_GRADIENT_HISTORY];
+    auxo_tensor grads = op->tensors[AUXO_MLP_GRADIENT_GRADS];
+    build_mlp_kernel(b, "mlp_gradient", "mlp_reduce", shape);
+    ocl_arg_memory(b, pass->sums);
+    ocl_arg_memory(b, pass->partial);
+    grads.offset_bytes += pass->first_param * sizeof(float);
+    ocl_arg_tensor(b, &grads);
+    ocl_arg_uint(b, (uint32_t)pass->sum_count);
+    ocl_arg_uint(b, (uint32_t)pass->slots);
+    ocl_arg_long(b, (int64_t)pass->sum_layout.row_stride);
+    ocl_arg_long(b, (int64_t)pass->sum_layout.slot_stride);
+    ocl_arg_long(b, (int64_t)shape->rows);
+    ocl_arg_float(b, (float)shape->rows * (float)op->params.mlp.mlp.widths[shape->layer_count]);
+    ocl_arg_tensor(b, &op->tensors[AUXO_MLP_GRADIENT_LOSS]);
+    ocl_arg_tensor(b, &op->tensors[AUXO_MLP_GRADIENT_STATS]);
+    ocl_arg_tensor(b, history);
+    ocl_arg_long(b, history->rank > 0 ? history->dims[0] : 0);
+    ocl_arg_tensor(b, &op->tensors[AUXO_MLP_GRADIENT_COUNTER]);
+    ocl_build_groups_1d(b, ocl_divide_up(pass->sum_count + 1, (uint64_t)params_per_group(b->device)),
+                        b->device->group_size);
 }
 
 auxo_status ocl_mlp_gradient_prepare(void *device, const auxo_op *op, const int32_t *parameters, void **state,
                                      auxo_error *error)
 {
     ocl_builder b = ocl_build_begin(device, error);
+    const bool blocks = b.device->vector_cpu;
     const auxo_mlp_params *params = &op->params.mlp;
-    const mlp_shape shape = shape_of(b.device, params, &op->tensors[AUXO_MLP_GRADIENT_X], strips_of(b.device));
-    const uint64_t first_param = param_offset(&params->mlp, params->train_begin);
-    const uint64_t sum_count = param_offset(&params->mlp, params->train_end) - first_param;
-    const uint64_t slots = choose_slots(b.device, &shape, 1, shape.kept_units + sum_count);
-    const slot_layout sum_layout = layout_of(b.device, slots, sum_count, (uint64_t)b.device->vector_width);
-    const auxo_tensor *history = &op->tensors[AUXO_MLP_GRADIENT_HISTORY];
-    auxo_tensor grads = op->tensors[AUXO_MLP_GRADIENT_GRADS];
+    const auxo_tensor *x = &op->tensors[AUXO_MLP_GRADIENT_X];
+    const mlp_shape shape = blocks ? block_shape_of(b.device, params, x) : shape_of(b.device, params, x, 1);
+    gradient_pass pass = {.net = build_net(&b, &params->mlp),
+                          .first_param = param_offset(&params->mlp, params->train_begin)};
     (void)parameters;
-    cl_mem net = build_net(&b, &params->mlp);
-    cl_mem partial = ocl_build_scratch(&b, slots * sizeof(cl_float2));
-    cl_mem sums = ocl_build_scratch(&b, sum_layout.bytes);
-    build_gradient_sums(&b, op, &shape, net, partial, sums, &sum_layout, slots, sum_count);
-    build_mlp_kernel(&b, "mlp_gradient", "mlp_reduce", &shape);
-    ocl_arg_memory(&b, sums);
-    ocl_arg_memory(&b, partial);
-    grads.offset_bytes += first_param * sizeof(float);
-    ocl_arg_tensor(&b, &grads);
-    ocl_arg_uint(&b, (uint32_t)sum_count);
-    ocl_arg_uint(&b, (uint32_t)slots);
-    ocl_arg_long(&b, (int64_t)sum_layout.row_stride);
-    ocl_arg_long(&b, (int64_t)sum_layout.slot_stride);
-    ocl_arg_long(&b, (int64_t)shape.rows);
-    ocl_arg_float(&b, (float)shape.rows * (float)params->mlp.widths[shape.layer_count]);
-    ocl_arg_tensor(&b, &op->tensors[AUXO_MLP_GRADIENT_LOSS]);
-    ocl_arg_tensor(&b, &op->tensors[AUXO_MLP_GRADIENT_STATS]);
-    ocl_arg_tensor(&b, history);
-    ocl_arg_long(&b, history->rank > 0 ? history->dims[0] : 0);
-    ocl_arg_tensor(&b, &op->tensors[AUXO_MLP_GRADIENT_COUNTER]);
-    ocl_build_groups_1d(&b, ocl_divide_up(sum_count + 1, (uint64_t)params_per_group(b.device)), b.device->group_size);
+    pass.sum_count = param_offset(&params->mlp, params->train_end) - pass.first_param;
+    pass.slots = choose_slots(b.device, &shape, 1, shape.kept_units + pass.sum_count);
+    pass.sum_layout = layout_of(b.device, pass.slots, pass.sum_count, (uint64_t)b.device->vector_width);
+    pass.partial = ocl_build_scratch(&b, pass.slots * sizeof(cl_float2));
+    pass.sums = ocl_build_scratch(&b, pass.sum_layout.bytes);
+    if (blocks)
+        build_gradient_blocks(&b, op, &shape, &pass);
+    else
+        build_gradient_sums(&b, op, &shape, &pass);
+    build_gradient_reduction(&b, op, &shape, &pass);
     return ocl_build_end(&b, state);
 }
 
@@ -310,59 +372,98 @@ static cl_mem build_theta_prefix(ocl_builder *b, const auxo_op *op, const mlp_sh
     ocl_arg_uint(b, shape->begin_layer);
     ocl_arg_uint(b, shape->layer_count - 1);
     ocl_arg_long(b, (int64_t)shape->rows);
-    ocl_arg_long(b, (int64_t)shape->blocks);
-    ocl_arg_long(b, (int64_t)unit_count);
     ocl_arg_float(b, shape->mlp->slope);
     ocl_arg_int(b, shape->mlp->has_bias);
     build_slots(b, shape->blocks);
     return base;
 }
 
+/* What both launches of theta_eval share. */
+typedef struct theta_pass {
+    cl_mem net, partial;
+    uint64_t masks, slots;
+} theta_pass;
+
+static void arg_theta_inputs(ocl_builder *b, const auxo_op *op, cl_mem net)
+{
+    for (int slot = AUXO_THETA_EVAL_X; slot <= AUXO_THETA_EVAL_FIRST_LAYER; ++slot)
+        ocl_arg_tensor(b, &op->tensors[slot]);
+    ocl_arg_memory(b, net);
+}
+
+static void arg_theta_masks(ocl_builder *b, const auxo_op *op, const theta_pass *pass)
+{
+    ocl_arg_uint(b, (uint32_t)pass->masks);
+    ocl_arg_uint(b, (uint32_t)op->tensors[AUXO_THETA_EVAL_THETA].dims[1]);
+    ocl_arg_uint(b, (uint32_t)pass->slots);
+    ocl_arg_float(b, op->params.mlp.mlp.slope);
+    ocl_arg_int(b, op->params.mlp.mlp.has_bias);
+    ocl_arg_int(b, op->params.mlp.theta_on_outputs);
+}
+
+static void build_theta_items(ocl_builder *b, const auxo_op *op, const mlp_shape *shape, const theta_pass *pass)
+{
+    const uint64_t unit_count = shape->kept_units - shape->mlp->widths[shape->begin_layer] -
+                                shape->mlp->widths[shape->layer_count]; /* kept by prefix */
+    cl_mem base = build_theta_prefix(b, op, shape, pass->net, unit_count);
+    build_mlp_kernel(b, "theta_eval", "theta_eval", shape);
+    arg_theta_inputs(b, op, pass->net);
+    ocl_arg_memory(b, base);
+    ocl_arg_memory(b, pass->partial);
+    ocl_arg_uint(b, shape->begin_layer);
+    ocl_arg_uint(b, shape->layer_count);
+    ocl_arg_long(b, (int64_t)shape->rows);
+    arg_theta_masks(b, op, pass);
+    build_slots(b, pass->masks * pass->slots);
+}
+
+/* On CPU drivers an item takes all masks of its blocks, whose unperturbed values then stay in the cache. */
+static void build_theta_blocks(ocl_builder *b, const auxo_op *op, const mlp_shape *shape, const theta_pass *pass)
+{
+    const uint64_t outputs = shape->mlp->widths[shape->layer_count];
+    cl_mem work = build_block_scratch(b, shape, pass->slots, shape->kept_units + outputs);
+    cl_mem sums =
+        ocl_build_scratch(b, pass->masks * pass->slots * 2 * (uint64_t)b->device->vector_width * sizeof(float));
+    build_mlp_kernel(b, "theta_eval_block", "theta_eval_block", shape);
+    arg_theta_inputs(b, op, pass->net);
+    ocl_arg_memory(b, work);
+    ocl_arg_memory(b, sums);
+    ocl_arg_memory(b, pass->partial);
+    ocl_arg_uint(b, shape->begin_layer);
+    ocl_arg_uint(b, shape->layer_count);
+    ocl_arg_long(b, (int64_t)shape->rows);
+    ocl_arg_long(b, shape->kept_units);
+    arg_theta_masks(b, op, pass);
+    build_slots(b, pass->slots);
+}
+
 auxo_status ocl_theta_eval_prepare(void *device, const auxo_op *op, const int32_t *parameters, void **state,
                                    auxo_error *error)
 {
     ocl_builder b = ocl_build_begin(device, error);
+    const bool blocks = b.device->vector_cpu;
     const auxo_mlp_params *params = &op->params.mlp;
-    const mlp_shape shape = shape_of(b.device, params, &op->tensors[AUXO_THETA_EVAL_X], strips_of(b.device));
-    const uint64_t masks = (uint64_t)op->tensors[AUXO_THETA_EVAL_THETA].dims[0];
-    const uint32_t outputs = params->mlp.widths[shape.layer_count];
-    const uint64_t unit_count = shape.kept_units - params->mlp.widths[shape.begin_layer] - outputs; /* kept by prefix */
+    const auxo_tensor *x = &op->tensors[AUXO_THETA_EVAL_X];
+    const mlp_shape shape = blocks ? block_shape_of(b.device, params, x) : shape_of(b.device, params, x, 1);
+    theta_pass pass = {.masks = (uint64_t)op->tensors[AUXO_THETA_EVAL_THETA].dims[0]};
     (void)parameters;
-    if (masks == 0)
+    if (pass.masks == 0)
         return ocl_build_end(&b, state);
-    /* On CPU drivers an item takes all masks of its blocks, whose unperturbed values then stay in the cache. */
-    uint64_t slots = choose_slots(b.device, &shape, b.device->vector_cpu ? 1 : masks, 2);
-    const uint64_t gpu_slots = ocl_divide_up(GPU_ITEMS_PER_UNIT * (uint64_t)b.device->info.compute_units, masks);
-    if (!b.device->vector_cpu && slots > gpu_slots)
-        slots = gpu_slots;
-    cl_mem net = build_net(&b, &params->mlp);
-    cl_mem partial = ocl_build_scratch(&b, masks * slots * sizeof(cl_float2));
-    cl_mem sums = ocl_build_scratch(&b, masks * slots * 2 * (uint64_t)b.device->vector_width * sizeof(float));
-    cl_mem base = build_theta_prefix(&b, op, &shape, net, unit_count);
-    build_mlp_kernel(&b, "theta_eval", "theta_eval", &shape);
-    for (int slot = AUXO_THETA_EVAL_X; slot <= AUXO_THETA_EVAL_FIRST_LAYER; ++slot)
-        ocl_arg_tensor(&b, &op->tensors[slot]);
-    ocl_arg_memory(&b, net);
-    ocl_arg_memory(&b, base);
-    ocl_arg_memory(&b, sums);
-    ocl_arg_memory(&b, partial);
-    ocl_arg_uint(&b, shape.begin_layer);
-    ocl_arg_uint(&b, shape.layer_count);
-    ocl_arg_long(&b, (int64_t)shape.rows);
-    ocl_arg_long(&b, (int64_t)shape.blocks);
-    ocl_arg_long(&b, (int64_t)unit_count);
-    ocl_arg_uint(&b, (uint32_t)masks);
-    ocl_arg_uint(&b, (uint32_t)op->tensors[AUXO_THETA_EVAL_THETA].dims[1]);
-    ocl_arg_uint(&b, (uint32_t)slots);
-    ocl_arg_float(&b, params->mlp.slope);
-    ocl_arg_int(&b, params->mlp.has_bias);
-    ocl_arg_int(&b, params->theta_on_outputs);
-    build_slots(&b, b.device->vector_cpu ? slots : masks * slots);
+    pass.slots = choose_slots(b.device, &shape, blocks ? 1 : pass.masks, 2);
+    const uint64_t gpu_slots = ocl_divide_up(GPU_ITEMS_PER_UNIT * (uint64_t)b.device->info.compute_units, pass.masks);
+    if (!blocks && pass.slots > gpu_slots)
+        pass.slots = gpu_slots;
+    pass.net = build_net(&b, &params->mlp);
+    pass.partial = ocl_build_scratch(&b, pass.masks * pass.slots * sizeof(cl_float2));
+    if (blocks)
+        build_theta_blocks(&b, op, &shape, &pass);
+    else
+        build_theta_items(&b, op, &shape, &pass);
     build_mlp_kernel(&b, "theta_eval", "theta_reduce", &shape);
-    ocl_arg_memory(&b, partial);
+    ocl_arg_memory(&b, pass.partial);
     ocl_arg_tensor(&b, &op->tensors[AUXO_THETA_EVAL_LOSS]);
-    ocl_arg_uint(&b, (uint32_t)slots);
-    ocl_arg_float(&b, (float)shape.rows * (float)outputs);
-    ocl_build_groups_1d(&b, masks, b.device->group_size);
+    ocl_arg_uint(&b, (uint32_t)pass.slots);
+    ocl_arg_float(&b, (float)shape.rows * (float)params->mlp.widths[shape.layer_count]);
+    ocl_build_groups_1d(&b, pass.masks, b.device->group_size);
     return ocl_build_end(&b, state);
 }

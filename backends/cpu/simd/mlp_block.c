@@ -94,9 +94,11 @@ void mlp_store(const float *values, int64_t width, int64_t count, float *y)
             y[s * width + i] = values[i * MLP_SAMPLES + s];
 }
 
-/* `rows` rows of out for all samples; element (i, j) of the matrix is w[i row_stride + j depth_stride]. */
-CPU_INLINE void strip_body(const int rows, const float *w, int64_t row_stride, int64_t depth_stride, const float *bias,
-                           int64_t depth, const float *in, float *out, bool accumulate)
+/* `rows` rows of out for all samples, through the activation; element (i, j) of the matrix is
+ * w[i row_stride + j depth_stride]. */
+CPU_INLINE void strip_body(const auxo_activation activation, const int rows, const float *w, int64_t row_stride,
+                           int64_t depth_stride, const float *bias, int64_t depth, const float *in, float *out,
+                           bool accumulate)
 {
     for (int64_t strip = 0; strip < MLP_SAMPLES; strip += STRIP_VECTORS * VEC_LANES) {
         vf sum[STRIP_ROWS * STRIP_VECTORS];
@@ -124,28 +126,30 @@ CPU_INLINE void strip_body(const int rows, const float *w, int64_t row_stride, i
         for (int i = 0; i < rows; ++i)
 #pragma GCC unroll 4
             for (int v = 0; v < STRIP_VECTORS; ++v)
-                vf_store(out + i * MLP_SAMPLES + strip + v * VEC_LANES, sum[i * STRIP_VECTORS + v]);
+                vf_store(out + i * MLP_SAMPLES + strip + v * VEC_LANES,
+                         vf_activate(activation, 0, sum[i * STRIP_VECTORS + v]));
     }
 }
 
-#define STRIP_CASE(rows)                                                                                               \
+#define STRIP_CASE(activation, rows)                                                                                   \
     case rows:                                                                                                         \
-        strip_body(rows, w, row_stride, depth_stride, bias, depth, in, out, accumulate);                               \
+        strip_body(activation, rows, w, row_stride, depth_stride, bias, depth, in, out, accumulate);                   \
         break;
 
-static void run_strips(const float *w, int64_t row_stride, int64_t depth_stride, const float *bias, int64_t row_count,
-                       int64_t depth, const float *in, float *out, bool accumulate)
+CPU_INLINE void run_strips(const auxo_activation activation, const float *w, int64_t row_stride, int64_t depth_stride,
+                           const float *bias, int64_t row_count, int64_t depth, const float *in, float *out,
+                           bool accumulate)
 {
     while (row_count > 0) {
         int64_t rows = cpu_min(row_count, STRIP_ROWS);
         switch (rows) {
-            STRIP_CASE(1)
-            STRIP_CASE(2)
-            STRIP_CASE(3)
-            STRIP_CASE(4)
-            STRIP_CASE(5)
+            STRIP_CASE(activation, 1)
+            STRIP_CASE(activation, 2)
+            STRIP_CASE(activation, 3)
+            STRIP_CASE(activation, 4)
+            STRIP_CASE(activation, 5)
         default:
-            strip_body(6, w, row_stride, depth_stride, bias, depth, in, out, accumulate);
+            strip_body(activation, STRIP_ROWS, w, row_stride, depth_stride, bias, depth, in, out, accumulate);
         }
         w += rows * row_stride;
         bias = bias ? bias + rows : NULL;
@@ -154,15 +158,35 @@ static void run_strips(const float *w, int64_t row_stride, int64_t depth_stride,
     }
 }
 
+static void run_plain_strips(const float *w, int64_t row_stride, int64_t depth_stride, const float *bias,
+                             int64_t row_count, int64_t depth, const float *in, float *out, bool accumulate)
+{
+    run_strips(AUXO_ACTIVATION_IDENTITY, w, row_stride, depth_stride, bias, row_count, depth, in, out, accumulate);
+}
+
 void mlp_product(const float *w, const float *bias, int64_t rows, int64_t depth, const float *in, float *out,
                  bool accumulate)
 {
-    run_strips(w, depth, 1, bias, rows, depth, in, out, accumulate);
+    run_plain_strips(w, depth, 1, bias, rows, depth, in, out, accumulate);
 }
 
 void mlp_product_turned(const float *w, int64_t columns, int64_t depth, const float *in, float *out, bool accumulate)
 {
-    run_strips(w, 1, columns, NULL, columns, depth, in, out, accumulate);
+    run_plain_strips(w, 1, columns, NULL, columns, depth, in, out, accumulate);
+}
+
+void mlp_layer(const mlp_net *net, uint32_t layer, const float *in, float *out)
+{
+    const auxo_mlp *mlp = net->mlp;
+    const int64_t rows = mlp->widths[layer + 1];
+    const int64_t depth = mlp->widths[layer];
+    if (mlp->activations[layer] == AUXO_ACTIVATION_TANH) {
+        run_strips(AUXO_ACTIVATION_TANH, mlp_weights(net, layer), depth, 1, mlp_bias(net, layer), rows, depth, in, out,
+                   false);
+        return;
+    }
+    mlp_product(mlp_weights(net, layer), mlp_bias(net, layer), rows, depth, in, out, false);
+    mlp_activate(mlp->activations[layer], mlp->slope, rows, out);
 }
 
 CPU_INLINE void activate_body(const auxo_activation activation, float slope, int64_t width, float *values)
@@ -191,21 +215,35 @@ void mlp_activate(auxo_activation activation, float slope, int64_t width, float 
     }
 }
 
-CPU_INLINE void slope_body(const auxo_activation activation, float slope, int64_t width, const float *y, float *d)
+CPU_INLINE void slope_body(const auxo_activation activation, float slope, int64_t width, const float *y, float *d,
+                           float *sums)
 {
-    for (int64_t i = 0; i < width * MLP_SAMPLES; i += VEC_LANES)
-        vf_store(d + i, vf_load(d + i) * vf_activate_slope(activation, slope, vf_load(y + i)));
+    for (int64_t i = 0; i < width; ++i, y += MLP_SAMPLES, d += MLP_SAMPLES) {
+        vf sum = {0};
+#pragma GCC unroll 8
+        for (int v = 0; v < MLP_VECTORS; ++v) {
+            const vf product =
+                vf_load(d + v * VEC_LANES) * vf_activate_slope(activation, slope, vf_load(y + v * VEC_LANES));
+            vf_store(d + v * VEC_LANES, product);
+            sum += product;
+        }
+        if (sums)
+            vf_store(sums + i * VEC_LANES, vf_load(sums + i * VEC_LANES) + sum);
+    }
 }
 
 #define SLOPE_CASE(kind, noun)                                                                                         \
     case AUXO_ACTIVATION_##kind:                                                                                       \
-        slope_body(AUXO_ACTIVATION_##kind, slope, width, y, d);                                                        \
+        slope_body(AUXO_ACTIVATION_##kind, slope, width, y, d, sums);                                                  \
         break;
 
-void mlp_multiply_slope(auxo_activation activation, float slope, int64_t width, const float *y, float *d)
+void mlp_multiply_slope(auxo_activation activation, float slope, int64_t width, const float *y, float *d, float *sums)
 {
-    if (activation == AUXO_ACTIVATION_IDENTITY)
+    if (activation == AUXO_ACTIVATION_IDENTITY) {
+        if (sums)
+            mlp_add_rows(d, width, sums);
         return;
+    }
     switch (activation) {
         AUXO_ACTIVATION_TABLE(SLOPE_CASE)
     default:
@@ -298,11 +336,7 @@ void mlp_sum_lanes(const float *sums, int64_t count, float *out)
 #pragma GCC unroll 16
         for (int64_t j = 0; j < VEC_LANES; ++j)
             square[j] = j < rows ? vf_load(sums + (i + j) * VEC_LANES) : (vf){0};
-        vf_transpose(square);
-        for (int64_t half = VEC_LANES / 2; half > 0; half /= 2)
-            for (int64_t j = 0; j < half; ++j)
-                square[j] += square[j + half];
-        vf_store_partial(out + i, square[0], rows);
+        vf_store_partial(out + i, vf_sum_rows(square), rows);
     }
 }
 

@@ -49,6 +49,7 @@ static inline int64_t mlp_value_count(const mlp_net *net)
 #define mlp_store CPU_NAME(cpu_mlp_store)
 #define mlp_product CPU_NAME(cpu_mlp_product)
 #define mlp_product_turned CPU_NAME(cpu_mlp_product_turned)
+#define mlp_layer CPU_NAME(cpu_mlp_layer)
 #define mlp_activate CPU_NAME(cpu_mlp_activate)
 #define mlp_multiply_slope CPU_NAME(cpu_mlp_multiply_slope)
 #define mlp_outer CPU_NAME(cpu_mlp_outer)
@@ -66,10 +67,13 @@ void mlp_product(const float *w, const float *bias, int64_t rows, int64_t depth,
 /* out (columns, .) = [out +] W^T in with W (depth, columns). */
 void mlp_product_turned(const float *w, int64_t columns, int64_t depth, const float *in, float *out, bool accumulate);
 
+/* out = a_{l+1} from in = a_l. */
+void mlp_layer(const mlp_net *net, uint32_t layer, const float *in, float *out);
+
 /* values (width, .) = f(values). */
 void mlp_activate(auxo_activation activation, float slope, int64_t width, float *values);
-/* d (width, .) = d f'(.) from y = f(.). */
-void mlp_multiply_slope(auxo_activation activation, float slope, int64_t width, const float *y, float *d);
+/* d (width, .) = d f'(.) from y = f(.); sums (width, VEC_LANES), if not NULL, += the new d over vectors. */
+void mlp_multiply_slope(auxo_activation activation, float slope, int64_t width, const float *y, float *d, float *sums);
 
 /* sums (rows, columns, VEC_LANES) += sum over vectors of d (rows, .) a (columns, .), lane by lane. */
 void mlp_outer(const float *d, int64_t rows, const float *a, int64_t columns, float *sums);

@@ -20,8 +20,7 @@ static void run_block(const mlp_net *net, const auxo_mlp_params *params, const f
     float *out = values + AUXO_MLP_WIDTH_MAX * MLP_SAMPLES;
     mlp_load(x, mlp->widths[params->begin_layer], count, in);
     for (uint32_t l = params->begin_layer; l < params->end_layer; ++l) {
-        mlp_product(mlp_weights(net, l), mlp_bias(net, l), mlp->widths[l + 1], mlp->widths[l], in, out, false);
-        mlp_activate(mlp->activations[l], mlp->slope, mlp->widths[l + 1], out);
+        mlp_layer(net, l, in, out);
         float *swap = in;
         in = out;
         out = swap;

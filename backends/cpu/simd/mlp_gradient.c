@@ -6,7 +6,8 @@
 #include "mlp_block.h"
 #include "ref.h"
 
-enum { TASK_BLOCKS_MIN = 2, TASKS_MAX = 64 };
+/* A task ends by adding up the lanes of all its sums, which takes as long as a third of a block. */
+enum { TASK_BLOCKS_MIN = 4, TASKS_MAX = 64, TASKS_SHARED = 16 };
 
 /* Where a task keeps what. Sizes in bytes. */
 typedef struct gradient_layout {
@@ -16,13 +17,19 @@ typedef struct gradient_layout {
     size_t partial_bytes; /* of one task: a double, then trained_count floats */
 } gradient_layout;
 
+/* Where there are many, as many as 2, 4, 8 or 16 threads share evenly. */
+static int64_t task_count(int64_t blocks)
+{
+    const int64_t tasks = cpu_max(1, cpu_min(blocks / TASK_BLOCKS_MIN, TASKS_MAX));
+    return tasks > TASKS_SHARED ? tasks / TASKS_SHARED * TASKS_SHARED : tasks;
+}
+
 static gradient_layout layout_of(const auxo_op *op)
 {
     const auxo_mlp_params *params = &op->params.mlp;
     const auxo_mlp *mlp = &params->mlp;
     gradient_layout layout = {.net_bytes = mlp_net_bytes(mlp)};
-    int64_t blocks = cpu_ceil_div(op->tensors[AUXO_MLP_GRADIENT_X].dims[0], MLP_SAMPLES);
-    layout.tasks = cpu_max(1, cpu_min(blocks / TASK_BLOCKS_MIN, TASKS_MAX));
+    layout.tasks = task_count(cpu_ceil_div(op->tensors[AUXO_MLP_GRADIENT_X].dims[0], MLP_SAMPLES));
     int64_t values = 0;
     for (uint32_t l = params->begin_layer; l <= mlp->layer_count; ++l)
         values += (int64_t)mlp->widths[l] * MLP_SAMPLES;
@@ -57,12 +64,8 @@ static void forward_block(const gradient_task *task, int64_t row, int64_t count)
     const auxo_mlp *mlp = net->mlp;
     uint32_t begin = task->params->begin_layer;
     mlp_load(task->x + row * mlp->widths[begin], mlp->widths[begin], count, task->values);
-    for (uint32_t l = begin; l < mlp->layer_count; ++l) {
-        float *out = task->values + net->value_offsets[l + 1];
-        mlp_product(mlp_weights(net, l), mlp_bias(net, l), mlp->widths[l + 1], mlp->widths[l],
-                    task->values + net->value_offsets[l], out, false);
-        mlp_activate(mlp->activations[l], mlp->slope, mlp->widths[l + 1], out);
-    }
+    for (uint32_t l = begin; l < mlp->layer_count; ++l)
+        mlp_layer(net, l, task->values + net->value_offsets[l], task->values + net->value_offsets[l + 1]);
 }
 
 /* On entry task->d is the gradient by a_L. */
@@ -76,13 +79,13 @@ static void backward_block(const gradient_task *task)
     for (uint32_t l = mlp->layer_count; l-- > task->params->train_begin;) {
         int64_t width = mlp->widths[l];
         int64_t out_width = mlp->widths[l + 1];
-        mlp_multiply_slope(mlp->activations[l], mlp->slope, out_width, task->values + net->value_offsets[l + 1], d);
-        if (l < task->params->train_end) {
-            float *sums = task->sums + (net->layer_offsets[l] - first_param) * VEC_LANES;
+        const bool trained = l < task->params->train_end;
+        float *sums = trained ? task->sums + (net->layer_offsets[l] - first_param) * VEC_LANES : NULL;
+        float *bias_sums = trained && mlp->has_bias ? sums + out_width * width * VEC_LANES : NULL;
+        mlp_multiply_slope(mlp->activations[l], mlp->slope, out_width, task->values + net->value_offsets[l + 1], d,
+                           bias_sums);
+        if (trained)
             mlp_outer(d, out_width, task->values + net->value_offsets[l], width, sums);
-            if (mlp->has_bias)
-                mlp_add_rows(d, out_width, sums + out_width * width * VEC_LANES);
-        }
         if (l > task->params->train_begin)
             mlp_product_turned(mlp_weights(net, l), width, out_width, d, below, false);
         float *swap = d;

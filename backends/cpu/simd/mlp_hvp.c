@@ -105,12 +105,8 @@ static void run_plain_pass(const hvp_task *task, int64_t row, int64_t count)
     int64_t outputs = mlp->widths[mlp->layer_count];
     mlp_load(cpu_f32(task->op, AUXO_MLP_HVP_X) + row * mlp->widths[begin], mlp->widths[begin], count,
              at(task, task->a, begin));
-    for (uint32_t l = begin; l < mlp->layer_count; ++l) {
-        float *out = at(task, task->a, l + 1);
-        mlp_product(mlp_weights(net, l), mlp_bias(net, l), mlp->widths[l + 1], mlp->widths[l], at(task, task->a, l),
-                    out, false);
-        mlp_activate(mlp->activations[l], mlp->slope, mlp->widths[l + 1], out);
-    }
+    for (uint32_t l = begin; l < mlp->layer_count; ++l)
+        mlp_layer(net, l, at(task, task->a, l), at(task, task->a, l + 1));
     float *g = task->work[0];
     mlp_load(cpu_f32(task->op, AUXO_MLP_HVP_TARGET) + row * outputs, outputs, count, task->work[1]);
     (void)mlp_error(at(task, task->a, mlp->layer_count), task->work[1], outputs, count, task->scale, g);
@@ -135,7 +131,7 @@ static void run_forward(const hvp_task *task, const mlp_net *direction)
         if (l > task->begin_layer)
             mlp_product(mlp_weights(task->net, l), NULL, width, mlp->widths[l], at(task, task->ra, l), rz, true);
         memcpy(ra, rz, sizeof(float) * (size_t)(width * MLP_SAMPLES));
-        mlp_multiply_slope(mlp->activations[l], mlp->slope, width, at(task, task->a, l + 1), ra);
+        mlp_multiply_slope(mlp->activations[l], mlp->slope, width, at(task, task->a, l + 1), ra, NULL);
     }
 }
 
@@ -146,7 +142,7 @@ static void make_rd(const hvp_task *task, uint32_t l, float *rg)
     const float *c = at(task, task->c, l + 1);
     const float *rz = at(task, task->rz, l + 1);
     int64_t width = mlp->widths[l + 1];
-    mlp_multiply_slope(mlp->activations[l], mlp->slope, width, at(task, task->a, l + 1), rg);
+    mlp_multiply_slope(mlp->activations[l], mlp->slope, width, at(task, task->a, l + 1), rg, NULL);
     for (int64_t i = 0; i < width * MLP_SAMPLES; i += VEC_LANES)
         vf_store(rg + i, vf_load(rg + i) + vf_load(c + i) * vf_load(rz + i));
 }

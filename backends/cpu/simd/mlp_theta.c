@@ -56,17 +56,29 @@ static void multiply_factors(const float *theta, const uint32_t *groups, int64_t
     }
 }
 
-/* From in = a_l to out = a_{l+1}; theta NULL: unperturbed. */
+static bool has_factors(const float *theta, const uint32_t *groups, int64_t width)
+{
+    for (int64_t i = 0; i < width; ++i)
+        if (theta[groups[i]] != 1)
+            return true;
+    return false;
+}
+
+/* From in = a_l to out = a_{l+1} under the factors. */
 static void run_layer(const theta_task *task, uint32_t l, const float *theta, const uint32_t *groups, const float *in,
                       float *out)
 {
     const auxo_mlp *mlp = task->net->mlp;
     int64_t width = mlp->widths[l + 1];
-    mlp_product(mlp_weights(task->net, l), mlp_bias(task->net, l), width, mlp->widths[l], in, out, false);
-    if (theta && !task->on_outputs)
+    const bool perturbed = has_factors(theta, groups, width);
+    if (perturbed && !task->on_outputs) {
+        mlp_product(mlp_weights(task->net, l), mlp_bias(task->net, l), width, mlp->widths[l], in, out, false);
         multiply_factors(theta, groups, width, out);
-    mlp_activate(mlp->activations[l], mlp->slope, width, out);
-    if (theta && task->on_outputs)
+        mlp_activate(mlp->activations[l], mlp->slope, width, out);
+        return;
+    }
+    mlp_layer(task->net, l, in, out);
+    if (perturbed)
         multiply_factors(theta, groups, width, out);
 }
 
@@ -101,7 +113,7 @@ static void run_block(const theta_task *task, int64_t row, int64_t count, int64_
     mlp_load(cpu_f32(task->op, AUXO_THETA_EVAL_TARGET) + row * outputs, outputs, count, task->target);
     mlp_load(cpu_f32(task->op, AUXO_THETA_EVAL_X) + row * in_width, in_width, count, task->values);
     for (uint32_t l = task->begin_layer; l < mlp->layer_count; ++l)
-        run_layer(task, l, NULL, NULL, task->values + net->value_offsets[l], task->values + net->value_offsets[l + 1]);
+        mlp_layer(net, l, task->values + net->value_offsets[l], task->values + net->value_offsets[l + 1]);
     for (int64_t mask = 0; mask < masks; ++mask)
         sums[mask] = mlp_error(run_mask(task, mask), task->target, outputs, count, 0, NULL);
 }

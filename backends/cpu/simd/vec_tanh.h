@@ -1,9 +1,10 @@
-/* vec_tanh.h: tanh by 32 polynomials of degree 5, for instruction sets that can look up 32 floats in registers.
+/* vec_tanh.h: tanh by the addition theorem, for instruction sets that can look up 32 floats in registers.
  *
- * Piece n is a polynomial of t = |x| - n 9/32, fitted for least relative error on |t| <= 9/64 with coefficients rounded
- * one after the other; within 2.1 units in the last place. The lookups and the arithmetic use different units of the
- * processor, so that this takes less than half the time of the quotient in vec_math.h. Beyond |x| = 8.859 it stays one
- * unit below 1.
+ * With c the nearest multiple of 1/2 and t = |x| - c: tanh |x| = (tanh c + tanh t) / (1 + tanh c tanh t), where tanh c
+ * is looked up and tanh t = t (t^2 + a) / (b t^2 + a), a Pade quotient with a and b fitted for least relative error on
+ * |t| <= 1/4. Both quotients share one division. Within 3.2 units in the last place, exactly 1 from 9.25 on. Lookups
+ * and divisions take their time on the same units of the processor as multiplications do: few of each, and additions
+ * for the rest.
  */
 #ifndef AUXO_CPU_VEC_TANH_H
 #define AUXO_CPU_VEC_TANH_H
@@ -11,110 +12,56 @@
 #include "vec.h"
 
 #ifdef VEC_HAS_PICK
-/* Coefficient by power of t and by piece. */
-static const float vec_tanh_table[6][32] __attribute__((aligned(64))) = {
-    {0,
-     0.274061561f,
-     0.509829938f,
-     0.687790215f,
-     0.809301078f,
-     0.886695147f,
-     0.933828056f,
-     0.961751938f,
-     0.978026092f,
-     0.987420201f,
-     0.992812812f,
-     0.995898485f,
-     0.997660995f,
-     0.998666584f,
-     0.999240041f,
-     0.999566913f,
-     0.999753237f,
-     0.999859393f,
-     0.999919891f,
-     0.999954343f,
-     0.999974012f,
-     0.999985158f,
-     0.999991536f,
-     0.999995172f,
-     0.999997258f,
-     0.99999845f,
-     0.999999106f,
-     0.999999464f,
-     0.999999702f,
-     0.999999821f,
-     0.999999881f,
-     0.99999994f},
-    {1.0f,
-     0.924890459f,
-     0.740073442f,
-     0.526944637f,
-     0.345031768f,
-     0.213771701f,
-     0.127965197f,
-     0.0750333145f,
-     0.0434649214f,
-     0.0250013582f,
-     0.0143227587f,
-     0.00818614475f,
-     0.00467257435f,
-     0.00266502821f,
-     0.00151936326f,
-     0.000865988841f,
-     0.000493524771f,
-     0.000281232264f,
-     0.000160253679f,
-     9.13095791e-05f,
-     5.20353606e-05f,
-     2.96392827e-05f,
-     1.68867718e-05f,
-     9.6195763e-06f,
-     5.48384514e-06f,
-     3.12813972e-06f,
-     1.77868628e-06f,
-     1.0280952e-06f,
-     5.74542355e-07f,
-     3.21419662e-07f,
-     1.67271992e-07f,
-     9.1742784e-08f},
-    {5.75417118e-07f,  -0.253459156f,    -0.377298087f,    -0.362431109f,    -0.279239386f,    -0.189551473f,
-     -0.11950054f,     -0.0721661672f,   -0.0425051115f,   -0.0246878527f,   -0.0142232664f,   -0.00814691186f,
-     -0.00466465391f,  -0.00265925541f,  -0.00152017863f,  -0.000865758979f, -0.000498635462f, -0.000284488779f,
-     -0.000164025259f, -9.1069669e-05f,  -5.741512e-05f,   -2.58009732e-05f, -1.32147852e-05f, -6.43540761e-06f,
-     -5.50418372e-06f, -5.66386461e-06f, -9.92171408e-07f, 4.89079002e-06f,  1.26440136e-06f,  2.63285847e-06f,
-     5.23649624e-06f,  4.42402694e-07f},
-    {-0.333369464f,   -0.238870665f,   -0.054339394f,   0.0736223757f,    0.110976659f,    0.0968193188f,
-     0.0689332634f,   0.0443721898f,   0.0270869825f,   0.016042253f,     0.00934248324f,  0.00539186038f,
-     0.00309234043f,  0.00177019485f,  0.00101003784f,  0.000576531282f,  0.000327277026f, 0.000186462858f,
-     0.000105728635f, 6.09305789e-05f, 3.31605843e-05f, 2.08859237e-05f,  1.21997855e-05f, 7.38307153e-06f,
-     3.65068399e-06f, 1.34635206e-06f, 1.50023391e-06f, -9.34174352e-07f, 9.84055191e-07f, 1.97204963e-06f,
-     3.51369408e-06f, 2.18225935e-07f},
-    {0.0006766601f,    0.147752449f,     0.152147651f,     0.0705369189f,    0.00384504558f,   -0.0224106945f,
-     -0.0243559703f,   -0.018509794f,    -0.0125282239f,   -0.00758552132f,  -0.00440696627f,  -0.00288656377f,
-     -0.00141421275f,  -0.000972331618f, -0.000425323728f, -0.000282695488f, 4.73022301e-05f,  3.9621882e-05f,
-     9.97801835e-05f,  -4.00612262e-05f, 0.000200608032f,  -0.000165396137f, -0.000154384834f, -0.000132243993f,
-     -1.00847558e-06f, 0.00010162832f,   -3.24491884e-05f, -0.000239741436f, -7.51074622e-05f, -0.000120878743f,
-     -0.000221368682f, -1.20369232e-05f},
-    {0.129089594f,     0.0606283695f,   -0.042546887f,    -0.0606675819f,   -0.0321186706f,   -0.00765362475f,
-     0.00280246069f,   0.00569736864f,  0.00400251662f,   0.00273600873f,   0.00174522016f,   0.000968537759f,
-     0.000637568766f,  0.000324300869f, 0.000223360199f,  0.000116756113f,  0.000125982377f,  7.56188456e-05f,
-     6.49843205e-05f,  9.53274139e-06f, 6.84810075e-05f,  -4.12933041e-05f, -3.63649415e-05f, -3.78047298e-05f,
-     9.47908404e-07f,  3.05842732e-05f, -1.19947772e-05f, 4.62129829e-05f,  -2.26988177e-05f, -7.19119635e-05f,
-     -0.000120555764f, 2.2224127e-05f},
+/* tanh of the multiples of 1/2. */
+static const float vec_tanh_table[32] __attribute__((aligned(64))) = {
+    0,
+    0.462117165f,
+    0.761594176f,
+    0.905148268f,
+    0.964027584f,
+    0.986614287f,
+    0.995054781f,
+    0.998177886f,
+    0.999329329f,
+    0.999753237f,
+    0.999909222f,
+    0.999966621f,
+    0.999987721f,
+    0.999995470f,
+    0.999998331f,
+    0.999999404f,
+    0.999999762f,
+    0.999999940f,
+    0.999999940f,
+    1,
+    1,
+    1,
+    1,
+    1,
+    1,
+    1,
+    1,
+    1,
+    1,
+    1,
+    1,
+    1,
 };
 
 CPU_INLINE vf vf_tanh(vf x)
 {
-    const float magic = 12582912.0f; /* 1.5 * 2^23: adding it rounds to an integer, found in the low bits */
-    const vf clamped = vf_min(vf_set1(8.859f), vf_abs(x)); /* more would round to piece 32, which is looked up as 0 */
-    const vf shifted = clamped * (32.0f / 9) + magic;
-    const vf t = clamped - (shifted - magic) * (9.0f / 32);
-    const vi piece = (vi)shifted; /* a lookup reads the low 5 bits */
-    vf p = vf_pick(vf_load(vec_tanh_table[5]), vf_load(vec_tanh_table[5] + 16), piece);
-#pragma GCC unroll 5
-    for (int power = 4; power >= 0; --power)
-        p = p * t + vf_pick(vf_load(vec_tanh_table[power]), vf_load(vec_tanh_table[power] + 16), piece);
-    return (vf)((vi)p | ((vi)x & (int32_t)0x80000000));
+    const float magic = 6291456.0f; /* 1.5 * 2^22: adding it rounds to a multiple of 1/2, numbered by the low bits */
+    const float a = 15.037233f;
+    const float b = 6.0123954f;
+    const vf clamped = vf_min(vf_set1(9.25f), vf_abs(x));
+    const vf shifted = clamped + magic;
+    const vf t = clamped - (shifted - magic);
+    const vf y = vf_pick(vf_load(vec_tanh_table), vf_load(vec_tanh_table + 16), (vi)shifted); /* reads the low 5 bits */
+    const vf square = t * t;
+    const vf above = t * (square + a);
+    const vf below = square * b + a;
+    const vf quotient = (y * below + above) / (y * above + below);
+    return (vf)((vi)quotient | ((vi)x & (int32_t)0x80000000));
 }
 #endif
 

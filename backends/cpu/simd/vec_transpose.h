@@ -1,4 +1,5 @@
-/* vec_transpose.h: a square of VEC_LANES x VEC_LANES floats transposed in registers, and pairs taken apart.
+/* vec_transpose.h: a square of VEC_LANES x VEC_LANES floats transposed or summed by rows in registers, and pairs taken
+ * apart.
  *
  * Interleaving row i with row i + n/2 into rows 2i and 2i + 1, log2 n times, transposes n x n.
  */
@@ -41,6 +42,18 @@ CPU_INLINE void vf_transpose(vf rows[VEC_LANES])
         for (int i = 0; i < VEC_LANES; ++i)
             rows[i] = mixed[i];
     }
+}
+
+/* Lane i is the sum of the lanes of rows[i]; rows are overwritten. */
+CPU_INLINE vf vf_sum_rows(vf rows[VEC_LANES])
+{
+#pragma GCC unroll 4
+    for (int half = VEC_LANES / 2; half > 0; half /= 2)
+#pragma GCC unroll 8
+        for (int i = 0; i < half; ++i)
+            rows[i] = __builtin_shufflevector(rows[i], rows[i + half], VEC_INTERLEAVE_LOW) +
+                      __builtin_shufflevector(rows[i], rows[i + half], VEC_INTERLEAVE_HIGH);
+    return rows[0];
 }
 
 /* The elements at even and at odd places of p[0 .. count - 1], 0 <= count <= 2 VEC_LANES; the lanes beyond are 0. */
