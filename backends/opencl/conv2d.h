@@ -15,4 +15,11 @@ ocl_conv2d_shape ocl_conv2d_shape_of(const auxo_conv2d_params *params, const aux
 /* Binds CONV2D_SHAPE of shaders/opencl/conv2d.clh. */
 void ocl_arg_conv2d_shape(ocl_builder *builder, const ocl_conv2d_shape *shape);
 
+/* conv2d_tiled_weights.c: what the variants "tiled" share: taps (offset in an image, row, column, 0) of one group, for
+ * (channel, r, s) in order, with room for what is read past them; and whether the shape's offsets fit 32 bits. */
+cl_int4 *ocl_conv2d_taps_create(int64_t count);
+void ocl_conv2d_forward_taps(const ocl_conv2d_shape *shape, cl_int4 *taps);
+cl_mem ocl_conv2d_taps_build(ocl_builder *builder, const cl_int4 *taps, int64_t count);
+bool ocl_conv2d_tiled_fits(const ocl_conv2d_shape *shape);
+
 #endif

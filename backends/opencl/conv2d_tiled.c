@@ -1,80 +1,303 @@
-/* backends/opencl/conv2d_tiled.c: convolutions on GPUs as implicit matrix products (shaders/opencl/conv2d_tiled.cl). */
+/* backends/opencl/conv2d_tiled.c: convolutions forward and backward to the data on GPUs, as implicit matrix products
+ * (shaders/opencl/conv2d_tiled.cl); a 1 x 1 window over whole large images is a plain product per image.
+ */
 #include "conv2d.h"
+#include "gemm.h"
 #include "kernels.h"
 #include "tile.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
-/* taps[l] for l = (channel, r, s) of one group: where the channel starts in the source, row and column shift, place of
- * the weight relative to its row. */
-static cl_mem build_taps(ocl_builder *b, const ocl_conv2d_shape *s, bool from_dy)
+/* One product per phase: the outputs that meet the same taps. */
+typedef struct phases {
+    cl_int *values; /* OCL_CONV2D_PHASE_INTS each */
+    cl_int4 *taps;  /* of all phases, then padding */
+    int64_t count, tap_count;
+    int64_t grid_max, inner_max;
+} phases;
+
+enum { PHASE_INTS = 5 };
+
+static bool begin_phases(ocl_builder *b, phases *made, int64_t count, int64_t taps_max)
+{
+    made->values = malloc((size_t)count * PHASE_INTS * sizeof *made->values);
+    made->taps = ocl_conv2d_taps_create(taps_max);
+    if (!made->values || !made->taps)
+        ocl_build_fail(b, AUXO_OUT_OF_MEMORY, "taps of a convolution");
+    return made->values && made->taps;
+}
+
+static void end_phases(phases *made)
+{
+    free(made->values);
+    free(made->taps);
+}
+
+static void add_phase(phases *made, int64_t inner, int64_t grid_h, int64_t grid_w, int64_t target)
+{
+    const int64_t values[PHASE_INTS] = {inner, made->tap_count, grid_h, grid_w, target};
+    for (int i = 0; i < PHASE_INTS; ++i)
+        made->values[made->count * PHASE_INTS + i] = (cl_int)values[i];
+    ++made->count;
+    made->tap_count += inner;
+    made->grid_max = made->grid_max < grid_h * grid_w ? grid_h * grid_w : made->grid_max;
+    made->inner_max = made->inner_max < inner ? inner : made->inner_max;
+}
+
+static bool forward_phases(ocl_builder *b, const ocl_conv2d_shape *s, phases *made)
+{
+    const int64_t inner = s->c / s->params->groups * s->r * s->s;
+    if (!begin_phases(b, made, 1, inner))
+        return false;
+    ocl_conv2d_forward_taps(s, made->taps);
+    add_phase(made, inner, s->p, s->q, 0);
+    return true;
+}
+
+/* Taps (row, column of the window) that reach outputs h = row_phase mod stride_h, w = column_phase mod stride_w: the
+ * source row of grid row i is i + (row_phase + pad_h - r dilation_h) / stride_h. */
+static void add_backward_phase(const ocl_conv2d_shape *s, phases *made, int64_t row_phase, int64_t column_phase)
 {
     const auxo_conv2d_params *params = s->params;
     const int64_t c_group = s->c / params->groups;
-    const int64_t window = s->r * s->s;
-    const int64_t channels = from_dy ? s->k / params->groups : c_group;
-    const int64_t area = from_dy ? s->p * s->q : s->h * s->w;
-    const int64_t weight_step = from_dy ? c_group * window : window; /* between channels */
-    const size_t count = (size_t)(channels * window);
-    cl_int4 *taps = malloc((count + 1) * sizeof *taps);
-    if (!taps) {
-        ocl_build_fail(b, AUXO_OUT_OF_MEMORY, "taps of a convolution");
-        return NULL;
-    }
-    size_t at = 0;
-    for (int64_t c = 0; c < channels; ++c)
-        for (int64_t tap = 0; tap < window; ++tap, ++at) {
-            taps[at].s[0] = (cl_int)(c * area);
-            taps[at].s[1] = (cl_int)(tap / s->s * params->dilation_h);
-            taps[at].s[2] = (cl_int)(tap % s->s * params->dilation_w);
-            taps[at].s[3] = (cl_int)(c * weight_step + tap);
-        }
-    cl_mem memory = ocl_build_table(b, taps, (count > 0 ? count : 1) * sizeof *taps);
-    free(taps);
-    return memory;
+    int64_t inner = 0;
+    for (int64_t k = 0; k < s->k / params->groups; ++k)
+        for (int64_t r = 0; r < s->r; ++r)
+            for (int64_t q = 0; q < s->s; ++q) {
+                const int64_t row = row_phase + params->pad_h - r * params->dilation_h;
+                const int64_t column = column_phase + params->pad_w - q * params->dilation_w;
+                if (row % params->stride_h != 0 || column % params->stride_w != 0)
+                    continue;
+                cl_int4 *tap = &made->taps[made->tap_count + inner++];
+                tap->s[1] = (cl_int)(row / params->stride_h);
+                tap->s[2] = (cl_int)(column / params->stride_w);
+                tap->s[0] = (cl_int)((k * s->p + tap->s[1]) * s->q + tap->s[2]);
+                tap->s[3] = (cl_int)((k * c_group * s->r + r) * s->s + q);
+            }
+    add_phase(made, inner, (s->h - row_phase + params->stride_h - 1) / params->stride_h,
+              (s->w - column_phase + params->stride_w - 1) / params->stride_w, row_phase * s->w + column_phase);
 }
 
-/* Offsets inside one image and one group's weights are 32 bits wide in the kernels. */
-static bool fits(const ocl_conv2d_shape *s)
+static bool backward_phases(ocl_builder *b, const ocl_conv2d_shape *s, phases *made)
 {
-    const int64_t limit = INT32_MAX;
-    return s->c * s->h * s->w < limit && s->k * s->p * s->q < limit && s->k * s->c * s->r * s->s < limit &&
-           s->params->groups > 0;
+    const auxo_conv2d_params *params = s->params;
+    if (!begin_phases(b, made, (int64_t)params->stride_h * params->stride_w, s->k / params->groups * s->r * s->s))
+        return false;
+    for (int64_t row = 0; row < params->stride_h; ++row)
+        for (int64_t column = 0; column < params->stride_w; ++column)
+            add_backward_phase(s, made, row, column);
+    return true;
 }
 
-static void build_data(ocl_builder *b, const auxo_op *op, const ocl_conv2d_shape *s, const int32_t *parameters,
-                       bool backward)
+/* One direction of a convolution, as the kernel sees it. */
+typedef struct direction {
+    const auxo_tensor *source, *weights, *target, *bias;
+    bool backward;
+    int64_t images, groups, rows;
+    int64_t source_channels, source_h, source_w, target_h, target_w;
+    int64_t stride_h, stride_w, pad_h, pad_w; /* of windows in the source */
+    int64_t step_h, step_w;                   /* of grid points in the target */
+    auxo_activation activation;
+    float slope;
+} direction;
+
+static direction forward_direction(const auxo_op *op, const ocl_conv2d_shape *s)
 {
-    const ocl_tile tile = ocl_tile_of(b->device, parameters);
-    const int64_t groups = s->params->groups;
-    const int64_t rows = backward ? s->c / groups : s->k / groups;
-    const int64_t window = s->r * s->s;
-    const int64_t positions = s->n * (backward ? s->h * s->w : s->p * s->q);
-    const int64_t inner = (backward ? s->k / groups : s->c / groups) * window;
-    const auxo_tensor none = {0};
-    if (rows == 0 || positions == 0)
-        return;
-    cl_mem taps = build_taps(b, s, backward);
-    ocl_build_kernel(b, "conv2d_tiled", "conv2d_tiled", "%s -DMODE=%d", tile.options, (int)backward);
-    if (backward) {
-        ocl_arg_tensor(b, &op->tensors[AUXO_CONV2D_BD_DY]);
-        ocl_arg_tensor(b, &op->tensors[AUXO_CONV2D_BD_W]);
-        ocl_arg_tensor(b, &op->tensors[AUXO_CONV2D_BD_DX]);
-        ocl_arg_tensor(b, &none);
-    } else {
-        for (int slot = AUXO_CONV2D_X; slot <= AUXO_CONV2D_BIAS; ++slot)
-            ocl_arg_tensor(b, &op->tensors[slot]);
-    }
-    ocl_arg_conv2d_shape(b, s);
-    ocl_arg_int(b, backward ? AUXO_ACTIVATION_IDENTITY : s->params->activation);
-    ocl_arg_float(b, s->params->slope);
+    const auxo_conv2d_params *params = s->params;
+    return (direction){.source = &op->tensors[AUXO_CONV2D_X],
+                       .weights = &op->tensors[AUXO_CONV2D_W],
+                       .target = &op->tensors[AUXO_CONV2D_Y],
+                       .bias = &op->tensors[AUXO_CONV2D_BIAS],
+                       .images = s->n,
+                       .groups = params->groups,
+                       .rows = s->k / params->groups,
+                       .source_channels = s->c / params->groups,
+                       .source_h = s->h,
+                       .source_w = s->w,
+                       .target_h = s->p,
+                       .target_w = s->q,
+                       .stride_h = params->stride_h,
+                       .stride_w = params->stride_w,
+                       .pad_h = params->pad_h,
+                       .pad_w = params->pad_w,
+                       .step_h = s->q,
+                       .step_w = 1,
+                       .activation = params->activation,
+                       .slope = params->slope};
+}
+
+static direction backward_direction(const auxo_op *op, const ocl_conv2d_shape *s)
+{
+    static const auxo_tensor none = {0};
+    const auxo_conv2d_params *params = s->params;
+    return (direction){.source = &op->tensors[AUXO_CONV2D_BD_DY],
+                       .weights = &op->tensors[AUXO_CONV2D_BD_W],
+                       .target = &op->tensors[AUXO_CONV2D_BD_DX],
+                       .bias = &none,
+                       .backward = true,
+                       .images = s->n,
+                       .groups = params->groups,
+                       .rows = s->c / params->groups,
+                       .source_channels = s->k / params->groups,
+                       .source_h = s->p,
+                       .source_w = s->q,
+                       .target_h = s->h,
+                       .target_w = s->w,
+                       .stride_h = 1,
+                       .stride_w = 1,
+                       .step_h = params->stride_h * s->w,
+                       .step_w = params->stride_w,
+                       .activation = AUXO_ACTIVATION_IDENTITY};
+}
+
+/* Whether no window leaves the source. */
+static bool windows_inside(const direction *d, const ocl_conv2d_shape *s)
+{
+    const bool small = s->r == 1 && s->s == 1;
+    return d->backward
+               ? small && d->step_w == 1 && d->step_h == d->target_w && s->params->pad_h == 0 && s->params->pad_w == 0
+               : d->pad_h == 0 && d->pad_w == 0;
+}
+
+/* W', packed into scratch for the product. */
+static cl_mem build_packed(ocl_builder *b, const direction *d, const ocl_conv2d_shape *s, const char *options,
+                           cl_mem taps, cl_mem phase_values)
+{
+    const int64_t per_group = d->rows * d->source_channels * s->r * s->s;
+    cl_mem packed = ocl_build_scratch(b, (uint64_t)(d->groups * per_group) * sizeof(float));
+    ocl_build_kernel(b, "conv2d_tiled", "conv2d_tiled_pack", "%s", options);
+    ocl_arg_tensor(b, d->weights);
+    ocl_arg_memory(b, packed);
+    ocl_arg_int(b, d->groups);
+    ocl_arg_int(b, d->rows);
+    ocl_arg_int(b, per_group);
+    ocl_arg_int(b, s->r * s->s);
     ocl_arg_memory(b, taps);
-    ocl_arg_int(b, inner);
-    ocl_arg_int(b, backward ? window : inner); /* between rows of weights: (k, c, r, s) by c, or by k */
-    const uint64_t counts[] = {ocl_divide_up((uint64_t)positions, (uint64_t)tile.n),
-                               ocl_divide_up((uint64_t)rows, (uint64_t)tile.m), (uint64_t)groups};
+    ocl_arg_memory(b, phase_values);
+    ocl_build_items(b, (uint64_t)(d->groups * per_group));
+    return packed;
+}
+
+static bool weights_in_quads(const direction *d, const phases *made)
+{
+    bool quads = d->backward || d->weights->offset_bytes % (4 * sizeof(float)) == 0;
+    for (int64_t i = 0; i < made->count; ++i) /* inner, first tap */
+        quads = quads && made->values[i * PHASE_INTS] % 4 == 0 && made->values[i * PHASE_INTS + 1] % 4 == 0;
+    return quads;
+}
+
+static void bind_product(ocl_builder *b, const direction *d, const ocl_conv2d_shape *s, cl_mem packed, cl_mem taps,
+                         cl_mem phase_values)
+{
+    const int64_t source_area = d->source_h * d->source_w;
+    const int64_t target_area = d->target_h * d->target_w;
+    const int64_t values[] = {d->images,
+                              d->rows,
+                              d->groups * d->source_channels * source_area,
+                              d->source_channels * source_area,
+                              d->source_h,
+                              d->source_w,
+                              d->stride_h,
+                              d->stride_w,
+                              d->pad_h,
+                              d->pad_w,
+                              d->rows * d->source_channels * s->r * s->s,
+                              d->groups * d->rows * target_area,
+                              target_area,
+                              d->step_h,
+                              d->step_w,
+                              d->activation};
+    ocl_arg_tensor(b, d->source);
+    if (packed) {
+        ocl_arg_memory(b, packed);
+        ocl_arg_long(b, 0);
+    } else {
+        ocl_arg_tensor(b, d->weights);
+    }
+    ocl_arg_tensor(b, d->target);
+    ocl_arg_tensor(b, d->bias);
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; ++i)
+        ocl_arg_int(b, values[i]);
+    ocl_arg_float(b, d->slope);
+    ocl_arg_memory(b, taps);
+    ocl_arg_memory(b, phase_values);
+}
+
+static void build_product(ocl_builder *b, const direction *d, const ocl_conv2d_shape *s, const phases *made,
+                          const int32_t *parameters)
+{
+    const ocl_tiled_product product = {.rows = (uint64_t)d->rows,
+                                       .columns = (uint64_t)(d->images * made->grid_max),
+                                       .instances = (uint64_t)(d->groups * made->count),
+                                       .terms = (uint64_t)made->inner_max,
+                                       .splits_max = 1};
+    const ocl_tile tile = ocl_tile_of(b->device, parameters, &product);
+    const uint64_t row_tiles = ocl_divide_up(product.rows, (uint64_t)tile.m);
+    const uint64_t column_tiles = ocl_divide_up(product.columns, (uint64_t)tile.n);
+    const bool target_quads =
+        !d->backward && d->target_h * d->target_w % 4 == 0 && d->target->offset_bytes % (4 * sizeof(float)) == 0;
+    char options[192];
+    snprintf(options, sizeof options, "%s -DA_VEC=%d -DTARGET_VEC=%d -DBOUNDED=%d", tile.options,
+             weights_in_quads(d, made) ? 4 : 1, target_quads ? 4 : 1, !windows_inside(d, s));
+    cl_mem taps = ocl_conv2d_taps_build(b, made->taps, made->tap_count);
+    cl_mem phase_values = ocl_build_table(b, made->values, (uint64_t)made->count * PHASE_INTS * sizeof *made->values);
+    cl_mem packed = d->backward ? build_packed(b, d, s, options, taps, phase_values) : NULL;
+    ocl_build_kernel(b, "conv2d_tiled", "conv2d_tiled", "%s", options);
+    bind_product(b, d, s, packed, taps, phase_values);
+    ocl_arg_uint(b, (uint32_t)row_tiles);
+    ocl_arg_uint(b, (uint32_t)column_tiles);
+    const uint64_t counts[] = {row_tiles * column_tiles, (uint64_t)d->groups, (uint64_t)made->count};
     const uint64_t sizes[] = {(uint64_t)(tile.threads_m * tile.threads_n), 1, 1};
     ocl_build_groups(b, 3, counts, sizes);
+}
+
+/* Y of every image = W X, or DX = W^T DY, where images are large enough to fill tiles by themselves. */
+static bool is_plain_product(const direction *d, const ocl_conv2d_shape *s)
+{
+    enum { AREA_MIN = 256 };
+    return windows_inside(d, s) && s->r == 1 && s->s == 1 && d->stride_h == 1 && d->stride_w == 1 && d->groups == 1 &&
+           d->target_h * d->target_w >= AREA_MIN && d->target_h * d->target_w % 4 == 0;
+}
+
+static ocl_gemm_call plain_product(const direction *d)
+{
+    const int64_t area = d->target_h * d->target_w;
+    const int64_t terms = d->source_channels;
+    return (ocl_gemm_call){.tensors = {d->weights, d->source, d->target, d->bias},
+                           .params = {.trans_a = d->backward,
+                                      .bias_per_row = true,
+                                      .alpha = 1,
+                                      .activation = d->activation,
+                                      .slope = d->slope},
+                           .shape = {.batches = d->images,
+                                     .m = d->rows,
+                                     .n = area,
+                                     .k = terms,
+                                     .a_row = d->backward ? 1 : terms,
+                                     .a_column = d->backward ? d->rows : 1,
+                                     .b_batch = terms * area,
+                                     .b_row = area,
+                                     .b_column = 1,
+                                     .c_batch = d->rows * area,
+                                     .c_row = area}};
+}
+
+static void build_direction(ocl_builder *b, const direction *d, const ocl_conv2d_shape *s, const int32_t *parameters)
+{
+    phases made = {0};
+    if (d->rows == 0 || d->images * d->target_h * d->target_w == 0)
+        return;
+    if (is_plain_product(d, s)) {
+        const ocl_gemm_call call = plain_product(d);
+        if (ocl_gemm_tiled_fits(b->device, &call)) {
+            ocl_build_gemm_tiled(b, &call, parameters);
+            return;
+        }
+    }
+    if (d->backward ? backward_phases(b, s, &made) : forward_phases(b, s, &made))
+        build_product(b, d, s, &made, parameters);
+    end_phases(&made);
 }
 
 static ocl_conv2d_shape forward_shape(const auxo_op *op)
@@ -83,34 +306,22 @@ static ocl_conv2d_shape forward_shape(const auxo_op *op)
                                &op->tensors[AUXO_CONV2D_Y]);
 }
 
-static ocl_conv2d_shape backward_data_shape(const auxo_op *op)
+static ocl_conv2d_shape backward_shape(const auxo_op *op)
 {
     return ocl_conv2d_shape_of(&op->params.conv2d, &op->tensors[AUXO_CONV2D_BD_DX], &op->tensors[AUXO_CONV2D_BD_W],
                                &op->tensors[AUXO_CONV2D_BD_DY]);
 }
 
-static ocl_conv2d_shape backward_weights_shape(const auxo_op *op)
-{
-    return ocl_conv2d_shape_of(&op->params.conv2d, &op->tensors[AUXO_CONV2D_BW_X], &op->tensors[AUXO_CONV2D_BW_DW],
-                               &op->tensors[AUXO_CONV2D_BW_DY]);
-}
-
 bool ocl_conv2d_forward_tiled_supports(void *device, const auxo_op *op)
 {
     const ocl_conv2d_shape s = forward_shape(op);
-    return fits(&s) && ocl_tile_loops_fit(device, s.c / s.params->groups * s.r * s.s);
+    return ocl_conv2d_tiled_fits(&s) && ocl_tile_loops_fit(device, s.c / s.params->groups * s.r * s.s);
 }
 
 bool ocl_conv2d_backward_data_tiled_supports(void *device, const auxo_op *op)
 {
-    const ocl_conv2d_shape s = backward_data_shape(op);
-    return fits(&s) && ocl_tile_loops_fit(device, s.k / s.params->groups * s.r * s.s);
-}
-
-bool ocl_conv2d_backward_weights_tiled_supports(void *device, const auxo_op *op)
-{
-    const ocl_conv2d_shape s = backward_weights_shape(op);
-    return fits(&s) && ocl_tile_loops_fit(device, s.n * s.p * s.q);
+    const ocl_conv2d_shape s = backward_shape(op);
+    return ocl_conv2d_tiled_fits(&s) && ocl_tile_loops_fit(device, s.k / s.params->groups * s.r * s.s);
 }
 
 static auxo_status build_forward(void *device, const auxo_op *op, const int32_t *parameters, void **state,
@@ -118,7 +329,8 @@ static auxo_status build_forward(void *device, const auxo_op *op, const int32_t 
 {
     ocl_builder b = ocl_build_begin(device, error);
     const ocl_conv2d_shape s = forward_shape(op);
-    build_data(&b, op, &s, parameters, false);
+    const direction d = forward_direction(op, &s);
+    build_direction(&b, &d, &s, parameters);
     return ocl_build_end(&b, state);
 }
 
@@ -126,61 +338,9 @@ static auxo_status build_backward_data(void *device, const auxo_op *op, const in
                                        auxo_error *error)
 {
     ocl_builder b = ocl_build_begin(device, error);
-    const ocl_conv2d_shape s = backward_data_shape(op);
-    build_data(&b, op, &s, parameters, true);
-    return ocl_build_end(&b, state);
-}
-
-/* Splits of the sum over positions: enough groups to fill the device, each with at least 16 steps of tile_k. */
-static uint64_t choose_splits(const ocl_device *device, uint64_t tiles, uint64_t positions, uint64_t tile_k)
-{
-    enum { GROUPS_PER_UNIT = 8, STEPS_MIN = 16, SPLITS_MAX = 256 };
-    uint64_t splits = ocl_divide_up(GROUPS_PER_UNIT * (uint64_t)device->info.compute_units, tiles);
-    const uint64_t most = positions / (STEPS_MIN * tile_k);
-    splits = splits < most ? splits : most;
-    splits = splits < SPLITS_MAX ? splits : SPLITS_MAX;
-    return splits > 0 ? splits : 1;
-}
-
-static auxo_status build_backward_weights(void *device, const auxo_op *op, const int32_t *parameters, void **state,
-                                          auxo_error *error)
-{
-    ocl_builder b = ocl_build_begin(device, error);
-    const ocl_tile tile = ocl_tile_of(b.device, parameters);
-    const ocl_conv2d_shape s = backward_weights_shape(op);
-    const int64_t groups = s.params->groups;
-    const int64_t inner = s.c / groups * s.r * s.s;
-    const int64_t with_bias = op->tensors[AUXO_CONV2D_BW_DBIAS].rank > 0;
-    const uint64_t positions = (uint64_t)(s.n * s.p * s.q);
-    if (s.k == 0 || inner + with_bias == 0)
-        return ocl_build_end(&b, state);
-    const uint64_t column_tiles = ocl_divide_up((uint64_t)(inner + with_bias), (uint64_t)tile.n);
-    const uint64_t row_tiles = ocl_divide_up((uint64_t)(s.k / groups), (uint64_t)tile.m);
-    const uint64_t splits =
-        choose_splits(b.device, column_tiles * row_tiles * (uint64_t)groups, positions, (uint64_t)tile.k);
-    cl_mem taps = build_taps(&b, &s, false);
-    cl_mem partial = ocl_build_scratch(&b, splits * (uint64_t)(s.k * (inner + with_bias)) * sizeof(float));
-    ocl_build_kernel(&b, "conv2d_tiled", "conv2d_tiled_weights", "%s -DMODE=2", tile.options);
-    ocl_arg_tensor(&b, &op->tensors[AUXO_CONV2D_BW_X]);
-    ocl_arg_tensor(&b, &op->tensors[AUXO_CONV2D_BW_DY]);
-    ocl_arg_memory(&b, partial);
-    ocl_arg_conv2d_shape(&b, &s);
-    ocl_arg_memory(&b, taps);
-    ocl_arg_int(&b, inner);
-    ocl_arg_int(&b, with_bias);
-    ocl_arg_long(&b, (int64_t)ocl_divide_up(positions, splits));
-    const uint64_t counts[] = {column_tiles, row_tiles, (uint64_t)groups * splits};
-    const uint64_t sizes[] = {(uint64_t)(tile.threads_m * tile.threads_n), 1, 1};
-    ocl_build_groups(&b, 3, counts, sizes);
-    ocl_build_kernel(&b, "conv2d_tiled", "conv2d_tiled_finish", "%s -DMODE=2", tile.options);
-    ocl_arg_memory(&b, partial);
-    ocl_arg_tensor(&b, &op->tensors[AUXO_CONV2D_BW_DW]);
-    ocl_arg_tensor(&b, &op->tensors[AUXO_CONV2D_BW_DBIAS]);
-    ocl_arg_long(&b, s.k);
-    ocl_arg_long(&b, inner);
-    ocl_arg_long(&b, with_bias);
-    ocl_arg_long(&b, (int64_t)splits);
-    ocl_build_items(&b, (uint64_t)(s.k * (inner + with_bias)));
+    const ocl_conv2d_shape s = backward_shape(op);
+    const direction d = backward_direction(op, &s);
+    build_direction(&b, &d, &s, parameters);
     return ocl_build_end(&b, state);
 }
 
@@ -194,10 +354,4 @@ auxo_status ocl_conv2d_backward_data_tiled_prepare(void *device, const auxo_op *
                                                    void **state, auxo_error *error)
 {
     return ocl_prepare_retrying(build_backward_data, device, op, parameters, state, error);
-}
-
-auxo_status ocl_conv2d_backward_weights_tiled_prepare(void *device, const auxo_op *op, const int32_t *parameters,
-                                                      void **state, auxo_error *error)
-{
-    return ocl_prepare_retrying(build_backward_weights, device, op, parameters, state, error);
 }

@@ -25,21 +25,28 @@ ocl_gemm_shape ocl_gemm_shape_of(const auxo_op *op)
     return s;
 }
 
-/* Binds what every gemm kernel of our own takes, in the order of shaders/opencl/gemm.cl. */
-static void arg_gemm(ocl_builder *b, const auxo_op *op, const ocl_gemm_shape *s)
+ocl_gemm_call ocl_gemm_call_of(const auxo_op *op)
 {
-    const auxo_gemm_params *params = &op->params.gemm;
+    ocl_gemm_call call = {.params = op->params.gemm, .shape = ocl_gemm_shape_of(op)};
+    for (int slot = AUXO_GEMM_A; slot <= AUXO_GEMM_BIAS; ++slot)
+        call.tensors[slot] = &op->tensors[slot];
+    return call;
+}
+
+void ocl_arg_gemm(ocl_builder *b, const ocl_gemm_call *call)
+{
+    const ocl_gemm_shape *s = &call->shape;
     const int64_t extents[] = {s->m,        s->n,       s->k,     s->batches,  s->a_batch, s->a_row,
                                s->a_column, s->b_batch, s->b_row, s->b_column, s->c_batch, s->c_row};
     for (int slot = AUXO_GEMM_A; slot <= AUXO_GEMM_BIAS; ++slot)
-        ocl_arg_tensor(b, &op->tensors[slot]);
+        ocl_arg_tensor(b, call->tensors[slot]);
     for (size_t i = 0; i < sizeof extents / sizeof extents[0]; ++i)
         ocl_arg_long(b, extents[i]);
-    ocl_arg_float(b, params->alpha);
-    ocl_arg_float(b, params->beta);
-    ocl_arg_int(b, params->bias_per_row);
-    ocl_arg_int(b, params->activation);
-    ocl_arg_float(b, params->slope);
+    ocl_arg_float(b, call->params.alpha);
+    ocl_arg_float(b, call->params.beta);
+    ocl_arg_int(b, call->params.bias_per_row);
+    ocl_arg_int(b, call->params.activation);
+    ocl_arg_float(b, call->params.slope);
 }
 
 static bool supports_direct(void *device, const auxo_op *op)
@@ -52,12 +59,12 @@ static auxo_status prepare_direct(void *device, const auxo_op *op, const int32_t
                                   auxo_error *error)
 {
     ocl_builder b = ocl_build_begin(device, error);
-    const ocl_gemm_shape s = ocl_gemm_shape_of(op);
+    const ocl_gemm_call call = ocl_gemm_call_of(op);
     (void)parameters;
     ocl_build_kernel(&b, "gemm", "gemm_direct", "-DINPUT_DTYPE=%d -DOUTPUT_DTYPE=%d",
                      (int)op->tensors[AUXO_GEMM_A].dtype, (int)op->tensors[AUXO_GEMM_C].dtype);
-    arg_gemm(&b, op, &s);
-    ocl_build_items(&b, (uint64_t)(s.batches * s.m) * (uint64_t)s.n);
+    ocl_arg_gemm(&b, &call);
+    ocl_build_items(&b, (uint64_t)(call.shape.batches * call.shape.m) * (uint64_t)call.shape.n);
     return ocl_build_end(&b, state);
 }
 
@@ -107,7 +114,8 @@ static auxo_status prepare_packed(void *device, const auxo_op *op, const int32_t
                                   auxo_error *error)
 {
     ocl_builder b = ocl_build_begin(device, error);
-    const ocl_gemm_shape s = ocl_gemm_shape_of(op);
+    const ocl_gemm_call call = ocl_gemm_call_of(op);
+    const ocl_gemm_shape s = call.shape;
     if (s.m == 0 || s.n == 0 || s.batches == 0)
         return ocl_build_end(&b, state);
     /* Packed blocks live in local memory; smaller devices get fewer panels. */
@@ -127,41 +135,11 @@ static auxo_status prepare_packed(void *device, const auxo_op *op, const int32_t
     const uint64_t group_size[] = {1, 1, 1};
     ocl_build_kernel(&b, "gemm_packed", "gemm_packed", "-DVEC=%d -DTILE_K=%d -DPANELS=%d -DTRANS_A=%d",
                      (int)vector_width, (int)tile_k, (int)panels, (int)op->params.gemm.trans_a);
-    arg_gemm(&b, op, &s);
+    ocl_arg_gemm(&b, &call);
     ocl_arg_long(&b, (int64_t)cut.rows);
     ocl_arg_long(&b, (int64_t)cut.panels);
     ocl_build_groups(&b, 3, groups, group_size);
     return ocl_build_end(&b, state);
-}
-
-/* tiled: through local memory, for GPUs. */
-
-static bool supports_tiled(void *device, const auxo_op *op)
-{
-    return ocl_tile_loops_fit(device, ocl_gemm_shape_of(op).k);
-}
-
-static auxo_status build_tiled(void *device, const auxo_op *op, const int32_t *parameters, void **state,
-                               auxo_error *error)
-{
-    ocl_builder b = ocl_build_begin(device, error);
-    const ocl_gemm_shape s = ocl_gemm_shape_of(op);
-    const ocl_tile tile = ocl_tile_of(b.device, parameters);
-    const uint64_t groups[] = {ocl_divide_up((uint64_t)s.n, (uint64_t)tile.n),
-                               ocl_divide_up((uint64_t)s.m, (uint64_t)tile.m), (uint64_t)s.batches};
-    const uint64_t group_size[] = {(uint64_t)(tile.threads_m * tile.threads_n), 1, 1};
-    ocl_build_kernel(&b, "gemm_tiled", "gemm_tiled", "%s -DTRANS_A=%d -DTRANS_B=%d -DINPUT_DTYPE=%d -DOUTPUT_DTYPE=%d",
-                     tile.options, (int)op->params.gemm.trans_a, (int)op->params.gemm.trans_b,
-                     (int)op->tensors[AUXO_GEMM_A].dtype, (int)op->tensors[AUXO_GEMM_C].dtype);
-    arg_gemm(&b, op, &s);
-    ocl_build_groups(&b, 3, groups, group_size);
-    return ocl_build_end(&b, state);
-}
-
-static auxo_status prepare_tiled(void *device, const auxo_op *op, const int32_t *parameters, void **state,
-                                 auxo_error *error)
-{
-    return ocl_prepare_retrying(build_tiled, device, op, parameters, state, error);
 }
 
 const auxo_kernel ocl_gemm_kernels[OCL_GEMM_KERNEL_COUNT] = {
@@ -175,8 +153,8 @@ const auxo_kernel ocl_gemm_kernels[OCL_GEMM_KERNEL_COUNT] = {
     {.variant = "tiled",
      .tunables = ocl_tile_tunables,
      .tunable_count = OCL_TILE_TUNABLE_COUNT,
-     .supports = supports_tiled,
-     .prepare = prepare_tiled,
+     .supports = ocl_gemm_tiled_supports,
+     .prepare = ocl_gemm_tiled_prepare,
      .release = ocl_task_release,
      .enqueue = ocl_task_enqueue},
     {.variant = "clblast",

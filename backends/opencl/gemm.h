@@ -1,8 +1,8 @@
-/* backends/opencl/gemm.h: the extents and strides of one gemm op, read once for all its variants. */
+/* backends/opencl/gemm.h: one matrix product as its kernels see it: extents and strides, read once for all variants. */
 #ifndef OCL_GEMM_H
 #define OCL_GEMM_H
 
-#include "auxo/ops.h"
+#include "task.h"
 
 /* Strides in elements: X_row steps op(X)'s first index, X_column its second. */
 typedef struct ocl_gemm_shape {
@@ -12,6 +12,21 @@ typedef struct ocl_gemm_shape {
     int64_t c_batch, c_row;
 } ocl_gemm_shape;
 
+/* A product of matrices that lie in tensors: those of a gemm op, or of another op that is one in disguise. */
+typedef struct ocl_gemm_call {
+    const auxo_tensor *tensors[AUXO_GEMM_BIAS + 1];
+    auxo_gemm_params params;
+    ocl_gemm_shape shape;
+} ocl_gemm_call;
+
 ocl_gemm_shape ocl_gemm_shape_of(const auxo_op *op);
+ocl_gemm_call ocl_gemm_call_of(const auxo_op *op);
+
+/* gemm_tiled.c: whether the variant "tiled" can take the call, and its launches. */
+bool ocl_gemm_tiled_fits(const ocl_device *device, const ocl_gemm_call *call);
+void ocl_build_gemm_tiled(ocl_builder *builder, const ocl_gemm_call *call, const int32_t *parameters);
+
+/* Binds what the kernels of our own take first, in the order of shaders/opencl/gemm.cl. */
+void ocl_arg_gemm(ocl_builder *builder, const ocl_gemm_call *call);
 
 #endif

@@ -80,6 +80,10 @@ ocl_prepare_function ocl_conv2d_forward_tiled_prepare;
 ocl_prepare_function ocl_conv2d_backward_data_tiled_prepare;
 ocl_prepare_function ocl_conv2d_backward_weights_tiled_prepare;
 
+/* gemm_tiled.c: the variant "tiled" of gemm, with the tunables of tile.h. */
+bool ocl_gemm_tiled_supports(void *device, const auxo_op *op);
+ocl_prepare_function ocl_gemm_tiled_prepare;
+
 /* gemm_clblast.c: the variant "clblast" of gemm. */
 enum { OCL_GEMM_CLBLAST_TUNABLE_COUNT = 7 };
 extern const auxo_tunable ocl_gemm_clblast_tunables[OCL_GEMM_CLBLAST_TUNABLE_COUNT];

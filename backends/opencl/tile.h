@@ -13,8 +13,21 @@ typedef struct ocl_tile {
     char options[128]; /* -D options for tile.clh */
 } ocl_tile;
 
-/* The tile of these tunable values, made smaller where the device has too small groups or too little local memory. */
-ocl_tile ocl_tile_of(const ocl_device *device, const int32_t *parameters);
+/* A product that tiles cover: rows x columns of results, `instances` of them, each a sum of `terms`, which may be cut
+ * into so many splits. */
+typedef struct ocl_tiled_product {
+    uint64_t rows, columns, instances, terms, splits_max;
+} ocl_tiled_product;
+
+/* The tile of these tunable values, made smaller where the product would leave much of the tile, or of the device,
+ * without work, where the device has too small groups, or too little local memory. */
+ocl_tile ocl_tile_of(const ocl_device *device, const int32_t *parameters, const ocl_tiled_product *product);
+
+/* Into how many splits the sum is cut: more than 1 where the tiles alone leave much of the device without work. */
+uint64_t ocl_tile_splits(const ocl_device *device, const ocl_tile *tile, const ocl_tiled_product *product);
+
+/* Terms per split: whole steps of the tile. */
+uint64_t ocl_tile_terms_per_split(const ocl_tile *tile, uint64_t terms, uint64_t splits);
 
 /* Whether the loops of a tiled kernel over `inner` terms are within what the device runs (ocl_device.loop_limit). */
 bool ocl_tile_loops_fit(const ocl_device *device, int64_t inner);

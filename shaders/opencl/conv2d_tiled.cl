@@ -1,196 +1,193 @@
-/* conv2d_tiled.cl: convolutions as implicit matrix products through local memory, for GPUs (tile.clh).
+/* conv2d_tiled.cl: convolutions forward and backward to the data as implicit matrix products, for GPUs (tile.clh).
  *
- *     MODE 0, forward:          Y (k; n,p,q)  = W (k; c,r,s)         x window of X (c,r,s; n,p,q)
- *     MODE 1, backward data:    DX (c; n,h,w) = W (c; k,r,s)         x window of DY (k,r,s; n,h,w)
- *     MODE 2, backward weights: DW (k; c,r,s) = DY (k; n,p,q)        x window of X (n,p,q; c,r,s)
- *     group (column tile, row tile, convolution group [x split of the sum in MODE 2])
- * taps[l] = (position of the tap's channel, row and column shift of the tap, place of its weight) of one group; the
- * windows are gathered while a tile is loaded, never stored. In MODE 2 a last column of ones gives DBIAS, and splits of
- * the long sum go to partial[split], added in order by conv2d_tiled_finish. Parameters: those of tile.clh; MODE.
+ *     forward:        Y (k; n,p,q)  = W (k; c,r,s)   x window of X (c,r,s; n,p,q)
+ *     backward data:  DX (c; n,h,w) = W'(c; k,r,s)   x window of DY (k,r,s; n,h,w), one product per phase
+ *     group (tile of the result, convolution group, phase); windows are gathered while a tile is fetched, never stored
+ * A phase is the outputs that meet the same taps: all of them forward; backward those with the same h mod stride_h and
+ * w mod stride_w, so that no tap is a zero between the strides. Its outputs lie on a grid (grid_h, grid_w); the window of
+ * grid point (y, x) starts at source row y step_h - pad_h; tap l adds taps[l] = (offset, rows, columns, _). W' is W
+ * with rows and sums as the product wants them, phase after phase (conv2d_tiled_pack).
+ * Parameters: those of tile.clh; A_VEC, TARGET_VEC = 4 where rows of the weights, or whole images of the target, are
+ * aligned quads, else 1; BOUNDED = 1 where windows can leave the source.
  */
 #include "activation.clh"
-#include "compensated.clh"
-#include "conv2d.clh"
 #include "tile.clh"
 
-typedef struct conv_shape {
-    int n, c, h, w, k, p, q, stride_h, stride_w, pad_h, pad_w;
-} conv_shape;
+/* phases[]: inner, first tap, grid_h, grid_w, first place of the target */
+#define PHASE_INTS 5
 
-/* One element of X under output position (n, p, q) and tap, 0 in the padding; x points at the group's channels. */
-static inline float window_of_x(global const float *x, const conv_shape *s, int n, int p, int q, int4 tap)
-{
-    int row = p * s->stride_h - s->pad_h + tap.y;
-    int column = q * s->stride_w - s->pad_w + tap.z;
-    bool inside = row >= 0 && row < s->h && column >= 0 && column < s->w;
-    return inside ? x[(ulong)n * (ulong)s->c * (ulong)(s->h * s->w) + (ulong)(tap.x + row * s->w + column)] : 0.0f;
-}
-
-/* One element of DY that input position (n, h, w) receives through a tap, or 0. */
-static inline float window_of_dy(global const float *dy, const conv_shape *s, int n, int h, int w, int4 tap)
-{
-    int p = h + s->pad_h - tap.y;
-    int q = w + s->pad_w - tap.z;
-    bool inside = p >= 0 && q >= 0 && p % s->stride_h == 0 && q % s->stride_w == 0;
-    p /= s->stride_h;
-    q /= s->stride_w;
-    inside = inside && p < s->p && q < s->q;
-    return inside ? dy[(ulong)n * (ulong)s->k * (ulong)(s->p * s->q) + (ulong)(tap.x + p * s->q + q)] : 0.0f;
-}
-
-#if MODE != 2
-/* source: X or DY; target: Y or DX; rows: channels per group of the target; inner: length of taps[]. */
-kernel TILE_ATTRIBUTE void conv2d_tiled(global const float *source, ulong source_offset, global const float *weights,
-                                        ulong weights_offset, global float *target, ulong target_offset,
-                                        global const float *bias, ulong bias_offset, CONV2D_SHAPE, int activation,
-                                        float slope, global const int4 *taps, int inner, int row_step)
-{
-    local float4 a_tile[TILE_K * A_PITCH / 4];
-    local float4 b_tile[TILE_K * B_PITCH / 4];
-    float4 sums[4 * WORK_M][WORK_N];
-    const conv_shape shape = {n_count, c_count,  h,        w,     k_count, p_count,
-                              q_count, stride_h, stride_w, pad_h, pad_w};
-    int group = (int)get_group_id(2);
-    int c_group = c_count / groups;
-    int k_group = k_count / groups;
-    int rows = MODE == 0 ? k_group : c_group;
-    int out_h = MODE == 0 ? p_count : h;
-    int out_w = MODE == 0 ? q_count : w;
-    int i0 = (int)get_group_id(1) * TILE_M;
-    ulong j0 = get_group_id(0) * TILE_N;
-    ulong positions = (ulong)n_count * (ulong)(out_h * out_w);
-    source += source_offset + (MODE == 0 ? (ulong)group * c_group * (h * w) : (ulong)group * k_group * (p_count * q_count));
-    weights += weights_offset + (ulong)group * k_group * c_group * (r_count * s_count);
-    clear_sums(sums);
-    for (int l0 = 0; l0 < inner; l0 += TILE_K) {
-        FOR_TILE(e, TILE_M)
-        {
-            int i = i0 + (int)(e / TILE_K);
-            int l = l0 + (int)(e % TILE_K);
-            ((local float *)a_tile)[e % TILE_K * A_PITCH + e / TILE_K] =
-                i < rows && l < inner ? weights[(ulong)(i * row_step + taps[l].w)] : 0.0f;
-        }
-        FOR_TILE(e, TILE_N)
-        {
-            ulong j = j0 + e % TILE_N;
-            int l = l0 + (int)(e / TILE_N);
-            float value = 0.0f;
-            if (j < positions && l < inner) {
-                int n = (int)(j / (ulong)(out_h * out_w));
-                int place = (int)(j - (ulong)n * (ulong)(out_h * out_w));
-                int y = place / out_w;
-                value = MODE == 0 ? window_of_x(source, &shape, n, y, place - y * out_w, taps[l])
-                                  : window_of_dy(source, &shape, n, y, place - y * out_w, taps[l]);
-            }
-            ((local float *)b_tile)[e / TILE_N * B_PITCH + e % TILE_N] = value;
-        }
-        barrier(CLK_LOCAL_MEM_FENCE);
-        multiply_tiles(a_tile, b_tile, sums);
-        barrier(CLK_LOCAL_MEM_FENCE);
-    }
-    for (uint r = 0; r < 4 * WORK_M; ++r) {
-        int channel = i0 + (int)TILE_ROW(r);
-        if (channel >= rows)
-            continue;
-        channel += group * rows;
-        float shift = bias ? bias[bias_offset + channel] : 0.0f;
-        for (uint v = 0; v < WORK_N; ++v) {
-            float values[4];
-            vstore4(sums[r][v], 0, values);
-            for (uint x = 0; x < 4; ++x) {
-                ulong j = j0 + TILE_COLUMN(v) + x;
-                if (j >= positions)
-                    break;
-                ulong n = j / (ulong)(out_h * out_w);
-                target[target_offset + (n * (ulong)(rows * groups) + channel) * (ulong)(out_h * out_w) +
-                       (j - n * (ulong)(out_h * out_w))] = activate_as(activation, values[x] + shift, slope);
-            }
-        }
-    }
-}
+/* A group gathers GATHER_LINES rows of the window matrix at once; each work-item GATHER_COLUMNS columns of them. */
+#if THREADS >= TILE_N
+#define GATHER_COLUMNS 1
+#define GATHER_LINES (THREADS / TILE_N)
 #else
-/* partial (splits, K, inner + with_bias), rows and columns of all groups together. */
-kernel TILE_ATTRIBUTE void conv2d_tiled_weights(global const float *x, ulong x_offset, global const float *dy,
-                                                ulong dy_offset, global float *partial, CONV2D_SHAPE,
-                                                global const int4 *taps, int inner, int with_bias,
-                                                ulong positions_per_split)
+#define GATHER_COLUMNS (TILE_N / THREADS)
+#define GATHER_LINES 1
+#endif
+#define GATHER_COLUMN(c) ((uint)get_local_id(0) % TILE_N + (c) * THREADS)
+#define GATHER_LINE(step) ((uint)get_local_id(0) / TILE_N + (step) * GATHER_LINES)
+
+/* The window column of one grid point. */
+typedef struct window_column {
+    long base; /* of the window's first element, in the source */
+    int y, x;
+} window_column;
+
+static inline void gather(float *fetched, global const float *restrict source, const window_column *columns,
+                          global const int4 *restrict taps, uint left, int source_h, int source_w)
 {
-    local float4 a_tile[TILE_K * A_PITCH / 4];
-    local float4 b_tile[TILE_K * B_PITCH / 4];
-    float4 sums[4 * WORK_M][WORK_N];
-    const conv_shape shape = {n_count, c_count,  h,        w,     k_count, p_count,
-                              q_count, stride_h, stride_w, pad_h, pad_w};
-    int group = (int)get_group_id(2) % groups;
-    ulong split = get_group_id(2) / (ulong)groups;
-    int k_group = k_count / groups;
-    int columns = inner + with_bias;
-    int i0 = (int)get_group_id(1) * TILE_M;
-    int j0 = (int)get_group_id(0) * TILE_N;
-    int area = p_count * q_count;
-    ulong begin = split * positions_per_split;
-    ulong end = min(begin + positions_per_split, (ulong)n_count * (ulong)area);
-    x += x_offset + (ulong)group * (c_count / groups) * (h * w);
-    dy += dy_offset + (ulong)group * k_group * area;
-    clear_sums(sums);
-    for (ulong l0 = begin; l0 < end; l0 += TILE_K) {
-        FOR_TILE(e, TILE_M)
-        {
-            int i = i0 + (int)(e / TILE_K);
-            ulong l = l0 + e % TILE_K;
-            ulong n = l / (ulong)area;
-            ((local float *)a_tile)[e % TILE_K * A_PITCH + e / TILE_K] =
-                i < k_group && l < end ? dy[(n * (ulong)k_count + i) * area + (l - n * (ulong)area)] : 0.0f;
-        }
-        FOR_TILE(e, TILE_N)
-        {
-            int j = j0 + (int)(e % TILE_N);
-            ulong l = l0 + e / TILE_N;
-            float value = j == inner ? 1.0f : 0.0f;
-            if (j < inner && l < end) {
-                int n = (int)(l / (ulong)area);
-                int place = (int)(l - (ulong)n * (ulong)area);
-                int p = place / q_count;
-                value = window_of_x(x, &shape, n, p, place - p * q_count, taps[j]);
-            }
-            ((local float *)b_tile)[e / TILE_N * B_PITCH + e % TILE_N] = value;
-        }
-        barrier(CLK_LOCAL_MEM_FENCE);
-        multiply_tiles(a_tile, b_tile, sums);
-        barrier(CLK_LOCAL_MEM_FENCE);
-    }
-    for (uint r = 0; r < 4 * WORK_M; ++r) {
-        int i = i0 + (int)TILE_ROW(r);
-        if (i >= k_group)
-            continue;
-        for (uint v = 0; v < WORK_N; ++v) {
-            float values[4];
-            vstore4(sums[r][v], 0, values);
-            for (uint y = 0; y < 4; ++y) {
-                int j = j0 + (int)TILE_COLUMN(v) + (int)y;
-                if (j < columns)
-                    partial[(split * (ulong)k_count + (ulong)(group * k_group + i)) * (ulong)columns + (ulong)j] =
-                        values[y];
-            }
+#pragma unroll
+    for (uint step = 0; step < TILE_K / GATHER_LINES; ++step) {
+        const uint l = GATHER_LINE(step);
+        const int4 tap = taps[l];
+#pragma unroll
+        for (uint c = 0; c < GATHER_COLUMNS; ++c) {
+            bool inside = l < left;
+            if (BOUNDED)
+                inside = inside && (uint)(columns[c].y + tap.y) < (uint)source_h &&
+                         (uint)(columns[c].x + tap.z) < (uint)source_w;
+            fetched[step * GATHER_COLUMNS + c] = inside ? source[columns[c].base + tap.x] : 0.0f;
         }
     }
 }
 
-/* Item (k, j): adds the splits in order; column `inner` is DBIAS. */
-kernel void conv2d_tiled_finish(global const float *partial, global float *dw, ulong dw_offset, global float *dbias,
-                                ulong dbias_offset, ulong k_count, ulong inner, ulong with_bias, ulong splits)
+static inline void put_gathered(local float4 *tile, const float *fetched)
 {
-    ulong i = get_global_id(0);
-    ulong columns = inner + with_bias;
-    if (i >= k_count * columns)
-        return;
-    float2 total = (float2)(0.0f, 0.0f);
-    for (ulong split = 0; split < splits; ++split)
-        total = pair_add_float(total, partial[split * k_count * columns + i]);
-    ulong k = i / columns;
-    ulong j = i - k * columns;
-    if (j < inner)
-        dw[dw_offset + k * inner + j] = total.x;
-    else
-        dbias[dbias_offset + k] = total.x;
+#pragma unroll
+    for (uint step = 0; step < TILE_K / GATHER_LINES; ++step)
+#pragma unroll
+        for (uint c = 0; c < GATHER_COLUMNS; ++c)
+            ((local float *)tile)[GATHER_LINE(step) * B_PITCH + GATHER_COLUMN(c)] = fetched[step * GATHER_COLUMNS + c];
 }
+
+/* Images are source_image elements apart, groups source_group; likewise for the target, whose grid points are step_h and
+ * step_w elements apart. rows: channels of the target per group. */
+kernel TILE_ATTRIBUTE void conv2d_tiled(global const float *restrict source, ulong source_offset,
+                                        global const float *restrict weights, ulong weights_offset,
+                                        global float *restrict target, ulong target_offset,
+                                        global const float *restrict bias, ulong bias_offset, int images, int rows,
+                                        int source_image, int source_group, int source_h, int source_w, int stride_h,
+                                        int stride_w, int pad_h, int pad_w, int weights_group, int target_image,
+                                        int target_area, int step_h, int step_w, int activation, float slope,
+                                        global const int4 *restrict taps, global const int *restrict phases,
+                                        uint row_tiles, uint column_tiles)
+{
+    local float4 a_tile[2][TILE_K * A_PITCH / 4];
+    local float4 b_tile[2][TILE_K * B_PITCH / 4];
+    float4 sums[4 * WORK_M][WORK_N];
+    float a_next[A_FETCHED], b_next[B_FETCHED];
+    uint a_at[A_FETCHED / A_VEC];
+    window_column windows[GATHER_COLUMNS];
+    const uint2 tile = tile_of_group((uint)get_group_id(0), row_tiles, column_tiles);
+    const uint group = (uint)get_group_id(1);
+    phases += get_group_id(2) * PHASE_INTS;
+    const uint i0 = tile.x * TILE_M, j0 = tile.y * TILE_N;
+    const uint grid_w = (uint)phases[3], grid_area = (uint)phases[2] * grid_w;
+    const uint positions = (uint)images * grid_area;
+    if (j0 >= positions)
+        return;
+    uint left = (uint)phases[0];
+    taps += phases[1];
+    source += source_offset + (ulong)group * (ulong)source_group;
+    weights += weights_offset + (ulong)group * (ulong)weights_group + (ulong)phases[1] * (ulong)rows + (ulong)i0 * left;
+    place_pieces(a_at, TILE_M, true, A_VEC, A_FETCHED, (uint)rows - i0, left);
+#pragma unroll
+    for (uint c = 0; c < GATHER_COLUMNS; ++c) {
+        const uint j = min(j0 + GATHER_COLUMN(c), positions - 1);
+        const uint n = j / grid_area, place = j - n * grid_area;
+        const uint y = place / grid_w;
+        windows[c].y = (int)y * stride_h - pad_h;
+        windows[c].x = (int)(place - y * grid_w) * stride_w - pad_w;
+        windows[c].base = (long)n * source_image + windows[c].y * source_w + windows[c].x;
+    }
+    clear_sums(sums);
+
+    uint half_in_use = 0;
+    fetch_pieces(a_next, TILE_M, true, A_VEC, A_FETCHED, weights, a_at, left);
+    gather(b_next, source, windows, taps, left, source_h, source_w);
+    put_pieces(a_tile[0], TILE_M, true, A_VEC, A_FETCHED, a_next);
+    put_gathered(b_tile[0], b_next);
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (; left > TILE_K; half_in_use ^= 1) {
+        left -= TILE_K;
+        weights += TILE_K;
+        taps += TILE_K;
+        fetch_pieces(a_next, TILE_M, true, A_VEC, A_FETCHED, weights, a_at, left);
+        gather(b_next, source, windows, taps, left, source_h, source_w);
+        multiply_tiles(a_tile[half_in_use], b_tile[half_in_use], sums);
+        put_pieces(a_tile[half_in_use ^ 1], TILE_M, true, A_VEC, A_FETCHED, a_next);
+        put_gathered(b_tile[half_in_use ^ 1], b_next);
+        barrier(CLK_LOCAL_MEM_FENCE);
+    }
+    if (left > 0)
+        multiply_tiles(a_tile[half_in_use], b_tile[half_in_use], sums);
+
+    target += target_offset + (ulong)phases[4] + (ulong)(group * (uint)rows + i0) * (ulong)target_area;
+    bias_offset += group * (uint)rows + i0;
+    const uint rows_left = (uint)rows - i0;
+#pragma unroll
+    for (uint v = 0; v < WORK_N; ++v) {
+        const uint j = j0 + TILE_COLUMN(v);
+        ulong at[4];
+#pragma unroll
+        for (uint x = 0; x < 4; x += TARGET_VEC) {
+            const uint n = (j + x) / grid_area, place = (j + x) - n * grid_area;
+            const uint y = place / grid_w;
+            at[x] = (ulong)n * (ulong)target_image + y * (uint)step_h + (place - y * grid_w) * (uint)step_w;
+        }
+#pragma unroll
+        for (uint r = 0; r < 4 * WORK_M; ++r) {
+            const uint i = TILE_ROW(r);
+            if (i >= rows_left)
+                continue;
+            float4 value = sums[r][v] + (bias ? bias[bias_offset + i] : 0.0f);
+            if (activation == ACT_RELU)
+                value = select(value, (float4)(0.0f), value < 0.0f);
+            global float *line = target + (ulong)i * (ulong)target_area;
+#if TARGET_VEC == 4
+            if (j < positions)
+                *(global float4 *)(line + at[0]) = value;
+#else
+            float values[4];
+            vstore4(value, 0, values);
+#pragma unroll
+            for (uint x = 0; x < 4; ++x)
+                if (j + x < positions)
+                    line[at[x]] = values[x];
 #endif
+        }
+    }
+    /* The long activations go over the stored values in a loop, rather than once per register. */
+    if (activation > ACT_RELU)
+        for (uint e = 0; e < 4 * WORK_N; ++e) {
+            const uint j = j0 + TILE_COLUMN(e / 4) + e % 4;
+            const uint n = j / grid_area, place = j - n * grid_area;
+            const uint y = place / grid_w;
+            const ulong at = (ulong)n * (ulong)target_image + y * (uint)step_h + (place - y * grid_w) * (uint)step_w;
+            if (j < positions)
+                for (uint r = 0; r < 4 * WORK_M; ++r)
+                    if (TILE_ROW(r) < rows_left) {
+                        global float *value = target + (ulong)TILE_ROW(r) * (ulong)target_area + at;
+                        *value = activate_as(activation, *value, slope);
+                    }
+        }
+}
+
+/* packed[group][phase][row][l] = weights[group][row window + taps[l].w]; work-item: one weight of W'. taps: those of all
+ * phases, weights_group / rows of them. */
+kernel void conv2d_tiled_pack(global const float *restrict weights, ulong weights_offset, global float *restrict packed,
+                              uint groups, uint rows, uint weights_group, uint window, global const int4 *restrict taps,
+                              global const int *restrict phases)
+{
+    const uint per_row = weights_group / rows;
+    const ulong id = get_global_id(0);
+    const uint l = (uint)(id % per_row);
+    const uint row = (uint)(id / per_row % rows);
+    const ulong group = id / weights_group;
+    if (group >= groups)
+        return;
+    while (l >= (uint)(phases[0] + phases[1]))
+        phases += PHASE_INTS;
+    packed[group * weights_group + (ulong)phases[1] * rows + (ulong)row * (ulong)phases[0] + (l - (uint)phases[1])] =
+        weights[weights_offset + group * weights_group + row * window + (ulong)taps[l].w];
+}
