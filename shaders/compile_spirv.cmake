@@ -1,5 +1,13 @@
 # Compiles one GLSL compute shader to SPIR-V for Vulkan 1.2 and writes its words as C array elements.
-# Variables: NAME, SOURCE, OUTPUT, DEFINES (list of X or X=value), INCLUDE_DIRS, GLSLANG, SPIRV_VAL (may be unset).
+# Variables: NAME, SOURCE, OUTPUT, DEFINES (list of X or X=value), INCLUDE_DIRS, GLSLANG, SPIRV_VAL (may be unset), KEPT (if
+# set: a file of words made before, taken instead).
+if(KEPT)
+  get_filename_component(folder ${OUTPUT} DIRECTORY)
+  file(MAKE_DIRECTORY ${folder})
+  configure_file(${KEPT} ${OUTPUT} COPYONLY)
+  file(TOUCH ${OUTPUT})
+  return()
+endif()
 set(binary ${OUTPUT}.spv)
 set(arguments)
 foreach(define ${DEFINES})

@@ -1,8 +1,10 @@
 /* device.c: opening and closing a logical device with its one compute queue.
  *
  * Owns the mapping from VkResult to auxo_status and the sticky device-lost flag. Only features of core Vulkan 1.2
- * that every such device has are switched on: kernels use plain 32-bit words of storage buffers.
+ * that every such device has are switched on, as kernels use plain 32-bit words of storage buffers; and cooperative
+ * matrices with what they need, where the device has them.
  */
+#include "cooperative.h"
 #include "vk_internal.h"
 
 #include <stdlib.h>
@@ -50,20 +52,34 @@ static auxo_status create_logical(vk_device *device, auxo_error *error)
                                            .queueFamilyIndex = device->family,
                                            .queueCount = 1,
                                            .pQueuePriorities = &priority};
+    const bool cooperative = device->cooperative.m > 0;
+    device->has_statistics = device->instance->host.keep_statistics && vk_statistics_available(device->physical);
+    const char *extensions[2];
+    uint32_t extension_count = 0;
     VkPhysicalDeviceVulkan12Features v12 = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES,
-                                            .timelineSemaphore = VK_TRUE};
+                                            .timelineSemaphore = VK_TRUE,
+                                            .shaderFloat16 = cooperative,
+                                            .vulkanMemoryModel = cooperative};
     VkPhysicalDevicePipelineExecutablePropertiesFeaturesKHR executables = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PIPELINE_EXECUTABLE_PROPERTIES_FEATURES_KHR,
         .pipelineExecutableInfo = VK_TRUE};
-    const char *const extensions[] = {VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME};
-    device->has_statistics = device->instance->host.keep_statistics && vk_statistics_available(device->physical);
-    if (device->has_statistics)
+    VkPhysicalDeviceCooperativeMatrixFeaturesKHR matrices = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_FEATURES_KHR, .cooperativeMatrix = VK_TRUE};
+    if (device->has_statistics) {
+        extensions[extension_count++] = VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME;
+        executables.pNext = v12.pNext;
         v12.pNext = &executables;
+    }
+    if (cooperative) {
+        extensions[extension_count++] = VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME;
+        matrices.pNext = v12.pNext;
+        v12.pNext = &matrices;
+    }
     const VkDeviceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
                                      .pNext = &v12,
                                      .queueCreateInfoCount = 1,
                                      .pQueueCreateInfos = &queue,
-                                     .enabledExtensionCount = device->has_statistics ? 1 : 0,
+                                     .enabledExtensionCount = extension_count,
                                      .ppEnabledExtensionNames = extensions};
     const VkResult result = vkCreateDevice(device->physical, &info, NULL, &device->handle);
     if (result != VK_SUCCESS)
@@ -98,6 +114,7 @@ static void read_properties(vk_device *device)
     device->compiles_only = memory.memoryTypeCount == 0;
     device->unified = device->compiles_only || (device->info.features & AUXO_FEATURE_UNIFIED_MEMORY);
     device->has_shuffle = can_shuffle(device->physical);
+    device->cooperative = vk_cooperative_of(device->instance, device->physical);
     device->group_size = 256;
     while (device->group_size > properties.limits.maxComputeWorkGroupInvocations ||
            device->group_size > properties.limits.maxComputeWorkGroupSize[0])

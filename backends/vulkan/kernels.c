@@ -62,6 +62,7 @@ WITH_SUBGROUPS(softmax, "row_lanes", vk_fits_bindings);
 WITH_SUBGROUPS(softmax_cross_entropy, "row_lanes", vk_fits_bindings);
 
 static const auxo_kernel gemm[] = {
+    TUNED("cooperative", vk_supports_gemm_cooperative, gemm_cooperative, vk_gemm_cooperative_tunables),
     TUNED("tiled", vk_supports_gemm, gemm_tiled, vk_gemm_tiled_tunables),
     TUNED("direct", vk_supports_gemm, gemm_direct, vk_gemm_direct_tunables),
     TUNED("split_k", vk_supports_gemm_split, gemm_split, vk_gemm_split_tunables),

@@ -1,5 +1,5 @@
 /* op_gemm.c: matrix products: the tiled and the direct variant of gemm.comp, the tiled one with K cut into parts for
- * small results of long sums (split_k), and their tunables.
+ * small results of long sums (split_k), the one of gemm_cooperative.comp for f16 operands, and their tunables.
  *
  * What exceeds one binding is cut: batch by batch, then rows of C (with the rows of A) as long as B fits.
  */
@@ -9,6 +9,7 @@
 
 enum {
     PIECE = 4,         /* elements of a vector */
+    RUN = 8,           /* halves of a vector */
     ELEMENTS_MIN = 32, /* neighbours that a workgroup sums over all parts */
     PARTS_MAX = 32,
     PART_K = 32,     /* parts of K are multiples of that, so that they stay aligned */
@@ -31,6 +32,13 @@ const auxo_tunable vk_gemm_split_tunables[VK_GEMM_SPLIT_TUNABLES] = {
     TILE_TUNABLES(64, 64),
     {.name = "parts", .initial = 8, .value_count = 5, .values = {2, 4, 8, 16, 32}},
 };
+const auxo_tunable vk_gemm_cooperative_tunables[VK_GEMM_COOPERATIVE_TUNABLES] = {
+    {.name = "tile_m", .initial = 128, .value_count = 3, .values = {64, 128, 256}},
+    {.name = "tile_n", .initial = 128, .value_count = 3, .values = {64, 128, 256}},
+    {.name = "tile_k", .initial = 32, .value_count = 3, .values = {16, 32, 64}},
+    {.name = "sub_m", .initial = 64, .value_count = 2, .values = {32, 64}},
+    {.name = "sub_n", .initial = 64, .value_count = 2, .values = {32, 64}},
+};
 const auxo_tunable vk_gemm_direct_tunables[VK_GEMM_DIRECT_TUNABLES] = {
     {.name = "rows", .initial = 8, .value_count = 4, .values = {1, 2, 4, 8}},
     {.name = "columns", .initial = 4, .value_count = 4, .values = {1, 2, 4, 8}},
@@ -43,10 +51,12 @@ typedef struct matrix {
     uint64_t batch_stride, row_stride; /* elements */
 } matrix;
 
+typedef enum gemm_way { GEMM_DIRECT, GEMM_TILED, GEMM_SPLIT, GEMM_COOPERATIVE } gemm_way;
+
 typedef struct gemm_task {
     vk_program *program;
     const auxo_op *op;
-    bool tiled;
+    gemm_way way;
     bool partial; /* plain sums: alpha, beta, bias and activation come later */
     const int32_t *parameters;
     matrix a, b, c;
@@ -93,23 +103,24 @@ static void part_spans(const gemm_task *task, const gemm_part *part, vk_span spa
 /* How one dispatch does its part: shader, constants 1.. of gemm.comp, and what a workgroup covers. */
 typedef struct gemm_shape {
     vk_shader shader;
-    uint32_t constants[14];
+    uint32_t constants[17], constant_count;
     uint32_t group_size;
     uint64_t tile_m, tile_n;
 } gemm_shape;
 
-static bool has_vector_rows(const matrix *view, vk_span span, uint64_t columns)
+/* Whether rows of so many elements start and end at multiples of `run` elements. */
+static bool has_runs(const matrix *view, vk_span span, uint64_t columns, uint32_t run)
 {
-    return span.offset_bytes % (PIECE * span.element_bytes) == 0 && view->row_stride % PIECE == 0 &&
-           view->batch_stride % PIECE == 0 && columns % PIECE == 0;
+    return span.offset_bytes % ((uint64_t)run * span.element_bytes) == 0 && view->row_stride % run == 0 &&
+           view->batch_stride % run == 0 && columns % run == 0;
 }
 
 /* Whether each vector of four elements along a stored row lies inside A or B, or outside. */
 static bool has_vectors(const gemm_task *task, const gemm_part *part, const vk_span spans[3])
 {
     const auxo_gemm_params *params = &task->op->params.gemm;
-    return task->k > 0 && has_vector_rows(&task->a, spans[0], params->trans_a ? part->rows : task->k) &&
-           has_vector_rows(&task->b, spans[1], params->trans_b ? task->k : task->n);
+    return task->k > 0 && has_runs(&task->a, spans[0], params->trans_a ? part->rows : task->k, PIECE) &&
+           has_runs(&task->b, spans[1], params->trans_b ? task->k : task->n, PIECE);
 }
 
 static void shape_tiled(const gemm_task *task, const gemm_part *part, const vk_span spans[3], gemm_shape *shape)
@@ -120,7 +131,7 @@ static void shape_tiled(const gemm_task *task, const gemm_part *part, const vk_s
     memcpy(shape->constants, extents, sizeof extents);
     shape->shader = has_vectors(task, part, spans) ? VK_SHADER_gemm_tiled_vectors : VK_SHADER_gemm_tiled;
     shape->constants[12] = task->k % tile.k != 0;
-    shape->constants[13] = has_vector_rows(&task->c, spans[2], task->n);
+    shape->constants[13] = has_runs(&task->c, spans[2], task->n, PIECE);
     shape->group_size = tile.lanes;
     shape->tile_m = tile.m;
     shape->tile_n = tile.n;
@@ -132,8 +143,8 @@ static bool direct_has_vectors(const gemm_task *task, const gemm_part *part, con
 {
     const auxo_gemm_params *params = &task->op->params.gemm;
     return task->a.dtype == AUXO_DTYPE_F32 && task->k >= PIECE && tile->rows % PIECE == 0 &&
-           tile->columns % PIECE == 0 && has_vector_rows(&task->a, spans[0], params->trans_a ? part->rows : PIECE) &&
-           has_vector_rows(&task->b, spans[1], params->trans_b ? PIECE : task->n);
+           tile->columns % PIECE == 0 && has_runs(&task->a, spans[0], params->trans_a ? part->rows : PIECE, PIECE) &&
+           has_runs(&task->b, spans[1], params->trans_b ? PIECE : task->n, PIECE);
 }
 
 static void shape_direct(const gemm_task *task, const gemm_part *part, const vk_span spans[3], gemm_shape *shape)
@@ -148,13 +159,80 @@ static void shape_direct(const gemm_task *task, const gemm_part *part, const vk_
     shape->tile_n = tile.tile_n;
 }
 
+/* What one workgroup of a cooperative product covers, and each of its subgroups. */
+typedef struct cooperative_tile {
+    uint32_t m, n, k, sub_m, sub_n;
+} cooperative_tile;
+
+/* Of gemm_cooperative.comp: both halves of A and B, rows one run longer, and a matrix of sums for each subgroup. */
+static uint64_t cooperative_bytes(const gemm_task *task, const cooperative_tile *tile, const vk_cooperative *extents)
+{
+    const auxo_gemm_params *params = &task->op->params.gemm;
+    const uint64_t a = params->trans_a ? (uint64_t)tile->k * (tile->m + RUN) : (uint64_t)tile->m * (tile->k + RUN);
+    const uint64_t b = params->trans_b ? (uint64_t)tile->n * (tile->k + RUN) : (uint64_t)tile->k * (tile->n + RUN);
+    const uint64_t subgroups = (uint64_t)(tile->m / tile->sub_m) * (tile->n / tile->sub_n);
+    return 2 * (a + b) * 2 + subgroups * extents->m * extents->n * sizeof(float);
+}
+
+static bool cooperative_fits(const gemm_task *task, const cooperative_tile *tile)
+{
+    const vk_device *device = task->program->device;
+    const uint64_t subgroups = (uint64_t)(tile->m / tile->sub_m) * (tile->n / tile->sub_n);
+    return subgroups * device->info.subgroup_size <= device->limits.maxComputeWorkGroupInvocations &&
+           cooperative_bytes(task, tile, &device->cooperative) <= device->limits.maxComputeSharedMemorySize;
+}
+
+/* From the tunables: no larger than C or the device's limits, and smaller while the device would not be occupied. */
+static cooperative_tile cooperative_tile_of(const gemm_task *task, const gemm_part *part)
+{
+    const int32_t *values = task->parameters;
+    const uint64_t units = vk_device_units(task->program->device);
+    cooperative_tile tile = {(uint32_t)values[0], (uint32_t)values[1], (uint32_t)values[2], (uint32_t)values[3],
+                             (uint32_t)values[4]};
+    while (tile.m > tile.sub_m && tile.m / 2 >= part->rows)
+        tile.m /= 2;
+    while (tile.n > tile.sub_n && tile.n / 2 >= task->n)
+        tile.n /= 2;
+    while (tile.m > tile.sub_m || tile.n > tile.sub_n) {
+        const uint64_t groups = part->batches * vk_ceil_div(part->rows, tile.m) * vk_ceil_div(task->n, tile.n);
+        if (groups >= units && cooperative_fits(task, &tile))
+            break;
+        if (tile.n > tile.sub_n && (tile.n >= tile.m || tile.m == tile.sub_m))
+            tile.n /= 2;
+        else
+            tile.m /= 2;
+    }
+    while (tile.k > task->program->device->cooperative.k && !cooperative_fits(task, &tile))
+        tile.k /= 2;
+    return tile;
+}
+
+static void shape_cooperative(const gemm_task *task, const gemm_part *part, const vk_span spans[3], gemm_shape *shape)
+{
+    const vk_device *device = task->program->device;
+    const auxo_gemm_params *params = &task->op->params.gemm;
+    const cooperative_tile tile = cooperative_tile_of(task, part);
+    memcpy(shape->constants, &tile, sizeof tile);
+    shape->constants[12] = task->k > 0 && has_runs(&task->a, spans[0], params->trans_a ? part->rows : task->k, RUN) &&
+                           has_runs(&task->b, spans[1], params->trans_b ? task->k : task->n, RUN);
+    shape->constants[13] = has_runs(&task->c, spans[2], task->n, PIECE);
+    memcpy(shape->constants + 14, &device->cooperative, sizeof device->cooperative);
+    shape->constant_count = 17;
+    shape->shader = VK_SHADER_gemm_cooperative;
+    shape->group_size = tile.m / tile.sub_m * (tile.n / tile.sub_n) * device->info.subgroup_size;
+    shape->tile_m = tile.m;
+    shape->tile_n = tile.n;
+}
+
 static gemm_shape shape_of(const gemm_task *task, const gemm_part *part, const vk_span spans[3])
 {
-    gemm_shape shape = {0};
-    if (task->tiled)
-        shape_tiled(task, part, spans, &shape);
-    else
+    gemm_shape shape = {.constant_count = 14};
+    if (task->way == GEMM_COOPERATIVE)
+        shape_cooperative(task, part, spans, &shape);
+    else if (task->way == GEMM_DIRECT)
         shape_direct(task, part, spans, &shape);
+    else
+        shape_tiled(task, part, spans, &shape);
     const auxo_gemm_params *params = &task->op->params.gemm;
     const bool bias = auxo_tensor_is_present(&task->op->tensors[AUXO_GEMM_BIAS]);
     const uint32_t rest[] = {params->trans_a,
@@ -174,7 +252,8 @@ static void emit_part(gemm_task *task, const gemm_part *part, const vk_span span
 {
     const auxo_gemm_params *params = &task->op->params.gemm;
     const gemm_shape shape = shape_of(task, part, spans);
-    vk_step *step = vk_program_add(task->program, shape.shader, shape.group_size, shape.constants, 14);
+    vk_step *step =
+        vk_program_add(task->program, shape.shader, shape.group_size, shape.constants, shape.constant_count);
     vk_step_bind(task->program, step, spans[0], VK_READ);
     vk_step_bind(task->program, step, spans[1], VK_READ);
     const bool reads = (params->beta != 0 && !task->partial) || task->c.dtype != AUXO_DTYPE_F32;
@@ -343,15 +422,13 @@ static uint64_t parts_for(void *device, const gemm_task *task)
     return wanted < most ? (wanted < PARTS_MAX ? wanted : PARTS_MAX) : (most < PARTS_MAX ? most : PARTS_MAX);
 }
 
-typedef enum gemm_way { GEMM_DIRECT, GEMM_TILED, GEMM_SPLIT } gemm_way;
-
 static auxo_status prepare(void *device, const auxo_op *op, gemm_way way, const int32_t *parameters, void **state,
                            auxo_error *error)
 {
     const auxo_tensor *c = &op->tensors[AUXO_GEMM_C], *a = &op->tensors[AUXO_GEMM_A];
     gemm_task task = {.program = vk_program_begin(device, error),
                       .op = op,
-                      .tiled = way != GEMM_DIRECT,
+                      .way = way,
                       .parameters = parameters,
                       .a = matrix_of(op, AUXO_GEMM_A),
                       .b = matrix_of(op, AUXO_GEMM_B),
@@ -386,4 +463,16 @@ VK_PREPARE(gemm_direct)
 VK_PREPARE(gemm_split)
 {
     return prepare(device, op, GEMM_SPLIT, parameters, state, error);
+}
+
+VK_PREPARE(gemm_cooperative)
+{
+    return prepare(device, op, GEMM_COOPERATIVE, parameters, state, error);
+}
+
+bool vk_supports_gemm_cooperative(void *device, const auxo_op *op)
+{
+    const vk_device *self = device;
+    return self->cooperative.m > 0 && op->tensors[AUXO_GEMM_A].dtype == AUXO_DTYPE_F16 &&
+           op->tensors[AUXO_GEMM_B].dtype == AUXO_DTYPE_F16 && vk_supports_gemm(device, op);
 }

@@ -15,7 +15,7 @@
 enum {
     VK_BINDINGS_MAX = 12,
     VK_PUSH_BYTES = 128, /* what every Vulkan device offers */
-    VK_CONSTANTS_MAX = 16,
+    VK_CONSTANTS_MAX = 20,
     VK_BATCH_COUNT = 4,
     VK_GROUPS_MAX = 65535, /* per dimension, what every Vulkan device offers */
     VK_HAZARDS_MAX = 48,
@@ -105,6 +105,13 @@ typedef struct vk_layout {
     VkPipelineLayout pipeline;
 } vk_layout;
 
+/* ---- cooperative.c: extents of the cooperative matrices for f16 products with f32 sums; m is 0 where there are none
+ */
+typedef struct vk_cooperative {
+    uint32_t m, n, k;
+} vk_cooperative;
+vk_cooperative vk_cooperative_of(const vk_instance *instance, VkPhysicalDevice physical);
+
 /* ---- device.c -------------------------------------------------------------------------------------------------------
  */
 typedef struct vk_queue vk_queue;
@@ -123,6 +130,7 @@ typedef struct vk_device {
     bool has_shuffle;    /* subgroups exchange values in compute shaders */
     bool use_subgroups;  /* while a variant "subgroup" is prepared */
     bool has_statistics; /* pipelines are compiled with VK_KHR_pipeline_executable_properties */
+    vk_cooperative cooperative;
     uint32_t group_size; /* invocations of the usual workgroup: 256, or what the device allows */
     vk_allocator allocator;
     vk_layout layouts[VK_BINDINGS_MAX + 1]; /* by number of bindings, made when first used */

@@ -41,9 +41,10 @@ vk_direct_tile vk_direct_tile_of(const int32_t *parameters, uint64_t rows, uint6
 uint64_t vk_device_units(const vk_device *device);
 
 /* op_gemm.c */
-enum { VK_GEMM_DIRECT_TUNABLES = 3, VK_GEMM_SPLIT_TUNABLES = VK_TILE_TUNABLES + 1 };
+enum { VK_GEMM_DIRECT_TUNABLES = 3, VK_GEMM_COOPERATIVE_TUNABLES = 5, VK_GEMM_SPLIT_TUNABLES = VK_TILE_TUNABLES + 1 };
 extern const auxo_tunable vk_gemm_tiled_tunables[VK_TILE_TUNABLES];
 extern const auxo_tunable vk_gemm_direct_tunables[VK_GEMM_DIRECT_TUNABLES];
+extern const auxo_tunable vk_gemm_cooperative_tunables[VK_GEMM_COOPERATIVE_TUNABLES];
 extern const auxo_tunable vk_gemm_split_tunables[VK_GEMM_SPLIT_TUNABLES]; /* the tiled ones, then parts of K */
 /* C = act(alpha sum of parts + beta C + bias) of a product that was cut along its terms. */
 typedef struct vk_parts_sum {
@@ -60,6 +61,8 @@ void vk_add_sum_of_parts(vk_program *program, const vk_parts_sum *sum);
 VK_PREPARE(gemm_tiled);
 VK_PREPARE(gemm_direct);
 VK_PREPARE(gemm_split);
+VK_PREPARE(gemm_cooperative);
+bool vk_supports_gemm_cooperative(void *device, const auxo_op *op);
 bool vk_supports_gemm_split(void *device, const auxo_op *op);
 bool vk_supports_gemm(void *device, const auxo_op *op);
 

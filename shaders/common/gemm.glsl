@@ -1,0 +1,118 @@
+// gemm.glsl: what every body of gemm has in common: constants, buffers, what becomes of a sum, and the order of tiles.
+//
+// Constants 1..5 and from 13 on are a body's own; it defines multiply(tile_m, tile_n) for the matrix `batch` and calls
+// run_tiles(). Rows of C are stored in vectors of four where they start and end at multiples of four (C_VECTORS).
+#include "math.glsl"
+#include "matrix.glsl"
+
+layout(constant_id = 6) const bool TRANS_A = false;
+layout(constant_id = 7) const bool TRANS_B = false;
+layout(constant_id = 8) const uint FROM = DTYPE_F32; // of A and B
+layout(constant_id = 9) const uint TO = DTYPE_F32;   // of C
+layout(constant_id = 10) const uint BIAS = 0u;       // 0 none, 1 per column, 2 per row
+layout(constant_id = 11) const uint ACTIVATION = 0;
+layout(constant_id = 12) const bool BETA = false;
+layout(constant_id = 14) const bool C_VECTORS = false;
+
+BUFFER(0, readonly, uint, matrix_a);
+BUFFER(1, readonly, uint, matrix_b);
+BUFFER(2, , uint, matrix_c);
+BUFFER(3, readonly, float, bias);
+layout(push_constant) uniform parameters
+{
+    uint at[4];
+    uint m, n, k;
+    uint a_stride, b_stride, c_stride;                   // of rows
+    uint a_batch_stride, b_batch_stride, c_batch_stride; // of matrices
+    uint batches, tiles_m, tiles_n;
+    float alpha, beta, slope;
+} p;
+
+layout(std430, set = 0, binding = 2) buffer vectors_c_block
+{
+    vec4 vectors_c[];
+};
+layout(std430, set = 0, binding = 2) buffer halves_c_block
+{
+    uvec2 halves_c[];
+};
+
+uint batch;
+
+vec4 from_halves(uvec2 four)
+{
+    return vec4(unpackHalf2x16(four.x), unpackHalf2x16(four.y));
+}
+
+// What becomes of a sum: column n of row m, whose element of C was `before`.
+float finish(uint m, uint n, float value, float before)
+{
+    value *= p.alpha;
+    if (BETA)
+        value += p.beta * before;
+    if (BIAS == 1u)
+        value += bias[p.at[3] + n];
+    else if (BIAS == 2u)
+        value += bias[p.at[3] + m];
+    return activate(ACTIVATION, value, p.slope);
+}
+
+uint c_element(uint m, uint n)
+{
+    return p.at[2] + batch * p.c_batch_stride + m * p.c_stride + n;
+}
+
+void store(uint m, uint n, float value)
+{
+    const uint e = c_element(m, n);
+    const uint word = word_of(TO, e);
+    value = finish(m, n, value, BETA ? matrix_value(TO, matrix_c[word], e) : 0.0);
+    if (TO == DTYPE_F32) {
+        matrix_c[word] = floatBitsToUint(value);
+    } else {
+        const uint shift = part_shift(TO, e);
+        const uint old = (matrix_c[word] >> shift) & 0xffffu;
+        atomicXor(matrix_c[word], (old ^ half_from_float(value)) << shift);
+    }
+}
+
+void store_vector(uint m, uint n, vec4 values)
+{
+    const uint v = c_element(m, n) / 4u;
+    vec4 before = vec4(0.0);
+    if (BETA)
+        before = TO == DTYPE_F16 ? from_halves(halves_c[v]) : vectors_c[v];
+    [[unroll]] for (uint c = 0u; c < 4u; c++)
+        values[c] = finish(m, n + c, values[c], before[c]);
+    if (TO == DTYPE_F16)
+        halves_c[v] = uvec2(half_from_float(values.x) | half_from_float(values.y) << 16,
+                            half_from_float(values.z) | half_from_float(values.w) << 16);
+    else
+        vectors_c[v] = values;
+}
+
+void store_four(uint m, uint n, uint n_end, vec4 values)
+{
+    if (C_VECTORS) {
+        store_vector(m, n, values);
+        return;
+    }
+    [[unroll]] for (uint c = 0u; c < 4u; c++)
+        if (n + c < n_end)
+            store(m, n + c, values[c]);
+}
+
+void multiply(uint tile_m, uint tile_n);
+
+// Tiles in bands of BAND rows, column after column: those in flight together share rows of A and columns of B in caches.
+const uint BAND = 8u;
+
+void run_tiles()
+{
+    const uint group = group_index(), tiles = p.tiles_m * p.tiles_n;
+    batch = group / tiles;
+    const uint tile = group - batch * tiles, band = tile / (BAND * p.tiles_n);
+    const uint in_band = tile - band * BAND * p.tiles_n, height = min(BAND, p.tiles_m - band * BAND);
+    if (batch < p.batches)
+        multiply(band * BAND + in_band % height, in_band / height);
+}
