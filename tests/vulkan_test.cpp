@@ -49,6 +49,24 @@ auxo_op add_op(const auxo_tensor &a, const auxo_tensor &b, const auxo_tensor &y)
     return op;
 }
 
+// op(A) op(B) of matrices within `values`, A and B's buffer, whose element 0 their offsets count from.
+std::vector<double> product_of(const std::vector<float> &values, const auxo_op &op)
+{
+    const auxo_tensor &a = op.tensors[AUXO_GEMM_A], &b = op.tensors[AUXO_GEMM_B], &c = op.tensors[AUXO_GEMM_C];
+    const int64_t m = c.dims[0], n = c.dims[1], k = a.dims[op.params.gemm.trans_a ? 0 : 1];
+    auto element = [&](const auxo_tensor &t, bool transposed, int64_t row, int64_t column) {
+        const int64_t e = transposed ? column * t.strides[0] + row : row * t.strides[0] + column;
+        return double(values[t.offset_bytes / 4 + static_cast<size_t>(e)]);
+    };
+    std::vector<double> product(static_cast<size_t>(m * n));
+    for (int64_t i = 0; i < m; i++)
+        for (int64_t j = 0; j < n; j++)
+            for (int64_t l = 0; l < k; l++)
+                product[static_cast<size_t>(i * n + j)] +=
+                    element(a, op.params.gemm.trans_a, i, l) * element(b, op.params.gemm.trans_b, l, j);
+    return product;
+}
+
 std::vector<std::string> files_in(const std::string &folder, const std::string &start)
 {
     std::vector<std::string> names;
@@ -166,41 +184,66 @@ TEST_CASE("vulkan: gemm reads aligned and unaligned rows alike", "[vulkan]")
     if (!vulkan.device)
         return;
     Device &device = *vulkan.device;
-    const int64_t m = 36, n = 44, k = 27, rows_max = 48;
+    const int64_t m = 36, n = 44, k = 28, rows_max = 48;
     const std::vector<float> values = auxo_test::uniform(64 * rows_max + 8, -1, 1, 9);
     for (int transposed = 0; transposed < 4; transposed++) {
         for (int64_t shift : {0, 1, 4}) {
             for (int64_t stride : {48, 49}) {
                 auxo_tensor all = device.f32(values, {static_cast<int64_t>(values.size())});
-                auxo_op op = {};
-                op.kind = AUXO_OP_GEMM;
-                op.params.gemm.trans_a = transposed & 1;
-                op.params.gemm.trans_b = transposed & 2;
-                op.params.gemm.alpha = 1;
                 auto view = [&](int64_t rows, int64_t columns) {
                     auxo_tensor t =
                         auxo_tensor_2d(all.buffer, static_cast<uint64_t>(shift) * 4, AUXO_DTYPE_F32, rows, columns);
                     t.strides[0] = stride;
                     return t;
                 };
+                auxo_op op = {};
+                op.kind = AUXO_OP_GEMM;
+                op.params.gemm.trans_a = transposed & 1;
+                op.params.gemm.trans_b = transposed & 2;
+                op.params.gemm.alpha = 1;
                 op.tensors[AUXO_GEMM_A] = transposed & 1 ? view(k, m) : view(m, k);
                 op.tensors[AUXO_GEMM_B] = transposed & 2 ? view(n, k) : view(k, n);
                 op.tensors[AUXO_GEMM_C] = device.empty(AUXO_DTYPE_F32, {m, n});
-                Error error;
-                REQUIRE_OK(auxo_op_run_variant(device.queue, &op, "direct", nullptr, error));
-                const std::vector<float> got = device.download_f32(op.tensors[AUXO_GEMM_C]);
-                std::vector<double> expected(static_cast<size_t>(m * n));
-                for (int64_t i = 0; i < m; i++)
-                    for (int64_t j = 0; j < n; j++)
-                        for (int64_t l = 0; l < k; l++)
-                            expected[static_cast<size_t>(i * n + j)] +=
-                                double(values[static_cast<size_t>(
-                                    shift + (transposed & 1 ? l * stride + i : i * stride + l))]) *
-                                double(values[static_cast<size_t>(shift +
-                                                                  (transposed & 2 ? j * stride + l : l * stride + j))]);
-                INFO("transposed " << transposed << " shift " << shift << " stride " << stride);
-                auxo_test::check_close(got, expected, 0, 1e-5);
+                const std::vector<double> expected = product_of(values, op);
+                for (const char *variant : {"direct", "tiled"}) {
+                    Error error;
+                    REQUIRE_OK(auxo_op_run_variant(device.queue, &op, variant, nullptr, error));
+                    INFO(variant << " transposed " << transposed << " shift " << shift << " stride " << stride);
+                    auxo_test::check_close(device.download_f32(op.tensors[AUXO_GEMM_C]), expected, 0, 1e-5);
+                }
             }
+        }
+    }
+}
+
+TEST_CASE("vulkan: gemm tiles of every size meet at their edges", "[vulkan]")
+{
+    Vulkan vulkan;
+    if (!vulkan.device)
+        return;
+    Device &device = *vulkan.device;
+    struct Size {
+        int64_t m, n, k;
+    };
+    // tile_m, tile_n, tile_k, rows, columns, fill: as they are, however few workgroups that makes
+    const std::vector<std::vector<int32_t>> tiles = {
+        {128, 128, 8, 8, 8, 0}, {256, 128, 16, 16, 8, 0}, {32, 64, 32, 4, 4, 0}};
+    for (const Size size : {Size{260, 132, 36}, Size{257, 131, 35}}) { // whole vectors, and none
+        const std::vector<float> values = auxo_test::uniform(static_cast<size_t>((size.m + size.n) * size.k), -1, 1, 4);
+        const uint64_t b_at = static_cast<uint64_t>(size.m * size.k) * 4;
+        auxo_tensor all = device.f32(values, {static_cast<int64_t>(values.size())});
+        auxo_op op = {};
+        op.kind = AUXO_OP_GEMM;
+        op.params.gemm.alpha = 1;
+        op.tensors[AUXO_GEMM_A] = auxo_tensor_2d(all.buffer, 0, AUXO_DTYPE_F32, size.m, size.k);
+        op.tensors[AUXO_GEMM_B] = auxo_tensor_2d(all.buffer, b_at, AUXO_DTYPE_F32, size.k, size.n);
+        op.tensors[AUXO_GEMM_C] = device.empty(AUXO_DTYPE_F32, {size.m, size.n});
+        const std::vector<double> expected = product_of(values, op);
+        for (const std::vector<int32_t> &tile : tiles) {
+            Error error;
+            REQUIRE_OK(auxo_op_run_variant(device.queue, &op, "tiled", tile.data(), error));
+            INFO("M=" << size.m << " tile " << tile[0] << " x " << tile[1] << " x " << tile[2]);
+            auxo_test::check_close(device.download_f32(op.tensors[AUXO_GEMM_C]), expected, 0, 2e-5);
         }
     }
 }
