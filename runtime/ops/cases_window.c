@@ -45,6 +45,9 @@ static const conv_case conv_cases[] = {
     {2, 37, 13, 11, 50, 3, 3, 1, 1, 1, 1, 1, 1, 1, true, AUXO_ACTIVATION_RELU},
     {5, 16, 10, 14, 21, 3, 3, 1, 1, 0, 0, 1, 1, 1, false, AUXO_ACTIVATION_TANH},
     {3, 20, 6, 30, 16, 3, 3, 1, 1, 2, 2, 1, 1, 1, true, AUXO_ACTIVATION_IDENTITY},
+    {2, 12, 16, 16, 20, 1, 1, 1, 1, 0, 0, 1, 1, 1, true, AUXO_ACTIVATION_TANH},
+    {6, 5, 16, 16, 7, 3, 3, 1, 1, 1, 1, 1, 1, 1, true, AUXO_ACTIVATION_IDENTITY},
+    {1, 12, 6, 6, 132, 3, 3, 2, 1, 1, 1, 1, 1, 1, true, AUXO_ACTIVATION_ELU},
 };
 
 static const conv_case *begin_conv(auxo__case *built, size_t index, int64_t *p, int64_t *q)
