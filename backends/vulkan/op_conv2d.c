@@ -20,7 +20,7 @@ enum {
 const auxo_tunable vk_conv2d_tiled_tunables[VK_TILE_TUNABLES] = {
     {.name = "tile_m", .initial = 128, .value_count = 4, .values = {16, 32, 64, 128}},
     {.name = "tile_n", .initial = 128, .value_count = 3, .values = {32, 64, 128}},
-    {.name = "tile_k", .initial = 8, .value_count = 3, .values = {8, 16, 32}},
+    {.name = "tile_k", .initial = 16, .value_count = 3, .values = {8, 16, 32}},
     {.name = "rows", .initial = 8, .value_count = 2, .values = {4, 8}},
     {.name = "columns", .initial = 8, .value_count = 2, .values = {4, 8}},
     {.name = "fill", .initial = 1, .value_count = 2, .values = {0, 1}},
@@ -57,6 +57,7 @@ typedef struct conv_task {
     conv_push push;
     uint64_t rows, columns, terms;
     uint64_t a_run, result_run; /* elements that lie in a row in A and in the result, whatever row and column */
+    bool a_along_terms;         /* neighbours in A are terms, not rows */
     bool has_bias;              /* of the forward op */
     bool splits;                /* has few results of many terms */
 } conv_task;
@@ -91,7 +92,7 @@ static conv_push geometry_of(const auxo_op *op, uint32_t x_slot, uint32_t w_slot
 /* How the dispatch is done: shader, constants 1.. of conv2d.comp, and what a workgroup covers. */
 typedef struct conv_shape {
     vk_shader shader;
-    uint32_t constants[10];
+    uint32_t constants[11];
     uint32_t group_size;
     uint64_t tile_m, tile_n;
 } conv_shape;
@@ -117,6 +118,7 @@ static void shape_tiled(const conv_task *task, vk_span result, conv_shape *shape
     shape->shader = is_wide(task) ? task->shaders.wide : task->shaders.tiled;
     shape->constants[8] = has_vectors(vk_span_of(&task->op->tensors[task->a_slot]), task->a_run);
     shape->constants[9] = has_vectors(result, task->result_run);
+    shape->constants[10] = task->a_along_terms;
     shape->group_size = tile.lanes;
     shape->tile_m = tile.m;
     shape->tile_n = tile.n;
@@ -145,7 +147,7 @@ static conv_shape shape_of(const conv_task *task, vk_span result)
 static void add_product(conv_task *task, vk_span result, const conv_shape *shape)
 {
     vk_program *program = task->program;
-    vk_step *step = vk_program_add(program, shape->shader, shape->group_size, shape->constants, 10);
+    vk_step *step = vk_program_add(program, shape->shader, shape->group_size, shape->constants, 11);
     vk_step_bind(program, step, vk_span_of(&task->op->tensors[task->a_slot]), VK_READ);
     vk_step_bind(program, step, vk_span_of(&task->op->tensors[task->b_slot]), VK_READ);
     vk_step_bind(program, step, result, VK_WRITE);
@@ -222,6 +224,7 @@ static auxo_status prepare_forward(void *device, const auxo_op *op, bool tiled, 
     task.columns = (uint64_t)push->images * (uint64_t)push->out_height * (uint64_t)push->out_width;
     task.terms = (uint64_t)push->group_channels * (uint64_t)push->window_h * (uint64_t)push->window_w;
     task.a_run = task.terms;
+    task.a_along_terms = true;
     task.result_run = (uint64_t)push->out_height * (uint64_t)push->out_width;
     add_convolution(&task);
     return vk_program_finish(task.program, state, error);
@@ -249,6 +252,8 @@ static auxo_status prepare_backward_data(void *device, const auxo_op *op, bool t
                        vk_ceil_div((uint64_t)push->width, stride_w);
         push->splits = (uint32_t)(stride_h * stride_w);
     }
+    task.a_along_terms =
+        push->window_h * push->window_w >= PIECE; /* a filter's window lies in a row, channels do not */
     if (stride_h * stride_w == 1)
         task.result_run = (uint64_t)push->height * (uint64_t)push->width;
     add_convolution(&task);
@@ -271,6 +276,7 @@ static auxo_status prepare_backward_weights(void *device, const auxo_op *op, boo
     task.rows = (uint64_t)push->group_filters;
     task.columns = (uint64_t)push->group_channels * (uint64_t)push->window_h * (uint64_t)push->window_w;
     task.a_run = (uint64_t)push->out_height * (uint64_t)push->out_width;
+    task.a_along_terms = true;
     task.terms = (uint64_t)push->images * task.a_run;
     task.result_run = task.columns;
     task.splits = true;

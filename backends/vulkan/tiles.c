@@ -55,10 +55,11 @@ static uint64_t tile_count(const vk_tiled_tile *tile, const vk_tiled_size *size)
     return size->batches * vk_ceil_div(size->rows, tile->m) * vk_ceil_div(size->columns, tile->n);
 }
 
-/* Shared memory of a tile's two halves. */
+/* Shared memory of a tile's two halves, and of what conv2d_tiles.glsl says of its terms, columns and lines. */
 static uint64_t shared_bytes(const vk_tiled_tile *tile)
 {
-    return UINT64_C(2) * tile->k * (tile->m + tile->n + 2 * PIECE) * sizeof(float);
+    const uint64_t terms = UINT64_C(2) * tile->k * 16, columns = UINT64_C(8) * tile->n, lines = 2048;
+    return UINT64_C(2) * tile->k * (tile->m + tile->n + 2 * PIECE) * sizeof(float) + terms + columns + lines;
 }
 
 /* About as many elements per step as the tile asked for, but no deeper than the product. */

@@ -164,12 +164,21 @@ uint result_element(uint m, uint column)
 #endif
 }
 
-// What becomes of a sum in row m.
-float finish(uint m, float value)
+float bias_of(uint m)
 {
 #ifdef FORWARD
     if (HAS_BIAS)
-        value += bias[p.at[3] + uint(group * p.group_filters) + m];
+        return bias[p.at[3] + uint(group * p.group_filters) + m];
+#endif
+    return 0.0;
+}
+
+// What becomes of a sum.
+float finish(float value, float bias_value)
+{
+#ifdef FORWARD
+    if (HAS_BIAS)
+        value += bias_value;
     value = activate(ACTIVATION, value, p.slope);
 #endif
     return value;
@@ -177,5 +186,5 @@ float finish(uint m, float value)
 
 void store(uint m, uint column, float value)
 {
-    result[result_element(m, column)] = finish(m, value);
+    result[result_element(m, column)] = finish(value, bias_of(m));
 }

@@ -12,6 +12,7 @@
 
 layout(constant_id = 9) const bool A_VECTORS = false; // planes or filters of A start and end at multiples of four
 layout(constant_id = 10) const bool RESULT_VECTORS = false; // planes of the result do
+layout(constant_id = 11) const bool A_ALONG_K = true;       // neighbours in A are terms, not rows
 
 layout(std430, set = 0, binding = 0) readonly buffer vectors_a_block
 {
@@ -26,11 +27,11 @@ layout(std430, set = 0, binding = 2) writeonly buffer vectors_result_block
 shared ivec4 terms[2u * TILE_K];
 #ifdef BACKWARD_WEIGHTS
 shared ivec2 column_places[TILE_N]; // elements from the first of B, bit
-const bool A_ALONG_K = true, B_ALONG_N = false;
-#elif defined(FORWARD)
-const bool A_ALONG_K = true, B_ALONG_N = true;
+const uint LINES_MAX = 256u;
+shared int row_masks[LINES_MAX], column_masks[LINES_MAX]; // bits of the window inside, by place in DY's rows and columns
+const bool B_ALONG_N = false;
 #else
-const bool A_ALONG_K = false, B_ALONG_N = true; // weights are read across
+const bool B_ALONG_N = true;
 #endif
 
 // Bit y * count.y + z: whether place + (y, z) * step lies within a plane of that extent.
@@ -116,6 +117,35 @@ ivec2 column_place(int n)
 #endif
 }
 
+#ifdef BACKWARD_WEIGHTS
+
+// The mask of a place in DY; h or w < 0: of all places in a row or a column, regarding the other extent as inside.
+int dy_mask(int h, int w)
+{
+    const ivec2 place = ivec2(h * p.stride_h - p.pad_h, w * p.stride_w - p.pad_w);
+    const ivec2 window = ivec2(p.window_h, p.window_w), dilation = ivec2(p.dilation_h, p.dilation_w);
+    if (h < 0)
+        return window_mask(ivec2(0, place.y), ivec2(0, dilation.y), window, ivec2(1, p.width));
+    if (w < 0)
+        return window_mask(ivec2(place.x, 0), ivec2(dilation.x, 0), window, ivec2(p.height, 1));
+    return window_mask(place, dilation, window, ivec2(p.height, p.width));
+}
+
+bool has_masks()
+{
+    return p.out_height <= int(LINES_MAX) && p.out_width <= int(LINES_MAX);
+}
+
+void put_masks()
+{
+    for (int h = int(lane_index()); h < p.out_height; h += int(GROUP_SIZE))
+        row_masks[h] = dy_mask(h, -1);
+    for (int w = int(lane_index()); w < p.out_width; w += int(GROUP_SIZE))
+        column_masks[w] = dy_mask(-1, w);
+}
+
+#endif
+
 ivec4 term_place(int k)
 {
 #if defined(FORWARD)
@@ -131,10 +161,9 @@ ivec4 term_place(int k)
 #else
     const int plane = p.out_height * p.out_width;
     const int image = k / plane, e = k - image * plane, h = e / p.out_width;
-    const ivec2 place = ivec2(h * p.stride_h, (e - h * p.out_width) * p.stride_w);
-    return ivec4(image * p.channels * p.height * p.width + place.x * p.width + place.y,
-                 window_mask(place - ivec2(p.pad_h, p.pad_w), ivec2(p.dilation_h, p.dilation_w),
-                             ivec2(p.window_h, p.window_w), ivec2(p.height, p.width)),
+    const int w = e - h * p.out_width;
+    const int mask = has_masks() ? row_masks[h] & column_masks[w] : dy_mask(h, w);
+    return ivec4(image * p.channels * p.height * p.width + h * p.stride_h * p.width + w * p.stride_w, mask,
                  image * p.filters * plane + e, 0);
 #endif
 }
@@ -189,6 +218,9 @@ void start(uint m0, uint n0, uint m_end, uint n_end, uint k_begin, uint k_end)
 #ifdef BACKWARD_WEIGHTS
     for (uint n = lane_index(); n < TILE_N; n += GROUP_SIZE)
         column_places[n] = column_place(int(min(n0 + n, n_end - 1u))) + ivec2(p.at[1], 0);
+    if (has_masks())
+        put_masks();
+    barrier();
 #else
     column = column_place(int(min(n0 + b_column(0u), n_end - 1u))) + ivec2(p.at[1], 0);
 #endif
@@ -297,10 +329,17 @@ void place_four(uint n, uint n_end)
         first_of_column[c] = first_result_element(min(n + c, n_end - 1u));
 }
 
-void store_four(uint m, uint n, uint n_end, vec4 values)
+float row_bias[ROWS];
+
+void place_row(uint i, uint m)
+{
+    row_bias[i] = bias_of(m);
+}
+
+void store_four(uint i, uint m, uint n, uint n_end, vec4 values)
 {
     [[unroll]] for (uint c = 0u; c < 4u; c++)
-        values[c] = finish(m, values[c]);
+        values[c] = finish(values[c], row_bias[i]);
     const uint row = m * result_row();
     if (RESULT_VECTORS) {
         vectors_result[(first_of_column[0] + row) / 4u] = values;

@@ -44,16 +44,19 @@ vec4 from_halves(uvec2 four)
     return vec4(unpackHalf2x16(four.x), unpackHalf2x16(four.y));
 }
 
-// What becomes of a sum: column n of row m, whose element of C was `before`.
-float finish(uint m, uint n, float value, float before)
+float bias_of(uint m, uint n)
+{
+    return BIAS == 1u ? bias[p.at[3] + n] : BIAS == 2u ? bias[p.at[3] + m] : 0.0;
+}
+
+// What becomes of a sum whose element of C was `before`.
+float finish(float value, float before, float bias_value)
 {
     value *= p.alpha;
     if (BETA)
         value += p.beta * before;
-    if (BIAS == 1u)
-        value += bias[p.at[3] + n];
-    else if (BIAS == 2u)
-        value += bias[p.at[3] + m];
+    if (BIAS != 0u)
+        value += bias_value;
     return activate(ACTIVATION, value, p.slope);
 }
 
@@ -62,11 +65,11 @@ uint c_element(uint m, uint n)
     return p.at[2] + batch * p.c_batch_stride + m * p.c_stride + n;
 }
 
-void store(uint m, uint n, float value)
+void store(uint m, uint n, float value, float bias_value)
 {
     const uint e = c_element(m, n);
     const uint word = word_of(TO, e);
-    value = finish(m, n, value, BETA ? matrix_value(TO, matrix_c[word], e) : 0.0);
+    value = finish(value, BETA ? matrix_value(TO, matrix_c[word], e) : 0.0, bias_value);
     if (TO == DTYPE_F32) {
         matrix_c[word] = floatBitsToUint(value);
     } else {
@@ -76,30 +79,26 @@ void store(uint m, uint n, float value)
     }
 }
 
-void store_vector(uint m, uint n, vec4 values)
+// Four neighbours of row m.
+void store_quad(uint m, uint n, uint n_end, vec4 values, vec4 biases)
 {
+    if (!C_VECTORS) {
+        [[unroll]] for (uint c = 0u; c < 4u; c++)
+            if (n + c < n_end)
+                store(m, n + c, values[c], biases[c]);
+        return;
+    }
     const uint v = c_element(m, n) / 4u;
     vec4 before = vec4(0.0);
     if (BETA)
         before = TO == DTYPE_F16 ? from_halves(halves_c[v]) : vectors_c[v];
     [[unroll]] for (uint c = 0u; c < 4u; c++)
-        values[c] = finish(m, n + c, values[c], before[c]);
+        values[c] = finish(values[c], before[c], biases[c]);
     if (TO == DTYPE_F16)
         halves_c[v] = uvec2(half_from_float(values.x) | half_from_float(values.y) << 16,
                             half_from_float(values.z) | half_from_float(values.w) << 16);
     else
         vectors_c[v] = values;
-}
-
-void store_four(uint m, uint n, uint n_end, vec4 values)
-{
-    if (C_VECTORS) {
-        store_vector(m, n, values);
-        return;
-    }
-    [[unroll]] for (uint c = 0u; c < 4u; c++)
-        if (n + c < n_end)
-            store(m, n + c, values[c]);
 }
 
 void multiply(uint tile_m, uint tile_n);

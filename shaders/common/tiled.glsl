@@ -11,8 +11,9 @@
 // half of the shared memory, and one barrier per step suffices, because a half is written again only two steps later.
 //
 // The including shader defines start(m0, n0, ..), fetch(k0, k_end) and keep(half), by means of put_a and put_b
-// or of whole vectors (tiled_scalars.glsl, tiled_vectors.glsl); and store_four(m, n, n_end, values), which comes after one
-// place_four(n, n_end) for all rows.
+// or of whole vectors (tiled_scalars.glsl, tiled_vectors.glsl); store_four(i, m, n, n_end, values), which comes after
+// place_four(n, n_end) for the columns and place_row(i, m) for the invocation's i-th row; and HEAVY: storing is more than a
+// few instructions.
 
 layout(constant_id = 1) const uint TILE_M = 64;
 layout(constant_id = 2) const uint TILE_N = 64;
@@ -42,8 +43,9 @@ void put_b(uint part, uint k, uint n, float value)
 void start(uint m0, uint n0, uint m_end, uint n_end, uint k_begin, uint k_end);
 void fetch(uint k0, uint k_end);
 void keep(uint part);
+void place_row(uint i, uint m);
 void place_four(uint n, uint n_end);
-void store_four(uint m, uint n, uint n_end, vec4 values);
+void store_four(uint i, uint m, uint n, uint n_end, vec4 values);
 
 vec4 sum[ROWS * COLUMNS / 4u]; // of row i: COLUMNS / 4 vectors
 
@@ -60,6 +62,47 @@ void add_tile(uint part, uint lane_m, uint lane_n)
             [[unroll]] for (uint j = 0u; j < COLUMNS / 4u; j++)
                 sum[i * (COLUMNS / 4u) + j] += a[i / 4u][i % 4u] * b[j];
         }
+    }
+}
+
+uint row_of(uint m0, uint lane_m, uint i)
+{
+    return m0 + (i / 4u * LANES_M + lane_m) * 4u + i % 4u;
+}
+
+void store_columns(uint m0, uint n0, uint m_end, uint n_end, uint lane_m, uint lane_n)
+{
+    [[unroll]] for (uint i = 0u; i < ROWS; i++)
+        place_row(i, min(row_of(m0, lane_m, i), m_end - 1u));
+    [[unroll]] for (uint j = 0u; j < COLUMNS / 4u; j++) {
+        const uint n = n0 + (j * LANES_N + lane_n) * 4u;
+        if (n >= n_end)
+            continue;
+        place_four(n, n_end);
+        [[unroll]] for (uint i = 0u; i < ROWS; i++) {
+            const uint m = row_of(m0, lane_m, i);
+            if (m < m_end)
+                store_four(i, m, n, n_end, sum[i * (COLUMNS / 4u) + j]);
+        }
+    }
+}
+
+// The same with the rows in a loop that stays one, where a compiler would not unroll so much and keep the sums in memory
+// instead: each round stores the first row and moves the others up.
+void store_rows(uint m0, uint n0, uint m_end, uint n_end, uint lane_m, uint lane_n)
+{
+    [[dont_unroll]] for (uint i = 0u; i < ROWS; i++) {
+        const uint m = row_of(m0, lane_m, i);
+        place_row(0u, min(m, m_end - 1u));
+        [[unroll]] for (uint j = 0u; j < COLUMNS / 4u; j++) {
+            const uint n = n0 + (j * LANES_N + lane_n) * 4u;
+            if (m < m_end && n < n_end) {
+                place_four(n, n_end);
+                store_four(0u, m, n, n_end, sum[j]);
+            }
+        }
+        [[unroll]] for (uint e = COLUMNS / 4u; e < ROWS * COLUMNS / 4u; e++)
+            sum[e - COLUMNS / 4u] = sum[e];
     }
 }
 
@@ -83,15 +126,8 @@ void multiply_tile(uint m0, uint n0, uint m_end, uint n_end, uint k_begin, uint 
         add_tile(part, lane_m, lane_n);
         part ^= 1u;
     }
-    [[unroll]] for (uint j = 0u; j < COLUMNS / 4u; j++) {
-        const uint n = n0 + (j * LANES_N + lane_n) * 4u;
-        if (n >= n_end)
-            continue;
-        place_four(n, n_end);
-        [[unroll]] for (uint i = 0u; i < ROWS; i++) {
-            const uint m = m0 + (i / 4u * LANES_M + lane_m) * 4u + i % 4u;
-            if (m < m_end)
-                store_four(m, n, n_end, sum[i * (COLUMNS / 4u) + j]);
-        }
-    }
+    if (HEAVY)
+        store_rows(m0, n0, m_end, n_end, lane_m, lane_n);
+    else
+        store_columns(m0, n0, m_end, n_end, lane_m, lane_n);
 }

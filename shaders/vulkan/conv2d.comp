@@ -68,6 +68,7 @@ void multiply(uint tile_m, uint tile_n)
 
 #else
 
+const bool HEAVY = ACTIVATION > ACTIVATION_LEAKY_RELU;
 #include "tiled.glsl"
 
 #ifdef WIDE
@@ -99,11 +100,15 @@ int tiled_column_count()
     return column_count();
 }
 
+void place_row(uint i, uint m)
+{
+}
+
 void place_four(uint n, uint n_end)
 {
 }
 
-void store_four(uint m, uint n, uint n_end, vec4 values)
+void store_four(uint i, uint m, uint n, uint n_end, vec4 values)
 {
     [[unroll]] for (uint c = 0u; c < 4u; c++)
         if (n + c < n_end)

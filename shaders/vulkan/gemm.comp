@@ -116,7 +116,7 @@ void multiply(uint tile_m, uint tile_n)
         [[unroll]] for (uint j = 0u; j < COLUMNS; j++) {
             const uint m = m0 + i, n = column_at(tile_n, j);
             if (m < p.m && n < p.n)
-                store(m, n, sum[i * COLUMNS + j]);
+                store(m, n, sum[i * COLUMNS + j], bias_of(m, n));
         }
     }
 }
@@ -125,6 +125,7 @@ void multiply(uint tile_m, uint tile_n)
 
 const bool A_ALONG_K = !TRANS_A;
 const bool B_ALONG_N = !TRANS_B;
+const bool HEAVY = TO != DTYPE_F32 || ACTIVATION > ACTIVATION_LEAKY_RELU;
 #include "tiled.glsl"
 
 #ifdef VECTORS
@@ -181,8 +182,25 @@ uint stride_b()
 
 #endif
 
+float row_bias[ROWS];
+vec4 column_bias;
+
+void place_row(uint i, uint m)
+{
+    row_bias[i] = BIAS == 2u ? bias_of(m, 0u) : 0.0;
+}
+
 void place_four(uint n, uint n_end)
 {
+    if (BIAS == 1u) {
+        [[unroll]] for (uint c = 0u; c < 4u; c++)
+            column_bias[c] = bias_of(0u, min(n + c, n_end - 1u));
+    }
+}
+
+void store_four(uint i, uint m, uint n, uint n_end, vec4 values)
+{
+    store_quad(m, n, n_end, values, BIAS == 1u ? column_bias : vec4(row_bias[i]));
 }
 
 void multiply(uint tile_m, uint tile_n)

@@ -184,22 +184,27 @@ void add_tile(uint part, uint m, uint n)
     }
 }
 
-// The subgroup's sums, matrix by matrix through its own place in shared memory; m0 and n0 are their first in C.
+// The subgroup's sums, matrix by matrix through its own place in shared memory; m0 and n0 are their first in C. One loop
+// that stays one: each round stores the first matrix and moves the others up, so that all of them stay in registers.
 void store_sums(uint m0, uint n0)
 {
     const uint first = gl_SubgroupID * STAGE_VECTORS;
-    [[unroll]] for (uint i = 0u; i < COUNT_M; i++) {
-        [[unroll]] for (uint j = 0u; j < COUNT_N; j++) {
-            coopMatStore(sums[i * COUNT_N + j], stage, first, MATRIX_N / 4u, gl_CooperativeMatrixLayoutRowMajor);
-            subgroupBarrier();
-            for (uint v = gl_SubgroupInvocationID; v < STAGE_VECTORS; v += gl_SubgroupSize) {
-                const uint m = m0 + i * MATRIX_M + v / (MATRIX_N / 4u);
-                const uint n = n0 + j * MATRIX_N + v % (MATRIX_N / 4u) * 4u;
-                if (m < p.m && n < p.n)
-                    store_four(m, n, p.n, stage[first + v]);
-            }
-            subgroupBarrier();
+    [[dont_unroll]] for (uint x = 0u; x < COUNT_M * COUNT_N; x++) {
+        coopMatStore(sums[0], stage, first, MATRIX_N / 4u, gl_CooperativeMatrixLayoutRowMajor);
+        subgroupBarrier();
+        for (uint v = gl_SubgroupInvocationID; v < STAGE_VECTORS; v += gl_SubgroupSize) {
+            const uint m = m0 + x / COUNT_N * MATRIX_M + v / (MATRIX_N / 4u);
+            const uint n = n0 + x % COUNT_N * MATRIX_N + v % (MATRIX_N / 4u) * 4u;
+            if (m >= p.m || n >= p.n)
+                continue;
+            vec4 biases = vec4(0.0);
+            [[unroll]] for (uint c = 0u; c < 4u; c++)
+                biases[c] = bias_of(m, min(n + c, p.n - 1u));
+            store_quad(m, n, p.n, stage[first + v], biases);
         }
+        subgroupBarrier();
+        [[unroll]] for (uint y = 1u; y < COUNT_M * COUNT_N; y++)
+            sums[y - 1u] = sums[y];
     }
 }
 
