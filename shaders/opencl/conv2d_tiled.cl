@@ -33,8 +33,8 @@ typedef struct window_column {
     int y, x;
 } window_column;
 
-static inline void gather(float *fetched, global const float *restrict source, const window_column *columns,
-                          global const int4 *restrict taps, uint left, int source_h, int source_w)
+TILE_INLINE void gather(float *fetched, global const float *source, const window_column *columns,
+                          global const int4 *taps, uint left, int source_h, int source_w)
 {
 #pragma unroll
     for (uint step = 0; step < TILE_K / GATHER_LINES; ++step) {
@@ -51,7 +51,7 @@ static inline void gather(float *fetched, global const float *restrict source, c
     }
 }
 
-static inline void put_gathered(local float4 *tile, const float *fetched)
+TILE_INLINE void put_gathered(local float4 *tile, const float *fetched)
 {
 #pragma unroll
     for (uint step = 0; step < TILE_K / GATHER_LINES; ++step)
@@ -108,19 +108,22 @@ kernel TILE_ATTRIBUTE void conv2d_tiled(global const float *restrict source, ulo
     put_pieces(a_tile[0], TILE_M, true, A_VEC, A_FETCHED, a_next);
     put_gathered(b_tile[0], b_next);
     barrier(CLK_LOCAL_MEM_FENCE);
-    for (; left > TILE_K; half_in_use ^= 1) {
-        left -= TILE_K;
-        weights += TILE_K;
-        taps += TILE_K;
-        fetch_pieces(a_next, TILE_M, true, A_VEC, A_FETCHED, weights, a_at, left);
-        gather(b_next, source, windows, taps, left, source_h, source_w);
+    for (;; half_in_use ^= 1) {
+        const bool more = left > TILE_K;
+        if (more) {
+            left -= TILE_K;
+            weights += TILE_K;
+            taps += TILE_K;
+            fetch_pieces(a_next, TILE_M, true, A_VEC, A_FETCHED, weights, a_at, left);
+            gather(b_next, source, windows, taps, left, source_h, source_w);
+        }
         multiply_tiles(a_tile[half_in_use], b_tile[half_in_use], sums);
+        if (!more)
+            break;
         put_pieces(a_tile[half_in_use ^ 1], TILE_M, true, A_VEC, A_FETCHED, a_next);
         put_gathered(b_tile[half_in_use ^ 1], b_next);
         barrier(CLK_LOCAL_MEM_FENCE);
     }
-    if (left > 0)
-        multiply_tiles(a_tile[half_in_use], b_tile[half_in_use], sums);
 
     target += target_offset + (ulong)phases[4] + (ulong)(group * (uint)rows + i0) * (ulong)target_area;
     bias_offset += group * (uint)rows + i0;

@@ -16,13 +16,13 @@
 #define COLUMN(step) ((uint)get_local_id(0) / TILE_K + (step) * COLUMN_STEP)
 
 /* (place within the image, number of the image) of a position */
-static inline uint2 place_of(uint position, uint area)
+TILE_INLINE uint2 place_of(uint position, uint area)
 {
     const uint n = position / area;
     return (uint2)(position - n * area, n);
 }
 
-static inline uint2 advanced(uint2 at, uint area)
+TILE_INLINE uint2 advanced(uint2 at, uint area)
 {
     at.x += TILE_K;
     while (at.x >= area) {
@@ -32,7 +32,7 @@ static inline uint2 advanced(uint2 at, uint area)
     return at;
 }
 
-static inline void gather(float *fetched, global const float *restrict x, uint2 at, global const int4 *restrict taps, uint j0, uint inner, bool inside_sum,
+TILE_INLINE void gather(float *fetched, global const float *x, uint2 at, global const int4 *taps, uint j0, uint inner, bool inside_sum,
                           uint x_image, uint q_count, int2 stride, int2 pad, int h, int w)
 {
     const uint p = at.x / q_count;
@@ -50,7 +50,7 @@ static inline void gather(float *fetched, global const float *restrict x, uint2 
     }
 }
 
-static inline void put_gathered(local float4 *tile, const float *fetched)
+TILE_INLINE void put_gathered(local float4 *tile, const float *fetched)
 {
 #pragma unroll
     for (uint step = 0; step < B_FETCHED; ++step)
@@ -96,18 +96,22 @@ kernel TILE_ATTRIBUTE void conv2d_tiled_weights(global const float *restrict x, 
     put_pieces(a_tile[0], TILE_M, true, A_VEC, A_FETCHED, a_next);
     put_gathered(b_tile[0], b_next);
     barrier(CLK_LOCAL_MEM_FENCE);
-    for (; left > TILE_K; half_in_use ^= 1) {
-        left -= TILE_K;
-        a_place = advanced(a_place, area);
-        b_place = advanced(b_place, area);
-        fetch_pieces(a_next, TILE_M, true, A_VEC, A_FETCHED, dy + a_place.y * dy_image + a_place.x, a_at, left);
-        gather(b_next, x, b_place, taps, j0, inner, b_line < left, x_image, q_count, stride, pad, h, w);
+    for (;; half_in_use ^= 1) {
+        const bool more = left > TILE_K;
+        if (more) {
+            left -= TILE_K;
+            a_place = advanced(a_place, area);
+            b_place = advanced(b_place, area);
+            fetch_pieces(a_next, TILE_M, true, A_VEC, A_FETCHED, dy + a_place.y * dy_image + a_place.x, a_at, left);
+            gather(b_next, x, b_place, taps, j0, inner, b_line < left, x_image, q_count, stride, pad, h, w);
+        }
         multiply_tiles(a_tile[half_in_use], b_tile[half_in_use], sums);
+        if (!more)
+            break;
         put_pieces(a_tile[half_in_use ^ 1], TILE_M, true, A_VEC, A_FETCHED, a_next);
         put_gathered(b_tile[half_in_use ^ 1], b_next);
         barrier(CLK_LOCAL_MEM_FENCE);
     }
-    multiply_tiles(a_tile[half_in_use], b_tile[half_in_use], sums);
 
     partial += ((ulong)split * (ulong)k_count + group * (uint)rows + i0) * columns + j0;
 #pragma unroll
