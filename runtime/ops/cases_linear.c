@@ -67,6 +67,13 @@ static const gemm_case gemm_cases[] = {
     {50, 8, 1, 0, 0, 1, 0, AUXO_ACTIVATION_IDENTITY},
     {37, 1, 12, 0, TRANS_B, 1, 0, AUXO_ACTIVATION_IDENTITY},
     {33, 10, 5, 0, 0, 1, 0, AUXO_ACTIVATION_IDENTITY},
+    /* rows in whole quads over several tiles, and sums long enough to be cut */
+    {132, 260, 52, 0, TRANS_A | BIAS_ROW, 1, 0.5f, AUXO_ACTIVATION_RELU},
+    {260, 132, 36, 0, TRANS_B, 1, 0, AUXO_ACTIVATION_SIGMOID},
+    {36, 20, 2052, 2, BIAS_COLUMN, 0.5f, 1, AUXO_ACTIVATION_TANH},
+    {21, 35, 1539, 0, TRANS_B | BIAS_ROW, 1, 0, AUXO_ACTIVATION_RELU},
+    {132, 140, 44, 0, HALF | TRANS_A | TRANS_B, 1, 0, AUXO_ACTIVATION_IDENTITY},
+    {20, 28, 1100, 0, HALF | HALF_OUT | BIAS_COLUMN, 1, 1, AUXO_ACTIVATION_TANH},
 };
 
 static void describe(auxo__case *built, const gemm_case *row)

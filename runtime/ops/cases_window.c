@@ -52,6 +52,9 @@ static const conv_case conv_cases[] = {
     {2, 24, 11, 9, 32, 3, 3, 2, 2, 1, 1, 1, 1, 2, true, AUXO_ACTIVATION_RELU},
     {2, 5, 19, 21, 31, 3, 3, 2, 2, 1, 1, 1, 1, 1, true, AUXO_ACTIVATION_TANH},
     {1, 3, 9, 20, 16, 5, 3, 1, 1, 3, 2, 1, 1, 1, true, AUXO_ACTIVATION_IDENTITY},
+    {2, 12, 16, 16, 20, 1, 1, 1, 1, 0, 0, 1, 1, 1, true, AUXO_ACTIVATION_TANH},
+    {6, 5, 16, 16, 7, 3, 3, 1, 1, 1, 1, 1, 1, 1, true, AUXO_ACTIVATION_IDENTITY},
+    {1, 12, 6, 6, 132, 3, 3, 2, 1, 1, 1, 1, 1, 1, true, AUXO_ACTIVATION_ELU},
 };
 
 static const conv_case *begin_conv(auxo__case *built, size_t index, int64_t *p, int64_t *q)
