@@ -149,26 +149,27 @@ static int64_t choose_tile_rows(int64_t outputs)
     return 8 * by_six < 7 * by_eight ? 6 : 8;
 }
 
-/* Window rows that two neighbouring output rows from y on meet inside the source. */
-static int64_t rows_met(const planes_shape *p, int64_t y)
+/* Window rows that `count` neighbouring output rows from y on meet inside the source. */
+static int64_t rows_met(const planes_shape *p, int64_t y, int64_t count)
 {
     const int64_t last = p->source_h - 1 + p->pad_h - y;
-    const int64_t ahead = p->pad_h - (y + 1) + p->dilation_h - 1;
+    const int64_t ahead = p->pad_h - (y + count - 1) + p->dilation_h - 1;
     const int64_t begin = ahead > 0 ? ahead / p->dilation_h : 0;
     const int64_t end = last < 0 ? 0 : last / p->dilation_h + 1;
     const int64_t most = p->r < end ? p->r : end;
     return most > begin ? most - begin : 0;
 }
 
-/* Whether vectors that begin at rows take less work than vectors over everything. */
-static bool choose_by_rows(const planes_shape *p, int64_t vector_width)
+/* Output rows that a pair of vectors covers, where that takes no more work than vectors over everything; else 0. */
+static int64_t choose_rows_at_once(const planes_shape *p, int64_t vector_width)
 {
+    const int64_t at_once = p->out_w > vector_width ? 1 : 2;
     int64_t by_rows = 0;
-    if (p->stride_h != 1 || p->stride_w != 1 || p->up_h != 1 || p->up_w != 1 || p->out_w > vector_width)
-        return false;
-    for (int64_t y = 0; y < p->out_h; y += 2)
-        by_rows += rows_met(p, y);
-    return by_rows < (int64_t)ocl_divide_up((uint64_t)p->row_size, 2 * (uint64_t)vector_width) * p->r;
+    if (p->stride_h != 1 || p->stride_w != 1 || p->up_h != 1 || p->up_w != 1 || p->out_w > 2 * vector_width)
+        return 0;
+    for (int64_t y = 0; y < p->out_h; y += at_once)
+        by_rows += rows_met(p, y, at_once);
+    return by_rows <= (int64_t)ocl_divide_up((uint64_t)p->row_size, 2 * (uint64_t)vector_width) * p->r ? at_once : 0;
 }
 
 /* Forward, or backward by data: target = sum over taps of weights times planes of source. */
@@ -210,7 +211,7 @@ static void build_planes(ocl_builder *b, const planes_shape *p, const auxo_tenso
     ocl_arg_int(b, backward ? AUXO_ACTIVATION_IDENTITY : params->activation);
     ocl_arg_float(b, params->slope);
     ocl_arg_int(b, (int64_t)ranges);
-    ocl_arg_int(b, choose_by_rows(p, vec));
+    ocl_arg_int(b, choose_rows_at_once(p, vec));
     ocl_arg_int(b, p->s);
     ocl_arg_int(b, p->dilation_h);
     ocl_build_groups_1d(b, slots, 1);

@@ -6,8 +6,8 @@
  *                            t, 2 VEC positions
  *                  T outputs [ T x 2 VEC accumulators ] += packed[l][T] x plane[channel][offset[r,s] + t ..]
  *            over all l = (channel, r, s), and stores rows of valid positions with bias and activation
- * The 2 VEC positions are neighbours, or (by_rows) the beginnings of two rows of at most VEC outputs, for which window
- * rows that lie in the padding are left out.
+ * The 2 VEC positions are neighbours (rows_at_once 0), or two rows of at most VEC outputs, or the beginning and the end of
+ * one row of at most 2 VEC outputs. For whole rows, window rows that lie in the padding are left out.
  * Backward by data is the same sum with inputs and outputs of W exchanged and its window turned around.
  * Parameters: VEC; TILE_ROWS 6 or 8.
  */
@@ -94,12 +94,13 @@ kernel LONE_ITEM void
 conv2d_planes(global const float *source, ulong source_offset, global const float *packed, global const int *offsets,
               global float *target, ulong target_offset, global const float *bias, ulong bias_offset,
               global float *planes, PLANE_SHAPE, int images, int groups, int inputs, int outputs, int taps, int out_h,
-              int out_w, int activation, float slope, int tile_ranges, int by_rows, int window_w, int dilation_h)
+              int out_w, int activation, float slope, int tile_ranges, int rows_at_once, int window_w, int dilation_h)
 {
     const plane_shape shape = PLANE_SHAPE_INIT;
     int tiles = (outputs + TILE_ROWS - 1) / TILE_ROWS;
     int length = inputs * taps;
-    int panels = by_rows ? (out_h + 1) / 2 : ((out_h - 1) * width + out_w + PANEL - 1) / PANEL;
+    int panels = rows_at_once ? (out_h + rows_at_once - 1) / rows_at_once
+                              : ((out_h - 1) * width + out_w + PANEL - 1) / PANEL;
     planes += get_global_id(0) * (ulong)inputs * (ulong)plane_size;
     for (int c = 0; c < inputs; ++c)
         clear_run(planes + (ulong)c * plane_size, plane_size);
@@ -117,15 +118,17 @@ conv2d_planes(global const float *source, ulong source_offset, global const floa
             int first = group * outputs + tile * TILE_ROWS;
             int valid = min(TILE_ROWS, outputs - tile * TILE_ROWS);
             for (int panel = 0; panel < panels; ++panel) {
-                int y = 2 * panel; /* by_rows */
-                int t = by_rows ? y * width : panel * PANEL;
-                int second = !by_rows ? VEC : y + 1 < out_h ? width : 0; /* where the second vector starts after t */
+                int y = rows_at_once * panel;
+                int t = rows_at_once ? y * width : panel * PANEL;
+                int second = VEC; /* where the second vector starts after t */
                 int tap_begin = 0;
                 int tap_end = taps;
-                if (by_rows) {
+                if (rows_at_once) {
+                    int ahead = pad_h - (y + rows_at_once - 1) + dilation_h - 1;
                     int last = source_h - 1 + pad_h - y;
-                    tap_begin = max(0, (pad_h - (y + 1) + dilation_h - 1) / dilation_h) * window_w;
+                    tap_begin = max(0, ahead / dilation_h) * window_w;
                     tap_end = last < 0 ? 0 : min(taps, (last / dilation_h + 1) * window_w);
+                    second = rows_at_once == 1 ? out_w - VEC : y + 1 < out_h ? width : 0;
                 }
 #define DECLARE(r) floatv x##r = (floatv)(0.0f), y##r = (floatv)(0.0f);
                 ROWS(DECLARE)
@@ -144,14 +147,17 @@ conv2d_planes(global const float *source, ulong source_offset, global const floa
                 }
                 global float *channel =
                     target + target_offset + (image * (ulong)(groups * outputs) + (ulong)first) * (ulong)(out_h * out_w);
-                if (by_rows) {
+                if (rows_at_once) {
+                    int count = min(out_w, VEC);
+                    bool has_second = rows_at_once == 1 || y + 1 < out_h;
+                    int second_at = rows_at_once == 1 ? second : out_w;
 #define STORE_ROWS(r)                                                                                                  \
     if (r < valid) {                                                                                                   \
         global float *row = channel + (r * out_h + y) * out_w;                                                         \
         float shift = bias ? bias[bias_offset + first + r] : 0.0f;                                                     \
-        store_begin(x##r, row, out_w, shift, activation, slope);                                                       \
-        if (y + 1 < out_h)                                                                                             \
-            store_begin(y##r, row + out_w, out_w, shift, activation, slope);                                           \
+        store_begin(x##r, row, count, shift, activation, slope);                                                       \
+        if (has_second)                                                                                                \
+            store_begin(y##r, row + second_at, count, shift, activation, slope);                                       \
     }
                     ROWS(STORE_ROWS)
                 } else {
