@@ -141,6 +141,37 @@ static void arg_extents(ocl_builder *b, const planes_shape *p)
         ocl_arg_int(b, values[i]);
 }
 
+/* Outputs per tile: the fewer are computed for nothing, the better; 8 share each vector they read among more. */
+static int64_t choose_tile_rows(int64_t outputs)
+{
+    const int64_t by_six = (int64_t)ocl_divide_up((uint64_t)outputs, 6) * 6;
+    const int64_t by_eight = (int64_t)ocl_divide_up((uint64_t)outputs, 8) * 8;
+    return 8 * by_six < 7 * by_eight ? 6 : 8;
+}
+
+/* Window rows that `count` neighbouring output rows from y on meet inside the source. */
+static int64_t rows_met(const planes_shape *p, int64_t y, int64_t count)
+{
+    const int64_t last = p->source_h - 1 + p->pad_h - y;
+    const int64_t ahead = p->pad_h - (y + count - 1) + p->dilation_h - 1;
+    const int64_t begin = ahead > 0 ? ahead / p->dilation_h : 0;
+    const int64_t end = last < 0 ? 0 : last / p->dilation_h + 1;
+    const int64_t most = p->r < end ? p->r : end;
+    return most > begin ? most - begin : 0;
+}
+
+/* Output rows that a pair of vectors covers, where that takes no more work than vectors over everything; else 0. */
+static int64_t choose_rows_at_once(const planes_shape *p, int64_t vector_width)
+{
+    const int64_t at_once = p->out_w > vector_width ? 1 : 2;
+    int64_t by_rows = 0;
+    if (p->stride_h != 1 || p->stride_w != 1 || p->up_h != 1 || p->up_w != 1 || p->out_w > 2 * vector_width)
+        return 0;
+    for (int64_t y = 0; y < p->out_h; y += at_once)
+        by_rows += rows_met(p, y, at_once);
+    return by_rows <= (int64_t)ocl_divide_up((uint64_t)p->row_size, 2 * (uint64_t)vector_width) * p->r ? at_once : 0;
+}
+
 /* Forward, or backward by data: target = sum over taps of weights times planes of source. */
 static void build_planes(ocl_builder *b, const planes_shape *p, const auxo_tensor *source, const auxo_tensor *weights,
                          const auxo_tensor *target, const auxo_tensor *bias, bool backward,
@@ -148,16 +179,18 @@ static void build_planes(ocl_builder *b, const planes_shape *p, const auxo_tenso
 {
     const int vec = b->device->vector_width;
     const int64_t length = p->inputs * p->r * p->s;
-    const uint64_t packed_count = ocl_divide_up((uint64_t)p->outputs, 8) * 8 * (uint64_t)(length * p->groups);
+    const uint64_t tile_rows = (uint64_t)choose_tile_rows(p->outputs);
+    const uint64_t packed_count =
+        ocl_divide_up((uint64_t)p->outputs, tile_rows) * tile_rows * (uint64_t)(length * p->groups);
     const uint64_t units = (uint64_t)(p->images * p->groups);
-    const uint64_t tiles = ocl_divide_up((uint64_t)p->outputs, 8);
+    const uint64_t tiles = ocl_divide_up((uint64_t)p->outputs, tile_rows);
     uint64_t ranges = ocl_divide_up(choose_slots(b->device, UINT64_MAX), units);
     ranges = ranges < tiles ? ranges : tiles;
     const uint64_t slots = choose_slots(b->device, units * ranges);
     cl_mem packed = ocl_build_scratch(b, packed_count * sizeof(float));
     cl_mem planes = ocl_build_scratch(b, slots * (uint64_t)(p->inputs * p->plane_size) * sizeof(float));
     cl_mem offsets = build_offsets(b, p, 1);
-    ocl_build_kernel(b, "conv2d_planes", "conv2d_pack", "-DVEC=%d", vec);
+    ocl_build_kernel(b, "conv2d_planes", "conv2d_pack", "-DVEC=%d -DTILE_ROWS=%d", vec, (int)tile_rows);
     ocl_arg_tensor(b, weights);
     ocl_arg_memory(b, packed);
     ocl_arg_int(b, p->outputs);
@@ -166,7 +199,7 @@ static void build_planes(ocl_builder *b, const planes_shape *p, const auxo_tenso
     ocl_arg_int(b, p->groups);
     ocl_arg_int(b, backward);
     ocl_build_items(b, packed_count);
-    ocl_build_kernel(b, "conv2d_planes", "conv2d_planes", "-DVEC=%d", vec);
+    ocl_build_kernel(b, "conv2d_planes", "conv2d_planes", "-DVEC=%d -DTILE_ROWS=%d", vec, (int)tile_rows);
     ocl_arg_tensor(b, source);
     ocl_arg_memory(b, packed);
     ocl_arg_memory(b, offsets);
@@ -178,6 +211,9 @@ static void build_planes(ocl_builder *b, const planes_shape *p, const auxo_tenso
     ocl_arg_int(b, backward ? AUXO_ACTIVATION_IDENTITY : params->activation);
     ocl_arg_float(b, params->slope);
     ocl_arg_int(b, (int64_t)ranges);
+    ocl_arg_int(b, choose_rows_at_once(p, vec));
+    ocl_arg_int(b, p->s);
+    ocl_arg_int(b, p->dilation_h);
     ocl_build_groups_1d(b, slots, 1);
 }
 

@@ -191,18 +191,21 @@ auxo_status ocl_scale_prepare(void *device, const auxo_op *op, const int32_t *pa
 auxo_status ocl_optimizer_step_prepare(void *device, const auxo_op *op, const int32_t *parameters, void **state,
                                        auxo_error *error)
 {
+    enum { CPU_VECTORS = 16, CPU_GROUP = 16, GROUP = 256 };
     ocl_builder b = ocl_build_begin(device, error);
+    const int vectors = b.device->vector_cpu ? CPU_VECTORS : 1;
     const auxo_optimizer_step_params *params = &op->params.optimizer_step;
     const int64_t count = auxo_tensor_element_count(&op->tensors[AUXO_OPTIMIZER_PARAMS]);
     const int phs_exponential = AUXO_OPTIMIZER_KIND_COUNT; /* as optimizer_step.cl numbers it */
     const bool exponential = params->kind == AUXO_OPTIMIZER_PHS && params->exponential_friction;
     (void)parameters;
-    ocl_build_kernel(&b, "optimizer_step", "optimizer_step", "-DVEC=%d", b.device->vector_width);
+    ocl_build_kernel(&b, "optimizer_step", "optimizer_step", "-DVEC=%d -DVECTORS=%d", b.device->vector_width, vectors);
     for (int slot = AUXO_OPTIMIZER_PARAMS; slot <= AUXO_OPTIMIZER_COUNTER; ++slot)
         ocl_arg_tensor(&b, &op->tensors[slot]);
     ocl_arg_long(&b, count);
     ocl_arg_int(&b, exponential ? phs_exponential : (int)params->kind);
     ocl_arg_int(&b, params->explicit_euler);
-    ocl_build_items(&b, ocl_divide_up((uint64_t)count, (uint64_t)b.device->vector_width));
+    ocl_build_items_in_groups(&b, ocl_divide_up((uint64_t)count, (uint64_t)(b.device->vector_width * vectors)),
+                              b.device->vector_cpu ? CPU_GROUP : GROUP);
     return ocl_build_end(&b, state);
 }

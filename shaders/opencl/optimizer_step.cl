@@ -1,9 +1,10 @@
 /* optimizer_step.cl: one step of an optimiser on all parameters in one launch (formulas in ops.h).
  *
- *     work-item i: parameters [ i VEC .. i VEC + VEC )
- * The kind is an argument, so that one program serves all optimisers. Parameters: VEC.
+ *     work-item i: VECTORS times VEC parameters, from i VECTORS VEC on
+ * The kind is an argument, so that one program serves all optimisers. Parameters: VEC; VECTORS, several where a work-item
+ * is a loop anyway and what depends on the step alone is worth computing once.
  */
-#include "vector.clh"
+#include "lanes.clh"
 
 #define OPTIMIZER_SGD 0
 #define OPTIMIZER_MOMENTUM 1
@@ -29,18 +30,18 @@ static inline float bias_correction(float beta, float step)
     return beta > 0.0f ? -expm1(step * log(beta)) : 1.0f;
 }
 
-static inline floatv step_adam(floatv w, floatv g, floatv *m, floatv *v, global const float *hyper, float step)
+static inline floatv step_adam(floatv w, floatv g, floatv *m, floatv *v, global const float *hyper, float2 corrections)
 {
     *m = BETA1 * *m + (1.0f - BETA1) * g;
     *v = BETA2 * *v + (1.0f - BETA2) * g * g;
-    floatv m_hat = *m / bias_correction(BETA1, step);
-    floatv v_hat = *v / bias_correction(BETA2, step);
+    floatv m_hat = *m / corrections.x;
+    floatv v_hat = *v / corrections.y;
     return w - LR * m_hat / (sqrt(v_hat) + EPSILON);
 }
 
 /* The new w; s0 and s1 are the states of these elements. */
 static inline floatv step_elements(int kind, int euler, floatv w, floatv gradient, floatv *s0, floatv *s1,
-                                   global const float *hyper, float step)
+                                   global const float *hyper, float2 corrections)
 {
     floatv g = gradient + WEIGHT_DECAY * w;
     floatv old = *s0;
@@ -63,7 +64,7 @@ static inline floatv step_elements(int kind, int euler, floatv w, floatv gradien
             w -= LR * WEIGHT_DECAY * w;
             g = gradient;
         }
-        return step_adam(w, g, s0, s1, hyper, step);
+        return step_adam(w, g, s0, s1, hyper, corrections);
     case OPTIMIZER_PHS:
     case OPTIMIZER_PHS_EXPONENTIAL: {
         float rate = LR * FRICTION / MASS;
@@ -80,38 +81,31 @@ kernel void optimizer_step(global float *params, ulong params_offset, global con
                            global const float *hyper, ulong hyper_offset, global const uint *counter,
                            ulong counter_offset, ulong count, int kind, int euler)
 {
-    ulong i = get_global_id(0) * VEC;
+    ulong i = get_global_id(0) * VECTORS * VEC;
     if (i >= count)
         return;
-    ulong left = count - i;
     float step = counter ? (float)counter[counter_offset] : 1.0f;
     hyper += hyper_offset;
-    params += params_offset + i;
-    grads += grads_offset + i;
-    state0 = state0 ? state0 + state0_offset + i : state0;
-    state1 = state1 ? state1 + state1_offset + i : state1;
-    floatv s0 = (floatv)(0.0f);
-    floatv s1 = (floatv)(0.0f);
-    if (left >= VEC) {
+    params += params_offset;
+    grads += grads_offset;
+    state0 = state0 ? state0 + state0_offset : state0;
+    state1 = state1 ? state1 + state1_offset : state1;
+    float2 corrections = (float2)(1.0f, 1.0f);
+    if (kind == OPTIMIZER_ADAM || kind == OPTIMIZER_ADAMW)
+        corrections = (float2)(bias_correction(BETA1, step), bias_correction(BETA2, step));
+    for (uint vector = 0; vector < VECTORS && i < count; ++vector, i += VEC) {
+        floatv s0 = (floatv)(0.0f);
+        floatv s1 = (floatv)(0.0f);
         if (state0)
-            s0 = loadv(state0);
+            s0 = load_chunk(state0, i, count);
         if (state1)
-            s1 = loadv(state1);
-        storev(step_elements(kind, euler, loadv(params), loadv(grads), &s0, &s1, hyper, step), params);
+            s1 = load_chunk(state1, i, count);
+        floatv w = step_elements(kind, euler, load_chunk(params, i, count), load_chunk(grads, i, count), &s0, &s1, hyper,
+                                 corrections);
+        store_chunk(w, params, i, count);
         if (state0)
-            storev(s0, state0);
+            store_chunk(s0, state0, i, count);
         if (state1)
-            storev(s1, state1);
-        return;
+            store_chunk(s1, state1, i, count);
     }
-    if (state0)
-        s0 = loadv_part(state0, left);
-    if (state1)
-        s1 = loadv_part(state1, left);
-    storev_part(step_elements(kind, euler, loadv_part(params, left), loadv_part(grads, left), &s0, &s1, hyper, step), params,
-                left);
-    if (state0)
-        storev_part(s0, state0, left);
-    if (state1)
-        storev_part(s1, state1, left);
 }
