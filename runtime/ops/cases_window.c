@@ -52,6 +52,7 @@ static const conv_case conv_cases[] = {
     {2, 24, 11, 9, 32, 3, 3, 2, 2, 1, 1, 1, 1, 2, true, AUXO_ACTIVATION_RELU},
     {2, 5, 19, 21, 31, 3, 3, 2, 2, 1, 1, 1, 1, 1, true, AUXO_ACTIVATION_TANH},
     {1, 3, 9, 20, 16, 5, 3, 1, 1, 3, 2, 1, 1, 1, true, AUXO_ACTIVATION_IDENTITY},
+    {2, 6, 17, 18, 90, 3, 3, 2, 2, 1, 1, 1, 1, 1, true, AUXO_ACTIVATION_RELU},
 };
 
 static const conv_case *begin_conv(auxo__case *built, size_t index, int64_t *p, int64_t *q)
