@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""Sets Auxo's kernels against other libraries, case by case, and prints ratios: for comparison only, nothing depends on it.
+"""Sets Auxo's kernels against other libraries, case by case, and prints ratios: only to compare, nothing depends on it.
 
     bench/peers.py [--auxo PROGRAM] [--group gemm,conv2d,pruning,train,opencl,vulkan] [--rounds N] [--threads N]
 
 Every library runs in a process of its own; each round times Auxo (`auxo bench`) and then every peer on the same cases,
-so that a machine that slows down slows all of them. The least of the rounds' medians counts, the spread of the ratio
-over the rounds is printed. GEMM: OpenBLAS (the system's and NumPy's) and oneDNN (libdnnl); convolution and training:
-PyTorch, which runs oneDNN on CPUs, with images stored channels first and channels last; --device cuda: cuBLAS and
-cuDNN without TF32. pruning: the time to read the layer once, by NumPy on all threads.
+so that a machine that slows down slows all of them. Samples are as long on both sides (a tenth of --seconds, or one
+call). The best sample of all rounds counts, because other programs only ever make a sample slower; the spread of the
+ratio of the rounds' best samples is printed. GEMM: OpenBLAS (the system's and NumPy's) and oneDNN (libdnnl);
+convolution and training: PyTorch, which runs oneDNN on CPUs, with images stored channels first and channels last; --device cuda: cuBLAS and
+cuDNN without TF32. pruning: the time to read the layer once, and to copy three quarters of it, by NumPy on all threads.
 """
 import argparse
 import collections
@@ -39,7 +40,7 @@ GROUPS = {
     "resnet18": Group(["train", "--model", "resnet18", "--input", "3x32x32", "--optimizer", "momentum", "--batch", "32"],
                       ["train resnet18 batch 32"], ("pytorch", "pytorch-nhwc"), lambda case: 0.9),
     "pruning": Group(["ops", "--op", "group_norm,index_select"], ["group_norm 4096x4096", "index_select 4096x4096"],
-                     ("read",), None),
+                     ("read", "copy"), None),
 }
 
 
@@ -146,38 +147,39 @@ def sgemm_work(name, library):
     return lambda: (call(*arguments), keep)[0]
 
 
-def read_work(threads):
-    """Reads the layer once: a maximum over slices of it, one thread each."""
+def memory_work(threads, copy):
+    """Reads the layer once, a maximum over slices of it, or copies three quarters of it; one thread for each slice."""
     import concurrent.futures
     import numpy
     layer = numpy.random.rand(LAYER, LAYER).astype("f")
-    slices = [part.reshape(-1) for part in numpy.array_split(layer, threads)]
+    kept = numpy.empty((LAYER * 3 // 4, LAYER), "f")
     pool = concurrent.futures.ThreadPoolExecutor(threads)
+    if copy:
+        pairs = zip(numpy.array_split(kept, threads), numpy.array_split(layer[:len(kept)], threads))
+        slices = [(target.reshape(-1), source.reshape(-1)) for target, source in pairs]
+        return lambda: list(pool.map(lambda pair: numpy.copyto(*pair), slices))
+    slices = [part.reshape(-1) for part in numpy.array_split(layer, threads)]
     return lambda: list(pool.map(numpy.max, slices))
 
 
 def sampler(options):
-    """A function that times a call of `work`: alone, or on a GPU many of them until the last has ended, as Auxo is timed."""
+    """A function that times `calls` calls of `work`, on a GPU until the last has ended, as Auxo is timed."""
     import time
 
-    def sample(work, count):
+    def sample(work, calls):
         begin = time.perf_counter()
-        for _ in range(count):
+        for _ in range(calls):
             work()
         if options.device == "cuda":
             import torch
             torch.cuda.synchronize()
-        return (time.perf_counter() - begin) / count
-
-    def sample_many(work):
-        once = sample(work, 3)
-        return sample(work, max(1, min(1000, int(0.01 / once))))
-    return sample_many if options.device == "cuda" else lambda work: sample(work, 1)
+        return (time.perf_counter() - begin) / calls
+    return sample
 
 
 def serve(options):
-    """Answers each line {"case": ..., "seconds": ...} with the median seconds of a call."""
-    import statistics
+    """Answers each line {"case": ..., "seconds": ...} with the least seconds of a call over samples as `auxo bench` takes
+    them."""
     import time
     cases, sample = {}, sampler(options)
     for line in sys.stdin:
@@ -186,16 +188,17 @@ def serve(options):
         if name not in cases:
             if options.serve.startswith("pytorch"):
                 cases[name] = torch_work(name, options.threads, options.device, options.serve.endswith("nhwc"))
-            elif options.serve == "read":
-                cases[name] = read_work(options.threads)
+            elif options.serve in ("read", "copy"):
+                cases[name] = memory_work(options.threads, options.serve == "copy")
             else:
                 cases[name] = sgemm_work(name, options.serve)
         work, samples = cases[name], []
-        work()
+        sample(work, 1)
+        calls = max(1, min(10000, int(request["seconds"] / 10 / sample(work, 1))))
         start = time.monotonic()
-        while len(samples) < 3 or time.monotonic() - start < request["seconds"]:
-            samples.append(sample(work))
-        print(statistics.median(samples), flush=True)
+        while len(samples) < 5 or time.monotonic() - start < request["seconds"]:
+            samples.append(sample(work, calls))
+        print(min(samples), flush=True)
 
 
 class Peer:
@@ -220,17 +223,18 @@ class Peer:
 
 
 def auxo_seconds(options, arguments, device):
-    """Seconds and rate (GFLOP/s, or images/s) per case."""
+    """Seconds of the best sample and rate (GFLOP/s, or images/s) per case."""
     environment = dict(os.environ, OMP_NUM_THREADS=str(options.threads), OPENBLAS_NUM_THREADS=str(options.threads))
     command = [options.auxo, "bench", *arguments, "--device", device, "--min-seconds", str(options.seconds), "--json"]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=environment, check=True)
     events = [json.loads(line) for line in done.stdout.splitlines()]
-    return {event["case"]: (event["seconds"], event["rate"] if event["unit"] == "image" else event["gflops"])
+    return {event["case"]: (event["best_seconds"], (event["rate"] if event["unit"] == "image" else event["gflops"]) *
+                            event["seconds"] / event["best_seconds"])
             for event in events if event["event"] == "case"}
 
 
 def show(name, unit, ours, peers, target):
-    """One line: the ratio of the peer's least median to ours, and the least and greatest ratio of a round."""
+    """One line: the ratio of the best peer's best time to ours, and the least and greatest ratio of a round."""
     best = min(ours)
     peers = {peer: times for peer, times in peers.items() if times and None not in times}
     line = f"{name:60} {1e3 * best[0]:10.4f} ms {best[1]:9.1f} {unit:8}"
@@ -272,12 +276,28 @@ def on_gpu(group):
     return group._replace(target=gpu_target, cases=group.cases + (GPU_CASES if "gemm" in group.arguments else []))
 
 
+def run_conv2d(options, device):
+    """Also the three directions of each case together, against the better layout."""
+    group = GROUPS["conv2d"] if options.device == "cpu" else on_gpu(GROUPS["conv2d"])
+    asked = group.target(group.cases[0])
+    ours, theirs = run_group(options, group, device)
+    for case in CONVS:
+        names = [f"{op} {case[0]}" for op in CONV_OPS]
+        peers = [sum(min(theirs[name][peer]) for name in names) for peer in theirs[names[0]]
+                 if None not in [time for name in names for time in theirs[name][peer]]]
+        if peers and all(name in ours for name in names):
+            ratio = min(peers) / sum(min(ours[name])[0] for name in names)
+            print(f"{device} {case[0]}, forward and backward together: {ratio:.2f} (asked {asked:g}: "
+                  f"{'met' if ratio >= asked else 'MISSED'})", flush=True)
+
+
 def run_pruning(options, device):
-    """Norms and compaction together against reading the layer once."""
+    """Norms and compaction together against reading the layer once, and against reading it and copying what is kept."""
     ours, theirs = run_group(options, GROUPS["pruning"], device)
     both = sum(min(times)[0] for times in ours.values())
-    read = min(min(times["read"]) for times in theirs.values())
-    print(f"{device} norms and compaction together: {both / read:.2f} times the time to read the layer once (asked: 1.5)")
+    read, copy = (min(min(times[peer]) for times in theirs.values()) for peer in ("read", "copy"))
+    print(f"{device} norms and compaction together: {both / read:.2f} times the time to read the layer once (asked: 1.5);"
+          f" NumPy reads it and copies three quarters in {(read + copy) / read:.2f} times that")
 
 
 def run_drivers(options):
@@ -317,6 +337,8 @@ def main():
             run_vulkan(options)
         elif name == "pruning":
             run_pruning(options, options.on)
+        elif name == "conv2d":
+            run_conv2d(options, options.on)
         elif name in GROUPS:
             run_group(options, on_gpu(GROUPS[name]) if options.device == "cuda" else GROUPS[name], options.on)
         else:

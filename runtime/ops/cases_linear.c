@@ -74,6 +74,8 @@ static const gemm_case gemm_cases[] = {
     {21, 35, 1539, 0, TRANS_B | BIAS_ROW, 1, 0, AUXO_ACTIVATION_RELU},
     {132, 140, 44, 0, HALF | TRANS_A | TRANS_B, 1, 0, AUXO_ACTIVATION_IDENTITY},
     {20, 28, 1100, 0, HALF | HALF_OUT | BIAS_COLUMN, 1, 1, AUXO_ACTIVATION_TANH},
+    {132, 264, 72, 0, HALF | HALF_OUT, 0.5f, 0, AUXO_ACTIVATION_IDENTITY},
+    {256, 136, 40, 0, HALF | TRANS_B, 1, 0, AUXO_ACTIVATION_IDENTITY},
 };
 
 static void describe(auxo__case *built, const gemm_case *row)

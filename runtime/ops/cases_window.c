@@ -55,6 +55,7 @@ static const conv_case conv_cases[] = {
     {2, 12, 16, 16, 20, 1, 1, 1, 1, 0, 0, 1, 1, 1, true, AUXO_ACTIVATION_TANH},
     {6, 5, 16, 16, 7, 3, 3, 1, 1, 1, 1, 1, 1, 1, true, AUXO_ACTIVATION_IDENTITY},
     {1, 12, 6, 6, 132, 3, 3, 2, 1, 1, 1, 1, 1, 1, true, AUXO_ACTIVATION_ELU},
+    {2, 6, 17, 18, 90, 3, 3, 2, 2, 1, 1, 1, 1, 1, true, AUXO_ACTIVATION_RELU},
 };
 
 static const conv_case *begin_conv(auxo__case *built, size_t index, int64_t *p, int64_t *q)

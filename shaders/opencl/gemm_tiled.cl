@@ -55,22 +55,19 @@ kernel TILE_ATTRIBUTE void gemm_tiled(global const stored *restrict a, ulong a_o
     put_pieces(a_tile[0], TILE_M, A_ALONG_K, A_VEC, A_FETCHED, a_next);
     put_pieces(b_tile[0], TILE_N, B_ALONG_K, B_VEC, B_FETCHED, b_next);
     barrier(CLK_LOCAL_MEM_FENCE);
-    for (;; half_in_use ^= 1) {
-        const bool more = left > TILE_K;
-        if (more) {
-            left -= TILE_K;
-            a += A_ALONG_K ? TILE_K : (long)TILE_K * a_column;
-            b += B_ALONG_K ? TILE_K : (long)TILE_K * b_row;
-            fetch_pieces(a_next, TILE_M, A_ALONG_K, A_VEC, A_FETCHED, a, a_at, left);
-            fetch_pieces(b_next, TILE_N, B_ALONG_K, B_VEC, B_FETCHED, b, b_at, left);
-        }
+    for (; left > TILE_K; half_in_use ^= 1) {
+        left -= TILE_K;
+        a += A_ALONG_K ? TILE_K : (long)TILE_K * a_column;
+        b += B_ALONG_K ? TILE_K : (long)TILE_K * b_row;
+        fetch_pieces(a_next, TILE_M, A_ALONG_K, A_VEC, A_FETCHED, a, a_at, left);
+        fetch_pieces(b_next, TILE_N, B_ALONG_K, B_VEC, B_FETCHED, b, b_at, left);
         multiply_tiles(a_tile[half_in_use], b_tile[half_in_use], sums);
-        if (!more)
-            break;
         put_pieces(a_tile[half_in_use ^ 1], TILE_M, A_ALONG_K, A_VEC, A_FETCHED, a_next);
         put_pieces(b_tile[half_in_use ^ 1], TILE_N, B_ALONG_K, B_VEC, B_FETCHED, b_next);
         barrier(CLK_LOCAL_MEM_FENCE);
     }
+    if (left > 0)
+        multiply_tiles(a_tile[half_in_use], b_tile[half_in_use], sums);
 
 #if SPLIT
     partial += ((ulong)split * batches + (ulong)batch) * m * n + (ulong)i0 * n + j0;

@@ -79,20 +79,34 @@ static size_t scratch_bytes_conv2d_backward_data(int thread_count, const auxo_op
     return weights_bytes(op) + most;
 }
 
-/* turned (groups * C/G, K/G, taps of the phase) from W (K, C/G, R, S). */
-static void turn_weights(const auxo_op *op, const conv_problem *problem, const phase_axis axes[2], float *turned)
+typedef struct turn_context {
+    const auxo_op *op;
+    const conv_problem *problem;
+    const phase_axis *axes;
+    float *turned; /* (groups * C/G, K/G, taps of the phase) from W (K, C/G, R, S) */
+} turn_context;
+
+/* Items are channels of DX, of all groups. */
+static void turn_part(const void *context, int64_t begin, int64_t end, int thread)
 {
-    const int64_t *wd = op->tensors[AUXO_CONV2D_BD_W].dims;
-    const float *w = cpu_f32(op, AUXO_CONV2D_BD_W);
-    for (int64_t group = 0; group < problem->groups; ++group)
-        for (int64_t c = 0; c < wd[1]; ++c)
-            for (int64_t k = group * problem->channels; k < (group + 1) * problem->channels; ++k)
-                for (int64_t r = 0; r < axes[0].taps.count; ++r)
-                    for (int64_t s = 0; s < axes[1].taps.count; ++s) {
-                        int64_t row = axes[0].first_tap + r * axes[0].tap_step;
-                        int64_t column = axes[1].first_tap + s * axes[1].tap_step;
-                        *turned++ = w[((k * wd[1] + c) * wd[2] + row) * wd[3] + column];
-                    }
+    (void)thread;
+    const turn_context *turn = context;
+    const int64_t channels = turn->problem->channels;
+    const int64_t rows = turn->axes[0].taps.count;
+    const int64_t columns = turn->axes[1].taps.count;
+    const int64_t *wd = turn->op->tensors[AUXO_CONV2D_BD_W].dims;
+    const int64_t row_step = turn->axes[0].tap_step * wd[3];
+    const int64_t column_step = turn->axes[1].tap_step;
+    const float *restrict w =
+        cpu_f32(turn->op, AUXO_CONV2D_BD_W) + turn->axes[0].first_tap * wd[3] + turn->axes[1].first_tap;
+    float *restrict turned = turn->turned + begin * channels * rows * columns;
+    for (int64_t item = begin; item < end; ++item) {
+        const float *window = w + (item / wd[1] * channels * wd[1] + item % wd[1]) * wd[2] * wd[3];
+        for (int64_t k = 0; k < channels; ++k, window += wd[1] * wd[2] * wd[3])
+            for (int64_t r = 0; r < rows; ++r)
+                for (int64_t s = 0; s < columns; ++s)
+                    *turned++ = window[r * row_step + s * column_step];
+    }
 }
 
 static void run_conv2d_backward_data(const cpu_work *work, const auxo_op *op)
@@ -101,9 +115,10 @@ static void run_conv2d_backward_data(const cpu_work *work, const auxo_op *op)
     for (int64_t phase_h = 0; phase_h < op->params.conv2d.stride_h; ++phase_h)
         for (int64_t phase_w = 0; phase_w < op->params.conv2d.stride_w; ++phase_w) {
             conv_problem problem = problem_of(op, phase_h, phase_w, axes);
-            float *turned = (float *)work->scratch;
-            turn_weights(op, &problem, axes, turned);
-            problem.weights = turned;
+            const turn_context turn = {op, &problem, axes, (float *)work->scratch};
+            cpu_parallel(work, problem.groups * problem.out_channels,
+                         problem.channels * axes[0].taps.count * axes[1].taps.count, turn_part, &turn);
+            problem.weights = turn.turned;
             conv_gather_run(&problem, work, work->scratch + weights_bytes(op));
         }
 }

@@ -13,11 +13,12 @@
 #include "vec_math.h"
 #include "vec_transpose.h"
 
-enum { COPY_BYTES_MAX = 192 * 1024, ITEMS_PER_THREAD = 4 };
+enum { COPY_BYTES_MAX = 192 * 1024, CHUNK_BYTES_MAX = 384 * 1024, ITEMS_PER_THREAD = 4 };
 static const double lanes_share_min = 0.85, junk_min = 1.15;
 
 typedef struct lanes_layout {
-    int64_t depth, vectors, tile_rows;
+    int64_t depth, tile_rows;
+    int64_t vectors, chunks; /* of the output channels: in each chunk, and chunks of them */
     int64_t band_rows, bands;
     int64_t copy_rows, copy_columns; /* of one channel */
     size_t offsets_bytes, weights_bytes, thread_bytes;
@@ -25,36 +26,45 @@ typedef struct lanes_layout {
 
 static lanes_layout layout_of(const conv_problem *problem, int thread_count)
 {
-    lanes_layout layout = {.depth = problem->channels * problem->tap_rows.count * problem->tap_columns.count,
-                           .vectors = cpu_ceil_div(problem->out_channels, VEC_LANES)};
-    const int64_t wanted = cpu_ceil_div((int64_t)thread_count * ITEMS_PER_THREAD, problem->images * problem->groups);
-    const int64_t most_rows = gemm_tile_rows(cpu_min(layout.vectors, TILE_FROM_VECTORS));
+    lanes_layout layout = {.depth = problem->channels * problem->tap_rows.count * problem->tap_columns.count};
+    const int64_t vectors = cpu_ceil_div(problem->out_channels, VEC_LANES);
+    layout.vectors = cpu_min(vectors, TILE_FROM_VECTORS);
+    layout.chunks = cpu_ceil_div(vectors, layout.vectors);
+    const int64_t most_rows = gemm_tile_rows(layout.vectors);
     layout.tile_rows = cpu_ceil_div(problem->positions_w, cpu_ceil_div(problem->positions_w, most_rows));
-    layout.band_rows = cpu_ceil_div(problem->positions_h, cpu_min(wanted, problem->positions_h));
-    layout.bands = cpu_ceil_div(problem->positions_h, layout.band_rows);
-    layout.copy_rows = (layout.band_rows - 1) * problem->step_h + conv_axis_extent(&problem->tap_rows);
     layout.copy_columns = (problem->positions_w - 1) * problem->step_w + conv_axis_extent(&problem->tap_columns);
+    const int64_t wanted = cpu_ceil_div((int64_t)thread_count * ITEMS_PER_THREAD, problem->images * problem->groups);
+    layout.bands = cpu_min(wanted, problem->positions_h);
+    for (;; layout.bands *= 2) {
+        layout.band_rows = cpu_ceil_div(problem->positions_h, layout.bands);
+        layout.copy_rows = (layout.band_rows - 1) * problem->step_h + conv_axis_extent(&problem->tap_rows);
+        layout.thread_bytes =
+            cpu_align(sizeof(float) * (size_t)(problem->channels * layout.copy_rows * layout.copy_columns));
+        if (layout.band_rows == 1 || layout.thread_bytes <= COPY_BYTES_MAX)
+            break;
+    }
+    layout.bands = cpu_ceil_div(problem->positions_h, layout.band_rows);
     layout.offsets_bytes = cpu_align(sizeof(int32_t) * (size_t)layout.depth);
-    layout.weights_bytes =
-        cpu_align(sizeof(float) * (size_t)(problem->groups * layout.depth * layout.vectors * VEC_LANES));
-    layout.thread_bytes =
-        cpu_align(sizeof(float) * (size_t)(problem->channels * layout.copy_rows * layout.copy_columns));
+    layout.weights_bytes = cpu_align(
+        sizeof(float) * (size_t)(problem->groups * layout.chunks * layout.depth * layout.vectors * VEC_LANES));
     return layout;
 }
 
 bool conv_lanes_fits(const conv_problem *problem)
 {
-    const int64_t lanes = cpu_ceil_div(problem->out_channels, VEC_LANES) * VEC_LANES;
-    const int64_t vectors = lanes / VEC_LANES;
-    if (vectors > TILE_FROM_VECTORS || (double)problem->out_channels < lanes_share_min * (double)lanes ||
-        problem->out_row_step != 1 || problem->out_column_step != 1 || problem->channels == 0)
+    const bool moves = problem->out_row_step != 1 || problem->out_column_step != 1;
+    if (moves || problem->out_channels == 0 || problem->channels == 0)
         return false;
     const lanes_layout layout = layout_of(problem, 1);
+    const double lanes = (double)(layout.chunks * layout.vectors * VEC_LANES);
+    const double junk = (double)((layout.copy_rows + (layout.bands - 1) * layout.band_rows) * layout.copy_columns) /
+                        (double)(problem->positions_h * problem->positions_w);
+    const bool pays = problem->step_w > 1 || (layout.chunks == 1 && junk >= junk_min);
     /* As many rows as hide the latency of the sums and the reading of the weights. */
-    const int64_t least_rows = gemm_tile_rows(vectors) * 2 / 3;
-    const double junk = (double)(layout.copy_rows * layout.copy_columns) /
-                        (double)(problem->positions_h * problem->step_h * problem->positions_w * problem->step_w);
-    return layout.tile_rows >= least_rows && layout.thread_bytes <= COPY_BYTES_MAX && junk >= junk_min;
+    const int64_t least_rows = gemm_tile_rows(layout.vectors) * 2 / 3;
+    return pays && (double)problem->out_channels >= lanes_share_min * lanes && layout.tile_rows >= least_rows &&
+           layout.thread_bytes <= COPY_BYTES_MAX &&
+           layout.depth * layout.vectors * (int64_t)sizeof(vf) <= CHUNK_BYTES_MAX;
 }
 
 size_t conv_lanes_scratch_bytes(const conv_problem *problem, int thread_count)
@@ -67,7 +77,7 @@ typedef struct lanes_context {
     const conv_problem *problem;
     const lanes_layout *layout;
     const int32_t *offsets; /* (depth), into the copy */
-    const float *weights;   /* (groups, depth, vectors * VEC_LANES) */
+    float *weights;         /* (groups, chunks, depth, vectors * VEC_LANES) */
     char *threads;
 } lanes_context;
 
@@ -84,12 +94,20 @@ static void fill_offsets(const conv_problem *problem, const lanes_layout *layout
             }
 }
 
-static void pack_weights(const conv_problem *problem, const lanes_layout *layout, float *packed)
+/* Items are (group, chunk). */
+static void pack_part(const void *context, int64_t begin, int64_t end, int thread)
 {
-    for (int64_t group = 0; group < problem->groups; ++group) {
-        const int64_t first = group * problem->out_channels * layout->depth;
-        gemm_pack_b((gemm_operand_b){problem->weights + first, 1, layout->depth}, layout->depth, problem->out_channels,
-                    layout->vectors, packed + group * layout->depth * layout->vectors * VEC_LANES);
+    (void)thread;
+    const lanes_context *lanes = context;
+    const conv_problem *problem = lanes->problem;
+    const int64_t depth = lanes->layout->depth;
+    const int64_t width = lanes->layout->vectors * VEC_LANES;
+    for (int64_t item = begin; item < end; ++item) {
+        const int64_t group = item / lanes->layout->chunks;
+        const int64_t channel = item % lanes->layout->chunks * width;
+        const float *weights = problem->weights + (group * problem->out_channels + channel) * depth;
+        gemm_pack_b((gemm_operand_b){weights, 1, depth}, depth, cpu_min(width, problem->out_channels - channel),
+                    lanes->layout->vectors, lanes->weights + item * depth * width);
     }
 }
 
@@ -141,7 +159,9 @@ CPU_INLINE void finish_tile(auxo_activation activation, float slope, const float
     }
 }
 
-static void run_tile(const lanes_context *lanes, int64_t group, const float *copy, int64_t count, float *out)
+/* `count` positions and one chunk of the output channels, from channel `first` of the group on. */
+static void run_tile(const lanes_context *lanes, int64_t group, int64_t first, const float *copy, int64_t count,
+                     float *out)
 {
     static const gemm_epilogue plain = {.alpha = 1};
     float tile[TILE_ROWS_MAX * TILE_FROM_VECTORS * VEC_LANES] __attribute__((aligned(CPU_CACHE_LINE_BYTES)));
@@ -150,15 +170,15 @@ static void run_tile(const lanes_context *lanes, int64_t group, const float *cop
     const gemm_epilogue *epilogue = &problem->epilogue;
     const int64_t width = layout->vectors * VEC_LANES;
     const int64_t plane = problem->out_h * problem->out_w;
-    const float *bias = epilogue->bias ? epilogue->bias + group * problem->out_channels : NULL;
+    const int64_t channels = cpu_min(width, problem->out_channels - first);
+    const float *bias = epilogue->bias ? epilogue->bias + group * problem->out_channels + first : NULL;
+    const float *weights = lanes->weights + (group * layout->chunks + first / width) * layout->depth * width;
     const gemm_target target = {.c = tile, .row_stride = width, .columns = width, .first = true, .epilogue = &plain};
-    gemm_tile_run_from(count, layout->vectors, layout->depth, copy, problem->step_w, lanes->offsets,
-                       lanes->weights + group * layout->depth * width, &target);
+    gemm_tile_run_from(count, layout->vectors, layout->depth, copy, problem->step_w, lanes->offsets, weights, &target);
     if (epilogue->activation == AUXO_ACTIVATION_IDENTITY)
-        finish_tile(AUXO_ACTIVATION_IDENTITY, 0, bias, tile, layout->vectors, count, problem->out_channels, plane, out);
+        finish_tile(AUXO_ACTIVATION_IDENTITY, 0, bias, tile, layout->vectors, count, channels, plane, out);
     else
-        finish_tile(epilogue->activation, epilogue->slope, bias, tile, layout->vectors, count, problem->out_channels,
-                    plane, out);
+        finish_tile(epilogue->activation, epilogue->slope, bias, tile, layout->vectors, count, channels, plane, out);
 }
 
 /* Items are (image, group, band). */
@@ -177,11 +197,13 @@ static void lanes_part(const void *context, int64_t begin, int64_t end, int thre
         float *out = problem->out + image_group * problem->out_channels * problem->out_h * problem->out_w +
                      (problem->out_row + first_row) * problem->out_w + problem->out_column;
         copy_source(lanes, source, first_row, copy);
-        for (int64_t row = 0; row < rows; ++row)
-            for (int64_t column = 0; column < problem->positions_w; column += layout->tile_rows)
-                run_tile(lanes, group, copy + row * problem->step_h * layout->copy_columns + column * problem->step_w,
-                         cpu_min(layout->tile_rows, problem->positions_w - column),
-                         out + row * problem->out_w + column);
+        for (int64_t first = 0; first < problem->out_channels; first += layout->vectors * VEC_LANES)
+            for (int64_t row = 0; row < rows; ++row)
+                for (int64_t column = 0; column < problem->positions_w; column += layout->tile_rows)
+                    run_tile(lanes, group, first,
+                             copy + row * problem->step_h * layout->copy_columns + column * problem->step_w,
+                             cpu_min(layout->tile_rows, problem->positions_w - column),
+                             out + first * problem->out_h * problem->out_w + row * problem->out_w + column);
     }
 }
 
@@ -193,7 +215,8 @@ void conv_lanes_run(const conv_problem *problem, const cpu_work *work, char *scr
     const lanes_context context = {problem, &layout, offsets, weights,
                                    scratch + layout.offsets_bytes + layout.weights_bytes};
     fill_offsets(problem, &layout, offsets);
-    pack_weights(problem, &layout, weights);
-    const int64_t cost = layout.band_rows * problem->positions_w * layout.depth * layout.vectors;
+    const int64_t packed = layout.depth * layout.vectors;
+    cpu_parallel(work, problem->groups * layout.chunks, packed, pack_part, &context);
+    const int64_t cost = layout.band_rows * problem->positions_w * packed * layout.chunks;
     cpu_parallel(work, problem->images * problem->groups * layout.bands, cost, lanes_part, &context);
 }

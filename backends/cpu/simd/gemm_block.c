@@ -63,7 +63,7 @@ typedef struct gemm_part {
     int64_t depth_begin, depth, column_begin, columns, row_begin, rows;
     int64_t tile_rows;
     bool pack_a, near_b;
-    int64_t panels, item_tiles, item_panels, items_down;
+    int64_t panels, item_panels, items_down;
 } gemm_part;
 
 static int64_t panel_width(const gemm_part *part, int64_t panel)
@@ -161,12 +161,11 @@ static void multiply_part(const void *context, int64_t begin, int64_t end, int t
     (void)thread;
     const gemm_part *part = context;
     for (int64_t item = begin; item < end; ++item) {
-        int64_t rows = part->item_tiles * part->tile_rows;
-        int64_t row = item % part->items_down * rows;
+        cpu_range rows = cpu_split(part->rows, part->tile_rows, item % part->items_down, part->items_down);
         int64_t first = item / part->items_down * part->item_panels;
         int64_t last = cpu_min(first + part->item_panels, part->panels);
         for (int64_t panel = first; panel < last; ++panel)
-            multiply_panel(part, panel, (cpu_range){row, cpu_min(row + rows, part->rows)});
+            multiply_panel(part, panel, rows);
     }
 }
 
@@ -179,7 +178,7 @@ static void run_loop(cpu_pool *pool, int64_t count, cpu_part_function *function,
         function(part, 0, count, 0);
 }
 
-/* Items small enough that the last ones do not keep the other threads waiting. */
+/* Items of equal size, and small enough that the last ones do not keep the other threads waiting. */
 static void cut_items(gemm_part *part, cpu_pool *pool)
 {
     int64_t tiles = cpu_ceil_div(part->rows, part->tile_rows);
@@ -187,10 +186,10 @@ static void cut_items(gemm_part *part, cpu_pool *pool)
     part->item_panels = cpu_min(ITEM_PANELS, part->panels);
     int64_t across = cpu_ceil_div(part->panels, part->item_panels);
     int64_t item_tiles = cpu_min(ITEM_ROWS / part->tile_rows, cpu_ceil_div(tiles * across, wanted));
-    part->item_tiles = cpu_max(item_tiles, cpu_min(tiles, 2));
-    while (part->item_panels > 1 && cpu_ceil_div(tiles, part->item_tiles) * across < wanted)
+    item_tiles = cpu_max(item_tiles, cpu_min(tiles, 2));
+    part->items_down = cpu_ceil_div(tiles, item_tiles);
+    while (part->item_panels > 1 && part->items_down * across < wanted)
         across = cpu_ceil_div(part->panels, --part->item_panels);
-    part->items_down = cpu_ceil_div(tiles, part->item_tiles);
 }
 
 /* Whole vectors of B's rows can be read without packing. */
