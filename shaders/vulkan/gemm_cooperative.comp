@@ -152,29 +152,66 @@ void keep(uint part)
     }
 }
 
-// What a subgroup stores of C, a matrix: through its own place in shared memory, where an invocation knows rows and columns.
-void store_stage(uint first, uint m0, uint n0)
+coopmat<float, gl_ScopeSubgroup, MATRIX_M, MATRIX_N, gl_MatrixUseAccumulator> sums[COUNT_M * COUNT_N];
+
+// The subgroup's part of the product of one tile; its first row and column in the tile are m and n.
+void add_tile(uint part, uint m, uint n)
 {
-    for (uint v = gl_SubgroupInvocationID; v < STAGE_VECTORS; v += gl_SubgroupSize) {
-        const uint m = m0 + v / (MATRIX_N / 4u), n = n0 + v % (MATRIX_N / 4u) * 4u;
-        if (m >= p.m || n >= p.n)
-            continue;
-        vec4 biases = vec4(0.0);
-        [[unroll]] for (uint c = 0u; c < 4u; c++)
-            biases[c] = bias_of(m, min(n + c, p.n - 1u));
-        store_quad(m, n, p.n, stage[first + v], biases);
+    const uint first_a = part * LINES_A * PITCH_A, first_b = part * LINES_B * PITCH_B;
+    [[unroll]] for (uint k = 0u; k < TILE_K; k += MATRIX_K) {
+        coopmat<float16_t, gl_ScopeSubgroup, MATRIX_M, MATRIX_K, gl_MatrixUseA> a[COUNT_M];
+        [[unroll]] for (uint i = 0u; i < COUNT_M; i++) {
+            const uint row = m + i * MATRIX_M;
+            if (TRANS_A)
+                coopMatLoad(a[i], tile_a, first_a + k * PITCH_A + row / 8u, PITCH_A,
+                            gl_CooperativeMatrixLayoutColumnMajor);
+            else
+                coopMatLoad(a[i], tile_a, first_a + row * PITCH_A + k / 8u, PITCH_A,
+                            gl_CooperativeMatrixLayoutRowMajor);
+        }
+        [[unroll]] for (uint j = 0u; j < COUNT_N; j++) {
+            const uint column = n + j * MATRIX_N;
+            coopmat<float16_t, gl_ScopeSubgroup, MATRIX_K, MATRIX_N, gl_MatrixUseB> b;
+            if (TRANS_B)
+                coopMatLoad(b, tile_b, first_b + column * PITCH_B + k / 8u, PITCH_B,
+                            gl_CooperativeMatrixLayoutColumnMajor);
+            else
+                coopMatLoad(b, tile_b, first_b + k * PITCH_B + column / 8u, PITCH_B,
+                            gl_CooperativeMatrixLayoutRowMajor);
+            [[unroll]] for (uint i = 0u; i < COUNT_M; i++)
+                sums[i * COUNT_N + j] = coopMatMulAdd(a[i], b, sums[i * COUNT_N + j]);
+        }
     }
 }
 
-// All of it in one function, every loop over matrices unrolled: matrices that are passed on or indexed at run time do not
-// stay in registers.
+// The subgroup's sums, matrix by matrix through its own place in shared memory; m0 and n0 are their first in C. One loop
+// that stays one: each round stores the first matrix and moves the others up, so that all of them stay in registers.
+void store_sums(uint m0, uint n0)
+{
+    const uint first = gl_SubgroupID * STAGE_VECTORS;
+    [[dont_unroll]] for (uint x = 0u; x < COUNT_M * COUNT_N; x++) {
+        coopMatStore(sums[0], stage, first, MATRIX_N / 4u, gl_CooperativeMatrixLayoutRowMajor);
+        subgroupBarrier();
+        for (uint v = gl_SubgroupInvocationID; v < STAGE_VECTORS; v += gl_SubgroupSize) {
+            const uint m = m0 + x / COUNT_N * MATRIX_M + v / (MATRIX_N / 4u);
+            const uint n = n0 + x % COUNT_N * MATRIX_N + v % (MATRIX_N / 4u) * 4u;
+            if (m >= p.m || n >= p.n)
+                continue;
+            vec4 biases = vec4(0.0);
+            [[unroll]] for (uint c = 0u; c < 4u; c++)
+                biases[c] = bias_of(m, min(n + c, p.n - 1u));
+            store_quad(m, n, p.n, stage[first + v], biases);
+        }
+        subgroupBarrier();
+        [[unroll]] for (uint y = 1u; y < COUNT_M * COUNT_N; y++)
+            sums[y - 1u] = sums[y];
+    }
+}
+
 void multiply(uint tile_m, uint tile_n)
 {
     const uint m0 = tile_m * TILE_M, n0 = tile_n * TILE_N;
     const uint sub_m = gl_SubgroupID / (TILE_N / SUB_N) * SUB_M, sub_n = gl_SubgroupID % (TILE_N / SUB_N) * SUB_N;
-    coopmat<float, gl_ScopeSubgroup, MATRIX_M, MATRIX_N, gl_MatrixUseAccumulator> sums[COUNT_M * COUNT_N];
-    coopmat<float16_t, gl_ScopeSubgroup, MATRIX_M, MATRIX_K, gl_MatrixUseA> a[COUNT_M];
-    coopmat<float16_t, gl_ScopeSubgroup, MATRIX_K, MATRIX_N, gl_MatrixUseB> b;
     [[unroll]] for (uint i = 0u; i < COUNT_M * COUNT_N; i++)
         sums[i] = coopmat<float, gl_ScopeSubgroup, MATRIX_M, MATRIX_N, gl_MatrixUseAccumulator>(0.0);
     start(m0, n0);
@@ -188,56 +225,10 @@ void multiply(uint tile_m, uint tile_n)
             fetch_a(k0 + TILE_K, m0);
             fetch_b(k0 + TILE_K, n0);
         }
-        const uint first_a = part * LINES_A * PITCH_A, first_b = part * LINES_B * PITCH_B;
-        [[unroll]] for (uint k = 0u; k < TILE_K; k += MATRIX_K) {
-            [[unroll]] for (uint i = 0u; i < COUNT_M; i++) {
-                const uint row = sub_m + i * MATRIX_M;
-                if (TRANS_A)
-                    coopMatLoad(a[i], tile_a, first_a + k * PITCH_A + row / 8u, PITCH_A,
-                                gl_CooperativeMatrixLayoutColumnMajor);
-                else
-                    coopMatLoad(a[i], tile_a, first_a + row * PITCH_A + k / 8u, PITCH_A,
-                                gl_CooperativeMatrixLayoutRowMajor);
-            }
-            [[unroll]] for (uint j = 0u; j < COUNT_N; j++) {
-                const uint column = sub_n + j * MATRIX_N;
-                if (TRANS_B)
-                    coopMatLoad(b, tile_b, first_b + column * PITCH_B + k / 8u, PITCH_B,
-                                gl_CooperativeMatrixLayoutColumnMajor);
-                else
-                    coopMatLoad(b, tile_b, first_b + k * PITCH_B + column / 8u, PITCH_B,
-                                gl_CooperativeMatrixLayoutRowMajor);
-                [[unroll]] for (uint i = 0u; i < COUNT_M; i++)
-                    sums[i * COUNT_N + j] = coopMatMulAdd(a[i], b, sums[i * COUNT_N + j]);
-            }
-        }
+        add_tile(part, sub_m, sub_n);
         part ^= 1u;
     }
-    const bool plain = C_VECTORS && BIAS == 0u && ACTIVATION == 0u && !BETA;
-    if (plain && m0 + TILE_M <= p.m && n0 + TILE_N <= p.n) {
-        [[unroll]] for (uint i = 0u; i < COUNT_M; i++) {
-            [[unroll]] for (uint j = 0u; j < COUNT_N; j++) {
-                const uint at = c_element(m0 + sub_m + i * MATRIX_M, n0 + sub_n + j * MATRIX_N) / 4u;
-                if (TO == DTYPE_F16)
-                    coopMatStore(coopmat<float16_t, gl_ScopeSubgroup, MATRIX_M, MATRIX_N, gl_MatrixUseAccumulator>(
-                                     sums[i * COUNT_N + j] * p.alpha),
-                                 halves_c, at, p.c_stride / 4u, gl_CooperativeMatrixLayoutRowMajor);
-                else
-                    coopMatStore(sums[i * COUNT_N + j] * p.alpha, vectors_c, at, p.c_stride / 4u,
-                                 gl_CooperativeMatrixLayoutRowMajor);
-            }
-        }
-        return;
-    }
-    const uint first = gl_SubgroupID * STAGE_VECTORS;
-    [[unroll]] for (uint i = 0u; i < COUNT_M; i++) {
-        [[unroll]] for (uint j = 0u; j < COUNT_N; j++) {
-            coopMatStore(sums[i * COUNT_N + j], stage, first, MATRIX_N / 4u, gl_CooperativeMatrixLayoutRowMajor);
-            subgroupBarrier();
-            store_stage(first, m0 + sub_m + i * MATRIX_M, n0 + sub_n + j * MATRIX_N);
-            subgroupBarrier();
-        }
-    }
+    store_sums(m0 + sub_m, n0 + sub_n);
 }
 
 void main()
