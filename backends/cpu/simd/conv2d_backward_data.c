@@ -60,22 +60,38 @@ static conv_problem problem_of(const auxo_op *op, int64_t phase_h, int64_t phase
                           .epilogue = {.alpha = 1}};
 }
 
-/* One phase never uses more weights than there are. */
+/* Every tap belongs to one phase. */
 static size_t weights_bytes(const auxo_op *op)
 {
     return cpu_align(sizeof(float) * (size_t)cpu_count(op, AUXO_CONV2D_BD_W));
 }
 
+/* Images that are done phase by phase before the next ones: each phase writes a part of every line of DX, which should
+ * still be in a cache when the next phase comes. Enough of them that threads need not share images. */
+static int64_t near_images(const auxo_op *op, int thread_count)
+{
+    const int64_t thread_bytes = 2 << 20;
+    const int64_t thread_images_min = 4;
+    const int64_t *dims = op->tensors[AUXO_CONV2D_BD_DX].dims;
+    const int64_t image_bytes = cpu_max(dims[1] * dims[2] * dims[3] * (int64_t)sizeof(float), 1);
+    const bool one_phase = op->params.conv2d.stride_h == 1 && op->params.conv2d.stride_w == 1;
+    return one_phase ? cpu_max(dims[0], 1) : thread_count * cpu_max(thread_bytes / image_bytes, thread_images_min);
+}
+
 static size_t scratch_bytes_conv2d_backward_data(int thread_count, const auxo_op *op)
 {
+    const int64_t images = op->tensors[AUXO_CONV2D_BD_DX].dims[0];
+    const int64_t step = near_images(op, thread_count);
     size_t most = 0;
     phase_axis axes[2];
     for (int64_t phase_h = 0; phase_h < op->params.conv2d.stride_h; ++phase_h)
-        for (int64_t phase_w = 0; phase_w < op->params.conv2d.stride_w; ++phase_w) {
-            conv_problem problem = problem_of(op, phase_h, phase_w, axes);
-            size_t bytes = conv_gather_scratch_bytes(&problem, thread_count);
-            most = bytes > most ? bytes : most;
-        }
+        for (int64_t phase_w = 0; phase_w < op->params.conv2d.stride_w; ++phase_w)
+            for (int last = 0; last < 2; ++last) {
+                conv_problem problem = problem_of(op, phase_h, phase_w, axes);
+                problem.images = last ? images % step : cpu_min(images, step);
+                size_t bytes = conv_gather_scratch_bytes(&problem, thread_count);
+                most = bytes > most ? bytes : most;
+            }
     return weights_bytes(op) + most;
 }
 
@@ -109,18 +125,37 @@ static void turn_part(const void *context, int64_t begin, int64_t end, int threa
     }
 }
 
-static void run_conv2d_backward_data(const cpu_work *work, const auxo_op *op)
+/* Turns the weights of all phases, or adds up the phases of some images. */
+static void run_phases(const cpu_work *work, const auxo_op *op, bool turn_weights, cpu_range images)
 {
     phase_axis axes[2];
+    float *turned = (float *)work->scratch;
     for (int64_t phase_h = 0; phase_h < op->params.conv2d.stride_h; ++phase_h)
         for (int64_t phase_w = 0; phase_w < op->params.conv2d.stride_w; ++phase_w) {
             conv_problem problem = problem_of(op, phase_h, phase_w, axes);
-            const turn_context turn = {op, &problem, axes, (float *)work->scratch};
-            cpu_parallel(work, problem.groups * problem.out_channels,
-                         problem.channels * axes[0].taps.count * axes[1].taps.count, turn_part, &turn);
-            problem.weights = turn.turned;
-            conv_gather_run(&problem, work, work->scratch + weights_bytes(op));
+            const int64_t taps = axes[0].taps.count * axes[1].taps.count;
+            if (turn_weights) {
+                const turn_context turn = {op, &problem, axes, turned};
+                cpu_parallel(work, problem.groups * problem.out_channels, problem.channels * taps, turn_part, &turn);
+            } else {
+                problem.weights = turned;
+                problem.images = images.end - images.begin;
+                problem.source +=
+                    images.begin * problem.groups * problem.channels * problem.source_h * problem.source_w;
+                problem.out += images.begin * problem.groups * problem.out_channels * problem.out_h * problem.out_w;
+                conv_gather_run(&problem, work, work->scratch + weights_bytes(op));
+            }
+            turned += problem.groups * problem.out_channels * problem.channels * taps;
         }
+}
+
+static void run_conv2d_backward_data(const cpu_work *work, const auxo_op *op)
+{
+    const int64_t images = op->tensors[AUXO_CONV2D_BD_DX].dims[0];
+    const int64_t step = near_images(op, work->thread_count);
+    run_phases(work, op, true, (cpu_range){0, 0});
+    for (int64_t first = 0; first < images; first += step)
+        run_phases(work, op, false, (cpu_range){first, cpu_min(first + step, images)});
 }
 
 CPU_KERNEL(conv2d_backward_data)

@@ -16,7 +16,7 @@ enum {
     ROW_BLOCK = 2048,
     ITEM_ROWS = 96,
     ITEM_PANELS = 8,
-    ITEMS_PER_THREAD = 4,
+    ITEMS_PER_THREAD = 8,
     /* Fewer panels: A is read where it lies. */
     PACK_A_PANELS = 16,
     PACK_TURNED_A_PANELS = 3,

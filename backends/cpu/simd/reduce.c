@@ -66,7 +66,7 @@ static double max_abs_range(const float *x, int64_t n)
     int64_t i = 0;
     for (; i + VEC_LANES <= n; i += VEC_LANES) {
         vf value = vf_load(x + i);
-        nans |= value != value;
+        nans |= ~(value <= INFINITY); /* true of all but NaN */
         most = vf_max(vf_abs(value), most);
     }
     double result = 0;
