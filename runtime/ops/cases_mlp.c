@@ -74,6 +74,7 @@ static const mlp_forward_case mlp_forward_cases[] = {
     {{33, 17, 0, 9, AUXO_ACTIVATION_TANH, true}, 31, 0, 0},
     {{3, 3, 210, 1, AUXO_ACTIVATION_TANH, true}, 9, 0, 0},
     {{4, 5, 7, 2, AUXO_ACTIVATION_TANH, true}, 10007, 0, 0},
+    {{7, 13, 3, 2, AUXO_ACTIVATION_TANH, false}, 300, 1, 0},
 };
 
 static void build_mlp_forward(auxo__case *built, size_t index)
@@ -121,6 +122,8 @@ static const mlp_gradient_case mlp_gradient_cases[] = {
     {{33, 17, 0, 9, AUXO_ACTIVATION_TANH, true}, 31, 0, 0, 0, true},
     {{3, 3, 210, 1, AUXO_ACTIVATION_TANH, true}, 9, 0, 0, 0, false},
     {{4, 5, 7, 2, AUXO_ACTIVATION_LEAKY_RELU, true}, 10007, 0, 0, 0, true},
+    {{7, 13, 3, 2, AUXO_ACTIVATION_TANH, false}, 1300, 1, 1, 3, true},
+    {{9, 17, 2, 3, AUXO_ACTIVATION_TANH, true}, 700, 0, 0, 0, false},
 };
 
 enum { MLP_HISTORY_LENGTH = 3, MLP_STEP = 5 };
@@ -223,6 +226,8 @@ static const theta_case theta_cases[] = {
     {{64, 64, 2, 64, AUXO_ACTIVATION_ELU, true}, 31, 4, 100, 0, true},
     {{4, 5, 7, 2, AUXO_ACTIVATION_TANH, true}, 4099, 7, 8, 0, false},
     {{3, 3, 210, 1, AUXO_ACTIVATION_TANH, true}, 9, 3, 5, 0, false},
+    {{7, 13, 3, 2, AUXO_ACTIVATION_TANH, false}, 1300, 11, 9, 1, true},
+    {{9, 17, 2, 3, AUXO_ACTIVATION_TANH, true}, 700, 11, 30, 0, false},
 };
 
 /* Every unit gets a group, every mask factors; FIRST_LAYER is the truth, or for odd masks anything earlier. Group 0 is
