@@ -185,3 +185,57 @@ TEST_CASE("tanh keeps to a few units in the last place up to saturation")
         check_close(device.download_f32(op.tensors[AUXO_ACTIVATION_Y]), expected, 6e-7, 0);
     });
 }
+
+TEST_CASE("second derivatives of the layer engine beside the Hessian-vector products of the fused one")
+{
+    for_each_device([](Device &device) {
+        Error error;
+        Rows rows(1000, 4, 2, 9);
+        Network fused(device.device, {4, 5, 5, 5, 5, 5, 2}, AUXO_ACTIVATION_TANH, true, 3);
+        // The same network as a model that is no plain chain of dense layers: dropout is off, but there.
+        std::string text = R"({"name":"chain","layers":[{"name":"input","kind":"input","shape":[4,1,1]})";
+        std::string before = "input";
+        for (int l = 1; l <= 6; l++) {
+            std::string name = "dense" + std::to_string(l), units = l < 6 ? "5" : "2";
+            text += R"(,{"name":")" + name + R"(","kind":"dense","inputs":[")" + before + R"("],"units":)" + units +
+                    (l < 6 ? R"(,"activation":"tanh")" : "") + R"(,"bias":true})";
+            before = name;
+            if (l == 3) {
+                text += R"(,{"name":"drop","kind":"dropout","inputs":["dense3"],"rate":0.5})";
+                before = "drop";
+            }
+        }
+        auxo_model_desc desc;
+        auxo_model_desc_init(&desc);
+        REQUIRE_OK(auxo_model_desc_from_json((text + "]}").c_str(), &desc, error));
+        auxo_model *model = nullptr;
+        REQUIRE_OK(auxo_model_create(device.device, &desc, 3, &model, error));
+        auxo_model_desc_deinit(&desc);
+        REQUIRE_OK(auxo_model_write_weights(model, fused.weights().data(), nullptr, error));
+        for (auxo_theta_placement placement : {AUXO_THETA_ON_WEIGHTS, AUXO_THETA_ON_OUTPUTS}) {
+            auxo_multiscale_options options = defaults();
+            options.theta_on = placement;
+            Multiscale products(fused.model, rows.set, options), differences(model, rows.set, options);
+            REQUIRE(std::string(auxo_multiscale_engine(products.ms)) == "fused");
+            REQUIRE(std::string(auxo_multiscale_engine(differences.ms)) == "layers");
+            const size_t nodes = products.node_count();
+            std::vector<double> own(nodes), mixed(nodes), mean(nodes), own_by(nodes), mixed_by(nodes), mean_by(nodes);
+            REQUIRE_OK(auxo_multiscale_second_order(products.ms, AUXO_DIFFERENCE_EXACT, 0, mean.data(), own.data(),
+                                                    mixed.data(), error));
+            REQUIRE_OK(auxo_multiscale_second_order(differences.ms, AUXO_DIFFERENCE_EXACT, 0, mean_by.data(),
+                                                    own_by.data(), mixed_by.data(), error));
+            double scale = 0, mean_scale = 0;
+            for (size_t i = 1; i < nodes; i++) {
+                scale = std::max({scale, std::fabs(own[i]), std::fabs(mixed[i])});
+                mean_scale = std::max(mean_scale, std::fabs(mean[i]));
+            }
+            for (size_t i = 1; i < nodes; i++) {
+                INFO("placement " << placement << " node " << i << " own " << own_by[i] << " of " << own[i]);
+                CHECK(std::fabs(own_by[i] - own[i]) <= 1e-3 * scale);
+                CHECK(std::fabs(mixed_by[i] - mixed[i]) <= 1e-3 * scale);
+                CHECK(std::fabs(mean_by[i] - mean[i]) <= 1e-3 * mean_scale);
+            }
+        }
+        auxo_model_destroy(model);
+    });
+}

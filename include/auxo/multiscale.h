@@ -94,7 +94,8 @@ typedef struct auxo_multiscale auxo_multiscale;
 
 /* `model` is borrowed; data sets are copied to the device. Plain fully connected models no wider than
  * AUXO_MLP_WIDTH_MAX run on the fused operators, all others through the layer plans, behind the same calls: there the
- * exact second derivatives are central differences of exact gradients, batch norm is the fixed function of its running
+ * exact second derivatives are central differences of exact gradients by a step of 0.01 (on a tanh network of 6 layers
+ * within 4e-4 of the largest, beside Hessian-vector products), batch norm is the fixed function of its running
  * statistics and not trained, and dropout is off.
  * Errors: no weight layers, epsilon <= 0, a level limit deeper than the tree, data that is not finite (row, column). */
 auxo_status auxo_multiscale_create(auxo_model *model, const auxo_dataset *train, const auxo_dataset *test,
@@ -127,7 +128,8 @@ auxo_status auxo_multiscale_sensitivities(auxo_multiscale *multiscale, auxo_diff
                                           double *values, auxo_error *error);
 /* Mean gradients (35)-(36) of every node with a sibling, and, if wanted, the second derivatives they are made of:
  * values[i] = b + d + 2e seen from node i; own[i] = d2L/dtheta_i^2; mixed[i] = d2L/(dtheta_i dtheta_sibling).
- * `difference` EXACT uses Hessian-vector products, the others (38)-(42). The root gets NaN. own, mixed may be NULL. */
+ * `difference` EXACT uses Hessian-vector products (the layer plans: central differences of exact gradients, see
+ * auxo_multiscale_create), the others (38)-(42). The root gets NaN. own, mixed may be NULL. */
 auxo_status auxo_multiscale_second_order(auxo_multiscale *multiscale, auxo_difference difference, double step,
                                          double *values, double *own, double *mixed, auxo_error *error);
 
