@@ -94,11 +94,16 @@ void mlp_store(const float *values, int64_t width, int64_t count, float *y)
             y[s * width + i] = values[i * MLP_SAMPLES + s];
 }
 
-/* `rows` rows of out for all samples, through the activation; element (i, j) of the matrix is
- * w[i row_stride + j depth_stride]. */
-CPU_INLINE void strip_body(const auxo_activation activation, const int rows, const float *w, int64_t row_stride,
-                           int64_t depth_stride, const float *bias, int64_t depth, const float *in, float *out,
-                           bool accumulate)
+/* A matrix whose element (i, j) is w[i row_stride + j depth_stride], and what is done to the rows of its product: bias
+ * (NULL: 0) is added, the sum multiplied by the row's factor (NULL: 1). */
+typedef struct strip_matrix {
+    const float *w, *bias, *factors;
+    int64_t row_stride, depth_stride, depth;
+} strip_matrix;
+
+/* `rows` rows of out for all samples, through the activation. */
+CPU_INLINE void strip_body(const auxo_activation activation, const bool has_factors, const int rows,
+                           const strip_matrix *m, const float *in, float *out, bool accumulate)
 {
     for (int64_t strip = 0; strip < MLP_SAMPLES; strip += STRIP_VECTORS * VEC_LANES) {
         vf sum[STRIP_ROWS * STRIP_VECTORS];
@@ -107,16 +112,16 @@ CPU_INLINE void strip_body(const auxo_activation activation, const int rows, con
 #pragma GCC unroll 4
             for (int v = 0; v < STRIP_VECTORS; ++v) {
                 const float *old = out + i * MLP_SAMPLES + strip + v * VEC_LANES;
-                sum[i * STRIP_VECTORS + v] = accumulate ? vf_load(old) : vf_set1(bias ? bias[i] : 0);
+                sum[i * STRIP_VECTORS + v] = accumulate ? vf_load(old) : vf_set1(m->bias ? m->bias[i] : 0);
             }
-        for (int64_t j = 0; j < depth; ++j) {
+        for (int64_t j = 0; j < m->depth; ++j) {
             vf value[STRIP_VECTORS];
 #pragma GCC unroll 4
             for (int v = 0; v < STRIP_VECTORS; ++v)
                 value[v] = vf_load(in + j * MLP_SAMPLES + strip + v * VEC_LANES);
 #pragma GCC unroll 6
             for (int i = 0; i < rows; ++i) {
-                vf weight = vf_set1(w[i * row_stride + j * depth_stride]);
+                vf weight = vf_set1(m->w[i * m->row_stride + j * m->depth_stride]);
 #pragma GCC unroll 4
                 for (int v = 0; v < STRIP_VECTORS; ++v)
                     sum[i * STRIP_VECTORS + v] += weight * value[v];
@@ -125,67 +130,88 @@ CPU_INLINE void strip_body(const auxo_activation activation, const int rows, con
 #pragma GCC unroll 6
         for (int i = 0; i < rows; ++i)
 #pragma GCC unroll 4
-            for (int v = 0; v < STRIP_VECTORS; ++v)
-                vf_store(out + i * MLP_SAMPLES + strip + v * VEC_LANES,
-                         vf_activate(activation, 0, sum[i * STRIP_VECTORS + v]));
+            for (int v = 0; v < STRIP_VECTORS; ++v) {
+                vf z = sum[i * STRIP_VECTORS + v];
+                z = has_factors ? z * m->factors[i] : z;
+                vf_store(out + i * MLP_SAMPLES + strip + v * VEC_LANES, vf_activate(activation, 0, z));
+            }
     }
 }
 
-#define STRIP_CASE(activation, rows)                                                                                   \
+#define STRIP_CASE(rows)                                                                                               \
     case rows:                                                                                                         \
-        strip_body(activation, rows, w, row_stride, depth_stride, bias, depth, in, out, accumulate);                   \
+        strip_body(activation, has_factors, rows, &m, in, out, accumulate);                                            \
         break;
 
-CPU_INLINE void run_strips(const auxo_activation activation, const float *w, int64_t row_stride, int64_t depth_stride,
-                           const float *bias, int64_t row_count, int64_t depth, const float *in, float *out,
-                           bool accumulate)
+CPU_INLINE void run_strips(const auxo_activation activation, const bool has_factors, strip_matrix m, int64_t row_count,
+                           const float *in, float *out, bool accumulate)
 {
     while (row_count > 0) {
         int64_t rows = cpu_min(row_count, STRIP_ROWS);
         switch (rows) {
-            STRIP_CASE(activation, 1)
-            STRIP_CASE(activation, 2)
-            STRIP_CASE(activation, 3)
-            STRIP_CASE(activation, 4)
-            STRIP_CASE(activation, 5)
+            STRIP_CASE(1)
+            STRIP_CASE(2)
+            STRIP_CASE(3)
+            STRIP_CASE(4)
+            STRIP_CASE(5)
         default:
-            strip_body(activation, STRIP_ROWS, w, row_stride, depth_stride, bias, depth, in, out, accumulate);
+            strip_body(activation, has_factors, STRIP_ROWS, &m, in, out, accumulate);
         }
-        w += rows * row_stride;
-        bias = bias ? bias + rows : NULL;
+        m.w += rows * m.row_stride;
+        m.bias = m.bias ? m.bias + rows : NULL;
+        m.factors = has_factors ? m.factors + rows : NULL;
         out += rows * MLP_SAMPLES;
         row_count -= rows;
     }
 }
 
-static void run_plain_strips(const float *w, int64_t row_stride, int64_t depth_stride, const float *bias,
-                             int64_t row_count, int64_t depth, const float *in, float *out, bool accumulate)
+static void run_plain_strips(const strip_matrix *m, int64_t row_count, const float *in, float *out, bool accumulate)
 {
-    run_strips(AUXO_ACTIVATION_IDENTITY, w, row_stride, depth_stride, bias, row_count, depth, in, out, accumulate);
+    run_strips(AUXO_ACTIVATION_IDENTITY, false, *m, row_count, in, out, accumulate);
 }
 
 void mlp_product(const float *w, const float *bias, int64_t rows, int64_t depth, const float *in, float *out,
                  bool accumulate)
 {
-    run_plain_strips(w, depth, 1, bias, rows, depth, in, out, accumulate);
+    const strip_matrix m = {.w = w, .bias = bias, .row_stride = depth, .depth_stride = 1, .depth = depth};
+    run_plain_strips(&m, rows, in, out, accumulate);
 }
 
 void mlp_product_turned(const float *w, int64_t columns, int64_t depth, const float *in, float *out, bool accumulate)
 {
-    run_plain_strips(w, 1, columns, NULL, columns, depth, in, out, accumulate);
+    const strip_matrix m = {.w = w, .row_stride = 1, .depth_stride = columns, .depth = depth};
+    run_plain_strips(&m, columns, in, out, accumulate);
+}
+
+static strip_matrix layer_matrix(const mlp_net *net, uint32_t layer, const float *factors)
+{
+    const int64_t depth = net->mlp->widths[layer];
+    return (strip_matrix){mlp_weights(net, layer), mlp_bias(net, layer), factors, depth, 1, depth};
 }
 
 void mlp_layer(const mlp_net *net, uint32_t layer, const float *in, float *out)
 {
     const auxo_mlp *mlp = net->mlp;
     const int64_t rows = mlp->widths[layer + 1];
-    const int64_t depth = mlp->widths[layer];
+    const strip_matrix m = layer_matrix(net, layer, NULL);
     if (mlp->activations[layer] == AUXO_ACTIVATION_TANH) {
-        run_strips(AUXO_ACTIVATION_TANH, mlp_weights(net, layer), depth, 1, mlp_bias(net, layer), rows, depth, in, out,
-                   false);
+        run_strips(AUXO_ACTIVATION_TANH, false, m, rows, in, out, false);
         return;
     }
-    mlp_product(mlp_weights(net, layer), mlp_bias(net, layer), rows, depth, in, out, false);
+    run_plain_strips(&m, rows, in, out, false);
+    mlp_activate(mlp->activations[layer], mlp->slope, rows, out);
+}
+
+void mlp_layer_scaled(const mlp_net *net, uint32_t layer, const float *factors, const float *in, float *out)
+{
+    const auxo_mlp *mlp = net->mlp;
+    const int64_t rows = mlp->widths[layer + 1];
+    const strip_matrix m = layer_matrix(net, layer, factors);
+    if (mlp->activations[layer] == AUXO_ACTIVATION_TANH) {
+        run_strips(AUXO_ACTIVATION_TANH, true, m, rows, in, out, false);
+        return;
+    }
+    run_strips(AUXO_ACTIVATION_IDENTITY, true, m, rows, in, out, false);
     mlp_activate(mlp->activations[layer], mlp->slope, rows, out);
 }
 

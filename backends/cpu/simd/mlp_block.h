@@ -50,6 +50,7 @@ static inline int64_t mlp_value_count(const mlp_net *net)
 #define mlp_product CPU_NAME(cpu_mlp_product)
 #define mlp_product_turned CPU_NAME(cpu_mlp_product_turned)
 #define mlp_layer CPU_NAME(cpu_mlp_layer)
+#define mlp_layer_scaled CPU_NAME(cpu_mlp_layer_scaled)
 #define mlp_activate CPU_NAME(cpu_mlp_activate)
 #define mlp_multiply_slope CPU_NAME(cpu_mlp_multiply_slope)
 #define mlp_outer CPU_NAME(cpu_mlp_outer)
@@ -69,6 +70,8 @@ void mlp_product_turned(const float *w, int64_t columns, int64_t depth, const fl
 
 /* out = a_{l+1} from in = a_l. */
 void mlp_layer(const mlp_net *net, uint32_t layer, const float *in, float *out);
+/* The same with z = factors (widths[layer + 1]) (W a + b). */
+void mlp_layer_scaled(const mlp_net *net, uint32_t layer, const float *factors, const float *in, float *out);
 
 /* values (width, .) = f(values). */
 void mlp_activate(auxo_activation activation, float slope, int64_t width, float *values);

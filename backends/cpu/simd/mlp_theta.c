@@ -43,43 +43,39 @@ typedef struct theta_task {
     float *work[2]; /* one layer each */
 } theta_task;
 
-/* Multiplies the rows of values (width, .) by their units' factors; theta (G), groups (width). */
-static void multiply_factors(const float *theta, const uint32_t *groups, int64_t width, float *values)
+/* Multiplies the rows of values (width, .) by their factors. */
+static void multiply_factors(const float *factors, int64_t width, float *values)
 {
-    for (int64_t i = 0; i < width; ++i) {
-        float factor = theta[groups[i]];
-        if (factor == 1)
-            continue;
-        float *row = values + i * MLP_SAMPLES;
+    for (int64_t i = 0; i < width; ++i, values += MLP_SAMPLES)
         for (int64_t s = 0; s < MLP_SAMPLES; s += VEC_LANES)
-            vf_store(row + s, vf_load(row + s) * factor);
-    }
+            vf_store(values + s, vf_load(values + s) * factors[i]);
 }
 
-static bool has_factors(const float *theta, const uint32_t *groups, int64_t width)
+/* factors (width) of a layer's units; whether any is not 1. */
+static bool find_factors(const float *theta, const uint32_t *groups, int64_t width, float *factors)
 {
-    for (int64_t i = 0; i < width; ++i)
-        if (theta[groups[i]] != 1)
-            return true;
-    return false;
+    bool perturbed = false;
+    for (int64_t i = 0; i < width; ++i) {
+        factors[i] = theta[groups[i]];
+        perturbed = perturbed || factors[i] != 1;
+    }
+    return perturbed;
 }
 
 /* From in = a_l to out = a_{l+1} under the factors. */
 static void run_layer(const theta_task *task, uint32_t l, const float *theta, const uint32_t *groups, const float *in,
                       float *out)
 {
-    const auxo_mlp *mlp = task->net->mlp;
-    int64_t width = mlp->widths[l + 1];
-    const bool perturbed = has_factors(theta, groups, width);
+    float factors[AUXO_MLP_WIDTH_MAX];
+    const int64_t width = task->net->mlp->widths[l + 1];
+    const bool perturbed = find_factors(theta, groups, width, factors);
     if (perturbed && !task->on_outputs) {
-        mlp_product(mlp_weights(task->net, l), mlp_bias(task->net, l), width, mlp->widths[l], in, out, false);
-        multiply_factors(theta, groups, width, out);
-        mlp_activate(mlp->activations[l], mlp->slope, width, out);
+        mlp_layer_scaled(task->net, l, factors, in, out);
         return;
     }
     mlp_layer(task->net, l, in, out);
     if (perturbed)
-        multiply_factors(theta, groups, width, out);
+        multiply_factors(factors, width, out);
 }
 
 /* a_L under one mask. */
