@@ -15,6 +15,11 @@ auxo_tensor auxo__engine_mlp_rows(const auxo_buffer *buffer, int64_t rows, uint3
     return auxo_tensor_2d((auxo_buffer *)buffer, 0, AUXO_DTYPE_F32, rows, width);
 }
 
+static auxo_tensor weights_tensor(const engine_mlp *engine)
+{
+    return auxo_tensor_1d(auxo_model_weights(engine->model), 0, AUXO_DTYPE_F32, (int64_t)engine->weight_count);
+}
+
 bool auxo__mlp_from_model(const auxo_model *model, uint32_t *widths, auxo_activation *activations, auxo_mlp *mlp)
 {
     const auxo_model_desc *desc = auxo_model_get_desc(model);
@@ -56,10 +61,9 @@ bool auxo__mlp_from_model(const auxo_model *model, uint32_t *widths, auxo_activa
     return layers > 0;
 }
 
-static auxo_status append_gradient_ops(void *user, auxo_plan *plan, uint32_t layer_begin, uint32_t layer_end,
-                                       const auxo_tensor *loss, auxo_error *error)
+static auxo_status add_gradient(const engine_mlp *engine, auxo_plan *plan, uint32_t layer_begin, uint32_t layer_end,
+                                const auxo_tensor *grads, const auxo_tensor *loss, auxo_error *error)
 {
-    engine_mlp *engine = user;
     uint32_t outputs = engine->widths[engine->mlp.layer_count];
     auxo_op op = {.kind = AUXO_OP_MLP_GRADIENT};
     op.params.mlp = (auxo_mlp_params){.mlp = engine->mlp,
@@ -71,13 +75,25 @@ static auxo_status append_gradient_ops(void *user, auxo_plan *plan, uint32_t lay
     int64_t rows = engine->train.row_count;
     op.tensors[AUXO_MLP_GRADIENT_X] = auxo__engine_mlp_rows(input, rows, engine->widths[layer_begin]);
     op.tensors[AUXO_MLP_GRADIENT_TARGET] = auxo__engine_mlp_rows(engine->train.targets, rows, outputs);
-    int64_t weights = (int64_t)engine->weight_count;
-    op.tensors[AUXO_MLP_GRADIENT_PARAMS] =
-        auxo_tensor_1d(auxo_model_weights(engine->model), 0, AUXO_DTYPE_F32, weights);
-    op.tensors[AUXO_MLP_GRADIENT_GRADS] =
-        auxo_tensor_1d(auxo_model_gradients(engine->model), 0, AUXO_DTYPE_F32, weights);
+    op.tensors[AUXO_MLP_GRADIENT_PARAMS] = weights_tensor(engine);
+    op.tensors[AUXO_MLP_GRADIENT_GRADS] = *grads;
     op.tensors[AUXO_MLP_GRADIENT_LOSS] = *loss;
     return auxo_plan_add(plan, &op, "gradient", error);
+}
+
+static auxo_status append_gradient_ops(void *user, auxo_plan *plan, uint32_t layer_begin, uint32_t layer_end,
+                                       const auxo_tensor *loss, auxo_error *error)
+{
+    const engine_mlp *engine = user;
+    auxo_tensor grads =
+        auxo_tensor_1d(auxo_model_gradients(engine->model), 0, AUXO_DTYPE_F32, (int64_t)engine->weight_count);
+    return add_gradient(engine, plan, layer_begin, layer_end, &grads, loss, error);
+}
+
+/* `count` floats of the device's report from `offset` on. */
+static auxo_tensor report_tensor(const engine_mlp *engine, uint64_t offset, uint64_t count)
+{
+    return auxo_tensor_1d(engine->report, offset * sizeof(float), AUXO_DTYPE_F32, (int64_t)count);
 }
 
 static auxo_status build_gradient_plan(engine_mlp *engine, auxo_error *error)
@@ -85,50 +101,51 @@ static auxo_status build_gradient_plan(engine_mlp *engine, auxo_error *error)
     auxo_status status = auxo_plan_create(engine->device, &engine->gradient_plan, error);
     if (status != AUXO_OK)
         return status;
-    auxo_tensor loss = auxo_tensor_1d(engine->results, 0, AUXO_DTYPE_F32, 2);
-    status = append_gradient_ops(engine, engine->gradient_plan, 0, engine->mlp.layer_count, &loss, error);
-    auxo_op norm = {.kind = AUXO_OP_REDUCE, .params.reduce = {AUXO_REDUCE_MAX_ABS}};
-    norm.tensors[AUXO_REDUCE_X] = auxo_tensor_make(auxo_model_gradients(engine->model), 0, AUXO_DTYPE_F32, 3,
-                                                   (int64_t[]){1, 1, (int64_t)engine->weight_count});
-    norm.tensors[AUXO_REDUCE_Y] = auxo_tensor_1d(engine->results, 2 * sizeof(float), AUXO_DTYPE_F32, 1);
+    const uint64_t count = engine->weight_count;
+    auxo_tensor grads = report_tensor(engine, 0, count), loss = report_tensor(engine, 2 * count, 2);
+    auxo_op copy = {.kind = AUXO_OP_COPY, .params.copy = {.scale = 1.0f}};
+    copy.tensors[AUXO_COPY_X] = weights_tensor(engine);
+    copy.tensors[AUXO_COPY_Y] = report_tensor(engine, count, count);
+    status = auxo_plan_add(engine->gradient_plan, &copy, "weights", error);
     if (status == AUXO_OK)
-        status = auxo_plan_add(engine->gradient_plan, &norm, "gradient norm", error);
+        status = add_gradient(engine, engine->gradient_plan, 0, engine->mlp.layer_count, &grads, &loss, error);
     if (status == AUXO_OK)
         status = auxo_plan_compile(engine->gradient_plan, &(auxo_plan_options){0}, error);
     return status;
 }
 
+/* The greatest magnitude; NaN where there is one. */
+static double largest_magnitude(const float *values, uint64_t count)
+{
+    float largest = 0;
+    for (uint64_t i = 0; i < count && !isnan(largest); i++)
+        if (!(fabsf(values[i]) <= largest))
+            largest = fabsf(values[i]);
+    return largest;
+}
+
+/* One read brings all that sensitivities are made of: on a device behind a queue each costs more than a launch. The
+ * model's own gradients follow while the host computes. */
 static auxo_status full_gradient(multiscale_engine *base, double *loss, double *gradient_max, auxo_error *error)
 {
     engine_mlp *engine = (engine_mlp *)base;
+    const uint64_t count = engine->weight_count;
     auxo_status status = engine->gradient_plan ? AUXO_OK : build_gradient_plan(engine, error);
-    float results[3];
     if (status == AUXO_OK)
         status = auxo_plan_run(engine->gradient_plan, engine->queue, 1, error);
     if (status == AUXO_OK)
-        status = auxo_buffer_read(engine->queue, engine->results, 0, results, sizeof results, error);
+        status = auxo_buffer_read(engine->queue, engine->report, 0, engine->gradients, (2 * count + 2) * sizeof(float),
+                                  error);
+    if (status == AUXO_OK)
+        status = auxo_buffer_copy(engine->queue, engine->report, 0, auxo_model_gradients(engine->model), 0,
+                                  count * sizeof(float), error);
     if (status != AUXO_OK)
         return status;
-    engine->host_valid = false;
-    *loss = (double)results[0] + (double)results[1];
-    *gradient_max = results[2];
+    *loss = (double)engine->gradients[2 * count] + (double)engine->gradients[2 * count + 1];
+    *gradient_max = largest_magnitude(engine->gradients, count);
     if (!isfinite(*loss) || !isfinite(*gradient_max))
         return auxo_error_set(error, AUXO_NOT_FINITE, "the training loss is %g", *loss);
     return AUXO_OK;
-}
-
-auxo_status auxo__engine_mlp_read_back(engine_mlp *engine, auxo_error *error)
-{
-    if (engine->host_valid)
-        return AUXO_OK;
-    uint64_t size_bytes = engine->weight_count * sizeof(float);
-    auxo_status status =
-        auxo_buffer_read(engine->queue, auxo_model_weights(engine->model), 0, engine->weights, size_bytes, error);
-    if (status == AUXO_OK)
-        status = auxo_buffer_read(engine->queue, auxo_model_gradients(engine->model), 0, engine->gradients, size_bytes,
-                                  error);
-    engine->host_valid = status == AUXO_OK;
-    return status;
 }
 
 /* Activations before the first trained layer: they do not change while the layers before it are frozen. */
@@ -148,8 +165,7 @@ static auxo_status compute_prefix(engine_mlp *engine, uint32_t layer, auxo_error
     auxo_op op = {.kind = AUXO_OP_MLP_FORWARD};
     op.params.mlp = (auxo_mlp_params){.mlp = engine->mlp, .begin_layer = 0, .end_layer = layer};
     op.tensors[AUXO_MLP_FORWARD_X] = auxo__engine_mlp_rows(engine->train.features, rows, engine->widths[0]);
-    op.tensors[AUXO_MLP_FORWARD_PARAMS] =
-        auxo_tensor_1d(auxo_model_weights(engine->model), 0, AUXO_DTYPE_F32, (int64_t)engine->weight_count);
+    op.tensors[AUXO_MLP_FORWARD_PARAMS] = weights_tensor(engine);
     op.tensors[AUXO_MLP_FORWARD_Y] = auxo__engine_mlp_rows(engine->prefix, rows, engine->widths[layer]);
     return auxo_op_run(engine->queue, &op, error);
 }
@@ -158,7 +174,6 @@ static auxo_status train(multiscale_engine *base, const train_request *request, 
                          auxo_error *error)
 {
     engine_mlp *engine = (engine_mlp *)base;
-    engine->host_valid = false;
     if (request->layer_begin > 0) {
         auxo_status status = compute_prefix(engine, request->layer_begin, error);
         if (status != AUXO_OK)
@@ -189,14 +204,13 @@ static void destroy(multiscale_engine *base)
     auxo__range_trainer_destroy(engine->trainer);
     auxo_plan_destroy(engine->gradient_plan);
     auxo_buffer *buffers[] = {engine->train.features, engine->train.targets, engine->test.features,
-                              engine->test.targets,   engine->prefix,        engine->results,
+                              engine->test.targets,   engine->prefix,        engine->report,
                               engine->layer_of_unit,  engine->unit_of_unit,  engine->first_layers,
                               engine->theta,          engine->losses};
     for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++)
         auxo_buffer_destroy(buffers[i]);
     free(engine->widths);
     free(engine->activations);
-    free(engine->weights);
     free(engine->gradients);
     free(engine);
 }
@@ -257,10 +271,10 @@ auxo_status auxo__engine_mlp_create(const engine_inputs *inputs, multiscale_engi
     uint32_t layer_count = auxo_model_get_desc(inputs->model)->layer_count;
     engine->widths = calloc(layer_count + 1, sizeof *engine->widths);
     engine->activations = calloc(layer_count, sizeof *engine->activations);
-    engine->weights = malloc(engine->weight_count * sizeof *engine->weights);
-    engine->gradients = malloc(engine->weight_count * sizeof *engine->gradients);
+    engine->gradients = malloc((2 * engine->weight_count + 2) * sizeof *engine->gradients);
+    engine->weights = engine->gradients ? engine->gradients + engine->weight_count : NULL;
     auxo_status status = AUXO_OK;
-    if (!engine->widths || !engine->activations || !engine->weights || !engine->gradients)
+    if (!engine->widths || !engine->activations || !engine->gradients)
         status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "multi-scale engine: out of memory");
     else if (!auxo__mlp_from_model(inputs->model, engine->widths, engine->activations, &engine->mlp) ||
              auxo_mlp_param_count(&engine->mlp) != engine->weight_count)
@@ -270,7 +284,8 @@ auxo_status auxo__engine_mlp_create(const engine_inputs *inputs, multiscale_engi
     if (status == AUXO_OK && inputs->test)
         status = upload(engine, inputs, inputs->test, &engine->test, error);
     if (status == AUXO_OK)
-        status = auxo_buffer_create(engine->device, 3 * sizeof(float), &engine->results, error);
+        status =
+            auxo_buffer_create(engine->device, (2 * engine->weight_count + 2) * sizeof(float), &engine->report, error);
     if (status == AUXO_OK)
         status = create_unit_groups(engine, error);
     if (status == AUXO_OK)

@@ -23,18 +23,15 @@ typedef struct engine_mlp {
     uint64_t weight_count;
     regression_set train, test; /* test.row_count 0: none */
     auxo_buffer *prefix;        /* (rows, widest): input of the first trained layer; NULL until needed */
-    auxo_buffer *results;       /* f32[3]: loss hi, lo, gradient max */
+    auxo_buffer *report;        /* f32: gradients, weights (weight_count each), loss hi, lo */
     auxo_buffer *layer_of_unit, *unit_of_unit, *first_layers, *theta, *losses; /* theta evaluation */
     uint64_t mask_capacity;
     auxo_plan *gradient_plan;
     range_trainer *trainer;
-    float *weights, *gradients; /* host copies (weight_count); see host_valid */
-    bool host_valid;            /* they hold the state at the last full_gradient */
+    float *gradients, *weights; /* the report of the last full_gradient on the host; weights points into it */
 } engine_mlp;
 
 auxo_tensor auxo__engine_mlp_rows(const auxo_buffer *buffer, int64_t rows, uint32_t width);
-/* Reads weights and gradients to the host unless that was done since the last full_gradient. */
-auxo_status auxo__engine_mlp_read_back(engine_mlp *engine, auxo_error *error);
 
 auxo_status auxo__engine_mlp_unit_sensitivities(multiscale_engine *base, auxo_theta_placement theta_on, double *values,
                                                 auxo_error *error);

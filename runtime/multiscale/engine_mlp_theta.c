@@ -88,9 +88,7 @@ auxo_status auxo__engine_mlp_unit_sensitivities(multiscale_engine *base, auxo_th
                                                 auxo_error *error)
 {
     engine_mlp *engine = (engine_mlp *)base;
-    auxo_status status = auxo__engine_mlp_read_back(engine, error);
-    if (status != AUXO_OK)
-        return status;
+    auxo_status status = AUXO_OK;
     uint32_t last = engine->mlp.layer_count - 1;
     for (uint32_t l = 0; l <= last; l++) {
         double *layer_values = values + engine->tree->unit_offsets[l];
@@ -324,12 +322,10 @@ auxo_status auxo__engine_mlp_second_derivatives(multiscale_engine *base, auxo_th
         return auxo_error_set(error, AUXO_UNSUPPORTED,
                               "exact second order with theta on outputs needs a linear output layer; use central "
                               "differences");
-    auxo_status status = auxo__engine_mlp_read_back(engine, error);
-    if (status != AUXO_OK)
-        return status;
-    uint64_t weights = engine->weight_count;
-    float *directions = malloc(count * weights * sizeof *directions);
-    float *products = malloc(count * weights * sizeof *products);
+    auxo_status status = AUXO_OK;
+    const uint64_t weights = engine->weight_count;
+    float *directions = calloc(count * weights + 1, sizeof *directions);
+    float *products = calloc(count * weights + 1, sizeof *products);
     if (!directions || !products)
         status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "second derivatives of %u nodes: out of memory", count);
     for (uint32_t i = 0; i < count && status == AUXO_OK; i++)
