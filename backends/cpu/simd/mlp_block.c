@@ -94,15 +94,19 @@ void mlp_store(const float *values, int64_t width, int64_t count, float *y)
             y[s * width + i] = values[i * MLP_SAMPLES + s];
 }
 
-/* A matrix whose element (i, j) is w[i row_stride + j depth_stride], and what is done to the rows of its product: bias
- * (NULL: 0) is added, the sum multiplied by the row's factor (NULL: 1). */
+/* A matrix whose element (i, j) is w[i row_stride + j depth_stride], and what else is done: what it is multiplied with
+ * is first multiplied by the slope of tanh where that is y (NULL: not); bias (NULL: 0) is added to the rows of the
+ * product, and these are multiplied by their factors (NULL: 1). */
 typedef struct strip_matrix {
-    const float *w, *bias, *factors;
+    const float *w, *bias, *factors, *y;
     int64_t row_stride, depth_stride, depth;
 } strip_matrix;
 
+/* Which of them there are, known when compiled. */
+typedef enum strip_kind { STRIP_PLAIN, STRIP_FACTORS, STRIP_SLOPES } strip_kind;
+
 /* `rows` rows of out for all samples, through the activation. */
-CPU_INLINE void strip_body(const auxo_activation activation, const bool has_factors, const int rows,
+CPU_INLINE void strip_body(const auxo_activation activation, const strip_kind kind, const int rows,
                            const strip_matrix *m, const float *in, float *out, bool accumulate)
 {
     for (int64_t strip = 0; strip < MLP_SAMPLES; strip += STRIP_VECTORS * VEC_LANES) {
@@ -117,8 +121,12 @@ CPU_INLINE void strip_body(const auxo_activation activation, const bool has_fact
         for (int64_t j = 0; j < m->depth; ++j) {
             vf value[STRIP_VECTORS];
 #pragma GCC unroll 4
-            for (int v = 0; v < STRIP_VECTORS; ++v)
-                value[v] = vf_load(in + j * MLP_SAMPLES + strip + v * VEC_LANES);
+            for (int v = 0; v < STRIP_VECTORS; ++v) {
+                const int64_t place = j * MLP_SAMPLES + strip + v * VEC_LANES;
+                value[v] = vf_load(in + place);
+                if (kind == STRIP_SLOPES)
+                    value[v] *= vf_activate_slope(AUXO_ACTIVATION_TANH, 0, vf_load(m->y + place));
+            }
 #pragma GCC unroll 6
             for (int i = 0; i < rows; ++i) {
                 vf weight = vf_set1(m->w[i * m->row_stride + j * m->depth_stride]);
@@ -132,7 +140,7 @@ CPU_INLINE void strip_body(const auxo_activation activation, const bool has_fact
 #pragma GCC unroll 4
             for (int v = 0; v < STRIP_VECTORS; ++v) {
                 vf z = sum[i * STRIP_VECTORS + v];
-                z = has_factors ? z * m->factors[i] : z;
+                z = kind == STRIP_FACTORS ? z * m->factors[i] : z;
                 vf_store(out + i * MLP_SAMPLES + strip + v * VEC_LANES, vf_activate(activation, 0, z));
             }
     }
@@ -140,10 +148,10 @@ CPU_INLINE void strip_body(const auxo_activation activation, const bool has_fact
 
 #define STRIP_CASE(rows)                                                                                               \
     case rows:                                                                                                         \
-        strip_body(activation, has_factors, rows, &m, in, out, accumulate);                                            \
+        strip_body(activation, kind, rows, &m, in, out, accumulate);                                                   \
         break;
 
-CPU_INLINE void run_strips(const auxo_activation activation, const bool has_factors, strip_matrix m, int64_t row_count,
+CPU_INLINE void run_strips(const auxo_activation activation, const strip_kind kind, strip_matrix m, int64_t row_count,
                            const float *in, float *out, bool accumulate)
 {
     while (row_count > 0) {
@@ -155,11 +163,11 @@ CPU_INLINE void run_strips(const auxo_activation activation, const bool has_fact
             STRIP_CASE(4)
             STRIP_CASE(5)
         default:
-            strip_body(activation, has_factors, STRIP_ROWS, &m, in, out, accumulate);
+            strip_body(activation, kind, STRIP_ROWS, &m, in, out, accumulate);
         }
         m.w += rows * m.row_stride;
         m.bias = m.bias ? m.bias + rows : NULL;
-        m.factors = has_factors ? m.factors + rows : NULL;
+        m.factors = kind == STRIP_FACTORS ? m.factors + rows : NULL;
         out += rows * MLP_SAMPLES;
         row_count -= rows;
     }
@@ -167,7 +175,7 @@ CPU_INLINE void run_strips(const auxo_activation activation, const bool has_fact
 
 static void run_plain_strips(const strip_matrix *m, int64_t row_count, const float *in, float *out, bool accumulate)
 {
-    run_strips(AUXO_ACTIVATION_IDENTITY, false, *m, row_count, in, out, accumulate);
+    run_strips(AUXO_ACTIVATION_IDENTITY, STRIP_PLAIN, *m, row_count, in, out, accumulate);
 }
 
 void mlp_product(const float *w, const float *bias, int64_t rows, int64_t depth, const float *in, float *out,
@@ -186,7 +194,12 @@ void mlp_product_turned(const float *w, int64_t columns, int64_t depth, const fl
 static strip_matrix layer_matrix(const mlp_net *net, uint32_t layer, const float *factors)
 {
     const int64_t depth = net->mlp->widths[layer];
-    return (strip_matrix){mlp_weights(net, layer), mlp_bias(net, layer), factors, depth, 1, depth};
+    return (strip_matrix){.w = mlp_weights(net, layer),
+                          .bias = mlp_bias(net, layer),
+                          .factors = factors,
+                          .row_stride = depth,
+                          .depth_stride = 1,
+                          .depth = depth};
 }
 
 void mlp_layer(const mlp_net *net, uint32_t layer, const float *in, float *out)
@@ -195,7 +208,7 @@ void mlp_layer(const mlp_net *net, uint32_t layer, const float *in, float *out)
     const int64_t rows = mlp->widths[layer + 1];
     const strip_matrix m = layer_matrix(net, layer, NULL);
     if (mlp->activations[layer] == AUXO_ACTIVATION_TANH) {
-        run_strips(AUXO_ACTIVATION_TANH, false, m, rows, in, out, false);
+        run_strips(AUXO_ACTIVATION_TANH, STRIP_PLAIN, m, rows, in, out, false);
         return;
     }
     run_plain_strips(&m, rows, in, out, false);
@@ -208,10 +221,10 @@ void mlp_layer_scaled(const mlp_net *net, uint32_t layer, const float *factors, 
     const int64_t rows = mlp->widths[layer + 1];
     const strip_matrix m = layer_matrix(net, layer, factors);
     if (mlp->activations[layer] == AUXO_ACTIVATION_TANH) {
-        run_strips(AUXO_ACTIVATION_TANH, true, m, rows, in, out, false);
+        run_strips(AUXO_ACTIVATION_TANH, STRIP_FACTORS, m, rows, in, out, false);
         return;
     }
-    run_strips(AUXO_ACTIVATION_IDENTITY, true, m, rows, in, out, false);
+    run_strips(AUXO_ACTIVATION_IDENTITY, STRIP_FACTORS, m, rows, in, out, false);
     mlp_activate(mlp->activations[layer], mlp->slope, rows, out);
 }
 
@@ -239,6 +252,21 @@ void mlp_activate(auxo_activation activation, float slope, int64_t width, float 
     default:
         break;
     }
+}
+
+void mlp_back(const mlp_net *net, uint32_t layer, const float *y, float *d, float *below)
+{
+    const auxo_mlp *mlp = net->mlp;
+    const int64_t columns = mlp->widths[layer];
+    const int64_t depth = mlp->widths[layer + 1];
+    if (mlp->activations[layer] == AUXO_ACTIVATION_TANH && columns <= STRIP_ROWS) {
+        const strip_matrix m = {
+            .w = mlp_weights(net, layer), .y = y, .row_stride = 1, .depth_stride = columns, .depth = depth};
+        run_strips(AUXO_ACTIVATION_IDENTITY, STRIP_SLOPES, m, columns, d, below, false);
+        return;
+    }
+    mlp_multiply_slope(mlp->activations[layer], mlp->slope, depth, y, d, NULL);
+    mlp_product_turned(mlp_weights(net, layer), columns, depth, d, below, false);
 }
 
 CPU_INLINE void slope_body(const auxo_activation activation, float slope, int64_t width, const float *y, float *d,

@@ -53,6 +53,7 @@ static inline int64_t mlp_value_count(const mlp_net *net)
 #define mlp_layer_scaled CPU_NAME(cpu_mlp_layer_scaled)
 #define mlp_activate CPU_NAME(cpu_mlp_activate)
 #define mlp_multiply_slope CPU_NAME(cpu_mlp_multiply_slope)
+#define mlp_back CPU_NAME(cpu_mlp_back)
 #define mlp_outer CPU_NAME(cpu_mlp_outer)
 #define mlp_add_rows CPU_NAME(cpu_mlp_add_rows)
 #define mlp_sum_lanes CPU_NAME(cpu_mlp_sum_lanes)
@@ -77,6 +78,9 @@ void mlp_layer_scaled(const mlp_net *net, uint32_t layer, const float *factors, 
 void mlp_activate(auxo_activation activation, float slope, int64_t width, float *values);
 /* d (width, .) = d f'(.) from y = f(.); sums (width, VEC_LANES), if not NULL, += the new d over vectors. */
 void mlp_multiply_slope(auxo_activation activation, float slope, int64_t width, const float *y, float *d, float *sums);
+
+/* below = W^T (d f'(z)) of a layer whose weights are not trained, from d, the gradient by its outputs y. d is lost. */
+void mlp_back(const mlp_net *net, uint32_t layer, const float *y, float *d, float *below);
 
 /* sums (rows, columns, VEC_LANES) += sum over vectors of d (rows, .) a (columns, .), lane by lane. */
 void mlp_outer(const float *d, int64_t rows, const float *a, int64_t columns, float *sums);

@@ -79,15 +79,17 @@ static void backward_block(const gradient_task *task)
     for (uint32_t l = mlp->layer_count; l-- > task->params->train_begin;) {
         int64_t width = mlp->widths[l];
         int64_t out_width = mlp->widths[l + 1];
-        const bool trained = l < task->params->train_end;
-        float *sums = trained ? task->sums + (net->layer_offsets[l] - first_param) * VEC_LANES : NULL;
-        float *bias_sums = trained && mlp->has_bias ? sums + out_width * width * VEC_LANES : NULL;
-        mlp_multiply_slope(mlp->activations[l], mlp->slope, out_width, task->values + net->value_offsets[l + 1], d,
-                           bias_sums);
-        if (trained)
+        const float *y = task->values + net->value_offsets[l + 1];
+        if (l < task->params->train_end) {
+            float *sums = task->sums + (net->layer_offsets[l] - first_param) * VEC_LANES;
+            mlp_multiply_slope(mlp->activations[l], mlp->slope, out_width, y, d,
+                               mlp->has_bias ? sums + out_width * width * VEC_LANES : NULL);
             mlp_outer(d, out_width, task->values + net->value_offsets[l], width, sums);
-        if (l > task->params->train_begin)
-            mlp_product_turned(mlp_weights(net, l), width, out_width, d, below, false);
+            if (l > task->params->train_begin)
+                mlp_product_turned(mlp_weights(net, l), width, out_width, d, below, false);
+        } else {
+            mlp_back(net, l, y, d, below);
+        }
         float *swap = d;
         d = below;
         below = swap;
