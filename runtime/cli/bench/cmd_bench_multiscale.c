@@ -227,7 +227,7 @@ static auxo_status bench_network(multiscale_bench *bench, uint32_t layer_count, 
 /* The selections of iterations whose one epoch of training is not timed. */
 static auxo_status median_selection(subject *s, double seconds, bench_time *time, auxo_error *error)
 {
-    enum { SAMPLES_MAX = 51, SAMPLES_MIN = 5 };
+    enum { SAMPLES_MAX = 51, SAMPLES_MIN = 25 };
     double samples[SAMPLES_MAX], spent = 0;
     size_t count = 0;
     for (int i = -1; i < SAMPLES_MAX && (i < SAMPLES_MIN || spent < seconds); i++) {
