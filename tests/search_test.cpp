@@ -411,6 +411,9 @@ TEST_CASE("searches refuse options and networks that do not fit")
     options = problem.options(AUXO_SEARCH_EVOLUTION);
     options.dynamic = false;
     fails(options, problem.desc, "size themselves");
+    options = problem.options(AUXO_SEARCH_EVOLUTION);
+    options.training.schedule.warmup_epochs = 1;
+    fails(options, problem.desc, "without a schedule");
     options = problem.options(AUXO_SEARCH_GENETIC);
     options.keep = 6;
     fails(options, problem.desc, "keeps at least 2");

@@ -35,7 +35,7 @@ typedef struct auxo_search_record {
     uint32_t generation;            /* 1 for the first; 0 where the method has none */
     uint32_t epochs;                /* trained here */
     uint32_t age;                   /* evolution: epochs of the model since its first weights */
-    double quality;                 /* validation accuracy, or minus the validation RMSE; the best of its epochs */
+    double quality;                 /* validation accuracy; minus the RMSE (mse); else minus the loss: its best epoch */
     double loss;                    /* validation loss of that epoch */
     double seconds;                 /* taken by this model */
     uint64_t weights;               /* of the model at its best epoch */

@@ -110,6 +110,18 @@ static auxo_status run_epoch(auxo_search *search, auxo__candidate *candidate, au
     return status;
 }
 
+static double quality_of(const auxo_search *search, const auxo_epoch_metrics *metrics)
+{
+    switch (search->options.training.loss) {
+    case AUXO_LOSS_CROSS_ENTROPY:
+        return metrics->validation_accuracy;
+    case AUXO_LOSS_MSE:
+        return -sqrt(metrics->validation_loss);
+    default:
+        return -metrics->validation_loss;
+    }
+}
+
 auxo_status auxo__candidate_epoch(auxo_search *search, auxo__candidate *candidate, auxo_error *error)
 {
     auxo_epoch_metrics metrics = {.validation_loss = NAN, .validation_accuracy = NAN};
@@ -119,9 +131,7 @@ auxo_status auxo__candidate_epoch(auxo_search *search, auxo__candidate *candidat
         return auxo_error_set(error, status, "%s", reason.message);
     candidate->failed = status == AUXO_NOT_FINITE || !isfinite(metrics.validation_loss);
     candidate->loss = candidate->failed ? INFINITY : metrics.validation_loss;
-    candidate->quality = candidate->failed                       ? -INFINITY
-                         : isfinite(metrics.validation_accuracy) ? metrics.validation_accuracy
-                                                                 : -sqrt(metrics.validation_loss);
+    candidate->quality = candidate->failed ? -INFINITY : quality_of(search, &metrics);
     candidate->record.epochs++;
     candidate->record.seconds = auxo__search_now(search) - candidate->began;
     if (auxo__is_better(candidate->quality, candidate->loss, candidate->record.quality, candidate->record.loss)) {

@@ -68,6 +68,9 @@ static auxo_status check_options(const auxo_search_options *options, auxo_error 
         wrong = "a population needs at least 2 individuals";
     else if (evolves && (options->tournament == 0 || options->parents == 0 || options->age_base < 1))
         wrong = "evolution needs a tournament and parents of at least 1, and an age base of at least 1";
+    else if (evolves &&
+             (options->training.schedule.kind != AUXO_LR_CONSTANT || options->training.schedule.warmup_epochs > 0))
+        wrong = "under evolution the learning rate of each epoch is a gene, without a schedule or a warm-up";
     else if (options->method == AUXO_SEARCH_GROWTH && !(options->alpha_factor > 0 && options->alpha_factor < 1))
         wrong = "the factor on alpha must lie between 0 and 1";
     else if (genetic && (options->keep < 2 || options->keep > options->population || options->elite >= options->keep))

@@ -55,7 +55,7 @@ static void print_record(const search_run *run, const auxo_search_record *record
         snprintf(place, sizeof place, "%" PRIu64 " (generation %u)", record->number, record->generation);
     else
         snprintf(place, sizeof place, "%" PRIu64, record->number);
-    cli_print(run->job.context->output, "%s  %s  %s after %u epochs, %.1f s  best %s\n", place, record->genome,
+    cli_print(run->job.context->output, "%s  %s  %s  epochs %u  %.1f s  best %s\n", place, record->genome,
               search_format_quality(quality, sizeof quality, run->classes, record->quality), record->epochs,
               record->seconds, search_format_quality(best_text, sizeof best_text, run->classes, best));
 }
