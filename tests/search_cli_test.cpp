@@ -110,6 +110,27 @@ TEST_CASE("search: an interrupt ends it with the best model so far, and it can g
     CHECK(quality(rest) >= quality(stopped) - 1e-9);
 }
 
+TEST_CASE("search: a killed run goes on to the numbers of one that was not")
+{
+    Program program(AUXO_PROGRAM);
+    TempFolder folder;
+    const Words run = with({"search", "--json", "--networks", "dynamic"}, tiny);
+    ProgramResult whole = program.run(with(run, {"--evaluations", "40"}));
+    REQUIRE(whole.exit_code == 0);
+    const Words kept = with(run, {"--evaluations", "40", "--checkpoint", folder.file("c")});
+    program.start(kept);
+    REQUIRE(program.wait_for_output("\"number\":3"));
+    program.send_signal(SIGKILL);
+    CHECK(program.wait().exit_code == -1);
+    ProgramResult rest = program.run(with(kept, {"--resume"}));
+    INFO(rest.errors);
+    REQUIRE(rest.exit_code == 0);
+    CHECK(rest.events("start")[0].number("resumed_evaluations") >= 2);
+    CHECK(quality(rest) == quality(whole));
+    CHECK(rest.events("result")[0].text("genome") == whole.events("result")[0].text("genome"));
+    CHECK(rest.events("result")[0].number("test_loss") == whole.events("result")[0].number("test_loss"));
+}
+
 TEST_CASE("search: a time limit ends a run that has no other end")
 {
     Program program(AUXO_PROGRAM);
