@@ -165,7 +165,7 @@ static void print_profile(const profile *p)
 {
     cli_output *output = p->context->output;
     static const double parts[] = {0.1, 0.25, 0.5, 1};
-    cli_table *table = cli_table_create("method|>runs|>mean at 10 %|>25 %|>50 %|>100 %|>lowest|>highest");
+    cli_table *table = cli_table_create("method|>runs|>mean at 10 %|>25 %|>50 %|>100 %|>worst|>best");
     for (size_t g = 0; g < p->group_count; g++) {
         const profile_group *group = &p->groups[g];
         char cells[6][32];
@@ -183,8 +183,8 @@ static void print_profile(const profile *p)
                       cells[2], cells[3], cells[4], cells[5]);
         cJSON_AddStringToObject(event, "method", group->label);
         cJSON_AddNumberToObject(event, "runs", (double)(group->end - group->begin));
-        cJSON_AddNumberToObject(event, "lowest", last.lowest);
-        cJSON_AddNumberToObject(event, "highest", last.highest);
+        cJSON_AddNumberToObject(event, "worst", last.lowest);
+        cJSON_AddNumberToObject(event, "best", last.highest);
         cli_emit(output, event);
     }
     cli_print(output, "best so far over %.1f s\n", p->until);
@@ -328,7 +328,7 @@ const cli_command cli_command_search_profile = {
     .description = "Performance profiles of anytime searches: for each method the share of its runs that had a result "
                    "of at least a quality at a time, and the mean of their best results so far. Each file is the trace "
                    "of one run of `auxo search --trace`; give several seeds of each method.",
-    .events = "{\"event\":\"method\",\"means\":[..],\"method\":..,\"runs\":..,\"lowest\":..,\"highest\":..}  means at "
+    .events = "{\"event\":\"method\",\"means\":[..],\"method\":..,\"runs\":..,\"worst\":..,\"best\":..}  means at "
               "10, 25, 50, 100 % of the time\n"
               "{\"event\":\"result\",\"runs\":..,\"seconds\":..}",
     .examples = "auxo search profile random-*.csv grid-*.csv --report profiles.html --out profiles.csv",
