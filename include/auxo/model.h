@@ -150,6 +150,8 @@ typedef struct auxo_param {
  * `desc` is copied. */
 auxo_status auxo_model_create(auxo_device *device, const auxo_model_desc *desc, uint64_t seed, auxo_model **model,
                               auxo_error *error);
+/* A second model on the same device: structure, weights, statistics and preprocessing; waits until they are copied. */
+auxo_status auxo_model_clone(auxo_model *source, auxo_model **copy, auxo_error *error);
 void auxo_model_destroy(auxo_model *model);
 const auxo_model_desc *auxo_model_get_desc(const auxo_model *model);
 auxo_device *auxo_model_device(const auxo_model *model);

@@ -46,6 +46,7 @@ typedef struct auxo_autosize_options {
     double threshold;          /* tau, 1e-3: pruning threshold and scale of new weights */
     bool reset_state; /* reset the optimiser's moments at a resize, as coded originally; else they are carried */
     const auxo_dataset *probe; /* for the losses in the log; may be NULL; borrowed */
+    uint64_t seed;             /* of new weights; 0 */
 } auxo_autosize_options;
 
 /* weighted_l1, 2e-5, subgradient, growth max(20, 20 %), tau 1e-3, moments carried. */
@@ -62,6 +63,8 @@ void auxo_autosize_destroy(auxo_autosize *autosize);
 auxo_plan_hook auxo_autosize_before_step, auxo_autosize_after_step;
 /* Ends the dynamic phase: no penalty from the next plan on. */
 void auxo_autosize_stop_penalty(auxo_autosize *autosize, auxo_trainer *trainer);
+/* Another strength of the penalty (>= 0) from the next plan on. */
+void auxo_autosize_set_strength(auxo_autosize *autosize, auxo_trainer *trainer, double strength);
 
 /* Adds fresh units to every hidden layer (lines 6-10) / removes units whose largest incoming weight or bias is below
  * the threshold, front to back (lines 12-14); at least one unit stays. *changed: how many units came or went. */

@@ -27,6 +27,8 @@
     X(autosize)                                                                                                        \
     X(morph)                                                                                                           \
     X(resbuild)                                                                                                        \
+    X(search)                                                                                                          \
+    X(search_profile)                                                                                                  \
     X(multiscale_train)                                                                                                \
     X(multiscale_sensitivity)                                                                                          \
     X(multiscale_compare)                                                                                              \

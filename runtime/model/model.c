@@ -73,6 +73,34 @@ static void free_preprocessing(auxo_preprocessing *preprocessing)
     memset(preprocessing, 0, sizeof *preprocessing);
 }
 
+/* Both models have queues of their own: the source must be through before the copy starts. */
+static auxo_status copy_parameters(auxo_model *source, auxo_model *copy, auxo_error *error)
+{
+    const uint64_t weight_bytes = auxo_model_weight_count(source) * sizeof(float);
+    const uint64_t statistic_bytes = auxo_model_statistic_count(source) * sizeof(float);
+    auxo_status status = auxo_queue_wait(source->queue, error);
+    if (status == AUXO_OK)
+        status = auxo_buffer_copy(copy->queue, source->weights, 0, copy->weights, 0, weight_bytes, error);
+    if (status == AUXO_OK && statistic_bytes > 0)
+        status = auxo_buffer_copy(copy->queue, source->statistics, 0, copy->statistics, 0, statistic_bytes, error);
+    return status == AUXO_OK ? auxo_queue_wait(copy->queue, error) : status;
+}
+
+auxo_status auxo_model_clone(auxo_model *source, auxo_model **copy, auxo_error *error)
+{
+    auxo_model *created = NULL;
+    auxo_status status = auxo_model_create(source->device, &source->desc, 0, &created, error);
+    if (status == AUXO_OK)
+        status = copy_parameters(source, created, error);
+    if (status == AUXO_OK)
+        status = auxo_model_set_preprocessing(created, &source->preprocessing, error);
+    if (status == AUXO_OK)
+        *copy = created;
+    else
+        auxo_model_destroy(created);
+    return status;
+}
+
 void auxo_model_destroy(auxo_model *model)
 {
     if (!model)

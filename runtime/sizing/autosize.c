@@ -213,6 +213,13 @@ void auxo_autosize_stop_penalty(auxo_autosize *autosize, auxo_trainer *trainer)
     auxo_trainer_invalidate(trainer);
 }
 
+void auxo_autosize_set_strength(auxo_autosize *autosize, auxo_trainer *trainer, double strength)
+{
+    autosize->options.strength = strength;
+    autosize->penalize = strength > 0;
+    auxo_trainer_invalidate(trainer);
+}
+
 /* ---- edits
  * ---------------------------------------------------------------------------------------------------------------- */
 static auxo_status probe_loss(auxo_autosize *autosize, auxo_trainer *trainer, double *loss, auxo_error *error)
@@ -233,7 +240,7 @@ static auxo_status apply_edits(auxo_autosize *autosize, auxo_trainer *trainer, c
     auxo_optimizer *optimizer = auxo_trainer_optimizer(trainer);
     auxo_carried_state state = auxo_optimizer_carried_state(optimizer);
     /* By epoch, so that a resumed run draws the same new weights. */
-    uint64_t seed = 0x6175746f73697a65u + auxo_trainer_epoch(trainer);
+    uint64_t seed = 0x6175746f73697a65u + autosize->options.seed + auxo_trainer_epoch(trainer);
     auxo_status status = auxo_model_resize(autosize->model, edits, count, seed, &state, error);
     if (status == AUXO_OK && autosize->options.reset_state)
         status = auxo_optimizer_reset(optimizer, error);

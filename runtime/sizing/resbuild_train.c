@@ -71,28 +71,10 @@ auxo_status auxo__resbuild_morph(const auxo_resbuild *resbuild, auxo_morph **mor
 /* A second model with the same structure, and the weights of the first if asked for. */
 static auxo_status copy_model(const auxo_resbuild *resbuild, bool with_weights, auxo_model **copy, auxo_error *error)
 {
-    auxo_model *source = resbuild->current;
     uint64_t seed = resbuild->options.seed + 0x10000u + resbuild->number;
-    auxo_status status = auxo_model_create(resbuild->device, auxo_model_get_desc(source), seed, copy, error);
-    if (status != AUXO_OK || !with_weights)
-        return status;
-    /* The two models have queues of their own: the source must be through before the copy starts. */
-    status = auxo_queue_wait(auxo_model_queue(source), error);
-    uint64_t weights = auxo_model_weight_count(source), statistics = auxo_model_statistic_count(source);
-    auxo_queue *queue = auxo_model_queue(*copy);
-    if (status == AUXO_OK)
-        status = auxo_buffer_copy(queue, auxo_model_weights(source), 0, auxo_model_weights(*copy), 0,
-                                  weights * sizeof(float), error);
-    if (status == AUXO_OK && statistics > 0)
-        status = auxo_buffer_copy(queue, auxo_model_statistics(source), 0, auxo_model_statistics(*copy), 0,
-                                  statistics * sizeof(float), error);
-    if (status == AUXO_OK)
-        status = auxo_queue_wait(queue, error);
-    if (status != AUXO_OK) {
-        auxo_model_destroy(*copy);
-        *copy = NULL;
-    }
-    return status;
+    if (with_weights)
+        return auxo_model_clone(resbuild->current, copy, error);
+    return auxo_model_create(resbuild->device, auxo_model_get_desc(resbuild->current), seed, copy, error);
 }
 
 static auxo_status train_epochs(const auxo_resbuild *resbuild, auxo_model *model, penalties *penalty, double *accuracy,

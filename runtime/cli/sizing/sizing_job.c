@@ -79,8 +79,9 @@ const char *sizing_format_cost(char *text, size_t size, const auxo_budget *budge
 char *sizing_settings(const cli_context *context)
 {
     /* Where results go and how they are shown may change between runs; everything else shapes them. */
-    static const char *const free_options[] = {"help",      "json",     "log",  "checkpoint",    "resume", "report",
-                                               "log-every", "data-dir", "save", "architectures", NULL};
+    static const char *const free_options[] = {"help",          "json",       "log",         "checkpoint",  "resume",
+                                               "report",        "log-every",  "data-dir",    "save",        "trace",
+                                               "architectures", "time-limit", "evaluations", "generations", NULL};
     cJSON *settings = cJSON_CreateObject();
     for (const cli_option *const *table = context->command->options; *table; table++)
         for (const cli_option *option = *table; option->name; option++) {
@@ -96,7 +97,7 @@ char *sizing_settings(const cli_context *context)
     return text;
 }
 
-static auxo_status write_text(const char *path, const char *text, auxo_error *error)
+auxo_status sizing_write_text(const char *path, const char *text, auxo_error *error)
 {
     char temporary[PATH_BYTES + 8];
     snprintf(temporary, sizeof temporary, "%s.tmp", path);
@@ -167,7 +168,7 @@ auxo_status sizing_checkpoint_save(const cli_context *context, cJSON *state, con
     if (status == AUXO_OK && !text)
         status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "checkpoint: out of memory");
     if (status == AUXO_OK)
-        status = write_text(path, text, error);
+        status = sizing_write_text(path, text, error);
     cJSON_free(text);
     for (size_t i = 0; i < count; i++) {
         model_path(name, path, status == AUXO_OK ? previous : generation, models[i].name);

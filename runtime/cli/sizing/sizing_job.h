@@ -31,6 +31,8 @@ auxo_status sizing_checkpoint_save(const cli_context *context, cJSON *state, con
  * opened. Errors: FORMAT if `settings` is not that of the run that wrote it. */
 auxo_status sizing_checkpoint_load(const cli_context *context, auxo_device *device, const char *settings, cJSON **state,
                                    sizing_model *models, size_t count, auxo_error *error);
+/* Writes a file through a temporary one, synced and renamed. */
+auxo_status sizing_write_text(const char *path, const char *text, auxo_error *error);
 /* The options that shape the run, as one text for "settings". Ownership: the caller's. */
 char *sizing_settings(const cli_context *context);
 

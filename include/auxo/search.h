@@ -1,0 +1,170 @@
+/* auxo/search.h: anytime learning and genetic tuning: searches that can be stopped at any moment and have a trained
+ * model to show, the better the longer they ran.
+ *
+ * Five methods: random search, anytime grid search, hyperparameter evolution and progressive growth (anytime learning
+ * with auto-sizing networks), and genetic tuning of fully connected networks. All judge by a validation set, remember
+ * the best model over every epoch of everything they trained, and keep a performance trace. The same seed on the same
+ * device gives the same models, also when the search goes on from what auxo_search_describe wrote.
+ */
+#ifndef AUXO_SEARCH_H
+#define AUXO_SEARCH_H
+
+#include "auxo/train.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum auxo_search_method {
+    AUXO_SEARCH_RANDOM,    /* independent draws, each trained until it stalls */
+    AUXO_SEARCH_GRID,      /* finer and finer grids, each level in random order */
+    AUXO_SEARCH_GROWTH,    /* random draws of auto-sizing networks whose penalty falls when they stall (Algorithm 5) */
+    AUXO_SEARCH_EVOLUTION, /* a population of models in training, with hyperparameters that mutate (Algorithms 3, 4) */
+    AUXO_SEARCH_GENETIC,   /* genomes of layers, activations and batch size, each trained from scratch */
+} auxo_search_method;
+
+/* Values that are tried, both ends included. low = high: fixed, not searched. */
+typedef struct auxo_range {
+    double low, high;
+} auxo_range;
+
+/* One model in training, or trained, as the search judged it. */
+enum { AUXO_GENOME_BYTES = 384 };
+typedef struct auxo_search_record {
+    uint64_t number;                /* 1 for the first; 0 for the baseline */
+    uint32_t generation;            /* 1 for the first; 0 where the method has none */
+    uint32_t epochs;                /* trained here */
+    uint32_t age;                   /* evolution: epochs of the model since its first weights */
+    double quality;                 /* validation accuracy; minus the RMSE (mse); else minus the loss: its best epoch */
+    double loss;                    /* validation loss of that epoch */
+    double seconds;                 /* taken by this model */
+    uint64_t weights;               /* of the model at its best epoch */
+    char genome[AUXO_GENOME_BYTES]; /* "units=20-31 lr=0.0003 batch=32"; equal texts are equal genomes */
+} auxo_search_record;
+
+/* One epoch of one model. */
+typedef struct auxo_trace_point {
+    double seconds;      /* of the whole search */
+    uint64_t epoch;      /* of the whole search; 1 for the first */
+    uint64_t evaluation; /* number of the model's record */
+    double quality;      /* of the model now; -INFINITY if its loss is not finite */
+    double best;         /* over all epochs so far: what the search would return now; never falls */
+} auxo_trace_point;
+
+typedef struct auxo_search_options {
+    auxo_search_method method;
+    uint64_t seed;
+    /* Loss, optimiser, preprocessing, stop flag. Batch, learning rate, seed and hooks are set per model. */
+    auxo_train_options training;
+
+    /* What is searched. Genetic tuning has its own units. */
+    bool dynamic;         /* networks that size themselves: alpha instead of units; evolution, growth: always */
+    auxo_range units;     /* static: of every hidden layer */
+    auxo_range lr, batch; /* uniform */
+    auxo_range alpha;     /* strength of the l1 penalty (static) or weighted l1 (dynamic); its exponent is uniform;
+                             high = 0: no penalty */
+    uint32_t patience, epoch_limit; /* a model ends after so many epochs without a lower validation loss, or in all */
+    uint32_t initial_units;         /* dynamic: of every hidden layer */
+    uint32_t growth_minimum;        /* dynamic: new units per layer and epoch: at least this, */
+    double growth_fraction;         /* or this part of those there are */
+
+    /* Evolution. */
+    uint32_t population, tournament, parents, newcomers;
+    uint32_t age_limit;                           /* epochs after which a model's fitness falls */
+    double age_factor, age_base, mutation_spread; /* spread: standard deviation as part of a range */
+
+    /* Progressive growth: alpha falls from alpha.high by `alpha_factor` at a stall, not below alpha.low. */
+    double alpha_factor;
+    uint32_t stall_limit;
+
+    /* Genetic tuning; population as above. */
+    uint32_t keep, elite, hall_size; /* parents of the next generation; of them unchanged; best ever */
+    uint32_t layer_limit;
+    double mutation, crossover; /* probabilities */
+    bool search_lr;             /* the learning rate is a gene, from lr; else the optimiser's own */
+
+    /* Ends; 0: none. Seconds and evaluations count from the beginning, over all parts of a resumed search. */
+    double time_limit;
+    uint64_t evaluation_limit;
+    uint32_t generation_limit;
+
+    void (*on_epoch)(void *user, const auxo_trace_point *point); /* may be NULL */
+    void *user;
+} auxo_search_options;
+
+/* The method's settings of its source (thesis 003, ch. 6.2; paper 004); seed 0, no end but 25 generations for genetic.
+ */
+void auxo_search_options_init(auxo_search_method method, auxo_search_options *options);
+
+typedef struct auxo_search auxo_search;
+
+/* `desc` (copied) gives the network whose hidden layers are sized; genetic tuning takes its input and output only.
+ * Data sets are borrowed. Errors: INVALID_ARGUMENT names the option or the layer that does not fit. */
+auxo_status auxo_search_create(auxo_device *device, const auxo_model_desc *desc, const auxo_dataset *train,
+                               const auxo_dataset *validation, const auxo_search_options *options, auxo_search **search,
+                               auxo_error *error);
+void auxo_search_destroy(auxo_search *search);
+
+/* Trains one model to its end; one generation under evolution. *done: an end was reached (time, evaluations,
+ * generations, nothing left to try); a model that a time limit cut off has no record, but its best epoch counts.
+ * Errors: INTERRUPTED by the stop flag, after which the best model and the trace are still right; DEVICE_LOST. A model
+ * whose loss is not finite is a bad model, not an error. */
+auxo_status auxo_search_step(auxo_search *search, bool *done, auxo_error *error);
+
+/* The best model so far and its record; NULL before the first epoch. Owned by the search. */
+auxo_model *auxo_search_best(const auxo_search *search);
+const auxo_search_record *auxo_search_best_record(const auxo_search *search);
+/* Everything evaluated, in order; valid until the next step. */
+const auxo_search_record *auxo_search_records(const auxo_search *search, size_t *count);
+/* Genetic: a network without hidden layer, trained before the first generation; NULL: none (yet). */
+const auxo_search_record *auxo_search_baseline(const auxo_search *search);
+/* Genetic: numbers of the best records ever, best first; at most hall_size. */
+const uint64_t *auxo_search_hall(const auxo_search *search, size_t *count);
+const auxo_trace_point *auxo_search_trace(const auxo_search *search, size_t *count);
+double auxo_search_seconds(const auxo_search *search);
+/* Finished steps: a step that was cut off does not count, and what it left is not to be described. */
+uint64_t auxo_search_step_count(const auxo_search *search);
+
+/* ---- going on later ---------------------------------------------------------------------------------------------- */
+/* The models that a search keeps beside the best one: the population of evolution. */
+size_t auxo_search_model_count(const auxo_search *search);
+auxo_model *auxo_search_model(const auxo_search *search, size_t index);
+/* The rest of its state after a step, as JSON (malloc'ed). */
+auxo_status auxo_search_describe(const auxo_search *search, char **json, auxo_error *error);
+/* Continues in a search made with the same options. Ownership: best (may be NULL) and models go to the search, also on
+ * failure. Errors: FORMAT. */
+auxo_status auxo_search_restore(auxo_search *search, const char *json, auxo_model *best, auxo_model *const *models,
+                                size_t model_count, auxo_error *error);
+
+/* ---- evolution's fitness ----------------------------------------------------------------------------------------- */
+/* Quality, less what age takes beyond age_limit, with e = age_factor age_base^(age - age_limit): quality / (1 + e), or,
+ * for a metric that may be negative, quality - spread e, so that age never helps. */
+double auxo_search_aged_fitness(const auxo_search_options *options, double quality, uint32_t age, bool negative,
+                                double spread);
+
+/* ---- the grid's order -------------------------------------------------------------------------------------------- */
+/* Level l has the values i / 2^l, 0 < i < 2^l, in every dimension; combinations of earlier levels are left out, the
+ * others come in random order. Nothing is stored but the place: levels may be as large as they like. */
+typedef struct auxo_grid {
+    uint32_t dimension_count, level; /* 1 for the first level */
+    uint64_t seed, position;         /* of the next combination, those left out included */
+} auxo_grid;
+/* The next combination, values (dimension_count); false when there is none that can be numbered in 62 bits. */
+bool auxo_grid_next(auxo_grid *grid, double *values);
+/* New combinations of a level: (2^l - 1)^n - (2^(l-1) - 1)^n; 0 if too many to number. */
+uint64_t auxo_grid_new_count(uint32_t dimension_count, uint32_t level);
+
+/* ---- performance traces and profiles (thesis 003, 2.1.2) --------------------------------------------------------- */
+/* Best quality at a time: of the last point not later; -INFINITY before the first. */
+double auxo_trace_best_at(const auxo_trace_point *points, size_t count, double seconds);
+typedef struct auxo_trace {
+    const auxo_trace_point *points;
+    size_t count;
+} auxo_trace;
+/* P(quality >= q at time t): the share of runs whose result at `seconds` is at least `quality` (2.1). */
+double auxo_profile_share(const auxo_trace *traces, size_t count, double seconds, double quality);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

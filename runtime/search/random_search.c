@@ -1,0 +1,104 @@
+/* runtime/search/random_search.c: random search and progressive growth: independent draws (thesis 003, 5.1 and 5.4).
+ *
+ * Random search trains each draw until it stalls. Progressive growth begins with the strongest penalty and lets it fall
+ * at each stall, so that the network may grow (Algorithm 5).
+ */
+#include "search_internal.h"
+
+#include <math.h>
+
+enum { DRAWS_MAX = 100 };
+
+/* A genome that was not evaluated yet; false if none was found. */
+static bool draw_new(const auxo_search *search, auxo__genome *genome, char *text, size_t size)
+{
+    auxo__random random;
+    auxo__random_init(&random, search->options.seed, AUXO__STREAM_GENOME, search->record_count);
+    for (int i = 0; i < DRAWS_MAX; i++) {
+        auxo__genome_draw(&search->space, &random, genome);
+        auxo__genome_format(&search->space, genome, text, size);
+        if (!auxo__search_find(search, text))
+            return true;
+    }
+    return false;
+}
+
+/* The model of a genome, ready to be trained. */
+static auxo_status open_candidate(auxo_search *search, const auxo__genome *genome, const auxo__settings *settings,
+                                  const char *text, auxo__candidate *candidate, auxo_error *error)
+{
+    auxo_model_desc desc;
+    auxo_model_desc_init(&desc);
+    auxo_status status = auxo__genome_desc(search, genome, &desc, error);
+    if (status == AUXO_OK)
+        status = auxo__candidate_create(search, &desc, settings, true, text, candidate, error);
+    auxo_model_desc_deinit(&desc);
+    return status;
+}
+
+auxo_status auxo__evaluate_genome(auxo_search *search, const auxo__genome *genome, const char *text, auxo_error *error)
+{
+    const auxo__settings settings = auxo__genome_settings(&search->space, genome);
+    auxo__candidate candidate = {0};
+    auxo_status status = open_candidate(search, genome, &settings, text, &candidate, error);
+    if (status == AUXO_OK)
+        status = auxo__candidate_train(search, &candidate, error);
+    if (status == AUXO_OK)
+        status = auxo__search_keep_record(search, &candidate.record, error);
+    auxo__candidate_close(&candidate);
+    return status;
+}
+
+static auxo_status random_step(auxo_search *search, bool *done, auxo_error *error)
+{
+    auxo__genome genome;
+    char text[AUXO_GENOME_BYTES];
+    *done = !draw_new(search, &genome, text, sizeof text);
+    return *done ? AUXO_OK : auxo__evaluate_genome(search, &genome, text, error);
+}
+
+const auxo__search_method auxo__method_random = {.step = random_step};
+
+/* ---- progressive growth ------------------------------------------------------------------------------------------ */
+
+/* Lines 8 to 24 of Algorithm 5. */
+static auxo_status train_growing(auxo_search *search, auxo__candidate *candidate, auxo_error *error)
+{
+    const auxo_search_options *options = &search->options;
+    double alpha = options->alpha.high, lowest = INFINITY;
+    uint32_t stalled = 0;
+    auxo_status status = AUXO_OK;
+    while (status == AUXO_OK && !candidate->failed && alpha >= options->alpha.low && stalled <= options->stall_limit &&
+           candidate->record.epochs < options->epoch_limit) {
+        status = auxo__candidate_epoch(search, candidate, error);
+        if (status != AUXO_OK || candidate->loss < lowest) {
+            lowest = candidate->loss;
+            stalled = 0;
+            continue;
+        }
+        if (stalled++ == 0) {
+            alpha *= options->alpha_factor;
+            auxo_autosize_set_strength(candidate->autosize, candidate->trainer, alpha);
+        }
+    }
+    return status == AUXO_OK ? auxo__search_keep_record(search, &candidate->record, error) : status;
+}
+
+static auxo_status growth_step(auxo_search *search, bool *done, auxo_error *error)
+{
+    auxo__genome genome;
+    char text[AUXO_GENOME_BYTES];
+    *done = !draw_new(search, &genome, text, sizeof text);
+    if (*done)
+        return AUXO_OK;
+    auxo__settings settings = auxo__genome_settings(&search->space, &genome);
+    settings.alpha = search->options.alpha.high;
+    auxo__candidate candidate = {0};
+    auxo_status status = open_candidate(search, &genome, &settings, text, &candidate, error);
+    if (status == AUXO_OK)
+        status = train_growing(search, &candidate, error);
+    auxo__candidate_close(&candidate);
+    return status;
+}
+
+const auxo__search_method auxo__method_growth = {.step = growth_step};

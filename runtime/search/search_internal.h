@@ -1,0 +1,146 @@
+/* runtime/search/search_internal.h: what the methods share: the space of hyperparameters, a model in training, the best
+ * so far, and the table by which a method plugs into auxo_search.
+ *
+ * Invariant: all draws come from (seed, stream, number of the step), so that a step taken again after a restore gives
+ * the same models.
+ */
+#ifndef AUXO_SEARCH_INTERNAL_H
+#define AUXO_SEARCH_INTERNAL_H
+
+#include "random.h"
+
+#include "auxo/search.h"
+#include "auxo/sizing.h"
+
+#include <cjson/cJSON.h>
+
+/* Streams of the seed; those of data sets are below 16. */
+enum { AUXO__STREAM_GENOME = 0x73650000, AUXO__STREAM_MODEL, AUXO__STREAM_POPULATION };
+
+/* ---- the space --------------------------------------------------------------------------------------------------- */
+typedef enum auxo__gene_kind { AUXO__GENE_UNITS, AUXO__GENE_LR, AUXO__GENE_BATCH, AUXO__GENE_ALPHA } auxo__gene_kind;
+
+/* One number of a genome. A gene of alpha is its decimal exponent. */
+typedef struct auxo__gene {
+    auxo__gene_kind kind;
+    bool integer;
+    double low, high; /* equal: fixed */
+    double start;     /* evolution: of new individuals */
+} auxo__gene;
+
+enum { AUXO__GENES_MAX = 48 };
+
+typedef struct auxo__space {
+    uint32_t count, unit_count; /* the first unit_count genes are the units of the hidden layers, in order */
+    auxo__gene genes[AUXO__GENES_MAX];
+} auxo__space;
+
+typedef struct auxo__genome {
+    double values[AUXO__GENES_MAX];
+} auxo__genome;
+
+/* What a genome says. */
+typedef struct auxo__settings {
+    uint32_t batch;
+    double lr, alpha; /* lr 0: the optimiser's own */
+} auxo__settings;
+
+/* Hidden layers (their group's lowest layer) of a description; returns the count, fills up to capacity. */
+uint32_t auxo__hidden_layers(const auxo_model_desc *desc, uint32_t *layers, uint32_t capacity, auxo_error *error);
+auxo_status auxo__space_init(const auxo_model_desc *desc, const auxo_search_options *options, auxo__space *space,
+                             auxo_error *error);
+/* A value within the gene's range, as it can be told by the genome's text. */
+double auxo__gene_correct(const auxo__gene *gene, double value);
+/* Relative position 0..1 within the range. */
+double auxo__gene_at(const auxo__gene *gene, double relative);
+void auxo__genome_draw(const auxo__space *space, auxo__random *random, auxo__genome *genome);
+auxo__settings auxo__genome_settings(const auxo__space *space, const auxo__genome *genome);
+void auxo__genome_format(const auxo__space *space, const auxo__genome *genome, char *text, size_t size);
+/* The description with the genome's units (static), or initial_units everywhere (dynamic). */
+auxo_status auxo__genome_desc(const auxo_search *search, const auxo__genome *genome, auxo_model_desc *desc,
+                              auxo_error *error);
+
+/* ---- a model in training ----------------------------------------------------------------------------------------- */
+typedef struct auxo__candidate {
+    auxo_model *model; /* owned */
+    auxo_autosize *autosize;
+    auxo_trainer *trainer;
+    bool dynamic, failed; /* failed: its loss is not finite */
+    double quality, loss; /* after the last epoch */
+    double began;         /* seconds of the search when it was opened */
+    double lowest_loss;
+    uint32_t stalled; /* epochs since the lowest loss */
+    auxo_search_record record;
+} auxo__candidate;
+
+/* Takes the model (also on failure) and makes a trainer for it. The candidate's record has the next number. */
+auxo_status auxo__candidate_open(auxo_search *search, auxo_model *model, const auxo__settings *settings, bool sized,
+                                 const char *genome, auxo__candidate *candidate, auxo_error *error);
+/* A fresh model of a description, its weights and epochs drawn by the number of the record. */
+auxo_status auxo__candidate_create(auxo_search *search, const auxo_model_desc *desc, const auxo__settings *settings,
+                                   bool sized, const char *genome, auxo__candidate *candidate, auxo_error *error);
+/* One epoch: grows, trains, prunes, measures; offers the model as the best. Errors: INTERRUPTED by the stop flag or
+ * the time limit. */
+auxo_status auxo__candidate_epoch(auxo_search *search, auxo__candidate *candidate, auxo_error *error);
+/* Until it has failed, stalled for `patience` epochs or reached epoch_limit. */
+auxo_status auxo__candidate_train(auxo_search *search, auxo__candidate *candidate, auxo_error *error);
+void auxo__candidate_close(auxo__candidate *candidate);
+/* All of it: the model of a genome, trained from scratch, recorded and dropped. */
+auxo_status auxo__evaluate_genome(auxo_search *search, const auxo__genome *genome, const char *text, auxo_error *error);
+
+/* ---- the search -------------------------------------------------------------------------------------------------- */
+typedef struct auxo__search_method {
+    size_t state_size;
+    auxo_status (*begin)(auxo_search *search, auxo_error *error); /* NULL: nothing to do */
+    auxo_status (*step)(auxo_search *search, bool *done, auxo_error *error);
+    void (*describe)(const auxo_search *search, cJSON *root); /* with restore; NULL: stateless */
+    auxo_status (*restore)(auxo_search *search, const cJSON *root, auxo_model *const *models, size_t model_count,
+                           auxo_error *error); /* takes the models, also on failure */
+    void (*end)(auxo_search *search);          /* NULL: nothing to free */
+} auxo__search_method;
+
+extern const auxo__search_method auxo__method_random, auxo__method_grid, auxo__method_growth, auxo__method_evolution,
+    auxo__method_genetic;
+
+struct auxo_search {
+    auxo_device *device;
+    auxo_model_desc desc;
+    const auxo_dataset *train, *validation;
+    auxo_search_options options;
+    auxo__space space;
+    const auxo__search_method *method;
+    void *state; /* of the method, state_size bytes */
+
+    auxo_model *best;
+    auxo_search_record best_record;
+    auxo_search_record *records;
+    size_t record_count, record_capacity;
+    auxo_trace_point *trace;
+    size_t trace_count, trace_capacity;
+    uint64_t step_count; /* finished steps */
+    double seconds;      /* before this step */
+    double step_start;   /* of the clock; 0 between steps */
+    bool out_of_time;
+};
+
+double auxo__search_now(const auxo_search *search); /* seconds of the search */
+auxo_status auxo__search_keep_record(auxo_search *search, const auxo_search_record *record, auxo_error *error);
+/* A genome that was evaluated before; NULL: not yet. */
+const auxo_search_record *auxo__search_find(const auxo_search *search, const char *genome);
+/* Records an epoch, and keeps a copy of the model if it is the best so far. */
+auxo_status auxo__search_offer(auxo_search *search, const auxo__candidate *candidate, auxo_error *error);
+auxo_status auxo__search_keep_point(auxo_search *search, const auxo_trace_point *point, auxo_error *error);
+/* Whether a result is better: higher quality, or the same with a lower loss. */
+bool auxo__is_better(double quality, double loss, double than_quality, double than_loss);
+
+/* ---- JSON -------------------------------------------------------------------------------------------------------- */
+/* A number as a text that loses no bit. */
+cJSON *auxo__exact_to_json(double value);
+/* Such a text or a plain number; fallback if it is neither. */
+double auxo__json_exact(const cJSON *item, double fallback);
+/* The same of a field. */
+double auxo__json_number(const cJSON *object, const char *name, double fallback);
+cJSON *auxo__record_to_json(const auxo_search_record *record);
+auxo_search_record auxo__record_from_json(const cJSON *item);
+
+#endif
