@@ -64,6 +64,8 @@ static auxo_status verify_choice(bench_run *run, const bench_result *result, aux
 /* The share of what the peaks allow: the op can be no faster than its arithmetic, nor than its least traffic. */
 static double percent_of_peak(const bench_device *device, const bench_result *result)
 {
+    if (result->f16)
+        return 0;
     double compute = device->peak_flops > 0 ? result->flops / device->peak_flops : 0;
     double traffic = device->peak_bytes > 0 ? result->bytes / device->peak_bytes : 0;
     double least = compute > traffic ? compute : traffic;
@@ -91,6 +93,7 @@ static auxo_status time_case(bench_run *run, const bench_case *tested, bench_res
     bench_op built;
     auxo_plan *plan = NULL;
     memset(&built, 0, sizeof built);
+    result->f16 = tested->f16;
     auxo_status status = bench_case_check(tested, run->device, error);
     if (status == AUXO_OK)
         status = bench_op_build(run->queue, tested, &built, error);
@@ -108,6 +111,8 @@ static auxo_status time_case(bench_run *run, const bench_case *tested, bench_res
 /* A case that beats the peaks shows that they are higher. */
 static void raise_peaks(bench_device *device, const bench_result *result)
 {
+    if (result->f16)
+        return;
     double compute = result->flops / result->time.best, traffic = result->bytes / result->time.best;
     device->peak_flops = device->peak_flops > 0 ? fmax(device->peak_flops, compute) : 0;
     device->peak_bytes = device->peak_bytes > 0 ? fmax(device->peak_bytes, traffic) : 0;

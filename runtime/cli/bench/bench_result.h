@@ -25,6 +25,7 @@ typedef struct bench_result {
     double work;   /* how much `unit` is done in one execution */
     char unit[16]; /* "flop", "byte", "image", "launch" */
     double flops, bytes;
+    bool f16;               /* may run on units of its own, so it neither sets the peak nor is set against it */
     double percent_of_peak; /* of what the measured peaks allow for its flops and bytes; 0: not known */
     uint64_t fallbacks;
 } bench_result;
