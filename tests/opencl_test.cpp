@@ -201,5 +201,11 @@ TEST_CASE("OpenCL gemm variants agree on a product of several tiles and blocks",
         else
             auxo_test::check_close(got, first, 1e-5, 1e-5);
     }
-    CHECK(!first.empty());
+    REQUIRE(!first.empty());
+    // tiled with the last step of the sum behind the loop: tile_m, tile_n, tile_k, threads_m, threads_n, tail_apart
+    const int32_t tail_apart[] = {64, 64, 8, 8, 8, 1};
+    Error error;
+    op.tensors[AUXO_GEMM_C] = device.f32(start, {m, n});
+    REQUIRE_OK(auxo_op_run_variant(device.queue, &op, "tiled", tail_apart, error));
+    auxo_test::check_close(device.download_f32(op.tensors[AUXO_GEMM_C]), first, 1e-5, 1e-5);
 }

@@ -291,7 +291,7 @@ static void build_direction(ocl_builder *b, const direction *d, const ocl_conv2d
     if (is_plain_product(d, s)) {
         const ocl_gemm_call call = plain_product(d);
         if (ocl_gemm_tiled_fits(b->device, &call)) {
-            ocl_build_gemm_tiled(b, &call, parameters);
+            ocl_build_gemm_tiled(b, &call, parameters, false);
             return;
         }
     }

@@ -24,7 +24,7 @@ ocl_gemm_call ocl_gemm_call_of(const auxo_op *op);
 
 /* gemm_tiled.c: whether the variant "tiled" can take the call, and its launches. */
 bool ocl_gemm_tiled_fits(const ocl_device *device, const ocl_gemm_call *call);
-void ocl_build_gemm_tiled(ocl_builder *builder, const ocl_gemm_call *call, const int32_t *parameters);
+void ocl_build_gemm_tiled(ocl_builder *builder, const ocl_gemm_call *call, const int32_t *parameters, bool tail_apart);
 
 /* Binds what the kernels of our own take first, in the order of shaders/opencl/gemm.cl. */
 void ocl_arg_gemm(ocl_builder *builder, const ocl_gemm_call *call);

@@ -56,9 +56,9 @@ static void build_finish(ocl_builder *b, const ocl_gemm_call *call, const char *
     ocl_build_items(b, (uint64_t)(s->batches * s->m) * (uint64_t)s->n);
 }
 
-void ocl_build_gemm_tiled(ocl_builder *b, const ocl_gemm_call *call, const int32_t *parameters)
+void ocl_build_gemm_tiled(ocl_builder *b, const ocl_gemm_call *call, const int32_t *parameters, bool tail_apart)
 {
-    enum { TERMS_PER_SPLIT = 512 };
+    enum { TERMS_PER_SPLIT = 512, LARGE_TILE = 64 * 64 };
     const ocl_gemm_shape *s = &call->shape;
     const auxo_tensor *const *tensors = call->tensors;
     const bool trans_a = call->params.trans_a;
@@ -76,11 +76,12 @@ void ocl_build_gemm_tiled(ocl_builder *b, const ocl_gemm_call *call, const int32
     const bool c_quads =
         has_quads(tensors[AUXO_GEMM_C], s->n, s->c_row, s->c_batch) && tensors[AUXO_GEMM_C]->dtype == AUXO_DTYPE_F32;
     char options[288];
-    snprintf(
-        options, sizeof options,
-        "%s -DTRANS_A=%d -DTRANS_B=%d -DA_VEC=%d -DB_VEC=%d -DC_VEC=%d -DINPUT_DTYPE=%d -DOUTPUT_DTYPE=%d -DSPLIT=%d",
-        tile.options, trans_a, trans_b, a_quads ? 4 : 1, b_quads ? 4 : 1, c_quads ? 4 : 1,
-        (int)tensors[AUXO_GEMM_A]->dtype, (int)tensors[AUXO_GEMM_C]->dtype, splits > 1);
+    snprintf(options, sizeof options,
+             "%s -DTRANS_A=%d -DTRANS_B=%d -DA_VEC=%d -DB_VEC=%d -DC_VEC=%d -DINPUT_DTYPE=%d -DOUTPUT_DTYPE=%d "
+             "-DSPLIT=%d -DTAIL_APART=%d",
+             tile.options, trans_a, trans_b, a_quads ? 4 : 1, b_quads ? 4 : 1, c_quads ? 4 : 1,
+             (int)tensors[AUXO_GEMM_A]->dtype, (int)tensors[AUXO_GEMM_C]->dtype, splits > 1,
+             tail_apart && tile.m * tile.n >= LARGE_TILE);
     cl_mem partial =
         splits > 1 ? ocl_build_scratch(b, splits * product.instances * product.rows * product.columns * sizeof(float))
                    : NULL;
@@ -107,7 +108,7 @@ static auxo_status build(void *device, const auxo_op *op, const int32_t *paramet
 {
     ocl_builder b = ocl_build_begin(device, error);
     const ocl_gemm_call call = ocl_gemm_call_of(op);
-    ocl_build_gemm_tiled(&b, &call, parameters);
+    ocl_build_gemm_tiled(&b, &call, parameters, parameters[OCL_GEMM_TAIL_APART] != 0);
     return ocl_build_end(&b, state);
 }
 

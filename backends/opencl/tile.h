@@ -6,8 +6,9 @@
 #include "ocl.h"
 
 enum { OCL_TILE_M, OCL_TILE_N, OCL_TILE_K, OCL_TILE_THREADS_M, OCL_TILE_THREADS_N, OCL_TILE_TUNABLE_COUNT };
-extern const auxo_tunable ocl_tile_tunables[OCL_TILE_TUNABLE_COUNT];        /* gemm */
 extern const auxo_tunable ocl_tile_gather_tunables[OCL_TILE_TUNABLE_COUNT]; /* conv2d */
+enum { OCL_GEMM_TAIL_APART = OCL_TILE_TUNABLE_COUNT, OCL_GEMM_TILED_TUNABLE_COUNT };
+extern const auxo_tunable ocl_gemm_tiled_tunables[OCL_GEMM_TILED_TUNABLE_COUNT]; /* gemm */
 
 typedef struct ocl_tile {
     int m, n, k, threads_m, threads_n;

@@ -3,7 +3,8 @@
  *     group (tile of C, split of the sum, batch); tiles of A and B are read along their contiguous direction
  * With more than one split the sums of each go to partial[split][batch][i][j], and gemm_tiled_finish adds them in order.
  * Parameters: those of tile.clh; TRANS_A, TRANS_B (0 or 1); A_VEC, B_VEC, C_VEC = 4 where rows, row strides, batch strides
- * and offset are multiples of 4 elements, else 1; INPUT_DTYPE, OUTPUT_DTYPE (auxo_dtype F32 or F16); SPLIT (0 or 1).
+ * and offset are multiples of 4 elements, else 1; INPUT_DTYPE, OUTPUT_DTYPE (auxo_dtype F32 or F16); SPLIT (0 or 1);
+ * TAIL_APART: 1: the last step stands behind the loop, which then has no branch, 0: in it, which is half the code.
  */
 #include "activation.clh"
 #include "dtype.clh"
@@ -55,6 +56,7 @@ kernel TILE_ATTRIBUTE void gemm_tiled(global const stored *restrict a, ulong a_o
     put_pieces(a_tile[0], TILE_M, A_ALONG_K, A_VEC, A_FETCHED, a_next);
     put_pieces(b_tile[0], TILE_N, B_ALONG_K, B_VEC, B_FETCHED, b_next);
     barrier(CLK_LOCAL_MEM_FENCE);
+#if TAIL_APART
     for (; left > TILE_K; half_in_use ^= 1) {
         left -= TILE_K;
         a += A_ALONG_K ? TILE_K : (long)TILE_K * a_column;
@@ -68,6 +70,24 @@ kernel TILE_ATTRIBUTE void gemm_tiled(global const stored *restrict a, ulong a_o
     }
     if (left > 0)
         multiply_tiles(a_tile[half_in_use], b_tile[half_in_use], sums);
+#else
+    for (;; half_in_use ^= 1) {
+        const bool more = left > TILE_K;
+        if (more) {
+            left -= TILE_K;
+            a += A_ALONG_K ? TILE_K : (long)TILE_K * a_column;
+            b += B_ALONG_K ? TILE_K : (long)TILE_K * b_row;
+            fetch_pieces(a_next, TILE_M, A_ALONG_K, A_VEC, A_FETCHED, a, a_at, left);
+            fetch_pieces(b_next, TILE_N, B_ALONG_K, B_VEC, B_FETCHED, b, b_at, left);
+        }
+        multiply_tiles(a_tile[half_in_use], b_tile[half_in_use], sums);
+        if (!more)
+            break;
+        put_pieces(a_tile[half_in_use ^ 1], TILE_M, A_ALONG_K, A_VEC, A_FETCHED, a_next);
+        put_pieces(b_tile[half_in_use ^ 1], TILE_N, B_ALONG_K, B_VEC, B_FETCHED, b_next);
+        barrier(CLK_LOCAL_MEM_FENCE);
+    }
+#endif
 
 #if SPLIT
     partial += ((ulong)split * batches + (ulong)batch) * m * n + (ulong)i0 * n + j0;
