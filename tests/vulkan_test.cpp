@@ -248,6 +248,53 @@ TEST_CASE("vulkan: gemm tiles of every size meet at their edges", "[vulkan]")
     }
 }
 
+TEST_CASE("vulkan: convolutions by large tiles agree with the direct ones", "[vulkan]")
+{
+    Vulkan vulkan;
+    if (!vulkan.device)
+        return;
+    Device &device = *vulkan.device;
+    const std::vector<int32_t> tile = {128, 128, 16, 8, 8, 0};
+    for (int32_t stride : {1, 2}) {
+        const int64_t n = 2, c = 70, h = 12, k = 136, out = (h + 2 - 3) / stride + 1;
+        auto matrix = [&](std::vector<int64_t> dims, uint32_t seed) {
+            int64_t count = 1;
+            for (int64_t dim : dims)
+                count *= dim;
+            return device.f32(auxo_test::uniform(static_cast<size_t>(count), -1, 1, seed), dims);
+        };
+        const auxo_tensor x = matrix({n, c, h, h}, 1), w = matrix({k, c, 3, 3}, 2), y = matrix({n, k, out, out}, 3);
+        auxo_op op = {};
+        op.params.conv2d.stride_h = op.params.conv2d.stride_w = stride;
+        op.params.conv2d.pad_h = op.params.conv2d.pad_w = 1;
+        op.params.conv2d.dilation_h = op.params.conv2d.dilation_w = op.params.conv2d.groups = 1;
+        auto check = [&](auxo_op_kind kind, uint32_t result_slot) {
+            op.kind = kind;
+            const auxo_tensor &result = op.tensors[result_slot];
+            Error error;
+            REQUIRE_OK(auxo_op_run_variant(device.queue, &op, "direct", nullptr, error));
+            const std::vector<float> expected = device.download_f32(result);
+            REQUIRE_OK(auxo_op_run_variant(device.queue, &op, "tiled", tile.data(), error));
+            INFO(auxo_op_noun(kind) << " stride " << stride);
+            auxo_test::check_close(device.download_f32(result), expected, 0, 1e-3);
+        };
+        op.tensors[AUXO_CONV2D_X] = x;
+        op.tensors[AUXO_CONV2D_W] = w;
+        op.tensors[AUXO_CONV2D_Y] = device.empty(AUXO_DTYPE_F32, {n, k, out, out});
+        check(AUXO_OP_CONV2D_FORWARD, AUXO_CONV2D_Y);
+        std::fill(std::begin(op.tensors), std::end(op.tensors), auxo_tensor_none());
+        op.tensors[AUXO_CONV2D_BD_DY] = y;
+        op.tensors[AUXO_CONV2D_BD_W] = w;
+        op.tensors[AUXO_CONV2D_BD_DX] = device.empty(AUXO_DTYPE_F32, {n, c, h, h});
+        check(AUXO_OP_CONV2D_BACKWARD_DATA, AUXO_CONV2D_BD_DX);
+        std::fill(std::begin(op.tensors), std::end(op.tensors), auxo_tensor_none());
+        op.tensors[AUXO_CONV2D_BW_X] = x;
+        op.tensors[AUXO_CONV2D_BW_DY] = y;
+        op.tensors[AUXO_CONV2D_BW_DW] = device.empty(AUXO_DTYPE_F32, {k, c, 3, 3});
+        check(AUXO_OP_CONV2D_BACKWARD_WEIGHTS, AUXO_CONV2D_BW_DW);
+    }
+}
+
 TEST_CASE("vulkan: the pipeline cache is written whole, and a damaged one is survived", "[vulkan]")
 {
     {
