@@ -55,6 +55,24 @@ kernel TILE_ATTRIBUTE void gemm_tiled(global const stored *restrict a, ulong a_o
     put_pieces(a_tile[0], TILE_M, A_ALONG_K, A_VEC, A_FETCHED, a_next);
     put_pieces(b_tile[0], TILE_N, B_ALONG_K, B_VEC, B_FETCHED, b_next);
     barrier(CLK_LOCAL_MEM_FENCE);
+#ifdef cl_intel_required_subgroup_size /* 128 registers: the products written out once do not spill, twice they do */
+    for (;; half_in_use ^= 1) {
+        const bool more = left > TILE_K;
+        if (more) {
+            left -= TILE_K;
+            a += A_ALONG_K ? TILE_K : (long)TILE_K * a_column;
+            b += B_ALONG_K ? TILE_K : (long)TILE_K * b_row;
+            fetch_pieces(a_next, TILE_M, A_ALONG_K, A_VEC, A_FETCHED, a, a_at, left);
+            fetch_pieces(b_next, TILE_N, B_ALONG_K, B_VEC, B_FETCHED, b, b_at, left);
+        }
+        multiply_tiles(a_tile[half_in_use], b_tile[half_in_use], sums);
+        if (!more)
+            break;
+        put_pieces(a_tile[half_in_use ^ 1], TILE_M, A_ALONG_K, A_VEC, A_FETCHED, a_next);
+        put_pieces(b_tile[half_in_use ^ 1], TILE_N, B_ALONG_K, B_VEC, B_FETCHED, b_next);
+        barrier(CLK_LOCAL_MEM_FENCE);
+    }
+#else
     for (; left > TILE_K; half_in_use ^= 1) {
         left -= TILE_K;
         a += A_ALONG_K ? TILE_K : (long)TILE_K * a_column;
@@ -68,6 +86,7 @@ kernel TILE_ATTRIBUTE void gemm_tiled(global const stored *restrict a, ulong a_o
     }
     if (left > 0)
         multiply_tiles(a_tile[half_in_use], b_tile[half_in_use], sums);
+#endif
 
 #if SPLIT
     partial += ((ulong)split * batches + (ulong)batch) * m * n + (ulong)i0 * n + j0;
