@@ -18,7 +18,7 @@ typedef struct ocl_program {
     uint64_t disk_hash; /* names the cache file */
     cl_program handle;
     bool on_disk;   /* the cache already holds it */
-    double build_s; /* what building it took; 0 if it came from the cache */
+    double build_s; /* processor time that building it took; 0 if it came from the cache */
 } ocl_program;
 
 typedef struct ocl_device {
