@@ -18,7 +18,7 @@ enum {
     ITEM_PANELS = 8,
     ITEMS_PER_THREAD = 8,
     /* Fewer panels: A is read where it lies. */
-    PACK_A_PANELS = 16,
+    PACK_A_PANELS = 24,
     PACK_TURNED_A_PANELS = 3,
     NEAR_B_COUNT = 150 * 1024, /* elements of B that the nearer caches hold: read where they lie */
     PACK_PANELS = 4,
