@@ -4,8 +4,10 @@
  * only the caller changes it. A worker reads the loop's fields only between
  * joining and leaving, and it can join only an open loop, under the mutex. The
  * caller closes the loop under the mutex and then waits until every worker that
- * joined has left; so the fields never change under a worker. Parts are claimed
- * by adding to `next`.
+ * joined has left; so the fields never change under a worker. Each thread has a
+ * slice of the loop, the same in every loop of as many items, so that it finds
+ * in its own caches what it wrote before; parts are claimed by adding to the
+ * slice's `next`, and who has none left takes from the others' slices.
  */
 #include "cpu_pool.h"
 
@@ -25,6 +27,13 @@ typedef struct worker {
     int index; /* 1 .. thread_count - 1 */
 } worker;
 
+/* On cache lines of its own. */
+typedef struct slice {
+    _Atomic int64_t next;
+    int64_t end;
+    char apart[112];
+} slice;
+
 struct cpu_pool {
     int thread_count;
     int started; /* workers that run */
@@ -39,7 +48,7 @@ struct cpu_pool {
     cpu_part_function *function;
     const void *context;
     int64_t count, grain;
-    _Atomic int64_t next;
+    slice *slices; /* one for each thread */
 };
 
 static void relax(void)
@@ -51,15 +60,21 @@ static void relax(void)
 #endif
 }
 
-static void run_parts(cpu_pool *pool, int thread)
+static void run_slice(cpu_pool *pool, slice *from, int thread)
 {
     for (;;) {
-        int64_t begin = atomic_fetch_add_explicit(&pool->next, pool->grain, memory_order_relaxed);
-        if (begin >= pool->count)
+        int64_t begin = atomic_fetch_add_explicit(&from->next, pool->grain, memory_order_relaxed);
+        if (begin >= from->end)
             return;
-        int64_t end = pool->count - begin < pool->grain ? pool->count : begin + pool->grain;
+        int64_t end = from->end - begin < pool->grain ? from->end : begin + pool->grain;
         pool->function(pool->context, begin, end, thread);
     }
+}
+
+static void run_parts(cpu_pool *pool, int thread)
+{
+    for (int i = 0; i < pool->thread_count; ++i)
+        run_slice(pool, &pool->slices[(thread + i) % pool->thread_count], thread);
 }
 
 /* Waits for a loop other than `seen`, or the end. */
@@ -139,13 +154,16 @@ auxo_status cpu_pool_create(int thread_count, cpu_pool **pool, auxo_error *error
 {
     cpu_pool *created = calloc(1, sizeof *created);
     worker *workers = calloc((size_t)thread_count, sizeof *workers);
-    if (!created || !workers) {
+    slice *slices = calloc((size_t)thread_count, sizeof *slices);
+    if (!created || !workers || !slices) {
         free(created);
         free(workers);
+        free(slices);
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "cpu: no host memory for %d threads", thread_count);
     }
     created->thread_count = thread_count;
     created->workers = workers;
+    created->slices = slices;
     pthread_mutex_init(&created->mutex, NULL);
     pthread_cond_init(&created->opened, NULL);
     pthread_cond_init(&created->left, NULL);
@@ -171,6 +189,7 @@ void cpu_pool_destroy(cpu_pool *pool)
     pthread_cond_destroy(&pool->opened);
     pthread_cond_destroy(&pool->left);
     free(pool->workers);
+    free(pool->slices);
     free(pool);
 }
 
@@ -186,7 +205,12 @@ static void open_loop(cpu_pool *pool, int64_t count, int64_t grain, cpu_part_fun
     pool->context = context;
     pool->count = count;
     pool->grain = grain;
-    atomic_store_explicit(&pool->next, 0, memory_order_relaxed);
+    const int64_t parts = (count + grain - 1) / grain;
+    for (int i = 0; i < pool->thread_count; ++i) {
+        const int64_t end = parts * (i + 1) / pool->thread_count * grain;
+        atomic_store_explicit(&pool->slices[i].next, parts * i / pool->thread_count * grain, memory_order_relaxed);
+        pool->slices[i].end = end < count ? end : count;
+    }
     atomic_fetch_add_explicit(&pool->generation, 1, memory_order_relaxed);
     if (pool->sleeping > 0)
         pthread_cond_broadcast(&pool->opened);

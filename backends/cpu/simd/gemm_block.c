@@ -18,7 +18,7 @@ enum {
     ITEM_PANELS = 8,
     ITEMS_PER_THREAD = 8,
     /* Fewer panels: A is read where it lies. */
-    PACK_A_PANELS = 16,
+    PACK_A_PANELS = 24,
     PACK_TURNED_A_PANELS = 3,
     NEAR_B_COUNT = 150 * 1024, /* elements of B that the nearer caches hold: read where they lie */
     PACK_PANELS = 4,
@@ -182,8 +182,10 @@ static void run_loop(cpu_pool *pool, int64_t count, cpu_part_function *function,
 static void cut_items(gemm_part *part, cpu_pool *pool)
 {
     int64_t tiles = cpu_ceil_div(part->rows, part->tile_rows);
-    int64_t wanted = pool ? (int64_t)cpu_pool_thread_count(pool) * ITEMS_PER_THREAD : 1;
-    part->item_panels = cpu_min(ITEM_PANELS, part->panels);
+    int64_t threads = pool ? cpu_pool_thread_count(pool) : 1;
+    int64_t wanted = pool ? threads * ITEMS_PER_THREAD : 1;
+    /* Threads differ by panels first: what each has packed of B then stays in its own caches. */
+    part->item_panels = cpu_min(ITEM_PANELS, cpu_ceil_div(part->panels, threads));
     int64_t across = cpu_ceil_div(part->panels, part->item_panels);
     int64_t item_tiles = cpu_min(ITEM_ROWS / part->tile_rows, cpu_ceil_div(tiles * across, wanted));
     item_tiles = cpu_max(item_tiles, cpu_min(tiles, 2));
