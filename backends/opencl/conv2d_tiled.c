@@ -237,7 +237,7 @@ static void build_product(ocl_builder *b, const direction *d, const ocl_conv2d_s
     const uint64_t column_tiles = ocl_divide_up(product.columns, (uint64_t)tile.n);
     const bool target_quads =
         !d->backward && d->target_h * d->target_w % 4 == 0 && d->target->offset_bytes % (4 * sizeof(float)) == 0;
-    char options[192];
+    char options[OCL_OPTIONS_MAX];
     snprintf(options, sizeof options, "%s -DA_VEC=%d -DTARGET_VEC=%d -DBOUNDED=%d", tile.options,
              weights_in_quads(d, made) ? 4 : 1, target_quads ? 4 : 1, !windows_inside(d, s));
     cl_mem taps = ocl_conv2d_taps_build(b, made->taps, made->tap_count);

@@ -150,7 +150,7 @@ static auxo_status build(void *device, const auxo_op *op, const int32_t *paramet
     const bool bounded = s.params->pad_h > 0 || s.params->pad_w > 0;
     const bool quads = s.p * s.q % 4 == 0 && op->tensors[AUXO_CONV2D_BW_DY].offset_bytes % (4 * sizeof(float)) == 0;
     const uint64_t lanes = b.device->group_size >= LANE_GROUP ? LANES : 1;
-    char options[192];
+    char options[OCL_OPTIONS_MAX];
     snprintf(options, sizeof options, "%s -DA_VEC=%d -DBOUNDED=%d -DLANES=%d", tile.options, quads ? 4 : 1, bounded,
              (int)lanes);
     w.options = options;

@@ -75,7 +75,7 @@ void ocl_build_gemm_tiled(ocl_builder *b, const ocl_gemm_call *call, const int32
     const bool b_quads = has_quads(tensors[AUXO_GEMM_B], trans_b ? s->k : s->n, b_pitch(call), s->b_batch);
     const bool c_quads =
         has_quads(tensors[AUXO_GEMM_C], s->n, s->c_row, s->c_batch) && tensors[AUXO_GEMM_C]->dtype == AUXO_DTYPE_F32;
-    char options[288];
+    char options[OCL_OPTIONS_MAX];
     snprintf(options, sizeof options,
              "%s -DTRANS_A=%d -DTRANS_B=%d -DA_VEC=%d -DB_VEC=%d -DC_VEC=%d -DINPUT_DTYPE=%d -DOUTPUT_DTYPE=%d "
              "-DSPLIT=%d -DTAIL_APART=%d",

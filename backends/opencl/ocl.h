@@ -12,10 +12,12 @@
 
 #include <CL/cl.h>
 
+enum { OCL_OPTIONS_MAX = 320 }; /* characters of a program's own options */
+
 typedef struct ocl_program {
     struct ocl_program *next;
-    char key[256];      /* noun and options: unique within the device */
-    uint64_t disk_hash; /* names the cache file */
+    char key[OCL_OPTIONS_MAX + 64]; /* noun and options: unique within the device */
+    uint64_t disk_hash;             /* names the cache file */
     cl_program handle;
     bool on_disk;   /* the cache already holds it */
     double build_s; /* processor time that building it took; 0 if it came from the cache */

@@ -123,7 +123,7 @@ auxo_status ocl_program_get(ocl_device *device, const char *noun, const char *op
                             auxo_error *error)
 {
     char key[sizeof((ocl_program *)0)->key];
-    char all_options[288];
+    char all_options[OCL_OPTIONS_MAX + 64];
     if (snprintf(key, sizeof key, "%s %s", noun, options) >= (int)sizeof key ||
         snprintf(all_options, sizeof all_options, "%s %s", common_options, options) >= (int)sizeof all_options)
         return auxo_error_set(error, AUXO_INTERNAL, "OpenCL: options of %s are too long", noun);

@@ -69,15 +69,19 @@ auxo_status ocl_build_end(ocl_builder *builder, void **state)
 
 void ocl_build_kernel(ocl_builder *builder, const char *noun, const char *kernel, const char *options, ...)
 {
-    char text[192];
+    char text[OCL_OPTIONS_MAX];
     cl_program program = NULL;
     cl_int code = CL_SUCCESS;
     va_list arguments;
     if (builder->status != AUXO_OK)
         return;
     va_start(arguments, options);
-    vsnprintf(text, sizeof text, options, arguments);
+    const int length = vsnprintf(text, sizeof text, options, arguments);
     va_end(arguments);
+    if (length < 0 || (size_t)length >= sizeof text) {
+        ocl_build_fail(builder, AUXO_INTERNAL, "the options of a program are longer than OCL_OPTIONS_MAX");
+        return;
+    }
     builder->next_arg = 0;
     builder->status = ocl_program_get(builder->device, noun, text, &program, builder->error);
     if (builder->status != AUXO_OK)

@@ -21,7 +21,7 @@ const auxo_tunable ocl_gemm_tiled_tunables[OCL_GEMM_TILED_TUNABLE_COUNT] = {
 /* Gathering windows takes registers too: with the taller tile some compilers spill. */
 const auxo_tunable ocl_tile_gather_tunables[OCL_TILE_TUNABLE_COUNT] = {TILE_TUNABLES(64)};
 
-enum { TILE_MIN = 32, TILE_K_MAX = 32 };
+enum { TILE_MIN = 32, TILE_K_MAX = 32, CPU_TILE_MAX = 64 };
 
 static uint64_t local_bytes(const ocl_tile *tile)
 {
@@ -111,11 +111,16 @@ ocl_tile ocl_tile_of(const ocl_device *device, const int32_t *parameters, const 
                      .k = parameters[OCL_TILE_K],
                      .threads_m = parameters[OCL_TILE_THREADS_M],
                      .threads_n = parameters[OCL_TILE_THREADS_N]};
+    if (device->vector_cpu) { /* where nobody takes it by default, and compiling a larger one takes many seconds */
+        tile.m = tile.m < CPU_TILE_MAX ? tile.m : CPU_TILE_MAX;
+        tile.n = tile.n < CPU_TILE_MAX ? tile.n : CPU_TILE_MAX;
+    }
     shrink_to_product(device, &tile, product);
     fit_threads(device, &tile);
     fit_steps(device, &tile, product);
-    snprintf(tile.options, sizeof tile.options, "-DTILE_M=%d -DTILE_N=%d -DTILE_K=%d -DTHREADS_M=%d -DTHREADS_N=%d",
-             tile.m, tile.n, tile.k, tile.threads_m, tile.threads_n);
+    snprintf(tile.options, sizeof tile.options,
+             "-DTILE_M=%d -DTILE_N=%d -DTILE_K=%d -DTHREADS_M=%d -DTHREADS_N=%d -DTILE_ROLLED=%d", tile.m, tile.n,
+             tile.k, tile.threads_m, tile.threads_n, device->vector_cpu);
     return tile;
 }
 
