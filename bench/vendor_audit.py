@@ -153,12 +153,14 @@ def intel_kernels(binary, warnings):
     return kernels
 
 
-def intel(device):
+def intel(device, subgroup):
+    """`subgroup`: the device's narrowest, which Auxo asks the device for and tells tile.clh."""
     def compile_all(_program, sources):
         if not shutil.which("ocloc"):
             raise Missing("ocloc (package intel-opencl-icd)")
 
         def compile_one(path, options, folder):
+            options = options.replace("-DSUBGROUP=1 ", f"-DSUBGROUP={subgroup} ")
             text = run(["ocloc", "compile", "-file", str(path), "-device", device, "-out_dir", folder,
                         "-output", "out", "-options", options, "-internal_options", "-ze-allow-zebin"])
             binary = glob.glob(f"{folder}/out*.bin")
@@ -239,9 +241,9 @@ TARGETS = {
     "vega10": ("Vulkan, AMD GCN 5", radv("vega10")),
     "navi21": ("Vulkan, AMD RDNA 2", radv("navi21")),
     "gfx1100": ("Vulkan, AMD RDNA 3", radv("gfx1100")),
-    "tgllp": ("OpenCL, Intel Xe LP", intel("tgllp")),
-    "dg2": ("OpenCL, Intel Arc", intel("dg2")),
-    "pvc": ("OpenCL, Intel Data Center Max", intel("pvc")),
+    "tgllp": ("OpenCL, Intel Xe LP", intel("tgllp", 8)),
+    "dg2": ("OpenCL, Intel Arc", intel("dg2", 8)),
+    "pvc": ("OpenCL, Intel Data Center Max", intel("pvc", 16)),
     "amd-gfx1030": ("OpenCL, AMD RDNA 2", amd("gfx1030")),
     "sm_90": ("OpenCL, NVIDIA Hopper", nvidia("sm_90")),
 }

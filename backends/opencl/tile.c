@@ -119,8 +119,8 @@ ocl_tile ocl_tile_of(const ocl_device *device, const int32_t *parameters, const 
     fit_threads(device, &tile);
     fit_steps(device, &tile, product);
     snprintf(tile.options, sizeof tile.options,
-             "-DTILE_M=%d -DTILE_N=%d -DTILE_K=%d -DTHREADS_M=%d -DTHREADS_N=%d -DTILE_ROLLED=%d", tile.m, tile.n,
-             tile.k, tile.threads_m, tile.threads_n, device->vector_cpu);
+             "-DTILE_M=%d -DTILE_N=%d -DTILE_K=%d -DTHREADS_M=%d -DTHREADS_N=%d -DSUBGROUP=%u -DTILE_ROLLED=%d", tile.m,
+             tile.n, tile.k, tile.threads_m, tile.threads_n, (unsigned)device->info.subgroup_size, device->vector_cpu);
     return tile;
 }
 
