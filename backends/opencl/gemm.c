@@ -33,6 +33,15 @@ ocl_gemm_call ocl_gemm_call_of(const auxo_op *op)
     return call;
 }
 
+void ocl_arg_gemm_finish(ocl_builder *b, const ocl_gemm_call *call)
+{
+    ocl_arg_float(b, call->params.alpha);
+    ocl_arg_float(b, call->params.beta);
+    ocl_arg_int(b, call->params.bias_per_row);
+    ocl_arg_int(b, call->params.activation);
+    ocl_arg_float(b, call->params.slope);
+}
+
 void ocl_arg_gemm(ocl_builder *b, const ocl_gemm_call *call)
 {
     const ocl_gemm_shape *s = &call->shape;
@@ -42,11 +51,7 @@ void ocl_arg_gemm(ocl_builder *b, const ocl_gemm_call *call)
         ocl_arg_tensor(b, call->tensors[slot]);
     for (size_t i = 0; i < sizeof extents / sizeof extents[0]; ++i)
         ocl_arg_long(b, extents[i]);
-    ocl_arg_float(b, call->params.alpha);
-    ocl_arg_float(b, call->params.beta);
-    ocl_arg_int(b, call->params.bias_per_row);
-    ocl_arg_int(b, call->params.activation);
-    ocl_arg_float(b, call->params.slope);
+    ocl_arg_gemm_finish(b, call);
 }
 
 static bool supports_direct(void *device, const auxo_op *op)

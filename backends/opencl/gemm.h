@@ -28,5 +28,7 @@ void ocl_build_gemm_tiled(ocl_builder *builder, const ocl_gemm_call *call, const
 
 /* Binds what the kernels of our own take first, in the order of shaders/opencl/gemm.cl. */
 void ocl_arg_gemm(ocl_builder *builder, const ocl_gemm_call *call);
+/* The last of these: what becomes of a sum (alpha, beta, bias, activation). */
+void ocl_arg_gemm_finish(ocl_builder *builder, const ocl_gemm_call *call);
 
 #endif

@@ -46,11 +46,7 @@ static void build_finish(ocl_builder *b, const ocl_gemm_call *call, const char *
     const int64_t extents[] = {s->m, s->n, s->batches, s->c_batch, s->c_row};
     for (size_t i = 0; i < sizeof extents / sizeof extents[0]; ++i)
         ocl_arg_long(b, extents[i]);
-    ocl_arg_float(b, call->params.alpha);
-    ocl_arg_float(b, call->params.beta);
-    ocl_arg_int(b, call->params.bias_per_row);
-    ocl_arg_int(b, call->params.activation);
-    ocl_arg_float(b, call->params.slope);
+    ocl_arg_gemm_finish(b, call);
     ocl_arg_uint(b, (uint32_t)splits);
     ocl_arg_memory(b, partial);
     ocl_build_items(b, (uint64_t)(s->batches * s->m) * (uint64_t)s->n);

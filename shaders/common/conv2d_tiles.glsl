@@ -172,25 +172,7 @@ const uint ELEMENTS_A = TILE_M * TILE_K, ELEMENTS_B = TILE_N * TILE_K;
 const uint LOADS_A = ELEMENTS_A / GROUP_SIZE, LOADS_B = ELEMENTS_B / GROUP_SIZE; // per invocation and step
 const uint LOADS_A4 = (ELEMENTS_A / 4u + GROUP_SIZE - 1u) / GROUP_SIZE;          // of vectors
 
-uint a_row(uint load)
-{
-    return A_ALONG_K ? lane_index() / TILE_K + load * (GROUP_SIZE / TILE_K) : lane_index() % TILE_M;
-}
-
-uint a_term(uint load)
-{
-    return A_ALONG_K ? lane_index() % TILE_K : lane_index() / TILE_M + load * (GROUP_SIZE / TILE_M);
-}
-
-uint b_column(uint load)
-{
-    return B_ALONG_N ? lane_index() % TILE_N : lane_index() / TILE_K + load * (GROUP_SIZE / TILE_K);
-}
-
-uint b_term(uint load)
-{
-    return B_ALONG_N ? lane_index() / TILE_N + load * (GROUP_SIZE / TILE_N) : lane_index() % TILE_K;
-}
+#include "tile_places.glsl"
 
 // Of a vector of A: row and first term in the tile.
 uvec2 a_vector(uint load)

@@ -9,25 +9,7 @@
 const uint LOADS_A = TILE_M * TILE_K / GROUP_SIZE; // per invocation and step
 const uint LOADS_B = TILE_N * TILE_K / GROUP_SIZE;
 
-uint a_row(uint load)
-{
-    return A_ALONG_K ? lane_index() / TILE_K + load * (GROUP_SIZE / TILE_K) : lane_index() % TILE_M;
-}
-
-uint a_term(uint load)
-{
-    return A_ALONG_K ? lane_index() % TILE_K : lane_index() / TILE_M + load * (GROUP_SIZE / TILE_M);
-}
-
-uint b_column(uint load)
-{
-    return B_ALONG_N ? lane_index() % TILE_N : lane_index() / TILE_K + load * (GROUP_SIZE / TILE_K);
-}
-
-uint b_term(uint load)
-{
-    return B_ALONG_N ? lane_index() / TILE_N + load * (GROUP_SIZE / TILE_N) : lane_index() % TILE_K;
-}
+#include "tile_places.glsl"
 
 row_state rows[LOADS_A];
 column_state columns[LOADS_B];
