@@ -7,9 +7,11 @@
 #include "bench_measure.h"
 #include "cli_output.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 enum { SAMPLES_MIN = 5, SAMPLES_MAX = 200 };
+static const double WARM_SECONDS = 0.25;
 
 static int ascending(const void *left, const void *right)
 {
@@ -25,13 +27,26 @@ static auxo_status sample(bench_work *work, void *user, uint32_t count, double *
     return status;
 }
 
+/* Runs the work twice at least, and on until so many seconds have passed: a GPU that had nothing to do, while the host
+ * checked results say, clocks itself down and takes a while to come back. `once`: seconds of the last run. */
+static auxo_status warm_up(bench_work *work, void *user, double seconds, double *once, auxo_error *error)
+{
+    auxo_status status = sample(work, user, 1, once, error);
+    double spent = *once;
+    for (uint32_t runs = 1, count = 1; status == AUXO_OK && (runs < 2 || spent < seconds); runs++) {
+        status = sample(work, user, count, once, error);
+        spent += *once * count;
+        const double left = seconds - spent;
+        count = *once > 0 && left > 0 ? (uint32_t)fmin(1000, ceil(fmin(left, seconds / 4) / *once)) : 1;
+    }
+    return status;
+}
+
 auxo_status bench_measure(bench_work *work, void *user, double seconds, bench_time *time, auxo_error *error)
 {
     double values[SAMPLES_MAX], once = 0, spent = 0;
     *time = (bench_time){0};
-    auxo_status status = sample(work, user, 1, &once, error);
-    if (status == AUXO_OK)
-        status = sample(work, user, 1, &once, error);
+    auxo_status status = warm_up(work, user, fmin(WARM_SECONDS, seconds * 2), &once, error);
     double wanted = once > 0 ? seconds / 10 / once : 1000;
     uint32_t count = wanted < 1 ? 1 : wanted > 10000 ? 10000 : (uint32_t)wanted;
     uint32_t samples = 0;

@@ -14,7 +14,8 @@ typedef struct bench_time {
 /* One timed sample: executes the work `count` times and returns when it is done. */
 typedef auxo_status bench_work(void *user, uint32_t count, auxo_error *error);
 
-/* Warms up, finds a count that takes about a tenth of `seconds`, and samples for `seconds`, at least five times. */
+/* Warms up for a quarter of a second (for less where `seconds` is under an eighth), finds a count that takes about a
+ * tenth of `seconds`, and samples for `seconds`, at least five times. */
 auxo_status bench_measure(bench_work *work, void *user, double seconds, bench_time *time, auxo_error *error);
 
 /* The work of a compiled plan. */
