@@ -164,14 +164,14 @@ typedef struct cooperative_tile {
     uint32_t m, n, k, sub_m, sub_n;
 } cooperative_tile;
 
-/* Of gemm_cooperative.comp: both halves of A and B, rows one run longer, and a matrix of sums for each subgroup. */
+/* Of gemm_cooperative.comp: tiles of A and B, rows one run longer, and a matrix of sums for each subgroup. */
 static uint64_t cooperative_bytes(const gemm_task *task, const cooperative_tile *tile, const vk_cooperative *extents)
 {
     const auxo_gemm_params *params = &task->op->params.gemm;
     const uint64_t a = params->trans_a ? (uint64_t)tile->k * (tile->m + RUN) : (uint64_t)tile->m * (tile->k + RUN);
     const uint64_t b = params->trans_b ? (uint64_t)tile->n * (tile->k + RUN) : (uint64_t)tile->k * (tile->n + RUN);
     const uint64_t subgroups = (uint64_t)(tile->m / tile->sub_m) * (tile->n / tile->sub_n);
-    return 2 * (a + b) * 2 + subgroups * extents->m * extents->n * sizeof(float);
+    return (a + b) * 2 + subgroups * extents->m * extents->n * sizeof(float);
 }
 
 static bool cooperative_fits(const gemm_task *task, const cooperative_tile *tile)
