@@ -134,15 +134,13 @@ static auxo_status train_group(bench_run *run, auxo_error *error)
 static auxo_status run_groups(bench_run *run, size_t group, auxo_error *error)
 {
     auxo_status status = AUXO_OK;
-    /* Before the ops: where one of their programs needs scratch memory, some drivers slow all that a process does next.
-     */
-    if (group == GROUP_TRAIN || group == GROUP_ALL)
-        status = train_group(run, error);
-    if (status == AUXO_OK && (group == GROUP_OPS || group == GROUP_ALL)) {
+    if (group == GROUP_OPS || group == GROUP_ALL) {
         status = bench_peaks(run, error);
         if (status == AUXO_OK)
             status = bench_ops(run, error);
     }
+    if (status == AUXO_OK && (group == GROUP_TRAIN || group == GROUP_ALL))
+        status = train_group(run, error);
     if (status == AUXO_OK && (group == GROUP_MEMORY || group == GROUP_ALL))
         status = bench_memory(run, error);
     if (status == AUXO_OK && (group == GROUP_LATENCY || group == GROUP_ALL))
