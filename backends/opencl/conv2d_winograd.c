@@ -2,9 +2,9 @@
  * 3x3), forward and backward to the data (shaders/opencl/conv2d_winograd.cl).
  *
  * The weights are transformed, then slice after slice of the tiles of all images: the source, one product for each of
- * the 36 or 16 points (gemm_tiled.c), and back. The gradient by the source is the convolution of DY, padded by 2 - pad,
- * with the weights turned round and their channel axes swapped. Every output is computed in the same way whatever the
- * slices are.
+ * the 36 or 16 points (gemm_tiled.c; gemm.c's packed one on CPU drivers), and back. The gradient by the source is the
+ * convolution of DY, padded by 2 - pad, with the weights turned round and their channel axes swapped. Every output is
+ * computed in the same way whatever the slices are.
  */
 #include "conv2d.h"
 #include "gemm.h"
@@ -164,8 +164,12 @@ static void build_products(ocl_builder *b, const direction *d, const cut *c, con
                                           .b_row = pitch,
                                           .b_column = 1,
                                           .c_batch = rows * pitch,
-                                          .c_row = pitch}};
-    ocl_build_gemm_tiled(b, &call, parameters, false);
+                                          .c_row = pitch},
+                                .whole_sums = true};
+    if (b->device->vector_cpu)
+        ocl_build_gemm_packed(b, &call, NULL);
+    else
+        ocl_build_gemm_tiled(b, &call, parameters, false);
 }
 
 /* What the transforms of source and target have in common: `channels` images of height x width, and the tiles from
