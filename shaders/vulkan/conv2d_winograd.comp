@@ -170,12 +170,14 @@ void main()
                     target[e + j] = line[j];
         }
     }
-    if (HEAVY)
-        for (int i = 0; i < min(TILE, p.height - tile.y); i++)
-            for (int j = 0; j < min(TILE, p.width - tile.x); j++) {
+    if (HEAVY) {
+        [[dont_unroll]] for (int i = 0; i < min(TILE, p.height - tile.y); i++) {
+            [[dont_unroll]] for (int j = 0; j < min(TILE, p.width - tile.x); j++) {
                 const uint e = corner + uint(i * p.width + j);
                 target[e] = activate(ACTIVATION, target[e], p.slope);
             }
+        }
+    }
 }
 
 #endif
