@@ -141,10 +141,11 @@ kernel void conv2d_winograd_target(global const float *restrict m, global float 
     }
     /* The long activations go over the stored values in a loop, rather than once per register. */
     if (activation > ACT_RELU) {
+        const int columns = min(TILE, width - place.x), count = columns * min(TILE, height - place.y);
 #pragma unroll 1
-        for (int i = 0; i < min(TILE, height - place.y); ++i)
-#pragma unroll 1
-            for (int j = 0; j < min(TILE, width - place.x); ++j)
-                target[i * width + j] = activate_as(activation, target[i * width + j], slope);
+        for (int e = 0; e < count; ++e) {
+            global float *value = target + e / columns * width + e % columns;
+            *value = activate_as(activation, *value, slope);
+        }
     }
 }

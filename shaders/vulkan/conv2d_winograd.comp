@@ -171,11 +171,10 @@ void main()
         }
     }
     if (HEAVY) {
-        [[dont_unroll]] for (int i = 0; i < min(TILE, p.height - tile.y); i++) {
-            [[dont_unroll]] for (int j = 0; j < min(TILE, p.width - tile.x); j++) {
-                const uint e = corner + uint(i * p.width + j);
-                target[e] = activate(ACTIVATION, target[e], p.slope);
-            }
+        const int columns = min(TILE, p.width - tile.x), count = columns * min(TILE, p.height - tile.y);
+        [[dont_unroll]] for (int i = 0; i < count; i++) {
+            const uint e = corner + uint(i / columns * p.width + i % columns);
+            target[e] = activate(ACTIVATION, target[e], p.slope);
         }
     }
 }
