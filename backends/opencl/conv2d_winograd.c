@@ -13,10 +13,11 @@
 
 #include <stdio.h>
 
-/* The tile of the products, then of the outputs, then how much memory a slice may take. */
-enum { TILE = OCL_TILE_TUNABLE_COUNT, SLICE_MIB };
+/* The tunables of the products, then the tile of the outputs, then how much memory a slice may take. */
+enum { TILE = OCL_GEMM_TILED_TUNABLE_COUNT, SLICE_MIB };
 const auxo_tunable ocl_conv2d_winograd_tunables[OCL_CONV2D_WINOGRAD_TUNABLE_COUNT] = {
     OCL_TILE_TUNABLES,
+    OCL_TAIL_TUNABLE,
     [TILE] = {.name = "tile", .initial = 4, .value_count = 2, .values = {2, 4}},
     [SLICE_MIB] = {.name = "slice_mib", .initial = 64, .value_count = 4, .values = {4, 16, 64, 256}},
 };
@@ -169,7 +170,7 @@ static void build_products(ocl_builder *b, const direction *d, const cut *c, con
     if (b->device->vector_cpu)
         ocl_build_gemm_packed(b, &call, NULL);
     else
-        ocl_build_gemm_tiled(b, &call, parameters, false);
+        ocl_build_gemm_tiled(b, &call, parameters, parameters[OCL_GEMM_TAIL_APART] != 0);
 }
 
 /* What the transforms of source and target have in common: `channels` images of height x width, and the tiles from

@@ -81,8 +81,10 @@ ocl_prepare_function ocl_conv2d_forward_tiled_prepare;
 ocl_prepare_function ocl_conv2d_backward_data_tiled_prepare;
 ocl_prepare_function ocl_conv2d_backward_weights_tiled_prepare;
 
-/* conv2d_winograd.c: the variants "winograd" of two convolutions, with the tunables of tile.h and two of their own. */
-enum { OCL_CONV2D_WINOGRAD_TUNABLE_COUNT = OCL_TILE_TUNABLE_COUNT + 2 };
+/* conv2d_winograd.c: the variants "winograd" of two convolutions, with the tunables of gemm's "tiled" and two of their
+ * own.
+ */
+enum { OCL_CONV2D_WINOGRAD_TUNABLE_COUNT = OCL_GEMM_TILED_TUNABLE_COUNT + 2 };
 extern const auxo_tunable ocl_conv2d_winograd_tunables[OCL_CONV2D_WINOGRAD_TUNABLE_COUNT];
 bool ocl_conv2d_forward_winograd_supports(void *device, const auxo_op *op);
 bool ocl_conv2d_backward_data_winograd_supports(void *device, const auxo_op *op);

@@ -10,7 +10,7 @@
 
 const auxo_tunable ocl_gemm_tiled_tunables[OCL_GEMM_TILED_TUNABLE_COUNT] = {
     OCL_TILE_TUNABLES,
-    [OCL_GEMM_TAIL_APART] = {.name = "tail_apart", .initial = 0, .value_count = 2, .values = {0, 1}},
+    OCL_TAIL_TUNABLE,
 };
 const auxo_tunable ocl_tile_gather_tunables[OCL_TILE_TUNABLE_COUNT] = {OCL_TILE_TUNABLES};
 
