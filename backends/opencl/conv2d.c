@@ -100,6 +100,13 @@ const auxo_kernel ocl_conv2d_forward_kernels[OCL_CONV2D_FORWARD_KERNEL_COUNT] = 
      .release = ocl_task_release,
      .enqueue = ocl_task_enqueue},
     {.variant = "direct", .prepare = prepare_forward_direct, .release = ocl_task_release, .enqueue = ocl_task_enqueue},
+    {.variant = "winograd",
+     .tunables = ocl_conv2d_winograd_tunables,
+     .tunable_count = OCL_CONV2D_WINOGRAD_TUNABLE_COUNT,
+     .supports = ocl_conv2d_forward_winograd_supports,
+     .prepare = ocl_conv2d_forward_winograd_prepare,
+     .release = ocl_task_release,
+     .enqueue = ocl_task_enqueue},
 };
 
 const auxo_kernel ocl_conv2d_backward_data_kernels[OCL_CONV2D_BACKWARD_DATA_KERNEL_COUNT] = {
@@ -117,6 +124,13 @@ const auxo_kernel ocl_conv2d_backward_data_kernels[OCL_CONV2D_BACKWARD_DATA_KERN
      .enqueue = ocl_task_enqueue},
     {.variant = "direct",
      .prepare = prepare_backward_data_direct,
+     .release = ocl_task_release,
+     .enqueue = ocl_task_enqueue},
+    {.variant = "winograd",
+     .tunables = ocl_conv2d_winograd_tunables,
+     .tunable_count = OCL_CONV2D_WINOGRAD_TUNABLE_COUNT,
+     .supports = ocl_conv2d_backward_data_winograd_supports,
+     .prepare = ocl_conv2d_backward_data_winograd_prepare,
      .release = ocl_task_release,
      .enqueue = ocl_task_enqueue},
 };

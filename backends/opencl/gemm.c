@@ -75,8 +75,8 @@ static auxo_status prepare_direct(void *device, const auxo_op *op, const int32_t
 
 /* packed: explicit vectors, one work-item per block of C. */
 
-enum { PACKED_TILE_K, PACKED_PANELS, PACKED_ITEMS_PER_UNIT };
-static const auxo_tunable packed_tunables[] = {
+enum { PACKED_TILE_K, PACKED_PANELS, PACKED_ITEMS_PER_UNIT, PACKED_TUNABLE_COUNT };
+static const auxo_tunable packed_tunables[PACKED_TUNABLE_COUNT] = {
     [PACKED_TILE_K] = {.name = "tile_k", .initial = 256, .value_count = 3, .values = {128, 256, 512}},
     [PACKED_PANELS] = {.name = "panels", .initial = 8, .value_count = 4, .values = {1, 2, 4, 8}},
     [PACKED_ITEMS_PER_UNIT] = {.name = "items_per_unit", .initial = 4, .value_count = 3, .values = {2, 4, 8}},
@@ -115,19 +115,20 @@ static packed_cut cut_packed(const ocl_gemm_shape *s, uint64_t vector_width, uin
     }
 }
 
-static auxo_status prepare_packed(void *device, const auxo_op *op, const int32_t *parameters, void **state,
-                                  auxo_error *error)
+void ocl_build_gemm_packed(ocl_builder *b, const ocl_gemm_call *call, const int32_t *parameters)
 {
-    ocl_builder b = ocl_build_begin(device, error);
-    const ocl_gemm_call call = ocl_gemm_call_of(op);
-    const ocl_gemm_shape s = call.shape;
+    const ocl_gemm_shape s = call->shape;
+    int32_t initial[PACKED_TUNABLE_COUNT];
+    for (int i = 0; i < PACKED_TUNABLE_COUNT; ++i)
+        initial[i] = packed_tunables[i].initial;
+    parameters = parameters ? parameters : initial;
     if (s.m == 0 || s.n == 0 || s.batches == 0)
-        return ocl_build_end(&b, state);
+        return;
     /* Packed blocks live in local memory; smaller devices get fewer panels. */
-    const uint64_t vector_width = (uint64_t)b.device->vector_width;
+    const uint64_t vector_width = (uint64_t)b->device->vector_width;
     uint64_t panels = (uint64_t)parameters[PACKED_PANELS];
     uint64_t tile_k = (uint64_t)parameters[PACKED_TILE_K];
-    while ((panels * 2 * vector_width + 64) * tile_k * sizeof(float) > b.device->info.local_memory_bytes &&
+    while ((panels * 2 * vector_width + 64) * tile_k * sizeof(float) > b->device->info.local_memory_bytes &&
            tile_k > 8) {
         if (panels > 1)
             panels /= 2;
@@ -135,22 +136,30 @@ static auxo_status prepare_packed(void *device, const auxo_op *op, const int32_t
             tile_k /= 2;
     }
     const packed_cut cut = cut_packed(&s, vector_width, panels,
-                                      (uint64_t)parameters[PACKED_ITEMS_PER_UNIT] * b.device->info.compute_units);
+                                      (uint64_t)parameters[PACKED_ITEMS_PER_UNIT] * b->device->info.compute_units);
     const uint64_t groups[] = {cut.row_ranges, cut.panel_ranges, (uint64_t)s.batches};
     const uint64_t group_size[] = {1, 1, 1};
-    ocl_build_kernel(&b, "gemm_packed", "gemm_packed", "-DVEC=%d -DTILE_K=%d -DPANELS=%d -DTRANS_A=%d",
-                     (int)vector_width, (int)tile_k, (int)panels, (int)op->params.gemm.trans_a);
-    ocl_arg_gemm(&b, &call);
-    ocl_arg_long(&b, (int64_t)cut.rows);
-    ocl_arg_long(&b, (int64_t)cut.panels);
-    ocl_build_groups(&b, 3, groups, group_size);
+    ocl_build_kernel(b, "gemm_packed", "gemm_packed", "-DVEC=%d -DTILE_K=%d -DPANELS=%d -DTRANS_A=%d",
+                     (int)vector_width, (int)tile_k, (int)panels, (int)call->params.trans_a);
+    ocl_arg_gemm(b, call);
+    ocl_arg_long(b, (int64_t)cut.rows);
+    ocl_arg_long(b, (int64_t)cut.panels);
+    ocl_build_groups(b, 3, groups, group_size);
+}
+
+static auxo_status prepare_packed(void *device, const auxo_op *op, const int32_t *parameters, void **state,
+                                  auxo_error *error)
+{
+    ocl_builder b = ocl_build_begin(device, error);
+    const ocl_gemm_call call = ocl_gemm_call_of(op);
+    ocl_build_gemm_packed(&b, &call, parameters);
     return ocl_build_end(&b, state);
 }
 
 const auxo_kernel ocl_gemm_kernels[OCL_GEMM_KERNEL_COUNT] = {
     {.variant = "packed",
      .tunables = packed_tunables,
-     .tunable_count = sizeof packed_tunables / sizeof packed_tunables[0],
+     .tunable_count = PACKED_TUNABLE_COUNT,
      .supports = supports_packed,
      .prepare = prepare_packed,
      .release = ocl_task_release,

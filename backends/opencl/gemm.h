@@ -17,10 +17,15 @@ typedef struct ocl_gemm_call {
     const auxo_tensor *tensors[AUXO_GEMM_BIAS + 1];
     auxo_gemm_params params;
     ocl_gemm_shape shape;
+    bool whole_sums; /* never cut along k, so that an element does not depend on how many others there are */
 } ocl_gemm_call;
 
 ocl_gemm_shape ocl_gemm_shape_of(const auxo_op *op);
 ocl_gemm_call ocl_gemm_call_of(const auxo_op *op);
+
+/* gemm.c: the launch of the variant "packed", for CPU drivers (ocl_device.vector_cpu); parameters NULL: its initial
+ * ones. */
+void ocl_build_gemm_packed(ocl_builder *builder, const ocl_gemm_call *call, const int32_t *parameters);
 
 /* gemm_tiled.c: whether the variant "tiled" can take the call, and its launches. */
 bool ocl_gemm_tiled_fits(const ocl_device *device, const ocl_gemm_call *call);

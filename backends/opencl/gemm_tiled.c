@@ -60,7 +60,7 @@ void ocl_build_gemm_tiled(ocl_builder *b, const ocl_gemm_call *call, const int32
     const bool trans_a = call->params.trans_a;
     const bool trans_b = call->params.trans_b;
     const ocl_tiled_product product = {(uint64_t)s->m, (uint64_t)s->n, (uint64_t)s->batches, (uint64_t)s->k,
-                                       (uint64_t)s->k / TERMS_PER_SPLIT};
+                                       call->whole_sums ? 1 : (uint64_t)s->k / TERMS_PER_SPLIT};
     if (s->m == 0 || s->n == 0 || s->batches == 0)
         return;
     const ocl_tile tile = ocl_tile_of(b->device, parameters, &product);

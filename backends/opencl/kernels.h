@@ -7,6 +7,7 @@
 #define OCL_KERNELS_H
 
 #include "task.h"
+#include "tile.h"
 
 /* X(KIND, noun): ops with the single variant "native". */
 #define OCL_SINGLE_TABLE(X)                                                                                            \
@@ -42,8 +43,8 @@
 /* X(KIND, noun, variant count): ops with alternatives. */
 #define OCL_VARIANT_TABLE(X)                                                                                           \
     X(GEMM, gemm, 4)                                                                                                   \
-    X(CONV2D_FORWARD, conv2d_forward, 3)                                                                               \
-    X(CONV2D_BACKWARD_DATA, conv2d_backward_data, 3)                                                                   \
+    X(CONV2D_FORWARD, conv2d_forward, 4)                                                                               \
+    X(CONV2D_BACKWARD_DATA, conv2d_backward_data, 4)                                                                   \
     X(CONV2D_BACKWARD_WEIGHTS, conv2d_backward_weights, 3)                                                             \
     X(BATCH_NORM_FORWARD, batch_norm_forward, 3)                                                                       \
     X(BATCH_NORM_BACKWARD, batch_norm_backward, 3)                                                                     \
@@ -79,6 +80,16 @@ bool ocl_conv2d_backward_weights_tiled_supports(void *device, const auxo_op *op)
 ocl_prepare_function ocl_conv2d_forward_tiled_prepare;
 ocl_prepare_function ocl_conv2d_backward_data_tiled_prepare;
 ocl_prepare_function ocl_conv2d_backward_weights_tiled_prepare;
+
+/* conv2d_winograd.c: the variants "winograd" of two convolutions, with the tunables of gemm's "tiled" and two of their
+ * own.
+ */
+enum { OCL_CONV2D_WINOGRAD_TUNABLE_COUNT = OCL_GEMM_TILED_TUNABLE_COUNT + 2 };
+extern const auxo_tunable ocl_conv2d_winograd_tunables[OCL_CONV2D_WINOGRAD_TUNABLE_COUNT];
+bool ocl_conv2d_forward_winograd_supports(void *device, const auxo_op *op);
+bool ocl_conv2d_backward_data_winograd_supports(void *device, const auxo_op *op);
+ocl_prepare_function ocl_conv2d_forward_winograd_prepare;
+ocl_prepare_function ocl_conv2d_backward_data_winograd_prepare;
 
 /* gemm_tiled.c: the variant "tiled" of gemm, with the tunables of tile.h. */
 bool ocl_gemm_tiled_supports(void *device, const auxo_op *op);

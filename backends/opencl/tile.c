@@ -8,18 +8,11 @@
 
 #include <stdio.h>
 
-/* Small enough for the registers of every GPU whose compiler was asked; tuning data has larger ones where those pay. */
-#define TILE_TUNABLES                                                                                                  \
-    [OCL_TILE_M] = {.name = "tile_m", .initial = 64, .value_count = 4, .values = {32, 64, 128, 256}},                  \
-    [OCL_TILE_N] = {.name = "tile_n", .initial = 64, .value_count = 4, .values = {32, 64, 128, 256}},                  \
-    [OCL_TILE_K] = {.name = "tile_k", .initial = 8, .value_count = 3, .values = {8, 16, 32}},                          \
-    [OCL_TILE_THREADS_M] = {.name = "threads_m", .initial = 16, .value_count = 3, .values = {4, 8, 16}},               \
-    [OCL_TILE_THREADS_N] = {.name = "threads_n", .initial = 16, .value_count = 3, .values = {4, 8, 16}}
 const auxo_tunable ocl_gemm_tiled_tunables[OCL_GEMM_TILED_TUNABLE_COUNT] = {
-    TILE_TUNABLES,
-    [OCL_GEMM_TAIL_APART] = {.name = "tail_apart", .initial = 0, .value_count = 2, .values = {0, 1}},
+    OCL_TILE_TUNABLES,
+    OCL_TAIL_TUNABLE,
 };
-const auxo_tunable ocl_tile_gather_tunables[OCL_TILE_TUNABLE_COUNT] = {TILE_TUNABLES};
+const auxo_tunable ocl_tile_gather_tunables[OCL_TILE_TUNABLE_COUNT] = {OCL_TILE_TUNABLES};
 
 enum { TILE_MIN = 32, TILE_K_MAX = 32, CPU_TILE_MAX = 64 };
 

@@ -73,13 +73,12 @@ static const auxo_kernel theta_eval[] = {
     KERNEL("direct", vk_fits_bindings, theta_direct),
 };
 #define CONV2D(op)                                                                                                     \
-    static const auxo_kernel op[] = {                                                                                  \
-        TUNED("tiled", vk_fits_bindings, op##_tiled, vk_conv2d_tiled_tunables),                                        \
-        TUNED("direct", vk_fits_bindings, op##_direct, vk_conv2d_direct_tunables),                                     \
-    }
-CONV2D(conv2d_forward);
-CONV2D(conv2d_backward_data);
-CONV2D(conv2d_backward_weights);
+    TUNED("tiled", vk_fits_bindings, op##_tiled, vk_conv2d_tiled_tunables),                                            \
+        TUNED("direct", vk_fits_bindings, op##_direct, vk_conv2d_direct_tunables)
+#define CONV2D_WINOGRAD(op) TUNED("winograd", vk_supports_##op##_winograd, op##_winograd, vk_conv2d_winograd_tunables)
+static const auxo_kernel conv2d_forward[] = {CONV2D(conv2d_forward), CONV2D_WINOGRAD(conv2d_forward)};
+static const auxo_kernel conv2d_backward_data[] = {CONV2D(conv2d_backward_data), CONV2D_WINOGRAD(conv2d_backward_data)};
+static const auxo_kernel conv2d_backward_weights[] = {CONV2D(conv2d_backward_weights)};
 
 const auxo_kernel_list vk_kernels[AUXO_OP_COUNT] = {
     [AUXO_OP_GEMM] = LIST(gemm),

@@ -16,20 +16,10 @@ enum {
     PART_K_MIN = 128 /* what the tiled variant makes parts of by itself */
 };
 
-/* The tunables of each variant, in the order of its `parameters`. fill: smaller tiles, and K in parts, where there
- * would be fewer workgroups than compute units. */
-#define TILE_TUNABLES(height, width)                                                                                   \
-    {.name = "tile_m", .initial = (height), .value_count = 4, .values = {32, 64, 128, 256}},                           \
-        {.name = "tile_n", .initial = (width), .value_count = 4, .values = {32, 64, 128, 256}},                        \
-        {.name = "tile_k", .initial = 8, .value_count = 3, .values = {8, 16, 32}},                                     \
-        {.name = "rows", .initial = 8, .value_count = 3, .values = {4, 8, 16}},                                        \
-        {.name = "columns", .initial = 8, .value_count = 3, .values = {4, 8, 16}},                                     \
-    {                                                                                                                  \
-        .name = "fill", .initial = 1, .value_count = 2, .values = { 0, 1 }                                             \
-    }
-const auxo_tunable vk_gemm_tiled_tunables[VK_TILE_TUNABLES] = {TILE_TUNABLES(128, 128)};
+/* The tunables of each variant, in the order of its `parameters`. */
+const auxo_tunable vk_gemm_tiled_tunables[VK_TILE_TUNABLES] = {VK_TILE_TUNABLES_OF(128, 128)};
 const auxo_tunable vk_gemm_split_tunables[VK_GEMM_SPLIT_TUNABLES] = {
-    TILE_TUNABLES(64, 64),
+    VK_TILE_TUNABLES_OF(64, 64),
     {.name = "parts", .initial = 8, .value_count = 5, .values = {2, 4, 8, 16, 32}},
 };
 const auxo_tunable vk_gemm_cooperative_tunables[VK_GEMM_COOPERATIVE_TUNABLES] = {
@@ -448,6 +438,26 @@ static auxo_status prepare(void *device, const auxo_op *op, gemm_way way, const 
     else
         add_part(&task, &all);
     return vk_program_finish(task.program, state, error);
+}
+
+void vk_add_products(vk_program *program, const int32_t *parameters, const vk_products *products)
+{
+    const uint64_t m = products->rows, n = products->columns, k = products->terms;
+    const auxo_op plain = {.kind = AUXO_OP_GEMM, .params.gemm = {.trans_a = products->trans_a, .alpha = 1}};
+    gemm_task task = {.program = program,
+                      .op = &plain,
+                      .way = GEMM_TILED,
+                      .partial = true,
+                      .parameters = parameters,
+                      .a = {products->a, AUXO_DTYPE_F32, m * k, products->trans_a ? m : k},
+                      .b = {products->b, AUXO_DTYPE_F32, k * n, n},
+                      .c = {products->c, AUXO_DTYPE_F32, m * n, n},
+                      .batches = products->count,
+                      .m = m,
+                      .n = n,
+                      .k = k};
+    const gemm_part all = {.batches = products->count, .rows = m};
+    add_part(&task, &all);
 }
 
 VK_PREPARE(gemm_tiled)

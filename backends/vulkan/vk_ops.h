@@ -20,6 +20,17 @@ VK_PREPARE(scale);
 /* tiles.c */
 /* Places of the tunables that every tiled product has. */
 enum { VK_TILE_M, VK_TILE_N, VK_TILE_K, VK_TILE_ROWS, VK_TILE_COLUMNS, VK_TILE_FILL, VK_TILE_TUNABLES };
+/* These tunables, with their initial tile. fill: smaller tiles, and K in parts, where there would be fewer workgroups
+ * than compute units. */
+#define VK_TILE_TUNABLES_OF(height, width)                                                                             \
+    {.name = "tile_m", .initial = (height), .value_count = 4, .values = {32, 64, 128, 256}},                           \
+        {.name = "tile_n", .initial = (width), .value_count = 4, .values = {32, 64, 128, 256}},                        \
+        {.name = "tile_k", .initial = 8, .value_count = 3, .values = {8, 16, 32}},                                     \
+        {.name = "rows", .initial = 8, .value_count = 3, .values = {4, 8, 16}},                                        \
+        {.name = "columns", .initial = 8, .value_count = 3, .values = {4, 8, 16}},                                     \
+    {                                                                                                                  \
+        .name = "fill", .initial = 1, .value_count = 2, .values = { 0, 1 }                                             \
+    }
 /* What one workgroup of a tiled product covers, and the block of each of its invocations. */
 typedef struct vk_tiled_tile {
     uint32_t m, n, k, rows, columns, lanes;
@@ -58,6 +69,13 @@ typedef struct vk_parts_sum {
     float alpha, beta, slope;
 } vk_parts_sum;
 void vk_add_sum_of_parts(vk_program *program, const vk_parts_sum *sum);
+/* `count` products C = op(A) B, one after the other in memory, by the tiled variant; parameters: its tunables. */
+typedef struct vk_products {
+    vk_span a, b, c; /* (count, rows, terms), or with trans_a (count, terms, rows); (count, terms, columns); sums */
+    bool trans_a;
+    uint64_t count, rows, columns, terms;
+} vk_products;
+void vk_add_products(vk_program *program, const int32_t *parameters, const vk_products *products);
 VK_PREPARE(gemm_tiled);
 VK_PREPARE(gemm_direct);
 VK_PREPARE(gemm_split);
@@ -76,6 +94,14 @@ VK_PREPARE(conv2d_backward_data_tiled);
 VK_PREPARE(conv2d_backward_data_direct);
 VK_PREPARE(conv2d_backward_weights_tiled);
 VK_PREPARE(conv2d_backward_weights_direct);
+
+/* op_conv2d_winograd.c */
+enum { VK_CONV2D_WINOGRAD_TUNABLES = VK_TILE_TUNABLES + 2 };
+extern const auxo_tunable vk_conv2d_winograd_tunables[VK_CONV2D_WINOGRAD_TUNABLES]; /* the tiled ones come first */
+VK_PREPARE(conv2d_forward_winograd);
+VK_PREPARE(conv2d_backward_data_winograd);
+bool vk_supports_conv2d_forward_winograd(void *device, const auxo_op *op);
+bool vk_supports_conv2d_backward_data_winograd(void *device, const auxo_op *op);
 
 /* op_reduce.c */
 typedef struct vk_reduction {

@@ -13,7 +13,7 @@ typedef struct conv_case {
     auxo_activation activation;
 } conv_case;
 
-enum { CONV_QUICK = 5 };
+enum { CONV_QUICK = 6 };
 
 static const conv_case conv_cases[] = {
     {2, 3, 9, 7, 5, 3, 3, 1, 1, 1, 1, 1, 1, 1, true, AUXO_ACTIVATION_RELU},
@@ -21,6 +21,7 @@ static const conv_case conv_cases[] = {
     {2, 4, 8, 11, 6, 3, 2, 2, 1, 1, 0, 1, 2, 2, false, AUXO_ACTIVATION_IDENTITY},
     {3, 16, 6, 6, 8, 1, 1, 1, 1, 0, 0, 1, 1, 1, false, AUXO_ACTIVATION_SELU},
     {2, 8, 10, 10, 16, 3, 3, 2, 2, 1, 1, 1, 1, 1, true, AUXO_ACTIVATION_IDENTITY},
+    {1, 16, 6, 5, 17, 3, 3, 1, 1, 1, 1, 1, 1, 1, true, AUXO_ACTIVATION_RELU},
     {1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1, 1, true, AUXO_ACTIVATION_IDENTITY},
     {0, 3, 8, 8, 4, 3, 3, 1, 1, 1, 1, 1, 1, 1, true, AUXO_ACTIVATION_IDENTITY},
     {2, 3, 8, 8, 0, 3, 3, 1, 1, 1, 1, 1, 1, 1, false, AUXO_ACTIVATION_IDENTITY},
@@ -56,6 +57,10 @@ static const conv_case conv_cases[] = {
     {6, 5, 16, 16, 7, 3, 3, 1, 1, 1, 1, 1, 1, 1, true, AUXO_ACTIVATION_IDENTITY},
     {1, 12, 6, 6, 132, 3, 3, 2, 1, 1, 1, 1, 1, 1, true, AUXO_ACTIVATION_ELU},
     {2, 6, 17, 18, 90, 3, 3, 2, 2, 1, 1, 1, 1, 1, true, AUXO_ACTIVATION_RELU},
+    {2, 18, 7, 17, 17, 3, 3, 1, 1, 0, 2, 1, 1, 1, true, AUXO_ACTIVATION_LEAKY_RELU},
+    {3, 16, 2, 1, 16, 3, 3, 1, 1, 2, 1, 1, 1, 1, true, AUXO_ACTIVATION_IDENTITY},
+    {2, 32, 8, 10, 1, 3, 3, 1, 1, 1, 0, 1, 1, 1, false, AUXO_ACTIVATION_ELU},
+    {2, 1, 9, 12, 20, 3, 3, 1, 1, 2, 1, 1, 1, 1, true, AUXO_ACTIVATION_IDENTITY},
 };
 
 static const conv_case *begin_conv(auxo__case *built, size_t index, int64_t *p, int64_t *q)
