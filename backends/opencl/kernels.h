@@ -65,6 +65,9 @@ enum {
 OCL_VARIANT_TABLE(OCL_DECLARE_VARIANTS)
 #undef OCL_DECLARE_VARIANTS
 
+/* loss.c: LOSS, STATS, HISTORY with its length and COUNTER as the last arguments of a kernel that ends with a loss. */
+void ocl_arg_loss_outputs(ocl_builder *b, const auxo_op *op, int loss_slot, int stats_slot);
+
 /* conv2d_planes.c: the variants "planes" of the three convolutions. */
 bool ocl_conv2d_forward_planes_supports(void *device, const auxo_op *op);
 bool ocl_conv2d_backward_data_planes_supports(void *device, const auxo_op *op);

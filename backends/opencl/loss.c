@@ -1,7 +1,7 @@
-/* backends/opencl/loss.c: softmax and the losses.
+/* backends/opencl/loss.c: softmax, and the losses softmax_cross_entropy and mse.
  *
  * Every loss is two launches: partial sums in pairs of floats, then one group that adds them in a fixed order and
- * writes LOSS, STATS and HISTORY. Cox is one group from the start, because its scans are sequential by nature.
+ * writes LOSS, STATS and HISTORY.
  */
 #include "kernels.h"
 
@@ -22,8 +22,7 @@ static void build_rows(ocl_builder *b, int64_t rows, size_t group)
         ocl_build_groups_1d(b, (uint64_t)rows, group);
 }
 
-/* LOSS, STATS, HISTORY with its length, COUNTER: the last four slots of every loss from `loss_slot` on. */
-static void arg_loss_outputs(ocl_builder *b, const auxo_op *op, int loss_slot, int stats_slot)
+void ocl_arg_loss_outputs(ocl_builder *b, const auxo_op *op, int loss_slot, int stats_slot)
 {
     const auxo_tensor *history = &op->tensors[stats_slot + 1];
     ocl_arg_tensor(b, &op->tensors[loss_slot]);
@@ -68,7 +67,7 @@ auxo_status ocl_softmax_cross_entropy_prepare(void *device, const auxo_op *op, c
     ocl_build_kernel(&b, "softmax_cross_entropy", "xent_finish", "-DWG=%zu", b.device->group_size);
     ocl_arg_memory(&b, partial);
     ocl_arg_long(&b, dims[0]);
-    arg_loss_outputs(&b, op, AUXO_XENT_LOSS, AUXO_XENT_STATS);
+    ocl_arg_loss_outputs(&b, op, AUXO_XENT_LOSS, AUXO_XENT_STATS);
     ocl_build_groups_1d(&b, 1, b.device->group_size);
     return ocl_build_end(&b, state);
 }
@@ -96,36 +95,7 @@ auxo_status ocl_mse_prepare(void *device, const auxo_op *op, const int32_t *para
     ocl_arg_uint(&b, (uint32_t)groups);
     ocl_arg_long(&b, op->tensors[AUXO_MSE_PREDICTION].dims[0]);
     ocl_arg_long(&b, count);
-    arg_loss_outputs(&b, op, AUXO_MSE_LOSS, AUXO_MSE_STATS);
+    ocl_arg_loss_outputs(&b, op, AUXO_MSE_LOSS, AUXO_MSE_STATS);
     ocl_build_groups_1d(&b, 1, group);
-    return ocl_build_end(&b, state);
-}
-
-auxo_status ocl_cox_prepare(void *device, const auxo_op *op, const int32_t *parameters, void **state, auxo_error *error)
-{
-    ocl_builder b = ocl_build_begin(device, error);
-    const auxo_cox_params *params = &op->params.cox;
-    const int64_t n = op->tensors[AUXO_COX_RISK].dims[0];
-    (void)parameters;
-    cl_mem scratch[3];
-    for (int i = 0; i < 3; ++i)
-        scratch[i] = ocl_build_scratch(&b, ((uint64_t)n + 1) * sizeof(cl_float4));
-    ocl_build_kernel(&b, "cox", "cox", "-DWG=%zu", b.device->group_size);
-    for (int slot = AUXO_COX_RISK; slot <= AUXO_COX_ORDER; ++slot)
-        ocl_arg_tensor(&b, &op->tensors[slot]);
-    ocl_arg_tensor(&b, &op->tensors[AUXO_COX_LOSS]);
-    ocl_arg_tensor(&b, &op->tensors[AUXO_COX_DRISK]);
-    ocl_arg_tensor(&b, &op->tensors[AUXO_COX_STATS]);
-    ocl_arg_tensor(&b, &op->tensors[AUXO_COX_HISTORY]);
-    ocl_arg_long(&b, op->tensors[AUXO_COX_HISTORY].rank > 0 ? op->tensors[AUXO_COX_HISTORY].dims[0] : 0);
-    ocl_arg_tensor(&b, &op->tensors[AUXO_COX_COUNTER]);
-    for (int i = 0; i < 3; ++i)
-        ocl_arg_memory(&b, scratch[i]);
-    ocl_arg_int(&b, n);
-    ocl_arg_int(&b, params->ties == AUXO_COX_EFRON);
-    ocl_arg_int(&b, params->reduction);
-    ocl_arg_int(&b, params->domain);
-    ocl_arg_float(&b, params->domain_strength);
-    ocl_build_groups_1d(&b, 1, b.device->group_size);
     return ocl_build_end(&b, state);
 }

@@ -1,26 +1,20 @@
-/* op_loss.c: softmax, and the losses softmax_cross_entropy, mse and cox with their common ending.
+/* op_loss.c: softmax, and the losses softmax_cross_entropy and mse with the ending that they share with cox.
  *
  * Workgroups leave partial sums (hi, lo, rows predicted right, 0); loss_finish adds them up in a fixed order, divides
  * and writes LOSS, STATS and HISTORY.
  */
 #include "vk_ops.h"
 
-typedef struct loss_push {
-    uint32_t has_stats, history_length, has_counter;
-    float rows;
-} loss_push;
-
-static loss_push loss_push_of(const auxo_op *op, uint32_t stats_slot, uint64_t rows)
+vk_loss_push vk_loss_push_of(const auxo_op *op, uint32_t stats_slot, uint64_t rows)
 {
     const auxo_tensor *history = &op->tensors[stats_slot + 1];
-    return (loss_push){.has_stats = auxo_tensor_is_present(&op->tensors[stats_slot]),
-                       .history_length = auxo_tensor_is_present(history) ? (uint32_t)history->dims[0] : 0,
-                       .has_counter = auxo_tensor_is_present(&op->tensors[stats_slot + 2]),
-                       .rows = (float)rows};
+    return (vk_loss_push){.has_stats = auxo_tensor_is_present(&op->tensors[stats_slot]),
+                          .history_length = auxo_tensor_is_present(history) ? (uint32_t)history->dims[0] : 0,
+                          .has_counter = auxo_tensor_is_present(&op->tensors[stats_slot + 2]),
+                          .rows = (float)rows};
 }
 
-/* Binds LOSS, STATS, HISTORY and COUNTER. */
-static void bind_loss(vk_program *program, vk_step *step, const auxo_op *op, uint32_t loss_slot, uint32_t stats_slot)
+void vk_bind_loss(vk_program *program, vk_step *step, const auxo_op *op, uint32_t loss_slot, uint32_t stats_slot)
 {
     vk_step_bind(program, step, vk_span_of(&op->tensors[loss_slot]), VK_WRITE);
     vk_step_bind(program, step, vk_span_of(&op->tensors[stats_slot]), VK_READ_WRITE);
@@ -32,10 +26,10 @@ void vk_add_loss_finish(vk_program *program, const auxo_op *op, const vk_loss_fi
 {
     vk_step *step = vk_program_add(program, VK_SHADER_loss_finish, 0, NULL, 0);
     vk_step_bind(program, step, finish->partial, VK_READ);
-    loss_push ending = {0};
+    vk_loss_push ending = {0};
     if (finish->stats_slot < AUXO_OP_SLOTS_MAX) {
-        bind_loss(program, step, op, finish->loss_slot, finish->stats_slot);
-        ending = loss_push_of(op, finish->stats_slot, finish->rows);
+        vk_bind_loss(program, step, op, finish->loss_slot, finish->stats_slot);
+        ending = vk_loss_push_of(op, finish->stats_slot, finish->rows);
     } else {
         vk_step_bind(program, step, vk_span_of(&op->tensors[finish->loss_slot]), VK_WRITE);
         for (int i = 0; i < 3; i++)
@@ -45,7 +39,7 @@ void vk_add_loss_finish(vk_program *program, const auxo_op *op, const vk_loss_fi
     const struct {
         uint32_t losses, parts;
         float divisor_hi, divisor_lo;
-        loss_push ending;
+        vk_loss_push ending;
     } push = {(uint32_t)finish->losses, (uint32_t)finish->parts, (float)divisor,
               (float)(divisor - (double)(float)divisor), ending};
     vk_step_push(program, step, &push, sizeof push);
@@ -130,31 +124,5 @@ VK_PREPARE(mse)
                                    .loss_slot = AUXO_MSE_LOSS,
                                    .stats_slot = AUXO_MSE_STATS};
     vk_add_loss_finish(program, op, &finish);
-    return vk_program_finish(program, state, error);
-}
-
-VK_PREPARE(cox)
-{
-    (void)parameters;
-    vk_program *program = vk_program_begin(device, error);
-    const auxo_cox_params *params = &op->params.cox;
-    const uint64_t n = (uint64_t)op->tensors[AUXO_COX_RISK].dims[0];
-    const vk_span groups = vk_program_scratch(program, 4 * n, 4);
-    const uint32_t constants[] = {params->ties == AUXO_COX_EFRON, params->reduction, params->domain,
-                                  auxo_tensor_is_present(&op->tensors[AUXO_COX_DRISK])};
-    vk_step *step = vk_program_add(program, VK_SHADER_cox, 0, constants, 4);
-    const uint32_t slots[] = {AUXO_COX_RISK, AUXO_COX_TIME, AUXO_COX_EVENT, AUXO_COX_ORDER};
-    for (size_t i = 0; i < 4; i++)
-        vk_step_bind(program, step, vk_span_of(&op->tensors[slots[i]]), VK_READ);
-    vk_step_bind(program, step, vk_span_of(&op->tensors[AUXO_COX_DRISK]), VK_WRITE);
-    bind_loss(program, step, op, AUXO_COX_LOSS, AUXO_COX_STATS);
-    vk_step_bind(program, step, groups, VK_READ_WRITE);
-    const struct {
-        uint32_t n;
-        loss_push ending;
-        float domain_strength;
-    } push = {(uint32_t)n, loss_push_of(op, AUXO_COX_STATS, n), params->domain_strength};
-    vk_step_push(program, step, &push, sizeof push);
-    vk_step_groups(program, step, 1);
     return vk_program_finish(program, state, error);
 }

@@ -136,7 +136,14 @@ VK_PREPARE(optimizer_step);
 VK_PREPARE(softmax);
 VK_PREPARE(softmax_cross_entropy);
 VK_PREPARE(mse);
-VK_PREPARE(cox);
+/* Binds LOSS, STATS, HISTORY and COUNTER, as shaders/common/loss.glsl wants them. */
+void vk_bind_loss(vk_program *program, vk_step *step, const auxo_op *op, uint32_t loss_slot, uint32_t stats_slot);
+/* What that file wants to know of them. */
+typedef struct vk_loss_push {
+    uint32_t has_stats, history_length, has_counter;
+    float rows;
+} vk_loss_push;
+vk_loss_push vk_loss_push_of(const auxo_op *op, uint32_t stats_slot, uint64_t rows);
 
 typedef struct vk_loss_finish {
     vk_span partial; /* vec4 (losses, parts): hi, lo, rows predicted right, 0 */
@@ -148,6 +155,9 @@ typedef struct vk_loss_finish {
 } vk_loss_finish;
 /* Adds the dispatch that turns partial sums into LOSS, STATS and HISTORY. */
 void vk_add_loss_finish(vk_program *program, const auxo_op *op, const vk_loss_finish *finish);
+
+/* op_cox.c */
+VK_PREPARE(cox);
 
 /* op_argsort.c */
 VK_PREPARE(argsort);

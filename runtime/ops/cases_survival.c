@@ -9,7 +9,7 @@
 enum event_pattern { MIXED_EVENTS, NO_EVENTS, ALL_EVENTS };
 
 typedef struct cox_case {
-    int32_t n, times; /* times: how many distinct ones */
+    int32_t n, times; /* times: how many distinct ones; negative: as many subjects in turn have each */
     auxo_cox_ties ties;
     auxo_cox_reduction reduction;
     auxo_cox_domain domain;
@@ -23,6 +23,7 @@ static const cox_case cox_cases[] = {
     {65, 9, AUXO_COX_EFRON, AUXO_COX_PER_EVENT, AUXO_COX_DOMAIN_MEAN_SQ, MIXED_EVENTS, 3, true, false},
     {127, 1000, AUXO_COX_BRESLOW, AUXO_COX_MEAN, AUXO_COX_DOMAIN_MEAN2, MIXED_EVENTS, 1, true, true},
     {17, 4, AUXO_COX_EFRON, AUXO_COX_SUM, AUXO_COX_DOMAIN_NONE, NO_EVENTS, 1, true, true},
+    {4099, 3, AUXO_COX_EFRON, AUXO_COX_PER_EVENT, AUXO_COX_DOMAIN_MEAN2, MIXED_EVENTS, 2, true, true},
     {33, 5, AUXO_COX_EFRON, AUXO_COX_MEAN, AUXO_COX_DOMAIN_AS_PRINTED, ALL_EVENTS, 2, true, false},
     {1, 1, AUXO_COX_BRESLOW, AUXO_COX_SUM, AUXO_COX_DOMAIN_NONE, ALL_EVENTS, 1, true, false},
     {2, 1, AUXO_COX_EFRON, AUXO_COX_SUM, AUXO_COX_DOMAIN_NONE, ALL_EVENTS, 1, true, false},
@@ -34,14 +35,36 @@ static const cox_case cox_cases[] = {
     {1025, 40, AUXO_COX_EFRON, AUXO_COX_SUM, AUXO_COX_DOMAIN_NONE, MIXED_EVENTS, 2, true, true},
     {3001, 4000, AUXO_COX_BRESLOW, AUXO_COX_MEAN, AUXO_COX_DOMAIN_NONE, MIXED_EVENTS, 3, true, false},
     {3001, 100, AUXO_COX_EFRON, AUXO_COX_PER_EVENT, AUXO_COX_DOMAIN_NONE, MIXED_EVENTS, 3, false, false},
+    /* Around and far beyond what one workgroup takes, with groups that end where a block does and that hold several. */
+    {1023, -1, AUXO_COX_BRESLOW, AUXO_COX_MEAN, AUXO_COX_DOMAIN_NONE, MIXED_EVENTS, 2, true, false},
+    {1024, 300, AUXO_COX_EFRON, AUXO_COX_SUM, AUXO_COX_DOMAIN_MEAN_SQ, MIXED_EVENTS, 2, true, true},
+    {1025, -1024, AUXO_COX_EFRON, AUXO_COX_MEAN, AUXO_COX_DOMAIN_NONE, MIXED_EVENTS, 2, true, false},
+    {2047, -2048, AUXO_COX_BRESLOW, AUXO_COX_PER_EVENT, AUXO_COX_DOMAIN_NONE, ALL_EVENTS, 2, true, false},
+    {4096, -512, AUXO_COX_BRESLOW, AUXO_COX_PER_EVENT, AUXO_COX_DOMAIN_NONE, MIXED_EVENTS, 2, true, false},
+    {6145, -2048, AUXO_COX_EFRON, AUXO_COX_SUM, AUXO_COX_DOMAIN_NONE, MIXED_EVENTS, 1, false, true},
+    {8193, -8193, AUXO_COX_EFRON, AUXO_COX_PER_EVENT, AUXO_COX_DOMAIN_NONE, ALL_EVENTS, 1, true, false},
+    {9001, -1, AUXO_COX_EFRON, AUXO_COX_MEAN, AUXO_COX_DOMAIN_AS_PRINTED, MIXED_EVENTS, 2, true, false},
+    {9001, -1500, AUXO_COX_EFRON, AUXO_COX_MEAN, AUXO_COX_DOMAIN_NONE, NO_EVENTS, 2, true, true},
+    {9001, -1500, AUXO_COX_BRESLOW, AUXO_COX_PER_EVENT, AUXO_COX_DOMAIN_NONE, MIXED_EVENTS, 1e4f, true, false},
+    {9001, -3, AUXO_COX_EFRON, AUXO_COX_MEAN, AUXO_COX_DOMAIN_NONE, MIXED_EVENTS, 1e4f, true, false},
+    {70001, -5000, AUXO_COX_EFRON, AUXO_COX_PER_EVENT, AUXO_COX_DOMAIN_NONE, MIXED_EVENTS, 2, true, false},
 };
 
 enum { COX_HISTORY_LENGTH = 5, COX_STEP = 8 };
 
-/* Stable, ascending. */
-static void set_order(auxo__case *built, const cox_case *row)
+/* TIME and ORDER; stable, ascending. */
+static void set_times(auxo__case *built, const cox_case *row)
 {
     int64_t position = 0;
+    AUXO__F32(built, AUXO_COX_TIME, row->n);
+    AUXO__U32(built, AUXO_COX_ORDER, row->n);
+    for (int64_t i = 0; row->times < 0 && i < row->n; i++) {
+        auxo__case_set(built, AUXO_COX_TIME, i, (double)(i / -row->times));
+        auxo__case_set(built, AUXO_COX_ORDER, i, (double)i);
+    }
+    if (row->times < 0)
+        return;
+    auxo__case_integers(built, AUXO_COX_TIME, (uint32_t)row->times);
     for (int32_t time = 0; time < row->times; time++)
         for (int64_t i = 0; i < row->n; i++)
             if (auxo__case_get(built, AUXO_COX_TIME, i) == time)
@@ -59,15 +82,12 @@ static void build_cox(auxo__case *built, size_t index)
                     range, row->events == NO_EVENTS ? " no event" : "");
     AUXO__F32(built, AUXO_COX_RISK, row->n);
     auxo__case_uniform(built, AUXO_COX_RISK, -range, range);
-    AUXO__F32(built, AUXO_COX_TIME, row->n);
-    auxo__case_integers(built, AUXO_COX_TIME, (uint32_t)row->times);
+    set_times(built, row);
     AUXO__U32(built, AUXO_COX_EVENT, row->n);
     if (row->events == MIXED_EVENTS)
         auxo__case_integers(built, AUXO_COX_EVENT, 2);
     else
         auxo__case_constant(built, AUXO_COX_EVENT, row->events == ALL_EVENTS);
-    AUXO__U32(built, AUXO_COX_ORDER, row->n);
-    set_order(built, row);
     AUXO__F32(built, AUXO_COX_LOSS, 2);
     if (row->gradient)
         AUXO__F32(built, AUXO_COX_DRISK, row->n);
@@ -107,7 +127,7 @@ static double bound_cox(const auxo__case *tested, uint32_t slot, int64_t element
     }
 }
 
-const auxo__suite auxo__suite_cox = {sizeof cox_cases / sizeof cox_cases[0], 4, build_cox, bound_cox, false};
+const auxo__suite auxo__suite_cox = {sizeof cox_cases / sizeof cox_cases[0], 5, build_cox, bound_cox, false};
 
 /* ---- argsort -------------------------------------------------------------------------------------------------------
  */
