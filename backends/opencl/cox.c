@@ -119,9 +119,7 @@ static void choose_cut(cox_task *t)
         t->run = t->run < GPU_RUN_MIN ? GPU_RUN_MIN : t->run > GPU_RUN_MAX ? GPU_RUN_MAX : t->run;
     }
     t->blocks = ocl_divide_up(t->n, t->group * t->run);
-    t->carry_group = 1;
-    while (t->carry_group < t->blocks && t->carry_group < device->group_size)
-        t->carry_group *= 2;
+    t->carry_group = t->blocks <= t->group ? t->group : device->group_size; /* one program more, not one per size */
 }
 
 static void take_scratch(cox_task *t)

@@ -59,7 +59,8 @@ static void set_times(auxo__case *built, const cox_case *row)
     AUXO__F32(built, AUXO_COX_TIME, row->n);
     AUXO__U32(built, AUXO_COX_ORDER, row->n);
     for (int64_t i = 0; row->times < 0 && i < row->n; i++) {
-        auxo__case_set(built, AUXO_COX_TIME, i, (double)(i / -row->times));
+        int64_t time = i / -row->times;
+        auxo__case_set(built, AUXO_COX_TIME, i, (double)time);
         auxo__case_set(built, AUXO_COX_ORDER, i, (double)i);
     }
     if (row->times < 0)
