@@ -1,8 +1,9 @@
 /* backends/opencl/mlp.c: fused narrow networks: forward, gradient, Hessian products, theta evaluation.
  *
- * A work-item (slot) walks over blocks of samples. Slots are few on CPU drivers, so that what a slot keeps stays in its
- * core's cache, and one per sample on GPUs as far as the scratch budget goes. The layout of scratch follows: slot by
- * slot on CPUs, unit by unit on GPUs.
+ * A slot walks over blocks of samples. Slots are few on CPU drivers, so that what a slot keeps stays in its core's
+ * cache. On GPUs a slot is a group with a sample per work-item where sums over samples are asked for, else a work-item,
+ * one per sample as far as the scratch budget goes. The layout of scratch follows: slot by slot on CPUs, unit by unit
+ * on GPUs.
  */
 #include "kernels.h"
 
@@ -15,6 +16,9 @@ enum {
     GPU_GROUP = 64,
     HVP_KEPT_PER_UNIT = 3,
     GPU_ITEMS_PER_UNIT = 1024,
+    GPU_GROUPS_PER_UNIT = 16,
+    LANES_LOCAL_BYTES = 24 << 10,
+    GRADIENT_REGIONS = 3, /* of local memory, as in mlp_gradient.cl */
     CPU_PARAMS_PER_GROUP = 32
 };
 static const uint64_t scratch_budget_bytes = 256u << 20;
@@ -27,13 +31,19 @@ typedef struct mlp_shape {
     uint32_t width_bound; /* of private arrays: 8, 16, 32 or 64; on CPU drivers always 64 */
     uint32_t kept_units;  /* inputs of the first layer and all outputs after it */
     int strips;           /* vectors of samples that a work-item takes side by side */
-    uint64_t vec;         /* samples of a block: strips x the vector width */
+    uint32_t lanes;       /* items of a group, a sample each, of the kernels of mlp_lanes.clh; else 1 */
+    uint64_t vec;         /* samples of a block: strips x the vector width, or lanes */
 } mlp_shape;
 
 /* Strides of scratch indexed by (row, slot), in floats. */
 typedef struct slot_layout {
     uint64_t row_stride, slot_stride, bytes;
 } slot_layout;
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
 
 /* As many as the accumulators of a few units fit the registers. */
 static int strips_of(const ocl_device *device)
@@ -48,6 +58,7 @@ static mlp_shape shape_of(const ocl_device *device, const auxo_mlp_params *param
                        .layer_count = params->mlp.layer_count,
                        .rows = (uint64_t)x->dims[0],
                        .strips = strips,
+                       .lanes = 1,
                        .vec = (uint64_t)device->vector_width * (uint64_t)strips,
                        .width_bound = device->vector_cpu ? AUXO_MLP_WIDTH_MAX : 8};
     shape.blocks = ocl_divide_up(shape.rows, shape.vec);
@@ -64,6 +75,20 @@ static mlp_shape block_shape_of(const ocl_device *device, const auxo_mlp_params 
 {
     mlp_shape shape = shape_of(device, params, x, strips_of(device));
     shape.vec = (uint64_t)device->vector_width * BLOCK_VECTORS;
+    shape.blocks = ocl_divide_up(shape.rows, shape.vec);
+    return shape;
+}
+
+/* Of the kernels of shaders/opencl/mlp_lanes.clh on GPUs: as many samples as keep several groups on a compute unit. */
+static mlp_shape lane_shape_of(const ocl_device *device, const auxo_mlp_params *params, const auxo_tensor *x,
+                               uint32_t regions)
+{
+    const uint64_t room = least(device->info.local_memory_bytes, LANES_LOCAL_BYTES);
+    mlp_shape shape = shape_of(device, params, x, 1);
+    shape.lanes = (uint32_t)least(device->group_size, GPU_GROUP);
+    while (shape.lanes > 1 && regions * shape.width_bound * shape.lanes * sizeof(float) > room)
+        shape.lanes /= 2;
+    shape.vec = shape.lanes;
     shape.blocks = ocl_divide_up(shape.rows, shape.vec);
     return shape;
 }
@@ -136,9 +161,9 @@ static int params_per_group(const ocl_device *device)
 
 static void build_mlp_kernel(ocl_builder *b, const char *noun, const char *kernel, const mlp_shape *shape)
 {
-    ocl_build_kernel(b, noun, kernel, "-DVEC=%d -DSTRIPS=%d -DWIDTH=%u -DWG=%zu -DPARAMS_PER_GROUP=%d",
-                     b->device->vector_width, shape->strips, (unsigned)shape->width_bound, b->device->group_size,
-                     params_per_group(b->device));
+    ocl_build_kernel(b, noun, kernel, "-DVEC=%d -DSTRIPS=%d -DWIDTH=%u -DLANES=%u -DWG=%zu -DPARAMS_PER_GROUP=%d",
+                     b->device->vector_width, shape->strips, (unsigned)shape->width_bound, (unsigned)shape->lanes,
+                     b->device->group_size, params_per_group(b->device));
 }
 
 auxo_status ocl_mlp_forward_prepare(void *device, const auxo_op *op, const int32_t *parameters, void **state,
@@ -187,27 +212,25 @@ static void arg_gradient_range(ocl_builder *b, const auxo_mlp_params *params, co
     ocl_arg_uint(b, params->train_end);
     ocl_arg_long(b, (int64_t)shape->rows);
     ocl_arg_uint(b, (uint32_t)pass->slots);
-    ocl_arg_uint(b, (uint32_t)pass->sum_count);
 }
 
-static void build_gradient_sums(ocl_builder *b, const auxo_op *op, const mlp_shape *shape, const gradient_pass *pass)
+/* On GPUs: a slot is a group, with an item per sample. */
+static void build_gradient_lanes(ocl_builder *b, const auxo_op *op, const mlp_shape *shape, const gradient_pass *pass)
 {
     const auxo_mlp_params *params = &op->params.mlp;
-    const slot_layout kept_layout = layout_of(b->device, pass->slots, shape->kept_units, shape->vec);
-    cl_mem kept = ocl_build_scratch(b, kept_layout.bytes);
+    cl_mem kept = ocl_build_scratch(b, pass->slots * shape->kept_units * shape->vec * sizeof(float));
     build_mlp_kernel(b, "mlp_gradient", "mlp_gradient", shape);
     arg_gradient_inputs(b, op, pass->net);
     ocl_arg_memory(b, kept);
     ocl_arg_memory(b, pass->sums);
     ocl_arg_memory(b, pass->partial);
     arg_gradient_range(b, params, shape, pass);
-    ocl_arg_long(b, (int64_t)kept_layout.row_stride);
-    ocl_arg_long(b, (int64_t)kept_layout.slot_stride);
+    ocl_arg_uint(b, shape->kept_units);
     ocl_arg_long(b, (int64_t)pass->sum_layout.row_stride);
     ocl_arg_long(b, (int64_t)pass->sum_layout.slot_stride);
     ocl_arg_float(b, params->mlp.slope);
     ocl_arg_int(b, params->mlp.has_bias);
-    build_slots(b, pass->slots);
+    ocl_build_groups_1d(b, shape->rows > 0 ? pass->slots : 0, shape->lanes);
 }
 
 /* Scratch of the block kernels: `units` rows of a slot and two layers to work in. */
@@ -227,6 +250,7 @@ static void build_gradient_blocks(ocl_builder *b, const auxo_op *op, const mlp_s
     ocl_arg_memory(b, pass->sums);
     ocl_arg_memory(b, pass->partial);
     arg_gradient_range(b, params, shape, pass);
+    ocl_arg_uint(b, (uint32_t)pass->sum_count);
     ocl_arg_long(b, shape->kept_units);
     ocl_arg_float(b, params->mlp.slope);
     ocl_arg_int(b, params->mlp.has_bias);
@@ -236,6 +260,7 @@ static void build_gradient_blocks(ocl_builder *b, const auxo_op *op, const mlp_s
 static void build_gradient_reduction(ocl_builder *b, const auxo_op *op, const mlp_shape *shape,
                                      const gradient_pass *pass)
 {
+    const uint64_t slots = shape->rows > 0 ? pass->slots : 0;
     const auxo_tensor *history = &op->tensors[AUXO_MLP_GRADIENT_HISTORY];
     auxo_tensor grads = op->tensors[AUXO_MLP_GRADIENT_GRADS];
     build_mlp_kernel(b, "mlp_gradient", "mlp_reduce", shape);
@@ -244,7 +269,8 @@ static void build_gradient_reduction(ocl_builder *b, const auxo_op *op, const ml
     grads.offset_bytes += pass->first_param * sizeof(float);
     ocl_arg_tensor(b, &grads);
     ocl_arg_uint(b, (uint32_t)pass->sum_count);
-    ocl_arg_uint(b, (uint32_t)pass->slots);
+    ocl_arg_uint(b, (uint32_t)slots);
+    ocl_arg_uint(b, (uint32_t)slots * shape->lanes);
     ocl_arg_long(b, (int64_t)pass->sum_layout.row_stride);
     ocl_arg_long(b, (int64_t)pass->sum_layout.slot_stride);
     ocl_arg_long(b, (int64_t)shape->rows);
@@ -265,19 +291,22 @@ auxo_status ocl_mlp_gradient_prepare(void *device, const auxo_op *op, const int3
     const bool blocks = b.device->vector_cpu;
     const auxo_mlp_params *params = &op->params.mlp;
     const auxo_tensor *x = &op->tensors[AUXO_MLP_GRADIENT_X];
-    const mlp_shape shape = blocks ? block_shape_of(b.device, params, x) : shape_of(b.device, params, x, 1);
+    const mlp_shape shape =
+        blocks ? block_shape_of(b.device, params, x) : lane_shape_of(b.device, params, x, GRADIENT_REGIONS);
     gradient_pass pass = {.net = build_net(&b, &params->mlp),
                           .first_param = param_offset(&params->mlp, params->train_begin)};
     (void)parameters;
     pass.sum_count = param_offset(&params->mlp, params->train_end) - pass.first_param;
-    pass.slots = choose_slots(b.device, &shape, 1, shape.kept_units + pass.sum_count);
+    pass.slots = choose_slots(b.device, &shape, 1, shape.kept_units * shape.vec + pass.sum_count);
+    if (!blocks)
+        pass.slots = least(pass.slots, GPU_GROUPS_PER_UNIT * (uint64_t)b.device->info.compute_units);
     pass.sum_layout = layout_of(b.device, pass.slots, pass.sum_count, (uint64_t)b.device->vector_width);
-    pass.partial = ocl_build_scratch(&b, pass.slots * sizeof(cl_float2));
+    pass.partial = ocl_build_scratch(&b, pass.slots * shape.lanes * sizeof(cl_float2));
     pass.sums = ocl_build_scratch(&b, pass.sum_layout.bytes);
     if (blocks)
         build_gradient_blocks(&b, op, &shape, &pass);
     else
-        build_gradient_sums(&b, op, &shape, &pass);
+        build_gradient_lanes(&b, op, &shape, &pass);
     build_gradient_reduction(&b, op, &shape, &pass);
     return ocl_build_end(&b, state);
 }

@@ -1,116 +1,134 @@
 /* mlp_gradient.cl: loss and gradient of a narrow network, in two launches. CPU drivers run mlp_gradient_block.cl before
  * mlp_reduce.
  *
- *     mlp_gradient: work-item (slot) s takes samples s, s + slots, ...: forward with every a kept, then backward; its
- *                   gradient sums stay in its own part of `sums`
+ *     mlp_gradient: a work-group (slot) takes blocks slot, slot + slots, ... of LANES samples, one per work-item: forward
+ *                   with every a kept, then backward, layer by layer: dz = f' d; each item sums dz a^T of some parameters
+ *                   over the samples of the block; d = W^T dz. A slot leaves one set of sums
  *     mlp_reduce:   a group adds the sums of PARAMS_PER_GROUP parameters over slots and lanes, in a fixed order; the
  *                   one past the last parameter is the loss
- *     kept, sums:   element (unit or parameter, slot) at [unit * unit_stride + slot * slot_stride], VEC floats of a
- *                   parameter: slot by slot on CPUs (cache), unit by unit on GPUs (coalesced)
- * Parameters: VEC, WIDTH, WG, PARAMS_PER_GROUP.
+ *     units:        local memory, three regions of WIDTH units of LANES samples: a or d in 0 and 1 by turns, a layer's
+ *                   input in 2
+ *     kept:         element (unit, item) of a slot at [unit * LANES + item]
+ *     sums:         element (parameter, slot) at [parameter * sum_stride + slot * sum_slot_stride], VEC floats: slot by
+ *                   slot on CPUs (cache), parameter by parameter on GPUs (coalesced)
+ * Parameters: VEC, WIDTH, WG, PARAMS_PER_GROUP, LANES (a power of two).
  */
 #include "loss.clh"
 #include "group.clh"
-#include "mlp.clh"
+#include "mlp_lanes.clh"
 
 #ifndef PARAMS_PER_GROUP
 #define PARAMS_PER_GROUP 1
 #endif
 
 #if VEC == 1
-/* Forward from a_begin, keeping every a; returns where a_L starts in `kept`. */
-static inline global float *forward_keeping(global const float *x, global const float *params, global const uint *net,
-                                            uint begin_layer, uint layer_count, ulong row, global float *kept,
-                                            ulong unit_stride, float slope, int has_bias)
+/* Forward of this item's sample, keeping every a; returns how many units lie before a_L. */
+static inline uint forward_keeping(global const float *x, global const float *params, global const uint *net,
+                                   uint begin_layer, uint layer_count, ulong row, bool inside, local float *units,
+                                   uint *current, global float *kept, float slope, int has_bias)
 {
-    float a[WIDTH], z[WIDTH];
     uint in = NET_IN(begin_layer);
+    uint unit = 0;
+    *current = 0;
     for (uint i = 0; i < in; ++i) {
-        a[i] = x[row * in + i];
-        kept[i * unit_stride] = a[i];
+        float a = inside ? x[row * in + i] : 0.0f;
+        units[UNIT_AT(0, i)] = a;
+        kept[i * LANES] = a;
     }
     for (uint l = begin_layer; l < layer_count; ++l) {
-        kept += NET_IN(l) * unit_stride;
-        layer_linear(params + NET_PARAM(l), NET_IN(l), NET_OUT(l), has_bias, a, z);
-        for (uint o = 0; o < NET_OUT(l); ++o) {
-            a[o] = activate_as(NET_ACTIVATION(l), z[o], slope);
-            kept[o * unit_stride] = a[o];
+        uint out = NET_OUT(l);
+        unit += NET_IN(l);
+        for (uint o = 0; o < out; o += LANE_ROWS) {
+            float z[LANE_ROWS];
+            lane_rows(params + NET_PARAM(l), NET_IN(l), out, o, has_bias, units + UNIT_AT(*current, 0), z);
+            for (uint r = 0; r < LANE_ROWS && o + r < out; ++r) {
+                float a = activate_as(NET_ACTIVATION(l), z[r], slope);
+                units[UNIT_AT(1 - *current, o + r)] = a;
+                kept[(unit + o + r) * LANES] = a;
+            }
         }
+        *current = 1 - *current;
     }
-    return kept;
+    return unit;
 }
 
-/* Adds the gradients of one layer to its sums; a points at the layer's kept inputs. */
-static inline void add_gradients(const float *dz, global const float *a, uint in, uint out, global float *sums,
-                                 ulong unit_stride, ulong sum_stride, int has_bias)
+/* The block's share of dW and db of one layer, from dz in region `current` and the layer's input in region 2. */
+static inline void add_gradients(local const float *units, uint current, uint in, uint out, global float *sums,
+                                 ulong sum_stride, int has_bias, bool first_block)
 {
-    for (uint o = 0; o < out; ++o) {
-        for (uint i = 0; i < in; ++i) {
-            global float *sum = sums + (o * in + i) * sum_stride;
-            *sum = fma(dz[o], a[i * unit_stride], *sum);
-        }
-        if (has_bias)
-            sums[(in * out + o) * sum_stride] += dz[o];
-    }
-}
-
-/* The gradient by the layer's inputs: W^T dz. */
-static inline void layer_transposed(global const float *w, uint in, uint out, const float *dz, float *d)
-{
-    for (uint i = 0; i < in; ++i) {
+    uint item = (uint)get_local_id(0);
+    uint weights = in * out;
+    uint count = weights + (has_bias ? out : 0);
+    for (uint e = item; e < count; e += LANES) {
+        bool is_bias = e >= weights;
+        local const float *dz = units + (current * WIDTH + (is_bias ? e - weights : e / in)) * LANES;
+        local const float *a = units + (2 * WIDTH + (is_bias ? 0 : e % in)) * LANES;
         float sum = 0.0f;
-        for (uint o = 0; o < out; ++o)
-            sum = fma(w[o * in + i], dz[o], sum);
-        d[i] = sum;
+        for (uint s = 0; s < LANES; ++s) {
+            uint sample = (s + item) % LANES; /* start apart: different banks */
+            sum = fma(dz[sample], is_bias ? 1.0f : a[sample], sum);
+        }
+        sums[e * sum_stride] = first_block ? sum : sums[e * sum_stride] + sum;
     }
 }
 
-kernel LONE_ITEM void mlp_gradient(global const float *x, ulong x_offset, global const float *target,
-                                   ulong target_offset, global const float *params, ulong params_offset,
-                                   global const uint *net, global float *kept, global float *sums,
-                                   global float2 *partial, uint begin_layer, uint layer_count, uint train_begin,
-                                   uint train_end, ulong rows, uint slots, uint sum_count, ulong unit_stride,
-                                   ulong kept_slot_stride, ulong sum_stride, ulong sum_slot_stride, float slope,
-                                   int has_bias)
+kernel LANES_ATTRIBUTE void mlp_gradient(global const float *x, ulong x_offset, global const float *target,
+                                         ulong target_offset, global const float *params, ulong params_offset,
+                                         global const uint *net, global float *kept, global float *sums,
+                                         global float2 *partial, uint begin_layer, uint layer_count, uint train_begin,
+                                         uint train_end, ulong rows, uint slots, uint kept_units, ulong sum_stride,
+                                         ulong sum_slot_stride, float slope, int has_bias)
 {
-    float d[WIDTH], dz[WIDTH];
-    ulong slot = get_global_id(0);
-    if (slot >= slots)
-        return;
-    params += params_offset;
-    kept += slot * kept_slot_stride;
-    sums += slot * sum_slot_stride;
-    for (uint p = 0; p < sum_count; ++p)
-        sums[p * sum_stride] = 0.0f;
+    local float units[3 * WIDTH * LANES];
+    ulong slot = get_group_id(0);
+    uint item = (uint)get_local_id(0);
     uint outputs = NET_OUT(layer_count - 1);
     float factor = 2.0f / ((float)rows * (float)outputs);
     float loss = 0.0f, loss_low = 0.0f;
-    for (ulong row = slot; row < rows; row += slots) {
-        global float *a = forward_keeping(x + x_offset, params, net, begin_layer, layer_count, row, kept, unit_stride,
-                                          slope, has_bias);
+    params += params_offset;
+    kept += slot * kept_units * LANES + item;
+    sums += slot * sum_slot_stride;
+    for (ulong first = slot * LANES; first < rows; first += (ulong)slots * LANES) {
+        ulong row = first + item;
+        bool inside = row < rows;
+        uint current;
+        uint unit = forward_keeping(x + x_offset, params, net, begin_layer, layer_count, row, inside, units, &current,
+                                    kept, slope, has_bias);
         for (uint o = 0; o < outputs; ++o) {
-            float difference = a[o * unit_stride] - target[target_offset + row * outputs + o];
+            float difference = inside ? units[UNIT_AT(current, o)] - target[target_offset + row * outputs + o] : 0.0f;
             add_square_lanes(difference, &loss, &loss_low);
-            d[o] = factor * difference;
+            units[UNIT_AT(current, o)] = factor * difference;
         }
         for (uint l = layer_count; l-- > train_begin;) {
             uint in = NET_IN(l), out = NET_OUT(l);
             for (uint o = 0; o < out; ++o)
-                dz[o] = d[o] * gradient_as(NET_ACTIVATION(l), a[o * unit_stride], slope);
-            a -= in * unit_stride;
-            if (l < train_end)
-                add_gradients(dz, a, in, out, sums + (NET_PARAM(l) - NET_PARAM(train_begin)) * sum_stride, unit_stride,
-                              sum_stride, has_bias);
-            if (l > train_begin)
-                layer_transposed(params + NET_PARAM(l), in, out, dz, d);
+                units[UNIT_AT(current, o)] *= gradient_as(NET_ACTIVATION(l), kept[(unit + o) * LANES], slope);
+            unit -= in;
+            if (l < train_end) {
+                for (uint i = 0; i < in; ++i)
+                    units[UNIT_AT(2, i)] = kept[(unit + i) * LANES];
+                barrier(CLK_LOCAL_MEM_FENCE);
+                add_gradients(units, current, in, out, sums + (NET_PARAM(l) - NET_PARAM(train_begin)) * sum_stride,
+                              sum_stride, has_bias, first == slot * LANES);
+                barrier(CLK_LOCAL_MEM_FENCE);
+            }
+            if (l == train_begin)
+                break;
+            for (uint i = 0; i < in; i += LANE_ROWS) {
+                float d[LANE_ROWS];
+                lane_columns(params + NET_PARAM(l), in, out, i, units + UNIT_AT(current, 0), d);
+                for (uint r = 0; r < LANE_ROWS && i + r < in; ++r)
+                    units[UNIT_AT(1 - current, i + r)] = d[r];
+            }
+            current = 1 - current;
         }
     }
-    partial[slot] = fold_lanes(loss, loss_low);
+    partial[slot * LANES + item] = fold_lanes(loss, loss_low);
 }
 #endif
 
 kernel WG_ATTRIBUTE void mlp_reduce(global const float *sums, global const float2 *partial, global float *grads,
-                                    ulong grads_offset, uint sum_count, uint slots, ulong sum_stride,
+                                    ulong grads_offset, uint sum_count, uint slots, uint losses, ulong sum_stride,
                                     ulong sum_slot_stride, ulong rows, float count, global float *loss,
                                     ulong loss_offset, global float *stats, ulong stats_offset, global float *history,
                                     ulong history_offset, ulong history_length, global const uint *counter,
@@ -124,8 +142,8 @@ kernel WG_ATTRIBUTE void mlp_reduce(global const float *sums, global const float
             for (uint slot = get_local_id(0); slot < slots; slot += WG)
                 total = pair_add_float(total, sumv(loadv(sums + p * sum_stride + slot * sum_slot_stride)));
         } else {
-            for (uint slot = get_local_id(0); slot < slots; slot += WG)
-                total = pair_add(total, partial[slot]);
+            for (uint i = get_local_id(0); i < losses; i += WG)
+                total = pair_add(total, partial[i]);
         }
         total = group_sum(total, scratch);
         if (get_local_id(0) == 0 && p < sum_count)
