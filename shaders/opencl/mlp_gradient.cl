@@ -1,11 +1,10 @@
 /* mlp_gradient.cl: loss and gradient of a narrow network, in two launches. CPU drivers run mlp_gradient_block.cl before
  * mlp_reduce.
  *
- *     mlp_gradient: a work-group (slot) takes blocks slot, slot + slots, ... of LANES samples, one per work-item: forward
- *                   with every a kept, then backward, layer by layer: dz = f' d; each item sums dz a^T of some parameters
- *                   over the samples of the block; d = W^T dz. A slot leaves one set of sums
- *     mlp_reduce:   a group adds the sums of PARAMS_PER_GROUP parameters over slots and lanes, in a fixed order; the
- *                   one past the last parameter is the loss
+ *     mlp_gradient: a work-group (slot) takes blocks slot, slot + slots, ... of LANES samples, one per work-item:
+ * forward with every a kept, then backward, layer by layer: dz = f' d; each item sums dz a^T of some parameters over
+ * the samples of the block; d = W^T dz. A slot leaves one set of sums mlp_reduce:   a group adds the sums of
+ * PARAMS_PER_GROUP parameters over slots and lanes, in a fixed order; the one past the last parameter is the loss
  *     units:        local memory, three regions of WIDTH units of LANES samples: a or d in 0 and 1 by turns, a layer's
  *                   input in 2
  *     kept:         element (unit, item) of a slot at [unit * LANES + item]
@@ -13,8 +12,8 @@
  *                   slot on CPUs (cache), parameter by parameter on GPUs (coalesced)
  * Parameters: VEC, WIDTH, WG, PARAMS_PER_GROUP, LANES (a power of two).
  */
-#include "loss.clh"
 #include "group.clh"
+#include "loss.clh"
 #include "mlp_lanes.clh"
 
 #ifndef PARAMS_PER_GROUP
@@ -37,12 +36,18 @@ static inline uint forward_keeping(global const float *x, global const float *pa
     }
     for (uint l = begin_layer; l < layer_count; ++l) {
         uint out = NET_OUT(l);
-        unit += NET_IN(l);
+        int activation = NET_ACTIVATION(l);
+        global const float *w = params + NET_PARAM(l);
+        in = NET_IN(l);
+        unit += in;
         for (uint o = 0; o < out; o += LANE_ROWS) {
             float z[LANE_ROWS];
-            lane_rows(params + NET_PARAM(l), NET_IN(l), out, o, has_bias, units + UNIT_AT(*current, 0), z);
-            for (uint r = 0; r < LANE_ROWS && o + r < out; ++r) {
-                float a = activate_as(NET_ACTIVATION(l), z[r], slope);
+            lane_rows(w, in, out, o, has_bias, units + UNIT_AT(*current, 0), z);
+#pragma unroll
+            for (uint r = 0; r < LANE_ROWS; ++r) {
+                if (o + r >= out)
+                    continue;
+                float a = activate_as(activation, z[r], slope);
                 units[UNIT_AT(1 - *current, o + r)] = a;
                 kept[(unit + o + r) * LANES] = a;
             }
@@ -100,25 +105,28 @@ kernel LANES_ATTRIBUTE void mlp_gradient(global const float *x, ulong x_offset, 
             units[UNIT_AT(current, o)] = factor * difference;
         }
         for (uint l = layer_count; l-- > train_begin;) {
-            uint in = NET_IN(l), out = NET_OUT(l);
+            uint in = NET_IN(l), out = NET_OUT(l), param = NET_PARAM(l);
+            int activation = NET_ACTIVATION(l);
             for (uint o = 0; o < out; ++o)
-                units[UNIT_AT(current, o)] *= gradient_as(NET_ACTIVATION(l), kept[(unit + o) * LANES], slope);
+                units[UNIT_AT(current, o)] *= gradient_as(activation, kept[(unit + o) * LANES], slope);
             unit -= in;
             if (l < train_end) {
                 for (uint i = 0; i < in; ++i)
                     units[UNIT_AT(2, i)] = kept[(unit + i) * LANES];
                 barrier(CLK_LOCAL_MEM_FENCE);
-                add_gradients(units, current, in, out, sums + (NET_PARAM(l) - NET_PARAM(train_begin)) * sum_stride,
-                              sum_stride, has_bias, first == slot * LANES);
+                add_gradients(units, current, in, out, sums + (param - NET_PARAM(train_begin)) * sum_stride, sum_stride,
+                              has_bias, first == slot * LANES);
                 barrier(CLK_LOCAL_MEM_FENCE);
             }
             if (l == train_begin)
                 break;
             for (uint i = 0; i < in; i += LANE_ROWS) {
                 float d[LANE_ROWS];
-                lane_columns(params + NET_PARAM(l), in, out, i, units + UNIT_AT(current, 0), d);
-                for (uint r = 0; r < LANE_ROWS && i + r < in; ++r)
-                    units[UNIT_AT(1 - current, i + r)] = d[r];
+                lane_columns(params + param, in, out, i, units + UNIT_AT(current, 0), d);
+#pragma unroll
+                for (uint r = 0; r < LANE_ROWS; ++r)
+                    if (i + r < in)
+                        units[UNIT_AT(1 - current, i + r)] = d[r];
             }
             current = 1 - current;
         }

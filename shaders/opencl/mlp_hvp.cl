@@ -3,30 +3,15 @@
  *     R{z} = V a + W R{a} + v_b,  R{a} = f' R{z};   with g the gradient by a:  d = f' g,  R{d} = f'' R{z} g + f' R{g},
  *     below: W^T d and V^T d + W^T R{d};   H v: R{d} a^T + d R{a}^T, bias R{d}
  *
- *     mlp_hvp: work-item (direction, slot) takes blocks slot, slot + slots, ... of VEC samples
+ *     mlp_hvp: work-item (direction, slot) takes blocks slot, slot + slots, ... of VEC samples; on CPU drivers only,
+ *              GPUs run mlp_hvp_lanes.cl before hvp_reduce
  *     hvp_reduce: group (direction, p) adds the sums of one parameter over slots and lanes, in a fixed order
- * kept: per unit a, R{a}, R{z}, laid out as in mlp_gradient.cl. Parameters: VEC, WIDTH, WG.
+ * kept: per unit a, R{a}, R{z}, slot by slot. Parameters: VEC, WIDTH, WG.
  */
 #include "group.clh"
 #include "mlp.clh"
 
-/* f''(x) from y = f(x). */
-static inline floatv curvature_as(int activation, floatv y, float slope)
-{
-    switch (activation) {
-    case ACT_ELU:
-        return y > 0.0f ? (floatv)(0.0f) : y + slope;
-    case ACT_SELU:
-        return y > 0.0f ? (floatv)(0.0f) : y + SELU_SCALE * SELU_ALPHA;
-    case ACT_SIGMOID:
-        return y * (1.0f - y) * (1.0f - 2.0f * y);
-    case ACT_TANH:
-        return -2.0f * y * (1.0f - y * y);
-    default:
-        return (floatv)(0.0f);
-    }
-}
-
+#if VEC > 1
 #define KEPT_A(unit) (kept + (3 * (unit)) * unit_stride)
 #define KEPT_RA(unit) (kept + (3 * (unit) + 1) * unit_stride)
 #define KEPT_RZ(unit) (kept + (3 * (unit) + 2) * unit_stride)
@@ -138,6 +123,8 @@ kernel LONE_ITEM void mlp_hvp(global const float *x, ulong x_offset, global cons
         }
     }
 }
+
+#endif
 
 kernel WG_ATTRIBUTE void hvp_reduce(global const float *sums, global float *products, ulong products_offset,
                                     uint first_direction, uint param_count, uint first_param, uint slots,
