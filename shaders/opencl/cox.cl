@@ -14,10 +14,6 @@
 #include "cox.clh"
 #include "loss.clh"
 
-typedef struct cut {
-    uint n, run, blocks;
-} cut;
-
 typedef struct inverse {
     float2 plain; /* 1 / denominator */
     float shared; /* the same times share, with the exponent of `plain` */

@@ -1,12 +1,12 @@
 /* mlp_gradient.cl: loss and gradient of a narrow network, in two launches. CPU drivers run mlp_gradient_block.cl before
  * mlp_reduce.
  *
- *     mlp_gradient: a work-group (slot) takes blocks slot, slot + slots, ... of LANES samples, one per work-item:
- * forward with every a kept, then backward, layer by layer: dz = f' d; each item sums dz a^T of some parameters over
- * the samples of the block; d = W^T dz. A slot leaves one set of sums mlp_reduce:   a group adds the sums of
- * PARAMS_PER_GROUP parameters over slots and lanes, in a fixed order; the one past the last parameter is the loss
- *     units:        local memory, three regions of WIDTH units of LANES samples: a or d in 0 and 1 by turns, a layer's
- *                   input in 2
+ *     mlp_gradient: a work-group (slot) takes blocks slot, slot + slots, ... of LANES samples, one per work-item, and
+ *                   leaves one set of sums: forward with every a kept, then backward, layer by layer: dz = f' d; each
+ *                   item sums dz a^T of some parameters over the samples of the block; d = W^T dz
+ *     mlp_reduce:   a group adds the sums of PARAMS_PER_GROUP parameters over slots and lanes, in a fixed order; the
+ *                   one past the last parameter is the loss
+ *     units:        local memory, three regions: a or d in 0 and 1 by turns, a layer's input in 2
  *     kept:         element (unit, item) of a slot at [unit * LANES + item]
  *     sums:         element (parameter, slot) at [parameter * sum_stride + slot * sum_slot_stride], VEC floats: slot by
  *                   slot on CPUs (cache), parameter by parameter on GPUs (coalesced)
