@@ -1,7 +1,9 @@
-/* backends/opencl/cox.c: the Cox partial likelihood, over blocks of positions.
+/* backends/opencl/cox.c: the Cox partial likelihood, over blocks of positions ("blocks") or by one work-group
+ * ("group").
  *
- * Launches scan within blocks, then one group scans the blocks: once for exponentials, once for the inverse
- * denominators that the gradient asks for. shaders/opencl/cox.cl says what each leaves.
+ * Blocks: launches scan within blocks, then one group scans the blocks: once for exponentials, once for the inverse
+ * denominators that the gradient asks for. shaders/opencl/cox.cl says what each leaves. The one group is for drivers
+ * whose self-test refuses the blocks: NVIDIA's (580.159.04) computes them wrongly.
  */
 #include "kernels.h"
 
@@ -70,12 +72,12 @@ static void build_terms(const cox_task *t)
     ocl_build_groups_1d(t->b, t->blocks, t->group);
 }
 
-static void arg_options(const cox_task *t)
+static void arg_options(ocl_builder *b, const auxo_op *op)
 {
-    const auxo_cox_params *params = &t->op->params.cox;
-    ocl_arg_int(t->b, params->reduction);
-    ocl_arg_int(t->b, params->domain);
-    ocl_arg_float(t->b, params->domain_strength);
+    const auxo_cox_params *params = &op->params.cox;
+    ocl_arg_int(b, params->reduction);
+    ocl_arg_int(b, params->domain);
+    ocl_arg_float(b, params->domain_strength);
 }
 
 static void build_finish(const cox_task *t)
@@ -86,7 +88,7 @@ static void build_finish(const cox_task *t)
     ocl_arg_uint(t->b, (uint32_t)t->blocks);
     ocl_arg_memory(t->b, t->totals);
     ocl_arg_uint(t->b, (uint32_t)t->n);
-    arg_options(t);
+    arg_options(t->b, t->op);
     ocl_arg_loss_outputs(t->b, t->op, AUXO_COX_LOSS, AUXO_COX_STATS);
     ocl_build_groups_1d(t->b, 1, t->carry_group);
 }
@@ -102,7 +104,7 @@ static void build_gradient(const cox_task *t)
     ocl_arg_memory(t->b, t->totals);
     ocl_arg_uint(t->b, (uint32_t)t->n);
     ocl_arg_uint(t->b, (uint32_t)t->run);
-    arg_options(t);
+    arg_options(t->b, t->op);
     ocl_arg_tensor(t->b, &t->op->tensors[AUXO_COX_DRISK]);
     ocl_build_groups_1d(t->b, t->blocks, t->group);
 }
@@ -135,7 +137,8 @@ static void take_scratch(cox_task *t)
     t->terms = ocl_build_scratch(t->b, t->blocks * sizeof(cl_float2));
 }
 
-auxo_status ocl_cox_prepare(void *device, const auxo_op *op, const int32_t *parameters, void **state, auxo_error *error)
+static auxo_status prepare_blocks(void *device, const auxo_op *op, const int32_t *parameters, void **state,
+                                  auxo_error *error)
 {
     ocl_builder b = ocl_build_begin(device, error);
     cox_task t = {.b = &b, .op = op, .n = (uint64_t)op->tensors[AUXO_COX_RISK].dims[0]};
@@ -152,3 +155,36 @@ auxo_status ocl_cox_prepare(void *device, const auxo_op *op, const int32_t *para
         build_gradient(&t);
     return ocl_build_end(&b, state);
 }
+
+static auxo_status prepare_group(void *device, const auxo_op *op, const int32_t *parameters, void **state,
+                                 auxo_error *error)
+{
+    enum { SUMS = 3 };
+    ocl_builder b = ocl_build_begin(device, error);
+    const uint64_t n = (uint64_t)op->tensors[AUXO_COX_RISK].dims[0];
+    cl_mem sums[SUMS];
+    (void)parameters;
+    for (int i = 0; i < SUMS; ++i)
+        sums[i] = ocl_build_scratch(&b, (n + 1) * sizeof(cl_float4));
+    ocl_build_kernel(&b, "cox_group", "cox_group", "-DWG=%zu", b.device->group_size);
+    for (int slot = AUXO_COX_RISK; slot <= AUXO_COX_ORDER; ++slot)
+        ocl_arg_tensor(&b, &op->tensors[slot]);
+    ocl_arg_tensor(&b, &op->tensors[AUXO_COX_DRISK]);
+    for (int i = 0; i < SUMS; ++i)
+        ocl_arg_memory(&b, sums[i]);
+    ocl_arg_int(&b, (int64_t)n);
+    ocl_arg_int(&b, op->params.cox.ties == AUXO_COX_EFRON);
+    arg_options(&b, op);
+    ocl_arg_loss_outputs(&b, op, AUXO_COX_LOSS, AUXO_COX_STATS);
+    ocl_build_groups_1d(&b, 1, b.device->group_size);
+    return ocl_build_end(&b, state);
+}
+
+#define VARIANT(name, prepare_function)                                                                                \
+    {                                                                                                                  \
+        .variant = name, .prepare = prepare_function, .release = ocl_task_release, .enqueue = ocl_task_enqueue         \
+    }
+const auxo_kernel ocl_cox_kernels[OCL_COX_KERNEL_COUNT] = {
+    VARIANT("blocks", prepare_blocks),
+    VARIANT("group", prepare_group),
+};

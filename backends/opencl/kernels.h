@@ -21,7 +21,6 @@
     X(SOFTMAX, softmax)                                                                                                \
     X(SOFTMAX_CROSS_ENTROPY, softmax_cross_entropy)                                                                    \
     X(MSE, mse)                                                                                                        \
-    X(COX, cox)                                                                                                        \
     X(ARGSORT, argsort)                                                                                                \
     X(GROUP_NORM, group_norm)                                                                                          \
     X(PENALTY, penalty)                                                                                                \
@@ -48,6 +47,7 @@
     X(CONV2D_BACKWARD_WEIGHTS, conv2d_backward_weights, 3)                                                             \
     X(BATCH_NORM_FORWARD, batch_norm_forward, 3)                                                                       \
     X(BATCH_NORM_BACKWARD, batch_norm_backward, 3)                                                                     \
+    X(COX, cox, 2)                                                                                                     \
     X(POOL2D_FORWARD, pool2d_forward, 2)                                                                               \
     X(POOL2D_BACKWARD, pool2d_backward, 2)
 
