@@ -93,7 +93,7 @@ static void part_spans(const gemm_task *task, const gemm_part *part, vk_span spa
 /* How one dispatch does its part: shader, constants 1.. of gemm.comp, and what a workgroup covers. */
 typedef struct gemm_shape {
     vk_shader shader;
-    uint32_t constants[17], constant_count;
+    uint32_t constants[18], constant_count;
     uint32_t group_size;
     uint64_t tile_m, tile_n;
 } gemm_shape;
@@ -197,6 +197,23 @@ static cooperative_tile cooperative_tile_of(const gemm_task *task, const gemm_pa
     return tile;
 }
 
+/* Whether gemm_cooperative.comp need check nothing: whole tiles of aligned matrices, and C receives the sums, scaled.
+ */
+static bool is_whole(const gemm_task *task, const gemm_part *part, const vk_span spans[3], const cooperative_tile *tile,
+                     uint32_t group_size)
+{
+    const auxo_gemm_params *params = &task->op->params.gemm;
+    const uint32_t line_a = (params->trans_a ? tile->m : tile->k) / RUN,
+                   line_b = (params->trans_b ? tile->k : tile->n) / RUN;
+    const bool loads = tile->m * tile->k / RUN % group_size == 0 && tile->n * tile->k / RUN % group_size == 0 &&
+                       group_size % line_a == 0 && group_size % line_b == 0;
+    const bool plain = params->beta == 0 && params->activation == AUXO_ACTIVATION_IDENTITY &&
+                       !auxo_tensor_is_present(&task->op->tensors[AUXO_GEMM_BIAS]);
+    return loads && plain && part->rows % tile->m == 0 && task->n % tile->n == 0 && task->k > 0 &&
+           task->k % tile->k == 0 && params->alpha != 0 &&
+           has_runs(&task->c, spans[2], task->n, task->c.dtype == AUXO_DTYPE_F16 ? RUN : PIECE);
+}
+
 static void shape_cooperative(const gemm_task *task, const gemm_part *part, const vk_span spans[3], gemm_shape *shape)
 {
     const vk_device *device = task->program->device;
@@ -207,9 +224,10 @@ static void shape_cooperative(const gemm_task *task, const gemm_part *part, cons
                            has_runs(&task->b, spans[1], params->trans_b ? task->k : task->n, RUN);
     shape->constants[13] = has_runs(&task->c, spans[2], task->n, PIECE);
     memcpy(shape->constants + 14, &device->cooperative, sizeof device->cooperative);
-    shape->constant_count = 17;
-    shape->shader = VK_SHADER_gemm_cooperative;
     shape->group_size = tile.m / tile.sub_m * (tile.n / tile.sub_n) * device->info.subgroup_size;
+    shape->constants[17] = shape->constants[12] && is_whole(task, part, spans, &tile, shape->group_size);
+    shape->constant_count = 18;
+    shape->shader = VK_SHADER_gemm_cooperative;
     shape->tile_m = tile.m;
     shape->tile_n = tile.n;
 }

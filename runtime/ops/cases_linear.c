@@ -22,7 +22,7 @@ typedef struct gemm_case {
     auxo_activation activation;
 } gemm_case;
 
-enum { GEMM_QUICK = 8 };
+enum { GEMM_QUICK = 10 };
 
 static const gemm_case gemm_cases[] = {
     {33, 17, 5, 0, 0, 1, 0, AUXO_ACTIVATION_IDENTITY},
@@ -32,6 +32,8 @@ static const gemm_case gemm_cases[] = {
     {127, 5, 5, 0, TRANS_B | BIAS_COLUMN, 1, 0, AUXO_ACTIVATION_IDENTITY},
     {19, 23, 12, 3, TRANS_A | TRANS_B, -1, 0, AUXO_ACTIVATION_IDENTITY},
     {64, 32, 48, 0, HALF, 1, 0, AUXO_ACTIVATION_IDENTITY},
+    {64, 128, 96, 0, HALF, 0.5f, 0, AUXO_ACTIVATION_IDENTITY},
+    {128, 64, 64, 0, HALF | HALF_OUT | TRANS_A | TRANS_B, 1, 0, AUXO_ACTIVATION_IDENTITY},
     {1, 1, 1, 0, 0, 1, 0, AUXO_ACTIVATION_IDENTITY},
     {0, 5, 3, 0, 0, 1, 0, AUXO_ACTIVATION_IDENTITY},
     {5, 0, 3, 0, 0, 1, 0, AUXO_ACTIVATION_IDENTITY},
@@ -76,6 +78,10 @@ static const gemm_case gemm_cases[] = {
     {20, 28, 1100, 0, HALF | HALF_OUT | BIAS_COLUMN, 1, 1, AUXO_ACTIVATION_TANH},
     {132, 264, 72, 0, HALF | HALF_OUT, 0.5f, 0, AUXO_ACTIVATION_IDENTITY},
     {256, 136, 40, 0, HALF | TRANS_B, 1, 0, AUXO_ACTIVATION_IDENTITY},
+    /* whole tiles of halves */
+    {256, 128, 64, 0, HALF | TRANS_A, 1, 0, AUXO_ACTIVATION_IDENTITY},
+    {128, 256, 32, 2, HALF | HALF_OUT | TRANS_B, 2, 0, AUXO_ACTIVATION_IDENTITY},
+    {64, 192, 160, 3, HALF | HALF_OUT, 1, 0, AUXO_ACTIVATION_IDENTITY},
 };
 
 static void describe(auxo__case *built, const gemm_case *row)

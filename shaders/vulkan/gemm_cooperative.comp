@@ -6,6 +6,7 @@
 // outside of A and B along K is 0 there; rows and columns outside repeat the last, and their sums are not stored. While
 // one tile is multiplied, the next is on its way in registers. Two tiles in shared memory, with one barrier per step
 // instead of two, were slower by half where it was measured (NVIDIA H100): the driver then waits for the next tile early.
+// Where all tiles lie within whole matrices and nothing becomes of the sums but alpha (WHOLE), nothing is checked.
 // Finished sums go through shared memory, a matrix at a time, to where an invocation knows their row and column.
 //
 // What SPIR-V the build embeds where its compiler does not know the extension: gemm_cooperative.spv.inc.
@@ -28,6 +29,8 @@ layout(constant_id = 13) const bool RUNS = false; // rows of A and B start and e
 layout(constant_id = 15) const uint MATRIX_M = 16;
 layout(constant_id = 16) const uint MATRIX_N = 16;
 layout(constant_id = 17) const uint MATRIX_K = 16;
+// Whole tiles, RUNS, C in runs of 16 bytes, no beta, bias or activation; each load a fixed number of lines further.
+layout(constant_id = 18) const bool WHOLE = false;
 
 layout(std430, set = 0, binding = 0) readonly buffer runs_a_block
 {
@@ -105,6 +108,10 @@ void fetch_a(uint k0, uint m0)
 {
     const uint step = k0 * (TRANS_A ? p.a_stride : 1u);
     [[unroll]] for (uint l = 0u; l < LOADS_A; l++) {
+        if (WHOLE) {
+            next_a[l] = runs_a[(from_a[0] + step) / 8u + l * (GROUP_SIZE / LINE_RUNS_A) * (p.a_stride / 8u)];
+            continue;
+        }
         const uvec2 at = place_a(l);
         next_a[l] = uvec4(0u);
         if (at.x >= LINES_A || k0 + (TRANS_A ? at.x : at.y) >= p.k)
@@ -124,6 +131,10 @@ void fetch_b(uint k0, uint n0)
 {
     const uint step = k0 * (TRANS_B ? 1u : p.b_stride);
     [[unroll]] for (uint l = 0u; l < LOADS_B; l++) {
+        if (WHOLE) {
+            next_b[l] = runs_b[(from_b[0] + step) / 8u + l * (GROUP_SIZE / LINE_RUNS_B) * (p.b_stride / 8u)];
+            continue;
+        }
         const uvec2 at = place_b(l);
         next_b[l] = uvec4(0u);
         if (at.x >= LINES_B || k0 + (TRANS_B ? at.y : at.x) >= p.k)
@@ -143,12 +154,12 @@ void keep()
 {
     [[unroll]] for (uint l = 0u; l < LOADS_A; l++) {
         const uvec2 at = place_a(l);
-        if (at.x < LINES_A)
+        if (WHOLE || at.x < LINES_A)
             tile_a[at.x * PITCH_A + at.y / 8u] = next_a[l];
     }
     [[unroll]] for (uint l = 0u; l < LOADS_B; l++) {
         const uvec2 at = place_b(l);
-        if (at.x < LINES_B)
+        if (WHOLE || at.x < LINES_B)
             tile_b[at.x * PITCH_B + at.y / 8u] = next_b[l];
     }
 }
@@ -169,18 +180,17 @@ void add_tile(uint m, uint n)
                 coopMatLoad(a[i], tile_a, row * PITCH_A + k / 8u, PITCH_A,
                             gl_CooperativeMatrixLayoutRowMajor);
         }
+        coopmat<float16_t, gl_ScopeSubgroup, MATRIX_K, MATRIX_N, gl_MatrixUseB> b[COUNT_N];
         [[unroll]] for (uint j = 0u; j < COUNT_N; j++) {
             const uint column = n + j * MATRIX_N;
-            coopmat<float16_t, gl_ScopeSubgroup, MATRIX_K, MATRIX_N, gl_MatrixUseB> b;
             if (TRANS_B)
-                coopMatLoad(b, tile_b, column * PITCH_B + k / 8u, PITCH_B,
-                            gl_CooperativeMatrixLayoutColumnMajor);
+                coopMatLoad(b[j], tile_b, column * PITCH_B + k / 8u, PITCH_B, gl_CooperativeMatrixLayoutColumnMajor);
             else
-                coopMatLoad(b, tile_b, k * PITCH_B + column / 8u, PITCH_B,
-                            gl_CooperativeMatrixLayoutRowMajor);
-            [[unroll]] for (uint i = 0u; i < COUNT_M; i++)
-                sums[i * COUNT_N + j] = coopMatMulAdd(a[i], b, sums[i * COUNT_N + j]);
+                coopMatLoad(b[j], tile_b, k * PITCH_B + column / 8u, PITCH_B, gl_CooperativeMatrixLayoutRowMajor);
         }
+        [[unroll]] for (uint j = 0u; j < COUNT_N; j++)
+            [[unroll]] for (uint i = 0u; i < COUNT_M; i++)
+                sums[i * COUNT_N + j] = coopMatMulAdd(a[i], b[j], sums[i * COUNT_N + j]);
     }
 }
 
@@ -208,6 +218,20 @@ void store_sums(uint m0, uint n0)
     }
 }
 
+// The same for whole tiles, straight to C.
+void store_whole(uint m0, uint n0)
+{
+    [[unroll]] for (uint x = 0u; x < COUNT_M * COUNT_N; x++) {
+        const uint at = c_element(m0 + x / COUNT_N * MATRIX_M, n0 + x % COUNT_N * MATRIX_N) / 4u;
+        const coopmat<float, gl_ScopeSubgroup, MATRIX_M, MATRIX_N, gl_MatrixUseAccumulator> values = sums[x] * p.alpha;
+        if (TO == DTYPE_F16)
+            coopMatStore(coopmat<float16_t, gl_ScopeSubgroup, MATRIX_M, MATRIX_N, gl_MatrixUseAccumulator>(values),
+                         halves_c, at, p.c_stride / 4u, gl_CooperativeMatrixLayoutRowMajor);
+        else
+            coopMatStore(values, vectors_c, at, p.c_stride / 4u, gl_CooperativeMatrixLayoutRowMajor);
+    }
+}
+
 void multiply(uint tile_m, uint tile_n)
 {
     const uint m0 = tile_m * TILE_M, n0 = tile_n * TILE_N;
@@ -221,13 +245,15 @@ void multiply(uint tile_m, uint tile_n)
         barrier();
         keep();
         barrier();
-        if (k0 + TILE_K < p.k) {
-            fetch_a(k0 + TILE_K, m0);
-            fetch_b(k0 + TILE_K, n0);
-        }
+        const uint next_k = WHOLE ? min(k0 + TILE_K, p.k - TILE_K) : k0 + TILE_K;
+        fetch_a(next_k, m0);
+        fetch_b(next_k, n0);
         add_tile(sub_m, sub_n);
     }
-    store_sums(m0 + sub_m, n0 + sub_n);
+    if (WHOLE)
+        store_whole(m0 + sub_m, n0 + sub_n);
+    else
+        store_sums(m0 + sub_m, n0 + sub_n);
 }
 
 void main()
