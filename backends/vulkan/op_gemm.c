@@ -3,13 +3,9 @@
  *
  * What exceeds one binding is cut: batch by batch, then rows of C (with the rows of A) as long as B fits.
  */
-#include "vk_ops.h"
-
-#include <string.h>
+#include "gemm_shape.h"
 
 enum {
-    PIECE = 4,         /* elements of a vector */
-    RUN = 8,           /* halves of a vector */
     ELEMENTS_MIN = 32, /* neighbours that a workgroup sums over all parts */
     PARTS_MAX = 32,
     PART_K = 32,     /* parts of K are multiples of that, so that they stay aligned */
@@ -35,33 +31,15 @@ const auxo_tunable vk_gemm_direct_tunables[VK_GEMM_DIRECT_TUNABLES] = {
     {.name = "lanes", .initial = 64, .value_count = 4, .values = {8, 32, 64, 128}},
 };
 
-typedef struct matrix {
-    vk_span span;
-    auxo_dtype dtype;
-    uint64_t batch_stride, row_stride; /* elements */
-} matrix;
-
-typedef enum gemm_way { GEMM_DIRECT, GEMM_TILED, GEMM_SPLIT, GEMM_COOPERATIVE } gemm_way;
-
-typedef struct gemm_task {
-    vk_program *program;
-    const auxo_op *op;
-    gemm_way way;
-    bool partial; /* plain sums: alpha, beta, bias and activation come later */
-    const int32_t *parameters;
-    matrix a, b, c;
-    uint64_t batches, m, n, k;
-} gemm_task;
-
-static matrix matrix_of(const auxo_op *op, uint32_t slot)
+static gemm_matrix matrix_of(const auxo_op *op, uint32_t slot)
 {
     const auxo_tensor *tensor = &op->tensors[slot];
-    return (matrix){vk_span_of(tensor), tensor->dtype, tensor->rank == 3 ? (uint64_t)tensor->strides[0] : 0,
-                    (uint64_t)tensor->strides[tensor->rank - 2]};
+    return (gemm_matrix){vk_span_of(tensor), tensor->dtype, tensor->rank == 3 ? (uint64_t)tensor->strides[0] : 0,
+                         (uint64_t)tensor->strides[tensor->rank - 2]};
 }
 
 /* `rows` rows (as stored) of `columns` elements of `batches` matrices. */
-static vk_span matrix_span(const matrix *view, uint64_t first_batch, uint64_t batches, uint64_t first_row,
+static vk_span matrix_span(const gemm_matrix *view, uint64_t first_batch, uint64_t batches, uint64_t first_row,
                            uint64_t rows, uint64_t columns)
 {
     if (rows == 0 || columns == 0)
@@ -70,10 +48,6 @@ static vk_span matrix_span(const matrix *view, uint64_t first_batch, uint64_t ba
     const uint64_t count = (batches - 1) * view->batch_stride + (rows - 1) * view->row_stride + columns;
     return vk_span_part(view->span, first, count);
 }
-
-typedef struct gemm_part {
-    uint64_t first_batch, batches, first_row, rows;
-} gemm_part;
 
 static void part_spans(const gemm_task *task, const gemm_part *part, vk_span spans[3])
 {
@@ -90,176 +64,10 @@ static void part_spans(const gemm_task *task, const gemm_part *part, vk_span spa
     }
 }
 
-/* How one dispatch does its part: shader, constants 1.. of gemm.comp, and what a workgroup covers. */
-typedef struct gemm_shape {
-    vk_shader shader;
-    uint32_t constants[18], constant_count;
-    uint32_t group_size;
-    uint64_t tile_m, tile_n;
-} gemm_shape;
-
-/* Whether rows of so many elements start and end at multiples of `run` elements. */
-static bool has_runs(const matrix *view, vk_span span, uint64_t columns, uint32_t run)
-{
-    return span.offset_bytes % ((uint64_t)run * span.element_bytes) == 0 && view->row_stride % run == 0 &&
-           view->batch_stride % run == 0 && columns % run == 0;
-}
-
-/* Whether each vector of four elements along a stored row lies inside A or B, or outside. */
-static bool has_vectors(const gemm_task *task, const gemm_part *part, const vk_span spans[3])
-{
-    const auxo_gemm_params *params = &task->op->params.gemm;
-    return task->k > 0 && has_runs(&task->a, spans[0], params->trans_a ? part->rows : task->k, PIECE) &&
-           has_runs(&task->b, spans[1], params->trans_b ? task->k : task->n, PIECE);
-}
-
-static void shape_tiled(const gemm_task *task, const gemm_part *part, const vk_span spans[3], gemm_shape *shape)
-{
-    const vk_tiled_size size = {part->rows, task->n, task->k, part->batches};
-    const vk_tiled_tile tile = vk_tiled_tile_of(task->program->device, task->parameters, &size);
-    const uint32_t extents[] = {tile.m, tile.n, tile.k, tile.rows, tile.columns};
-    memcpy(shape->constants, extents, sizeof extents);
-    shape->shader = has_vectors(task, part, spans) ? VK_SHADER_gemm_tiled_vectors : VK_SHADER_gemm_tiled;
-    shape->constants[12] = task->k % tile.k != 0;
-    shape->constants[13] = has_runs(&task->c, spans[2], task->n, PIECE);
-    shape->group_size = tile.lanes;
-    shape->tile_m = tile.m;
-    shape->tile_n = tile.n;
-}
-
-/* Whether the direct product may load four neighbours at once; what is left of K it takes one by one. */
-static bool direct_has_vectors(const gemm_task *task, const gemm_part *part, const vk_direct_tile *tile,
-                               const vk_span spans[3])
-{
-    const auxo_gemm_params *params = &task->op->params.gemm;
-    return task->a.dtype == AUXO_DTYPE_F32 && task->k >= PIECE && tile->rows % PIECE == 0 &&
-           tile->columns % PIECE == 0 && has_runs(&task->a, spans[0], params->trans_a ? part->rows : PIECE, PIECE) &&
-           has_runs(&task->b, spans[1], params->trans_b ? PIECE : task->n, PIECE);
-}
-
-static void shape_direct(const gemm_task *task, const gemm_part *part, const vk_span spans[3], gemm_shape *shape)
-{
-    const vk_direct_tile tile = vk_direct_tile_of(task->parameters, task->m, task->n);
-    const uint32_t extents[] = {tile.lanes_n, tile.rows, tile.columns};
-    memcpy(shape->constants, extents, sizeof extents);
-    shape->shader =
-        direct_has_vectors(task, part, &tile, spans) ? VK_SHADER_gemm_direct_vectors : VK_SHADER_gemm_direct;
-    shape->group_size = tile.lanes;
-    shape->tile_m = tile.tile_m;
-    shape->tile_n = tile.tile_n;
-}
-
-/* What one workgroup of a cooperative product covers, and each of its subgroups. */
-typedef struct cooperative_tile {
-    uint32_t m, n, k, sub_m, sub_n;
-} cooperative_tile;
-
-/* Of gemm_cooperative.comp: tiles of A and B, rows one run longer, and a matrix of sums for each subgroup. */
-static uint64_t cooperative_bytes(const gemm_task *task, const cooperative_tile *tile, const vk_cooperative *extents)
-{
-    const auxo_gemm_params *params = &task->op->params.gemm;
-    const uint64_t a = params->trans_a ? (uint64_t)tile->k * (tile->m + RUN) : (uint64_t)tile->m * (tile->k + RUN);
-    const uint64_t b = params->trans_b ? (uint64_t)tile->n * (tile->k + RUN) : (uint64_t)tile->k * (tile->n + RUN);
-    const uint64_t subgroups = (uint64_t)(tile->m / tile->sub_m) * (tile->n / tile->sub_n);
-    return (a + b) * 2 + subgroups * extents->m * extents->n * sizeof(float);
-}
-
-static bool cooperative_fits(const gemm_task *task, const cooperative_tile *tile)
-{
-    const vk_device *device = task->program->device;
-    const uint64_t subgroups = (uint64_t)(tile->m / tile->sub_m) * (tile->n / tile->sub_n);
-    return subgroups * device->info.subgroup_size <= device->limits.maxComputeWorkGroupInvocations &&
-           cooperative_bytes(task, tile, &device->cooperative) <= device->limits.maxComputeSharedMemorySize;
-}
-
-/* From the tunables: no larger than C or the device's limits, and smaller while the device would not be occupied. */
-static cooperative_tile cooperative_tile_of(const gemm_task *task, const gemm_part *part)
-{
-    const int32_t *values = task->parameters;
-    const uint64_t units = vk_device_units(task->program->device);
-    cooperative_tile tile = {(uint32_t)values[0], (uint32_t)values[1], (uint32_t)values[2], (uint32_t)values[3],
-                             (uint32_t)values[4]};
-    while (tile.m > tile.sub_m && tile.m / 2 >= part->rows)
-        tile.m /= 2;
-    while (tile.n > tile.sub_n && tile.n / 2 >= task->n)
-        tile.n /= 2;
-    while (tile.m > tile.sub_m || tile.n > tile.sub_n) {
-        const uint64_t groups = part->batches * vk_ceil_div(part->rows, tile.m) * vk_ceil_div(task->n, tile.n);
-        if (groups >= units && cooperative_fits(task, &tile))
-            break;
-        if (tile.n > tile.sub_n && (tile.n >= tile.m || tile.m == tile.sub_m))
-            tile.n /= 2;
-        else
-            tile.m /= 2;
-    }
-    while (tile.k > task->program->device->cooperative.k && !cooperative_fits(task, &tile))
-        tile.k /= 2;
-    return tile;
-}
-
-/* Whether gemm_cooperative.comp need check nothing: whole tiles of aligned matrices, and C receives the sums, scaled.
- */
-static bool is_whole(const gemm_task *task, const gemm_part *part, const vk_span spans[3], const cooperative_tile *tile,
-                     uint32_t group_size)
-{
-    const auxo_gemm_params *params = &task->op->params.gemm;
-    const uint32_t line_a = (params->trans_a ? tile->m : tile->k) / RUN,
-                   line_b = (params->trans_b ? tile->k : tile->n) / RUN;
-    const bool loads = tile->m * tile->k / RUN % group_size == 0 && tile->n * tile->k / RUN % group_size == 0 &&
-                       group_size % line_a == 0 && group_size % line_b == 0;
-    const bool plain = params->beta == 0 && params->activation == AUXO_ACTIVATION_IDENTITY &&
-                       !auxo_tensor_is_present(&task->op->tensors[AUXO_GEMM_BIAS]);
-    return loads && plain && part->rows % tile->m == 0 && task->n % tile->n == 0 && task->k > 0 &&
-           task->k % tile->k == 0 && params->alpha != 0 &&
-           has_runs(&task->c, spans[2], task->n, task->c.dtype == AUXO_DTYPE_F16 ? RUN : PIECE);
-}
-
-static void shape_cooperative(const gemm_task *task, const gemm_part *part, const vk_span spans[3], gemm_shape *shape)
-{
-    const vk_device *device = task->program->device;
-    const auxo_gemm_params *params = &task->op->params.gemm;
-    const cooperative_tile tile = cooperative_tile_of(task, part);
-    memcpy(shape->constants, &tile, sizeof tile);
-    shape->constants[12] = task->k > 0 && has_runs(&task->a, spans[0], params->trans_a ? part->rows : task->k, RUN) &&
-                           has_runs(&task->b, spans[1], params->trans_b ? task->k : task->n, RUN);
-    shape->constants[13] = has_runs(&task->c, spans[2], task->n, PIECE);
-    memcpy(shape->constants + 14, &device->cooperative, sizeof device->cooperative);
-    shape->group_size = tile.m / tile.sub_m * (tile.n / tile.sub_n) * device->info.subgroup_size;
-    shape->constants[17] = shape->constants[12] && is_whole(task, part, spans, &tile, shape->group_size);
-    shape->constant_count = 18;
-    shape->shader = VK_SHADER_gemm_cooperative;
-    shape->tile_m = tile.m;
-    shape->tile_n = tile.n;
-}
-
-static gemm_shape shape_of(const gemm_task *task, const gemm_part *part, const vk_span spans[3])
-{
-    gemm_shape shape = {.constant_count = 14};
-    if (task->way == GEMM_COOPERATIVE)
-        shape_cooperative(task, part, spans, &shape);
-    else if (task->way == GEMM_DIRECT)
-        shape_direct(task, part, spans, &shape);
-    else
-        shape_tiled(task, part, spans, &shape);
-    const auxo_gemm_params *params = &task->op->params.gemm;
-    const bool bias = auxo_tensor_is_present(&task->op->tensors[AUXO_GEMM_BIAS]);
-    const uint32_t rest[] = {params->trans_a,
-                             params->trans_b,
-                             task->a.dtype,
-                             task->c.dtype,
-                             !bias || task->partial ? 0
-                             : params->bias_per_row ? 2
-                                                    : 1,
-                             task->partial ? AUXO_ACTIVATION_IDENTITY : params->activation,
-                             params->beta != 0 && !task->partial};
-    memcpy(shape.constants + 5, rest, sizeof rest);
-    return shape;
-}
-
 static void emit_part(gemm_task *task, const gemm_part *part, const vk_span spans[3])
 {
     const auxo_gemm_params *params = &task->op->params.gemm;
-    const gemm_shape shape = shape_of(task, part, spans);
+    const gemm_shape shape = vk_gemm_shape_of(task, part, spans);
     vk_step *step =
         vk_program_add(task->program, shape.shader, shape.group_size, shape.constants, shape.constant_count);
     vk_step_bind(task->program, step, spans[0], VK_READ);
@@ -394,7 +202,7 @@ static void add_split(gemm_task *task, uint64_t wanted)
     const vk_span sums = vk_program_scratch(task->program, parts * task->m * task->n, sizeof(float));
     gemm_task part = *task;
     part.partial = true;
-    part.c = (matrix){sums, AUXO_DTYPE_F32, task->m * task->n, task->n};
+    part.c = (gemm_matrix){sums, AUXO_DTYPE_F32, task->m * task->n, task->n};
     part.a.batch_stride = params->trans_a ? part_k * task->a.row_stride : part_k;
     part.b.batch_stride = params->trans_b ? part_k : part_k * task->b.row_stride;
     part.k = part_k;
