@@ -6,8 +6,9 @@
 #include <string.h>
 
 enum {
-    PIECE = 4, /* elements of a vector */
-    RUN = 8    /* halves of a vector */
+    PIECE = 4,       /* elements of a vector */
+    RUN = 8,         /* halves of a vector */
+    MATRICES_MAX = 4 /* cooperative ones of a subgroup, along one axis */
 };
 
 /* Whether rows of so many elements start and end at multiples of `run` elements. */
@@ -84,13 +85,18 @@ static bool cooperative_fits(const gemm_task *task, const cooperative_tile *tile
            cooperative_bytes(task, tile, &device->cooperative) <= device->limits.maxComputeSharedMemorySize;
 }
 
-/* From the tunables: no larger than C or the device's limits, and smaller while the device would not be occupied. */
+/* From the tunables: no larger than C or the device's limits, few matrices per subgroup where these are small, and
+ * smaller while the device would not be occupied. */
 static cooperative_tile cooperative_tile_of(const gemm_task *task, const gemm_part *part)
 {
     const int32_t *values = task->parameters;
     const uint64_t units = vk_device_units(task->program->device);
     cooperative_tile tile = {(uint32_t)values[0], (uint32_t)values[1], (uint32_t)values[2], (uint32_t)values[3],
                              (uint32_t)values[4]};
+    while (tile.sub_m > MATRICES_MAX * task->program->device->cooperative.m)
+        tile.sub_m /= 2;
+    while (tile.sub_n > MATRICES_MAX * task->program->device->cooperative.n)
+        tile.sub_n /= 2;
     while (tile.m > tile.sub_m && tile.m / 2 >= part->rows)
         tile.m /= 2;
     while (tile.n > tile.sub_n && tile.n / 2 >= task->n)
