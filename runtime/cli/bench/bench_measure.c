@@ -27,8 +27,9 @@ static auxo_status sample(bench_work *work, void *user, uint32_t count, double *
     return status;
 }
 
-/* Runs the work twice at least, and on until so many seconds have passed: a GPU that had nothing to do, while the host
- * checked results say, clocks itself down and takes a while to come back. `once`: seconds of the last run. */
+/* Runs the work twice at least, and on until so many seconds have passed: after some seconds of short bursts, with the
+ * host checking results between, an H100 took two to eight times as long as after a quarter of a second of work.
+ * `once`: seconds of the last run. */
 static auxo_status warm_up(bench_work *work, void *user, double seconds, double *once, auxo_error *error)
 {
     auxo_status status = sample(work, user, 1, once, error);
