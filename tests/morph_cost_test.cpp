@@ -39,6 +39,19 @@ uint32_t add_input(Desc &d, int64_t c, int64_t h, int64_t w)
     return d.add(layer);
 }
 
+// MorphNet at strength 1, and what the network costs. The caller destroys it.
+auxo_morph *refreshed(const Model &model, auxo_morph_cost *cost)
+{
+    auxo_morph_options options{};
+    options.strength = 1;
+    options.threshold = 1e-2;
+    auxo_morph *morph = nullptr;
+    Error error;
+    REQUIRE_OK(auxo_morph_create(model.model, &options, &morph, error));
+    REQUIRE_OK(auxo_morph_refresh(morph, cost, error));
+    return morph;
+}
+
 } // namespace
 
 TEST_CASE("MorphNet's cost and regulariser of a chain, by hand")
@@ -58,14 +71,9 @@ TEST_CASE("MorphNet's cost and regulariser of a chain, by hand")
         Model model(device, d.desc);
         model.set_param("b1.gamma", {0.5f, -0.25f, 0.001f});    // two alive
         model.set_param("b2.gamma", {1.0f, 0.0f, -2.0f, 0.5f}); // three alive
-        auxo_morph_options options{};
-        options.strength = 1;
-        options.threshold = 1e-2;
-        auxo_morph *morph = nullptr;
         auxo_morph_cost cost;
+        auxo_morph *morph = refreshed(model, &cost);
         Error error;
-        REQUIRE_OK(auxo_morph_create(model.model, &options, &morph, error));
-        REQUIRE_OK(auxo_morph_refresh(morph, &cost, error));
         double k1 = 2 * 36 * 9, k2 = 2 * 36, k3 = 2;
         CHECK(cost.cost == Approx(k1 * 2 * 2 + k2 * 2 * 3 + k3 * 3 * 2));
         CHECK(cost.full_cost == Approx(k1 * 2 * 3 + k2 * 3 * 4 + k3 * 4 * 2));
@@ -107,14 +115,8 @@ TEST_CASE("MorphNet ties residual channels and joins concatenated ones")
         model.set_param("b1.gamma", {0.5f, 0.0f});
         model.set_param("b2.gamma", {0.1f, 0.0f});        // tied with b1: maxima 0.5 and 0, one alive
         model.set_param("b3.gamma", {0.3f, 0.0f, -0.2f}); // two alive
-        auxo_morph_options options{};
-        options.strength = 1;
-        options.threshold = 1e-2;
-        auxo_morph *morph = nullptr;
         auxo_morph_cost cost;
-        Error error;
-        REQUIRE_OK(auxo_morph_create(model.model, &options, &morph, error));
-        REQUIRE_OK(auxo_morph_refresh(morph, &cost, error));
+        auxo_morph *morph = refreshed(model, &cost);
         const double k = 2 * 16, tied = 0.5, third = 0.5;
         double expected = k * (1 * tied)                      // c1: one input, always alive
                           + k * (1 * tied + 1 * tied)         // c2: tied in and out

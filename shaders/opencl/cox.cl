@@ -12,6 +12,7 @@
  * Parameters: WG, EFRON.
  */
 #include "cox.clh"
+#include "cox_domain.clh"
 #include "loss.clh"
 
 typedef struct inverse {
@@ -243,15 +244,6 @@ static inline float divisor_of(int reduction, uint n, float events)
     return events == 0.0f ? 0.0f : reduction == 0 ? 1.0f : reduction == 1 ? (float)n : events;
 }
 
-static inline float2 domain_value(int domain, float2 mean, float2 squares, float n)
-{
-    float2 square = pair_add_float(two_product(mean.x, mean.x), 2.0f * mean.x * mean.y);
-    return domain == 1   ? pair_scale(square, n)
-           : domain == 2 ? square
-           : domain == 3 ? pair_divide(squares, n)
-                         : (float2)(0.0f, 0.0f);
-}
-
 /* blocks is NULL if no gradient is wanted. */
 kernel WG_ATTRIBUTE void cox_finish(global sides *blocks, global const float2 *terms, uint block_count,
                                     global const float2 *totals, uint n, int reduction, int domain,
@@ -276,12 +268,6 @@ kernel WG_ATTRIBUTE void cox_finish(global sides *blocks, global const float2 *t
                                            domain_strength));
     write_loss(value, pair_scale(value, (float)n), 0.0f, (float)n, loss, loss_offset, stats, stats_offset, history,
                history_offset, history_length, counter, counter_offset);
-}
-
-/* Derivative of the domain term by one h. */
-static inline float domain_gradient(int domain, float h, float mean, float n)
-{
-    return domain == 1 ? 2.0f * mean : domain == 2 ? 2.0f * mean / n : domain == 3 ? 2.0f * h / n : 0.0f;
 }
 
 /* exp(h) a */

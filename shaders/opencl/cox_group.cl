@@ -11,6 +11,7 @@
  * Sums of exponentials are exp(x) (y + z) as float4 (x, y, z, unused), x the largest exponent, y + z compensated: |h|
  * of 1e4 does no harm. Parameters: WG.
  */
+#include "cox_domain.clh"
 #include "group.clh"
 #include "loss.clh"
 
@@ -134,21 +135,6 @@ static inline float2 group_terms(const cox_data *d, uint head, global const floa
     own[head] = shared;
     *events += (float)count;
     return loss;
-}
-
-/* Derivative of the domain term by one h, and its value, from the mean of h and the sum of squares. */
-static inline float domain_gradient(int domain, float h, float mean, float n)
-{
-    return domain == 1 ? 2.0f * mean : domain == 2 ? 2.0f * mean / n : domain == 3 ? 2.0f * h / n : 0.0f;
-}
-
-static inline float2 domain_value(int domain, float2 mean, float2 squares, float n)
-{
-    float2 square = pair_add_float(two_product(mean.x, mean.x), 2.0f * mean.x * mean.y);
-    return domain == 1   ? pair_scale(square, n)
-           : domain == 2 ? square
-           : domain == 3 ? pair_divide(squares, n)
-                         : (float2)(0.0f, 0.0f);
 }
 
 kernel WG_ATTRIBUTE void cox_group(global const float *risk, ulong risk_offset, global const float *time,
