@@ -88,6 +88,7 @@ typedef struct auxo_device_info {
     uint64_t max_allocation_bytes; /* one buffer */
     uint64_t max_binding_bytes;    /* what one kernel argument can address; larger buffers still work */
     uint32_t features;             /* auxo_feature bits */
+    bool is_reference;             /* computes known answers, slowly; `auto` never takes it */
 } auxo_device_info;
 
 /* Lists every device of every backend; a backend whose driver is missing lists none and says why in the log.

@@ -158,6 +158,7 @@ auxo_status auxo__backend_devices(const auxo_runtime *runtime, const auxo_backen
         found = capacity;
     for (size_t i = 0; i < found; i++) {
         list[i].index = (uint32_t)i;
+        list[i].is_reference = (backend->flags & AUXO_BACKEND_ORACLE) != 0;
         auxo__field_copy(list[i].backend, sizeof list[i].backend, backend->name);
         if (found == 1 && (backend->flags & AUXO_BACKEND_HOST))
             auxo__field_copy(list[i].selector, sizeof list[i].selector, backend->name);
