@@ -34,7 +34,7 @@ static bool has_avx2(void *device, const auxo_op *op)
     }
 #define REFERENCE_VARIANT(noun)                                                                                        \
     {                                                                                                                  \
-        .variant = "reference", .enqueue = ref_##noun##_enqueue                                                        \
+        .variant = "reference", .is_last_resort = true, .enqueue = ref_##noun##_enqueue                                \
     }
 
 static const auxo_kernel gemm_variants[] = {

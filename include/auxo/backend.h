@@ -15,7 +15,7 @@
 extern "C" {
 #endif
 
-enum { AUXO_BACKEND_ABI_VERSION = 1 };
+enum { AUXO_BACKEND_ABI_VERSION = 2 };
 
 /* What the runtime offers a backend. Owned by the runtime; valid while the device is open. */
 typedef struct auxo_backend_host {
@@ -47,6 +47,7 @@ typedef struct auxo_kernel {
     const char *variant;          /* unique within the op and backend: "tiled", "direct", "openblas" */
     const auxo_tunable *tunables; /* tunable_count entries, or NULL */
     size_t tunable_count;
+    bool is_last_resort; /* obvious and slow: for what no other variant takes; the tuner does not try it */
     /* Whether this variant can execute the (valid) op on this device. NULL: always. */
     bool (*supports)(void *device, const auxo_op *op);
     /* Compiles and allocates what enqueue needs; *state may stay NULL. `parameters` has tunable_count values.

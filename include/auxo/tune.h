@@ -72,6 +72,12 @@ auxo_status auxo_tuning_set(auxo_tuning *tuning, const auxo_tuning_entry *entry,
 /* Writes all entries, sorted; whole or not at all (temporary file, sync, rename). Comments are not kept. */
 auxo_status auxo_tuning_save(const auxo_tuning *tuning, const char *path, auxo_error *error);
 
+/* Adds or replaces entries in a file and keeps its others, also those that other processes add at the same time: it is
+ * read, changed and replaced under a lock of the system on the file `path`.lock beside it. Malformed lines go to `log`
+ * (may be NULL) and are not kept. Errors: IO. */
+auxo_status auxo_tuning_merge(const char *path, const auxo_tuning_entry *entries, size_t count, auxo_log_function *log,
+                              void *log_user, auxo_error *error);
+
 /* The user's own file, in the runtime's cache folder. Errors: NOT_FOUND without a cache folder. */
 auxo_status auxo_tuning_user_path(const auxo_runtime *runtime, char *path, size_t capacity, auxo_error *error);
 

@@ -95,40 +95,61 @@ static auxo_status check_outputs(search *s, auxo_error *error)
 
 /* ---- candidates -------------------------------------------------------------------------------------------------- */
 
-/* Runs the op as the device's tuning data now says: once with its outputs checked, then for its time; a candidate far
- * behind the best is not timed further, and one beyond all measure is refused: work on a device cannot be called back,
- * so this is told after its run, or by the driver's own time-out, which loses the device. */
+/* One run that is waited for. */
+static auxo_status run_once(auxo__bench_plan_work *work, double *seconds, auxo_error *error)
+{
+    const double start = auxo__bench_now_seconds();
+    const auxo_status status = auxo__bench_run_plan(work, 1, error);
+    *seconds = auxo__bench_now_seconds() - start;
+    return status;
+}
+
+/* Times a plan whose outputs are checked in its first run. A candidate far behind the best is not timed further, nor is
+ * anything that has no time left for repetitions; a candidate beyond all measure is refused: work on a device cannot be
+ * called back, so this is told after its run, or by the driver's own time-out, which loses the device. */
+static auxo_status time_plan(search *s, auxo_plan *plan, bool is_candidate, double *seconds, auxo_error *error)
+{
+    const double sample_seconds = 0.05, hopeless = 3, out_of_question = 20, long_run = 0.5;
+    const int repetitions = 7; /* the fewest that measuring takes */
+    const double least = fmin(s->found->first_seconds, s->found->best_seconds);
+    const double limit = fmax(1.0, out_of_question * least);
+    auxo__bench_plan_work work = {.plan = plan, .queue = s->t->queue};
+    auxo_bench_time time = {0};
+    auxo_status status = clear_outputs(s, error);
+    if (status == AUXO_OK)
+        status = run_once(&work, seconds, error);
+    if (status == AUXO_OK)
+        status = check_outputs(s, error);
+    /* The first run may have made the driver compile; a long one is repeated only while there is time. */
+    if (status == AUXO_OK && (*seconds < long_run || auxo__bench_now_seconds() + *seconds < s->t->deadline))
+        status = run_once(&work, seconds, error);
+    if (status != AUXO_OK)
+        return status;
+    if (is_candidate && *seconds > limit)
+        return auxo_error_set(error, AUXO_UNSUPPORTED, "one run took %.2f s, over the limit of %.2f s for a candidate",
+                              *seconds, limit);
+    const bool has_time = auxo__bench_now_seconds() + repetitions * *seconds < s->t->deadline;
+    if (is_candidate && *seconds >= hopeless * least)
+        return AUXO_OK;
+    if (!has_time && *seconds > sample_seconds)
+        return AUXO_OK;
+    status = auxo_bench_measure(auxo__bench_run_plan, &work, sample_seconds, &time, error);
+    *seconds = time.median;
+    return status;
+}
+
+/* Runs the op as the device's tuning data now says; with `entry` by no other kernel than that. */
 static auxo_status time_now(search *s, const auxo_tuning_entry *entry, double *seconds, auxo_error *error)
 {
-    const double sample_seconds = 0.05, hopeless = 3, out_of_question = 20;
     auxo_plan *plan = NULL;
-    auxo_bench_time time = {0};
     auxo_status status = auxo__bench_plan_op(s->t->device, s->op, &plan, error);
     if (status == AUXO_OK && entry) {
         auxo_plan_op_info info = auxo_plan_op_info_at(plan, 0);
         if (strncmp(info.reason, "tuned", 5) != 0)
             status = auxo_error_set(error, AUXO_WRONG_RESULT, "%s", info.reason);
     }
-    auxo__bench_plan_work work = {.plan = plan, .queue = s->t->queue};
     if (status == AUXO_OK)
-        status = clear_outputs(s, error);
-    if (status == AUXO_OK)
-        status = auxo__bench_run_plan(&work, 1, error);
-    if (status == AUXO_OK)
-        status = check_outputs(s, error);
-    double start = auxo__bench_now_seconds();
-    if (status == AUXO_OK)
-        status = auxo__bench_run_plan(&work, 1, error);
-    *seconds = auxo__bench_now_seconds() - start;
-    const double least = fmin(s->found->first_seconds, s->found->best_seconds),
-                 limit = fmax(1.0, out_of_question * least);
-    if (status == AUXO_OK && entry && *seconds > limit)
-        status = auxo_error_set(error, AUXO_UNSUPPORTED,
-                                "one run took %.2f s, over the limit of %.2f s for a candidate", *seconds, limit);
-    if (status == AUXO_OK && (!entry || *seconds < hopeless * least)) {
-        status = auxo_bench_measure(auxo__bench_run_plan, &work, sample_seconds, &time, error);
-        *seconds = time.median;
-    }
+        status = time_plan(s, plan, entry != NULL, seconds, error);
     auxo_plan_destroy(plan);
     return status;
 }
@@ -218,9 +239,13 @@ auxo_status auxo__tune_search(const auxo__tuner *t, const auxo_op *op, auxo__tun
     if (status == AUXO_OK)
         count = auxo_op_variants(t->device, op->kind, op, variants, VARIANTS_MAX);
     count = count < VARIANTS_MAX ? count : VARIANTS_MAX;
-    for (size_t i = 0; i < count && status == AUXO_OK; i++)
-        if (i == 0 || auxo__bench_now_seconds() < t->deadline)
+    for (size_t i = 0; i < count && status == AUXO_OK; i++) {
+        const auxo_kernel *kernel = find_kernel(t->device, op->kind, variants[i]);
+        if (count > 1 && kernel && kernel->is_last_resort)
+            continue;
+        if (auxo__bench_now_seconds() < (i == 0 ? t->end : t->deadline))
             status = search_variant(&s, variants[i], error);
+    }
     auxo_tuning_try(t->device, NULL, NULL);
     for (size_t slot = 0; slot < AUXO_OP_SLOTS_MAX; slot++)
         free(s.expected[slot]);

@@ -13,9 +13,8 @@ typedef struct auxo__tuner {
     auxo_tune_options options;
     auxo_device *device;
     auxo_queue *queue;
-    auxo_tuning *file;
     auxo_tune_summary summary;
-    double deadline; /* of the shape at hand */
+    double end, deadline; /* of the budget; of the shape at hand */
 } auxo__tuner;
 
 typedef struct auxo__tune_result {

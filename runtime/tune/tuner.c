@@ -1,6 +1,7 @@
 /* tuner.c: what is tuned, for how long, and what becomes of a winner. The search for one shape is in search_shape.c.
  *
- * Every shape gets an equal part of the time that is left.
+ * Every shape gets an equal part of the time that is left. What was found is merged into the file under a lock, so that
+ * several tuners may share one.
  */
 #include "tune_internal.h"
 
@@ -98,9 +99,9 @@ static auxo_status keep_winner(auxo__tuner *t, const auxo__tune_result *found, b
     if (!isfinite(found->best_seconds))
         return AUXO_OK;
     bool saved = !was_tuned || found->best_seconds * noise < found->first_seconds;
-    auxo_status status = saved ? auxo_tuning_set(t->file, &found->best, error) : AUXO_OK;
-    if (status == AUXO_OK && saved)
-        status = auxo_tuning_save(t->file, t->summary.path, error);
+    const auxo_backend_host *host = &t->device->runtime->host;
+    auxo_status status =
+        saved ? auxo_tuning_merge(t->summary.path, &found->best, 1, host->log, host->log_user, error) : AUXO_OK;
     if (status != AUXO_OK)
         return status;
     t->summary.saved += saved;
@@ -137,14 +138,13 @@ static auxo_status tune_target(auxo__tuner *t, const target *wanted, auxo_error 
 
 static auxo_status tune_targets(auxo__tuner *t, const target_list *targets, auxo_error *error)
 {
-    const double end = auxo__bench_now_seconds() + t->options.budget_seconds;
     auxo_status status = AUXO_OK;
     t->summary.shapes = targets->count;
     for (size_t done = 0; done < targets->count && status == AUXO_OK; done++) {
         const double now = auxo__bench_now_seconds();
-        if (done > 0 && now > end)
+        if (done > 0 && now > t->end)
             break;
-        t->deadline = now + (end - now) / (double)(targets->count - done);
+        t->deadline = now + (t->end - now) / (double)(targets->count - done);
         status = tune_target(t, &targets->items[done], error);
         t->summary.done = done + 1;
         auxo__tune_tell(t, &(auxo_tune_event){.kind = AUXO_TUNE_PROGRESS, .done = done + 1, .total = targets->count});
@@ -165,7 +165,6 @@ static auxo_status find_path(const auxo__tuner *t, char *path, size_t size, auxo
 auxo_status auxo_tune(auxo_device *device, const auxo_tune_options *options, auxo_tune_summary *summary,
                       auxo_error *error)
 {
-    const auxo_backend_host *host = &device->runtime->host;
     auxo__tuner *t = calloc(1, sizeof *t);
     target_list *targets = calloc(1, sizeof *targets);
     auxo_status status = AUXO_OK;
@@ -176,10 +175,9 @@ auxo_status auxo_tune(auxo_device *device, const auxo_tune_options *options, aux
         t->options = options ? *options : (auxo_tune_options){0};
         if (t->options.budget_seconds <= 0)
             t->options.budget_seconds = DEFAULT_BUDGET_SECONDS;
+        t->end = auxo__bench_now_seconds() + t->options.budget_seconds;
         status = find_path(t, t->summary.path, sizeof t->summary.path, error);
     }
-    if (status == AUXO_OK)
-        status = auxo_tuning_load(t->summary.path, host->log, host->log_user, &t->file, error);
     if (status == AUXO_OK)
         status = auxo_queue_create(device, &t->queue, error);
     if (status == AUXO_OK)
@@ -187,7 +185,6 @@ auxo_status auxo_tune(auxo_device *device, const auxo_tune_options *options, aux
     if (status == AUXO_OK)
         status = tune_targets(t, targets, error);
     if (t) {
-        auxo_tuning_destroy(t->file);
         auxo_queue_destroy(t->queue);
         if (summary)
             *summary = t->summary;
