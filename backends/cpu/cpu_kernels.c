@@ -78,8 +78,8 @@ static bool backward_suits_winograd(const auxo_op *op)
     }
 #define WINOGRAD_VARIANT(noun, direction, isa)                                                                         \
     {                                                                                                                  \
-        .variant = "winograd_" #isa, .supports = direction##_##isa, .prepare = cpu_##noun##_winograd_prepare_##isa,    \
-        .enqueue = cpu_##noun##_winograd_enqueue_##isa                                                                 \
+        .variant = "winograd_" #isa, .is_nominal = true, .supports = direction##_##isa,                                \
+        .prepare = cpu_##noun##_winograd_prepare_##isa, .enqueue = cpu_##noun##_winograd_enqueue_##isa                 \
     }
 #if defined(CPU_HAVE_X86)
 WINOGRAD_SUPPORTS(forward, avx512, has_avx512)

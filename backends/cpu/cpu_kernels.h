@@ -18,6 +18,7 @@
     X(BIAS_ADD, bias_add)                                                                                              \
     X(SCALE, scale)                                                                                                    \
     X(FILL, fill)                                                                                                      \
+    X(MULTIPLY_ADD, multiply_add)                                                                                      \
     X(COPY, copy)                                                                                                      \
     X(OPTIMIZER_STEP, optimizer_step)                                                                                  \
     X(SOFTMAX, softmax)                                                                                                \

@@ -48,6 +48,7 @@ typedef struct auxo_kernel {
     const auxo_tunable *tunables; /* tunable_count entries, or NULL */
     size_t tunable_count;
     bool is_last_resort; /* obvious and slow: for what no other variant takes; the tuner does not try it */
+    bool is_nominal;     /* does fewer operations than the formula, whose FLOPs its rates count (Winograd) */
     /* Whether this variant can execute the (valid) op on this device. NULL: always. */
     bool (*supports)(void *device, const auxo_op *op);
     /* Compiles and allocates what enqueue needs; *state may stay NULL. `parameters` has tunable_count values.

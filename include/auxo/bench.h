@@ -37,7 +37,7 @@ enum { AUXO_BENCH_DIMS_MAX = 8 };
 
 /* dims by kind: gemm M,N,K; conv2d N,C,H,W,K,R,stride,pad; pool2d N,C,H,W (2x2 max); batch_norm N,C,inner; group_norm
  * and index_select rows,columns (3/4 of the rows are kept); mlp_gradient and theta_eval rows,layers,width (one mask a
- * layer); the others the number of elements. */
+ * layer); multiply_add elements,rounds; the others the number of elements. */
 typedef struct auxo_bench_case {
     const char *name;
     auxo_op_kind kind;
@@ -68,7 +68,8 @@ auxo_status auxo_bench_op_measure(auxo_bench_op *op, double seconds, auxo_bench_
 
 typedef struct auxo_bench_device {
     auxo_device_info info;
-    double peak_flops, peak_bytes; /* per second, measured; 0: not measured */
+    /* Per second: of multiply-adds in registers, and of a copy far larger than caches; 0: not measured. */
+    double peak_flops, peak_bytes;
 } auxo_bench_device;
 
 typedef struct auxo_bench_result {
@@ -78,8 +79,11 @@ typedef struct auxo_bench_result {
     double work;   /* how much `unit` is done in one execution */
     char unit[16]; /* "flop", "byte", "image", "launch" */
     double flops, bytes;
+    double setup_seconds;   /* before the first sample: buffers, compiling, known answers, the first step */
+    bool is_nominal;        /* the kernel does fewer operations than `flops`, which are the formula's (Winograd) */
     bool f16;               /* may run on units of its own, so it neither sets the peak nor is set against it */
-    double percent_of_peak; /* of what the measured peaks allow for its flops and bytes; 0: not known */
+    double percent_of_peak; /* of what the peaks allow for its flops and bytes; 0: not known, or nominal. Above 100
+                             * where a case stays in caches. */
     uint64_t fallbacks;     /* ops that ran on the host */
 } auxo_bench_result;
 

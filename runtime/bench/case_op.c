@@ -110,7 +110,8 @@ static void put(builder *b, uint32_t slot, auxo_dtype dtype, fill how, uint64_t 
                                    (unsigned long long)size_bytes);
         return;
     }
-    for (uint64_t i = 0; i < count && (dtype == AUXO_DTYPE_F16 || auxo_dtype_size_bytes(dtype) == 4); i++) {
+    for (uint64_t i = 0;
+         i < count && how != FILL_ZERO && (dtype == AUXO_DTYPE_F16 || auxo_dtype_size_bytes(dtype) == 4); i++) {
         if (dtype == AUXO_DTYPE_F16)
             ((uint16_t *)(void *)values)[i] = half_value(slot, i);
         else if (dtype == AUXO_DTYPE_F32)
@@ -286,8 +287,9 @@ static void build_elementwise(builder *b, const int64_t *d)
         op->params.copy.scale = 1;
     else if (op->kind != AUXO_OP_FILL)
         op->params.activation.activation = AUXO_ACTIVATION_RELU;
+    /* a copy may be large, and its values do not matter */
     for (uint32_t slot = 0; slot < slot_count; slot++)
-        put_real(b, slot, FILL_SIGNED, 1, d);
+        put_real(b, slot, op->kind != AUXO_OP_COPY ? FILL_SIGNED : slot == AUXO_COPY_X ? FILL_INDEX : FILL_ZERO, 1, d);
 }
 
 static auxo_status build(auxo_queue *queue, const auxo_bench_case *from, auxo_bench_op *built, auxo_error *error)
@@ -331,6 +333,12 @@ static auxo_status build(auxo_queue *queue, const auxo_bench_case *from, auxo_be
     case AUXO_OP_FILL:
     case AUXO_OP_COPY:
         build_elementwise(&b, from->dims);
+        break;
+    case AUXO_OP_MULTIPLY_ADD:
+        built->op.params.multiply_add =
+            (auxo_multiply_add_params){.a = 0.5f, .b = 0.25f, .count = (uint32_t)from->dims[1]};
+        put_real(&b, AUXO_MULTIPLY_ADD_X, FILL_SIGNED, 1, from->dims);
+        put_real(&b, AUXO_MULTIPLY_ADD_Y, FILL_ZERO, 1, from->dims);
         break;
     case AUXO_OP_COUNTER_ADD:
         built->op.params.counter_add.increments[0] = 1;

@@ -120,6 +120,8 @@ void auxo_bench_result_fields(const auxo_bench_results *results, size_t index, a
     tell_number(&v, "rate", rate * result->work);
     tell_number(&v, "gflops", 1e-9 * rate * result->flops);
     tell_number(&v, "gbytes", 1e-9 * rate * result->bytes);
+    tell_number(&v, "nominal", result->is_nominal);
+    tell_number(&v, "setup_seconds", result->setup_seconds);
     tell_number(&v, "percent_of_peak", result->percent_of_peak);
     tell_number(&v, "host_fallbacks", (double)result->fallbacks);
 }

@@ -175,6 +175,8 @@ static auxo_status load_item(const cJSON *item, auxo_bench_results *results, aux
     result.work = number_of(item, "rate") * seconds;
     result.flops = 1e9 * number_of(item, "gflops") * seconds;
     result.bytes = 1e9 * number_of(item, "gbytes") * seconds;
+    result.is_nominal = number_of(item, "nominal") != 0;
+    result.setup_seconds = number_of(item, "setup_seconds");
     result.percent_of_peak = number_of(item, "percent_of_peak");
     result.fallbacks = count_of(item, "host_fallbacks", 1e18);
     return auxo__bench_results_add(results, &result, error);

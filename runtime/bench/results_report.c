@@ -17,7 +17,8 @@ static void draw_roofline(auxo_report *report, const auxo_bench_results *results
                               .points = points};
     for (size_t i = 0; points && i < results->count; i++) {
         const auxo_bench_result *item = &results->items[i];
-        if (item->device == device && strcmp(item->group, "ops") == 0 && item->flops > 0 && item->bytes > 0)
+        if (item->device == device && strcmp(item->group, "ops") == 0 && item->flops > 0 && item->bytes > 0 &&
+            !item->is_nominal)
             points[roofline.point_count++] = (auxo_roofline_point){
                 .name = item->name, .flops = item->flops, .bytes = item->bytes, .seconds = item->time.median};
     }

@@ -108,8 +108,8 @@ static auxo_status verify_choice(auxo_device *device, const auxo_bench_result *r
     return auxo_verify(device, &options, NULL, error);
 }
 
-static auxo_status time_plan(auxo_queue *queue, auxo_plan *plan, double seconds, auxo_bench_result *result,
-                             auxo_error *error)
+static auxo_status time_plan(auxo_queue *queue, auxo_plan *plan, double start, double seconds,
+                             auxo_bench_result *result, auxo_error *error)
 {
     auxo__bench_plan_work work = {.plan = plan, .queue = queue};
     auxo_plan_op_info info = auxo_plan_op_info_at(plan, 0);
@@ -120,9 +120,11 @@ static auxo_status time_plan(auxo_queue *queue, auxo_plan *plan, double seconds,
     result->bytes = (double)info.bytes;
     result->work = info.flops ? result->flops : result->bytes;
     snprintf(result->unit, sizeof result->unit, "%s", info.flops ? "flop" : "byte");
+    result->is_nominal = info.is_nominal;
     result->fallbacks = auxo_plan_host_fallback_count(plan);
     auxo_status status =
         info.route == AUXO_ROUTE_NATIVE ? verify_choice(auxo_queue_device(queue), result, error) : AUXO_OK;
+    result->setup_seconds = auxo__bench_now_seconds() - start;
     return status == AUXO_OK ? auxo_bench_measure(auxo__bench_run_plan, &work, seconds, &result->time, error) : status;
 }
 
@@ -132,6 +134,7 @@ static auxo_status time_case(auxo_queue *queue, const auxo_bench_case *tested, d
     auxo_device *device = auxo_queue_device(queue);
     auxo_bench_op *built = NULL;
     auxo_plan *plan = NULL;
+    const double start = auxo__bench_now_seconds();
     result->f16 = tested->f16;
     auxo_status status = auxo_bench_case_check(tested, device, error);
     if (status == AUXO_OK)
@@ -141,7 +144,7 @@ static auxo_status time_case(auxo_queue *queue, const auxo_bench_case *tested, d
     if (status == AUXO_OK)
         describe_tuning(device, auxo_bench_op_get(built), result);
     if (status == AUXO_OK)
-        status = time_plan(queue, plan, seconds, result, error);
+        status = time_plan(queue, plan, start, seconds, result, error);
     auxo_plan_destroy(plan);
     auxo_bench_op_destroy(built);
     return status;
@@ -165,7 +168,7 @@ auxo_status auxo_bench_case_measure(auxo_device *device, const auxo_bench_case *
 /* The share of what the peaks allow: the op can be no faster than its arithmetic, nor than its least traffic. */
 static double percent_of_peak(const auxo_bench_device *device, const auxo_bench_result *result)
 {
-    if (result->f16)
+    if (result->f16 || result->is_nominal)
         return 0;
     double compute = device->peak_flops > 0 ? result->flops / device->peak_flops : 0;
     double traffic = device->peak_bytes > 0 ? result->bytes / device->peak_bytes : 0;
@@ -173,48 +176,51 @@ static double percent_of_peak(const auxo_bench_device *device, const auxo_bench_
     return result->time.median > 0 ? 100 * least / result->time.median : 0;
 }
 
-/* A case that beats the peaks shows that they are higher. */
-static void raise_peaks(auxo_bench_device *device, const auxo_bench_result *result)
+/* Multiply-adds in registers; more of them until they take long enough for the clock and for starting them not to
+ * count. */
+static auxo_status measure_peak_flops(auxo__bench_run *run, auxo_error *error)
 {
-    if (result->f16)
-        return;
-    double compute = result->flops / result->time.best, traffic = result->bytes / result->time.best;
-    device->peak_flops = device->peak_flops > 0 ? fmax(device->peak_flops, compute) : 0;
-    device->peak_bytes = device->peak_bytes > 0 ? fmax(device->peak_bytes, traffic) : 0;
+    static const auxo_bench_case loops[] = {
+        {.name = "multiply-adds", .kind = AUXO_OP_MULTIPLY_ADD, .dims = {1 << 16, 1 << 10}},
+        {.name = "multiply-adds", .kind = AUXO_OP_MULTIPLY_ADD, .dims = {1 << 20, 1 << 11}},
+        {.name = "multiply-adds", .kind = AUXO_OP_MULTIPLY_ADD, .dims = {1 << 22, 1 << 13}},
+    };
+    const double long_enough = 0.01;
+    auxo_status status = AUXO_OK;
+    double median = 0;
+    for (size_t i = 0; i < sizeof loops / sizeof loops[0] && status == AUXO_OK && median < long_enough; i++) {
+        auxo_bench_result result = auxo__bench_result_begin(run, "peak", loops[i].name);
+        status = auxo__bench_check_stop(run, error);
+        if (status == AUXO_OK)
+            status = time_case(run->queue, &loops[i], run->options.seconds, &result, error);
+        if (status != AUXO_OK)
+            return auxo__bench_pass_over(run, loops[i].name, status, error);
+        auxo_bench_device *device = &run->results->devices[run->device_index];
+        median = result.time.median;
+        device->peak_flops = fmax(device->peak_flops, result.flops / result.time.best);
+    }
+    return status;
 }
 
-/* The best rates of plain products and of a large copy, the roof of percent_of_peak. */
-static auxo_status measure_peaks(auxo__bench_run *run, auxo_error *error)
+/* A copy of the most memory, up to half a gibibyte, that the device gives: no cache holds that. */
+static auxo_status measure_peak_bytes(auxo__bench_run *run, auxo_error *error)
 {
-    static const auxo_bench_case proxies[] = {
-        {.name = "gemm 512x512x512", .kind = AUXO_OP_GEMM, .dims = {512, 512, 512}},
-        {.name = "gemm 1024x1024x1024", .kind = AUXO_OP_GEMM, .dims = {1024, 1024, 1024}},
-        {.name = "gemm 2048x2048x2048", .kind = AUXO_OP_GEMM, .dims = {2048, 2048, 2048}},
-        {.name = "gemm 4096x4096x4096", .kind = AUXO_OP_GEMM, .dims = {4096, 4096, 4096}},
-        {.name = "copy of 64 MiB", .kind = AUXO_OP_COPY, .dims = {1 << 24}},
-    };
-    enum { COUNT = sizeof proxies / sizeof proxies[0] };
-    const double longest_seconds = 0.05; /* of the smaller product, for the next to be worth its time */
-    auxo_status status = AUXO_OK;
-    double slowest = 0;
-    for (size_t i = 0; i < COUNT && status == AUXO_OK; i++) {
-        auxo_bench_result result = auxo__bench_result_begin(run, "peak", proxies[i].name);
-        if (proxies[i].kind == AUXO_OP_GEMM && (slowest > longest_seconds || slowest > run->options.seconds))
+    const int64_t most = INT64_C(1) << 27, least = INT64_C(1) << 22;
+    auxo_status status = AUXO_OUT_OF_DEVICE_MEMORY;
+    for (int64_t count = most; count >= least && status == AUXO_OUT_OF_DEVICE_MEMORY; count /= 2) {
+        const auxo_bench_case copy = {.name = "large copy", .kind = AUXO_OP_COPY, .dims = {count}};
+        auxo_bench_result result = auxo__bench_result_begin(run, "peak", copy.name);
+        const auxo_device_info *info = auxo_device_get_info(run->device);
+        const uint64_t bytes = (uint64_t)count * sizeof(float);
+        if (count > least && (bytes > info->max_allocation_bytes || bytes > info->memory_bytes / 8))
             continue;
         status = auxo__bench_check_stop(run, error);
         if (status == AUXO_OK)
-            status = time_case(run->queue, &proxies[i], run->options.seconds, &result, error);
-        auxo_bench_device *device = &run->results->devices[run->device_index];
-        if (status == AUXO_OK && proxies[i].kind == AUXO_OP_GEMM) {
-            double rate = result.flops / result.time.best;
-            device->peak_flops = rate > device->peak_flops ? rate : device->peak_flops;
-            slowest = result.time.median;
-        } else if (status == AUXO_OK) {
-            device->peak_bytes = result.bytes / result.time.best;
-        }
-        status = auxo__bench_pass_over(run, proxies[i].name, status, error);
+            status = time_case(run->queue, &copy, run->options.seconds, &result, error);
+        if (status == AUXO_OK)
+            run->results->devices[run->device_index].peak_bytes = result.bytes / result.time.best;
     }
-    return status;
+    return auxo__bench_pass_over(run, "large copy", status, error);
 }
 
 static auxo_status measure_cases(auxo__bench_run *run, auxo_error *error)
@@ -231,7 +237,6 @@ static auxo_status measure_cases(auxo__bench_run *run, auxo_error *error)
         if (status == AUXO_OK)
             status = time_case(run->queue, &cases[i], run->options.seconds, &result, error);
         if (status == AUXO_OK) {
-            raise_peaks(device, &result);
             result.percent_of_peak = percent_of_peak(device, &result);
             status = auxo__bench_keep(run, &result, error);
         } else {
@@ -239,11 +244,6 @@ static auxo_status measure_cases(auxo__bench_run *run, auxo_error *error)
         }
         auxo__bench_tell(run, &(auxo_bench_event){
                                   .kind = AUXO_BENCH_PROGRESS, .done = i + 1, .total = count, .name = cases[i].name});
-    }
-    for (size_t i = 0; i < run->results->count; i++) {
-        auxo_bench_result *kept = &run->results->items[i];
-        if (kept->device == run->device_index && strcmp(kept->group, "ops") == 0)
-            kept->percent_of_peak = percent_of_peak(&run->results->devices[run->device_index], kept);
     }
     return status;
 }
@@ -254,7 +254,9 @@ auxo_status auxo_bench_ops(auxo_device *device, const auxo_bench_options *option
     auxo__bench_run run;
     auxo_status status = auxo__bench_begin(device, options, results, &run, error);
     if (status == AUXO_OK)
-        status = measure_peaks(&run, error);
+        status = measure_peak_flops(&run, error);
+    if (status == AUXO_OK)
+        status = measure_peak_bytes(&run, error);
     if (status == AUXO_OK)
         status = measure_cases(&run, error);
     auxo__bench_end(&run);

@@ -83,16 +83,23 @@ static void print_results(const bench_run *run)
     for (size_t i = 0; i < results->count; i++) {
         const auxo_bench_result *item = &results->items[i];
         const auxo_bench_time *time = &item->time;
-        char rate[48] = "";
+        char rate[48] = "", variant[64], percent[16] = "";
+        snprintf(variant, sizeof variant, "%s%s", item->variant, item->is_nominal ? " (nominal)" : "");
+        if (item->percent_of_peak > 0)
+            snprintf(percent, sizeof percent, "%.0f", item->percent_of_peak);
         if (strcmp(item->unit, "image") == 0 || strcmp(item->unit, "launch") == 0)
             snprintf(rate, sizeof rate, "%.0f %ss/s", item->work / time->median, item->unit);
-        cli_table_row(table, "%s|%s|%s|%.4g|%.4g-%.4g|%s|%.1f|%.1f|%.0f|%s",
-                      results->devices[item->device].info.selector, item->name, item->variant, 1e3 * time->median,
-                      1e3 * time->low, 1e3 * time->high, rate, 1e-9 * item->flops / time->median,
-                      1e-9 * item->bytes / time->median, item->percent_of_peak,
+        cli_table_row(table, "%s|%s|%s|%.4g|%.4g-%.4g|%s|%.1f|%.1f|%s|%s", results->devices[item->device].info.selector,
+                      item->name, variant, 1e3 * time->median, 1e3 * time->low, 1e3 * time->high, rate,
+                      1e-9 * item->flops / time->median, 1e-9 * item->bytes / time->median, percent,
                       item->tuning[0] ? item->tuning : "default");
     }
     cli_table_print(output, table);
+    for (size_t i = 0; i < results->count; i++)
+        if (strcmp(results->items[i].group, "train") == 0)
+            cli_print(output, "%s on %s: set up and compiled in %.2f s, which no rate includes\n",
+                      results->items[i].name, results->devices[results->items[i].device].info.selector,
+                      results->items[i].setup_seconds);
     print_shares(run);
     for (size_t d = 0; d < results->device_count; d++) {
         const auxo_bench_device *device = &results->devices[d];
@@ -307,10 +314,14 @@ const cli_command cli_command_bench = {
         "other. Every kernel that is timed first passes its known-answer cases against the reference. Each case is "
         "warmed up and repeated; median and quartiles are reported.\n\n"
         "The percentage is of what the measured peaks of the device allow, of arithmetic or of bytes, whichever "
-        "limits the case; the peaks are the best rates of all cases, large products and a large copy among them. "
+        "limits the case; the peaks are of a loop of multiply-adds in registers and of a copy far larger than caches, "
+        "so a "
+        "case that stays in caches may pass 100. A kernel that does fewer operations than the formula (Winograd) is "
+        "marked nominal and has no percentage. setup_seconds, buffers and compiling, are no part of any rate. "
         "Devices and operations that cannot run are listed with the reason.",
     .events = "{\"event\":\"case\",\"device\":..,\"group\":..,\"case\":..,\"variant\":..,\"seconds\":..,\n"
-              " \"low_seconds\":..,\"high_seconds\":..,\"gflops\":..,\"gbytes\":..,\"percent_of_peak\":..,..}\n"
+              " \"low_seconds\":..,\"high_seconds\":..,\"gflops\":..,\"gbytes\":..,\"percent_of_peak\":..,\n"
+              " \"nominal\":..,\"setup_seconds\":..,..}\n"
               "{\"event\":\"op_share\",\"device\":..,\"case\":..,\"op\":..,\"seconds\":..,\"fraction\":..}  of a "
               "training step\n"
               "{\"event\":\"skipped\",\"device\":..,\"case\":..,\"reason\":..}\n"
