@@ -38,11 +38,7 @@ static bool has_avx2(void *device, const auxo_op *op)
     }
 
 static const auxo_kernel gemm_variants[] = {
-    X86_VARIANTS(gemm)
-#if defined(CPU_HAVE_OPENBLAS)
-        {.variant = "openblas", .supports = cpu_gemm_supports_openblas, .enqueue = cpu_gemm_enqueue_openblas},
-#endif
-    OWN_VARIANT(gemm, simd, NULL),
+    X86_VARIANTS(gemm) OWN_VARIANT(gemm, simd, NULL),
     REFERENCE_VARIANT(gemm),
 };
 

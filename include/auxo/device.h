@@ -40,7 +40,9 @@ typedef struct auxo_runtime_options {
     void *log_user;
     const char *cache_dir;  /* compiled kernels, self-test results, user's tuning; NULL: no disk cache */
     const char *tuning_dir; /* extra tuning files, read before those built in; NULL: none */
-    bool keep_statistics;   /* make drivers keep what auxo_device_programs tells; they may then compile anew each run */
+    uint32_t
+        thread_count;     /* of the cpu backend; 0: AUXO_THREADS, else OMP_NUM_THREADS, else what the process may use */
+    bool keep_statistics; /* make drivers keep what auxo_device_programs tells; they may then compile anew each run */
 } auxo_runtime_options;
 
 /* Ownership: the caller destroys it after all its devices. */

@@ -92,6 +92,7 @@ static auxo_status copy_options(auxo_runtime *runtime, const auxo_runtime_option
     }
     runtime->host.log = options->log;
     runtime->host.log_user = options->log_user;
+    runtime->host.thread_count = options->thread_count;
     runtime->host.keep_statistics = options->keep_statistics;
     if (options->cache_dir && options->cache_dir[0]) {
         auxo_error reason = {0};

@@ -16,6 +16,7 @@ static const cli_option bench_options[] = {
      .argument = "DEVICE,...|all",
      .initial = "auto",
      .help = "Devices to measure, one after the other; all: every device that \"auxo devices\" lists"},
+    CLI_THREADS_OPTION,
     {.name = "op", .type = CLI_TEXT, .argument = "NAME,...", .help = "ops: only these, for example gemm"},
     {.name = "model",
      .type = CLI_TEXT,

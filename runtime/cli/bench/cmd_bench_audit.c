@@ -96,6 +96,7 @@ typedef struct audit_devices {
 static auxo_status open_devices(const cli_context *context, audit_devices *opened, auxo_error *error)
 {
     auxo_runtime_options options = {.log = cli_log, .log_user = context->output, .keep_statistics = true};
+    options.thread_count = (uint32_t)cli_integer(context->arguments, "threads");
     options.backends = auxo_builtin_backends(&options.backend_count);
     auxo_status status = auxo_runtime_create(&options, &opened->runtime, error);
     if (status == AUXO_OK)
