@@ -10,6 +10,7 @@
 #include "auxo/ops.h"
 #include "auxo/plan.h"
 #include "auxo/report.h"
+#include "auxo/run.h"
 #include "auxo/search.h"
 #include "auxo/sizing.h"
 #include "auxo/status.h"

@@ -200,6 +200,14 @@ size_t auxo_trainer_shares(const auxo_trainer *trainer, uint32_t *rows, size_t c
  * Errors: INVALID_ARGUMENT if they are too few rows or not a batch together. */
 auxo_status auxo_trainer_set_shares(auxo_trainer *trainer, const uint32_t *rows, size_t count, auxo_error *error);
 uint64_t auxo_trainer_steps_per_epoch(const auxo_trainer *trainer);
+/* What a trainer has done since it was created (a restored part does not count). */
+typedef struct auxo_trainer_work {
+    uint64_t rows;          /* trained on, each as often as it was */
+    double seconds;         /* of the steps alone */
+    double setup_seconds;   /* building and compiling plans */
+    double rows_per_second; /* rows / seconds; 0 before the first step */
+} auxo_trainer_work;
+auxo_trainer_work auxo_trainer_get_work(const auxo_trainer *trainer);
 /* Evaluates on any data set of the same shape, in inference mode. */
 auxo_status auxo_trainer_evaluate(auxo_trainer *trainer, const auxo_dataset *dataset, auxo_evaluation *evaluation,
                                   auxo_error *error);
@@ -222,12 +230,12 @@ auxo_status auxo_model_predict(auxo_model *model, const auxo_dataset *dataset, u
 auxo_status auxo_model_save(auxo_model *model, const char *path, auxo_error *error);
 auxo_status auxo_model_load(auxo_device *device, const char *path, auxo_model **model, auxo_error *error);
 
-/* Full training state: PATH is the model's safetensors file, PATH.state beside it holds optimiser state, counters and
- * trainer state, PATH.json (if `extra` is not NULL) is folded into the state: a caller's own JSON object text.
- * Both are replaced such that a crash at any moment leaves a matching pair. */
+/* Full training state as one safetensors file, replaced by one rename: the model under its own names (PATH is a model
+ * file, too), optimiser state and counters below "training/", and a checksum over all of it. extra (may be NULL): a
+ * text of the caller's, kept with it. */
 auxo_status auxo_trainer_save(auxo_trainer *trainer, const char *path, const char *extra, auxo_error *error);
 /* Restores into a trainer created with the same options and data on a model loaded from PATH. *extra (may be NULL) is
- * malloc'ed. Errors: FORMAT names the field that does not match. */
+ * malloc'ed. Errors: FORMAT names the field that does not match, or says that bytes have changed. */
 auxo_status auxo_trainer_restore(auxo_trainer *trainer, const char *path, char **extra, auxo_error *error);
 
 #ifdef __cplusplus

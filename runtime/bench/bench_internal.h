@@ -1,6 +1,6 @@
 /* bench_internal.h: what the files of runtime/bench/, and the tuner above them, share.
  *
- * measure.c has the clock; run_*.c are the groups on one open device, which append to the results and tell what they
+ * run_*.c are the groups on one open device, which append to the results and tell what they
  * added; run_train.c opens the trainer that training benchmarks, audits and the tuner look at.
  */
 #ifndef AUXO_BENCH_INTERNAL_H
@@ -8,9 +8,7 @@
 
 #include "auxo/bench.h"
 #include "auxo/train.h"
-
-/* Seconds of a monotonic clock. */
-double auxo__bench_now_seconds(void);
+#include "clock.h"
 
 /* The work of a compiled plan. */
 typedef struct auxo__bench_plan_work {

@@ -7,17 +7,9 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum { SAMPLES_MIN = 5, SAMPLES_MAX = 200 };
 static const double WARM_SECONDS = 0.25;
-
-double auxo__bench_now_seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 static int ascending(const void *left, const void *right)
 {
@@ -27,9 +19,9 @@ static int ascending(const void *left, const void *right)
 
 static auxo_status sample(auxo_bench_work *work, void *user, uint32_t count, double *seconds, auxo_error *error)
 {
-    double start = auxo__bench_now_seconds();
+    double start = auxo__now_seconds();
     auxo_status status = work(user, count, error);
-    *seconds = (auxo__bench_now_seconds() - start) / count;
+    *seconds = (auxo__now_seconds() - start) / count;
     return status;
 }
 

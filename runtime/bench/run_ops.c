@@ -124,7 +124,7 @@ static auxo_status time_plan(auxo_queue *queue, auxo_plan *plan, double start, d
     result->fallbacks = auxo_plan_host_fallback_count(plan);
     auxo_status status =
         info.route == AUXO_ROUTE_NATIVE ? verify_choice(auxo_queue_device(queue), result, error) : AUXO_OK;
-    result->setup_seconds = auxo__bench_now_seconds() - start;
+    result->setup_seconds = auxo__now_seconds() - start;
     return status == AUXO_OK ? auxo_bench_measure(auxo__bench_run_plan, &work, seconds, &result->time, error) : status;
 }
 
@@ -134,7 +134,7 @@ static auxo_status time_case(auxo_queue *queue, const auxo_bench_case *tested, d
     auxo_device *device = auxo_queue_device(queue);
     auxo_bench_op *built = NULL;
     auxo_plan *plan = NULL;
-    const double start = auxo__bench_now_seconds();
+    const double start = auxo__now_seconds();
     result->f16 = tested->f16;
     auxo_status status = auxo_bench_case_check(tested, device, error);
     if (status == AUXO_OK)

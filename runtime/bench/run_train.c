@@ -171,11 +171,11 @@ static auxo_status measure_training(auxo__bench_run *run, const auxo_bench_train
     char name[96];
     snprintf(name, sizeof name, "train %.60s batch %u", training->model, (unsigned)training->batch);
     auxo_bench_result result = auxo__bench_result_begin(run, "train", name);
-    const double start = auxo__bench_now_seconds();
+    const double start = auxo__now_seconds();
     auxo_status status = auxo__bench_trainer_open(run->device, training, false, run->options.stop, &opened, error);
     if (status == AUXO_OK)
         status = run_steps(&opened, 1, error); /* compiles */
-    result.setup_seconds = auxo__bench_now_seconds() - start;
+    result.setup_seconds = auxo__now_seconds() - start;
     if (status == AUXO_OK)
         status = auxo_bench_measure(run_steps, &opened, run->options.seconds, &result.time, error);
     if (status == AUXO_OK) {

@@ -7,27 +7,35 @@
 
 enum { HELP_WIDTH = 100, HELP_COLUMN = 30 };
 
-void cli_help_overview(FILE *stream)
+void cli_help_overview(FILE *stream, const cli_command_list *list)
 {
-    size_t count = 0;
-    const cli_command *const *commands = cli_commands(&count);
+    size_t count = list->count;
     fputs("Usage: auxo COMMAND [OPTION]...\n"
           "Train, evaluate and compare neural networks on any device: cpu, opencl, vulkan.\n\n"
           "Commands:\n",
           stream);
     int widest = 0;
     for (size_t i = 0; i < count; i++)
-        widest = (int)strlen(commands[i]->name) > widest ? (int)strlen(commands[i]->name) : widest;
+        widest = (int)strlen(list->commands[i].name) > widest ? (int)strlen(list->commands[i].name) : widest;
     for (size_t i = 0; i < count; i++) {
-        int column = fprintf(stream, "  %-*s  ", widest, commands[i]->name);
-        cli_wrap(stream, commands[i]->summary, column, column, HELP_WIDTH);
+        int column = fprintf(stream, "  %-*s  ", widest, list->commands[i].name);
+        cli_wrap(stream, list->commands[i].summary, column, column, HELP_WIDTH);
     }
-    fputs("\n\"auxo help COMMAND\" explains one. Exit status: 0 success, 1 failed, 2 bad usage or input.\n"
+    fputs("\n\"auxo help COMMAND\" explains one. Exit status: 0 success, 1 failed, 2 bad usage or\n"
+          "input, 3 interrupted and saved: --resume goes on.\n"
           "AUXO_DATA_DIR names the folder of data sets, AUXO_CACHE_DIR that of compiled kernels.\n",
           stream);
 }
 
-static void print_option(FILE *stream, const cli_option *option)
+const char *cli_help_default(const cli_command *command, const cli_option *option)
+{
+    for (const auxo_setting_value *value = command->defaults; value && value->setting; value++)
+        if (strcmp(value->setting, option->name) == 0)
+            return value->value;
+    return option->initial;
+}
+
+static void print_option(FILE *stream, const cli_command *command, const cli_option *option)
 {
     int column = 0;
     if (option->type == CLI_FLAG)
@@ -39,9 +47,10 @@ static void print_option(FILE *stream, const cli_option *option)
         column = 0;
     }
     char text[1024];
-    bool show_default = option->initial && option->type != CLI_FLAG;
+    const char *initial = cli_help_default(command, option);
+    bool show_default = initial && option->type != CLI_FLAG;
     snprintf(text, sizeof text, "%s%s%s%s", option->help, show_default ? " (default: " : "",
-             show_default ? option->initial : "", show_default ? ")" : "");
+             show_default ? initial : "", show_default ? ")" : "");
     cli_wrap(stream, text, column, HELP_COLUMN, HELP_WIDTH);
     for (const cli_preset *preset = option->presets; preset && preset->name; preset++) {
         column = fprintf(stream, "%*s%s: ", HELP_COLUMN, "", preset->name);
@@ -58,6 +67,30 @@ static void print_indented_lines(FILE *stream, const char *text)
     }
 }
 
+/* {"event":"epoch","epoch":..,...} */
+static void describe_event(const auxo_event_type *type, char *line, size_t size)
+{
+    size_t used = (size_t)snprintf(line, size, "{\"event\":\"%s\"", type->name);
+    for (const auxo_field *field = type->fields; field->name && used < size; field++) {
+        bool list = field->type == AUXO_FIELD_NUMBERS || field->type == AUXO_FIELD_RECORDS;
+        if (!(field->flags & AUXO_FIELD_LINE_ONLY))
+            used += (size_t)snprintf(line + used, size - used, ",\"%s\":%s", field->name, list ? "[..]" : "..");
+    }
+    if (used < size)
+        snprintf(line + used, size - used, "}");
+}
+
+void cli_help_events(FILE *stream, const cli_command *command, void (*print_line)(FILE *stream, const char *line))
+{
+    char line[1024];
+    const auxo_method_info info = auxo_method_describe(command->method);
+    for (const auxo_event_type *const *type = info.events; *type; type++) {
+        describe_event(*type, line, sizeof line);
+        print_line(stream, line);
+    }
+    print_line(stream, "What does not apply is null.");
+}
+
 void cli_help_command(FILE *stream, const cli_command *command)
 {
     fprintf(stream, "Usage: auxo %s [OPTION]...%s%s\n", command->name, command->operands ? " " : "",
@@ -66,11 +99,13 @@ void cli_help_command(FILE *stream, const cli_command *command)
     fputs("\nOptions:\n", stream);
     for (const cli_option *const *table = command->options; *table; table++)
         for (const cli_option *option = *table; option->name; option++)
-            print_option(stream, option);
-    if (command->events) {
+            print_option(stream, command, option);
+    if (command->events || command->method)
         fputs("\nWith --json:\n", stream);
+    if (command->events)
         print_indented_lines(stream, command->events);
-    }
+    if (command->method)
+        cli_help_events(stream, command, print_indented_lines);
     if (command->examples) {
         fputs("\nExamples:\n", stream);
         print_indented_lines(stream, command->examples);

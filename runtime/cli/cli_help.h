@@ -6,9 +6,14 @@
 
 #include <stdio.h>
 
-void cli_help_overview(FILE *stream);                            /* all commands, one line each */
-void cli_help_command(FILE *stream, const cli_command *command); /* everything about one command */
-void cli_help_man(FILE *stream);                                 /* auxo(1) in man(7) macros */
-void cli_help_bash(FILE *stream);                                /* completion script for bash */
+void cli_help_overview(FILE *stream, const cli_command_list *list); /* all commands, one line each */
+void cli_help_command(FILE *stream, const cli_command *command);    /* everything about one command */
+void cli_help_man(FILE *stream, const cli_command_list *list);      /* auxo(1) in man(7) macros */
+void cli_help_bash(FILE *stream, const cli_command_list *list);     /* completion script for bash */
+
+/* The default of an option in a command; NULL: none. */
+const char *cli_help_default(const cli_command *command, const cli_option *option);
+/* What a method's events look like under --json, one line an event. */
+void cli_help_events(FILE *stream, const cli_command *command, void (*print_line)(FILE *stream, const char *line));
 
 #endif

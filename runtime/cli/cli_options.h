@@ -8,55 +8,30 @@
 #ifndef CLI_OPTIONS_H
 #define CLI_OPTIONS_H
 
-#include "auxo/status.h"
+#include "auxo/run.h"
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-typedef enum cli_option_type {
-    CLI_FLAG,    /* no value; `initial` "yes" makes it on by default, --no-NAME turns it off */
-    CLI_TEXT,    /* anything */
-    CLI_INTEGER, /* a whole number >= 0 */
-    CLI_REAL,    /* a finite number */
-    CLI_SECONDS, /* 90, 90s, 1.5m, 2h */
-    CLI_CHOICE,  /* one of argument's values: "first|second|none" */
-} cli_option_type;
-
-/* A named set of defaults, chosen by a CHOICE option. What is given on the command line wins over it. */
-enum { CLI_PRESET_VALUES_MAX = 16 };
-typedef struct cli_preset {
-    const char *name, *help;
-    struct {
-        const char *option, *value;  /* of a flag: "yes" or "no" */
-    } values[CLI_PRESET_VALUES_MAX]; /* ends at option NULL */
-} cli_preset;
-
-typedef struct cli_option {
-    const char *name; /* without dashes */
-    cli_option_type type;
-    const char *argument;      /* how help names the value: "N", "FILE"; CHOICE: the values; FLAG: NULL */
-    const char *initial;       /* the default, parsed like a given value; NULL: none */
-    const char *help;          /* sentence without a full stop; help wraps it and adds the default */
-    double minimum, maximum;   /* INTEGER, REAL, SECONDS; both 0: no limits */
-    const cli_preset *presets; /* CHOICE: one per choice, in the same order; NULL: the choice sets nothing else */
-} cli_option;
-
-/* The end of every table. */
-#define CLI_OPTIONS_END                                                                                                \
-    {                                                                                                                  \
-        0                                                                                                              \
-    }
+/* Options are settings (auxo/run.h), whether of a method or of the program. */
+typedef auxo_setting cli_option;
+typedef auxo_preset cli_preset;
+#define CLI_FLAG AUXO_SETTING_FLAG
+#define CLI_TEXT AUXO_SETTING_TEXT
+#define CLI_INTEGER AUXO_SETTING_INTEGER
+#define CLI_REAL AUXO_SETTING_REAL
+#define CLI_SECONDS AUXO_SETTING_SECONDS
+#define CLI_CHOICE AUXO_SETTING_CHOICE
+#define CLI_OPTIONS_END AUXO_SETTINGS_END
 
 /* --help, --json, --log: part of every command. */
 extern const cli_option cli_common_options[];
 
 typedef struct cli_arguments cli_arguments;
 
-/* Parses `words` by the NULL-ended list of tables. Errors: INVALID_ARGUMENT names the option, the value and what would
- * be right. Ownership: the caller destroys *arguments; texts are borrowed from `words` and the tables. */
-auxo_status cli_arguments_parse(const cli_option *const *tables, int word_count, char *const *words,
-                                cli_arguments **arguments, auxo_error *error);
+/* Parses `words` by the NULL-ended list of tables, with `defaults` (may be NULL) in place of the tables' own. Errors:
+ * INVALID_ARGUMENT names the option, the value and what would be right. Ownership: the caller destroys *arguments;
+ * texts are borrowed from `words` and the tables. */
+auxo_status cli_arguments_parse(const cli_option *const *tables, const auxo_setting_value *defaults, int word_count,
+                                char *const *words, cli_arguments **arguments, auxo_error *error);
+auxo_settings *cli_arguments_settings(const cli_arguments *arguments); /* borrowed */
 void cli_arguments_destroy(cli_arguments *arguments);
 
 bool cli_given(const cli_arguments *arguments,

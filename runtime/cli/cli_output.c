@@ -21,6 +21,7 @@ struct cli_output {
     bool progress_shown;
     auxo_log_level level; /* messages below it are not shown */
     FILE *log_file;       /* NULL: log goes to standard error */
+    auxo_status failed;   /* an event could not be encoded: told at the end */
 };
 
 static const char *const level_names[] = {"debug", "info", "warning", "error"};
@@ -67,9 +68,16 @@ auxo_status cli_output_destroy(cli_output *output, auxo_error *error)
     if (!output)
         return AUXO_OK;
     erase_progress(output);
+    bool log_good = !output->log_file || (!ferror(output->log_file) && fflush(output->log_file) == 0);
+    int log_reason = errno;
+    auxo_status failed = output->failed;
     if (output->log_file)
         fclose(output->log_file);
     free(output);
+    if (failed != AUXO_OK)
+        return auxo_error_set(error, failed, "out of memory while printing: some lines are missing");
+    if (!log_good)
+        return auxo_error_set(error, AUXO_IO, "the log could not be written in full: %s", strerror(log_reason));
     if (fflush(stdout) != 0 || ferror(stdout))
         return auxo_error_set(error, AUXO_IO, "standard output could not be written in full: %s", strerror(errno));
     return AUXO_OK;
@@ -139,6 +147,8 @@ void cli_emit(cli_output *output, cJSON *event)
         puts(text);
         fflush(stdout); /* a reader sees every event at once, and kill -9 loses none */
     }
+    if (event && !text)
+        output->failed = AUXO_OUT_OF_MEMORY;
     cJSON_free(text);
     cJSON_Delete(event);
 }
@@ -150,6 +160,31 @@ void cli_emit_error(cli_output *output, auxo_status status, int exit_code, const
     cJSON_AddStringToObject(event, "message", message);
     cJSON_AddNumberToObject(event, "exit_code", exit_code);
     cli_emit(output, event);
+}
+
+/* Other events show what the library decided; a note has only its text. */
+static bool is_note(const auxo_event *event)
+{
+    return strcmp(event->type->name, "note") == 0;
+}
+
+void cli_event_listen(cli_output *output, const auxo_event *event)
+{
+    char *text = NULL;
+    auxo_status status = AUXO_OK;
+    if (is_note(event)) {
+        cli_note(output, "%s", *(const char *const *)event->record);
+        return;
+    }
+    status = output->json ? auxo_event_json(event, &text, NULL) : auxo_event_line(event, &text, NULL);
+    if (text) {
+        erase_progress(output);
+        puts(text);
+        fflush(stdout); /* a reader sees every event at once, and kill -9 loses none */
+    }
+    if (status != AUXO_OK)
+        output->failed = status;
+    free(text);
 }
 
 /* ---- progress ---------------------------------------------------------------------------------------------------- */
@@ -186,5 +221,23 @@ void cli_progress_update(cli_progress *progress, uint64_t done, const char *form
     fprintf(stderr, "\r\033[K%5.1f %%  %s  %s %s/s  %s left", percent, text,
             cli_format_count(rate_text, sizeof rate_text, (uint64_t)rate), progress->unit,
             cli_format_duration(left, sizeof left, remaining));
+    output->progress_shown = true;
+}
+
+void cli_progress_share(cli_progress *progress, double share, double start_share, const char *text)
+{
+    double now = cli_now_seconds();
+    cli_output *output = progress->output;
+    if (!output->terminal || output->json || now - progress->shown_seconds < 0.1)
+        return;
+    progress->shown_seconds = now;
+    char left[32];
+    double elapsed = now - progress->start_seconds;
+    double remaining = share > start_share ? elapsed * (1 - share) / (share - start_share) : (double)NAN;
+    if (isfinite(share))
+        fprintf(stderr, "\r\033[K%5.1f %%  %.60s  %s left", 100 * share, text,
+                cli_format_duration(left, sizeof left, remaining));
+    else
+        fprintf(stderr, "\r\033[K%.60s", text);
     output->progress_shown = true;
 }

@@ -8,6 +8,7 @@
 #define CLI_OUTPUT_H
 
 #include "auxo/device.h"
+#include "auxo/run.h"
 
 #include <cjson/cJSON.h>
 
@@ -32,6 +33,10 @@ void cli_emit(cli_output *output, cJSON *event);
 /* The last line under --json when a command fails. */
 void cli_emit_error(cli_output *output, auxo_status status, int exit_code, const char *message);
 
+/* Sends an event of the library where it belongs: a JSON line, a line for people, a note. Lack of memory is remembered,
+ * and is what cli_output_destroy returns. */
+void cli_event_listen(cli_output *output, const auxo_event *event);
+
 /* For auxo_runtime_options.log; `user` is the cli_output. */
 void cli_log(void *user, auxo_log_level level, const char *message);
 
@@ -53,6 +58,8 @@ typedef struct cli_progress {
     uint64_t start_done, total;
 } cli_progress;
 
+/* The same by a share of the work (NaN: unknown), since `start_share`. */
+void cli_progress_share(cli_progress *progress, double share, double start_share, const char *text);
 /* `done` of `total` units are done at the start (not 0 after a resume). */
 void cli_progress_begin(cli_progress *progress, cli_output *output, const char *unit, uint64_t done, uint64_t total);
 void cli_progress_update(cli_progress *progress, uint64_t done, const char *format, ...) AUXO_PRINTF(3, 4);

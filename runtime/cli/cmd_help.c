@@ -14,18 +14,18 @@ static auxo_status run(const cli_context *context, auxo_error *error)
 {
     size_t count = cli_operand_count(context->arguments), format = cli_choice(context->arguments, "format");
     if (format == 1) {
-        cli_help_man(stdout);
+        cli_help_man(stdout, context->commands);
     } else if (format == 2) {
-        cli_help_bash(stdout);
+        cli_help_bash(stdout, context->commands);
     } else if (count == 0) {
-        cli_help_overview(stdout);
+        cli_help_overview(stdout, context->commands);
     } else {
         char first[64], second[64];
         char *words[2] = {first, second};
         int used = 0;
         snprintf(first, sizeof first, "%s", cli_operand(context->arguments, 0));
         snprintf(second, sizeof second, "%s", count > 1 ? cli_operand(context->arguments, 1) : "");
-        const cli_command *command = cli_command_find((int)count, words, &used, error);
+        const cli_command *command = cli_command_find(context->commands, (int)count, words, &used, error);
         if (!command)
             return AUXO_INVALID_ARGUMENT;
         cli_help_command(stdout, command);

@@ -3,56 +3,85 @@
 
 #include "cli_text.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-/* X(identifier): the command is `const cli_command cli_command_<identifier>` in cmd_*.c. */
-#define CLI_COMMAND_TABLE(X)                                                                                           \
-    X(devices)                                                                                                         \
-    X(train)                                                                                                           \
-    X(sweep)                                                                                                           \
-    X(eval)                                                                                                            \
-    X(predict)                                                                                                         \
-    X(verify)                                                                                                          \
-    X(bench)                                                                                                           \
-    X(bench_compare)                                                                                                   \
-    X(bench_survival)                                                                                                  \
-    X(bench_multiscale)                                                                                                \
-    X(bench_audit)                                                                                                     \
-    X(tune)                                                                                                            \
-    X(data_list)                                                                                                       \
-    X(data_info)                                                                                                       \
-    X(data_fetch)                                                                                                      \
-    X(data_make)                                                                                                       \
-    X(model_show)                                                                                                      \
-    X(autosize)                                                                                                        \
-    X(morph)                                                                                                           \
-    X(resbuild)                                                                                                        \
-    X(search)                                                                                                          \
-    X(search_profile)                                                                                                  \
-    X(multiscale_train)                                                                                                \
-    X(multiscale_sensitivity)                                                                                          \
-    X(multiscale_compare)                                                                                              \
-    X(survival_train)                                                                                                  \
-    X(survival_eval)                                                                                                   \
-    X(survival_predict)                                                                                                \
-    X(survival_simulate)                                                                                               \
-    X(help)                                                                                                            \
-    X(version)
+/* C(identifier): the command is `const cli_command cli_command_<identifier>` in cmd_*.c. M("name"): it is a method. */
+#define CLI_COMMAND_TABLE(C, M)                                                                                        \
+    C(devices)                                                                                                         \
+    M("train")                                                                                                         \
+    C(sweep)                                                                                                           \
+    C(eval)                                                                                                            \
+    C(predict)                                                                                                         \
+    C(verify)                                                                                                          \
+    C(bench)                                                                                                           \
+    C(bench_compare)                                                                                                   \
+    C(bench_survival)                                                                                                  \
+    C(bench_multiscale)                                                                                                \
+    C(bench_audit)                                                                                                     \
+    C(tune)                                                                                                            \
+    C(data_list)                                                                                                       \
+    C(data_info)                                                                                                       \
+    C(data_fetch)                                                                                                      \
+    C(data_make)                                                                                                       \
+    C(model_show)                                                                                                      \
+    C(autosize)                                                                                                        \
+    C(morph)                                                                                                           \
+    C(resbuild)                                                                                                        \
+    C(search)                                                                                                          \
+    C(search_profile)                                                                                                  \
+    C(multiscale_train)                                                                                                \
+    C(multiscale_sensitivity)                                                                                          \
+    C(multiscale_compare)                                                                                              \
+    C(survival_train)                                                                                                  \
+    C(survival_eval)                                                                                                   \
+    C(survival_predict)                                                                                                \
+    C(survival_simulate)                                                                                               \
+    C(help)                                                                                                            \
+    C(version)
 
+#define NO_COMMAND(name)
 #define CLI_COMMAND_DECLARE(identifier) extern const cli_command cli_command_##identifier;
-CLI_COMMAND_TABLE(CLI_COMMAND_DECLARE)
+CLI_COMMAND_TABLE(CLI_COMMAND_DECLARE, NO_COMMAND)
 #undef CLI_COMMAND_DECLARE
+#undef NO_COMMAND
 
-#define CLI_COMMAND_ENTRY(identifier) &cli_command_##identifier,
-static const cli_command *const commands[] = {CLI_COMMAND_TABLE(CLI_COMMAND_ENTRY)};
-#undef CLI_COMMAND_ENTRY
+static const struct command_entry {
+    const cli_command *command;
+    const char *method;
+} entries[] = {
+#define COMMAND_ENTRY(identifier) {&cli_command_##identifier, NULL},
+#define METHOD_ENTRY(name) {NULL, name},
+    CLI_COMMAND_TABLE(COMMAND_ENTRY, METHOD_ENTRY)
+#undef COMMAND_ENTRY
+#undef METHOD_ENTRY
+};
 
-enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
+enum { COMMAND_COUNT = sizeof entries / sizeof entries[0] };
 
-const cli_command *const *cli_commands(size_t *count)
+auxo_status cli_command_list_create(cli_command_list *list, auxo_error *error)
 {
-    *count = COMMAND_COUNT;
-    return commands;
+    *list = (cli_command_list){.commands = calloc(COMMAND_COUNT, sizeof *list->commands)};
+    if (!list->commands)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory at start");
+    auxo_status status = AUXO_OK;
+    for (size_t i = 0; i < COMMAND_COUNT && status == AUXO_OK; i++) {
+        cli_command *command = &list->commands[list->count++];
+        if (entries[i].command)
+            *command = *entries[i].command;
+        else
+            status = cli_method_command(auxo_method_find(entries[i].method), command, error);
+    }
+    return status;
+}
+
+void cli_command_list_destroy(cli_command_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (list->commands[i].method)
+            cli_method_command_deinit(&list->commands[i]);
+    free(list->commands);
+    *list = (cli_command_list){0};
 }
 
 /* "data" of "data list"; the whole name if it has one word. */
@@ -67,61 +96,64 @@ static bool starts_with_word(const cli_command *command, const char *word)
     return strlen(word) == length && strncmp(command->name, word, length) == 0;
 }
 
-static const cli_command *find_name(const char *name)
+static const cli_command *find_name(const cli_command_list *list, const char *name)
 {
     for (size_t i = 0; i < COMMAND_COUNT; i++)
-        if (strcmp(commands[i]->name, name) == 0)
-            return commands[i];
+        if (strcmp(list->commands[i].name, name) == 0)
+            return &list->commands[i];
     return NULL;
 }
 
 /* The first word is that of two-word commands, the second is missing or unknown: list what there is. */
-static auxo_status unknown_second_word(const char *first, const char *second, auxo_error *error)
+static auxo_status unknown_second_word(const cli_command_list *list, const char *first, const char *second,
+                                       auxo_error *error)
 {
     const char *names[COMMAND_COUNT];
-    char list[256] = "";
+    char known[256] = "";
     size_t count = 0, used = 0;
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
-        size_t length = first_word_length(commands[i]->name);
-        if (!starts_with_word(commands[i], first) || commands[i]->name[length] == '\0')
+        const char *name = list->commands[i].name;
+        size_t length = first_word_length(name);
+        if (!starts_with_word(&list->commands[i], first) || name[length] == '\0')
             continue;
-        names[count] = commands[i]->name + length + 1;
-        if (used < sizeof list)
-            used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", count ? ", " : "", names[count]);
+        names[count] = name + length + 1;
+        if (used < sizeof known)
+            used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", count ? ", " : "", names[count]);
         count++;
     }
     if (!second)
-        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "\"auxo %s\" needs one of: %s", first, list);
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "\"auxo %s\" needs one of: %s", first, known);
     const char *nearest = cli_nearest(second, names, count);
     if (nearest)
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "unknown command \"%s %s\"; did you mean \"%s %s\"?", first,
                               second, first, nearest);
     return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "unknown command \"%s %s\"; \"%s\" needs one of: %s", first,
-                          second, first, list);
+                          second, first, known);
 }
 
-const cli_command *cli_command_find(int count, char *const *words, int *used, auxo_error *error)
+const cli_command *cli_command_find(const cli_command_list *list, int count, char *const *words, int *used,
+                                    auxo_error *error)
 {
     char pair[96];
     bool has_second = count > 1 && words[1][0] != '-';
     if (has_second) {
         snprintf(pair, sizeof pair, "%s %s", words[0], words[1]);
-        const cli_command *found = find_name(pair);
+        const cli_command *found = find_name(list, pair);
         *used = 2;
         if (found)
             return found;
     }
-    const cli_command *found = find_name(words[0]);
+    const cli_command *found = find_name(list, words[0]);
     *used = 1;
     if (found)
         return found;
     const char *names[COMMAND_COUNT];
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
-        if (starts_with_word(commands[i], words[0])) {
-            unknown_second_word(words[0], has_second ? words[1] : NULL, error);
+        if (starts_with_word(&list->commands[i], words[0])) {
+            unknown_second_word(list, words[0], has_second ? words[1] : NULL, error);
             return NULL;
         }
-        names[i] = commands[i]->name;
+        names[i] = list->commands[i].name;
     }
     const char *nearest = cli_nearest(words[0], names, COMMAND_COUNT);
     if (nearest)

@@ -1,5 +1,6 @@
 /* runtime/cli/commands.h: what a command of the program is, and the table of all of them.
  *
+ * Methods of the library (auxo_methods) are commands by themselves: cmd_run.c runs them, their tables describe them.
  * To add a command:
  *   1. Write cmd_<name>.c: its option table(s), its run function, and one `const cli_command cli_command_<name>`.
  *   2. Add one line to CLI_COMMAND_TABLE in commands.c.
@@ -23,7 +24,11 @@ typedef struct cli_context {
     const struct cli_command *command;
     const cli_arguments *arguments;
     cli_output *output;
-    const volatile int *stop; /* becomes != 0 on SIGINT or SIGTERM: finish the step, save, return INTERRUPTED */
+    const volatile int
+        *stop; /* becomes != 0 on SIGINT, SIGTERM or SIGUSR1: finish the step, save, return INTERRUPTED */
+    const struct cli_command_list *commands;
+    const char *command_line; /* as it was typed */
+    bool *resumable;          /* set where an interrupted run can be resumed: the exit status says so */
 } cli_context;
 
 typedef struct cli_command {
@@ -36,16 +41,30 @@ typedef struct cli_command {
     const char *examples;             /* complete command lines, shown as they are; NULL: none */
     const cli_option *const *options; /* NULL-ended list of tables; cli_common_options must be among them */
     auxo_status (*run)(const cli_context *context, auxo_error *error);
+    const auxo_method *method;          /* of a command that is a method; else NULL */
+    const auxo_setting_value *defaults; /* that differ from the tables'; NULL: none */
 } cli_command;
 
-/* All commands, in the order in which help shows them; *count entries. */
-const cli_command *const *cli_commands(size_t *count);
+/* All commands, in the order in which help shows them. */
+typedef struct cli_command_list {
+    size_t count;
+    cli_command *commands;
+} cli_command_list;
+auxo_status cli_command_list_create(cli_command_list *list, auxo_error *error);
+void cli_command_list_destroy(cli_command_list *list);
 
 /* Finds the command that `words` starts with (two words before one) and says in *used how many words name it.
  * NULL with a message, and the nearest name, if there is none. */
-const cli_command *cli_command_find(int count, char *const *words, int *used, auxo_error *error);
+const cli_command *cli_command_find(const cli_command_list *list, int count, char *const *words, int *used,
+                                    auxo_error *error);
 
-/* 0 success, 1 failed, 2 bad usage or bad input: what the process returns for a status. */
+/* cmd_run.c: the command that a method is. Its tables are those of the method and the program's own. */
+auxo_status cli_method_command(const auxo_method *method, cli_command *command, auxo_error *error);
+void cli_method_command_deinit(cli_command *command);
+
+/* 0 success, 1 failed, 2 bad usage or bad input: what the process returns for a status. 3, interrupted and resumable,
+ * is main.c's to tell. */
+enum { CLI_EXIT_RESUMABLE = 3 };
 int cli_exit_code(auxo_status status);
 
 #endif

@@ -9,23 +9,29 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static volatile sig_atomic_t stop_signal;
 
+/* The first signal asks for a graceful stop; the second one ends the process. */
 static void request_stop(int signal_number)
 {
+    if (stop_signal)
+        _exit(128 + signal_number);
     stop_signal = signal_number;
 }
 
-/* The first signal asks for a graceful stop; the second one ends the process, as the handler is gone then. */
+/* SIGUSR1 is what schedulers of clusters send before the time is up. A file-size limit is a failed write, not death. */
 static void install_signal_handlers(void)
 {
     struct sigaction action = {.sa_handler = request_stop};
-    action.sa_flags = (int)SA_RESETHAND;
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGUSR1, &action, NULL);
+    signal(SIGXFSZ, SIG_IGN);
 }
 
 static auxo_status check_operands(const cli_command *command, const cli_arguments *arguments, auxo_error *error)
@@ -40,42 +46,61 @@ static auxo_status check_operands(const cli_command *command, const cli_argument
     return AUXO_OK;
 }
 
-static auxo_status run_command(const cli_command *command, const cli_arguments *arguments, cli_output **output,
+/* What lives as long as the process works on one command. */
+typedef struct process {
+    cli_command_list commands;
+    cli_output *output;
+    char *command_line;
+    bool resumable;
+} process;
+
+static auxo_status run_command(process *own, const cli_command *command, const cli_arguments *arguments,
                                auxo_error *error)
 {
-    auxo_status status = cli_output_create(cli_flag(arguments, "json"), cli_text(arguments, "log"), output, error);
+    auxo_status status =
+        cli_output_create(cli_flag(arguments, "json"), cli_text(arguments, "log"), &own->output, error);
     if (status == AUXO_OK)
         status = check_operands(command, arguments, error);
     if (status != AUXO_OK)
         return status;
-    cli_context context = {.command = command, .arguments = arguments, .output = *output, .stop = &stop_signal};
+    cli_context context = {.command = command,
+                           .arguments = arguments,
+                           .output = own->output,
+                           .stop = &stop_signal,
+                           .commands = &own->commands,
+                           .command_line = own->command_line,
+                           .resumable = &own->resumable};
     return command->run(&context, error);
 }
 
+/* The rest of the words, once the command is known. */
+static auxo_status run_words(process *own, const cli_command *command, int count, char *const *words, auxo_error *error)
+{
+    cli_arguments *arguments = NULL;
+    auxo_status status = cli_arguments_parse(command->options, command->defaults, count, words, &arguments, error);
+    if (status == AUXO_OK && cli_flag(arguments, "help"))
+        cli_help_command(stdout, command);
+    else if (status == AUXO_OK)
+        status = run_command(own, command, arguments, error);
+    cli_arguments_destroy(arguments);
+    return status;
+}
+
 /* Words before the options name the command; --help and --version stand in for commands. */
-static auxo_status dispatch(int count, char *const *words, cli_output **output, auxo_error *error)
+static auxo_status dispatch(process *own, int count, char *const *words, auxo_error *error)
 {
     static char version[] = "version";
     static char *const version_words[] = {version};
     int used = 0;
     if (count == 0 || strcmp(words[0], "--help") == 0 || strcmp(words[0], "-h") == 0) {
-        cli_help_overview(count == 0 ? stderr : stdout);
+        cli_help_overview(count == 0 ? stderr : stdout, &own->commands);
         return count > 0 ? AUXO_OK
                          : auxo_error_set(error, AUXO_INVALID_ARGUMENT, "no command given; \"auxo help\" lists them");
     }
     bool asks_version = strcmp(words[0], "--version") == 0 || strcmp(words[0], "-V") == 0;
     const cli_command *command =
-        cli_command_find(asks_version ? 1 : count, asks_version ? version_words : words, &used, error);
-    if (!command)
-        return AUXO_INVALID_ARGUMENT;
-    cli_arguments *arguments = NULL;
-    auxo_status status = cli_arguments_parse(command->options, count - used, words + used, &arguments, error);
-    if (status == AUXO_OK && cli_flag(arguments, "help"))
-        cli_help_command(stdout, command);
-    else if (status == AUXO_OK)
-        status = run_command(command, arguments, output, error);
-    cli_arguments_destroy(arguments);
-    return status;
+        cli_command_find(&own->commands, asks_version ? 1 : count, asks_version ? version_words : words, &used, error);
+    return command ? run_words(own, command, count - used, words + used, error) : AUXO_INVALID_ARGUMENT;
 }
 
 static bool asks_for_json(int count, char *const *words)
@@ -86,25 +111,48 @@ static bool asks_for_json(int count, char *const *words)
     return false;
 }
 
+/* The words with spaces between them; NULL when out of memory. */
+static char *join_words(int count, char *const *words)
+{
+    size_t size = sizeof "auxo", used = 0;
+    for (int i = 0; i < count; i++)
+        size += strlen(words[i]) + 3;
+    char *joined = malloc(size);
+    if (joined)
+        used = (size_t)snprintf(joined, size, "auxo");
+    for (int i = 0; joined && i < count; i++) {
+        const char *quote = strpbrk(words[i], " ;|&$*\"") ? "'" : "";
+        used += (size_t)snprintf(joined + used, size - used, " %s%s%s", quote, words[i], quote);
+    }
+    return joined;
+}
+
 int main(int argc, char **argv)
 {
     install_signal_handlers();
     auxo_error error = {0};
-    cli_output *output = NULL;
-    auxo_status status = dispatch(argc - 1, argv + 1, &output, &error);
+    process own = {.command_line = join_words(argc - 1, argv + 1)};
+    auxo_status status = cli_command_list_create(&own.commands, &error);
+    if (status == AUXO_OK)
+        status = dispatch(&own, argc - 1, argv + 1, &error);
+    cli_command_list_destroy(&own.commands);
+    free(own.command_line);
+    int code = status == AUXO_INTERRUPTED && own.resumable ? CLI_EXIT_RESUMABLE : cli_exit_code(status);
     if (status != AUXO_OK) {
         /* A bad option fails before there is an output; a reader of JSON still gets its last line. */
-        if (!output)
-            cli_output_create(asks_for_json(argc - 1, argv + 1), NULL, &output, NULL);
+        if (!own.output)
+            cli_output_create(asks_for_json(argc - 1, argv + 1), NULL, &own.output, NULL);
         const char *message = error.message[0] ? error.message : auxo_status_text(status);
-        if (output)
-            cli_emit_error(output, status, cli_exit_code(status), message);
-        auxo_status ended = cli_output_destroy(output, NULL);
+        if (own.output)
+            cli_emit_error(own.output, status, code, message);
+        auxo_status ended = cli_output_destroy(own.output, NULL);
         (void)ended; /* the first failure is the one to tell */
         fprintf(stderr, "auxo: %s\n", message);
-        return cli_exit_code(status);
+        return code;
     }
-    status = cli_output_destroy(output, &error);
+    status = cli_output_destroy(own.output, &error);
+    if (status == AUXO_OK && (fflush(stdout) != 0 || ferror(stdout)))
+        status = auxo_error_set(&error, AUXO_IO, "standard output could not be written in full");
     if (status != AUXO_OK)
         fprintf(stderr, "auxo: %s\n", error.message);
     return cli_exit_code(status);

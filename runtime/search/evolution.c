@@ -308,7 +308,7 @@ static auxo_status restore(auxo_search *search, const cJSON *root, auxo_model *c
         else
             auxo_model_destroy(models[i]);
     }
-    state->generation = (uint32_t)auxo__json_number(root, "generation", 0);
+    state->generation = (uint32_t)auxo__state_number(root, "generation", 0);
     cJSON_ArrayForEach(item, list)
     {
         const cJSON *genome = cJSON_GetObjectItemCaseSensitive(item, "genome");
@@ -318,9 +318,9 @@ static auxo_status restore(auxo_search *search, const cJSON *root, auxo_model *c
         individual *member = &state->members[state->count++];
         for (uint32_t g = 0; g < search->space.count; g++)
             member->genome.values[g] = auxo__json_exact(cJSON_GetArrayItem(genome, (int)g), 0);
-        member->age = (uint32_t)auxo__json_number(item, "age", 0);
-        member->quality = auxo__json_number(item, "quality", -INFINITY);
-        member->loss = auxo__json_number(item, "loss", INFINITY);
+        member->age = (uint32_t)auxo__state_number(item, "age", 0);
+        member->quality = auxo__state_number(item, "quality", -INFINITY);
+        member->loss = auxo__state_number(item, "loss", INFINITY);
     }
     return right ? AUXO_OK : auxo_error_set(error, AUXO_FORMAT, "search: the state is not that of this evolution");
 }

@@ -273,7 +273,7 @@ static auxo_status restore(auxo_search *search, const cJSON *root, auxo_model *c
         if (status == AUXO_OK)
             set_member(&state->members[count++], &genome);
     }
-    state->generation = (uint32_t)auxo__json_number(root, "generation", 0);
+    state->generation = (uint32_t)auxo__state_number(root, "generation", 0);
     state->has_baseline = baseline != NULL;
     if (baseline)
         state->baseline = auxo__record_from_json(baseline);

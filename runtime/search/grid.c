@@ -153,7 +153,7 @@ static auxo_status restore(auxo_search *search, const cJSON *root, auxo_model *c
 {
     auxo_grid *grid = search->state;
     const char *position = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "position"));
-    const double level = auxo__json_number(root, "level", 0);
+    const double level = auxo__state_number(root, "level", 0);
     for (size_t i = 0; i < model_count; i++)
         auxo_model_destroy(models[i]);
     if (!position || level < 1 || level > NUMBER_BITS)

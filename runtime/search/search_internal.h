@@ -139,7 +139,7 @@ cJSON *auxo__exact_to_json(double value);
 /* Such a text or a plain number; fallback if it is neither. */
 double auxo__json_exact(const cJSON *item, double fallback);
 /* The same of a field. */
-double auxo__json_number(const cJSON *object, const char *name, double fallback);
+double auxo__state_number(const cJSON *object, const char *name, double fallback);
 cJSON *auxo__record_to_json(const auxo_search_record *record);
 auxo_search_record auxo__record_from_json(const cJSON *item);
 

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-double auxo__json_number(const cJSON *object, const char *name, double fallback)
+double auxo__state_number(const cJSON *object, const char *name, double fallback)
 {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
     return auxo__json_exact(item, fallback);
@@ -47,14 +47,14 @@ cJSON *auxo__record_to_json(const auxo_search_record *record)
 
 auxo_search_record auxo__record_from_json(const cJSON *item)
 {
-    auxo_search_record record = {.number = (uint64_t)auxo__json_number(item, "number", 0),
-                                 .generation = (uint32_t)auxo__json_number(item, "generation", 0),
-                                 .epochs = (uint32_t)auxo__json_number(item, "epochs", 0),
-                                 .age = (uint32_t)auxo__json_number(item, "age", 0),
-                                 .quality = auxo__json_number(item, "quality", -INFINITY),
-                                 .loss = auxo__json_number(item, "loss", INFINITY),
-                                 .seconds = auxo__json_number(item, "seconds", 0),
-                                 .weights = (uint64_t)auxo__json_number(item, "weights", 0)};
+    auxo_search_record record = {.number = (uint64_t)auxo__state_number(item, "number", 0),
+                                 .generation = (uint32_t)auxo__state_number(item, "generation", 0),
+                                 .epochs = (uint32_t)auxo__state_number(item, "epochs", 0),
+                                 .age = (uint32_t)auxo__state_number(item, "age", 0),
+                                 .quality = auxo__state_number(item, "quality", -INFINITY),
+                                 .loss = auxo__state_number(item, "loss", INFINITY),
+                                 .seconds = auxo__state_number(item, "seconds", 0),
+                                 .weights = (uint64_t)auxo__state_number(item, "weights", 0)};
     const char *genome = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, "genome"));
     snprintf(record.genome, sizeof record.genome, "%s", genome ? genome : "");
     return record;
@@ -120,14 +120,14 @@ auxo_status auxo_search_restore(auxo_search *search, const char *json, auxo_mode
     auxo_status status = AUXO_OK;
     auxo_model_destroy(search->best);
     search->best = best;
-    if (auxo__json_number(root, "method", -1) != (double)search->options.method || !best != !best_record)
+    if (auxo__state_number(root, "method", -1) != (double)search->options.method || !best != !best_record)
         status = auxo_error_set(error, AUXO_FORMAT, "search: the state is not that of this method, or lacks a model");
     if (status == AUXO_OK && best_record)
         search->best_record = auxo__record_from_json(best_record);
     if (status == AUXO_OK)
         status = read_history(search, root, error);
-    search->step_count = (uint64_t)auxo__json_number(root, "steps", 0);
-    search->seconds = auxo__json_number(root, "seconds", 0);
+    search->step_count = (uint64_t)auxo__state_number(root, "steps", 0);
+    search->seconds = auxo__state_number(root, "seconds", 0);
     const cJSON *state = cJSON_GetObjectItemCaseSensitive(root, "state");
     if (status == AUXO_OK && search->method->restore)
         status = search->method->restore(search, state, models, model_count, error);

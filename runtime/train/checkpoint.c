@@ -1,10 +1,10 @@
-/* checkpoint.c: the full state of a training run on disk, and back, bit for bit.
+/* checkpoint.c: the full state of a trainer in an archive, and back, bit for bit.
  *
- * PATH.state holds the optimiser's buffers, the epoch's device statistics, and as JSON all counters, hyperparameters
- * and braking memory. The permutation of an epoch is a function of (seed, epoch) and is not stored. Doubles are written
- * in hexadecimal so that no bit is lost. Files and their order of replacement: files.h.
+ * Beside the model the archive holds the optimiser's buffers, the epoch's device statistics, and as JSON all counters,
+ * hyperparameters and braking memory. The permutation of an epoch is a function of (seed, epoch) and is not stored.
+ * Doubles are written in hexadecimal so that no bit is lost.
  */
-#include "files.h"
+#include "archive.h"
 #include "train_internal.h"
 
 #include <cjson/cJSON.h>
@@ -14,8 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STATE_VERSION = 1 };
-static const char STATE_KEY[] = "auxo.training", EXTRA_KEY[] = "auxo.extra", HASH_KEY[] = "auxo.model_hash";
+enum { STATE_VERSION = 2 };
+static const char STATE_KEY[] = "auxo.training", EXTRA_KEY[] = "auxo.extra", TRAINING[] = "training/";
 
 /* ---- the state's fields, listed once for both directions ---- */
 
@@ -120,6 +120,16 @@ static void format_field(const state_field *field, char *text, size_t size)
     }
 }
 
+/* A number that no run can have written is damage, not state. The memory of losses may be NaN before there is one. */
+static bool in_range(const state_field *field)
+{
+    if (field->type == FIELD_FLOAT)
+        return isfinite(*(const float *)field->value);
+    if (field->type == FIELD_DOUBLE)
+        return !isinf(*(const double *)field->value) || strncmp(field->name, "best", 4) == 0;
+    return true;
+}
+
 static bool parse_field(const state_field *field, const char *text)
 {
     char *end = NULL;
@@ -140,7 +150,7 @@ static bool parse_field(const state_field *field, const char *text)
         *(bool *)field->value = strcmp(text, "true") == 0;
         return *(bool *)field->value || strcmp(text, "false") == 0;
     }
-    return end != text && *end == 0;
+    return end != text && *end == 0 && in_range(field);
 }
 
 /* ---- writing ---- */
@@ -172,7 +182,7 @@ typedef struct device_part {
 
 enum { PARTS_MAX = AUXO__OPTIMIZER_STATES_MAX + 3 };
 
-static size_t list_parts(const auxo_trainer *trainer, device_part parts[PARTS_MAX], uint64_t *float_count)
+static size_t list_parts(const auxo_trainer *trainer, device_part parts[PARTS_MAX])
 {
     static const char *const state_names[AUXO__OPTIMIZER_STATES_MAX] = {"optimizer.state0", "optimizer.state1"};
     const auxo_optimizer *optimizer = trainer->optimizer;
@@ -186,74 +196,39 @@ static size_t list_parts(const auxo_trainer *trainer, device_part parts[PARTS_MA
         parts[count++] = (device_part){"best.weights", optimizer->best.weights, weight_count};
         parts[count++] = (device_part){"best.statistics", optimizer->best.statistics, statistic_count};
     }
-    *float_count = 0;
-    for (size_t i = 0; i < count; i++)
-        *float_count += (uint64_t)parts[i].count;
     return count;
 }
 
-/* Reads the parts one after the other and describes them as tensors. */
-static auxo_status read_parts(const auxo_trainer *trainer, const device_part *parts, size_t count, float *values,
-                              auxo__tensor_entry *tensors, auxo_error *error)
-{
-    auxo_status status = AUXO_OK;
-    for (size_t i = 0; status == AUXO_OK && i < count; i++) {
-        tensors[i] = (auxo__tensor_entry){parts[i].name, 1, &parts[i].count, values};
-        if (parts[i].count > 0)
-            status = auxo_buffer_read(auxo_model_queue(trainer->model), parts[i].buffer, 0, values,
-                                      (uint64_t)parts[i].count * sizeof *values, error);
-        values += parts[i].count;
-    }
-    return status;
-}
-
-static auxo_status write_state(auxo_trainer *trainer, const char *path, const char *extra, uint64_t model_hash,
-                               auxo_error *error)
+auxo_status auxo__archive_put_trainer(auxo__archive *archive, const char *prefix, auxo_trainer *trainer,
+                                      auxo_error *error)
 {
     device_part parts[PARTS_MAX];
-    auxo__tensor_entry tensors[PARTS_MAX];
-    uint64_t float_count = 0;
-    size_t count = list_parts(trainer, parts, &float_count);
-    char hash_text[32];
-    snprintf(hash_text, sizeof hash_text, "%016" PRIx64, model_hash);
+    if (trainer->optimizer->best.structure_version != auxo_model_structure_version(trainer->model))
+        auxo__best_point_deinit(&trainer->optimizer->best); /* of a structure that is gone */
+    size_t count = list_parts(trainer, parts);
     char *text = print_state(trainer);
-    float *values = malloc(float_count * sizeof *values);
-    auxo_status status = text && values
-                             ? read_parts(trainer, parts, count, values, tensors, error)
-                             : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory writing \"%s\"", path);
-    if (status == AUXO_OK) {
-        const auxo__metadata_entry metadata[] = {{STATE_KEY, text}, {HASH_KEY, hash_text}, {EXTRA_KEY, extra}};
-        status = auxo__safetensors_write(path, tensors, count, metadata, extra ? 3 : 2, NULL, error);
-    }
+    auxo_status status = text ? auxo__archive_put_text(archive, prefix, STATE_KEY, text, error)
+                              : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory describing a trainer");
+    for (size_t i = 0; status == AUXO_OK && i < count; i++)
+        status = auxo__archive_put_buffer(archive, prefix, parts[i].name, auxo_model_queue(trainer->model),
+                                          parts[i].buffer, (size_t)parts[i].count, error);
     cJSON_free(text);
-    free(values);
     return status;
 }
 
 auxo_status auxo_trainer_save(auxo_trainer *trainer, const char *path, const char *extra, auxo_error *error)
 {
-    char *next = auxo__path_with(path, ".next"), *state = auxo__path_with(path, ".state");
-    char *state_next = auxo__path_with(path, ".state.next");
-    uint64_t hash = 0;
-    if (trainer->optimizer->best.structure_version != auxo_model_structure_version(trainer->model))
-        auxo__best_point_deinit(&trainer->optimizer->best); /* of a structure that is gone */
-    auxo_status status = next && state && state_next
-                             ? auxo__checkpoint_roll_forward(path, error)
-                             : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory writing \"%s\"", path);
+    auxo__archive *archive = NULL;
+    auxo_status status = auxo__archive_create(&archive, error);
     if (status == AUXO_OK)
-        status = auxo__model_write(trainer->model, next, &hash, error);
-    if (status == AUXO_OK) {
-        status = write_state(trainer, state_next, extra, hash, error);
-        if (status == AUXO_OK) /* the commit */
-            status = auxo__file_replace(state_next, state, error);
-        if (status != AUXO_OK)
-            remove(next);
-    }
+        status = auxo__archive_put_model(archive, "", trainer->model, error);
     if (status == AUXO_OK)
-        status = auxo__file_replace(next, path, error);
-    free(next);
-    free(state);
-    free(state_next);
+        status = auxo__archive_put_trainer(archive, TRAINING, trainer, error);
+    if (status == AUXO_OK && extra)
+        status = auxo__archive_put_text(archive, "", EXTRA_KEY, extra, error);
+    if (status == AUXO_OK)
+        status = auxo__archive_write(archive, path, error);
+    auxo__archive_destroy(archive);
     return status == AUXO_OK ? status : auxo_error_wrap(error, status, "checkpoint");
 }
 
@@ -288,27 +263,20 @@ static auxo_status apply_state(auxo_trainer *trainer, const char *text, auxo_err
     return status;
 }
 
-static auxo_status write_device_state(auxo_trainer *trainer, const auxo__safetensors *file, auxo_error *error)
+static auxo_status write_device_state(auxo_trainer *trainer, const auxo__archive *archive, const char *prefix,
+                                      auxo_error *error)
 {
     auxo_queue *queue = auxo_model_queue(trainer->model);
     auxo_optimizer *optimizer = trainer->optimizer;
     device_part parts[PARTS_MAX];
-    uint64_t float_count = 0;
-    size_t count = list_parts(trainer, parts, &float_count);
-    float *values = malloc(float_count * sizeof *values);
-    if (!values)
-        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory restoring a training state");
+    size_t count = list_parts(trainer, parts);
     auxo_status status = AUXO_OK;
-    for (size_t i = 0; status == AUXO_OK && i < count; i++) {
-        status = auxo__safetensors_copy(file, parts[i].name, 1, &parts[i].count, values, error);
-        if (status == AUXO_OK && parts[i].count > 0)
-            status =
-                auxo_buffer_write(queue, parts[i].buffer, 0, values, (uint64_t)parts[i].count * sizeof *values, error);
-    }
+    for (size_t i = 0; status == AUXO_OK && i < count; i++)
+        status = auxo__archive_get_buffer(archive, prefix, parts[i].name, queue, parts[i].buffer,
+                                          (size_t)parts[i].count, error);
     if (status == AUXO_OK)
         status = auxo_buffer_write(queue, optimizer->hyper, 0, optimizer->config.hyper, sizeof optimizer->config.hyper,
                                    error);
-    free(values);
     return status;
 }
 
@@ -325,19 +293,19 @@ static auxo_status prepare_best_point(auxo_optimizer *optimizer, auxo_error *err
     return status;
 }
 
-static auxo_status restore(auxo_trainer *trainer, const auxo__safetensors *model_file,
-                           const auxo__safetensors *state_file, auxo_error *error)
+auxo_status auxo__archive_get_trainer(const auxo__archive *archive, const char *prefix, const char *model_prefix,
+                                      auxo_trainer *trainer, auxo_error *error)
 {
-    const char *text = auxo__safetensors_metadata(state_file, STATE_KEY);
+    const char *text = auxo__archive_text(archive, prefix, STATE_KEY);
     if (!text)
-        return auxo_error_set(error, AUXO_FORMAT, "the file has no \"%s\" in its metadata", STATE_KEY);
+        return auxo_error_set(error, AUXO_FORMAT, "it has no \"%s%s\" in its metadata", prefix, STATE_KEY);
     auxo_status status = apply_state(trainer, text, error);
     if (status == AUXO_OK)
-        status = auxo__model_fill(trainer->model, model_file, error);
+        status = auxo__model_fill(trainer->model, auxo__archive_file(archive), model_prefix, error);
     if (status == AUXO_OK)
         status = prepare_best_point(trainer->optimizer, error);
     if (status == AUXO_OK)
-        status = write_device_state(trainer, state_file, error);
+        status = write_device_state(trainer, archive, prefix, error);
     trainer->order_epoch = 0;
     trainer->reset_count = trainer->optimizer->reset_count;
     return status;
@@ -347,26 +315,19 @@ auxo_status auxo_trainer_restore(auxo_trainer *trainer, const char *path, char *
 {
     if (extra)
         *extra = NULL;
-    auxo__safetensors *model_file = NULL, *state_file = NULL;
-    uint64_t model_hash = 0;
-    auxo_status status = auxo__model_file_read(path, &model_file, error);
-    if (status == AUXO_OK)
-        status = auxo__state_file_read(path, &state_file, &model_hash, error);
-    if (status == AUXO_OK && model_hash != auxo__safetensors_hash(model_file))
-        status = auxo_error_set(error, AUXO_FORMAT,
-                                "\"%s\" and \"%s.state\" do not belong together: one of them was replaced", path, path);
-    if (status == AUXO_OK) {
-        status = restore(trainer, model_file, state_file, error);
-        if (status != AUXO_OK)
-            auxo_error_wrap(error, status, "\"%s.state\"", path);
-    }
-    const char *stored = status == AUXO_OK ? auxo__safetensors_metadata(state_file, EXTRA_KEY) : NULL;
+    auxo__archive *archive = NULL;
+    auxo_status status = auxo__archive_read(path, &archive, error);
+    if (status != AUXO_OK)
+        return status;
+    status = auxo__archive_get_trainer(archive, TRAINING, "", trainer, error);
+    if (status != AUXO_OK)
+        auxo_error_wrap(error, status, "\"%s\"", path);
+    const char *stored = status == AUXO_OK ? auxo__archive_text(archive, "", EXTRA_KEY) : NULL;
     if (extra && stored) {
         *extra = strdup(stored);
         if (!*extra)
             status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory restoring a training state");
     }
-    auxo__safetensors_free(model_file);
-    auxo__safetensors_free(state_file);
+    auxo__archive_destroy(archive);
     return status;
 }

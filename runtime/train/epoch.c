@@ -4,21 +4,14 @@
  * optimiser and the application. The size of a chunk follows measured time and never changes results: what must react
  * to single batches (goal braking on batches) forces chunks of one step.
  */
+#include "clock.h"
 #include "train_internal.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 static const double CHUNK_SECONDS = 0.2; /* how late progress and interruption may be */
-
-static double now_seconds(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 /* Shuffled rows of the current epoch on the device: a function of (seed, epoch) alone. */
 static auxo_status write_order(auxo_trainer *trainer, auxo_error *error)
@@ -58,8 +51,11 @@ auxo_status auxo__trainer_write_counters(const auxo_trainer *trainer, auxo_train
 static auxo_status prepare(auxo_trainer *trainer, auxo_error *error)
 {
     auxo_status status = AUXO_OK;
-    if (!trainer->full || trainer->structure_version != auxo_model_structure_version(trainer->model))
+    if (!trainer->full || trainer->structure_version != auxo_model_structure_version(trainer->model)) {
+        double start = auxo__now_seconds();
         status = auxo__trainer_build_plans(trainer, error);
+        trainer->work.setup_seconds += auxo__now_seconds() - start;
+    }
     if (status == AUXO_OK)
         status = write_order(trainer, error);
     if (status == AUXO_OK)
@@ -93,6 +89,7 @@ static auxo_status take_loss(auxo_trainer *trainer, double loss, auxo_error *err
     trainer->optimizer_time++;
     trainer->loss_sum += loss * (double)size;
     trainer->row_sum += size;
+    trainer->work.rows += size;
     if (!isfinite(loss))
         return auxo_error_set(
             error, AUXO_NOT_FINITE, "the loss of step %llu (epoch %u) is %s; lower the learning rate or check the data",
@@ -135,7 +132,7 @@ static auxo_status run_chunk(auxo_trainer *trainer, uint64_t limit, auxo_error *
     float losses[AUXO__HISTORY_LENGTH];
     uint64_t full_batches = trainer->data.dataset->row_count / trainer->options.batch;
     uint64_t count = choose_chunk(trainer, limit);
-    double start = now_seconds();
+    double start = auxo__now_seconds();
     const bool rest = trainer->epoch_batch >= full_batches;
     auxo_plan *plan = rest ? trainer->remainder : trainer->full;
     auxo_status status = auxo__trainer_apply_schedule(trainer, error);
@@ -144,8 +141,9 @@ static auxo_status run_chunk(auxo_trainer *trainer, uint64_t limit, auxo_error *
                                : auxo_plan_run(plan, auxo_model_queue(trainer->model), (uint32_t)count, error);
     if (status == AUXO_OK && !trainer->team)
         status = read_losses(trainer, count, losses, error);
-    double seconds = now_seconds() - start;
+    double seconds = auxo__now_seconds() - start;
     trainer->seconds += seconds;
+    trainer->work.seconds += seconds;
     adapt_chunk(trainer, count, seconds);
     for (uint64_t i = 0; status == AUXO_OK && i < count; i++)
         status = take_loss(trainer, (double)losses[i], error);

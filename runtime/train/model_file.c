@@ -1,8 +1,6 @@
 /* model_file.c: a model as one safetensors file: its tensors by name; description and preprocessing as JSON metadata.
  */
-#include "files.h"
-
-#include "auxo/train.h"
+#include "archive.h"
 
 #include <cjson/cJSON.h>
 #include <stdio.h>
@@ -92,64 +90,81 @@ static auxo_status read_preprocessing(auxo_model *model, const char *text, auxo_
 
 /* ---- writing ---- */
 
-/* Weights and statistics in one allocation, weights first. */
-static auxo_status read_model(auxo_model *model, float **weights, float **statistics, auxo_error *error)
+static auxo_status put_texts(auxo__archive *archive, const char *prefix, auxo_model *model, auxo_error *error)
 {
-    uint64_t weight_count = auxo_model_weight_count(model);
-    *weights = malloc((weight_count + auxo_model_statistic_count(model) + 1) * sizeof **weights);
-    if (!*weights)
-        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory reading %llu weights",
-                              (unsigned long long)weight_count);
-    *statistics = *weights + weight_count;
-    return auxo_model_read_weights(model, *weights, *statistics, error);
-}
-
-auxo_status auxo__model_write(auxo_model *model, const char *path, uint64_t *hash, auxo_error *error)
-{
-    float *weights = NULL, *statistics = NULL;
     char *description = NULL, *preprocessing = print_preprocessing(auxo_model_preprocessing(model));
-    size_t count = auxo_model_param_count(model);
-    const auxo_param *params = auxo_model_params(model);
-    auxo__tensor_entry *tensors = malloc((count + 1) * sizeof *tensors);
-    if (!tensors || !preprocessing) {
-        free(tensors);
-        cJSON_free(preprocessing);
-        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory writing \"%s\"", path);
-    }
-    auxo_status status = auxo_model_desc_to_json(auxo_model_get_desc(model), &description, error);
+    auxo_status status =
+        preprocessing ? AUXO_OK : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory describing a model");
     if (status == AUXO_OK)
-        status = read_model(model, &weights, &statistics, error);
-    for (size_t i = 0; status == AUXO_OK && i < count; i++)
-        tensors[i] = (auxo__tensor_entry){.name = params[i].name,
-                                          .rank = params[i].rank,
-                                          .dims = params[i].dims,
-                                          .values = (params[i].trainable ? weights : statistics) + params[i].offset};
-    if (status == AUXO_OK) {
-        const auxo__metadata_entry metadata[] = {{DESCRIPTION_KEY, description}, {PREPROCESSING_KEY, preprocessing}};
-        status = auxo__safetensors_write(path, tensors, count, metadata, 2, hash, error);
-    }
-    free(tensors);
-    free(weights);
+        status = auxo_model_desc_to_json(auxo_model_get_desc(model), &description, error);
+    if (status == AUXO_OK)
+        status = auxo__archive_put_text(archive, prefix, DESCRIPTION_KEY, description, error);
+    if (status == AUXO_OK)
+        status = auxo__archive_put_text(archive, prefix, PREPROCESSING_KEY, preprocessing, error);
     free(description);
     cJSON_free(preprocessing);
     return status;
 }
 
+auxo_status auxo__archive_put_model(auxo__archive *archive, const char *prefix, auxo_model *model, auxo_error *error)
+{
+    uint64_t weight_count = auxo_model_weight_count(model);
+    float *weights = malloc((weight_count + auxo_model_statistic_count(model) + 1) * sizeof *weights);
+    if (!weights)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory reading %llu weights",
+                              (unsigned long long)weight_count);
+    float *statistics = weights + weight_count;
+    const auxo_param *params = auxo_model_params(model);
+    auxo_status status = put_texts(archive, prefix, model, error);
+    if (status == AUXO_OK)
+        status = auxo_model_read_weights(model, weights, statistics, error);
+    for (size_t i = 0; status == AUXO_OK && i < auxo_model_param_count(model); i++) {
+        float *values =
+            auxo__archive_put(archive, prefix, params[i].name, AUXO__F32, params[i].rank, params[i].dims, error);
+        uint64_t count = 1;
+        for (uint32_t d = 0; d < params[i].rank; d++)
+            count *= (uint64_t)params[i].dims[d];
+        if (values && count > 0)
+            memcpy(values, (params[i].trainable ? weights : statistics) + params[i].offset, count * sizeof *values);
+        status = values ? AUXO_OK : AUXO_OUT_OF_MEMORY;
+    }
+    free(weights);
+    return status;
+}
+
 auxo_status auxo_model_save(auxo_model *model, const char *path, auxo_error *error)
 {
-    char *temporary = auxo__path_with(path, ".tmp");
-    if (!temporary)
-        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory writing \"%s\"", path);
-    auxo_status status = auxo__model_write(model, temporary, NULL, error);
+    auxo__archive *archive = NULL;
+    auxo_status status = auxo__archive_create(&archive, error);
     if (status == AUXO_OK)
-        status = auxo__file_replace(temporary, path, error);
-    free(temporary);
+        status = auxo__archive_put_model(archive, "", model, error);
+    if (status == AUXO_OK)
+        status = auxo__archive_write(archive, path, error);
+    auxo__archive_destroy(archive);
     return status;
 }
 
 /* ---- reading ---- */
 
-auxo_status auxo__model_fill(auxo_model *model, const auxo__safetensors *file, auxo_error *error)
+/* A tensor that the main model of a file does not have; parts of an archive have a '/' in their names. */
+typedef struct extra_search {
+    const auxo_model *model;
+    const char *found;
+} extra_search;
+
+static void find_extra(void *user, const char *name)
+{
+    extra_search *search = user;
+    if (search->found || strchr(name, '/'))
+        return;
+    const auxo_param *params = auxo_model_params(search->model);
+    for (size_t i = 0; i < auxo_model_param_count(search->model); i++)
+        if (strcmp(params[i].name, name) == 0)
+            return;
+    search->found = name;
+}
+
+auxo_status auxo__model_fill(auxo_model *model, const auxo__safetensors *file, const char *prefix, auxo_error *error)
 {
     uint64_t weight_count = auxo_model_weight_count(model);
     float *weights = malloc((weight_count + auxo_model_statistic_count(model) + 1) * sizeof *weights);
@@ -160,22 +175,25 @@ auxo_status auxo__model_fill(auxo_model *model, const auxo__safetensors *file, a
     const auxo_param *params = auxo_model_params(model);
     auxo_status status = AUXO_OK;
     for (size_t i = 0; status == AUXO_OK && i < auxo_model_param_count(model); i++)
-        status = auxo__safetensors_copy(file, params[i].name, params[i].rank, params[i].dims,
+        status = auxo__safetensors_copy(file, prefix, params[i].name, AUXO__F32, params[i].rank, params[i].dims,
                                         (params[i].trainable ? weights : statistics) + params[i].offset, error);
-    if (status == AUXO_OK && auxo__safetensors_tensor_count(file) != auxo_model_param_count(model))
-        status = auxo_error_set(error, AUXO_FORMAT, "the file has %zu tensors, but the model %zu",
-                                auxo__safetensors_tensor_count(file), auxo_model_param_count(model));
+    extra_search search = {.model = model};
+    if (!prefix[0])
+        auxo__safetensors_visit(file, find_extra, &search);
+    if (status == AUXO_OK && search.found)
+        status =
+            auxo_error_set(error, AUXO_FORMAT, "the file has a tensor \"%s\" that the model has not", search.found);
     if (status == AUXO_OK)
         status = auxo_model_write_weights(model, weights, statistics, error);
     free(weights);
     return status;
 }
 
-static auxo_status build_model(auxo_device *device, const auxo__safetensors *file, auxo_model **model,
-                               auxo_error *error)
+auxo_status auxo__model_build(auxo_device *device, const auxo__safetensors *file, const char *prefix,
+                              auxo_model **model, auxo_error *error)
 {
-    const char *description = auxo__safetensors_metadata(file, DESCRIPTION_KEY);
-    const char *preprocessing = auxo__safetensors_metadata(file, PREPROCESSING_KEY);
+    const char *description = auxo__safetensors_metadata(file, prefix, DESCRIPTION_KEY);
+    const char *preprocessing = auxo__safetensors_metadata(file, prefix, PREPROCESSING_KEY);
     auxo_model_desc desc;
     auxo_model_desc_init(&desc);
     if (!description)
@@ -187,7 +205,7 @@ static auxo_status build_model(auxo_device *device, const auxo__safetensors *fil
     if (status == AUXO_OK && preprocessing)
         status = read_preprocessing(*model, preprocessing, error);
     if (status == AUXO_OK)
-        status = auxo__model_fill(*model, file, error);
+        status = auxo__model_fill(*model, file, prefix, error);
     auxo_model_desc_deinit(&desc);
     return status;
 }
@@ -196,14 +214,19 @@ auxo_status auxo_model_load(auxo_device *device, const char *path, auxo_model **
 {
     *model = NULL;
     auxo__safetensors *file = NULL;
-    auxo_status status = auxo__model_file_read(path, &file, error);
+    auxo_status status = auxo__safetensors_read(path, &file, error);
     if (status != AUXO_OK)
         return status;
-    status = build_model(device, file, model, error);
+    status = auxo__model_build(device, file, "", model, error);
     auxo__safetensors_free(file);
     if (status == AUXO_OK)
         return status;
     auxo_model_destroy(*model);
     *model = NULL;
     return auxo_error_wrap(error, status, "model file \"%s\"", path);
+}
+
+bool auxo__archive_has_model(const auxo__archive *archive, const char *prefix)
+{
+    return auxo__archive_text(archive, prefix, DESCRIPTION_KEY) != NULL;
 }

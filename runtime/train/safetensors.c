@@ -4,32 +4,38 @@
  */
 #include "safetensors.h"
 
+#include "file.h"
+
 #include <cjson/cJSON.h>
-#include <errno.h>
-#include <stdbool.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 enum { HEADER_LENGTH_BYTES = 8, HEADER_MAX_BYTES = 100 << 20 };
-static const uint64_t HASH_START = 0xcbf29ce484222325u; /* FNV-1a, 64 bits */
+enum { CHECKSUM_DIGITS = 16 };
+static const char CHECKSUM_KEY[] = "auxo.checksum", CHECKSUM_ZERO[] = "0000000000000000";
+static const char CHECKSUM_MARK[] = "\"auxo.checksum\":\"";
+
+static const char *const type_names[AUXO__DTYPE_COUNT] = {
+#define TYPE_NAME(name, bytes) #name,
+    AUXO__DTYPE_TABLE(TYPE_NAME)
+#undef TYPE_NAME
+};
+static const uint64_t type_bytes[AUXO__DTYPE_COUNT] = {
+#define TYPE_BYTES(name, bytes) bytes,
+    AUXO__DTYPE_TABLE(TYPE_BYTES)
+#undef TYPE_BYTES
+};
 
 struct auxo__safetensors {
     char *path;
     unsigned char *bytes;
     uint64_t size_bytes, data_start;
-    uint64_t hash;
     cJSON *header;
 };
-
-static uint64_t hash_more(uint64_t hash, const void *bytes, uint64_t size_bytes)
-{
-    const unsigned char *at = bytes;
-    for (uint64_t i = 0; i < size_bytes; i++)
-        hash = (hash ^ at[i]) * 0x100000001b3u;
-    return hash;
-}
 
 static uint64_t element_count(uint32_t rank, const int64_t *dims)
 {
@@ -39,19 +45,25 @@ static uint64_t element_count(uint32_t rank, const int64_t *dims)
     return count;
 }
 
+uint64_t auxo__tensor_bytes(const auxo__tensor_entry *tensor)
+{
+    return element_count(tensor->rank, tensor->dims) * type_bytes[tensor->type];
+}
+
 /* ---- writing ------------------------------------------------------------------------------------------------------
  */
 
 static bool add_tensor_header(cJSON *root, const auxo__tensor_entry *tensor, uint64_t *offset)
 {
     cJSON *object = cJSON_AddObjectToObject(root, tensor->name);
-    cJSON *shape =
-        object && cJSON_AddStringToObject(object, "dtype", "F32") ? cJSON_AddArrayToObject(object, "shape") : NULL;
+    cJSON *shape = object && cJSON_AddStringToObject(object, "dtype", type_names[tensor->type])
+                       ? cJSON_AddArrayToObject(object, "shape")
+                       : NULL;
     cJSON *offsets = shape ? cJSON_AddArrayToObject(object, "data_offsets") : NULL;
     bool good = offsets != NULL;
     for (uint32_t i = 0; good && i < tensor->rank; i++)
         good = cJSON_AddItemToArray(shape, cJSON_CreateNumber((double)tensor->dims[i]));
-    uint64_t end = *offset + element_count(tensor->rank, tensor->dims) * sizeof(float);
+    uint64_t end = *offset + auxo__tensor_bytes(tensor);
     good = good && cJSON_AddItemToArray(offsets, cJSON_CreateNumber((double)*offset)) &&
            cJSON_AddItemToArray(offsets, cJSON_CreateNumber((double)end));
     *offset = end;
@@ -60,11 +72,11 @@ static bool add_tensor_header(cJSON *root, const auxo__tensor_entry *tensor, uin
 
 /* The JSON header; NULL when out of memory. Ownership: cJSON_free. */
 static char *print_header(const auxo__tensor_entry *tensors, size_t tensor_count, const auxo__metadata_entry *metadata,
-                          size_t metadata_count)
+                          size_t metadata_count, bool checksum)
 {
     cJSON *root = cJSON_CreateObject();
     cJSON *map = cJSON_AddObjectToObject(root, "__metadata__");
-    bool good = map != NULL;
+    bool good = map != NULL && (!checksum || cJSON_AddStringToObject(map, CHECKSUM_KEY, CHECKSUM_ZERO));
     uint64_t offset = 0;
     for (size_t i = 0; good && i < metadata_count; i++)
         good = cJSON_AddStringToObject(map, metadata[i].key, metadata[i].value);
@@ -75,72 +87,63 @@ static char *print_header(const auxo__tensor_entry *tensors, size_t tensor_count
     return text;
 }
 
-static bool write_bytes(FILE *file, const void *bytes, uint64_t size_bytes, uint64_t *hash)
+/* The checksum over the file that is to be written; the header still has zeros in its place. */
+static void fill_in_checksum(char *header, const unsigned char *length_bytes, uint64_t padding,
+                             const auxo__tensor_entry *tensors, size_t tensor_count)
 {
-    *hash = hash_more(*hash, bytes, size_bytes);
-    return size_bytes == 0 || fwrite(bytes, 1, size_bytes, file) == size_bytes;
+    XXH3_state_t state;
+    XXH3_64bits_reset(&state);
+    XXH3_64bits_update(&state, length_bytes, HEADER_LENGTH_BYTES);
+    XXH3_64bits_update(&state, header, strlen(header));
+    XXH3_64bits_update(&state, "        ", padding);
+    for (size_t i = 0; i < tensor_count; i++)
+        XXH3_64bits_update(&state, tensors[i].values, auxo__tensor_bytes(&tensors[i]));
+    char digits[CHECKSUM_DIGITS + 1];
+    snprintf(digits, sizeof digits, "%016" PRIx64, (uint64_t)XXH3_64bits_digest(&state));
+    memcpy(strstr(header, CHECKSUM_MARK) + sizeof CHECKSUM_MARK - 1, digits, CHECKSUM_DIGITS);
 }
 
-static bool write_file(FILE *file, const char *header, const auxo__tensor_entry *tensors, size_t tensor_count,
-                       uint64_t *hash)
+static auxo_status write_all(auxo__file_writer *writer, char *header, const auxo__tensor_entry *tensors,
+                             size_t tensor_count, bool checksum, auxo_error *error)
 {
     unsigned char length_bytes[HEADER_LENGTH_BYTES];
     uint64_t length = strlen(header), padding = (8 - length % 8) % 8;
     for (int i = 0; i < HEADER_LENGTH_BYTES; i++)
         length_bytes[i] = (unsigned char)((length + padding) >> 8 * i);
-    bool good = write_bytes(file, length_bytes, sizeof length_bytes, hash) && write_bytes(file, header, length, hash) &&
-                write_bytes(file, "        ", padding, hash);
-    for (size_t i = 0; good && i < tensor_count; i++)
-        good =
-            write_bytes(file, tensors[i].values, element_count(tensors[i].rank, tensors[i].dims) * sizeof(float), hash);
-    return good && fflush(file) == 0 && fsync(fileno(file)) == 0;
+    if (checksum)
+        fill_in_checksum(header, length_bytes, padding, tensors, tensor_count);
+    auxo_status status = auxo__file_writer_write(writer, length_bytes, sizeof length_bytes, error);
+    if (status == AUXO_OK)
+        status = auxo__file_writer_write(writer, header, length, error);
+    if (status == AUXO_OK)
+        status = auxo__file_writer_write(writer, "        ", padding, error);
+    for (size_t i = 0; status == AUXO_OK && i < tensor_count; i++)
+        status = auxo__file_writer_write(writer, tensors[i].values, auxo__tensor_bytes(&tensors[i]), error);
+    return status;
 }
 
 auxo_status auxo__safetensors_write(const char *path, const auxo__tensor_entry *tensors, size_t tensor_count,
-                                    const auxo__metadata_entry *metadata, size_t metadata_count, uint64_t *hash,
+                                    const auxo__metadata_entry *metadata, size_t metadata_count, bool checksum,
                                     auxo_error *error)
 {
-    uint64_t computed = HASH_START;
-    char *header = print_header(tensors, tensor_count, metadata, metadata_count);
+    auxo__file_writer writer;
+    char *header = print_header(tensors, tensor_count, metadata, metadata_count, checksum);
     if (!header)
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory writing \"%s\"", path);
-    FILE *file = fopen(path, "wb");
-    if (!file) {
-        cJSON_free(header);
-        return auxo_error_set(error, AUXO_IO, "cannot create \"%s\": %s", path, strerror(errno));
+    auxo_status status = auxo__file_writer_open(&writer, path, error);
+    if (status == AUXO_OK) {
+        status = write_all(&writer, header, tensors, tensor_count, checksum, error);
+        if (status == AUXO_OK)
+            status = auxo__file_writer_commit(&writer, error);
+        else
+            auxo__file_writer_abort(&writer);
     }
-    bool good = write_file(file, header, tensors, tensor_count, &computed);
-    int reason = errno;
     cJSON_free(header);
-    if (fclose(file) != 0 && good) {
-        good = false;
-        reason = errno;
-    }
-    if (!good) {
-        remove(path);
-        return auxo_error_set(error, AUXO_IO, "cannot write \"%s\": %s", path, strerror(reason));
-    }
-    if (hash)
-        *hash = computed;
-    return AUXO_OK;
+    return status;
 }
 
 /* ---- reading ------------------------------------------------------------------------------------------------------
  */
-
-static auxo_status read_bytes(auxo__safetensors *file, auxo_error *error)
-{
-    FILE *stream = fopen(file->path, "rb");
-    if (!stream)
-        return auxo_error_set(error, AUXO_IO, "cannot open \"%s\": %s", file->path, strerror(errno));
-    long size = fseek(stream, 0, SEEK_END) == 0 ? ftell(stream) : -1;
-    bool good = size >= 0 && fseek(stream, 0, SEEK_SET) == 0;
-    file->size_bytes = good ? (uint64_t)size : 0;
-    file->bytes = good ? malloc(file->size_bytes + 1) : NULL;
-    good = file->bytes && fread(file->bytes, 1, file->size_bytes, stream) == file->size_bytes;
-    fclose(stream);
-    return good ? AUXO_OK : auxo_error_set(error, AUXO_IO, "cannot read \"%s\"", file->path);
-}
 
 static auxo_status fail_format(const auxo__safetensors *file, const char *what, auxo_error *error)
 {
@@ -156,14 +159,23 @@ static uint64_t read_offset(const cJSON *item, uint64_t most)
     return (double)value == item->valuedouble && value <= most ? value : UINT64_MAX;
 }
 
+static int find_type(const char *name)
+{
+    for (int i = 0; i < AUXO__DTYPE_COUNT; i++)
+        if (strcmp(type_names[i], name) == 0)
+            return i;
+    return -1;
+}
+
 static auxo_status check_tensor(const auxo__safetensors *file, const cJSON *tensor, auxo_error *error)
 {
     uint64_t data_bytes = file->size_bytes - file->data_start;
     const cJSON *dtype = cJSON_GetObjectItemCaseSensitive(tensor, "dtype");
     const cJSON *shape = cJSON_GetObjectItemCaseSensitive(tensor, "shape"), *dim;
     const cJSON *offsets = cJSON_GetObjectItemCaseSensitive(tensor, "data_offsets");
-    if (!cJSON_IsString(dtype) || strcmp(dtype->valuestring, "F32") != 0)
-        return auxo_error_set(error, AUXO_FORMAT, "\"%s\": tensor \"%s\" is not of type F32", file->path,
+    int type = cJSON_IsString(dtype) ? find_type(dtype->valuestring) : -1;
+    if (type < 0)
+        return auxo_error_set(error, AUXO_FORMAT, "\"%s\": tensor \"%s\" is neither of type F32 nor F64", file->path,
                               tensor->string);
     uint64_t start = read_offset(cJSON_GetArrayItem(offsets, 0), data_bytes);
     uint64_t end = read_offset(cJSON_GetArrayItem(offsets, 1), data_bytes);
@@ -175,7 +187,7 @@ static auxo_status check_tensor(const auxo__safetensors *file, const cJSON *tens
         count = fits ? count * extent : UINT64_MAX;
     }
     if (start == UINT64_MAX || end == UINT64_MAX || end < start || count == UINT64_MAX ||
-        count > data_bytes / sizeof(float) || count * sizeof(float) != end - start)
+        count > data_bytes / type_bytes[type] || count * type_bytes[type] != end - start)
         return auxo_error_set(
             error, AUXO_FORMAT,
             "\"%s\": tensor \"%s\" has a shape or place that does not fit the file; it may be cut off", file->path,
@@ -206,6 +218,29 @@ static auxo_status parse_header(auxo__safetensors *file, auxo_error *error)
     return AUXO_OK;
 }
 
+/* Whether the bytes are those that the checksum was taken over; a file without one passes. */
+static auxo_status check_sum(auxo__safetensors *file, auxo_error *error)
+{
+    const char *saved = auxo__safetensors_metadata(file, "", CHECKSUM_KEY);
+    if (!saved)
+        return AUXO_OK;
+    char *header = (char *)file->bytes + HEADER_LENGTH_BYTES;
+    size_t mark_length = sizeof CHECKSUM_MARK - 1, header_length = file->data_start - HEADER_LENGTH_BYTES;
+    char *place = NULL;
+    for (size_t i = 0; !place && i + mark_length + CHECKSUM_DIGITS <= header_length; i++)
+        if (memcmp(header + i, CHECKSUM_MARK, mark_length) == 0)
+            place = header + i + mark_length;
+    if (!place || strlen(saved) != CHECKSUM_DIGITS)
+        return fail_format(file, "its checksum has another form than Auxo's", error);
+    memcpy(place, CHECKSUM_ZERO, CHECKSUM_DIGITS);
+    char digits[CHECKSUM_DIGITS + 1];
+    snprintf(digits, sizeof digits, "%016" PRIx64, (uint64_t)XXH3_64bits(file->bytes, file->size_bytes));
+    if (strcmp(digits, saved) == 0)
+        return AUXO_OK;
+    return fail_format(
+        file, "its bytes are not those that were written (the checksum differs): take a copy that is whole", error);
+}
+
 auxo_status auxo__safetensors_read(const char *path, auxo__safetensors **file, auxo_error *error)
 {
     *file = NULL;
@@ -216,14 +251,19 @@ auxo_status auxo__safetensors_read(const char *path, auxo__safetensors **file, a
         auxo__safetensors_free(opened);
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory reading \"%s\"", path);
     }
-    auxo_status status = read_bytes(opened, error);
+    char *bytes = NULL;
+    size_t size = 0;
+    auxo_status status = auxo__file_read(path, &bytes, &size, error);
+    opened->bytes = (unsigned char *)bytes;
+    opened->size_bytes = size;
     if (status == AUXO_OK)
         status = parse_header(opened, error);
+    if (status == AUXO_OK)
+        status = check_sum(opened, error);
     if (status != AUXO_OK) {
         auxo__safetensors_free(opened);
         return status;
     }
-    opened->hash = hash_more(HASH_START, opened->bytes, opened->size_bytes);
     *file = opened;
     return AUXO_OK;
 }
@@ -238,43 +278,69 @@ void auxo__safetensors_free(auxo__safetensors *file)
     free(file);
 }
 
-uint64_t auxo__safetensors_hash(const auxo__safetensors *file)
+/* The member of an object under prefix + name. */
+static const cJSON *find_member(const cJSON *object, const char *prefix, const char *name)
 {
-    return file->hash;
+    size_t prefix_length = strlen(prefix);
+    const cJSON *item;
+    cJSON_ArrayForEach(item, object)
+    {
+        if (strncmp(item->string, prefix, prefix_length) == 0 && strcmp(item->string + prefix_length, name) == 0)
+            return item;
+    }
+    return NULL;
 }
 
-const char *auxo__safetensors_metadata(const auxo__safetensors *file, const char *key)
+const char *auxo__safetensors_metadata(const auxo__safetensors *file, const char *prefix, const char *key)
 {
     const cJSON *map = cJSON_GetObjectItemCaseSensitive(file->header, "__metadata__");
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(map, key);
+    const cJSON *item = find_member(map, prefix, key);
     return cJSON_IsString(item) ? item->valuestring : NULL;
 }
 
-size_t auxo__safetensors_tensor_count(const auxo__safetensors *file)
+bool auxo__safetensors_length(const auxo__safetensors *file, const char *prefix, const char *name, int64_t *length)
 {
-    size_t count = (size_t)cJSON_GetArraySize(file->header);
-    return count - cJSON_HasObjectItem(file->header, "__metadata__");
+    const cJSON *shape = cJSON_GetObjectItemCaseSensitive(find_member(file->header, prefix, name), "shape");
+    if (cJSON_GetArraySize(shape) != 1)
+        return false;
+    *length = (int64_t)cJSON_GetArrayItem(shape, 0)->valuedouble;
+    return true;
 }
 
-auxo_status auxo__safetensors_copy(const auxo__safetensors *file, const char *name, uint32_t rank, const int64_t *dims,
-                                   float *values, auxo_error *error)
+void auxo__safetensors_visit(const auxo__safetensors *file, void (*visit)(void *user, const char *name), void *user)
 {
-    const cJSON *tensor = cJSON_GetObjectItemCaseSensitive(file->header, name);
+    const cJSON *item;
+    cJSON_ArrayForEach(item, file->header)
+    {
+        if (strcmp(item->string, "__metadata__") != 0)
+            visit(user, item->string);
+    }
+}
+
+auxo_status auxo__safetensors_copy(const auxo__safetensors *file, const char *prefix, const char *name,
+                                   auxo__dtype type, uint32_t rank, const int64_t *dims, void *values,
+                                   auxo_error *error)
+{
+    const cJSON *tensor = find_member(file->header, prefix, name);
     if (!tensor)
-        return auxo_error_set(error, AUXO_FORMAT, "\"%s\": tensor \"%s\" is missing", file->path, name);
+        return auxo_error_set(error, AUXO_FORMAT, "\"%s\": tensor \"%s%s\" is missing", file->path, prefix, name);
     const cJSON *shape = cJSON_GetObjectItemCaseSensitive(tensor, "shape");
+    const char *dtype = cJSON_GetObjectItemCaseSensitive(tensor, "dtype")->valuestring;
+    if (strcmp(dtype, type_names[type]) != 0)
+        return auxo_error_set(error, AUXO_FORMAT, "\"%s\": tensor \"%s%s\" is of type %s, not %s", file->path, prefix,
+                              name, dtype, type_names[type]);
     bool same = (uint32_t)cJSON_GetArraySize(shape) == rank;
     for (uint32_t i = 0; same && i < rank; i++)
         same = cJSON_GetArrayItem(shape, (int)i)->valuedouble == (double)dims[i];
     if (!same) {
         char *text = cJSON_PrintUnformatted(shape);
-        auxo_error_set(error, AUXO_FORMAT, "\"%s\": tensor \"%s\" has shape %s, which the model does not expect",
-                       file->path, name, text ? text : "?");
+        auxo_error_set(error, AUXO_FORMAT, "\"%s\": tensor \"%s%s\" has shape %s, which the model does not expect",
+                       file->path, prefix, name, text ? text : "?");
         cJSON_free(text);
         return AUXO_FORMAT;
     }
     const cJSON *start = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(tensor, "data_offsets"), 0);
-    uint64_t size_bytes = element_count(rank, dims) * sizeof(float);
+    uint64_t size_bytes = element_count(rank, dims) * type_bytes[type];
     if (size_bytes > 0)
         memcpy(values, file->bytes + file->data_start + (uint64_t)start->valuedouble, size_bytes);
     return AUXO_OK;

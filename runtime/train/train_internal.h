@@ -144,7 +144,8 @@ struct auxo_trainer {
     double right_sum; /* rows predicted right, as of the last time that the statistics were read */
     double seconds;   /* spent on this epoch's steps */
     bool braked;      /* within this epoch */
-    uint64_t chunk;   /* steps to enqueue at once, from measured time */
+    auxo_trainer_work work;
+    uint64_t chunk; /* steps to enqueue at once, from measured time */
 };
 
 /* ---- schedule.c ---- */

@@ -181,6 +181,13 @@ uint32_t auxo_trainer_epoch(const auxo_trainer *trainer)
     return trainer->epoch;
 }
 
+auxo_trainer_work auxo_trainer_get_work(const auxo_trainer *trainer)
+{
+    auxo_trainer_work work = trainer->work;
+    work.rows_per_second = work.seconds > 0 ? (double)work.rows / work.seconds : 0;
+    return work;
+}
+
 const auxo_plan *auxo_trainer_plan(const auxo_trainer *trainer)
 {
     return trainer->full;

@@ -98,9 +98,9 @@ static auxo_status check_outputs(search *s, auxo_error *error)
 /* One run that is waited for. */
 static auxo_status run_once(auxo__bench_plan_work *work, double *seconds, auxo_error *error)
 {
-    const double start = auxo__bench_now_seconds();
+    const double start = auxo__now_seconds();
     const auxo_status status = auxo__bench_run_plan(work, 1, error);
-    *seconds = auxo__bench_now_seconds() - start;
+    *seconds = auxo__now_seconds() - start;
     return status;
 }
 
@@ -121,14 +121,14 @@ static auxo_status time_plan(search *s, auxo_plan *plan, bool is_candidate, doub
     if (status == AUXO_OK)
         status = check_outputs(s, error);
     /* The first run may have made the driver compile; a long one is repeated only while there is time. */
-    if (status == AUXO_OK && (*seconds < long_run || auxo__bench_now_seconds() + *seconds < s->t->deadline))
+    if (status == AUXO_OK && (*seconds < long_run || auxo__now_seconds() + *seconds < s->t->deadline))
         status = run_once(&work, seconds, error);
     if (status != AUXO_OK)
         return status;
     if (is_candidate && *seconds > limit)
         return auxo_error_set(error, AUXO_UNSUPPORTED, "one run took %.2f s, over the limit of %.2f s for a candidate",
                               *seconds, limit);
-    const bool has_time = auxo__bench_now_seconds() + repetitions * *seconds < s->t->deadline;
+    const bool has_time = auxo__now_seconds() + repetitions * *seconds < s->t->deadline;
     if (is_candidate && *seconds >= hopeless * least)
         return AUXO_OK;
     if (!has_time && *seconds > sample_seconds)
@@ -216,7 +216,7 @@ static auxo_status search_variant(search *s, const char *variant, auxo_error *er
             for (int32_t v = 0; v < tunable->value_count && status == AUXO_OK; v++) {
                 if (tunable->values[v] == kept)
                     continue;
-                if (auxo__bench_now_seconds() > s->t->deadline)
+                if (auxo__now_seconds() > s->t->deadline)
                     return AUXO_OK;
                 parameters[i] = tunable->values[v];
                 status = try_candidate(s, variant, parameters, &better, error);
@@ -243,7 +243,7 @@ auxo_status auxo__tune_search(const auxo__tuner *t, const auxo_op *op, auxo__tun
         const auxo_kernel *kernel = find_kernel(t->device, op->kind, variants[i]);
         if (count > 1 && kernel && kernel->is_last_resort)
             continue;
-        if (auxo__bench_now_seconds() < (i == 0 ? t->end : t->deadline))
+        if (auxo__now_seconds() < (i == 0 ? t->end : t->deadline))
             status = search_variant(&s, variants[i], error);
     }
     auxo_tuning_try(t->device, NULL, NULL);

@@ -141,7 +141,7 @@ static auxo_status tune_targets(auxo__tuner *t, const target_list *targets, auxo
     auxo_status status = AUXO_OK;
     t->summary.shapes = targets->count;
     for (size_t done = 0; done < targets->count && status == AUXO_OK; done++) {
-        const double now = auxo__bench_now_seconds();
+        const double now = auxo__now_seconds();
         if (done > 0 && now > t->end)
             break;
         t->deadline = now + (t->end - now) / (double)(targets->count - done);
@@ -175,7 +175,7 @@ auxo_status auxo_tune(auxo_device *device, const auxo_tune_options *options, aux
         t->options = options ? *options : (auxo_tune_options){0};
         if (t->options.budget_seconds <= 0)
             t->options.budget_seconds = DEFAULT_BUDGET_SECONDS;
-        t->end = auxo__bench_now_seconds() + t->options.budget_seconds;
+        t->end = auxo__now_seconds() + t->options.budget_seconds;
         status = find_path(t, t->summary.path, sizeof t->summary.path, error);
     }
     if (status == AUXO_OK)

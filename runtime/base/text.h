@@ -2,8 +2,8 @@
  *
  * They exist for messages and for the project's own readable files; nothing here knows devices.
  */
-#ifndef AUXO_DEVICE_TEXT_H
-#define AUXO_DEVICE_TEXT_H
+#ifndef AUXO_BASE_TEXT_H
+#define AUXO_BASE_TEXT_H
 
 #include "auxo/status.h"
 

@@ -1,0 +1,223 @@
+/* auxo/run.h: what a user starts, stops, resumes, compares and reports: a run of a method, its settings, its events.
+ *
+ * A method (train, autosize, morph, resbuild, multiscale, search, survival, sweep ...) is described by tables: its
+ * settings, from which options, configuration files, manuals and the comparison on resume follow, and its events, from
+ * which JSON lines, terminal lines, CSV and the HTML report follow. A run is opened fresh or from its checkpoint,
+ * stepped until it is done or told to stop, and finished. After any step it can be saved, and what is restored goes on
+ * to the same bits on the same device. Threading: one thread at a time per run.
+ */
+#ifndef AUXO_RUN_H
+#define AUXO_RUN_H
+
+#include "auxo/device.h"
+#include "auxo/model.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- settings ---------------------------------------------------------------------------------------------------- */
+typedef enum auxo_setting_type {
+    AUXO_SETTING_FLAG,    /* yes or no */
+    AUXO_SETTING_TEXT,    /* anything but nothing */
+    AUXO_SETTING_INTEGER, /* a whole number >= 0 */
+    AUXO_SETTING_REAL,    /* a finite number */
+    AUXO_SETTING_SECONDS, /* 90, 90s, 1.5m, 2h */
+    AUXO_SETTING_CHOICE   /* one of argument's values: "first|second|none" */
+} auxo_setting_type;
+
+/* What a setting means to a run that is resumed. */
+typedef enum auxo_setting_role {
+    AUXO_SETTING_SHAPES, /* it shapes the numbers: another value is refused */
+    AUXO_SETTING_GROWS,  /* how far to go: may differ on resume */
+    AUXO_SETTING_DATA,   /* where rows come from: may differ as long as the rows are the same */
+    AUXO_SETTING_FREE    /* where results go and how they are shown */
+} auxo_setting_role;
+
+typedef struct auxo_setting_value {
+    const char *setting, *value; /* of a flag: "yes" or "no" */
+} auxo_setting_value;
+
+/* A named set of values, chosen by a CHOICE setting; what is given as well wins over it. */
+enum { AUXO_PRESET_VALUES_MAX = 16 };
+typedef struct auxo_preset {
+    const char *name, *help;
+    auxo_setting_value values[AUXO_PRESET_VALUES_MAX]; /* ends at setting NULL */
+} auxo_preset;
+
+typedef struct auxo_setting {
+    const char *name;
+    auxo_setting_type type;
+    const char *argument;       /* how help names the value: "N", "FILE"; CHOICE: the values; FLAG: NULL */
+    const char *initial;        /* the default, as text; NULL: none */
+    const char *help;           /* sentence without a full stop */
+    double minimum, maximum;    /* INTEGER, REAL, SECONDS; both 0: no limits; maximum 0 with minimum > 0: none */
+    const auxo_preset *presets; /* CHOICE: one per choice, in the same order; NULL: the choice sets nothing else */
+    auxo_setting_role role;
+    bool ends_schedule; /* GROWS: it says where a falling learning rate ends, and then shapes the run after all */
+    /* The one form of texts that mean the same ("momentum" and "momentum:lr=0.01"); NULL: the text as it is. */
+    auxo_status (*canonical)(const char *text, char *canonical, size_t size, auxo_error *error);
+} auxo_setting;
+
+/* The end of every table of settings. */
+#define AUXO_SETTINGS_END                                                                                              \
+    {                                                                                                                  \
+        0                                                                                                              \
+    }
+
+typedef struct auxo_method auxo_method;
+typedef struct auxo_settings auxo_settings;
+
+/* All settings at their defaults. Ownership: the caller's. */
+auxo_status auxo_settings_create(const auxo_method *method, auxo_settings **settings, auxo_error *error);
+/* The same for tables of a caller's own (a NULL-ended list); `defaults` (ended by setting NULL; may be NULL) stand in
+ * for the tables' own. Tables and defaults are borrowed. */
+auxo_status auxo_settings_create_from(const auxo_setting *const *tables, const auxo_setting_value *defaults,
+                                      auxo_settings **settings, auxo_error *error);
+auxo_status auxo_settings_copy(const auxo_settings *settings, auxo_settings **copy, auxo_error *error);
+void auxo_settings_destroy(auxo_settings *settings);
+/* Sets one by its name. value NULL: as if it had never been given. Errors: INVALID_ARGUMENT names the setting (or the
+ * nearest name), the value, and what would be right. */
+auxo_status auxo_settings_set(auxo_settings *settings, const char *name, const char *value, auxo_error *error);
+/* Sets all that a JSON object {"name": value, ...} holds; "method" is passed over. Settings given before keep their
+ * values: a file stands below the command line. Errors: FORMAT, INVALID_ARGUMENT name the file and the setting. */
+auxo_status auxo_settings_load(auxo_settings *settings, const char *path, auxo_error *error);
+
+/* The getters cannot fail: values were checked when set. A name that is in no table is a programming error; it reads as
+ * not given. */
+bool auxo_settings_given(const auxo_settings *settings, const char *name); /* set, or set by a preset */
+bool auxo_settings_flag(const auxo_settings *settings, const char *name);
+const char *auxo_settings_text(const auxo_settings *settings, const char *name); /* NULL without value and default */
+uint64_t auxo_settings_integer(const auxo_settings *settings, const char *name); /* 0 without value and default */
+double auxo_settings_real(const auxo_settings *settings, const char *name);      /* REAL and SECONDS */
+size_t auxo_settings_choice(const auxo_settings *settings, const char *name);    /* position among the choices */
+/* The description of a setting; NULL if there is none of that name. */
+const auxo_setting *auxo_settings_find(const auxo_settings *settings, const char *name);
+const auxo_setting *const *auxo_settings_tables(const auxo_settings *settings);
+
+/* ---- events ------------------------------------------------------------------------------------------------------ */
+typedef enum auxo_field_type {
+    AUXO_FIELD_BOOL,    /* bool */
+    AUXO_FIELD_U32,     /* uint32_t */
+    AUXO_FIELD_U64,     /* uint64_t */
+    AUXO_FIELD_REAL,    /* double; NaN: does not apply */
+    AUXO_FIELD_FLOAT,   /* float */
+    AUXO_FIELD_TEXT,    /* const char *; NULL: does not apply */
+    AUXO_FIELD_CHARS,   /* char[]; "": does not apply */
+    AUXO_FIELD_NUMBERS, /* auxo_numbers */
+    AUXO_FIELD_RECORDS, /* auxo_records */
+    AUXO_FIELD_JSON     /* const char *: a JSON value as it is; NULL: left out */
+} auxo_field_type;
+
+typedef struct auxo_numbers {
+    const double *values;
+    size_t count;
+} auxo_numbers;
+
+struct auxo_event_type;
+typedef struct auxo_records {
+    const void *items; /* count records of `type`, `stride` bytes apart */
+    size_t count, stride;
+    const struct auxo_event_type *type;
+} auxo_records;
+
+/* How much of an event who sees. */
+enum {
+    AUXO_EVENT_KEPT = 1,     /* its numbers become history: CSV, charts, checkpoints */
+    AUXO_EVENT_TRANSIENT = 2 /* progress: shown on terminals only */
+};
+/* Where a field is seen. */
+enum {
+    AUXO_FIELD_OPTIONAL = 1, /* left out instead of null */
+    AUXO_FIELD_LINE_ONLY = 2 /* for the line; never in JSON, CSV or history */
+};
+
+typedef struct auxo_field {
+    const char *name; /* as in JSON */
+    auxo_field_type type;
+    size_t offset; /* within the record */
+    uint32_t flags;
+} auxo_field;
+
+typedef struct auxo_event_type {
+    const char *name;         /* "epoch" */
+    const auxo_field *fields; /* ends at name NULL */
+    /* The line for people. {field} or {field:format} stands for a value; formats are those of printf (".5f"), "count"
+     * (1,234), "bytes", "duration", "percent" (of a fraction), "none" (nothing: to make a [part]
+     * depend on it). A part in [brackets] is left
+     * out if a field in it does not apply, is false, or is 0. NULL: no line. */
+    const char *line;
+    uint32_t flags;
+} auxo_event_type;
+
+typedef struct auxo_event {
+    const auxo_event_type *type;
+    const void *record;
+} auxo_event;
+
+/* Called for each event, in the thread that steps the run; what the event points to is borrowed until it returns. */
+typedef void auxo_listener(void *user, const auxo_event *event);
+
+/* {"event":"<name>",...}. Numbers that are not finite become null. Errors: OUT_OF_MEMORY. Ownership: free(*text). */
+auxo_status auxo_event_json(const auxo_event *event, char **text, auxo_error *error);
+/* Its line for people, without a newline at its end; *text NULL if it has none. Ownership: free(*text). */
+auxo_status auxo_event_line(const auxo_event *event, char **text, auxo_error *error);
+
+/* ---- methods ----------------------------------------------------------------------------------------------------- */
+/* Every method, in the order of help; *count entries; static. */
+const auxo_method *const *auxo_methods(size_t *count);
+/* By its name ("train", "multiscale train"); NULL if there is none. */
+const auxo_method *auxo_method_find(const char *name);
+
+typedef struct auxo_method_info {
+    const char *name, *summary, *description, *examples; /* paragraphs are parted by empty lines */
+    const auxo_setting *const *settings;                 /* NULL-ended list of tables */
+    const auxo_setting_value *defaults;   /* that differ from the tables'; ended by setting NULL, or NULL */
+    const auxo_event_type *const *events; /* NULL-ended */
+} auxo_method_info;
+auxo_method_info auxo_method_describe(const auxo_method *method);
+
+/* ---- runs -------------------------------------------------------------------------------------------------------- */
+typedef struct auxo_run auxo_run;
+
+typedef struct auxo_run_options {
+    auxo_runtime *runtime;   /* borrowed until the run is closed */
+    auxo_listener *listener; /* may be NULL */
+    void *listener_user;
+    const volatile int *stop; /* != 0: finish the step, save, return INTERRUPTED; may be NULL */
+    const char *command;      /* how the run was started, for its report; NULL: the settings say it */
+} auxo_run_options;
+void auxo_run_options_init(auxo_run_options *options);
+
+/* Opens device, data and models by the settings (copied); with `resume` and a checkpoint that exists, from there.
+ * Holds the checkpoint's lock until it is closed. Errors: what a setting asks for and cannot be had; INVALID_ARGUMENT
+ * names a setting that the checkpoint was made with another value of; IO names the process that uses the checkpoint. */
+auxo_status auxo_run_open(const auxo_method *method, const auxo_settings *settings, const auxo_run_options *options,
+                          auxo_run **run, auxo_error *error);
+/* At most one epoch or one edit, then a checkpoint where one is due. *done: there is nothing left to do. Errors:
+ * INTERRUPTED after a stop, the state then is saved; NOT_FINITE and others keep the last checkpoint. */
+auxo_status auxo_run_step(auxo_run *run, bool *done, auxo_error *error);
+/* Writes the checkpoint now; does nothing without one, or if it has this state already. */
+auxo_status auxo_run_save(auxo_run *run, auxo_error *error);
+/* Measures the result, writes what `save`, `report` and `csv` ask for, and sends the "result" event. */
+auxo_status auxo_run_finish(auxo_run *run, auxo_error *error);
+/* Steps until done, then finishes. */
+auxo_status auxo_run_complete(auxo_run *run, auxo_error *error);
+/* NULL is allowed. */
+void auxo_run_close(auxo_run *run);
+
+/* Share of the work that is done, 0 to 1; NaN if unknown. */
+double auxo_run_progress(const auxo_run *run);
+/* The model that the run trains now, or its best; borrowed until the next step; NULL if there is none yet. */
+auxo_model *auxo_run_model(auxo_run *run);
+auxo_device *auxo_run_device(auxo_run *run); /* borrowed */
+/* The result event's JSON after a finish; borrowed. */
+const char *auxo_run_result(const auxo_run *run);
+/* Numbers of an event that is kept: all values of `field` so far, *count entries, borrowed until the next step; NULL if
+ * there is no such field. */
+const double *auxo_run_history(const auxo_run *run, const char *event, const char *field, size_t *count);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

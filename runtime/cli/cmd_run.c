@@ -1,0 +1,130 @@
+/* runtime/cli/cmd_run.c: methods as commands: options into settings, a loop over steps, events out; and "auxo run
+ * FILE", which takes the method and its settings from a file.
+ */
+#include "cli_session.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const cli_option config_options[] = {
+    {.name = "config",
+     .type = CLI_TEXT,
+     .argument = "FILE.json",
+     .help = "Read settings from a JSON object of them; those given as options win",
+     .role = AUXO_SETTING_FREE},
+    CLI_OPTIONS_END,
+};
+
+typedef struct listening {
+    const cli_context *context;
+    cli_progress progress;
+    auxo_run *run; /* NULL while it is being opened */
+    double start_share;
+    bool shows_steps;
+} listening;
+
+static void listen(void *user, const auxo_event *event)
+{
+    listening *own = user;
+    cli_output *output = own->context->output;
+    bool transient = (event->type->flags & AUXO_EVENT_TRANSIENT) != 0;
+    if (!transient || own->shows_steps || cli_output_is_json(output))
+        cli_event_listen(output, event);
+    if (!transient || !own->run)
+        return;
+    char *line = NULL;
+    if (auxo_event_line(event, &line, NULL) == AUXO_OK && line)
+        cli_progress_share(&own->progress, auxo_run_progress(own->run), own->start_share, line);
+    free(line);
+}
+
+/* Every step of a run under --json is an event; people see some of them on the progress line. */
+static auxo_status choose_log_every(const cli_context *context, auxo_settings *settings, auxo_error *error)
+{
+    if (!auxo_settings_find(settings, "log-every") || auxo_settings_given(settings, "log-every") ||
+        !cli_output_is_json(context->output))
+        return AUXO_OK;
+    return auxo_settings_set(settings, "log-every", "1", error);
+}
+
+/* A message of the library that begins with the name of a setting speaks of that option. */
+static auxo_status name_option(const cli_context *context, auxo_status status, auxo_error *error)
+{
+    size_t length = strcspn(error->message, ": ");
+    char name[64];
+    snprintf(name, sizeof name, "%.*s", (int)(length < sizeof name ? length : 0), error->message);
+    if (!name[0] || !auxo_settings_find(cli_arguments_settings(context->arguments), name))
+        return status;
+    auxo_error named = *error;
+    return auxo_error_set(error, status, "--%.500s", named.message);
+}
+
+static auxo_status step_until_done(listening *own, auxo_error *error)
+{
+    bool done = false;
+    auxo_status status = AUXO_OK;
+    double share = auxo_run_progress(own->run);
+    own->start_share = isfinite(share) ? share : 0;
+    cli_progress_begin(&own->progress, own->context->output, "", 0, 0);
+    while (status == AUXO_OK && !done)
+        status = auxo_run_step(own->run, &done, error);
+    return status == AUXO_OK ? auxo_run_finish(own->run, error) : status;
+}
+
+static auxo_status run_method(const cli_context *context, auxo_error *error)
+{
+    auxo_runtime *runtime = NULL;
+    auxo_settings *settings = cli_arguments_settings(context->arguments);
+    listening own = {.context = context, .shows_steps = cli_given(context->arguments, "log-every")};
+    auxo_run_options options;
+    auxo_run_options_init(&options);
+    const char *config = cli_text(context->arguments, "config");
+    auxo_status status = config ? auxo_settings_load(settings, config, error) : AUXO_OK;
+    if (status == AUXO_OK)
+        status = choose_log_every(context, settings, error);
+    if (status == AUXO_OK)
+        status = cli_runtime_open(context, &runtime, error);
+    options.runtime = runtime;
+    options.listener = listen;
+    options.listener_user = &own;
+    options.stop = context->stop;
+    options.command = context->command_line;
+    if (status == AUXO_OK)
+        status = auxo_run_open(context->command->method, settings, &options, &own.run, error);
+    if (status == AUXO_OK)
+        status = step_until_done(&own, error);
+    *context->resumable = status == AUXO_INTERRUPTED && auxo_settings_text(settings, "checkpoint");
+    auxo_run_close(own.run);
+    auxo_runtime_destroy(runtime);
+    return status == AUXO_OK ? status : name_option(context, status, error);
+}
+
+auxo_status cli_method_command(const auxo_method *method, cli_command *command, auxo_error *error)
+{
+    const auxo_method_info info = auxo_method_describe(method);
+    size_t count = 0;
+    while (info.settings[count])
+        count++;
+    const cli_option **tables = calloc(count + 3, sizeof *tables);
+    if (!tables)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory at start");
+    memcpy(tables, info.settings, count * sizeof *tables);
+    tables[count] = config_options;
+    tables[count + 1] = cli_common_options;
+    *command = (cli_command){.name = info.name,
+                             .summary = info.summary,
+                             .description = info.description,
+                             .examples = info.examples,
+                             .options = tables,
+                             .run = run_method,
+                             .method = method,
+                             .defaults = info.defaults};
+    return AUXO_OK;
+}
+
+void cli_method_command_deinit(cli_command *command)
+{
+    free((void *)command->options);
+}

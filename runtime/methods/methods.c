@@ -1,0 +1,32 @@
+/* methods.c: the one list of all methods. A new method is one line here.
+ */
+#include "method.h"
+
+#include <string.h>
+
+/* X(identifier): the method is `const auxo_method auxo__method_<identifier>` in a folder below this one. */
+#define METHOD_TABLE(X) X(train)
+
+#define METHOD_DECLARE(identifier) extern const auxo_method auxo__method_##identifier;
+METHOD_TABLE(METHOD_DECLARE)
+#undef METHOD_DECLARE
+
+#define METHOD_ENTRY(identifier) &auxo__method_##identifier,
+static const auxo_method *const methods[] = {METHOD_TABLE(METHOD_ENTRY)};
+#undef METHOD_ENTRY
+
+enum { METHOD_COUNT = sizeof methods / sizeof *methods };
+
+const auxo_method *const *auxo_methods(size_t *count)
+{
+    *count = METHOD_COUNT;
+    return methods;
+}
+
+const auxo_method *auxo_method_find(const char *name)
+{
+    for (size_t i = 0; i < METHOD_COUNT; i++)
+        if (strcmp(methods[i]->info.name, name) == 0)
+            return methods[i];
+    return NULL;
+}

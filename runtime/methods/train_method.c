@@ -1,0 +1,594 @@
+/* train_method.c: "train": one network, one optimiser, epochs; on one device or several that share each batch.
+ *
+ * A step is the stretch to the end of the epoch, to the next checkpoint or to the last step, whichever comes first.
+ */
+#include "plan_events.h"
+#include "run_report.h"
+#include "task.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char TRAINING[] = "training/", SHARES_KEY[] = "auxo.shares";
+
+static const auxo_setting train_settings[] = {
+    {.name = "epochs",
+     .type = AUXO_SETTING_INTEGER,
+     .argument = "N",
+     .help = "Train to the end of this epoch (default: 10, or no limit with steps)",
+     .minimum = 1,
+     .maximum = 1e6,
+     .role = AUXO_SETTING_GROWS,
+     .ends_schedule = true},
+    {.name = "steps",
+     .type = AUXO_SETTING_INTEGER,
+     .argument = "N",
+     .help = "Train to this step at most",
+     .minimum = 1,
+     .maximum = 1e12,
+     .role = AUXO_SETTING_GROWS},
+    {.name = "checkpoint-every",
+     .type = AUXO_SETTING_INTEGER,
+     .argument = "N",
+     .initial = "0",
+     .help = "Save the checkpoint every N steps as well; 0: only after each epoch",
+     .role = AUXO_SETTING_FREE},
+    {.name = "profile",
+     .type = AUXO_SETTING_FLAG,
+     .help = "Time every op and print the times; slower",
+     .role = AUXO_SETTING_FREE},
+    {.name = "explain",
+     .type = AUXO_SETTING_FLAG,
+     .help = "Print which kernel runs each op, and why",
+     .role = AUXO_SETTING_FREE},
+    {.name = "share",
+     .type = AUXO_SETTING_TEXT,
+     .argument = "N,...",
+     .help = "With several devices: how many rows of each batch they take (default: by measured speed)",
+     .role = AUXO_SETTING_FREE},
+    AUXO_SETTINGS_END,
+};
+
+typedef struct train_state {
+    auxo__task_data data;
+    auxo_device *helpers[AUXO__HELPERS_MAX]; /* further devices; the run's is the first */
+    size_t helper_count;
+    uint32_t shares[AUXO__HELPERS_MAX + 1]; /* of the setting; options.shares points here */
+    auxo_model *model;
+    auxo_trainer *trainer;
+    auxo_train_options options;
+    char optimizer_text[256];
+    uint64_t epoch_limit, step_limit, checkpoint_every;
+    uint64_t first_step; /* steps done before this process */
+    bool explained;
+    auxo_evaluation result;
+    auxo_trainer_work work; /* of this process */
+} train_state;
+
+/* ---- events ------------------------------------------------------------------------------------------------------ */
+
+typedef struct share_record {
+    const char *device;
+    uint32_t rows;
+} share_record;
+static const auxo_field share_fields[] = {AUXO__FIELD(share_record, device, "device", TEXT),
+                                          AUXO__FIELD(share_record, rows, "rows", U32), AUXO__FIELDS_END};
+static const auxo_event_type share_type = {.name = "share", .fields = share_fields};
+
+typedef struct shares_record {
+    auxo_records devices;
+    char text[512];
+} shares_record;
+static const auxo_field shares_fields[] = {AUXO__FIELD(shares_record, devices, "devices", RECORDS),
+                                           AUXO__FIELD_LINE_ONLY(shares_record, text, "text", CHARS), AUXO__FIELDS_END};
+static const auxo_event_type shares_event = {
+    .name = "shares", .fields = shares_fields, .line = "rows of each batch: {text}"};
+
+typedef struct epoch_record {
+    uint32_t epoch;
+    char of[24]; /* "/10" */
+    uint64_t step;
+    double train_loss, train_accuracy, validation_loss, validation_accuracy, rows_per_second, seconds, kinetic_energy;
+    float lr;
+    bool braked;
+} epoch_record;
+static const auxo_field epoch_fields[] = {
+    AUXO__FIELD(epoch_record, epoch, "epoch", U32),
+    AUXO__FIELD(epoch_record, step, "step", U64),
+    AUXO__FIELD(epoch_record, train_loss, "train_loss", REAL),
+    AUXO__FIELD(epoch_record, train_accuracy, "train_accuracy", REAL),
+    AUXO__FIELD(epoch_record, validation_loss, "val_loss", REAL),
+    AUXO__FIELD(epoch_record, validation_accuracy, "val_accuracy", REAL),
+    AUXO__FIELD(epoch_record, rows_per_second, "images_per_second", REAL),
+    AUXO__FIELD(epoch_record, seconds, "seconds", REAL),
+    AUXO__FIELD(epoch_record, lr, "lr", FLOAT),
+    AUXO__FIELD(epoch_record, kinetic_energy, "kinetic_energy", REAL),
+    AUXO__FIELD(epoch_record, braked, "braked", BOOL),
+    AUXO__FIELD_LINE_ONLY(epoch_record, of, "of", CHARS),
+    AUXO__FIELDS_END,
+};
+static const auxo_event_type epoch_event = {
+    .name = "epoch",
+    .fields = epoch_fields,
+    .line = "epoch {epoch}{of}  loss {train_loss:.5f}[  accuracy {train_accuracy:percent}][  validation loss "
+            "{val_loss:.5f}][  accuracy {val_accuracy:percent}]  {images_per_second:count} rows/s  "
+            "{seconds:duration}[  braked{braked:none}]",
+    .flags = AUXO_EVENT_KEPT};
+
+typedef struct result_record {
+    double test_accuracy, test_loss, rows_per_second, seconds, setup_seconds;
+    uint64_t host_fallbacks, peak_host_bytes, steps, epochs;
+    const char *device;
+    char top_ops[256];
+} result_record;
+static const auxo_field result_fields[] = {
+    AUXO__FIELD(result_record, test_accuracy, "test_accuracy", REAL),
+    AUXO__FIELD(result_record, test_loss, "test_loss", REAL),
+    AUXO__FIELD(result_record, rows_per_second, "images_per_second", REAL),
+    AUXO__FIELD(result_record, seconds, "seconds", REAL),
+    AUXO__FIELD(result_record, setup_seconds, "setup_seconds", REAL),
+    AUXO__FIELD(result_record, host_fallbacks, "host_fallbacks", U64),
+    AUXO__FIELD(result_record, peak_host_bytes, "peak_host_bytes", U64),
+    AUXO__FIELD(result_record, steps, "steps", U64),
+    AUXO__FIELD(result_record, epochs, "epochs", U64),
+    AUXO__FIELD(result_record, device, "device", TEXT),
+    AUXO__FIELD_OPTIONAL(result_record, top_ops, "top_ops", CHARS),
+    AUXO__FIELDS_END,
+};
+static const auxo_event_type result_event = {
+    .name = "result",
+    .fields = result_fields,
+    .line = "test loss {test_loss:.5f}[  accuracy {test_accuracy:percent}]  {images_per_second:count} rows/s  "
+            "{seconds:duration}  host fallbacks {host_fallbacks}  peak host memory {peak_host_bytes:bytes}"};
+
+/* ---- devices ----------------------------------------------------------------------------------------------------- */
+
+static auxo_status check_distinct(const auxo_run *run, const train_state *state, auxo_error *error)
+{
+    const char *last = auxo_device_get_info(state->helpers[state->helper_count - 1])->selector;
+    const char *other = auxo_device_get_info(run->device)->selector;
+    for (size_t i = 0; i < state->helper_count; i++) {
+        if (strcmp(last, other) == 0)
+            return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "device: %s is named twice", last);
+        other = auxo_device_get_info(state->helpers[i])->selector;
+    }
+    return AUXO_OK;
+}
+
+/* As many numbers as devices; what they mean is checked by the trainer. */
+static auxo_status parse_shares(train_state *state, const char *list, auxo_error *error)
+{
+    char text[512], *items[AUXO__HELPERS_MAX + 2];
+    snprintf(text, sizeof text, "%s", list);
+    const size_t count = auxo__split_list(text, items, AUXO__HELPERS_MAX + 2);
+    if (count != state->helper_count + 1)
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "share has %zu numbers for %zu devices", count,
+                              state->helper_count + 1);
+    for (size_t i = 0; i < count; i++) {
+        char *end = NULL;
+        const unsigned long rows = strtoul(items[i], &end, 10);
+        if (end == items[i] || *end || rows == 0 || rows > UINT32_MAX || items[i][0] == '-')
+            return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "share: \"%s\" is not a number of rows", items[i]);
+        state->shares[i] = (uint32_t)rows;
+    }
+    state->options.shares = state->shares;
+    return AUXO_OK;
+}
+
+static auxo_status open_devices(auxo_run *run, train_state *state, auxo_error *error)
+{
+    char text[512], *selectors[AUXO__HELPERS_MAX + 2];
+    snprintf(text, sizeof text, "%s", auxo_settings_text(run->settings, "device"));
+    const size_t count = auxo__split_list(text, selectors, AUXO__HELPERS_MAX + 2);
+    if (count > AUXO__HELPERS_MAX + 1)
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "device: at most %d devices train together",
+                              AUXO__HELPERS_MAX + 1);
+    auxo_status status = auxo__task_open_device(run, error);
+    for (size_t i = 1; i < count && status == AUXO_OK; i++) {
+        status = auxo_device_open(run->options.runtime, selectors[i], &state->helpers[state->helper_count], error);
+        state->helper_count += status == AUXO_OK;
+        if (status == AUXO_OK)
+            status = check_distinct(run, state, error);
+    }
+    state->options.helpers = state->helpers;
+    state->options.helper_count = state->helper_count;
+    const char *share = auxo_settings_text(run->settings, "share");
+    return status == AUXO_OK && share ? parse_shares(state, share, error) : status;
+}
+
+/* ---- life -------------------------------------------------------------------------------------------------------- */
+
+/* Epochs to train at most; UINT64_MAX: steps alone limit the run. */
+static uint64_t epoch_limit(const auxo_settings *settings)
+{
+    if (auxo_settings_given(settings, "epochs"))
+        return auxo_settings_integer(settings, "epochs");
+    return auxo_settings_integer(settings, "steps") ? UINT64_MAX : 10;
+}
+
+static auxo_status begin(auxo_run *run, void *user, auxo_error *error)
+{
+    train_state *state = user;
+    const auxo_settings *settings = run->settings;
+    state->epoch_limit = epoch_limit(settings);
+    state->step_limit = auxo_settings_integer(settings, "steps");
+    state->checkpoint_every =
+        auxo_settings_text(settings, "checkpoint") ? auxo_settings_integer(settings, "checkpoint-every") : 0;
+    const auxo__task_schedule schedule = {.end = state->epoch_limit == UINT64_MAX ? 0 : (uint32_t)state->epoch_limit,
+                                          .warmup_epochs = 1};
+    auxo_status status = auxo__task_load_data(run, NULL, true, &state->data, error);
+    if (status == AUXO_OK)
+        status = auxo__task_options(run, state->data.train, &schedule, &state->options, state->optimizer_text, error);
+    state->options.profile = auxo_settings_flag(settings, "profile");
+    if (status == AUXO_OK)
+        status = open_devices(run, state, error);
+    if (status == AUXO_OK)
+        status = auxo__task_open_model(run, state->data.train, &state->model, error);
+    if (status == AUXO_OK)
+        status = auxo_trainer_create(state->model, state->data.train, state->data.validation, &state->options,
+                                     &state->trainer, error);
+    return status;
+}
+
+static auxo_status announce(auxo_run *run, void *user, auxo_error *error)
+{
+    const train_state *state = user;
+    const auxo_device_info *info = auxo_device_get_info(run->device);
+    const auxo__start_record record = {.data = state->data.train->name,
+                                       .rows = state->data.train->row_count,
+                                       .model = auxo_model_get_desc(state->model)->name,
+                                       .weights = auxo_model_weight_count(state->model),
+                                       .device = info->selector,
+                                       .device_name = info->name,
+                                       .optimizer = state->optimizer_text,
+                                       .batch = state->options.batch,
+                                       .steps_per_epoch = auxo_trainer_steps_per_epoch(state->trainer),
+                                       .resumed_step = state->first_step};
+    return auxo__run_emit(run, &auxo__start_event, &record, error);
+}
+
+static void end(void *user)
+{
+    train_state *state = user;
+    auxo_trainer_destroy(state->trainer);
+    auxo_model_destroy(state->model);
+    for (size_t i = 0; i < state->helper_count; i++)
+        auxo_device_close(state->helpers[i]);
+    auxo__task_data_deinit(&state->data);
+}
+
+/* ---- steps ------------------------------------------------------------------------------------------------------- */
+
+static uint64_t last_step(const train_state *state)
+{
+    uint64_t total = state->step_limit;
+    if (state->epoch_limit != UINT64_MAX) {
+        uint64_t steps = state->epoch_limit * auxo_trainer_steps_per_epoch(state->trainer);
+        total = total == 0 || steps < total ? steps : total;
+    }
+    return total;
+}
+
+/* Steps until the next checkpoint or the limit; 0: no limit within the epoch. */
+static uint64_t next_stretch(const train_state *state)
+{
+    uint64_t step = auxo_trainer_step(state->trainer);
+    uint64_t stretch = state->step_limit ? state->step_limit - step : 0;
+    if (state->checkpoint_every) {
+        uint64_t to_checkpoint = state->checkpoint_every - step % state->checkpoint_every;
+        if (stretch == 0 || to_checkpoint < stretch)
+            stretch = to_checkpoint;
+    }
+    return stretch;
+}
+
+/* How several devices divide each batch; known after the first step. */
+static auxo_status report_shares(auxo_run *run, const train_state *state, auxo_error *error)
+{
+    uint32_t rows[AUXO__HELPERS_MAX + 1];
+    share_record devices[AUXO__HELPERS_MAX + 1];
+    shares_record record = {.text = ""};
+    const size_t count = auxo_trainer_shares(state->trainer, rows, AUXO__HELPERS_MAX + 1);
+    if (count == 1)
+        return AUXO_OK;
+    size_t used = 0;
+    for (size_t i = 0; i < count; i++) {
+        const char *selector = auxo_device_get_info(i ? state->helpers[i - 1] : run->device)->selector;
+        devices[i] = (share_record){selector, rows[i]};
+        if (used < sizeof record.text)
+            used += (size_t)snprintf(record.text + used, sizeof record.text - used, "%s%s %u", i ? ", " : "", selector,
+                                     rows[i]);
+    }
+    if (!state->options.shares && used < sizeof record.text)
+        snprintf(record.text + used, sizeof record.text - used, " (by measured speed)");
+    record.devices = (auxo_records){devices, count, sizeof *devices, &share_type};
+    return auxo__run_emit(run, &shares_event, &record, error);
+}
+
+static auxo_status report_epoch(auxo_run *run, const train_state *state, const auxo_epoch_metrics *metrics,
+                                auxo_error *error)
+{
+    epoch_record record = {.epoch = metrics->epoch,
+                           .step = metrics->step,
+                           .train_loss = metrics->train_loss,
+                           .train_accuracy = metrics->train_accuracy,
+                           .validation_loss = metrics->validation_loss,
+                           .validation_accuracy = metrics->validation_accuracy,
+                           .rows_per_second = metrics->samples_per_second,
+                           .seconds = metrics->seconds,
+                           .kinetic_energy = metrics->kinetic_energy,
+                           .lr = metrics->lr,
+                           .braked = metrics->braked};
+    if (state->epoch_limit != UINT64_MAX)
+        snprintf(record.of, sizeof record.of, "/%" PRIu64, state->epoch_limit);
+    return auxo__run_emit(run, &epoch_event, &record, error);
+}
+
+/* The first stretch compiles the plan: before it, nothing has been chosen. */
+static auxo_status explain(auxo_run *run, train_state *state, auxo_error *error)
+{
+    auxo_status status = AUXO_OK;
+    if (auxo_settings_flag(run->settings, "explain"))
+        status = auxo__emit_choices(run, auxo_trainer_plan(state->trainer), error);
+    state->explained = true;
+    return status == AUXO_OK ? report_shares(run, state, error) : status;
+}
+
+static auxo_status step(auxo_run *run, void *user, bool *done, auxo_error *error)
+{
+    train_state *state = user;
+    bool finished_epoch = false;
+    auxo_epoch_metrics metrics = {0};
+    *done = auxo_trainer_step(state->trainer) >= last_step(state);
+    if (*done)
+        return AUXO_OK;
+    uint64_t before = auxo_trainer_step(state->trainer);
+    auxo_status status = auxo_trainer_run(state->trainer, next_stretch(state), &finished_epoch, &metrics, error);
+    uint64_t now = auxo_trainer_step(state->trainer);
+    if (status == AUXO_OK || status == AUXO_INTERRUPTED) {
+        bool due = finished_epoch || (state->checkpoint_every && now % state->checkpoint_every == 0);
+        auxo__run_moved(run, now, due);
+    }
+    if (status == AUXO_OK && !state->explained && now > before)
+        status = explain(run, state, error);
+    if (status == AUXO_OK && finished_epoch)
+        status = report_epoch(run, state, &metrics, error);
+    *done = status == AUXO_OK && now >= last_step(state);
+    return status;
+}
+
+static double progress(const auxo_run *run, const void *user)
+{
+    (void)run;
+    const train_state *state = user;
+    uint64_t total = last_step(state);
+    return total ? (double)auxo_trainer_step(state->trainer) / (double)total : (double)NAN;
+}
+
+/* ---- checkpoints ------------------------------------------------------------------------------------------------- */
+
+/* The rows that each of several devices takes: a resumed run must divide its batches in the same way. */
+static auxo_status store_shares(const train_state *state, auxo__archive *archive, auxo_error *error)
+{
+    uint32_t rows[AUXO__HELPERS_MAX + 1];
+    const size_t count = auxo_trainer_shares(state->trainer, rows, AUXO__HELPERS_MAX + 1);
+    if (count <= 1 || rows[0] == 0)
+        return AUXO_OK;
+    double values[AUXO__HELPERS_MAX + 1];
+    for (size_t i = 0; i < count; i++)
+        values[i] = rows[i];
+    return auxo__archive_put_doubles(archive, TRAINING, SHARES_KEY, values, count, error);
+}
+
+/* Other devices than before, or shares that were given: what was saved does not count. */
+static auxo_status restore_shares(train_state *state, const auxo__archive *archive, auxo_error *error)
+{
+    uint32_t rows[AUXO__HELPERS_MAX + 1];
+    double *values = NULL;
+    size_t count = 0;
+    if (!auxo__archive_has(archive, TRAINING, SHARES_KEY) || state->options.shares)
+        return AUXO_OK;
+    auxo_status status = auxo__archive_get_doubles(archive, TRAINING, SHARES_KEY, &values, &count, error);
+    bool same = status == AUXO_OK && count == state->helper_count + 1 && count > 1;
+    for (size_t i = 0; same && i < count; i++)
+        rows[i] = values[i] > 0 ? (uint32_t)values[i] : 0;
+    free(values);
+    return same ? auxo_trainer_set_shares(state->trainer, rows, count, error) : status;
+}
+
+static auxo_status describe(auxo_run *run, void *user, auxo__archive *archive, auxo_error *error)
+{
+    (void)run;
+    train_state *state = user;
+    auxo_status status = auxo__archive_put_model(archive, "", state->model, error);
+    if (status == AUXO_OK)
+        status = auxo__archive_put_trainer(archive, TRAINING, state->trainer, error);
+    return status == AUXO_OK ? store_shares(state, archive, error) : status;
+}
+
+static auxo_status restore(auxo_run *run, void *user, const auxo__archive *archive, auxo_error *error)
+{
+    train_state *state = user;
+    auxo_status status = auxo__archive_get_trainer(archive, TRAINING, "", state->trainer, error);
+    if (status == AUXO_OK)
+        status = restore_shares(state, archive, error);
+    state->first_step = auxo_trainer_step(state->trainer);
+    if (status == AUXO_OK && state->first_step >= last_step(state))
+        status = auxo__run_note(run, error, "the run in %s is finished (step %" PRIu64 "); this is its result",
+                                auxo_settings_text(run->settings, "checkpoint"), state->first_step);
+    return status;
+}
+
+/* ---- the end ----------------------------------------------------------------------------------------------------- */
+
+static auxo_status finish(auxo_run *run, void *user, auxo_error *error)
+{
+    train_state *state = user;
+    const auxo_plan *plan = auxo_trainer_plan(state->trainer); /* NULL: this process has trained nothing */
+    auxo_status status = auxo_trainer_evaluate(state->trainer, state->data.test, &state->result, error);
+    if (status == AUXO_OK && plan && state->options.profile)
+        status = auxo__emit_profile(run, plan, error);
+    if (status != AUXO_OK)
+        return status;
+    state->work = auxo_trainer_get_work(state->trainer);
+    result_record record = {.test_accuracy = state->result.accuracy,
+                            .test_loss = state->result.loss,
+                            .rows_per_second = state->work.rows_per_second,
+                            .seconds = state->work.seconds,
+                            .setup_seconds = run->setup_seconds + state->work.setup_seconds,
+                            .host_fallbacks = plan ? auxo_plan_host_fallback_count(plan) : 0,
+                            .peak_host_bytes = auxo__peak_host_bytes(),
+                            .steps = auxo_trainer_step(state->trainer),
+                            .epochs = auxo_trainer_epoch(state->trainer),
+                            .device = auxo_device_get_info(run->device)->selector};
+    if (plan)
+        auxo__plan_top_ops(plan, record.top_ops, sizeof record.top_ops, 3);
+    return auxo__run_emit(run, &result_event, &record, error);
+}
+
+static auxo_model *model(void *user)
+{
+    return ((train_state *)user)->model;
+}
+
+/* ---- the report -------------------------------------------------------------------------------------------------- */
+
+static void write_summary(const train_state *state, auxo_report *report)
+{
+    static const char *const headings[] = {"quantity", "value"};
+    auxo_report_table_begin(report, headings, 2);
+    const char *const optimizer[] = {"optimiser", state->optimizer_text};
+    auxo_report_table_row(report, optimizer);
+    auxo_report_table_rowf(report, "weights|%" PRIu64, auxo_model_weight_count(state->model));
+    auxo_report_table_rowf(report, "test loss|%.5f", state->result.loss);
+    if (isfinite(state->result.accuracy))
+        auxo_report_table_rowf(report, "test accuracy|%.2f %%", 100 * state->result.accuracy);
+    auxo_report_table_rowf(report, "rows per second|%.0f", state->work.rows_per_second);
+    auxo_report_table_rowf(report, "seconds|%.1f", state->work.seconds);
+    auxo_report_table_end(report);
+}
+
+/* Where the brake fired, as rules of the charts. Ownership: free. */
+static auxo_rule *find_brakes(const auxo_run *run, size_t *count)
+{
+    const auxo__column *braked = auxo__history_column(&run->history, "epoch", "braked");
+    const auxo__column *epochs = auxo__history_column(&run->history, "epoch", "epoch");
+    auxo_rule *brakes = calloc(braked->count + 1, sizeof *brakes);
+    *count = 0;
+    for (size_t i = 0; brakes && i < braked->count; i++)
+        if (braked->values[i] != 0)
+            brakes[(*count)++] = (auxo_rule){.vertical = true, .at = epochs->values[i], .label = "brake"};
+    return brakes;
+}
+
+/* Kinetic and potential energy and their sum (port-Hamiltonian optimisers). */
+static void draw_energies(const auxo_run *run, auxo_report *report, const auxo_rule *brakes, size_t brake_count)
+{
+    const auxo__column *kinetic = auxo__history_column(&run->history, "epoch", "kinetic_energy");
+    const auxo__column *loss = auxo__history_column(&run->history, "epoch", "train_loss");
+    double *total = malloc((kinetic->count + 1) * sizeof *total);
+    bool any = false;
+    for (size_t i = 0; total && i < kinetic->count; i++) {
+        total[i] = kinetic->values[i] + loss->values[i];
+        any = any || kinetic->values[i] != 0;
+    }
+    if (any) {
+        auxo_series series[] = {
+            {.name = "kinetic |p|²/(2m)", .count = kinetic->count, .y = kinetic->values},
+            {.name = "potential (loss)", .count = kinetic->count, .y = loss->values},
+            {.name = "total", .count = kinetic->count, .y = total, .dashed = true},
+        };
+        auxo_report_chart(report, &(auxo_chart){.title = "Energy",
+                                                .x_label = "epoch",
+                                                .y_label = "energy",
+                                                .series = series,
+                                                .series_count = 3,
+                                                .rules = brakes,
+                                                .rule_count = brake_count});
+    }
+    free(total);
+}
+
+static auxo_status report(auxo_run *run, void *user, auxo_report *report, auxo_error *error)
+{
+    (void)error;
+    const train_state *state = user;
+    size_t brake_count = 0;
+    auxo_rule *brakes = find_brakes(run, &brake_count);
+    write_summary(state, report);
+    auxo_report_section(report, "Training");
+    auxo__history_chart chart = {.title = "Loss",
+                                 .y_label = "loss",
+                                 .fields = {"train_loss", "val_loss"},
+                                 .names = {"training", "validation"},
+                                 .count = 2,
+                                 .rules = brakes,
+                                 .rule_count = brake_count};
+    auxo__report_history(report, run, &chart);
+    chart.title = "Accuracy";
+    chart.y_label = "%";
+    chart.scale = 100;
+    chart.fields[0] = "train_accuracy";
+    chart.fields[1] = "val_accuracy";
+    auxo__report_history(report, run, &chart);
+    draw_energies(run, report, brakes, brake_count);
+    auxo__report_history(
+        report, run,
+        &(auxo__history_chart){
+            .title = "Speed", .y_label = "rows per second", .fields = {"images_per_second"}, .count = 1});
+    free(brakes);
+    auxo_report_section(report, "Network");
+    const auxo_model_desc *desc = auxo_model_get_desc(state->model);
+    auxo__report_network(report, desc->name, desc);
+    if (state->options.profile && auxo_trainer_plan(state->trainer))
+        auxo__report_profile(report, auxo_trainer_plan(state->trainer));
+    return AUXO_OK;
+}
+
+/* ---- the table --------------------------------------------------------------------------------------------------- */
+
+static const auxo_setting *const settings[] = {
+    auxo__data_settings,       auxo__model_settings,  auxo__device_settings,
+    auxo__seed_settings,       train_settings,        auxo__training_settings,
+    auxo__validation_settings, auxo__output_settings, NULL};
+static const auxo_event_type *const events[] = {&auxo__start_event,  &shares_event,   &auxo__step_event, &epoch_event,
+                                                &auxo__choice_event, &auxo__op_event, &result_event,     NULL};
+
+const auxo_method auxo__method_train = {
+    .info =
+        {
+            .name = "train",
+            .summary = "train a network and report its test accuracy",
+            .description =
+                "Train a network on a data set and measure it on the test split. Without settings: lenet5 on generated "
+                "digit images, on the fastest device.\n\nA run that is killed at any moment continues from its "
+                "checkpoint under resume to the same numbers as an uninterrupted one on the same device. An interrupt "
+                "finishes the step and saves the checkpoint. A loss that is not finite ends the run and keeps the last "
+                "good checkpoint.\n\nSeveral devices (cpu,opencl:0) train at once: each takes some rows of every "
+                "batch, in proportion to its measured speed or as share says, and their gradients are averaged. The "
+                "numbers are those of one device up to rounding, except that batch norm sees the rows of its own "
+                "device only, and that dropout and augmentation draw other numbers. The first device holds the "
+                "optimiser, validates and saves.",
+            .examples = "auxo train\n"
+                        "auxo train --data fashion-mnist --model lenet5 --device opencl:0 --epochs 10\n"
+                        "auxo train --data ccpp --model mlp:4-16-16-1 --optimizer adam:lr=0.003\n"
+                        "auxo train --epochs 50 --checkpoint run.safetensors --resume --report run.html",
+            .settings = settings,
+            .events = events,
+        },
+    .state_bytes = sizeof(train_state),
+    .begin = begin,
+    .announce = announce,
+    .step = step,
+    .describe = describe,
+    .restore = restore,
+    .finish = finish,
+    .report = report,
+    .end = end,
+    .model = model,
+    .progress = progress,
+    .report_title = "Training report",
+};

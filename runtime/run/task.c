@@ -1,0 +1,320 @@
+/* task.c: see task.h.
+ */
+#include "task.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+static const double TEST_FRACTION = 0.2;
+
+/* ---- what all of them tell --------------------------------------------------------------------------------------- */
+
+static const auxo_field start_fields[] = {
+    AUXO__FIELD(auxo__start_record, data, "data", TEXT),
+    AUXO__FIELD(auxo__start_record, rows, "rows", U64),
+    AUXO__FIELD(auxo__start_record, model, "model", TEXT),
+    AUXO__FIELD(auxo__start_record, weights, "weights", U64),
+    AUXO__FIELD(auxo__start_record, device, "device", TEXT),
+    AUXO__FIELD(auxo__start_record, device_name, "device_name", TEXT),
+    AUXO__FIELD(auxo__start_record, optimizer, "optimizer", TEXT),
+    AUXO__FIELD(auxo__start_record, batch, "batch", U64),
+    AUXO__FIELD(auxo__start_record, steps_per_epoch, "steps_per_epoch", U64),
+    AUXO__FIELD(auxo__start_record, resumed_step, "resumed_step", U64),
+    AUXO__FIELDS_END,
+};
+const auxo_event_type auxo__start_event = {
+    .name = "start",
+    .fields = start_fields,
+    .line = "{data}: {rows} rows; {model}: {weights:count} weights; {device} ({device_name}); {optimizer}[\nresumed at "
+            "step {resumed_step}]"};
+
+static const auxo_field step_fields[] = {
+    AUXO__FIELD(auxo__step_record, step, "step", U64),
+    AUXO__FIELD(auxo__step_record, epoch, "epoch", U32),
+    AUXO__FIELD(auxo__step_record, loss, "loss", REAL),
+    AUXO__FIELDS_END,
+};
+const auxo_event_type auxo__step_event = {
+    .name = "step", .fields = step_fields, .line = "step {step}  loss {loss:.6f}", .flags = AUXO_EVENT_TRANSIENT};
+
+uint64_t auxo__peak_host_bytes(void)
+{
+    struct rusage usage;
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_maxrss * 1024 : 0;
+}
+
+/* ---- data -------------------------------------------------------------------------------------------------------- */
+
+/* Replaces *from by what is left after `fraction` of it went to *part. */
+static auxo_status split_off(auxo_dataset **from, double fraction, uint64_t seed, auxo_dataset **part,
+                             auxo_error *error)
+{
+    auxo_dataset *rest = NULL;
+    bool stratified = (*from)->target_type == AUXO_TARGET_CLASS;
+    auxo_status status = auxo_dataset_split(*from, fraction, seed, stratified, part, &rest, error);
+    if (status != AUXO_OK)
+        return status;
+    auxo_dataset_destroy(*from);
+    *from = rest;
+    return AUXO_OK;
+}
+
+/* The content that shapes a run, whatever it is called and wherever it lies. */
+static uint64_t hash_dataset(const auxo_dataset *dataset, uint64_t seed)
+{
+    if (!dataset)
+        return seed;
+    size_t rows = dataset->row_count;
+    size_t value_bytes = dataset->feature_type == AUXO_FEATURES_U8 ? 1 : sizeof(float);
+    const int64_t shape[] = {(int64_t)rows, dataset->channels, dataset->height, dataset->width};
+    uint64_t hash = XXH3_64bits_withSeed(shape, sizeof shape, seed);
+    size_t count = (size_t)(dataset->channels * dataset->height * dataset->width);
+    hash = XXH3_64bits_withSeed(dataset->features, rows * count * value_bytes, hash);
+    if (dataset->labels)
+        hash = XXH3_64bits_withSeed(dataset->labels, rows * sizeof *dataset->labels, hash);
+    if (dataset->targets)
+        hash = XXH3_64bits_withSeed(dataset->targets, rows * dataset->target_count * sizeof *dataset->targets, hash);
+    if (dataset->times)
+        hash = XXH3_64bits_withSeed(dataset->times, rows * sizeof *dataset->times, hash);
+    if (dataset->events)
+        hash = XXH3_64bits_withSeed(dataset->events, rows * sizeof *dataset->events, hash);
+    return hash;
+}
+
+/* A setting's "a,b,c" as names. Ownership: free(*copy), free(*names). */
+static bool read_names(const char *text, char **copy, char ***names, size_t *count)
+{
+    size_t commas = 1;
+    for (const char *at = text ? text : ""; *at; at++)
+        commas += *at == ',';
+    *copy = strdup(text ? text : "");
+    *names = malloc((commas + 1) * sizeof **names);
+    if (!*copy || !*names)
+        return false;
+    *count = auxo__split_list(*copy, *names, commas);
+    return true;
+}
+
+static auxo_status load(auxo_run *run, const char *name, auxo__task_data *data, auxo_error *error)
+{
+    const auxo_settings *settings = run->settings;
+    char *copies[2] = {NULL, NULL};
+    char **names[2] = {NULL, NULL};
+    auxo_data_options options = {
+        .data_dir = auxo_settings_text(settings, "data-dir"),
+        .seed = auxo_settings_integer(settings, "seed"),
+        .limit = auxo_settings_integer(settings, "limit"),
+        .drop_missing = auxo_settings_flag(settings, "drop-missing"),
+        .allow_missing_files = auxo_settings_flag(settings, "allow-missing-files"),
+    };
+    bool good = read_names(auxo_settings_text(settings, "inputs"), &copies[0], &names[0], &options.input_column_count);
+    good = good &&
+           read_names(auxo_settings_text(settings, "targets"), &copies[1], &names[1], &options.target_column_count);
+    options.input_columns = options.input_column_count ? (const char *const *)names[0] : NULL;
+    options.target_columns = options.target_column_count ? (const char *const *)names[1] : NULL;
+    auxo_status status = good ? auxo_dataset_load(name, &options, &data->train, &data->test, error)
+                              : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "data: out of memory");
+    for (int i = 0; i < 2; i++) {
+        free(copies[i]);
+        free(names[i]);
+    }
+    if (status == AUXO_OK && data->train->note[0])
+        status = auxo__run_note(run, error, "%s", data->train->note);
+    return status;
+}
+
+auxo_status auxo__task_load_data(auxo_run *run, const char *name, bool needs_test, auxo__task_data *data,
+                                 auxo_error *error)
+{
+    *data = (auxo__task_data){0};
+    uint64_t seed = auxo_settings_integer(run->settings, "seed");
+    double fraction = auxo_settings_real(run->settings, "validation");
+    auxo_status status = load(run, name ? name : auxo_settings_text(run->settings, "data"), data, error);
+    if (status == AUXO_OK)
+        run->data_hash = hash_dataset(data->test, hash_dataset(data->train, 0));
+    if (status == AUXO_OK && needs_test && !data->test) {
+        status =
+            auxo__run_note(run, error, "%s has no test split; a fifth of its rows, drawn by the seed, is kept for it",
+                           data->train->name);
+        if (status == AUXO_OK)
+            status = split_off(&data->train, TEST_FRACTION, seed, &data->test, error);
+    }
+    if (status == AUXO_OK && fraction > 0)
+        status = split_off(&data->train, fraction, seed + 1, &data->validation, error);
+    return status;
+}
+
+void auxo__task_data_deinit(auxo__task_data *data)
+{
+    auxo_dataset_destroy(data->train);
+    auxo_dataset_destroy(data->validation);
+    auxo_dataset_destroy(data->test);
+    *data = (auxo__task_data){0};
+}
+
+uint32_t auxo__dataset_output_count(const auxo_dataset *dataset)
+{
+    return dataset->target_type == AUXO_TARGET_CLASS  ? dataset->class_count
+           : dataset->target_type == AUXO_TARGET_REAL ? dataset->target_count
+                                                      : 1;
+}
+
+/* ---- device, model ----------------------------------------------------------------------------------------------- */
+
+auxo_status auxo__task_open_device(auxo_run *run, auxo_error *error)
+{
+    char first[256];
+    const char *text = auxo_settings_text(run->settings, "device");
+    snprintf(first, sizeof first, "%.*s", (int)strcspn(text, ","), text);
+    return auxo_device_open(run->options.runtime, first, &run->device, error);
+}
+
+auxo_status auxo__task_check_model(const auxo_model *model, const auxo_dataset *dataset, auxo_error *error)
+{
+    const auxo_model_desc *desc = auxo_model_get_desc(model);
+    const int64_t *input = desc->layers[0].output_dims;
+    const int64_t *output = desc->layers[desc->layer_count - 1].output_dims;
+    int64_t needed_inputs = input[0] * input[1] * input[2];
+    int64_t row_features = dataset->channels * dataset->height * dataset->width;
+    if (needed_inputs != row_features)
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT,
+                              "model %s reads %" PRId64 "x%" PRId64 "x%" PRId64 " inputs, but %s has %" PRId64
+                              "x%" PRId64 "x%" PRId64,
+                              desc->name, input[0], input[1], input[2], dataset->name, dataset->channels,
+                              dataset->height, dataset->width);
+    int64_t outputs = output[0] * output[1] * output[2];
+    if (outputs != auxo__dataset_output_count(dataset))
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "model %s has %" PRId64 " outputs, but %s needs %" PRIu32,
+                              desc->name, outputs, dataset->name, auxo__dataset_output_count(dataset));
+    return AUXO_OK;
+}
+
+static bool is_weights_file(const char *name)
+{
+    static const char suffix[] = ".safetensors";
+    size_t length = strlen(name);
+    return length >= sizeof suffix && strcmp(name + length - (sizeof suffix - 1), suffix) == 0;
+}
+
+auxo_status auxo__task_model_desc(auxo_run *run, const auxo_dataset *train, auxo_model_desc *desc, auxo_error *error)
+{
+    return auxo_model_desc_load(auxo_settings_text(run->settings, "model"), train->channels, train->height,
+                                train->width, auxo__dataset_output_count(train), desc, error);
+}
+
+auxo_status auxo__task_open_model(auxo_run *run, const auxo_dataset *train, auxo_model **model, auxo_error *error)
+{
+    const char *name = auxo_settings_text(run->settings, "model");
+    *model = NULL;
+    auxo_status status = AUXO_OK;
+    if (is_weights_file(name)) {
+        status = auxo_model_load(run->device, name, model, error);
+    } else {
+        auxo_model_desc desc;
+        auxo_model_desc_init(&desc);
+        status = auxo__task_model_desc(run, train, &desc, error);
+        if (status == AUXO_OK)
+            status = auxo_model_create(run->device, &desc, auxo_settings_integer(run->settings, "seed"), model, error);
+        auxo_model_desc_deinit(&desc);
+    }
+    if (status == AUXO_OK)
+        status = auxo__task_check_model(*model, train, error);
+    if (status != AUXO_OK) {
+        auxo_model_destroy(*model);
+        *model = NULL;
+    }
+    return status;
+}
+
+/* ---- training options -------------------------------------------------------------------------------------------- */
+
+static auxo_status parse_augment(const char *text, auxo_augmentation *augmentation, auxo_error *error)
+{
+    char copy[128];
+    char *items[8];
+    if (!text)
+        return AUXO_OK;
+    snprintf(copy, sizeof copy, "%s", text);
+    size_t count = auxo__split_list(copy, items, 8);
+    for (size_t i = 0; i < count; i++) {
+        char *end = NULL;
+        if (strcmp(items[i], "flip") == 0) {
+            augmentation->flip = true;
+        } else if (strncmp(items[i], "shift=", 6) == 0) {
+            long pixels = strtol(items[i] + 6, &end, 10);
+            if (end == items[i] + 6 || *end || pixels < 0 || pixels > 1024)
+                return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "augment: \"%s\" is not a number of pixels",
+                                      items[i] + 6);
+            augmentation->max_shift_h = augmentation->max_shift_w = (int32_t)pixels;
+        } else {
+            return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "augment: \"%s\" is neither flip nor shift=N",
+                                  items[i]);
+        }
+    }
+    augmentation->enabled = true;
+    return AUXO_OK;
+}
+
+static auxo_status parse_optimizer(const auxo_settings *settings, auxo_optimizer_config *config,
+                                   char optimizer_text[256], auxo_error *error)
+{
+    auxo_status status = auxo_optimizer_config_parse(auxo_settings_text(settings, "optimizer"), config, error);
+    if (status != AUXO_OK)
+        return auxo_error_wrap(error, status, "optimizer");
+    if (auxo_settings_given(settings, "lr"))
+        config->hyper[AUXO_HYPER_LR] = (float)auxo_settings_real(settings, "lr");
+    if (auxo_settings_given(settings, "weight-decay"))
+        config->hyper[AUXO_HYPER_WEIGHT_DECAY] = (float)auxo_settings_real(settings, "weight-decay");
+    auxo_optimizer_config_format(config, optimizer_text, 256);
+    /* What lr makes of it must be valid as a whole: stability of phs depends on the learning rate. */
+    status = auxo_optimizer_config_parse(optimizer_text, config, error);
+    return status == AUXO_OK ? AUXO_OK : auxo_error_wrap(error, status, "optimizer with lr");
+}
+
+static void on_step(void *user, const auxo_step_metrics *metrics)
+{
+    auxo_run *run = user;
+    const auxo__step_record record = {.step = metrics->step, .epoch = metrics->epoch, .loss = metrics->loss};
+    /* Nothing of a step is kept, so nothing can be lost. */
+    auxo__run_emit(run, &auxo__step_event, &record, NULL);
+}
+
+auxo_status auxo__task_options(auxo_run *run, const auxo_dataset *train, const auxo__task_schedule *schedule,
+                               auxo_train_options *options, char optimizer_text[256], auxo_error *error)
+{
+    static const auxo_loss_kind losses[] = {AUXO_LOSS_CROSS_ENTROPY, AUXO_LOSS_CROSS_ENTROPY, AUXO_LOSS_MSE};
+    enum { PROGRESS_EVERY = 20 };
+    const auxo_settings *settings = run->settings;
+    bool classes = train->target_type == AUXO_TARGET_CLASS;
+    size_t loss = auxo_settings_choice(settings, "loss");
+    options->loss = loss == 0 && !classes ? AUXO_LOSS_MSE : losses[loss];
+    if (options->loss == AUXO_LOSS_CROSS_ENTROPY && !classes)
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "loss: cross_entropy needs classes, but %s has numbers",
+                              train->name);
+    options->batch = (uint32_t)auxo_settings_integer(settings, "batch");
+    options->seed = auxo_settings_integer(settings, "seed");
+    options->standardize = auxo_settings_flag(settings, "standardize");
+    options->allow_host_fallback = auxo_settings_flag(settings, "allow-host-fallback");
+    options->log_every = auxo_settings_given(settings, "log-every")
+                             ? (uint32_t)auxo_settings_integer(settings, "log-every")
+                             : PROGRESS_EVERY;
+    options->on_step = on_step;
+    options->on_step_user = run;
+    options->stop = run->options.stop;
+    auxo_status status = parse_augment(auxo_settings_text(settings, "augment"), &options->augmentation, error);
+    if (status == AUXO_OK)
+        status = parse_optimizer(settings, &options->optimizer, optimizer_text, error);
+    if (status != AUXO_OK)
+        return status;
+    status = auxo_lr_schedule_parse(auxo_settings_text(settings, "lr-schedule"), schedule->begin, schedule->end,
+                                    &options->schedule, error);
+    options->schedule.warmup_epochs = auxo_settings_given(settings, "warmup")
+                                          ? (uint32_t)auxo_settings_integer(settings, "warmup")
+                                          : schedule->warmup_epochs;
+    return status == AUXO_OK ? AUXO_OK : auxo_error_wrap(error, status, "lr-schedule");
+}

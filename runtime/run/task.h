@@ -1,0 +1,65 @@
+/* task.h: what methods that train start with: device, data, the model, training options, from the settings that they
+ * share.
+ */
+#ifndef AUXO_RUN_TASK_H
+#define AUXO_RUN_TASK_H
+
+#include "method.h"
+
+/* Tables that methods put together; each ends with AUXO_SETTINGS_END. */
+extern const auxo_setting auxo__device_settings[];     /* device, allow-host-fallback */
+extern const auxo_setting auxo__data_settings[];       /* data, data-dir, limit, inputs, ... */
+extern const auxo_setting auxo__validation_settings[]; /* validation */
+extern const auxo_setting auxo__model_settings[];      /* model */
+extern const auxo_setting auxo__seed_settings[];       /* seed */
+extern const auxo_setting auxo__training_settings[];   /* batch, optimizer, lr, lr-schedule, loss, ... */
+extern const auxo_setting auxo__output_settings[];     /* checkpoint, resume, save, report, csv, log-every */
+
+enum { AUXO__HELPERS_MAX = 15 };
+
+/* The rows of a run. Ownership: deinit. */
+typedef struct auxo__task_data {
+    auxo_dataset *train, *validation, *test; /* validation and test may be NULL */
+} auxo__task_data;
+
+/* Loads the setting "data" (or `name`, if it is not NULL), splits off a test part where there is none (a fifth, by the
+ * seed; a note says so) if `needs_test`, and the fraction of "validation". Sets run->data_hash. */
+auxo_status auxo__task_load_data(auxo_run *run, const char *name, bool needs_test, auxo__task_data *data,
+                                 auxo_error *error);
+void auxo__task_data_deinit(auxo__task_data *data);
+/* Outputs that a network for this data set needs: classes, target columns, or 1. */
+uint32_t auxo__dataset_output_count(const auxo_dataset *dataset);
+/* Opens run->device by the setting "device" (its first, if there are several). */
+auxo_status auxo__task_open_device(auxo_run *run, auxo_error *error);
+
+typedef struct auxo__task_schedule {
+    uint32_t begin, end;    /* epochs between which lr-schedule falls; end 0: unknown */
+    uint32_t warmup_epochs; /* where warmup is not given */
+} auxo__task_schedule;
+
+/* Training options from the settings of auxo__training_settings. *optimizer_text (256 bytes): the optimiser in full. */
+auxo_status auxo__task_options(auxo_run *run, const auxo_dataset *train, const auxo__task_schedule *schedule,
+                               auxo_train_options *options, char optimizer_text[256], auxo_error *error);
+/* The setting "model": a built-in, a JSON description or a safetensors file, for this data. */
+auxo_status auxo__task_open_model(auxo_run *run, const auxo_dataset *train, auxo_model **model, auxo_error *error);
+/* The same for a description that is still to be built. */
+auxo_status auxo__task_model_desc(auxo_run *run, const auxo_dataset *train, auxo_model_desc *desc, auxo_error *error);
+/* Whether a model reads these rows and has their outputs. */
+auxo_status auxo__task_check_model(const auxo_model *model, const auxo_dataset *dataset, auxo_error *error);
+
+/* ---- what all of them tell ---- */
+typedef struct auxo__start_record {
+    const char *data, *model, *device, *device_name, *optimizer;
+    uint64_t rows, weights, batch, steps_per_epoch, resumed_step;
+} auxo__start_record;
+extern const auxo_event_type auxo__start_event;
+typedef struct auxo__step_record {
+    uint64_t step;
+    uint32_t epoch;
+    double loss;
+} auxo__step_record;
+extern const auxo_event_type auxo__step_event;
+/* Largest resident memory of this process so far. */
+uint64_t auxo__peak_host_bytes(void);
+
+#endif

@@ -1,0 +1,212 @@
+/* task_settings.c: the settings that methods share.
+ */
+#include "task.h"
+
+#include "file.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+static auxo_status canonical_optimizer(const char *text, char *canonical, size_t size, auxo_error *error)
+{
+    auxo_optimizer_config config;
+    auxo_status status = auxo_optimizer_config_parse(text, &config, error);
+    if (status == AUXO_OK)
+        auxo_optimizer_config_format(&config, canonical, size);
+    return status;
+}
+
+/* A model that is a file is its content, wherever it lies; one that is gone is only known by its name. */
+static auxo_status canonical_model(const char *text, char *canonical, size_t size, auxo_error *error)
+{
+    char *bytes = NULL;
+    size_t size_bytes = 0;
+    canonical[0] = '\0';
+    if (!strchr(text, '.') || !auxo__file_exists(text))
+        return AUXO_OK;
+    auxo_status status = auxo__file_read(text, &bytes, &size_bytes, error);
+    if (status == AUXO_OK)
+        snprintf(canonical, size, "file:%016" PRIx64, (uint64_t)XXH3_64bits(bytes, size_bytes));
+    free(bytes);
+    return status;
+}
+
+const auxo_setting auxo__device_settings[] = {
+    {.name = "device",
+     .type = AUXO_SETTING_TEXT,
+     .argument = "DEVICE",
+     .initial = "auto",
+     .help = "Device to run on: cpu, opencl:0, vulkan:1, a backend with part of a name (vulkan:radeon), or auto; "
+             "\"auxo devices\" lists those of this machine",
+     .role = AUXO_SETTING_FREE},
+    AUXO_SETTINGS_END,
+};
+
+const auxo_setting auxo__data_settings[] = {
+    {.name = "data",
+     .type = AUXO_SETTING_TEXT,
+     .argument = "NAME|FILE",
+     .initial = "glyphs",
+     .help = "Data set: a name of \"auxo data list\", or a .csv file",
+     .role = AUXO_SETTING_DATA},
+    {.name = "data-dir",
+     .type = AUXO_SETTING_TEXT,
+     .argument = "DIR",
+     .help = "Folder that holds one folder per data set (default: AUXO_DATA_DIR, then ~/.cache/auxo)",
+     .role = AUXO_SETTING_FREE},
+    {.name = "limit",
+     .type = AUXO_SETTING_INTEGER,
+     .argument = "N",
+     .initial = "0",
+     .help = "Use the first N rows of each split; 0: all",
+     .role = AUXO_SETTING_DATA},
+    {.name = "drop-missing",
+     .type = AUXO_SETTING_FLAG,
+     .help = "Drop table rows with missing values instead of refusing them",
+     .role = AUXO_SETTING_DATA},
+    {.name = "allow-missing-files",
+     .type = AUXO_SETTING_FLAG,
+     .help = "Go on without those training files of a set that are not there, and say which",
+     .role = AUXO_SETTING_DATA},
+    {.name = "inputs",
+     .type = AUXO_SETTING_TEXT,
+     .argument = "A,B,...",
+     .help = "Table columns to read as inputs (default: all but the targets)",
+     .role = AUXO_SETTING_DATA},
+    {.name = "targets",
+     .type = AUXO_SETTING_TEXT,
+     .argument = "A,B,...",
+     .help = "Table columns to predict (default: the last)",
+     .role = AUXO_SETTING_DATA},
+    AUXO_SETTINGS_END,
+};
+
+const auxo_setting auxo__validation_settings[] = {
+    {.name = "validation",
+     .type = AUXO_SETTING_REAL,
+     .argument = "FRACTION",
+     .initial = "0",
+     .help = "Part of the training rows set aside and measured after each epoch",
+     .minimum = 0,
+     .maximum = 0.9},
+    AUXO_SETTINGS_END,
+};
+
+const auxo_setting auxo__model_settings[] = {
+    {.name = "model",
+     .type = AUXO_SETTING_TEXT,
+     .argument = "NAME|FILE",
+     .initial = "lenet5",
+     .help = "Network: mlp:SIZE-SIZE-..., lenet5, autosize-cnn, resnet18, vgg-small, a JSON description, or a "
+             ".safetensors file with weights to start from",
+     .canonical = canonical_model},
+    AUXO_SETTINGS_END,
+};
+
+const auxo_setting auxo__seed_settings[] = {
+    {.name = "seed",
+     .type = AUXO_SETTING_INTEGER,
+     .argument = "N",
+     .initial = "1",
+     .help = "Seed of everything random; the same seed on the same device gives the same numbers"},
+    AUXO_SETTINGS_END,
+};
+
+const auxo_setting auxo__training_settings[] = {
+    {.name = "batch",
+     .type = AUXO_SETTING_INTEGER,
+     .argument = "N",
+     .initial = "128",
+     .help = "Rows per step",
+     .minimum = 1,
+     .maximum = 1e6},
+    {.name = "optimizer",
+     .type = AUXO_SETTING_TEXT,
+     .argument = "NAME[:KEY=VALUE,...]",
+     .initial = "momentum",
+     .help = "sgd, momentum, nesterov, rmsprop, adagrad, adam, adamw or phs (port-Hamiltonian), with its settings, for "
+             "example adam:lr=0.001 or phs:mass=1,friction=0.5,goal=0.4,brake=10",
+     .canonical = canonical_optimizer},
+    {.name = "lr",
+     .type = AUXO_SETTING_REAL,
+     .argument = "X",
+     .help = "Learning rate, instead of the optimizer's own",
+     .minimum = 1e-12},
+    {.name = "lr-schedule",
+     .type = AUXO_SETTING_TEXT,
+     .argument = "KIND",
+     .initial = "constant",
+     .help = "Learning rate over epochs: constant; linear or cosine, to nothing at the last epoch; step:N, a tenth "
+             "after every N epochs"},
+    {.name = "warmup",
+     .type = AUXO_SETTING_INTEGER,
+     .argument = "EPOCHS",
+     .help = "Let the learning rate rise to its value over so many epochs (default: 1 for train, else 0)",
+     .maximum = 1e6},
+    {.name = "weight-decay",
+     .type = AUXO_SETTING_REAL,
+     .argument = "X",
+     .help = "Weight decay, instead of the optimizer's own",
+     .minimum = 0,
+     .maximum = 1e3},
+    {.name = "loss",
+     .type = AUXO_SETTING_CHOICE,
+     .argument = "auto|cross_entropy|mse",
+     .initial = "auto",
+     .help = "Loss; auto takes cross_entropy for classes and mse for numbers"},
+    {.name = "standardize",
+     .type = AUXO_SETTING_FLAG,
+     .initial = "yes",
+     .help = "Shift and scale inputs (and real targets) by the statistics of the training rows; they are stored with "
+             "the model"},
+    {.name = "augment",
+     .type = AUXO_SETTING_TEXT,
+     .argument = "shift=N,flip",
+     .help = "Shift pictures by up to N pixels and mirror them, differently in each step"},
+    {.name = "reschedule",
+     .type = AUXO_SETTING_FLAG,
+     .help = "On resume, let a learning rate that falls to the last epoch fall anew to another last epoch",
+     .role = AUXO_SETTING_FREE},
+    {.name = "allow-host-fallback",
+     .type = AUXO_SETTING_FLAG,
+     .help = "Run ops that the device lacks on the host, through slow copies; counted and printed",
+     .role = AUXO_SETTING_FREE},
+    AUXO_SETTINGS_END,
+};
+
+const auxo_setting auxo__output_settings[] = {
+    {.name = "checkpoint",
+     .type = AUXO_SETTING_TEXT,
+     .argument = "FILE",
+     .help = "Save the whole state of the run here after each epoch, and when interrupted",
+     .role = AUXO_SETTING_FREE},
+    {.name = "resume",
+     .type = AUXO_SETTING_FLAG,
+     .help = "Continue from the checkpoint; settings that shape the run must be those it was begun with",
+     .role = AUXO_SETTING_FREE},
+    {.name = "save",
+     .type = AUXO_SETTING_TEXT,
+     .argument = "FILE",
+     .help = "Write the trained model here (safetensors, readable by other tools)",
+     .role = AUXO_SETTING_FREE},
+    {.name = "report",
+     .type = AUXO_SETTING_TEXT,
+     .argument = "FILE.html",
+     .help = "Write what made the run, its curves, edits and networks as one HTML file",
+     .role = AUXO_SETTING_FREE},
+    {.name = "csv",
+     .type = AUXO_SETTING_TEXT,
+     .argument = "FILE.csv",
+     .help = "Write the numbers of every epoch here at the end",
+     .role = AUXO_SETTING_FREE},
+    {.name = "log-every",
+     .type = AUXO_SETTING_INTEGER,
+     .argument = "N",
+     .help = "Report the loss every N steps; 0: never (default: 1 with JSON, else only the progress line)",
+     .role = AUXO_SETTING_FREE},
+    AUXO_SETTINGS_END,
+};
