@@ -69,31 +69,33 @@ typedef struct auxo_method auxo_method;
 typedef struct auxo_settings auxo_settings;
 
 /* All settings at their defaults. Ownership: the caller's. */
-auxo_status auxo_settings_create(const auxo_method *method, auxo_settings **settings, auxo_error *error);
+AUXO_API auxo_status auxo_settings_create(const auxo_method *method, auxo_settings **settings, auxo_error *error);
 /* The same for tables of a caller's own (a NULL-ended list); `defaults` (ended by setting NULL; may be NULL) stand in
  * for the tables' own. Tables and defaults are borrowed. */
-auxo_status auxo_settings_create_from(const auxo_setting *const *tables, const auxo_setting_value *defaults,
-                                      auxo_settings **settings, auxo_error *error);
-auxo_status auxo_settings_copy(const auxo_settings *settings, auxo_settings **copy, auxo_error *error);
-void auxo_settings_destroy(auxo_settings *settings);
+AUXO_API auxo_status auxo_settings_create_from(const auxo_setting *const *tables, const auxo_setting_value *defaults,
+                                               auxo_settings **settings, auxo_error *error);
+AUXO_API auxo_status auxo_settings_copy(const auxo_settings *settings, auxo_settings **copy, auxo_error *error);
+AUXO_API void auxo_settings_destroy(auxo_settings *settings);
 /* Sets one by its name. value NULL: as if it had never been given. Errors: INVALID_ARGUMENT names the setting (or the
  * nearest name), the value, and what would be right. */
-auxo_status auxo_settings_set(auxo_settings *settings, const char *name, const char *value, auxo_error *error);
+AUXO_API auxo_status auxo_settings_set(auxo_settings *settings, const char *name, const char *value, auxo_error *error);
 /* Sets all that a JSON object {"name": value, ...} holds; "method" is passed over. Settings given before keep their
  * values: a file stands below the command line. Errors: FORMAT, INVALID_ARGUMENT name the file and the setting. */
-auxo_status auxo_settings_load(auxo_settings *settings, const char *path, auxo_error *error);
+AUXO_API auxo_status auxo_settings_load(auxo_settings *settings, const char *path, auxo_error *error);
 
 /* The getters cannot fail: values were checked when set. A name that is in no table is a programming error; it reads as
  * not given. */
-bool auxo_settings_given(const auxo_settings *settings, const char *name); /* set, or set by a preset */
-bool auxo_settings_flag(const auxo_settings *settings, const char *name);
-const char *auxo_settings_text(const auxo_settings *settings, const char *name); /* NULL without value and default */
-uint64_t auxo_settings_integer(const auxo_settings *settings, const char *name); /* 0 without value and default */
-double auxo_settings_real(const auxo_settings *settings, const char *name);      /* REAL and SECONDS */
-size_t auxo_settings_choice(const auxo_settings *settings, const char *name);    /* position among the choices */
+AUXO_API bool auxo_settings_given(const auxo_settings *settings, const char *name); /* set, or set by a preset */
+AUXO_API bool auxo_settings_flag(const auxo_settings *settings, const char *name);
+AUXO_API const char *auxo_settings_text(const auxo_settings *settings,
+                                        const char *name); /* NULL without value and default */
+AUXO_API uint64_t auxo_settings_integer(const auxo_settings *settings,
+                                        const char *name);                             /* 0 without value and default */
+AUXO_API double auxo_settings_real(const auxo_settings *settings, const char *name);   /* REAL and SECONDS */
+AUXO_API size_t auxo_settings_choice(const auxo_settings *settings, const char *name); /* position among the choices */
 /* The description of a setting; NULL if there is none of that name. */
-const auxo_setting *auxo_settings_find(const auxo_settings *settings, const char *name);
-const auxo_setting *const *auxo_settings_tables(const auxo_settings *settings);
+AUXO_API const auxo_setting *auxo_settings_find(const auxo_settings *settings, const char *name);
+AUXO_API const auxo_setting *const *auxo_settings_tables(const auxo_settings *settings);
 
 /* ---- events ------------------------------------------------------------------------------------------------------ */
 typedef enum auxo_field_type {
@@ -159,15 +161,15 @@ typedef struct auxo_event {
 typedef void auxo_listener(void *user, const auxo_event *event);
 
 /* {"event":"<name>",...}. Numbers that are not finite become null. Errors: OUT_OF_MEMORY. Ownership: free(*text). */
-auxo_status auxo_event_json(const auxo_event *event, char **text, auxo_error *error);
+AUXO_API auxo_status auxo_event_json(const auxo_event *event, char **text, auxo_error *error);
 /* Its line for people, without a newline at its end; *text NULL if it has none. Ownership: free(*text). */
-auxo_status auxo_event_line(const auxo_event *event, char **text, auxo_error *error);
+AUXO_API auxo_status auxo_event_line(const auxo_event *event, char **text, auxo_error *error);
 
 /* ---- methods ----------------------------------------------------------------------------------------------------- */
 /* Every method, in the order of help; *count entries; static. */
-const auxo_method *const *auxo_methods(size_t *count);
+AUXO_API const auxo_method *const *auxo_methods(size_t *count);
 /* By its name ("train", "multiscale train"); NULL if there is none. */
-const auxo_method *auxo_method_find(const char *name);
+AUXO_API const auxo_method *auxo_method_find(const char *name);
 
 typedef struct auxo_method_info {
     const char *name, *summary, *description, *examples; /* paragraphs are parted by empty lines */
@@ -175,7 +177,7 @@ typedef struct auxo_method_info {
     const auxo_setting_value *defaults;   /* that differ from the tables'; ended by setting NULL, or NULL */
     const auxo_event_type *const *events; /* NULL-ended */
 } auxo_method_info;
-auxo_method_info auxo_method_describe(const auxo_method *method);
+AUXO_API auxo_method_info auxo_method_describe(const auxo_method *method);
 
 /* ---- runs -------------------------------------------------------------------------------------------------------- */
 typedef struct auxo_run auxo_run;
@@ -187,35 +189,35 @@ typedef struct auxo_run_options {
     const volatile int *stop; /* != 0: finish the step, save, return INTERRUPTED; may be NULL */
     const char *command;      /* how the run was started, for its report; NULL: the settings say it */
 } auxo_run_options;
-void auxo_run_options_init(auxo_run_options *options);
+AUXO_API void auxo_run_options_init(auxo_run_options *options);
 
 /* Opens device, data and models by the settings (copied); with `resume` and a checkpoint that exists, from there.
  * Holds the checkpoint's lock until it is closed. Errors: what a setting asks for and cannot be had; INVALID_ARGUMENT
  * names a setting that the checkpoint was made with another value of; IO names the process that uses the checkpoint. */
-auxo_status auxo_run_open(const auxo_method *method, const auxo_settings *settings, const auxo_run_options *options,
-                          auxo_run **run, auxo_error *error);
+AUXO_API auxo_status auxo_run_open(const auxo_method *method, const auxo_settings *settings,
+                                   const auxo_run_options *options, auxo_run **run, auxo_error *error);
 /* At most one epoch or one edit, then a checkpoint where one is due. *done: there is nothing left to do. Errors:
  * INTERRUPTED after a stop, the state then is saved; NOT_FINITE and others keep the last checkpoint. */
-auxo_status auxo_run_step(auxo_run *run, bool *done, auxo_error *error);
+AUXO_API auxo_status auxo_run_step(auxo_run *run, bool *done, auxo_error *error);
 /* Writes the checkpoint now; does nothing without one, or if it has this state already. */
-auxo_status auxo_run_save(auxo_run *run, auxo_error *error);
+AUXO_API auxo_status auxo_run_save(auxo_run *run, auxo_error *error);
 /* Measures the result, writes what `save`, `report` and `csv` ask for, and sends the "result" event. */
-auxo_status auxo_run_finish(auxo_run *run, auxo_error *error);
+AUXO_API auxo_status auxo_run_finish(auxo_run *run, auxo_error *error);
 /* Steps until done, then finishes. */
-auxo_status auxo_run_complete(auxo_run *run, auxo_error *error);
+AUXO_API auxo_status auxo_run_complete(auxo_run *run, auxo_error *error);
 /* NULL is allowed. */
-void auxo_run_close(auxo_run *run);
+AUXO_API void auxo_run_close(auxo_run *run);
 
 /* Share of the work that is done, 0 to 1; NaN if unknown. */
-double auxo_run_progress(const auxo_run *run);
+AUXO_API double auxo_run_progress(const auxo_run *run);
 /* The model that the run trains now, or its best; borrowed until the next step; NULL if there is none yet. */
-auxo_model *auxo_run_model(auxo_run *run);
-auxo_device *auxo_run_device(auxo_run *run); /* borrowed */
+AUXO_API auxo_model *auxo_run_model(auxo_run *run);
+AUXO_API auxo_device *auxo_run_device(auxo_run *run); /* borrowed */
 /* The result event's JSON after a finish; borrowed. */
-const char *auxo_run_result(const auxo_run *run);
+AUXO_API const char *auxo_run_result(const auxo_run *run);
 /* Numbers of an event that is kept: all values of `field` so far, *count entries, borrowed until the next step; NULL if
  * there is no such field. */
-const double *auxo_run_history(const auxo_run *run, const char *event, const char *field, size_t *count);
+AUXO_API const double *auxo_run_history(const auxo_run *run, const char *event, const char *field, size_t *count);
 
 #ifdef __cplusplus
 }

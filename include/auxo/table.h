@@ -42,10 +42,11 @@ typedef struct auxo_table_options {
 
 /* Reads a .csv or .arff file (also .gz, .xz). A CSV column whose first value is a number is numeric. Options may be
  * NULL. Ownership: the caller's. Errors: NOT_FOUND, IO; FORMAT as path:line: column number (name): what is wrong. */
-auxo_status auxo_table_read(const char *path, const auxo_table_options *options, auxo_table **table, auxo_error *error);
-void auxo_table_destroy(auxo_table *table);
+AUXO_API auxo_status auxo_table_read(const char *path, const auxo_table_options *options, auxo_table **table,
+                                     auxo_error *error);
+AUXO_API void auxo_table_destroy(auxo_table *table);
 /* The index of a named column. Errors: NOT_FOUND with the nearest name. */
-auxo_status auxo_table_find(const auxo_table *table, const char *name, size_t *index, auxo_error *error);
+AUXO_API auxo_status auxo_table_find(const auxo_table *table, const char *name, size_t *index, auxo_error *error);
 
 /* Which column is what when a table becomes a data set. All zero: every column an input, no targets. */
 typedef struct auxo_table_roles {
@@ -70,8 +71,8 @@ typedef struct auxo_table_roles {
  * Dropped rows are counted in the result's note. Ownership: the caller's. Errors: NOT_FOUND for unknown columns;
  * FORMAT for missing values, bad times or events, no event, a single class, a group at two sites; INVALID_ARGUMENT for
  * a column in two roles or a text input of more than 256 levels. */
-auxo_status auxo_table_dataset(const auxo_table *table, const char *name, const auxo_table_roles *roles,
-                               auxo_dataset **dataset, auxo_error *error);
+AUXO_API auxo_status auxo_table_dataset(const auxo_table *table, const char *name, const auxo_table_roles *roles,
+                                        auxo_dataset **dataset, auxo_error *error);
 
 #ifdef __cplusplus
 }
