@@ -16,6 +16,14 @@
 extern "C" {
 #endif
 
+/* ---- files ------------------------------------------------------------------------------------------------------- */
+/* What the library itself writes with: the path holds all of the old content or all of the new, at any moment; a link
+ * stays a link; what is no regular file is written to, never replaced. Errors: IO. */
+auxo_status auxo_file_write(const char *path, const void *data, size_t size_bytes, auxo_error *error);
+/* Fails (IO, beginning with `what`) if a file could not be written at `path` (NULL: fine), so that hours of work are
+ * not lost at their end. Creates nothing. */
+auxo_status auxo_file_check_writable(const char *what, const char *path, auxo_error *error);
+
 /* ---- settings ---------------------------------------------------------------------------------------------------- */
 typedef enum auxo_setting_type {
     AUXO_SETTING_FLAG,    /* yes or no */
@@ -123,8 +131,9 @@ typedef struct auxo_records {
 
 /* How much of an event who sees. */
 enum {
-    AUXO_EVENT_KEPT = 1,     /* its numbers become history: CSV, charts, checkpoints */
-    AUXO_EVENT_TRANSIENT = 2 /* progress: shown on terminals only */
+    AUXO_EVENT_KEPT = 1,      /* its numbers become history: CSV, charts, checkpoints */
+    AUXO_EVENT_TRANSIENT = 2, /* progress: on terminals it has one line that changes */
+    AUXO_EVENT_LINE_ONLY = 4  /* a line for people; no JSON */
 };
 /* Where a field is seen. */
 enum {
@@ -174,6 +183,7 @@ typedef struct auxo_method_info {
     const auxo_setting *const *settings;                 /* NULL-ended list of tables */
     const auxo_setting_value *defaults;   /* that differ from the tables'; ended by setting NULL, or NULL */
     const auxo_event_type *const *events; /* NULL-ended */
+    const char *operand;                  /* the setting that a bare word on a command line means; NULL: none */
 } auxo_method_info;
 auxo_method_info auxo_method_describe(const auxo_method *method);
 

@@ -34,6 +34,9 @@ struct auxo_method {
     double (*progress)(const auxo_run *run, const void *state); /* may be NULL */
     /* Further requirements of a saved model, instead of auxo_model_save; may be NULL. */
     auxo_status (*save_model)(auxo_run *run, void *state, const char *path, auxo_error *error);
+    /* A run that is interrupted or breaks down still has a result: what it found so far. */
+    bool finish_when_ended;
+    const char *csv_event;    /* the kept event whose rows "csv" writes; NULL: "epoch" */
     const char *report_title; /* NULL: the method's summary */
 };
 

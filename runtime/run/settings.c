@@ -361,6 +361,12 @@ bool auxo_settings_given(const auxo_settings *settings, const char *name)
     return s && s->source >= AUXO__FROM_PRESET;
 }
 
+bool auxo__settings_by_caller(const auxo_settings *settings, const char *name)
+{
+    const auxo__slot *s = find_slot(settings, name);
+    return s && s->source > AUXO__FROM_PRESET;
+}
+
 const char *auxo_settings_text(const auxo_settings *settings, const char *name)
 {
     const auxo__slot *s = find_slot(settings, name);

@@ -100,14 +100,14 @@ static bool read_names(const char *text, char **copy, char ***names, size_t *cou
     return true;
 }
 
-static auxo_status load(auxo_run *run, const char *name, auxo__task_data *data, auxo_error *error)
+auxo_status auxo__task_read(auxo_run *run, const char *name, uint64_t seed, auxo__task_data *data, auxo_error *error)
 {
     const auxo_settings *settings = run->settings;
     char *copies[2] = {NULL, NULL};
     char **names[2] = {NULL, NULL};
     auxo_data_options options = {
         .data_dir = auxo_settings_text(settings, "data-dir"),
-        .seed = auxo_settings_integer(settings, "seed"),
+        .seed = seed,
         .limit = auxo_settings_integer(settings, "limit"),
         .drop_missing = auxo_settings_flag(settings, "drop-missing"),
         .allow_missing_files = auxo_settings_flag(settings, "allow-missing-files"),
@@ -123,6 +123,8 @@ static auxo_status load(auxo_run *run, const char *name, auxo__task_data *data, 
         free(copies[i]);
         free(names[i]);
     }
+    if (status == AUXO_OK)
+        run->data_hash = hash_dataset(data->test, hash_dataset(data->train, 0));
     if (status == AUXO_OK && data->train->note[0])
         status = auxo__run_note(run, error, "%s", data->train->note);
     return status;
@@ -134,9 +136,8 @@ auxo_status auxo__task_load_data(auxo_run *run, const char *name, bool needs_tes
     *data = (auxo__task_data){0};
     uint64_t seed = auxo_settings_integer(run->settings, "seed");
     double fraction = auxo_settings_real(run->settings, "validation");
-    auxo_status status = load(run, name ? name : auxo_settings_text(run->settings, "data"), data, error);
-    if (status == AUXO_OK)
-        run->data_hash = hash_dataset(data->test, hash_dataset(data->train, 0));
+    auxo_status status =
+        auxo__task_read(run, name ? name : auxo_settings_text(run->settings, "data"), seed, data, error);
     if (status == AUXO_OK && needs_test && !data->test) {
         status =
             auxo__run_note(run, error, "%s has no test split; a fifth of its rows, drawn by the seed, is kept for it",
@@ -209,6 +210,12 @@ auxo_status auxo__task_model_desc(auxo_run *run, const auxo_dataset *train, auxo
 
 auxo_status auxo__task_open_model(auxo_run *run, const auxo_dataset *train, auxo_model **model, auxo_error *error)
 {
+    return auxo__task_open_model_seeded(run, train, auxo_settings_integer(run->settings, "seed"), model, error);
+}
+
+auxo_status auxo__task_open_model_seeded(auxo_run *run, const auxo_dataset *train, uint64_t seed, auxo_model **model,
+                                         auxo_error *error)
+{
     const char *name = auxo_settings_text(run->settings, "model");
     *model = NULL;
     auxo_status status = AUXO_OK;
@@ -219,7 +226,7 @@ auxo_status auxo__task_open_model(auxo_run *run, const auxo_dataset *train, auxo
         auxo_model_desc_init(&desc);
         status = auxo__task_model_desc(run, train, &desc, error);
         if (status == AUXO_OK)
-            status = auxo_model_create(run->device, &desc, auxo_settings_integer(run->settings, "seed"), model, error);
+            status = auxo_model_create(run->device, &desc, seed, model, error);
         auxo_model_desc_deinit(&desc);
     }
     if (status == AUXO_OK)

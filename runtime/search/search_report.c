@@ -1,7 +1,8 @@
-/* runtime/cli/search/search_report.c: the CSV trace and the HTML report of one search. */
-#include "search_run.h"
+/* search_report.c: the HTML report of one search: best so far, population, genes, the best models and network.
+ */
+#include "search_method.h"
 
-#include "network_report.h"
+#include "run_report.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -9,48 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- CSV --------------------------------------------------------------------------------------------------------- */
-
-static void format_number(char *text, size_t size, double value)
-{
-    if (isfinite(value))
-        snprintf(text, size, "%.9g", value);
-    else
-        snprintf(text, size, "NA");
-}
-
-auxo_status search_trace_write(const search_run *run, const char *path, auxo_error *error)
-{
-    enum { LINE_BYTES = 256 };
-    static const char heading[] = "method,seed,seconds,epoch,evaluation,quality,best\n";
-    size_t count, used = sizeof heading - 1;
-    const auxo_trace_point *trace = auxo_search_trace(run->search, &count);
-    char *text = malloc(sizeof heading + count * LINE_BYTES);
-    if (!text)
-        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "trace: out of memory");
-    memcpy(text, heading, sizeof heading);
-    for (size_t i = 0; i < count; i++) {
-        char quality[32], best[32];
-        format_number(quality, sizeof quality, trace[i].quality);
-        format_number(best, sizeof best, trace[i].best);
-        used +=
-            (size_t)snprintf(text + used, LINE_BYTES, "%s %s,%" PRIu64 ",%.6f,%" PRIu64 ",%" PRIu64 ",%s,%s\n",
-                             search_method_name(run), run->options.dynamic ? "dynamic" : "static", run->options.seed,
-                             trace[i].seconds, trace[i].epoch, trace[i].evaluation, quality, best);
-    }
-    auxo_status status = sizing_write_text(path, text, error);
-    free(text);
-    return status;
-}
-
-/* ---- report ------------------------------------------------------------------------------------------------------ */
-
 /* Columns of doubles for the charts of one report. */
 typedef struct columns {
     double *x, *y, *z;
 } columns;
 
-static void draw_trace(const search_run *run, auxo_report *report, const columns *c)
+static void draw_trace(const auxo__search_state *run, auxo_report *report, const columns *c)
 {
     size_t count;
     const auxo_trace_point *trace = auxo_search_trace(run->search, &count);
@@ -74,7 +39,7 @@ static void draw_trace(const search_run *run, auxo_report *report, const columns
 }
 
 /* Quality of the models of every generation, and the best up to it. */
-static void draw_population(const search_run *run, auxo_report *report, const columns *c)
+static void draw_population(const auxo__search_state *run, auxo_report *report, const columns *c)
 {
     size_t count;
     const auxo_search_record *records = auxo_search_records(run->search, &count);
@@ -98,8 +63,8 @@ static void draw_population(const search_run *run, auxo_report *report, const co
 }
 
 /* One hyperparameter of all models; nothing where genomes do not have it. */
-static void draw_gene(const search_run *run, auxo_report *report, const char *key, const char *title, bool log_scale,
-                      const columns *c)
+static void draw_gene(const auxo__search_state *run, auxo_report *report, const char *key, const char *title,
+                      bool log_scale, const columns *c)
 {
     size_t count, found = 0;
     const auxo_search_record *records = auxo_search_records(run->search, &count);
@@ -132,7 +97,7 @@ static int by_quality(const void *a, const void *b)
 }
 
 /* The best models, in order; for genetic tuning they are the hall of fame. */
-static auxo_status list_best(const search_run *run, auxo_report *report, auxo_error *error)
+static auxo_status list_best(const auxo__search_state *run, auxo_report *report, auxo_error *error)
 {
     enum { ROWS_MAX = 20 };
     size_t count;
@@ -153,14 +118,14 @@ static auxo_status list_best(const search_run *run, auxo_report *report, auxo_er
     for (size_t i = 0; i < count && i < most; i++)
         auxo_report_table_rowf(
             report, "%" PRIu64 "|%u|%s|%.5f|%u|%" PRIu64 "|%.2f|%s", order[i]->number, order[i]->generation,
-            search_format_quality(quality, sizeof quality, run->classes, order[i]->quality), order[i]->loss,
+            auxo_search_quality_text(quality, sizeof quality, run->classes, order[i]->quality), order[i]->loss,
             order[i]->epochs, order[i]->weights, order[i]->seconds, order[i]->genome);
     auxo_report_table_end(report);
     free(order);
     return AUXO_OK;
 }
 
-static void write_summary(const search_run *run, auxo_report *report)
+static void write_summary(const auxo__search_state *run, auxo_report *report)
 {
     const auxo_search_record *best = auxo_search_best_record(run->search),
                              *baseline = auxo_search_baseline(run->search);
@@ -169,44 +134,40 @@ static void write_summary(const search_run *run, auxo_report *report)
     auxo_search_records(run->search, &count);
     auxo_search_trace(run->search, &epochs);
     auxo_report_text(report, "%s, %zu rows, %zu to validate; %s search, %s. %zu models, %zu epochs, %.1f s.",
-                     run->job.train->name, run->job.train->row_count, run->job.validation->row_count,
-                     search_method_name(run), run->job.optimizer_text, count, epochs, auxo_search_seconds(run->search));
+                     run->data.train->name, run->data.train->row_count, run->data.validation->row_count,
+                     auxo__search_method_name(run), run->optimizer_text, count, epochs,
+                     auxo_search_seconds(run->search));
     auxo_report_text(report, "Best: %s: validation %s, test %s, %" PRIu64 " weights.", best->genome,
-                     search_format_quality(quality, sizeof quality, run->classes, best->quality),
-                     search_format_quality(test, sizeof test, run->classes,
-                                           run->classes ? run->test.accuracy : -sqrt(run->test.loss)),
+                     auxo_search_quality_text(quality, sizeof quality, run->classes, best->quality),
+                     auxo_search_quality_text(test, sizeof test, run->classes,
+                                                 run->classes ? run->test.accuracy : -sqrt(run->test.loss)),
                      auxo_model_weight_count(auxo_search_best(run->search)));
     if (baseline)
         auxo_report_text(report, "Without hidden layer: validation %s.",
-                         search_format_quality(quality, sizeof quality, run->classes, baseline->quality));
+                         auxo_search_quality_text(quality, sizeof quality, run->classes, baseline->quality));
 }
 
-auxo_status search_report_write(const search_run *run, const char *path, auxo_error *error)
+auxo_status auxo__search_report(auxo_run *owner, void *user, auxo_report *report, auxo_error *error)
 {
-    auxo_report *report = NULL;
+    (void)owner;
+    const auxo__search_state *run = user;
     size_t records, points;
     auxo_search_records(run->search, &records);
     auxo_search_trace(run->search, &points);
     const size_t rows = (records > points ? records : points) + 1;
     double *memory = malloc(3 * rows * sizeof *memory);
     const columns c = {memory, memory + rows, memory + 2 * rows};
-    auxo_status status = memory ? auxo_report_create("Search", &report, error)
-                                : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "report: out of memory");
-    if (status == AUXO_OK) {
-        write_summary(run, report);
-        draw_trace(run, report, &c);
-        draw_population(run, report, &c);
-        draw_gene(run, report, "lr=", "Learning rate", true, &c);
-        draw_gene(run, report, "batch=", "Batch size", false, &c);
-        draw_gene(run, report, "alpha=", "Strength of the penalty", true, &c);
-        status = list_best(run, report, error);
-    }
-    if (status == AUXO_OK) {
-        auxo_report_section(report, "Network");
-        network_report_draw(report, "The best network", auxo_model_get_desc(auxo_search_best(run->search)));
-        status = auxo_report_write(report, path, error);
-    }
+    if (!memory)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "report: out of memory");
+    write_summary(run, report);
+    draw_trace(run, report, &c);
+    draw_population(run, report, &c);
+    draw_gene(run, report, "lr=", "Learning rate", true, &c);
+    draw_gene(run, report, "batch=", "Batch size", false, &c);
+    draw_gene(run, report, "alpha=", "Strength of the penalty", true, &c);
+    auxo_status status = list_best(run, report, error);
+    auxo_report_section(report, "Network");
+    auxo__report_network(report, "The best network", auxo_model_get_desc(auxo_search_best(run->search)));
     free(memory);
-    auxo_report_destroy(report);
     return status;
 }

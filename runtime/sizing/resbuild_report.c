@@ -1,8 +1,7 @@
-/* runtime/cli/sizing/resbuild_report.c: the report of a ResBuilder run: figures 6.14 and 6.15 of the thesis, and the
- * log. */
-#include "auxo/report.h"
-#include "resbuild_run.h"
-#include "sizing_report.h"
+/* resbuild_report.c: the report of "resbuild": accuracy, depth and width over architectures, the networks, the log.
+ */
+#include "resbuild_method.h"
+#include "run_report.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -35,11 +34,11 @@ static double first_width_of(const auxo_architecture_record *record, const auxo_
 static double cost_of(const auxo_architecture_record *record, const auxo_budget *budget)
 {
     double divisor;
-    sizing_unit(budget, &divisor);
+    auxo__budget_unit(budget, &divisor);
     return record->cost / divisor;
 }
 
-static void fill(const resbuild_run *run, record_value *value, double *y)
+static void fill(const auxo__resbuild_state *run, record_value *value, double *y)
 {
     for (size_t i = 0; i < run->record_count; i++)
         y[i] = value(&run->records[i], &run->options.budget);
@@ -52,7 +51,7 @@ typedef struct morph_rules {
     char (*labels)[24];
 } morph_rules;
 
-static bool morph_rules_init(const resbuild_run *run, morph_rules *rules)
+static bool morph_rules_init(const auxo__resbuild_state *run, morph_rules *rules)
 {
     *rules = (morph_rules){.rules = calloc(run->record_count + 1, sizeof *rules->rules),
                            .labels = calloc(run->record_count + 1, sizeof *rules->labels)};
@@ -67,7 +66,7 @@ static bool morph_rules_init(const resbuild_run *run, morph_rules *rules)
     return rules->rules && rules->labels;
 }
 
-static void draw_accuracy(const resbuild_run *run, auxo_report *report, const double *x, double *y,
+static void draw_accuracy(const auxo__resbuild_state *run, auxo_report *report, const double *x, double *y,
                           const morph_rules *rules)
 {
     auxo_series series[AUXO_TRAINING_COUNT];
@@ -95,7 +94,7 @@ static void draw_accuracy(const resbuild_run *run, auxo_report *report, const do
                                             .rule_count = rules->count});
 }
 
-static void draw_size(const resbuild_run *run, auxo_report *report, const double *x, double *y,
+static void draw_size(const auxo__resbuild_state *run, auxo_report *report, const double *x, double *y,
                       const morph_rules *rules)
 {
     size_t count = run->record_count;
@@ -120,7 +119,7 @@ static void draw_size(const resbuild_run *run, auxo_report *report, const double
         &(auxo_chart){
             .title = "Width", .x_label = "architecture", .y_label = "channels", .series = widths, .series_count = 2});
     double divisor;
-    const char *unit = sizing_unit(&run->options.budget, &divisor);
+    const char *unit = auxo__budget_unit(&run->options.budget, &divisor);
     fill(run, cost_of, y);
     auxo_series cost = {.name = "cost", .mark = AUXO_MARK_LINE_POINTS, .count = count, .x = x, .y = y};
     const auxo_rule budget = {.at = run->options.budget.limit / divisor, .label = "budget of the MorphNet steps"};
@@ -133,7 +132,7 @@ static void draw_size(const resbuild_run *run, auxo_report *report, const double
                                             .rule_count = 1});
 }
 
-static void list_architectures(const resbuild_run *run, auxo_report *report)
+static void list_architectures(const auxo__resbuild_state *run, auxo_report *report)
 {
     const char *const headings[] = {"architecture", "change",       "blocks removed", "With Reg %", "NoReg-RI %",
                                     "NoReg-WI %",   "convolutions", "weights",        "cost",       "seconds"};
@@ -143,48 +142,47 @@ static void list_architectures(const resbuild_run *run, auxo_report *report)
         const auxo_architecture_record *record = &run->records[i];
         char accuracy[AUXO_TRAINING_COUNT][16], cost[48];
         for (int t = 0; t < AUXO_TRAINING_COUNT; t++)
-            sizing_report_number(accuracy[t], sizeof accuracy[t], "%.2f", 100 * record->accuracy[t]);
+            auxo__report_number(accuracy[t], sizeof accuracy[t], "%.2f", 100 * record->accuracy[t]);
         auxo_report_table_rowf(
             report, "%u|%s|%u|%s|%s|%s|%u|%llu|%s|%.1f", record->number, record->what, record->removed_blocks,
             accuracy[0], accuracy[1], accuracy[2], record->convolutions, (unsigned long long)record->weights,
-            sizing_format_cost(cost, sizeof cost, &run->options.budget, record->cost), record->seconds);
+            auxo__budget_format(cost, sizeof cost, &run->options.budget, record->cost), record->seconds);
     }
     auxo_report_table_end(report);
 }
 
-auxo_status resbuild_report_write(const resbuild_run *run, const char *path, auxo_error *error)
+auxo_status auxo__resbuild_report(auxo_run *owner, void *user, auxo_report *report, auxo_error *error)
 {
-    auxo_report *report = NULL;
+    (void)owner;
+    const auxo__resbuild_state *run = user;
     morph_rules rules = {0};
     double best_accuracy = NAN;
+    char cost[48];
     auxo_model *best = auxo_resbuild_best(run->resbuild, &best_accuracy);
     double *values = malloc((run->record_count + 1) * 4 * sizeof *values), *x = values;
-    auxo_status status = auxo_report_create("ResBuilder", &report, error);
-    if (status == AUXO_OK && (!values || !morph_rules_init(run, &rules)))
-        status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "report: out of memory");
+    auxo_status status = values && morph_rules_init(run, &rules)
+                             ? AUXO_OK
+                             : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "report: out of memory");
     if (status == AUXO_OK) {
-        char cost[48];
         for (size_t i = 0; i < run->record_count; i++)
             x[i] = (double)i;
         auxo_report_text(report,
                          "%s, %zu training rows, %s. Budget %s. Best validation accuracy %.2f %%; the same model on "
                          "the test split, which chose nothing: %.2f %%.",
-                         run->job.train->name, run->job.train->row_count, run->job.optimizer_text,
-                         sizing_format_cost(cost, sizeof cost, &run->options.budget, run->options.budget.limit),
+                         run->data.train->name, run->data.train->row_count, run->optimizer_text,
+                         auxo__budget_format(cost, sizeof cost, &run->options.budget, run->options.budget.limit),
                          100 * best_accuracy, 100 * run->test.accuracy);
         draw_accuracy(run, report, x, x + run->record_count, &rules);
         draw_size(run, report, x, x + run->record_count, &rules);
         auxo_report_section(report, "Networks");
         if (best)
-            network_report_draw(report, "Best architecture", auxo_model_get_desc(best));
-        network_report_draw(report, "Last architecture", auxo_model_get_desc(auxo_resbuild_current(run->resbuild)));
+            auxo__report_network(report, "Best architecture", auxo_model_get_desc(best));
+        auxo__report_network(report, "Last architecture", auxo_model_get_desc(auxo_resbuild_current(run->resbuild)));
         list_architectures(run, report);
-        sizing_report_edits(report, auxo_resbuild_log(run->resbuild), "architecture");
-        status = auxo_report_write(report, path, error);
+        auxo__report_edits(report, auxo_resbuild_log(run->resbuild), "architecture");
     }
     free(values);
     free(rules.rules);
     free(rules.labels);
-    auxo_report_destroy(report);
     return status;
 }

@@ -1,12 +1,102 @@
-/* runtime/cli/sizing/morph_report.c: the report of `auxo morph`: figures 5.1 to 5.5 of the thesis, and the best
- * network. */
-#include "auxo/report.h"
-#include "morph_run.h"
-#include "sizing_report.h"
+/* morph_report.c: the report of "morph": fronts, costs and widths over iterations, and the best network.
+ */
+#include "morph_method.h"
+#include "run_report.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+/* The history in the form that drawing needs. */
+typedef struct morph_moment {
+    uint32_t loop, iteration;
+    uint64_t step;
+    double alive_cost;
+    uint32_t width_count;
+    const double *alive;
+} morph_moment;
+
+typedef struct morph_training {
+    uint32_t loop, iteration;
+    bool is_final;
+    double cost, alive_cost, train_loss, validation_loss, validation_accuracy, kappa;
+    uint64_t weights;
+    uint32_t width_count;
+    const double *widths;
+} morph_training;
+
+typedef struct morph_view {
+    uint32_t plan_count, iterations;
+    const auxo__morph_plan *plans;
+    auxo_budget budget;
+    size_t moment_count, training_count;
+    morph_moment *moments;
+    morph_training *trainings;
+} morph_view;
+
+static const double *values_of(const auxo_run *run, const char *event, const char *field)
+{
+    return auxo__history_column(&run->history, event, field)->values;
+}
+
+static void read_moments(const auxo_run *run, morph_view *view)
+{
+    const double *loops = values_of(run, "refresh", "loop"), *iterations = values_of(run, "refresh", "iteration");
+    const double *steps = values_of(run, "refresh", "step"), *costs = values_of(run, "refresh", "cost");
+    const auxo__column *alive = auxo__history_column(&run->history, "refresh", "alive");
+    const double *at = alive->values;
+    for (size_t i = 0; i < view->moment_count; i++) {
+        view->moments[i] = (morph_moment){(uint32_t)loops[i], (uint32_t)iterations[i],    (uint64_t)steps[i],
+                                          costs[i],           (uint32_t)alive->counts[i], at};
+        at += view->moments[i].width_count;
+    }
+}
+
+static void read_trainings(const auxo_run *run, morph_view *view)
+{
+    const auxo__column *widths = auxo__history_column(&run->history, "training", "width_list");
+    const double *at = widths->values;
+    for (size_t i = 0; i < view->training_count; i++) {
+        view->trainings[i] = (morph_training){.loop = (uint32_t)values_of(run, "training", "loop")[i],
+                                              .iteration = (uint32_t)values_of(run, "training", "iteration")[i],
+                                              .is_final = values_of(run, "training", "final")[i] != 0,
+                                              .cost = values_of(run, "training", "cost")[i],
+                                              .alive_cost = values_of(run, "training", "alive_cost")[i],
+                                              .train_loss = values_of(run, "training", "train_loss")[i],
+                                              .validation_loss = values_of(run, "training", "val_loss")[i],
+                                              .validation_accuracy = values_of(run, "training", "val_accuracy")[i],
+                                              .kappa = values_of(run, "training", "kappa")[i],
+                                              .weights = (uint64_t)values_of(run, "training", "weights")[i],
+                                              .width_count = (uint32_t)widths->counts[i],
+                                              .widths = at};
+        at += view->trainings[i].width_count;
+    }
+}
+
+static bool view_init(const auxo_run *run, const auxo__morph_state *state, morph_view *view)
+{
+    *view = (morph_view){.plan_count = state->plan_count,
+                         .plans = state->plans,
+                         .iterations = state->options.iterations,
+                         .budget = state->budget,
+                         .moment_count = auxo__history_find(&run->history, "refresh")->event_count,
+                         .training_count = auxo__history_find(&run->history, "training")->event_count};
+    view->moments = calloc(view->moment_count + 1, sizeof *view->moments);
+    view->trainings = calloc(view->training_count + 1, sizeof *view->trainings);
+    if (!view->moments || !view->trainings)
+        return false;
+    if (view->moment_count)
+        read_moments(run, view);
+    if (view->training_count)
+        read_trainings(run, view);
+    return true;
+}
+
+static void view_deinit(morph_view *view)
+{
+    free(view->moments);
+    free(view->trainings);
+}
 
 /* Room for series of one chart; `values` holds all their numbers. */
 typedef struct drawing {
@@ -16,12 +106,12 @@ typedef struct drawing {
     char (*names)[48];
 } drawing;
 
-static bool drawing_init(const morph_run *run, drawing *d)
+static bool drawing_init(const morph_view *run, drawing *d)
 {
     size_t points = run->moment_count + run->training_count + 1;
-    size_t series = (size_t)(run->plan_count + 1) * (MORPH_WIDTHS_MAX + 1);
+    size_t series = (size_t)(run->plan_count + 1) * (AUXO__MORPH_WIDTHS_MAX + 1);
     *d = (drawing){.series = calloc(series, sizeof *d->series),
-                   .values = malloc(2 * points * (MORPH_WIDTHS_MAX + 1) * sizeof *d->values),
+                   .values = malloc(2 * points * (AUXO__MORPH_WIDTHS_MAX + 1) * sizeof *d->values),
                    .names = calloc(series, sizeof *d->names)};
     return d->series && d->values && d->names;
 }
@@ -79,7 +169,7 @@ static auxo_status end_series(drawing *d, auxo_error *error)
     return AUXO_OK;
 }
 
-static void name_loop(const morph_run *run, uint32_t loop, char *name, size_t size)
+static void name_loop(const morph_view *run, uint32_t loop, char *name, size_t size)
 {
     bool models = run->plan_count > 1 && run->plans[0].model != run->plans[run->plan_count - 1].model;
     if (models)
@@ -89,18 +179,18 @@ static void name_loop(const morph_run *run, uint32_t loop, char *name, size_t si
 }
 
 /* ---- Fig. 5.1 (b), 5.3: error against cost after each iteration, one series an iteration ------------------------- */
-static auxo_status draw_front(const morph_run *run, auxo_report *report, drawing *d, auxo_error *error)
+static auxo_status draw_front(const morph_view *run, auxo_report *report, drawing *d, auxo_error *error)
 {
     double divisor;
-    const char *unit = sizing_unit(&run->budget, &divisor);
+    const char *unit = auxo__budget_unit(&run->budget, &divisor);
     auxo_status status = AUXO_OK;
     drawing_restart(d);
-    for (uint32_t iteration = 1; iteration <= run->options.iterations + 1 && status == AUXO_OK; iteration++) {
-        bool final = iteration > run->options.iterations;
+    for (uint32_t iteration = 1; iteration <= run->iterations + 1 && status == AUXO_OK; iteration++) {
+        bool final = iteration > run->iterations;
         begin_series(d, AUXO_MARK_POINTS, false, 0);
         snprintf(d->names[d->series_count - 1], sizeof *d->names, final ? "final training" : "iteration %u", iteration);
         for (size_t i = 0; i < run->training_count; i++) {
-            const auxo_morph_record *record = &run->trainings[i].record;
+            const morph_training *record = &run->trainings[i];
             if (record->iteration == iteration)
                 add_point(d, (record->is_final ? record->cost : record->alive_cost) / divisor,
                           100 * (1 - record->validation_accuracy));
@@ -119,7 +209,7 @@ static auxo_status draw_front(const morph_run *run, auxo_report *report, drawing
 }
 
 /* Steps of all iterations of a loop in one row: Fig. 5.2 (b), 5.4 (b). */
-static double overall_step(const morph_run *run, const morph_moment *moment)
+static double overall_step(const morph_view *run, const morph_moment *moment)
 {
     uint64_t longest = 1;
     for (size_t i = 0; i < run->moment_count; i++)
@@ -127,10 +217,10 @@ static double overall_step(const morph_run *run, const morph_moment *moment)
     return (double)(moment->iteration - 1) * (double)longest + (double)moment->step;
 }
 
-static auxo_status draw_costs(const morph_run *run, auxo_report *report, drawing *d, auxo_error *error)
+static auxo_status draw_costs(const morph_view *run, auxo_report *report, drawing *d, auxo_error *error)
 {
     double divisor;
-    const char *unit = sizing_unit(&run->budget, &divisor);
+    const char *unit = auxo__budget_unit(&run->budget, &divisor);
     auxo_status status = AUXO_OK;
     drawing_restart(d);
     for (uint32_t loop = 0; loop < run->plan_count && status == AUXO_OK; loop++) {
@@ -154,7 +244,7 @@ static auxo_status draw_costs(const morph_run *run, auxo_report *report, drawing
 }
 
 /* ---- Fig. 5.4 (c), 5.5: widths ----------------------------------------------------------------------------------- */
-static auxo_status draw_alive(const morph_run *run, auxo_report *report, drawing *d, uint32_t loop, auxo_error *error)
+static auxo_status draw_alive(const morph_view *run, auxo_report *report, drawing *d, uint32_t loop, auxo_error *error)
 {
     auxo_status status = AUXO_OK;
     uint32_t layers = 0;
@@ -181,7 +271,7 @@ static auxo_status draw_alive(const morph_run *run, auxo_report *report, drawing
     return status;
 }
 
-static auxo_status draw_widths(const morph_run *run, auxo_report *report, drawing *d, auxo_error *error)
+static auxo_status draw_widths(const morph_view *run, auxo_report *report, drawing *d, auxo_error *error)
 {
     auxo_status status = AUXO_OK;
     drawing_restart(d);
@@ -197,7 +287,7 @@ static auxo_status draw_widths(const morph_run *run, auxo_report *report, drawin
             snprintf(d->names[d->series_count - 1], sizeof *d->names, "%.24s, layer %u", name, l + 1);
             for (size_t i = 0; i < run->training_count; i++)
                 if (run->trainings[i].loop == loop)
-                    add_point(d, run->trainings[i].record.iteration, run->trainings[i].widths[l]);
+                    add_point(d, run->trainings[i].iteration, run->trainings[i].widths[l]);
             status = end_series(d, error);
         }
     }
@@ -209,7 +299,7 @@ static auxo_status draw_widths(const morph_run *run, auxo_report *report, drawin
     return status;
 }
 
-static void list_trainings(const morph_run *run, auxo_report *report)
+static void list_trainings(const morph_view *run, auxo_report *report)
 {
     const char *const headings[] = {"run",         "iteration",     "widths",          "weights",      "cost",
                                     "living cost", "training loss", "validation loss", "validation %", "kappa"};
@@ -217,55 +307,59 @@ static void list_trainings(const morph_run *run, auxo_report *report)
     auxo_report_table_begin(report, headings, sizeof headings / sizeof *headings);
     for (size_t i = 0; i < run->training_count; i++) {
         const morph_training *training = &run->trainings[i];
-        const auxo_morph_record *r = &training->record;
-        char name[48], widths[MORPH_WIDTHS_MAX * 8] = "", cost[48], alive[48] = "", loss[32], validation[32], kappa[32];
+        const morph_training *r = training;
+        char name[48], widths[AUXO__MORPH_WIDTHS_MAX * 8] = "", cost[48], alive[48] = "", loss[32], validation[32],
+                                                       kappa[32];
         size_t used = 0;
         for (uint32_t l = 0; l < training->width_count && used < sizeof widths; l++)
-            used += (size_t)snprintf(widths + used, sizeof widths - used, "%s%u", l ? "-" : "", training->widths[l]);
+            used += (size_t)snprintf(widths + used, sizeof widths - used, "%s%.0f", l ? "-" : "", training->widths[l]);
         name_loop(run, training->loop, name, sizeof name);
         if (isfinite(r->alive_cost))
-            sizing_format_cost(alive, sizeof alive, &run->budget, r->alive_cost);
-        auxo_report_table_rowf(
-            report, "%s|%u%s|%s|%llu|%s|%s|%.5f|%s|%s|%s", name, r->iteration, r->is_final ? " (final)" : "", widths,
-            (unsigned long long)r->weights, sizing_format_cost(cost, sizeof cost, &run->budget, r->cost), alive,
-            r->train_loss, sizing_report_number(loss, sizeof loss, "%.5f", r->validation_loss),
-            sizing_report_number(validation, sizeof validation, "%.2f", 100 * r->validation_accuracy),
-            sizing_report_number(kappa, sizeof kappa, "%.4g", r->kappa));
+            auxo__budget_format(alive, sizeof alive, &run->budget, r->alive_cost);
+        auxo_report_table_rowf(report, "%s|%u%s|%s|%llu|%s|%s|%.5f|%s|%s|%s", name, r->iteration,
+                               r->is_final ? " (final)" : "", widths, (unsigned long long)r->weights,
+                               auxo__budget_format(cost, sizeof cost, &run->budget, r->cost), alive, r->train_loss,
+                               auxo__report_number(loss, sizeof loss, "%.5f", r->validation_loss),
+                               auxo__report_number(validation, sizeof validation, "%.2f", 100 * r->validation_accuracy),
+                               auxo__report_number(kappa, sizeof kappa, "%.4g", r->kappa));
     }
     auxo_report_table_end(report);
 }
 
-auxo_status morph_report_write(const morph_run *run, const auxo_model *best, const char *path, auxo_error *error)
+static auxo_status draw_all(const morph_view *view, auxo_report *report, drawing *d, auxo_error *error)
 {
-    auxo_report *report = NULL;
+    auxo_status status = draw_front(view, report, d, error);
+    if (status == AUXO_OK)
+        status = draw_costs(view, report, d, error);
+    if (status == AUXO_OK)
+        status = draw_widths(view, report, d, error);
+    for (uint32_t loop = 0; loop < view->plan_count && status == AUXO_OK; loop++)
+        status = draw_alive(view, report, d, loop, error);
+    return status;
+}
+
+auxo_status auxo__morph_report(auxo_run *run, void *user, auxo_report *report, auxo_error *error)
+{
+    const auxo__morph_state *state = user;
+    morph_view view = {0};
     drawing d = {0};
     char budget[48];
-    auxo_status status = auxo_report_create("MorphNet", &report, error);
-    if (status == AUXO_OK && !drawing_init(run, &d))
-        status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "report: out of memory");
+    auxo_report_text(report, "%s, %zu training rows, %s. Budget %s. Test accuracy of the best network: %.2f %%.",
+                     state->data.train->name, state->data.train->row_count, state->optimizer_text,
+                     auxo__budget_format(budget, sizeof budget, &state->budget, state->budget.limit),
+                     100 * state->test.accuracy);
+    if (state->broke_down[0])
+        auxo_report_text(report, "%s", state->broke_down);
+    auxo_status status = view_init(run, state, &view) && drawing_init(&view, &d)
+                             ? draw_all(&view, report, &d, error)
+                             : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "report: out of memory");
     if (status == AUXO_OK) {
-        auxo_report_text(report, "%s, %zu training rows, %s. Budget %s. Test accuracy of the best network: %.2f %%.",
-                         run->job.train->name, run->job.train->row_count, run->job.optimizer_text,
-                         sizing_format_cost(budget, sizeof budget, &run->budget, run->budget.limit),
-                         100 * run->test.accuracy);
-        if (run->broke_down[0])
-            auxo_report_text(report, "%s", run->broke_down);
-        status = draw_front(run, report, &d, error);
-    }
-    if (status == AUXO_OK)
-        status = draw_costs(run, report, &d, error);
-    if (status == AUXO_OK)
-        status = draw_widths(run, report, &d, error);
-    for (uint32_t loop = 0; loop < run->plan_count && status == AUXO_OK; loop++)
-        status = draw_alive(run, report, &d, loop, error);
-    if (status == AUXO_OK) {
-        list_trainings(run, report);
+        list_trainings(&view, report);
         auxo_report_section(report, "Network");
-        if (best)
-            network_report_draw(report, "Best network", auxo_model_get_desc(best));
-        status = auxo_report_write(report, path, error);
+        if (state->best)
+            auxo__report_network(report, "Best network", auxo_model_get_desc(state->best));
     }
     drawing_deinit(&d);
-    auxo_report_destroy(report);
+    view_deinit(&view);
     return status;
 }

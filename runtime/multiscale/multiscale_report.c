@@ -1,17 +1,27 @@
-/* runtime/cli/multiscale/multiscale_report.c: the pictures of a multi-scale run (paper Fig. 4-5, 7-9, 11-14). */
-#include "multiscale_run.h"
+/* multiscale_report.c: the pictures of a multi-scale run (Dorneanu et al. 2023, Fig. 4-5, 7-9, 11-14).
+ */
+#include "multiscale_task.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-static void draw_loss(auxo_report *report, const multiscale_history *history, double *x, double *y)
+/* A column of the iterations of one run. */
+typedef struct multiscale_view {
+    const auxo_run *run;
+    const auxo__multiscale_pictures *pictures;
+    size_t count; /* iterations */
+} multiscale_view;
+
+static const double *values_of(const multiscale_view *view, const char *field)
 {
-    for (size_t i = 0; i < history->count; i++) {
-        x[i] = history->iterations[i].iteration;
-        y[i] = history->iterations[i].loss;
-    }
-    const auxo_series loss = {.name = "training loss", .count = history->count, .x = x, .y = y};
+    return auxo__history_column(&view->run->history, "iteration", field)->values + view->pictures->iterations.begin;
+}
+
+static void draw_loss(auxo_report *report, const multiscale_view *view)
+{
+    const auxo_series loss = {
+        .name = "training loss", .count = view->count, .x = values_of(view, "iteration"), .y = values_of(view, "loss")};
     auxo_report_chart(report, &(auxo_chart){.title = "Loss over iterations",
                                             .x_label = "iteration",
                                             .y_label = "mean squared error",
@@ -19,16 +29,27 @@ static void draw_loss(auxo_report *report, const multiscale_history *history, do
                                             .series_count = 1});
 }
 
-static const char *value_label(const multiscale_run *run)
+/* (iterations, nodes) of those iterations after which they were taken; *count of these. */
+static const double *sensitivities_of(const multiscale_view *view, size_t *count)
 {
-    return run->options.order == AUXO_MULTISCALE_SECOND ? "|mean gradient|" : "|dL/dtheta|";
+    const auxo__iteration_range range = view->pictures->sensitivities;
+    *count = range.end - range.begin;
+    return auxo__history_column(&view->run->history, "sensitivities", "values")->values +
+           range.begin * view->pictures->tree->node_count;
+}
+
+static const char *value_label(const multiscale_view *view)
+{
+    return view->pictures->order == AUXO_MULTISCALE_SECOND ? "|mean gradient|" : "|dL/dtheta|";
 }
 
 /* One heat map per level: blocks of the tree downwards, iterations to the right, |sensitivity| as colour. */
-static auxo_status draw_levels(auxo_report *report, const multiscale_run *run, const auxo_tree *tree, auxo_error *error)
+static auxo_status draw_levels(auxo_report *report, const multiscale_view *view, auxo_error *error)
 {
-    const multiscale_history *history = &run->history;
-    double *values = malloc(tree->node_count * history->count * sizeof *values);
+    const auxo_tree *tree = view->pictures->tree;
+    size_t drawn;
+    const double *sensitivities = sensitivities_of(view, &drawn);
+    double *values = malloc(tree->node_count * drawn * sizeof *values);
     char(*names)[32] = malloc(tree->node_count * sizeof *names);
     const char **rows = malloc(tree->node_count * sizeof *rows);
     if (!values || !names || !rows) {
@@ -48,17 +69,17 @@ static auxo_status draw_levels(auxo_report *report, const multiscale_run *run, c
             else
                 snprintf(names[count], sizeof names[count], "layers %u-%u", node->layer_begin + 1, node->layer_end);
             rows[count] = names[count];
-            for (size_t i = 0; i < history->count; i++)
-                values[count * history->count + i] = fabs(history->sensitivities[i * tree->node_count + n]);
+            for (size_t i = 0; i < drawn; i++)
+                values[count * drawn + i] = fabs(sensitivities[i * tree->node_count + n]);
             count++;
         }
         char title[64];
         snprintf(title, sizeof title, "Sensitivities, tree level %u", depth);
         auxo_report_heat_map(report, &(auxo_heat_map){.title = title,
                                                       .x_label = "iteration",
-                                                      .value_label = value_label(run),
+                                                      .value_label = value_label(view),
                                                       .row_count = count,
-                                                      .column_count = history->count,
+                                                      .column_count = drawn,
                                                       .values = values,
                                                       .row_names = rows,
                                                       .value_log = true});
@@ -69,14 +90,16 @@ static auxo_status draw_levels(auxo_report *report, const multiscale_run *run, c
     return AUXO_OK;
 }
 
-static void draw_tree(auxo_report *report, const multiscale_run *run, const auxo_tree *tree)
+static void draw_tree(auxo_report *report, const multiscale_view *view)
 {
-    const multiscale_history *history = &run->history;
+    const auxo_tree *tree = view->pictures->tree;
+    size_t drawn;
+    const double *sensitivities = sensitivities_of(view, &drawn);
     auxo_tree_block *blocks = malloc(tree->node_count * sizeof *blocks);
     if (!blocks)
         return; /* the level maps hold the same numbers */
     size_t count = 0;
-    const double *last = history->sensitivities + (history->count - 1) * tree->node_count;
+    const double *last = sensitivities + (drawn - 1) * tree->node_count;
     for (uint32_t n = 0; n < tree->node_count; n++) {
         const auxo_tree_node *node = &tree->nodes[n];
         if (node->layer_end - node->layer_begin > 1 || n == 0 ||
@@ -84,17 +107,18 @@ static void draw_tree(auxo_report *report, const multiscale_run *run, const auxo
             blocks[count++] = (auxo_tree_block){node->depth, node->layer_begin, node->layer_end,
                                                 isfinite(last[n]) ? fabs(last[n]) : 0, NULL};
     }
-    auxo_report_tree(report, "The tree after the last iteration", value_label(run), blocks, count, tree->layer_count,
+    auxo_report_tree(report, "The tree after the last iteration", value_label(view), blocks, count, tree->layer_count,
                      true);
     free(blocks);
 }
 
-static void draw_selected(auxo_report *report, const multiscale_history *history, uint32_t layer_count, double *counts)
+static void draw_selected(auxo_report *report, const multiscale_view *view, uint32_t layer_count, double *counts)
 {
+    const double *begins = values_of(view, "layer_begin"), *ends = values_of(view, "layer_end");
     for (uint32_t l = 0; l < layer_count; l++)
         counts[l] = 0;
-    for (size_t i = 0; i < history->count; i++)
-        for (uint32_t l = history->iterations[i].layer_begin; l < history->iterations[i].layer_end; l++)
+    for (size_t i = 0; i < view->count; i++)
+        for (uint32_t l = (uint32_t)begins[i]; l < (uint32_t)ends[i] && l < layer_count; l++)
             counts[l]++;
     char(*names)[16] = malloc(layer_count * sizeof *names);
     const char **categories = malloc(layer_count * sizeof *categories);
@@ -114,21 +138,22 @@ static void draw_selected(auxo_report *report, const multiscale_history *history
     free(categories);
 }
 
-static void draw_iterations(auxo_report *report, const multiscale_history *history, double *x, double *y)
+static void draw_iterations(auxo_report *report, const multiscale_view *view, double *seconds)
 {
+    const double *selection = values_of(view, "selection_seconds"), *training = values_of(view, "training_seconds");
+    for (size_t i = 0; i < view->count; i++)
+        seconds[i] = selection[i] + training[i];
     static const char *const titles[] = {"Largest gradient of the network", "Epochs per iteration",
                                          "Time per iteration"};
     static const char *const labels[] = {"|dMSE/dW| (max)", "epochs", "seconds"};
     for (int chart = 0; chart < 3; chart++) {
-        for (size_t i = 0; i < history->count; i++) {
-            const auxo_multiscale_iteration *it = &history->iterations[i];
-            x[i] = it->iteration;
-            y[i] = chart == 0   ? it->network_gradient_max
-                   : chart == 1 ? (double)it->epochs
-                                : it->selection_seconds + it->training_seconds;
-        }
-        const auxo_series series = {
-            .mark = chart == 1 ? AUXO_MARK_POINTS : AUXO_MARK_LINE, .count = history->count, .x = x, .y = y};
+        const double *y = chart == 0   ? values_of(view, "network_gradient_max")
+                          : chart == 1 ? values_of(view, "epochs")
+                                       : seconds;
+        const auxo_series series = {.mark = chart == 1 ? AUXO_MARK_POINTS : AUXO_MARK_LINE,
+                                    .count = view->count,
+                                    .x = values_of(view, "iteration"),
+                                    .y = y};
         auxo_report_chart(report, &(auxo_chart){.title = titles[chart],
                                                 .x_label = "iteration",
                                                 .y_label = labels[chart],
@@ -163,30 +188,28 @@ static auxo_status draw_weights(auxo_report *report, auxo_model *model, const fl
     return status;
 }
 
-auxo_status multiscale_report_run(auxo_report *report, const multiscale_run *run, const auxo_tree *tree,
-                                  auxo_model *model, const float *initial_weights, auxo_error *error)
+auxo_status auxo__multiscale_draw(const auxo_run *run, const auxo__multiscale_pictures *pictures, auxo_report *report,
+                                  auxo_error *error)
 {
-    const multiscale_history *history = &run->history;
-    if (history->count == 0) {
+    const multiscale_view view = {run, pictures, pictures->iterations.end - pictures->iterations.begin};
+    if (view.count == 0) {
         auxo_report_text(report, "No iteration was run.");
         return AUXO_OK;
     }
-    size_t longest = history->count > tree->layer_count ? history->count : tree->layer_count;
-    double *x = malloc(longest * sizeof *x), *y = malloc(longest * sizeof *y);
-    if (!x || !y) {
-        free(x);
-        free(y);
+    size_t longest = view.count > pictures->tree->layer_count ? view.count : pictures->tree->layer_count;
+    double *scratch = malloc(longest * sizeof *scratch);
+    if (!scratch)
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "report: out of memory");
+    draw_loss(report, &view);
+    draw_selected(report, &view, pictures->tree->layer_count, scratch);
+    draw_iterations(report, &view, scratch);
+    auxo_status status = AUXO_OK;
+    if (pictures->initial_weights)
+        status = draw_weights(report, pictures->model, pictures->initial_weights, error);
+    if (status == AUXO_OK && pictures->sensitivities.end > pictures->sensitivities.begin) {
+        draw_tree(report, &view);
+        status = draw_levels(report, &view, error);
     }
-    draw_loss(report, history, x, y);
-    draw_selected(report, history, tree->layer_count, y);
-    draw_iterations(report, history, x, y);
-    auxo_status status = draw_weights(report, model, initial_weights, error);
-    if (status == AUXO_OK && history->sensitivities) {
-        draw_tree(report, run, tree);
-        status = draw_levels(report, run, tree, error);
-    }
-    free(x);
-    free(y);
+    free(scratch);
     return status;
 }
