@@ -70,6 +70,38 @@ TEST_CASE("bench measures transfers, launches and training")
     }
 }
 
+TEST_CASE("bench sets no nominal rate against a peak, and keeps the set-up apart")
+{
+    Program program(AUXO_PROGRAM);
+    ProgramResult result = program.run({"bench", "ops", "--device", "cpu", "--op", "conv2d_forward", "--min-seconds",
+                                        "0.001", "--json"});
+    INFO(result.errors);
+    REQUIRE(result.exit_code == 0);
+    size_t nominal = 0;
+    for (const Event &event : result.events("case")) {
+        const bool winograd = event.text("variant").find("winograd") != std::string::npos;
+        INFO(event.text("case") << " " << event.text("variant"));
+        CHECK((event.number("nominal") != 0) == winograd);
+        CHECK((event.number("percent_of_peak") == 0) == winograd);
+        CHECK(event.number("setup_seconds") > 0);
+        nominal += winograd;
+    }
+    CHECK(nominal > 0);
+}
+
+TEST_CASE("a result file that cannot be written leaves the one that is there")
+{
+    Program program(AUXO_PROGRAM);
+    TempFolder folder;
+    const std::string save = folder.file("a.json");
+    std::ofstream(save) << "before";
+    program.set_file_size_limit(64);
+    ProgramResult result =
+        program.run({"bench", "latency", "--device", "cpu", "--min-seconds", "0.001", "--save", save});
+    CHECK(result.exit_code == 2);
+    CHECK(read_whole_file(save) == "before");
+}
+
 TEST_CASE("bench train tells what a step is made of")
 {
     Program program(AUXO_PROGRAM);

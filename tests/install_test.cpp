@@ -54,6 +54,10 @@ TEST_CASE("the installed package builds and runs the example of the README")
                                               "target_link_libraries(consumer PRIVATE auxo::auxo)\n");
     require_command(folder, environment + "cmake -S . -B out -DCMAKE_PREFIX_PATH=" + prefix +
                                 " && cmake --build out && out/consumer");
+    // What the program does with kernels, a program of the user's can do as well.
+    require_command(folder, environment + "cc -std=c11" + warnings +
+                                AUXO_SOURCE_DIR "/tests/examples/tune_and_bench.c $(" + package +
+                                ") -o tune_and_bench && ./tune_and_bench cpu out.tune && grep -q '^gemm ' out.tune");
     require_command(folder, "unset LD_LIBRARY_PATH; " + prefix + "/bin/auxo --version");
     require_command(folder, "test -s " + prefix + "/share/man/man1/auxo.1 && test -s " + prefix +
                                 "/share/bash-completion/completions/auxo");

@@ -113,19 +113,30 @@ const std::map<std::string, std::set<std::string>> &allowed()
 {
     static std::map<std::string, std::set<std::string>> table;
     if (table.empty()) {
-        table["device"] = {"device"};
-        table["ops"] = {"device", "ops"};
-        table["plan"] = {"device", "ops", "plan"};
-        table["model"] = {"device", "ops", "plan", "model"};
-        table["data"] = {"device", "data"};
-        table["train"] = {"device", "ops", "plan", "model", "data", "train"};
-        table["report"] = {"device", "report"};
-        for (const char *name : {"multiscale", "sizing", "survival", "search"}) {
-            table[name] = table["train"];
-            table[name].insert("report");
-            table[name].insert(name);
+        // Every layer and what stands directly below it.
+        const std::pair<const char *, std::vector<const char *>> below[] = {
+            {"base", {}},
+            {"device", {"base"}},
+            {"ops", {"device"}},
+            {"plan", {"ops"}},
+            {"model", {"plan"}},
+            {"data", {"device"}},
+            {"train", {"model", "data"}},
+            {"report", {"device"}},
+            {"run", {"train", "report"}},
+            {"multiscale", {"run"}},
+            {"sizing", {"run"}},
+            {"survival", {"run"}},
+            {"search", {"multiscale", "sizing"}},
+            {"methods", {"search", "survival"}},
+            {"bench", {"search", "survival"}},
+            {"tune", {"bench"}},
+        };
+        for (const auto &layer : below) {
+            table[layer.first].insert(layer.first);
+            for (const char *lower : layer.second)
+                table[layer.first].insert(table[lower].begin(), table[lower].end());
         }
-        table["search"].insert({"multiscale", "sizing"});
     }
     return table;
 }
@@ -134,7 +145,7 @@ const std::map<std::string, std::set<std::string>> &allowed()
 std::string layer_of_header(const std::string &name)
 {
     static const std::map<std::string, std::string> table = {
-        {"status.h", "device"},  {"device.h", "device"}, {"tensor.h", "device"}, {"ops.h", "device"},
+        {"status.h", "base"},    {"device.h", "device"}, {"tensor.h", "device"}, {"ops.h", "device"},
         {"backend.h", "device"}, {"tune.h", "device"},   {"verify.h", "ops"},    {"table.h", "data"}};
     auto found = table.find(name);
     return found != table.end() ? found->second : name.substr(0, name.rfind('.'));

@@ -1,12 +1,16 @@
 // tests/tuning_test.cpp: tuning files: reading, what is reported by line and ignored, the order of lookup, writing.
+#include "auxo/bench.h"
 #include "auxo/tune.h"
 #include "support/plan_bench.hpp"
 
+#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <random>
 #include <sstream>
+#include <sys/wait.h>
+#include <thread>
 #include <unistd.h>
 
 using namespace auxo_test;
@@ -324,4 +328,100 @@ TEST_CASE("a file that cannot be written is told and the old one stays")
     CHECK(auxo_tuning_save(tuning, (bench.folder / "extra").c_str(), &error) == AUXO_IO); // a folder
     auxo_tuning_destroy(tuning);
     CHECK(bench.choice() == "tiled: tuned default 8 1");
+}
+
+TEST_CASE("tuners of several processes that share a file keep each other's entries")
+{
+    const int process_count = 4, entry_count = 25;
+    char name[] = "auxo-merge-XXXXXX";
+    REQUIRE(mkdtemp(name) != nullptr);
+    const std::string path = std::string(name) + "/user.tune";
+    std::vector<pid_t> children;
+    for (int p = 0; p < process_count; p++) {
+        pid_t child = fork();
+        if (child == 0) {
+            bool all = true;
+            for (int i = 0; i < entry_count; i++) {
+                auxo_tuning_entry entry = {};
+                entry.scope = AUXO_TUNING_DEFAULT;
+                std::snprintf(entry.op, sizeof entry.op, "gemm");
+                std::snprintf(entry.shape_class, sizeof entry.shape_class, "p%di%d", p, i);
+                std::snprintf(entry.variant, sizeof entry.variant, "tiled");
+                all = all && auxo_tuning_merge(path.c_str(), &entry, 1, nullptr, nullptr, nullptr) == AUXO_OK;
+            }
+            _exit(all ? 0 : 1);
+        }
+        children.push_back(child);
+    }
+    for (pid_t child : children) {
+        int ended = -1;
+        REQUIRE(waitpid(child, &ended, 0) == child);
+        CHECK(ended == 0);
+    }
+    auxo_tuning *tuning = nullptr;
+    REQUIRE(auxo_tuning_load(path.c_str(), nullptr, nullptr, &tuning, nullptr) == AUXO_OK);
+    CHECK(auxo_tuning_count(tuning) == process_count * entry_count);
+    auxo_tuning_destroy(tuning);
+    std::filesystem::remove_all(name);
+}
+
+namespace
+{
+int slow_runs = 0, obvious_runs = 0;
+
+// Longer than the budget of the test below, on its shape alone.
+auxo_status run_slowly(void *queue, const auxo_op *op, void *, auxo_error *error)
+{
+    if (op->tensors[AUXO_GEMM_C].dims[0] == 48) {
+        slow_runs++;
+        std::this_thread::sleep_for(std::chrono::milliseconds(60));
+    }
+    return FakeBackend::run_inner(queue, op, error);
+}
+
+auxo_status run_obviously(void *queue, const auxo_op *op, void *, auxo_error *error)
+{
+    obvious_runs++;
+    return FakeBackend::run_inner(queue, op, error);
+}
+} // namespace
+
+TEST_CASE("the tuner repeats no long run past its budget and never tries a last resort")
+{
+    PlanBench bench;
+    auxo_kernel plain = bench.fake.variants[AUXO_OP_GEMM][0];
+    plain.prepare = nullptr;
+    plain.release = nullptr;
+    auxo_kernel slow = plain, other = plain, obvious = plain;
+    slow.variant = "slow";
+    slow.enqueue = run_slowly;
+    other.variant = "other";
+    other.enqueue = run_slowly;
+    obvious.variant = "obvious";
+    obvious.enqueue = run_obviously;
+    obvious.is_last_resort = true;
+    bench.fake.variants[AUXO_OP_GEMM] = {slow, other, obvious};
+    bench.fake.refresh();
+    bench.start();
+    char name[] = "auxo-budget-XXXXXX";
+    REQUIRE(mkdtemp(name) != nullptr);
+    const std::string path = std::string(name) + "/user.tune";
+    auxo_bench_case shape = {};
+    shape.name = "gemm";
+    shape.kind = AUXO_OP_GEMM;
+    shape.dims[0] = shape.dims[1] = shape.dims[2] = 48;
+    auxo_tune_options options = {};
+    options.cases = &shape;
+    options.case_count = 1;
+    options.budget_seconds = 0.05;
+    options.path = path.c_str();
+    auxo_tune_summary summary = {};
+    auxo_error error = {};
+    slow_runs = obvious_runs = 0;
+    INFO(error.message);
+    REQUIRE(auxo_tune(bench.device, &options, &summary, &error) == AUXO_OK);
+    CHECK(summary.done == 1);
+    CHECK(slow_runs <= 2); // checked and timed, once
+    CHECK(obvious_runs == 0);
+    std::filesystem::remove_all(name);
 }

@@ -1,50 +1,35 @@
-/* cpu_backend.c: the cpu backend: one device, all processors of the machine.
+/* cpu_backend.c: the cpu backend: one device, the processors that this process may use.
  *
  * Memory, queues and events are those of cpu_host.c; the kernels those of cpu_kernels.c.
  */
 #include "cpu_kernels.h"
+#include "cpu_threads.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 extern const auxo_backend auxo__backend_cpu;
-
-enum { THREADS_MAX = 256 };
-
-/* One thread per processor; OMP_NUM_THREADS, which numerical programs have
- * agreed upon, is the user's way to say otherwise. */
-static int default_thread_count(void)
-{
-    const char *wish = getenv("OMP_NUM_THREADS");
-    long count = wish ? strtol(wish, NULL, 10) : 0;
-    if (count < 1)
-        count = sysconf(_SC_NPROCESSORS_ONLN);
-    return count < 1 ? 1 : count > THREADS_MAX ? THREADS_MAX : (int)count;
-}
 
 static auxo_status enumerate(const auxo_backend_host *host, auxo_device_info *infos, size_t capacity, size_t *count,
                              auxo_error *error)
 {
-    (void)host;
     (void)error;
     *count = 1;
     if (capacity > 0) {
         char name[sizeof infos[0].name];
         cpu_host_processor_name(name, sizeof name);
-        cpu_host_describe(&infos[0], "cpu", name, (uint32_t)default_thread_count());
+        cpu_host_describe(&infos[0], "cpu", name, (uint32_t)cpu_threads_choose(host));
     }
     return AUXO_OK;
 }
 
 static auxo_status open_device(const auxo_backend_host *host, uint32_t index, void **device, auxo_error *error)
 {
-    (void)host;
     if (index != 0)
         return auxo_error_set(error, AUXO_NOT_FOUND, "cpu:%u: there is only cpu:0", index);
     cpu_device *opened = calloc(1, sizeof *opened);
     if (!opened)
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "no host memory for the cpu device");
-    auxo_status status = cpu_pool_create(default_thread_count(), &opened->pool, error);
+    auxo_status status = cpu_pool_create(cpu_threads_choose(host), &opened->pool, error);
     if (status == AUXO_OK)
         *device = opened;
     else

@@ -34,15 +34,11 @@ static bool has_avx2(void *device, const auxo_op *op)
     }
 #define REFERENCE_VARIANT(noun)                                                                                        \
     {                                                                                                                  \
-        .variant = "reference", .enqueue = ref_##noun##_enqueue                                                        \
+        .variant = "reference", .is_last_resort = true, .enqueue = ref_##noun##_enqueue                                \
     }
 
 static const auxo_kernel gemm_variants[] = {
-    X86_VARIANTS(gemm)
-#if defined(CPU_HAVE_OPENBLAS)
-        {.variant = "openblas", .supports = cpu_gemm_supports_openblas, .enqueue = cpu_gemm_enqueue_openblas},
-#endif
-    OWN_VARIANT(gemm, simd, NULL),
+    X86_VARIANTS(gemm) OWN_VARIANT(gemm, simd, NULL),
     REFERENCE_VARIANT(gemm),
 };
 
@@ -78,8 +74,8 @@ static bool backward_suits_winograd(const auxo_op *op)
     }
 #define WINOGRAD_VARIANT(noun, direction, isa)                                                                         \
     {                                                                                                                  \
-        .variant = "winograd_" #isa, .supports = direction##_##isa, .prepare = cpu_##noun##_winograd_prepare_##isa,    \
-        .enqueue = cpu_##noun##_winograd_enqueue_##isa                                                                 \
+        .variant = "winograd_" #isa, .is_nominal = true, .supports = direction##_##isa,                                \
+        .prepare = cpu_##noun##_winograd_prepare_##isa, .enqueue = cpu_##noun##_winograd_enqueue_##isa                 \
     }
 #if defined(CPU_HAVE_X86)
 WINOGRAD_SUPPORTS(forward, avx512, has_avx512)

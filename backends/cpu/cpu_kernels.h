@@ -18,6 +18,7 @@
     X(BIAS_ADD, bias_add)                                                                                              \
     X(SCALE, scale)                                                                                                    \
     X(FILL, fill)                                                                                                      \
+    X(MULTIPLY_ADD, multiply_add)                                                                                      \
     X(COPY, copy)                                                                                                      \
     X(OPTIMIZER_STEP, optimizer_step)                                                                                  \
     X(SOFTMAX, softmax)                                                                                                \
@@ -60,9 +61,6 @@ CPU_SIMD_DECLARE(CONV2D_FORWARD, conv2d_forward_winograd)
 CPU_SIMD_DECLARE(CONV2D_BACKWARD_DATA, conv2d_backward_data_winograd)
 #define CPU_NATIVE_DECLARE(kind, noun) CPU_DECLARE(noun, native)
 CPU_NATIVE_TABLE(CPU_NATIVE_DECLARE)
-
-auxo_status cpu_gemm_enqueue_openblas(void *queue, const auxo_op *op, void *state, auxo_error *error);
-bool cpu_gemm_supports_openblas(void *device, const auxo_op *op);
 
 /* AUXO_OP_COUNT entries. */
 extern const auxo_kernel_list cpu_kernel_lists[AUXO_OP_COUNT];

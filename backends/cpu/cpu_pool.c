@@ -143,7 +143,7 @@ static auxo_status start_workers(cpu_pool *pool, auxo_error *error)
         if (pthread_create(&next->thread, NULL, worker_main, next) != 0)
             return auxo_error_set(error, AUXO_OUT_OF_MEMORY,
                                   "cpu: thread %d of %d cannot be started; set "
-                                  "OMP_NUM_THREADS to ask for fewer",
+                                  "AUXO_THREADS to ask for fewer",
                                   i + 1, pool->thread_count);
         pool->started = i;
     }

@@ -32,6 +32,7 @@
     X(RANDOM_FILL, random_fill)                                                                                        \
     X(FILL, fill)                                                                                                      \
     X(COPY, copy)                                                                                                      \
+    X(MULTIPLY_ADD, multiply_add)                                                                                      \
     X(COUNTER_ADD, counter_add)                                                                                        \
     X(OPTIMIZER_STEP, optimizer_step)                                                                                  \
     X(MLP_FORWARD, mlp_forward)                                                                                        \

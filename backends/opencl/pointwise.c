@@ -1,6 +1,6 @@
 /* backends/opencl/pointwise.c: ops whose every output element depends on the same element of the inputs.
  *
- * Owns: activation, add, bias_add, scale, fill, copy, counter_add.
+ * Owns: activation, add, bias_add, scale, fill, copy, multiply_add, counter_add.
  */
 #include "kernels.h"
 
@@ -113,6 +113,26 @@ auxo_status ocl_copy_prepare(void *device, const auxo_op *op, const int32_t *par
     ocl_arg_int(&b, y->dtype);
     ocl_arg_int(&b, exact);
     ocl_build_items(&b, (uint64_t)count);
+    return ocl_build_end(&b, state);
+}
+
+auxo_status ocl_multiply_add_prepare(void *device, const auxo_op *op, const int32_t *parameters, void **state,
+                                     auxo_error *error)
+{
+    enum { CHAINS = 8 };
+    ocl_builder b = ocl_build_begin(device, error);
+    const int64_t count = auxo_tensor_element_count(&op->tensors[AUXO_MULTIPLY_ADD_Y]);
+    const uint64_t items = ocl_divide_up((uint64_t)count, CHAINS);
+    (void)parameters;
+    ocl_build_kernel(&b, "multiply_add", "multiply_add", "-DCHAINS=%d", CHAINS);
+    ocl_arg_tensor(&b, &op->tensors[AUXO_MULTIPLY_ADD_X]);
+    ocl_arg_tensor(&b, &op->tensors[AUXO_MULTIPLY_ADD_Y]);
+    ocl_arg_long(&b, count);
+    ocl_arg_long(&b, (int64_t)items);
+    ocl_arg_float(&b, op->params.multiply_add.a);
+    ocl_arg_float(&b, op->params.multiply_add.b);
+    ocl_arg_uint(&b, op->params.multiply_add.count);
+    ocl_build_items(&b, items);
     return ocl_build_end(&b, state);
 }
 

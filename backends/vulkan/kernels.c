@@ -75,7 +75,13 @@ static const auxo_kernel theta_eval[] = {
 #define CONV2D(op)                                                                                                     \
     TUNED("tiled", vk_fits_bindings, op##_tiled, vk_conv2d_tiled_tunables),                                            \
         TUNED("direct", vk_fits_bindings, op##_direct, vk_conv2d_direct_tunables)
-#define CONV2D_WINOGRAD(op) TUNED("winograd", vk_supports_##op##_winograd, op##_winograd, vk_conv2d_winograd_tunables)
+#define CONV2D_WINOGRAD(op)                                                                                            \
+    {                                                                                                                  \
+        .variant = "winograd", .is_nominal = true, .tunables = vk_conv2d_winograd_tunables,                            \
+        .tunable_count = sizeof vk_conv2d_winograd_tunables / sizeof vk_conv2d_winograd_tunables[0],                   \
+        .supports = vk_supports_##op##_winograd, .prepare = vk_prepare_##op##_winograd, .release = vk_program_release, \
+        .enqueue = vk_program_enqueue                                                                                  \
+    }
 static const auxo_kernel conv2d_forward[] = {CONV2D(conv2d_forward), CONV2D_WINOGRAD(conv2d_forward)};
 static const auxo_kernel conv2d_backward_data[] = {CONV2D(conv2d_backward_data), CONV2D_WINOGRAD(conv2d_backward_data)};
 static const auxo_kernel conv2d_backward_weights[] = {CONV2D(conv2d_backward_weights)};
@@ -95,6 +101,7 @@ const auxo_kernel_list vk_kernels[AUXO_OP_COUNT] = {
     [AUXO_OP_ACTIVATION_FORWARD] = ONE("flat", NULL, activation_forward),
     [AUXO_OP_ACTIVATION_BACKWARD] = ONE("flat", NULL, activation_backward),
     [AUXO_OP_BIAS_ADD] = ONE("flat", NULL, bias_add),
+    [AUXO_OP_MULTIPLY_ADD] = ONE("flat", NULL, multiply_add),
     [AUXO_OP_SCALE] = ONE("flat", NULL, scale),
     [AUXO_OP_POOL2D_FORWARD] = ONE("gather", vk_fits_bindings, pool2d_forward),
     [AUXO_OP_POOL2D_BACKWARD] = ONE("gather", vk_fits_bindings, pool2d_backward),

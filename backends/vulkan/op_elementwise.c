@@ -1,4 +1,4 @@
-/* op_elementwise.c: fill, copy, add, activations, bias_add and scale.
+/* op_elementwise.c: fill, copy, add, multiply_add, activations, bias_add and scale.
  *
  * Tensors of any size: flat ops go in chunks of VK_FLAT_CHUNK elements, each with its own binding windows; a strided
  * copy is halved along its longest dimension until both views fit a binding.
@@ -186,6 +186,26 @@ VK_PREPARE(add)
             uint32_t count;
             float alpha, beta;
         } push = {(uint32_t)part, op->params.add.alpha, op->params.add.beta};
+        vk_step_push(program, step, &push, sizeof push);
+    }
+    return vk_program_finish(program, state, error);
+}
+
+VK_PREPARE(multiply_add)
+{
+    (void)parameters;
+    vk_program *program = vk_program_begin(device, error);
+    const auxo_multiply_add_params *params = &op->params.multiply_add;
+    const uint64_t count = count_of(op, AUXO_MULTIPLY_ADD_Y);
+    const uint32_t slots[] = {AUXO_MULTIPLY_ADD_X, AUXO_MULTIPLY_ADD_Y};
+    for (uint64_t first = 0; first < count; first += VK_FLAT_CHUNK) {
+        const uint64_t part = chunk_at(first, count);
+        vk_step *step = add_flat(program, op, VK_SHADER_multiply_add, NULL, slots, 2, first, part);
+        const struct {
+            uint32_t count;
+            float a, b;
+            uint32_t rounds;
+        } push = {(uint32_t)part, params->a, params->b, params->count};
         vk_step_push(program, step, &push, sizeof push);
     }
     return vk_program_finish(program, state, error);

@@ -16,6 +16,7 @@ VK_PREPARE(activation_forward);
 VK_PREPARE(activation_backward);
 VK_PREPARE(bias_add);
 VK_PREPARE(scale);
+VK_PREPARE(multiply_add);
 
 /* tiles.c */
 /* Places of the tunables that every tiled product has. */

@@ -15,13 +15,14 @@
 extern "C" {
 #endif
 
-enum { AUXO_BACKEND_ABI_VERSION = 1 };
+enum { AUXO_BACKEND_ABI_VERSION = 2 };
 
 /* What the runtime offers a backend. Owned by the runtime; valid while the device is open. */
 typedef struct auxo_backend_host {
     auxo_log_function *log; /* may be NULL */
     void *log_user;
     const char *cache_dir; /* existing folder for compiled kernels, or NULL */
+    uint32_t thread_count; /* for backends that run on the host's processors; 0: as many as the process may use */
     bool keep_statistics; /* compile so that the slot `programs` can tell registers and memory, at the cost of caches */
 } auxo_backend_host;
 
@@ -44,9 +45,11 @@ enum { AUXO_TUNABLES_MAX = 12 };
 
 /* One way of executing one op on one backend. */
 typedef struct auxo_kernel {
-    const char *variant;          /* unique within the op and backend: "tiled", "direct", "openblas" */
+    const char *variant;          /* unique within the op and backend: "tiled", "direct" */
     const auxo_tunable *tunables; /* tunable_count entries, or NULL */
     size_t tunable_count;
+    bool is_last_resort; /* obvious and slow: for what no other variant takes; the tuner does not try it */
+    bool is_nominal;     /* does fewer operations than the formula, whose FLOPs its rates count (Winograd) */
     /* Whether this variant can execute the (valid) op on this device. NULL: always. */
     bool (*supports)(void *device, const auxo_op *op);
     /* Compiles and allocates what enqueue needs; *state may stay NULL. `parameters` has tunable_count values.

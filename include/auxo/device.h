@@ -40,7 +40,9 @@ typedef struct auxo_runtime_options {
     void *log_user;
     const char *cache_dir;  /* compiled kernels, self-test results, user's tuning; NULL: no disk cache */
     const char *tuning_dir; /* extra tuning files, read before those built in; NULL: none */
-    bool keep_statistics;   /* make drivers keep what auxo_device_programs tells; they may then compile anew each run */
+    uint32_t
+        thread_count;     /* of the cpu backend; 0: AUXO_THREADS, else OMP_NUM_THREADS, else what the process may use */
+    bool keep_statistics; /* make drivers keep what auxo_device_programs tells; they may then compile anew each run */
 } auxo_runtime_options;
 
 /* Ownership: the caller destroys it after all its devices. */
@@ -88,6 +90,7 @@ typedef struct auxo_device_info {
     uint64_t max_allocation_bytes; /* one buffer */
     uint64_t max_binding_bytes;    /* what one kernel argument can address; larger buffers still work */
     uint32_t features;             /* auxo_feature bits */
+    bool is_reference;             /* computes known answers, slowly; `auto` never takes it */
 } auxo_device_info;
 
 /* Lists every device of every backend; a backend whose driver is missing lists none and says why in the log.

@@ -57,6 +57,7 @@ extern "C" {
     X(RANDOM_FILL, random_fill)                                                                                        \
     X(FILL, fill)                                                                                                      \
     X(COPY, copy)                                                                                                      \
+    X(MULTIPLY_ADD, multiply_add)                                                                                      \
     X(COUNTER_ADD, counter_add)                                                                                        \
     X(OPTIMIZER_STEP, optimizer_step)                                                                                  \
     X(MLP_FORWARD, mlp_forward)                                                                                        \
@@ -403,6 +404,15 @@ typedef struct auxo_copy_params {
     bool accumulate;
 } auxo_copy_params;
 
+/* ---- multiply_add: Y = X, then `count` times Y = a Y + b, elementwise; X, Y any shape. In place allowed. What a
+ * device can do where no memory stands in the way: the roof of benchmarks. Bound, for |a| < 1: 2 u (|a| M + |b|) / (1 -
+ * |a|), M = max(|X|, |b| / (1 - |a|)). */
+enum { AUXO_MULTIPLY_ADD_X, AUXO_MULTIPLY_ADD_Y };
+typedef struct auxo_multiply_add_params {
+    float a, b;
+    uint32_t count;
+} auxo_multiply_add_params;
+
 /* ---- counter_add: COUNTER[i] += increments[i], i = 0..3 (mod 2^32). -----------------------------------------------
  */
 enum { AUXO_COUNTER_ADD_COUNTER };
@@ -533,6 +543,7 @@ typedef struct auxo_op {
         auxo_random_fill_params random_fill;
         auxo_fill_params fill;
         auxo_copy_params copy;
+        auxo_multiply_add_params multiply_add;
         auxo_counter_add_params counter_add;
         auxo_optimizer_step_params optimizer_step;
         auxo_mlp_params mlp;

@@ -50,6 +50,7 @@ typedef struct auxo_plan_op_info {
     const char *variant; /* of the kernel chosen */
     const char *reason;  /* why: "tuned for this device", "default", "failed self-test: tiled" */
     auxo_route route;
+    bool is_nominal; /* the kernel does fewer operations than `flops` */
     uint64_t flops, bytes;
     uint64_t run_count, total_ns; /* with options.profile */
 } auxo_plan_op_info;

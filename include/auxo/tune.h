@@ -72,6 +72,12 @@ auxo_status auxo_tuning_set(auxo_tuning *tuning, const auxo_tuning_entry *entry,
 /* Writes all entries, sorted; whole or not at all (temporary file, sync, rename). Comments are not kept. */
 auxo_status auxo_tuning_save(const auxo_tuning *tuning, const char *path, auxo_error *error);
 
+/* Adds or replaces entries in a file and keeps its others, also those that other processes add at the same time: it is
+ * read, changed and replaced under a lock of the system on the file `path`.lock beside it. Malformed lines go to `log`
+ * (may be NULL) and are not kept. Errors: IO. */
+auxo_status auxo_tuning_merge(const char *path, const auxo_tuning_entry *entries, size_t count, auxo_log_function *log,
+                              void *log_user, auxo_error *error);
+
 /* The user's own file, in the runtime's cache folder. Errors: NOT_FOUND without a cache folder. */
 auxo_status auxo_tuning_user_path(const auxo_runtime *runtime, char *path, size_t capacity, auxo_error *error);
 
@@ -90,6 +96,54 @@ auxo_status auxo_tuning_lookup(auxo_device *device, const auxo_op *op, auxo_tuni
 auxo_status auxo_tuning_try(auxo_device *device, const auxo_tuning_entry *entry, auxo_error *error);
 /* Makes the device read its tuning data again at the next lookup; plans already compiled keep their kernels. */
 void auxo_tuning_reload(auxo_device *device);
+
+/* ---- the tuner --------------------------------------------------------------------------------------------------- */
+
+struct auxo_bench_case;     /* auxo/bench.h */
+struct auxo_bench_training; /* auxo/bench.h */
+
+typedef enum auxo_tune_event_kind {
+    AUXO_TUNE_TUNED,   /* a shape is done */
+    AUXO_TUNE_REFUSED, /* a candidate failed and is left out */
+    AUXO_TUNE_PROGRESS
+} auxo_tune_event_kind;
+
+/* Valid for the time of the call. */
+typedef struct auxo_tune_event {
+    auxo_tune_event_kind kind;
+    const auxo_tuning_entry *entry;       /* TUNED: the winner; REFUSED: the candidate */
+    double seconds_before, seconds_after; /* TUNED: of the kernel used so far; of the winner */
+    size_t candidates, refused;           /* TUNED: how many were tried; how many of them failed */
+    bool saved;                           /* TUNED: false if earlier tuning data is as fast */
+    const char *message;                  /* REFUSED: why */
+    size_t done, total;                   /* PROGRESS: shapes */
+} auxo_tune_event;
+typedef void auxo_tune_function(void *user, const auxo_tune_event *event);
+
+/* What to tune: the standard cases, or those given, or the products and convolutions of a network's training step. */
+typedef struct auxo_tune_options {
+    const bool *kinds;                   /* AUXO_OP_COUNT flags; NULL: all with a choice */
+    const struct auxo_bench_case *cases; /* NULL: the standard ones */
+    size_t case_count;
+    const struct auxo_bench_training *training; /* NULL: cases */
+    double budget_seconds;                      /* for all shapes together; 0: a minute */
+    const char *path;                           /* tuning file that the winners go into; NULL: the user's own */
+    const volatile int *stop;   /* != 0: end with INTERRUPTED after the candidate at hand; NULL: never */
+    auxo_tune_function *listen; /* NULL: nobody */
+    void *listen_user;
+} auxo_tune_options;
+
+typedef struct auxo_tune_summary {
+    size_t shapes, done, saved; /* found; reached within the budget; written to the file */
+    char path[4096];
+} auxo_tune_summary;
+
+/* Finds the fastest right kernel for each shape on the device. A candidate must pass the known answers of its op, and
+ * give the outputs of the kernel used so far at full size, before its time counts. The winner goes to the file at
+ * once, so that an interrupt or a lost device costs at most the shape at hand. `summary` may be NULL.
+ * Errors: NOT_FOUND: nothing to choose; INTERRUPTED; DEVICE_LOST names the candidate. */
+auxo_status auxo_tune(auxo_device *device, const auxo_tune_options *options, auxo_tune_summary *summary,
+                      auxo_error *error);
 
 #ifdef __cplusplus
 }

@@ -18,6 +18,7 @@ const cli_option cli_device_options[] = {
      .initial = "auto",
      .help = "Device to run on: cpu, opencl:0, vulkan:1, a backend with part of a name (vulkan:radeon), or auto; "
              "\"auxo devices\" lists those of this machine"},
+    CLI_THREADS_OPTION,
     CLI_OPTIONS_END,
 };
 
@@ -77,11 +78,22 @@ static bool find_cache_folder(char *path, size_t size)
     return true;
 }
 
+/* What --threads says, for commands that have it. */
+static uint32_t find_thread_count(const cli_context *context)
+{
+    for (const cli_option *const *table = context->command->options; *table; table++)
+        for (const cli_option *option = *table; option->name; option++)
+            if (strcmp(option->name, "threads") == 0)
+                return (uint32_t)cli_integer(context->arguments, "threads");
+    return 0;
+}
+
 auxo_status cli_runtime_open(const cli_context *context, auxo_runtime **runtime, auxo_error *error)
 {
     char cache[1024];
     auxo_runtime_options options = {.log = cli_log, .log_user = context->output};
     options.backends = auxo_builtin_backends(&options.backend_count);
+    options.thread_count = find_thread_count(context);
     options.cache_dir = find_cache_folder(cache, sizeof cache) ? cache : NULL;
     return auxo_runtime_create(&options, runtime, error);
 }

@@ -1,6 +1,6 @@
 /* runtime/cli/cli_session.h: what most commands start with: a runtime, a device, a data set, and their options.
  *
- * Owns the option tables --device and --data and the folder of caches; no policy beyond that.
+ * Owns the option tables of --device, --threads and --data and the folder of caches; no policy beyond that.
  */
 #ifndef CLI_SESSION_H
 #define CLI_SESSION_H
@@ -8,7 +8,17 @@
 #include "auxo/data.h"
 #include "commands.h"
 
-extern const cli_option cli_device_options[]; /* --device */
+/* --threads, for option tables with a --device of their own. */
+#define CLI_THREADS_OPTION                                                                                             \
+    {                                                                                                                  \
+        .name = "threads", .type = CLI_INTEGER, .argument = "N", .initial = "0",                                       \
+        .help =                                                                                                        \
+            "Threads of the cpu backend; 0: as many as AUXO_THREADS says, else as the processors and the share of "    \
+            "their time that this process may use",                                                                    \
+        .maximum = 1024                                                                                                \
+    }
+
+extern const cli_option cli_device_options[]; /* --device, --threads */
 extern const cli_option cli_data_options[];   /* --data, --data-dir, --limit, --drop-missing, --inputs, --targets */
 extern const cli_option cli_seed_options[];   /* --seed */
 

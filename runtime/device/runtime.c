@@ -92,6 +92,7 @@ static auxo_status copy_options(auxo_runtime *runtime, const auxo_runtime_option
     }
     runtime->host.log = options->log;
     runtime->host.log_user = options->log_user;
+    runtime->host.thread_count = options->thread_count;
     runtime->host.keep_statistics = options->keep_statistics;
     if (options->cache_dir && options->cache_dir[0]) {
         auxo_error reason = {0};
@@ -158,6 +159,7 @@ auxo_status auxo__backend_devices(const auxo_runtime *runtime, const auxo_backen
         found = capacity;
     for (size_t i = 0; i < found; i++) {
         list[i].index = (uint32_t)i;
+        list[i].is_reference = (backend->flags & AUXO_BACKEND_ORACLE) != 0;
         auxo__field_copy(list[i].backend, sizeof list[i].backend, backend->name);
         if (found == 1 && (backend->flags & AUXO_BACKEND_HOST))
             auxo__field_copy(list[i].selector, sizeof list[i].selector, backend->name);

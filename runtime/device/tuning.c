@@ -8,10 +8,14 @@
 #include "file.h"
 #include "text.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 struct auxo_tuning {
     auxo_tuning_entry *entries;
@@ -207,6 +211,45 @@ auxo_status auxo_tuning_save(const auxo_tuning *tuning, const char *path, auxo_e
     auxo_status status = failed ? auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory writing '%s'", path)
                                 : auxo__file_write_atomic(path, text, size_bytes, error);
     free(text);
+    return status;
+}
+
+/* Waits for the lock on `path`.lock; closing the descriptor gives it back. The file stays: a waiter may hold it open.
+ */
+static auxo_status lock_beside(const char *path, int *descriptor, auxo_error *error)
+{
+    char name[4096 + 8];
+    if (snprintf(name, sizeof name, "%s.lock", path) >= (int)sizeof name)
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "the path of the tuning file '%.100s...' is too long",
+                              path);
+    *descriptor = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (*descriptor < 0)
+        return auxo_error_set(error, AUXO_IO, "cannot create '%s': %s", name, strerror(errno));
+    int failed = 0;
+    do
+        failed = flock(*descriptor, LOCK_EX) == 0 ? 0 : errno;
+    while (failed == EINTR);
+    if (!failed)
+        return AUXO_OK;
+    close(*descriptor);
+    return auxo_error_set(error, AUXO_IO, "cannot lock '%s': %s", name, strerror(failed));
+}
+
+auxo_status auxo_tuning_merge(const char *path, const auxo_tuning_entry *entries, size_t count, auxo_log_function *log,
+                              void *log_user, auxo_error *error)
+{
+    int descriptor = -1;
+    auxo_tuning *tuning = NULL;
+    auxo_status status = lock_beside(path, &descriptor, error);
+    if (status != AUXO_OK)
+        return status;
+    status = auxo_tuning_load(path, log, log_user, &tuning, error);
+    for (size_t i = 0; i < count && status == AUXO_OK; i++)
+        status = auxo_tuning_set(tuning, &entries[i], error);
+    if (status == AUXO_OK)
+        status = auxo_tuning_save(tuning, path, error);
+    auxo_tuning_destroy(tuning);
+    close(descriptor);
     return status;
 }
 

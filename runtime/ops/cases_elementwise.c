@@ -1,5 +1,6 @@
-/* runtime/ops/cases_elementwise.c: conformance cases of activations, add, bias and scale per channel, fill, copy and
- * counters. Bounds: a few units of roundoff of the terms; copies, fills and counters are exact. */
+/* runtime/ops/cases_elementwise.c: conformance cases of activations, add, bias and scale per channel, fill, copy,
+ * repeated multiply-adds and counters. Bounds: a few units of roundoff of the terms; copies, fills and counters are
+ * exact. */
 #include "verify_case.h"
 
 #include <math.h>
@@ -303,6 +304,48 @@ static double bound_copy(const auxo__case *tested, uint32_t slot, int64_t elemen
 }
 
 const auxo__suite auxo__suite_copy = {sizeof copy_cases / sizeof copy_cases[0], 6, build_copy, bound_copy, true};
+
+typedef struct multiply_add_case {
+    float a, b;
+    uint32_t count;
+    shape extent;
+    int flags;
+} multiply_add_case;
+
+static const multiply_add_case multiply_add_cases[] = {
+    {0.5f, -0.25f, 3, {2, {9, 37}}, 0},  {-0.75f, 0.125f, 70, {1, {127}}, IN_PLACE},
+    {0.25f, 1, 0, {1, {33}}, 0},         {0.5f, 0.5f, 9, {1, {0}}, 0},
+    {-0.5f, 0, 1, {1, {1}}, 0},          {0.75f, -1, 33, {1, {4097}}, 0},
+    {-0.25f, 0.5f, 17, {1, {70001}}, 0},
+};
+
+static void build_multiply_add(auxo__case *built, size_t index)
+{
+    const multiply_add_case *row = &multiply_add_cases[index];
+    built->op.params.multiply_add = (auxo_multiply_add_params){row->a, row->b, row->count};
+    auxo__case_text(built, "a=%g b=%g count=%u ", (double)row->a, (double)row->b, (unsigned)row->count);
+    describe_shape(built, &row->extent, row->flags);
+    add_f32(built, AUXO_MULTIPLY_ADD_X, &row->extent);
+    auxo__case_uniform(built, AUXO_MULTIPLY_ADD_X, -1, 1);
+    if (row->flags & IN_PLACE)
+        auxo__case_in_place(built, AUXO_MULTIPLY_ADD_Y, AUXO_MULTIPLY_ADD_X);
+    else
+        add_f32(built, AUXO_MULTIPLY_ADD_Y, &row->extent);
+}
+
+static double bound_multiply_add(const auxo__case *tested, uint32_t slot, int64_t element, double expected,
+                                 double magnitude)
+{
+    (void)slot, (void)element, (void)expected, (void)magnitude;
+    const auxo_multiply_add_params *params = &tested->op.params.multiply_add;
+    const double a = fabs((double)params->a), b = fabs((double)params->b);
+    if (params->count == 0)
+        return 0;
+    return 2 * AUXO__UNIT_ROUNDOFF * (a * fmax(1, b / (1 - a)) + b) / (1 - a);
+}
+
+const auxo__suite auxo__suite_multiply_add = {sizeof multiply_add_cases / sizeof multiply_add_cases[0], 2,
+                                              build_multiply_add, bound_multiply_add, false};
 
 static void build_counter_add(auxo__case *built, size_t index)
 {

@@ -103,6 +103,8 @@ uint64_t auxo_op_flops(const auxo_op *op)
     case AUXO_OP_BIAS_ADD:
     case AUXO_OP_DROPOUT:
         return 2 * count_of(op, 0);
+    case AUXO_OP_MULTIPLY_ADD:
+        return 2 * count_of(op, 0) * op->params.multiply_add.count;
     case AUXO_OP_ADD:
     case AUXO_OP_SOFTMAX_CROSS_ENTROPY:
     case AUXO_OP_SOFTMAX:

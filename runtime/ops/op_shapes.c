@@ -59,6 +59,7 @@ static const slot_shape shapes[AUXO_OP_COUNT][AUXO_OP_SLOTS_MAX] = {
     [AUXO_OP_RANDOM_FILL] = {{"?", F32 | U32}, {"4", U32}},
     [AUXO_OP_FILL] = {{"?", F32 | F16 | U32 | U8}},
     [AUXO_OP_COPY] = {{"?", F32 | F16 | U32 | U8}, {"=0", F32 | F16 | U32 | U8}},
+    [AUXO_OP_MULTIPLY_ADD] = {{"?", F32}, {"=0", F32}},
     [AUXO_OP_COUNTER_ADD] = {{"4", U32}},
     [AUXO_OP_OPTIMIZER_STEP] = {{"n", F32}, {"n", F32}, {"n", F32}, {"n", F32}, {"8", F32}, {"4", U32}},
     [AUXO_OP_MLP_FORWARD] = {{"ri", F32}, {"p", F32}, {"ro", F32}},

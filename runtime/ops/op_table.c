@@ -89,6 +89,7 @@ static const auxo_slot_info slots_augment[] = {IN("X"), OUT("Y"), IN_OPTIONAL("C
 static const auxo_slot_info slots_random_fill[] = {OUT("Y"), IN_OPTIONAL("COUNTER")};
 static const auxo_slot_info slots_fill[] = {OUT("Y")};
 static const auxo_slot_info slots_copy[] = {IN_STRIDED("X"), INOUT_STRIDED("Y")};
+static const auxo_slot_info slots_multiply_add[] = {IN("X"), OUT("Y")};
 static const auxo_slot_info slots_counter_add[] = {INOUT("COUNTER")};
 static const auxo_slot_info slots_optimizer_step[] = {INOUT("PARAMS"),          IN("GRADS"), INOUT_OPTIONAL("STATE0"),
                                                       INOUT_OPTIONAL("STATE1"), IN("HYPER"), IN_OPTIONAL("COUNTER")};

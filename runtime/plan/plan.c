@@ -196,6 +196,7 @@ auxo_plan_op_info auxo_plan_op_info_at(const auxo_plan *plan, size_t index)
                                .variant = variant,
                                .reason = op->choice.reason,
                                .route = op->choice.route,
+                               .is_nominal = op->choice.kernel && op->choice.kernel->is_nominal,
                                .flops = op->flops,
                                .bytes = op->bytes,
                                .run_count = op->run_count,

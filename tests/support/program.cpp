@@ -157,6 +157,11 @@ void Program::set_file_size_limit(size_t bytes)
     file_size_limit = bytes;
 }
 
+void Program::set_address_space_limit(size_t bytes)
+{
+    address_space_limit = bytes;
+}
+
 void Program::set_output_path(const std::string &new_path)
 {
     output_path = new_path;
@@ -166,9 +171,13 @@ void Program::set_output_path(const std::string &new_path)
 void Program::start(const Words &arguments)
 {
     Words words = {path};
+    std::string limits;
     if (file_size_limit > 0)
-        words = {"/bin/sh", "-c",
-                 "trap '' XFSZ; ulimit -f " + std::to_string(file_size_limit / 512) + "; exec \"$0\" \"$@\"", path};
+        limits += "trap '' XFSZ; ulimit -f " + std::to_string(file_size_limit / 512) + "; ";
+    if (address_space_limit > 0)
+        limits += "ulimit -v " + std::to_string(address_space_limit / 1024) + "; ";
+    if (!limits.empty())
+        words = {"/bin/sh", "-c", limits + "exec \"$0\" \"$@\"", path};
     words.insert(words.end(), arguments.begin(), arguments.end());
     Words variables;
     for (char **variable = environ; *variable; variable++)

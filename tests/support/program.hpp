@@ -55,6 +55,8 @@ class Program
     void set_environment(const std::string &name, const std::string &value);
     // Largest file that the next runs may write, in bytes; writing past it fails as on a full disk. 0: no limit.
     void set_file_size_limit(size_t bytes);
+    // Largest address space of the next runs, in bytes. 0: no limit.
+    void set_address_space_limit(size_t bytes);
     // Where standard output goes instead of a file of the temporary folder.
     void set_output_path(const std::string &path);
 
@@ -69,7 +71,7 @@ class Program
     TempFolder folder;
     std::string path, output_path;
     Words environment;
-    size_t file_size_limit = 0;
+    size_t file_size_limit = 0, address_space_limit = 0;
     pid_t child = -1;
 };
 

@@ -202,6 +202,21 @@ auxo_status ref_copy(const auxo_op *op, auxo_error *error)
     return AUXO_OK;
 }
 
+auxo_status ref_multiply_add(const auxo_op *op, auxo_error *error)
+{
+    (void)error;
+    const auxo_multiply_add_params *params = &op->params.multiply_add;
+    const float *x = cpu_f32(op, AUXO_MULTIPLY_ADD_X);
+    float *y = cpu_f32(op, AUXO_MULTIPLY_ADD_Y);
+    for (int64_t i = 0; i < cpu_count(op, AUXO_MULTIPLY_ADD_Y); ++i) {
+        double value = x[i];
+        for (uint32_t k = 0; k < params->count; ++k)
+            value = (double)params->a * value + (double)params->b;
+        y[i] = (float)value;
+    }
+    return AUXO_OK;
+}
+
 auxo_status ref_counter_add(const auxo_op *op, auxo_error *error)
 {
     (void)error;

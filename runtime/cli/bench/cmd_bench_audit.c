@@ -1,22 +1,15 @@
 /* runtime/cli/bench/cmd_bench_audit.c: auxo bench audit: compiles every kernel for a device and tells what the compiler
  * made.
  *
- * Runs nothing, so a driver that compiles for absent hardware will do (bench/vendor_audit.py lists such). First come
- * the kernels that plans take by default, for the standard cases and for training networks; then every variant of every
- * case of the conformance suite. A spilled register in one of the first, or a kernel that does not compile, fails.
+ * Runs nothing, so a driver that compiles for absent hardware will do (bench/vendor_audit.py lists such). A spilled
+ * register in a program that plans take by default, or a kernel that does not compile, fails.
  */
-#include "auxo/backend.h"
-#include "auxo/tune.h"
-#include "auxo/verify.h"
-#include "bench_audit.h"
-#include "bench_op.h"
-#include "bench_train.h"
+#include "bench_options.h"
 
+#include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-enum { VARIANTS_MAX = 16, MODELS_MAX = 8 };
+enum { MODELS_MAX = 8 };
 
 static const cli_option audit_options[] = {
     {.name = "op", .type = CLI_TEXT, .argument = "NAME", .help = "Compile the kernels of this operation only"},
@@ -35,235 +28,145 @@ static const cli_option audit_options[] = {
     CLI_OPTIONS_END,
 };
 
-typedef struct audit {
-    const cli_context *context;
-    auxo_runtime *runtime;
-    auxo_device *device;
-    auxo_queue *queue;
-    audit_list programs;
-    auxo_op_kind only; /* AUXO_OP_COUNT: all */
-    uint64_t compiled, failed;
-    char failure[400]; /* the first */
-} audit;
-
-static void note_failure(audit *a, const char *what, const char *message)
+static void on_failure(void *user, const char *what, const char *message)
 {
-    if (a->failed++ == 0)
-        snprintf(a->failure, sizeof a->failure, "%.100s: %.280s", what, message);
-    cJSON *event = cli_event(a->context->output, "failure");
+    cJSON *event = cli_event(user, "failure");
     cJSON_AddStringToObject(event, "case", what);
     cJSON_AddStringToObject(event, "message", message);
-    cli_emit(a->context->output, event);
+    cli_emit(user, event);
 }
 
-static bool wants(const audit *a, auxo_op_kind kind)
+/* ---- programs ---------------------------------------------------------------------------------------------------- */
+
+static const char *const field_names[AUXO_BENCH_PROGRAM_FIELD_COUNT] = {
+#define AUDIT_FIELD_NAME(name, json, heading) [AUXO_BENCH_PROGRAM_##name] = #json,
+    AUXO_BENCH_PROGRAM_TABLE(AUDIT_FIELD_NAME)
+#undef AUDIT_FIELD_NAME
+};
+
+static void emit_program(const auxo_bench_program *program, cli_output *output)
 {
-    return a->only == AUXO_OP_COUNT || a->only == kind;
+    cJSON *event = cli_event(output, "program");
+    cJSON_AddStringToObject(event, "name", program->name);
+    cJSON_AddStringToObject(event, "options", program->options);
+    cJSON_AddBoolToObject(event, "default", program->is_default);
+    for (size_t field = 0; field < AUXO_BENCH_PROGRAM_FIELD_COUNT; field++)
+        cJSON_AddNumberToObject(event, field_names[field], program->fields[field]);
+    cJSON *statistics = event ? cJSON_AddObjectToObject(event, "statistics") : NULL;
+    for (size_t i = 0; statistics && i < program->statistic_count; i++)
+        cJSON_AddNumberToObject(statistics, program->statistics[i].name, program->statistics[i].value);
+    cli_emit(output, event);
 }
 
-/* Prepares one op as a plan would, without running it. What the device does not take is no failure. */
-static void compile_op(audit *a, const bench_op *built, const char *what)
+static const char *number_text(double value, char text[32])
 {
-    const auxo_plan_options options = {.no_self_test = true};
-    auxo_error reason = {0};
-    auxo_plan *plan = NULL;
-    auxo_status status = auxo_plan_create(a->device, &plan, &reason);
-    if (status == AUXO_OK)
-        status = auxo_plan_add(plan, &built->op, auxo_op_noun(built->op.kind), &reason);
-    if (status == AUXO_OK)
-        status = auxo_plan_compile(plan, &options, &reason);
-    auxo_plan_destroy(plan);
-    a->compiled += status == AUXO_OK;
-    if (status != AUXO_OK && status != AUXO_UNSUPPORTED)
-        note_failure(a, what, reason.message);
+    snprintf(text, 32, "%.0f", value);
+    return isnan(value) ? "-" : text;
 }
 
-/* ---- what plans take by default ---------------------------------------------------------------------------------- */
-
-static auxo_status compile_standard_cases(audit *a, auxo_error *error)
+static void print_programs(const auxo_bench_audit_result *result, cli_output *output)
 {
-    size_t count = 0;
-    const bench_case *cases = bench_cases(&count);
-    auxo_status status = AUXO_OK;
-    for (size_t i = 0; i < count && status == AUXO_OK; i++) {
-        bench_op built;
-        if (!wants(a, cases[i].kind))
-            continue;
-        status = bench_op_build(a->queue, &cases[i], &built, error);
-        if (status == AUXO_OK)
-            compile_op(a, &built, cases[i].name);
-        bench_op_destroy(&built);
+#define AUDIT_FIELD_HEADING(name, json, heading) "|" heading
+    cli_table *table = cli_table_create("PROGRAM|OPTIONS|USED" AUXO_BENCH_PROGRAM_TABLE(AUDIT_FIELD_HEADING));
+#undef AUDIT_FIELD_HEADING
+    for (size_t i = 0; i < result->count; i++) {
+        const auxo_bench_program *program = &result->programs[i];
+        char text[AUXO_BENCH_PROGRAM_FIELD_COUNT][32];
+        const double *fields = program->fields;
+        cli_table_row(table, "%s|%s|%s|%s|%s|%s|%s|%s|%s", program->name, program->options,
+                      program->is_default ? "by default" : "on request",
+                      number_text(fields[AUXO_BENCH_PROGRAM_REGISTERS], text[0]),
+                      number_text(fields[AUXO_BENCH_PROGRAM_SPILLS], text[1]),
+                      number_text(fields[AUXO_BENCH_PROGRAM_LOCAL], text[2]),
+                      number_text(fields[AUXO_BENCH_PROGRAM_SCRATCH], text[3]),
+                      number_text(fields[AUXO_BENCH_PROGRAM_SUBGROUPS], text[4]),
+                      number_text(fields[AUXO_BENCH_PROGRAM_CODE], text[5]));
+        emit_program(program, output);
     }
-    return status;
-}
-
-/* The ops of a training step, as the processor's own backend plans it: it can run the one step that shows them. */
-static auxo_status compile_model(audit *a, auxo_device *host, const char *name, auxo_error *error)
-{
-    bench_training training;
-    bool finished = false;
-    auxo_epoch_metrics metrics;
-    const uint32_t batch = (uint32_t)cli_integer(a->context->arguments, "batch");
-    auxo_status status = bench_training_open(
-        host, &(bench_training_options){.model = name, .optimizer = "adam", .batch = batch, .input = {1, 28, 28}},
-        a->context->stop, &training, error);
-    if (status == AUXO_OK)
-        status = auxo_trainer_run(training.trainer, 1, &finished, &metrics, error);
-    const auxo_plan *plan = status == AUXO_OK ? auxo_trainer_plan(training.trainer) : NULL;
-    for (size_t i = 0; plan && i < auxo_plan_op_count(plan) && status == AUXO_OK; i++) {
-        bench_op built;
-        char what[160];
-        if (!wants(a, auxo_plan_op(plan, i)->kind))
-            continue;
-        snprintf(what, sizeof what, "%.60s %.90s", name, auxo_plan_op_info_at(plan, i).label);
-        status = bench_op_copy(a->queue, auxo_plan_op(plan, i), &built, error);
-        if (status == AUXO_OK)
-            compile_op(a, &built, what);
-        bench_op_destroy(&built);
-    }
-    bench_training_close(&training);
-    return status;
-}
-
-static auxo_status compile_models(audit *a, auxo_error *error)
-{
-    char text[512], *names[MODELS_MAX];
-    snprintf(text, sizeof text, "%s", cli_text(a->context->arguments, "model"));
-    const size_t count = cli_split_list(text, names, MODELS_MAX);
-    auxo_device *host = NULL;
-    auxo_status status = count ? auxo_device_open(a->runtime, "cpu", &host, error) : AUXO_OK;
-    for (size_t i = 0; i < count && status == AUXO_OK; i++)
-        status = compile_model(a, host, names[i], error);
-    auxo_device_close(host);
-    return status;
-}
-
-/* ---- everything else --------------------------------------------------------------------------------------------- */
-
-static auxo_status compile_variants(audit *a, auxo_error *error)
-{
-    size_t count = 0;
-    const bench_case *cases = bench_cases(&count);
-    auxo_status status = AUXO_OK;
-    for (size_t i = 0; i < count && status == AUXO_OK; i++) {
-        bench_op built;
-        const char *variants[VARIANTS_MAX];
-        if (!wants(a, cases[i].kind))
-            continue;
-        status = bench_op_build(a->queue, &cases[i], &built, error);
-        size_t variant_count =
-            status == AUXO_OK ? auxo_op_variants(a->device, cases[i].kind, &built.op, variants, VARIANTS_MAX) : 0;
-        for (size_t v = 0; v < variant_count && v < VARIANTS_MAX; v++) {
-            auxo_tuning_entry entry;
-            if (auxo_tuning_entry_make(a->device, &built.op, variants[v], NULL, NULL, &entry, NULL) == AUXO_OK &&
-                auxo_tuning_try(a->device, &entry, NULL) == AUXO_OK)
-                compile_op(a, &built, cases[i].name);
-        }
-        bench_op_destroy(&built);
-    }
-    auxo_tuning_try(a->device, NULL, NULL);
-    return status;
-}
-
-static void on_case(void *user, const auxo_verify_result *result)
-{
-    audit *a = user;
-    char what[200];
-    a->compiled += result->outcome == AUXO_VERIFY_PASSED;
-    if (result->outcome != AUXO_VERIFY_FAILED)
-        return;
-    snprintf(what, sizeof what, "%.40s, variant %.40s, %.100s", auxo_op_noun(result->kind), result->variant,
-             result->case_text);
-    note_failure(a, what, result->message);
-}
-
-static auxo_status compile_conformance_cases(audit *a, auxo_error *error)
-{
-    const auxo_verify_options options = {
-        .op = cli_text(a->context->arguments, "op"), .seed = 1, .prepare_only = true, .callback = on_case, .user = a};
-    const auxo_status status = auxo_verify(a->device, &options, NULL, error);
-    return status == AUXO_WRONG_RESULT ? AUXO_OK : status; /* failures were noted one by one */
+    cli_table_print(output, table);
 }
 
 /* ---- the command ------------------------------------------------------------------------------------------------- */
 
-static auxo_status open_device(audit *a, auxo_error *error)
+typedef struct audit_devices {
+    auxo_runtime *runtime;
+    auxo_device *device, *host;
+} audit_devices;
+
+static auxo_status open_devices(const cli_context *context, audit_devices *opened, auxo_error *error)
 {
-    auxo_runtime_options options = {.log = cli_log, .log_user = a->context->output, .keep_statistics = true};
+    auxo_runtime_options options = {.log = cli_log, .log_user = context->output, .keep_statistics = true};
+    options.thread_count = (uint32_t)cli_integer(context->arguments, "threads");
     options.backends = auxo_builtin_backends(&options.backend_count);
-    auxo_status status = auxo_runtime_create(&options, &a->runtime, error);
+    auxo_status status = auxo_runtime_create(&options, &opened->runtime, error);
     if (status == AUXO_OK)
-        status = auxo_device_open(a->runtime, cli_text(a->context->arguments, "device"), &a->device, error);
+        status = auxo_device_open(opened->runtime, cli_text(context->arguments, "device"), &opened->device, error);
     if (status == AUXO_OK)
-        status = auxo_queue_create(a->device, &a->queue, error);
+        status = auxo_device_open(opened->runtime, "cpu", &opened->host, error);
     return status;
 }
 
-static auxo_status compile_all(audit *a, auxo_error *error)
+static auxo_status audit(const cli_context *context, const audit_devices *opened, auxo_bench_audit_result *result,
+                         auxo_error *error)
 {
-    auxo_status status = compile_standard_cases(a, error);
-    if (status == AUXO_OK)
-        status = compile_models(a, error);
-    if (status == AUXO_OK)
-        status = audit_list_take(&a->programs, a->device, true, error);
-    if (status == AUXO_OK)
-        status = compile_variants(a, error);
-    if (status == AUXO_OK)
-        status = compile_conformance_cases(a, error);
-    if (status == AUXO_OK)
-        status = audit_list_take(&a->programs, a->device, false, error);
-    return status;
+    char text[512], *names[MODELS_MAX];
+    auxo_bench_training networks[MODELS_MAX];
+    snprintf(text, sizeof text, "%s", cli_text(context->arguments, "model"));
+    auxo_bench_audit_options options = {.op = cli_text(context->arguments, "op"),
+                                        .host = opened->host,
+                                        .networks = networks,
+                                        .network_count = cli_split_list(text, names, MODELS_MAX),
+                                        .stop = context->stop,
+                                        .on_failure = on_failure,
+                                        .user = context->output};
+    auxo_status status = AUXO_OK;
+    for (size_t i = 0; i < options.network_count && status == AUXO_OK; i++) {
+        status = bench_training_parse(context->arguments, &networks[i], error);
+        networks[i].model = names[i];
+    }
+    return status == AUXO_OK ? auxo_bench_audit(opened->device, &options, result, error) : status;
 }
 
-static auxo_status conclude(const audit *a, auxo_error *error)
+static auxo_status conclude(cli_output *output, const auxo_device_info *info, const auxo_bench_audit_result *result,
+                            auxo_error *error)
 {
-    const auxo_device_info *info = auxo_device_get_info(a->device);
-    const audit_program *spilling = NULL;
-    size_t spill_count = 0;
-    for (size_t i = 0; i < a->programs.count; i++)
-        if (a->programs.items[i].is_default && audit_spills(&a->programs.items[i]) > 0 && spill_count++ == 0)
-            spilling = &a->programs.items[i];
-    cli_print(a->context->output, "%s (%s, %s): %zu programs from %llu prepared ops\n", info->selector, info->name,
-              info->driver, a->programs.count, (unsigned long long)a->compiled);
-    if (a->failed)
+    cli_print(output, "%s (%s, %s): %zu programs from %llu prepared ops\n", info->selector, info->name, info->driver,
+              result->count, (unsigned long long)result->prepared);
+    if (result->failed)
         return auxo_error_set(error, AUXO_WRONG_RESULT, "%llu ops do not compile for %s; the first: %s",
-                              (unsigned long long)a->failed, info->name, a->failure);
-    if (spilling)
+                              (unsigned long long)result->failed, info->name, result->failure);
+    if (result->spilling)
         return auxo_error_set(error, AUXO_WRONG_RESULT,
                               "%zu programs that are used by default spill registers on %s; the first: %s (%s)",
-                              spill_count, info->name, spilling->name, spilling->options);
+                              result->spilling_count, info->name, result->spilling->name, result->spilling->options);
+    cJSON *event = cli_event(output, "result");
+    cJSON_AddStringToObject(event, "device", info->selector);
+    cJSON_AddStringToObject(event, "name", info->name);
+    cJSON_AddNumberToObject(event, "programs", (double)result->count);
+    cJSON_AddNumberToObject(event, "prepared", (double)result->prepared);
+    cli_emit(output, event);
     return AUXO_OK;
 }
 
 static auxo_status run(const cli_context *context, auxo_error *error)
 {
-    audit a = {.context = context, .only = AUXO_OP_COUNT};
-    const char *op = cli_text(context->arguments, "op");
-    auxo_status status = op ? auxo_op_find(op, &a.only, error) : AUXO_OK;
+    audit_devices opened = {0};
+    auxo_bench_audit_result result = {0};
+    auxo_status status = open_devices(context, &opened, error);
     if (status == AUXO_OK)
-        status = open_device(&a, error);
-    if (status == AUXO_OK)
-        status = compile_all(&a, error);
+        status = audit(context, &opened, &result, error);
     if (status == AUXO_OK) {
-        audit_list_print(&a.programs, context->output);
-        status = conclude(&a, error);
+        print_programs(&result, context->output);
+        status = conclude(context->output, auxo_device_get_info(opened.device), &result, error);
     }
-    if (status == AUXO_OK) {
-        cJSON *result = cli_event(context->output, "result");
-        cJSON_AddStringToObject(result, "device", auxo_device_get_info(a.device)->selector);
-        cJSON_AddStringToObject(result, "name", auxo_device_get_info(a.device)->name);
-        cJSON_AddNumberToObject(result, "programs", (double)a.programs.count);
-        cJSON_AddNumberToObject(result, "prepared", (double)a.compiled);
-        cli_emit(context->output, result);
-    }
-    audit_list_deinit(&a.programs);
-    auxo_queue_destroy(a.queue);
-    auxo_device_close(a.device);
-    auxo_runtime_destroy(a.runtime);
+    auxo_bench_audit_deinit(&result);
+    auxo_device_close(opened.host);
+    auxo_device_close(opened.device);
+    auxo_runtime_destroy(opened.runtime);
     return status;
 }
 
-static const cli_option *const options[] = {cli_device_options, audit_options, bench_training_cli_options,
+static const cli_option *const options[] = {cli_device_options, audit_options, bench_training_options,
                                             cli_common_options, NULL};
 
 const cli_command cli_command_bench_audit = {

@@ -1,6 +1,5 @@
-/* runtime/cli/bench/bench_transfer.c: what moving bytes and starting work costs on one device, without any arithmetic.
- */
-#include "bench_device.h"
+/* run_transfer.c: what moving bytes and starting work costs on one device, without any arithmetic. */
+#include "bench_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,7 +63,7 @@ static auxo_status round_trip(void *user, uint32_t count, auxo_error *error)
     return status;
 }
 
-static auxo_status open_transfer(bench_run *run, uint64_t size_bytes, transfer *t, auxo_error *error)
+static auxo_status open_transfer(auxo__bench_run *run, uint64_t size_bytes, transfer *t, auxo_error *error)
 {
     *t = (transfer){.queue = run->queue, .size_bytes = size_bytes, .host = calloc(size_bytes, 1)};
     if (!t->host)
@@ -82,32 +81,32 @@ static void close_transfer(transfer *t)
     free(t->host);
 }
 
-static auxo_status time_work(bench_run *run, const char *group, const char *name, bench_work *work, void *user,
-                             double amount, const char *unit, auxo_error *error)
+static auxo_status time_work(auxo__bench_run *run, const char *group, const char *name, auxo_bench_work *work,
+                             void *user, double amount, const char *unit, auxo_error *error)
 {
-    bench_result result = bench_result_begin(run, group, name);
+    auxo_bench_result result = auxo__bench_result_begin(run, group, name);
     result.work = amount;
     snprintf(result.unit, sizeof result.unit, "%s", unit);
     if (strcmp(unit, "byte") == 0)
         result.bytes = amount;
-    auxo_status status = bench_check_stop(run, error);
+    auxo_status status = auxo__bench_check_stop(run, error);
     if (status == AUXO_OK)
-        status = bench_measure(work, user, run->seconds, &result.time, error);
-    return status == AUXO_OK ? bench_keep(run, &result, error) : bench_pass_over(run, name, status, error);
+        status = auxo_bench_measure(work, user, run->options.seconds, &result.time, error);
+    return status == AUXO_OK ? auxo__bench_keep(run, &result, error) : auxo__bench_pass_over(run, name, status, error);
 }
 
-auxo_status bench_memory(bench_run *run, auxo_error *error)
+static auxo_status measure_memory(auxo__bench_run *run, auxo_error *error)
 {
     static const struct {
         const char *name;
-        bench_work *work;
+        auxo_bench_work *work;
         int passes; /* over the bytes: read and written */
     } rows[] = {
         {"host to device", upload, 1}, {"device to host", download, 1}, {"device copy", copy, 2}, {"zero", zero, 1}};
     transfer t;
     auxo_status status = open_transfer(run, TRANSFER_BYTES, &t, error);
     if (status != AUXO_OK)
-        status = bench_pass_over(run, "memory", status, error);
+        status = auxo__bench_pass_over(run, "memory", status, error);
     for (size_t i = 0; t.target && i < sizeof rows / sizeof rows[0] && status == AUXO_OK; i++)
         status = time_work(run, "memory", rows[i].name, rows[i].work, &t, (double)TRANSFER_BYTES * rows[i].passes,
                            "byte", error);
@@ -116,7 +115,7 @@ auxo_status bench_memory(bench_run *run, auxo_error *error)
 }
 
 /* A plan of `count` tiny ops, one after the other. */
-static auxo_status plan_of_launches(bench_run *run, const auxo_op *op, size_t count, auxo_plan **plan,
+static auxo_status plan_of_launches(auxo__bench_run *run, const auxo_op *op, size_t count, auxo_plan **plan,
                                     auxo_error *error)
 {
     const auxo_plan_options options = {0};
@@ -131,37 +130,59 @@ static auxo_status run_and_wait(void *user, uint32_t count, auxo_error *error)
 {
     auxo_status status = AUXO_OK;
     for (uint32_t i = 0; i < count && status == AUXO_OK; i++)
-        status = bench_run_plan(user, 1, error);
+        status = auxo__bench_run_plan(user, 1, error);
     return status;
 }
 
-auxo_status bench_latency(bench_run *run, auxo_error *error)
+static auxo_status measure_latency(auxo__bench_run *run, auxo_error *error)
 {
     enum { LAUNCHES = 100 };
-    static const bench_case tiny = {.name = "counter_add", .kind = AUXO_OP_COUNTER_ADD};
+    static const auxo_bench_case tiny = {.name = "counter_add", .kind = AUXO_OP_COUNTER_ADD};
     transfer t;
-    bench_op built = {0};
+    auxo_bench_op *built = NULL;
     auxo_plan *one = NULL, *many = NULL;
     auxo_status status = open_transfer(run, 4, &t, error);
     if (status == AUXO_OK)
         status = time_work(run, "latency", "sync round trip", round_trip, &t, 1, "launch", error);
     if (status == AUXO_OK)
-        status = bench_op_build(run->queue, &tiny, &built, error);
+        status = auxo_bench_op_create(run->queue, &tiny, &built, error);
     if (status == AUXO_OK)
-        status = plan_of_launches(run, &built.op, 1, &one, error);
+        status = plan_of_launches(run, auxo_bench_op_get(built), 1, &one, error);
     if (status == AUXO_OK)
-        status = plan_of_launches(run, &built.op, LAUNCHES, &many, error);
-    bench_plan_work single = {.plan = one, .queue = run->queue}, chain = {.plan = many, .queue = run->queue};
+        status = plan_of_launches(run, auxo_bench_op_get(built), LAUNCHES, &many, error);
+    auxo__bench_plan_work single = {.plan = one, .queue = run->queue}, chain = {.plan = many, .queue = run->queue};
     if (status == AUXO_OK)
         status = time_work(run, "latency", "plan of one op, with wait", run_and_wait, &single, 1, "launch", error);
     if (status == AUXO_OK)
-        status =
-            time_work(run, "latency", "plan of 100 ops, replayed", bench_run_plan, &chain, LAUNCHES, "launch", error);
+        status = time_work(run, "latency", "plan of 100 ops, replayed", auxo__bench_run_plan, &chain, LAUNCHES,
+                           "launch", error);
     if (status != AUXO_OK)
-        status = bench_pass_over(run, "latency", status, error);
+        status = auxo__bench_pass_over(run, "latency", status, error);
     auxo_plan_destroy(one);
     auxo_plan_destroy(many);
-    bench_op_destroy(&built);
+    auxo_bench_op_destroy(built);
     close_transfer(&t);
+    return status;
+}
+
+auxo_status auxo_bench_memory(auxo_device *device, const auxo_bench_options *options, auxo_bench_results *results,
+                              auxo_error *error)
+{
+    auxo__bench_run run;
+    auxo_status status = auxo__bench_begin(device, options, results, &run, error);
+    if (status == AUXO_OK)
+        status = measure_memory(&run, error);
+    auxo__bench_end(&run);
+    return status;
+}
+
+auxo_status auxo_bench_latency(auxo_device *device, const auxo_bench_options *options, auxo_bench_results *results,
+                               auxo_error *error)
+{
+    auxo__bench_run run;
+    auxo_status status = auxo__bench_begin(device, options, results, &run, error);
+    if (status == AUXO_OK)
+        status = measure_latency(&run, error);
+    auxo__bench_end(&run);
     return status;
 }

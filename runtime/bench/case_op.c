@@ -1,12 +1,22 @@
-/* runtime/cli/bench/bench_op.c: builds ops with buffers and values from cases.
+/* case_op.c: builds ops with buffers and values from cases.
  *
  * A builder per kind names its slots, shapes and what fills them. Failures stick to the builder, so that the builders
  * read as plain lists.
  */
-#include "bench_op.h"
+#include "bench_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+enum { LAYERS_MAX = 64 };
+
+struct auxo_bench_op {
+    auxo_op op;
+    auxo_queue *queue;
+    auxo_buffer *buffers[AUXO_OP_SLOTS_MAX];
+    uint32_t widths[LAYERS_MAX + 1]; /* of mlp_gradient and theta_eval */
+    auxo_activation activations[LAYERS_MAX];
+};
 
 typedef enum fill {
     FILL_SIGNED,   /* in [-1, 1) */
@@ -24,7 +34,7 @@ typedef enum fill {
 
 typedef struct builder {
     auxo_queue *queue;
-    bench_op *built;
+    auxo_bench_op *built;
     auxo_status status;
     auxo_error *error;
 } builder;
@@ -100,7 +110,8 @@ static void put(builder *b, uint32_t slot, auxo_dtype dtype, fill how, uint64_t 
                                    (unsigned long long)size_bytes);
         return;
     }
-    for (uint64_t i = 0; i < count && (dtype == AUXO_DTYPE_F16 || auxo_dtype_size_bytes(dtype) == 4); i++) {
+    for (uint64_t i = 0;
+         i < count && how != FILL_ZERO && (dtype == AUXO_DTYPE_F16 || auxo_dtype_size_bytes(dtype) == 4); i++) {
         if (dtype == AUXO_DTYPE_F16)
             ((uint16_t *)(void *)values)[i] = half_value(slot, i);
         else if (dtype == AUXO_DTYPE_F32)
@@ -203,7 +214,7 @@ static void build_batch_norm(builder *b, const int64_t *d)
 /* Layers of one width that end in one output; every layer is a group of theta_eval's factors. */
 static void build_network(builder *b, const int64_t *d)
 {
-    bench_op *built = b->built;
+    auxo_bench_op *built = b->built;
     uint32_t layers = (uint32_t)d[1], width = (uint32_t)d[2];
     for (uint32_t l = 0; l <= layers; l++)
         built->widths[l] = l == layers ? 1 : width;
@@ -276,13 +287,13 @@ static void build_elementwise(builder *b, const int64_t *d)
         op->params.copy.scale = 1;
     else if (op->kind != AUXO_OP_FILL)
         op->params.activation.activation = AUXO_ACTIVATION_RELU;
+    /* a copy may be large, and its values do not matter */
     for (uint32_t slot = 0; slot < slot_count; slot++)
-        put_real(b, slot, FILL_SIGNED, 1, d);
+        put_real(b, slot, op->kind != AUXO_OP_COPY ? FILL_SIGNED : slot == AUXO_COPY_X ? FILL_INDEX : FILL_ZERO, 1, d);
 }
 
-auxo_status bench_op_build(auxo_queue *queue, const bench_case *from, bench_op *built, auxo_error *error)
+static auxo_status build(auxo_queue *queue, const auxo_bench_case *from, auxo_bench_op *built, auxo_error *error)
 {
-    memset(built, 0, sizeof *built);
     built->op.kind = from->kind;
     builder b = {.queue = queue, .built = built, .error = error};
     switch (from->kind) {
@@ -323,6 +334,12 @@ auxo_status bench_op_build(auxo_queue *queue, const bench_case *from, bench_op *
     case AUXO_OP_COPY:
         build_elementwise(&b, from->dims);
         break;
+    case AUXO_OP_MULTIPLY_ADD:
+        built->op.params.multiply_add =
+            (auxo_multiply_add_params){.a = 0.5f, .b = 0.25f, .count = (uint32_t)from->dims[1]};
+        put_real(&b, AUXO_MULTIPLY_ADD_X, FILL_SIGNED, 1, from->dims);
+        put_real(&b, AUXO_MULTIPLY_ADD_Y, FILL_ZERO, 1, from->dims);
+        break;
     case AUXO_OP_COUNTER_ADD:
         built->op.params.counter_add.increments[0] = 1;
         put_whole(&b, AUXO_COUNTER_ADD_COUNTER, FILL_STEP, 0, 1, (int64_t[]){4});
@@ -333,22 +350,63 @@ auxo_status bench_op_build(auxo_queue *queue, const bench_case *from, bench_op *
     return b.status;
 }
 
-auxo_status bench_op_copy(auxo_queue *queue, const auxo_op *op, bench_op *built, auxo_error *error)
+auxo_status auxo_bench_op_create(auxo_queue *queue, const auxo_bench_case *from, auxo_bench_op **op, auxo_error *error)
 {
-    memset(built, 0, sizeof *built);
-    built->op = *op;
+    *op = NULL;
+    auxo_bench_op *built = calloc(1, sizeof *built);
+    if (!built)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "benchmark: out of memory");
+    built->queue = queue;
+    auxo_status status = build(queue, from, built, error);
+    if (status == AUXO_OK)
+        *op = built;
+    else
+        auxo_bench_op_destroy(built);
+    return status;
+}
+
+auxo_status auxo_bench_op_copy(auxo_queue *queue, const auxo_op *from, auxo_bench_op **op, auxo_error *error)
+{
+    *op = NULL;
+    auxo_bench_op *built = calloc(1, sizeof *built);
+    if (!built)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "benchmark: out of memory");
+    built->queue = queue;
+    built->op = *from;
     builder b = {.queue = queue, .built = built, .error = error};
     for (uint32_t slot = 0; slot < AUXO_OP_SLOTS_MAX; slot++) {
-        const auxo_tensor *tensor = &op->tensors[slot];
+        const auxo_tensor *tensor = &from->tensors[slot];
         if (auxo_tensor_is_present(tensor))
             put(&b, slot, tensor->dtype, FILL_SIGNED, 1, tensor->rank, tensor->dims);
     }
+    if (b.status == AUXO_OK)
+        *op = built;
+    else
+        auxo_bench_op_destroy(built);
     return b.status;
 }
 
-void bench_op_destroy(bench_op *built)
+void auxo_bench_op_destroy(auxo_bench_op *op)
 {
+    if (!op)
+        return;
     for (size_t slot = 0; slot < AUXO_OP_SLOTS_MAX; slot++)
-        auxo_buffer_destroy(built->buffers[slot]);
-    memset(built, 0, sizeof *built);
+        auxo_buffer_destroy(op->buffers[slot]);
+    free(op);
+}
+
+const auxo_op *auxo_bench_op_get(const auxo_bench_op *op)
+{
+    return &op->op;
+}
+
+auxo_status auxo_bench_op_measure(auxo_bench_op *op, double seconds, auxo_bench_time *time, auxo_error *error)
+{
+    auxo_plan *plan = NULL;
+    auxo_status status = auxo__bench_plan_op(auxo_queue_device(op->queue), &op->op, &plan, error);
+    auxo__bench_plan_work work = {.plan = plan, .queue = op->queue};
+    if (status == AUXO_OK)
+        status = auxo_bench_measure(auxo__bench_run_plan, &work, seconds, time, error);
+    auxo_plan_destroy(plan);
+    return status;
 }

@@ -1,5 +1,5 @@
-/* runtime/cli/bench/bench_cases.c: the table of standard cases. */
-#include "bench_op.h"
+/* cases.c: the table of standard cases. */
+#include "bench_internal.h"
 
 #define CASE(text, operation, ...)                                                                                     \
     {                                                                                                                  \
@@ -12,7 +12,7 @@
 #define BOTH(forward, backward, text, ...)                                                                             \
     CASE(#forward, text##_FORWARD, __VA_ARGS__), CASE(#backward, text##_BACKWARD, __VA_ARGS__)
 
-static const bench_case cases[] = {
+static const auxo_bench_case cases[] = {
     CASE("gemm 256x256x256", GEMM, {256, 256, 256}),
     CASE("gemm 512x512x512", GEMM, {512, 512, 512}),
     CASE("gemm 1024x1024x1024", GEMM, {1024, 1024, 1024}),
@@ -46,13 +46,13 @@ static const bench_case cases[] = {
     CASE("argsort 1e6", ARGSORT, {1000000}),
 };
 
-const bench_case *bench_cases(size_t *count)
+const auxo_bench_case *auxo_bench_cases(size_t *count)
 {
     *count = sizeof cases / sizeof cases[0];
     return cases;
 }
 
-auxo_status bench_case_check(const bench_case *tested, const auxo_device *device, auxo_error *error)
+auxo_status auxo_bench_case_check(const auxo_bench_case *tested, const auxo_device *device, auxo_error *error)
 {
     const auxo_device_type type = auxo_device_get_info(device)->type;
     if (tested->gpu_only && type != AUXO_DEVICE_INTEGRATED_GPU && type != AUXO_DEVICE_DISCRETE_GPU)
