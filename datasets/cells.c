@@ -6,6 +6,7 @@
 #include "cells.h"
 
 #include "dataset.h"
+#include "number.h"
 #include "suggest.h"
 #include "text.h"
 
@@ -83,52 +84,14 @@ bool auxo__is_missing(const char *text)
            (length == 3 && strncasecmp(text, "NaN", 3) == 0);
 }
 
-static const char *skip_digits(const char *text)
-{
-    while (isdigit((unsigned char)*text))
-        text++;
-    return text;
-}
-
-/* The end of a decimal number [+-]digits[.digits][e[+-]digits] at `text`, or NULL. */
-static const char *number_end(const char *text)
-{
-    if (*text == '+' || *text == '-')
-        text++;
-    const char *whole = skip_digits(text);
-    size_t digit_count = (size_t)(whole - text);
-    const char *end = whole;
-    if (*end == '.') {
-        end = skip_digits(whole + 1);
-        digit_count += (size_t)(end - whole - 1);
-    }
-    if (digit_count == 0)
-        return NULL;
-    if (*end == 'e' || *end == 'E') {
-        const char *exponent = end + 1;
-        if (*exponent == '+' || *exponent == '-')
-            exponent++;
-        end = skip_digits(exponent);
-        if (end == exponent)
-            return NULL;
-    }
-    return end;
-}
-
 bool auxo__parse_number(const char *text, double *value)
 {
     while (isspace((unsigned char)*text))
         text++;
-    const char *end = number_end(text);
-    if (!end)
-        return false;
-    char *parsed_end = NULL;
-    *value = strtod(text, &parsed_end);
-    if (parsed_end != end || !(fabs(*value) <= FLT_MAX)) /* beyond f32, where it will end up */
-        return false;
-    while (isspace((unsigned char)*end))
-        end++;
-    return *end == '\0';
+    size_t length = strlen(text);
+    while (length > 0 && isspace((unsigned char)text[length - 1]))
+        length--;
+    return auxo__decimal_parse(text, length, '.', value) && fabs(*value) <= FLT_MAX; /* f32, where it will end up */
 }
 
 static const char *cell_at(const auxo__cells *cells, size_t row, size_t column)
