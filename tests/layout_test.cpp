@@ -59,7 +59,7 @@ struct Layer {
     const char *folder;
     int height;
 };
-const Layer layers[] = {{"runtime/device", 0},   {"runtime/ops", 1},        {"runtime/plan", 2},
+const Layer layers[] = {{"runtime/base", -1}, {"runtime/device", 0},   {"runtime/ops", 1},        {"runtime/plan", 2},
                         {"runtime/model", 3},    {"datasets", 1},           {"runtime/train", 4},
                         {"runtime/report", 0},   {"runtime/multiscale", 5}, {"runtime/sizing", 5},
                         {"runtime/survival", 5}, {"runtime/search", 6},     {"runtime/cli", 7}};

@@ -105,7 +105,7 @@ uint32_t auxo_model_desc_find(const auxo_model_desc *desc, const char *name);
 auxo_status auxo_model_desc_unit_groups(const auxo_model_desc *desc, uint32_t *group, bool *resizable,
                                         auxo_error *error);
 /* A built-in name for inputs (c,h,w) and `outputs` outputs, finished:
- *   "mlp:4-5-5-2[:option...]"  sizes must agree with c*h*w and outputs; tanh hidden layers, linear output, Glorot
+ *   "mlp:4-5-5-2[:option...]"  sizes agree with c*h*w and outputs, or are those of hidden layers only; tanh hidden layers, linear output, Glorot
  * uniform; options: an activation, an initialiser, or "nobias"; "lenet5[:activation]"      44,426 weights on 28x28x1
  * and 10 classes (SPEC: port-Hamiltonian optimiser); "autosize-cnn[:100-100-100-100-100]",
  * "autosize-mlp[:100-100-100-100-100]" (SPEC: dynamic auto-sizing); "resnet18", "resnet18-imagenet" (the stem of CIFAR
@@ -175,6 +175,10 @@ auxo_status auxo_model_forward_flops(const auxo_model *model, uint64_t *flops, a
 /* Counts increased by every resize: plans made before are stale. */
 uint64_t auxo_model_structure_version(const auxo_model *model);
 const auxo_preprocessing *auxo_model_preprocessing(const auxo_model *model);
+/* What the model knows of its data, as text that is stored with it: see auxo_model_set_data_schema in auxo/train.h.
+ * NULL: nothing. */
+const char *auxo_model_data_text(const auxo_model *model);
+auxo_status auxo_model_set_data_text(auxo_model *model, const char *text, auxo_error *error);
 /* Replaces it; the arrays are copied. NULL: none. */
 auxo_status auxo_model_set_preprocessing(auxo_model *model, const auxo_preprocessing *preprocessing, auxo_error *error);
 

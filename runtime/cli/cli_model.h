@@ -11,6 +11,8 @@ extern const cli_option cli_model_options[]; /* --model */
  * `dataset`; or a .safetensors file with its weights, which must fit the data set. Ownership: the caller's. */
 auxo_status cli_model_open(auxo_device *device, const char *name, const auxo_dataset *dataset, uint64_t seed,
                            auxo_model **model, auxo_error *error);
+/* What "auto" stands for with this data; any other name is itself. */
+const char *cli_model_resolve(const char *name, const auxo_dataset *dataset);
 /* --input "1x28x28": channels, height, width. */
 auxo_status cli_model_parse_input(const char *text, int64_t dims[3], auxo_error *error);
 /* Whether `name` is a file of weights. */

@@ -1,15 +1,14 @@
 /* runtime/cli/cli_session.h: what most commands start with: a runtime, a device, a data set, and their options.
  *
- * Owns the option tables --device and --data and the folder of caches; no policy beyond that.
+ * Owns the option tables --device and --seed and the folder of caches; data sets: cli_data.h; no policy beyond that.
  */
 #ifndef CLI_SESSION_H
 #define CLI_SESSION_H
 
-#include "auxo/data.h"
+#include "cli_data.h"
 #include "commands.h"
 
 extern const cli_option cli_device_options[]; /* --device */
-extern const cli_option cli_data_options[];   /* --data, --data-dir, --limit, --drop-missing, --inputs, --targets */
 extern const cli_option cli_seed_options[];   /* --seed */
 
 typedef struct cli_session {
@@ -26,22 +25,9 @@ auxo_status cli_session_open_device(const cli_context *context, const char *sele
                                     auxo_error *error);
 void cli_session_close(cli_session *session);
 
-/* Loads --data with all options of cli_data_options; *test is NULL where the set has no test split.
- * Ownership: the caller's. */
-auxo_status cli_data_load(const cli_context *context, uint64_t seed, auxo_dataset **train, auxo_dataset **test,
-                          auxo_error *error);
-/* The same for a given name, whatever --data says. */
-auxo_status cli_data_load_named(const cli_context *context, const char *name, uint64_t seed, auxo_dataset **train,
-                                auxo_dataset **test, auxo_error *error);
-/* Outputs that a network for this data set needs: classes, or target columns. */
-uint32_t cli_data_output_count(const auxo_dataset *dataset);
-
 /* Fails (IO, naming the option) if a file could not be created at `path` (NULL: fine), so that hours of work are not
  * lost at their end. Creates nothing. */
 auxo_status cli_check_writable(const char *option, const char *path, auxo_error *error);
-
-/* Splits "a,b,c" in place; returns the count, at most `capacity`. */
-size_t cli_split_list(char *text, char **items, size_t capacity);
 
 /* Largest resident memory of this process so far. */
 uint64_t cli_peak_host_bytes(void);

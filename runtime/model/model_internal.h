@@ -26,6 +26,7 @@ struct auxo_model {
     auxo_buffer *weights, *gradients, *statistics;
     uint64_t structure_version;
     auxo_preprocessing preprocessing;
+    char *data_text; /* the JSON of its data schema; NULL: none */
 };
 
 /* ---- layout.c: where each parameter lies ---- */

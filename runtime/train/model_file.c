@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char DESCRIPTION_KEY[] = "auxo.model", PREPROCESSING_KEY[] = "auxo.preprocessing";
+static const char DESCRIPTION_KEY[] = "auxo.model", PREPROCESSING_KEY[] = "auxo.preprocessing",
+                  DATA_KEY[] = "auxo.data";
 
 /* ---- preprocessing as JSON ---- */
 
@@ -125,8 +126,10 @@ auxo_status auxo__model_write(auxo_model *model, const char *path, uint64_t *has
                                           .dims = params[i].dims,
                                           .values = (params[i].trainable ? weights : statistics) + params[i].offset};
     if (status == AUXO_OK) {
-        const auxo__metadata_entry metadata[] = {{DESCRIPTION_KEY, description}, {PREPROCESSING_KEY, preprocessing}};
-        status = auxo__safetensors_write(path, tensors, count, metadata, 2, hash, error);
+        const char *data = auxo_model_data_text(model);
+        const auxo__metadata_entry metadata[] = {
+            {DESCRIPTION_KEY, description}, {PREPROCESSING_KEY, preprocessing}, {DATA_KEY, data}};
+        status = auxo__safetensors_write(path, tensors, count, metadata, data ? 3 : 2, hash, error);
     }
     free(tensors);
     free(weights);
@@ -171,6 +174,37 @@ auxo_status auxo__model_fill(auxo_model *model, const auxo__safetensors *file, a
     return status;
 }
 
+/* Files of others have none. */
+static auxo_status read_data_schema(auxo_model *model, const char *text, auxo_error *error)
+{
+    auxo_data_schema *schema = NULL;
+    if (!text)
+        return AUXO_OK;
+    auxo_status status = auxo_data_schema_parse(text, &schema, error);
+    const int64_t *input = auxo_model_get_desc(model)->layers[0].output_dims;
+    if (status == AUXO_OK && schema->channels * schema->height * schema->width != input[0] * input[1] * input[2])
+        status = auxo_error_set(error, AUXO_FORMAT, "its \"%s\" does not fit the model", DATA_KEY);
+    auxo_data_schema_destroy(schema);
+    return status == AUXO_OK ? auxo_model_set_data_text(model, text, error) : status;
+}
+
+auxo_status auxo_model_set_data_schema(auxo_model *model, const auxo_data_schema *schema, auxo_error *error)
+{
+    char *text = NULL;
+    auxo_status status = schema ? auxo_data_schema_describe(schema, &text, error) : AUXO_OK;
+    if (status == AUXO_OK)
+        status = auxo_model_set_data_text(model, text, error);
+    free(text);
+    return status;
+}
+
+auxo_status auxo_model_data_schema(const auxo_model *model, auxo_data_schema **schema, auxo_error *error)
+{
+    const char *text = auxo_model_data_text(model);
+    *schema = NULL;
+    return text ? auxo_data_schema_parse(text, schema, error) : AUXO_OK;
+}
+
 static auxo_status build_model(auxo_device *device, const auxo__safetensors *file, auxo_model **model,
                                auxo_error *error)
 {
@@ -186,6 +220,8 @@ static auxo_status build_model(auxo_device *device, const auxo__safetensors *fil
         status = auxo_model_create(device, &desc, 0, model, error);
     if (status == AUXO_OK && preprocessing)
         status = read_preprocessing(*model, preprocessing, error);
+    if (status == AUXO_OK)
+        status = read_data_schema(*model, auxo__safetensors_metadata(file, DATA_KEY), error);
     if (status == AUXO_OK)
         status = auxo__model_fill(*model, file, error);
     auxo_model_desc_deinit(&desc);

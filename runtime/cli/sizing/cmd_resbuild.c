@@ -375,8 +375,8 @@ static auxo_status open_run(resbuild_run *run, const cli_context *context, auxo_
     if (status == AUXO_OK)
         status = read_options(run, error);
     if (status == AUXO_OK)
-        status = auxo_model_desc_load(cli_text(context->arguments, "model"), run->job.train->channels,
-                                      run->job.train->height, run->job.train->width,
+        status = auxo_model_desc_load(cli_model_resolve(cli_text(context->arguments, "model"), run->job.train),
+                                      run->job.train->channels, run->job.train->height, run->job.train->width,
                                       cli_data_output_count(run->job.train), &start, error);
     if (status == AUXO_OK)
         status = auxo_resbuild_create(run->job.session.device, &start, run->job.train, run->job.validation,

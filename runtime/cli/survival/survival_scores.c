@@ -88,7 +88,7 @@ static void measure(const auxo_survival_sample *sample, double *concordance, dou
 }
 
 typedef struct site_rows {
-    float *times;
+    double *times;
     uint32_t *events;
     double *risks;
 } site_rows;

@@ -110,7 +110,7 @@ enum { FIXED_SETTING_COUNT = sizeof fixed_settings / sizeof fixed_settings[0] };
 
 /* ---- data -------------------------------------------------------------------------------------------------------- */
 
-/* Replaces *from by what is left after `fraction` of it went to *part. */
+/* Replaces *from by what is left after `fraction` of it went to *part, for validation. */
 static auxo_status split_off(auxo_dataset **from, double fraction, uint64_t seed, auxo_dataset **part,
                              auxo_error *error)
 {
@@ -131,13 +131,15 @@ static auxo_status load_data(train_job *job, uint64_t seed, auxo_error *error)
     if (status == AUXO_OK && !job->test) {
         cli_note(job->context->output, "%s has no test split; a fifth of its rows, drawn by the seed, is kept for it",
                  job->train->name);
-        status = split_off(&job->train, test_fraction, seed, &job->test, error);
+        status = auxo_dataset_hold_out(&job->train, test_fraction, seed, &job->test, error);
     }
     double fraction = cli_real(job->context->arguments, "validation");
     if (job->setup.validation > 0 && !cli_given(job->context->arguments, "validation"))
         fraction = job->setup.validation;
     if (status == AUXO_OK && fraction > 0)
         status = split_off(&job->train, fraction, seed + 1, &job->validation, error);
+    if (status == AUXO_OK)
+        status = cli_data_impute(job->context, job->train, job->validation, job->test, error);
     return status;
 }
 
@@ -452,6 +454,8 @@ auxo_status train_job_open(const cli_context *context, const train_job_setup *se
         status = cli_model_open(job->session.device, model, job->train, seed, &job->model, error);
     if (status == AUXO_OK)
         status = cli_model_check_data(job->model, job->train, error);
+    if (status == AUXO_OK)
+        status = auxo_model_set_data_schema(job->model, auxo_dataset_schema(job->train), error);
     if (status == AUXO_OK && setup->prepare)
         status = setup->prepare(setup->user, job, error);
     if (status == AUXO_OK)
