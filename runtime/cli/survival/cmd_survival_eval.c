@@ -21,9 +21,10 @@ static const cli_option eval_options[] = {
 static const cli_option predict_options[] = {
     {.name = "split",
      .type = CLI_CHOICE,
-     .argument = "test|train",
-     .initial = "test",
-     .help = "Which rows of a named set that has a test split; of a table, all rows"},
+     .argument = "auto|test|train|all",
+     .initial = "auto",
+     .help = "Which rows: the test split or those held out when the model was trained, the others, or all. auto: the "
+             "test split of a named set, all rows of a table"},
     {.name = "standardize-sites", .type = CLI_FLAG, .help = "Standardise scores within each site"},
     {.name = "at",
      .type = CLI_TEXT,
@@ -45,15 +46,15 @@ static void close_saved(saved_model *saved)
     survival_job_close(&saved->job);
 }
 
-static auxo_status open_saved(const cli_context *context, bool inputs_only, saved_model *saved, auxo_error *error)
+static auxo_status open_saved(const cli_context *context, bool inputs_only, bool wants_test, saved_model *saved,
+                              auxo_error *error)
 {
     *saved = (saved_model){0};
     auxo_status status =
         survival_job_open_saved(context, cli_operand(context->arguments, 0), inputs_only, &saved->job, error);
     if (status != AUXO_OK)
         return status;
-    bool test = cli_choice(context->arguments, "split") == 0 && saved->job.test;
-    saved->rows = test ? saved->job.test : saved->job.train;
+    saved->rows = wants_test && saved->job.test ? saved->job.test : saved->job.train;
     status = survival_risks(saved->job.model, saved->rows, false, &saved->raw, error);
     if (status == AUXO_OK)
         status = survival_risks(saved->job.model, saved->rows, cli_flag(context->arguments, "standardize-sites"),
@@ -89,7 +90,7 @@ static auxo_status run_eval(const cli_context *context, auxo_error *error)
     saved_model saved;
     measured found = {0};
     const char *path = cli_text(context->arguments, "report");
-    auxo_status status = open_saved(context, false, &saved, error);
+    auxo_status status = open_saved(context, false, cli_choice(context->arguments, "split") == 0, &saved, error);
     if (status == AUXO_OK)
         status = survival_scores_compute(saved.job.train, saved.rows, saved.risks,
                                          cli_integer(context->arguments, "seed"), &found.scores, error);
@@ -143,7 +144,10 @@ static auxo_status run_predict(const cli_context *context, auxo_error *error)
     saved_model saved;
     double *times = NULL;
     size_t count = 0;
-    auxo_status status = open_saved(context, true, &saved, error);
+    enum { SPLIT_AUTO, SPLIT_TEST, SPLIT_TRAIN, SPLIT_ALL };
+    size_t split = cli_choice(context->arguments, "split");
+    auxo_status status = open_saved(context, split == SPLIT_AUTO || split == SPLIT_ALL,
+                                    split == SPLIT_AUTO || split == SPLIT_TEST, &saved, error);
     if (status == AUXO_OK)
         status = read_times(context, &saved, &times, &count, error);
     if (status == AUXO_OK)
