@@ -220,6 +220,8 @@ auxo_status auxo_model_predict(auxo_model *model, const auxo_dataset *dataset, u
 /* Weights, statistics and description as one safetensors file (description and preprocessing as JSON in its metadata),
  * written to a temporary file, synced and renamed. */
 auxo_status auxo_model_save(auxo_model *model, const char *path, auxo_error *error);
+/* The description of a saved model, finished; its weights are not read. */
+auxo_status auxo_model_file_desc(const char *path, auxo_model_desc *desc, auxo_error *error);
 /* What the model knows of its data, usually auxo_dataset_schema(train); kept by save and load, by clones and through
  * resizes. NULL: nothing. */
 auxo_status auxo_model_set_data_schema(auxo_model *model, const auxo_data_schema *schema, auxo_error *error);

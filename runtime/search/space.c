@@ -163,8 +163,8 @@ auxo_status auxo__genome_desc(const auxo_search *search, const auxo__genome *gen
         uint32_t units = search->options.initial_units;
         for (uint32_t g = 0; g < count; g++)
             units = hidden[g] == groups[i] ? (uint32_t)genome->values[g] : units;
-        if (layer->groups > 1 && (uint32_t)layer->groups == layer->units)
-            layer->groups = (int32_t)units; /* depthwise */
+        if (layer->depthwise)
+            layer->groups = (int32_t)units;
         layer->units = units;
     }
     if (status == AUXO_OK)

@@ -228,6 +228,22 @@ static auxo_status build_model(auxo_device *device, const auxo__safetensors *fil
     return status;
 }
 
+auxo_status auxo_model_file_desc(const char *path, auxo_model_desc *desc, auxo_error *error)
+{
+    auxo__safetensors *file = NULL;
+    auxo_model_desc_init(desc);
+    auxo_status status = auxo__safetensors_read_header(path, &file, error);
+    if (status != AUXO_OK)
+        return status;
+    const char *description = auxo__safetensors_metadata(file, DESCRIPTION_KEY);
+    status = description
+                 ? auxo_model_desc_from_json(description, desc, error)
+                 : auxo_error_set(error, AUXO_FORMAT, "it has no description of the model (\"%s\" in its metadata)",
+                                  DESCRIPTION_KEY);
+    auxo__safetensors_free(file);
+    return status == AUXO_OK ? status : auxo_error_wrap(error, status, "model file \"%s\"", path);
+}
+
 auxo_status auxo_model_load(auxo_device *device, const char *path, auxo_model **model, auxo_error *error)
 {
     *model = NULL;
