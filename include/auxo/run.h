@@ -9,8 +9,10 @@
 #ifndef AUXO_RUN_H
 #define AUXO_RUN_H
 
+#include "auxo/data.h"
 #include "auxo/device.h"
 #include "auxo/model.h"
+#include "auxo/table.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -102,6 +104,84 @@ size_t auxo_settings_choice(const auxo_settings *settings, const char *name);   
 /* The description of a setting; NULL if there is none of that name. */
 const auxo_setting *auxo_settings_find(const auxo_settings *settings, const char *name);
 const auxo_setting *const *auxo_settings_tables(const auxo_settings *settings);
+
+/* ---- data by settings -------------------------------------------------------------------------------------------- */
+extern const auxo_setting auxo_data_settings[]; /* data, data-dir, limit, inputs, targets, ... */
+
+/* What a saved model changes: rows come in the form it knows. Zeroed: nothing. */
+typedef struct auxo_data_request {
+    const char *name;               /* instead of the setting "data" */
+    uint64_t seed;                  /* of what generates rows */
+    const auxo_data_schema *schema; /* NULL: rows as they are */
+    bool ignore_labels, unknown_levels_missing;
+    bool keep_gaps; /* unless told to drop: to show data, not to train on it */
+} auxo_data_request;
+/* Loads by the settings of auxo_data_settings; *test is NULL where the set has no test split. Ownership: the caller's.
+ */
+auxo_status auxo_settings_load_data(const auxo_settings *settings, const auxo_data_request *request,
+                                    auxo_dataset **train, auxo_dataset **test, auxo_error *error);
+/* Under missing = mean: fills the gaps of all parts with the means of `train`. validation, test may be NULL. *filled:
+ * how many. */
+auxo_status auxo_settings_impute(const auxo_settings *settings, auxo_dataset *train, auxo_dataset *validation,
+                                 auxo_dataset *test, size_t *filled, auxo_error *error);
+
+/* A list of texts: a,b,"c,d" (a quoted item may hold commas, and "" for a quote). */
+typedef struct auxo_list {
+    char **items;
+    size_t count;
+    char *text; /* what the items point into */
+} auxo_list;
+/* `text` NULL: an empty list. Ownership: deinit it, also after a failure. Errors: INVALID_ARGUMENT names the setting.
+ */
+auxo_status auxo_list_parse(const char *setting, const char *text, auxo_list *list, auxo_error *error);
+void auxo_list_deinit(auxo_list *list);
+
+/* How a CSV file is written: entries for a table of settings, and what they say. */
+#define AUXO_TABLE_FORMAT_SETTINGS                                                                                     \
+    {.name = "categorical",                                                                                            \
+     .type = AUXO_SETTING_TEXT,                                                                                        \
+     .argument = "A,B,...",                                                                                            \
+     .help = "Table columns of numbers whose values are only names: one input for each value",                         \
+     .role = AUXO_SETTING_DATA},                                                                                       \
+        {.name = "na-values",                                                                                          \
+         .type = AUXO_SETTING_TEXT,                                                                                    \
+         .argument = "A,B,...",                                                                                        \
+         .help = "Cells that are missing values, besides empty ones, NA, NaN and ?",                                   \
+         .role = AUXO_SETTING_DATA},                                                                                   \
+        {.name = "delimiter",                                                                                          \
+         .type = AUXO_SETTING_TEXT,                                                                                    \
+         .argument = "C",                                                                                              \
+         .help =                                                                                                       \
+             "What separates the fields of a CSV file: one character, or tab or space (default: the one of , ; tab | " \
+             "that the header has most of)",                                                                           \
+         .role = AUXO_SETTING_DATA},                                                                                   \
+        {.name = "decimal",                                                                                            \
+         .type = AUXO_SETTING_TEXT,                                                                                    \
+         .argument = "C",                                                                                              \
+         .help = "Decimal mark of numbers in a CSV file (default: .)",                                                 \
+         .role = AUXO_SETTING_DATA},                                                                                   \
+        {.name = "thousands",                                                                                          \
+         .type = AUXO_SETTING_TEXT,                                                                                    \
+         .argument = "C",                                                                                              \
+         .help = "Mark between groups of three digits in a CSV file (default: none)",                                  \
+         .role = AUXO_SETTING_DATA},                                                                                   \
+        {.name = "comment",                                                                                            \
+         .type = AUXO_SETTING_TEXT,                                                                                    \
+         .argument = "C",                                                                                              \
+         .help = "Lines of a CSV file that begin with this character are passed over",                                 \
+         .role = AUXO_SETTING_DATA},                                                                                   \
+    {                                                                                                                  \
+        .name = "no-header", .type = AUXO_SETTING_FLAG,                                                                \
+        .help = "The first line of a CSV file is a row; the columns are called x1, x2, ...", .role = AUXO_SETTING_DATA \
+    }
+
+typedef struct auxo_table_format_settings {
+    auxo_table_format format; /* points into the lists */
+    auxo_list categorical, missing;
+} auxo_table_format_settings;
+/* Ownership: deinit it, also after a failure. */
+auxo_status auxo_table_format_read(const auxo_settings *settings, auxo_table_format_settings *read, auxo_error *error);
+void auxo_table_format_deinit(auxo_table_format_settings *format);
 
 /* ---- events ------------------------------------------------------------------------------------------------------ */
 typedef enum auxo_field_type {

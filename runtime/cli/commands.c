@@ -10,7 +10,7 @@
 #define CLI_COMMAND_TABLE(C, M)                                                                                        \
     C(devices)                                                                                                         \
     M("train")                                                                                                         \
-    C(sweep)                                                                                                           \
+    M("sweep")                                                                                                         \
     C(eval)                                                                                                            \
     C(predict)                                                                                                         \
     C(verify)                                                                                                          \

@@ -7,6 +7,7 @@
 /* X(identifier): the method is `const auxo_method auxo__method_<identifier>` in a folder below this one. */
 #define METHOD_TABLE(X)                                                                                                \
     X(train)                                                                                                           \
+    X(sweep)                                                                                                           \
     X(autosize)                                                                                                        \
     X(morph)                                                                                                           \
     X(resbuild)                                                                                                        \

@@ -181,7 +181,7 @@ static auxo_status finish(auxo_run *run, void *user, auxo_error *error)
 static const auxo_setting *const settings[] = {auxo__multiscale_data_settings,
                                                sensitivity_settings,
                                                auxo__multiscale_selection_settings,
-                                               auxo__data_settings,
+                                               auxo_data_settings,
                                                auxo__model_settings,
                                                auxo__device_settings,
                                                auxo__seed_settings,

@@ -68,9 +68,4 @@ auxo_status auxo__run_note(auxo_run *run, auxo_error *error, const char *format,
 /* The state has moved on: `position` numbers it. A checkpoint follows the step where `due` (or when stopped). */
 void auxo__run_moved(auxo_run *run, uint64_t position, bool due);
 bool auxo__run_stopped(const auxo_run *run);
-static inline const auxo_settings *auxo__run_settings(const auxo_run *run)
-{
-    return run->settings;
-}
-
 #endif

@@ -8,12 +8,12 @@
 
 /* Tables that methods put together; each ends with AUXO_SETTINGS_END. */
 extern const auxo_setting auxo__device_settings[];     /* device, allow-host-fallback */
-extern const auxo_setting auxo__data_settings[];       /* data, data-dir, limit, inputs, ... */
 extern const auxo_setting auxo__validation_settings[]; /* validation */
 extern const auxo_setting auxo__model_settings[];      /* model */
 extern const auxo_setting auxo__seed_settings[];       /* seed */
 extern const auxo_setting auxo__training_settings[];   /* batch, optimizer, lr, lr-schedule, loss, ... */
-extern const auxo_setting auxo__output_settings[];     /* checkpoint, resume, save, report, csv, log-every */
+extern const auxo_setting auxo__run_settings[];        /* checkpoint, resume, report, csv */
+extern const auxo_setting auxo__save_settings[];       /* save, log-every: of methods that make one model */
 
 enum { AUXO__HELPERS_MAX = 15 };
 
@@ -48,6 +48,8 @@ auxo_status auxo__task_open_model_seeded(auxo_run *run, const auxo_dataset *trai
                                          auxo_error *error);
 /* The same for a description that is still to be built. */
 auxo_status auxo__task_model_desc(auxo_run *run, const auxo_dataset *train, auxo_model_desc *desc, auxo_error *error);
+/* What "auto" stands for with this data; any other name is itself. */
+const char *auxo__task_model_name(const char *name, const auxo_dataset *dataset);
 /* Whether a model reads these rows and has their outputs. */
 auxo_status auxo__task_check_model(const auxo_model *model, const auxo_dataset *dataset, auxo_error *error);
 

@@ -237,10 +237,11 @@ static auxo_status finish(auxo_run *run, void *user, auxo_error *error)
 
 /* ---- the table --------------------------------------------------------------------------------------------------- */
 
-static const auxo_setting *const settings[] = {
-    auxo__search_settings,   auxo__data_settings,       auxo__model_settings,
-    auxo__training_settings, auxo__validation_settings, auxo__device_settings,
-    auxo__seed_settings,     auxo__output_settings,     NULL};
+static const auxo_setting *const settings[] = {auxo__search_settings,     auxo_data_settings,
+                                               auxo__model_settings,      auxo__training_settings,
+                                               auxo__validation_settings, auxo__device_settings,
+                                               auxo__seed_settings,       auxo__run_settings,
+                                               auxo__save_settings,       NULL};
 static const auxo_setting_value defaults[] = {
     {"optimizer", "adam"}, {"validation", "0.2"}, {"model", NULL}, {NULL, NULL}};
 

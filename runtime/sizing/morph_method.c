@@ -545,11 +545,17 @@ static auxo_status finish(auxo_run *run, void *user, auxo_error *error)
 
 /* ---- the table --------------------------------------------------------------------------------------------------- */
 
-static const auxo_setting *const settings[] = {morph_settings,          auxo__budget_settings,
-                                               auxo__model_settings,    auxo__data_settings,
-                                               auxo__training_settings, auxo__validation_settings,
-                                               auxo__device_settings,   auxo__seed_settings,
-                                               auxo__output_settings,   NULL};
+static const auxo_setting *const settings[] = {morph_settings,
+                                               auxo__budget_settings,
+                                               auxo__model_settings,
+                                               auxo_data_settings,
+                                               auxo__training_settings,
+                                               auxo__validation_settings,
+                                               auxo__device_settings,
+                                               auxo__seed_settings,
+                                               auxo__run_settings,
+                                               auxo__save_settings,
+                                               NULL};
 static const auxo_setting_value defaults[] = {
     {"model", "conv:32-64"}, {"optimizer", "adam"}, {"validation", "0.1"}, {NULL, NULL}};
 static const auxo_event_type *const events[] = {&refresh_event, &training_event, &result_event, NULL};

@@ -1,4 +1,4 @@
-/* runtime/cli/train/sweep_rows.c: which optimisers a sweep compares: a list, or a table of the port-Hamiltonian chapter
+/* sweep_rows.c: which optimisers a sweep compares: a list, or a table of the port-Hamiltonian chapter
  * (thesis ch. 3: tables 3.1 and 3.2, Fig. 3.1).
  *
  * The tables give a learning rate a, mass m and friction g. Eq. (3.2) damps the momentum by a g/m a step. Several rows
@@ -15,38 +15,38 @@
 #include <stdlib.h>
 #include <string.h>
 
-const cli_option sweep_row_options[] = {
+const auxo_setting auxo__sweep_row_settings[] = {
     {.name = "preset",
-     .type = CLI_CHOICE,
+     .type = AUXO_SETTING_CHOICE,
      .argument = "none|phs-table-3.1|phs-table-3.2|phs-figure-3.1",
      .initial = "none",
      .help =
          "Rows of the port-Hamiltonian thesis chapter: table 3.1 (CIFAR-10), table 3.2 (Fashion-MNIST), or the grid "
          "of Fig. 3.1 (friction by mass at learning rate 0.1)"},
     {.name = "optimizers",
-     .type = CLI_TEXT,
+     .type = AUXO_SETTING_TEXT,
      .argument = "A;B;...",
-     .help = "Optimisers to compare, as --optimizer of auxo train takes them, separated by semicolons"},
-    {.name = "rows", .type = CLI_TEXT, .argument = "N,N,...", .help = "Only these rows, numbered from 1"},
+     .help = "Optimisers to compare, as optimizer of training takes them, separated by semicolons"},
+    {.name = "rows", .type = AUXO_SETTING_TEXT, .argument = "N,N,...", .help = "Only these rows, numbered from 1"},
     {.name = "friction",
-     .type = CLI_CHOICE,
+     .type = AUXO_SETTING_CHOICE,
      .argument = "velocity|momentum",
      .initial = "velocity",
      .help = "What the friction g of a preset acts on: the velocity p/m as eq. (3.2) is printed (momentum factor "
              "1 - a g/m), or the momentum p as the printed accuracies imply (factor 1 - a g)"},
     {.name = "goal",
-     .type = CLI_CHOICE,
+     .type = AUXO_SETTING_CHOICE,
      .argument = "absolute|reduction|remaining",
      .initial = "absolute",
      .help = "What \"breaking at\" of a preset means: a training loss, the fraction of the initial loss removed, or "
              "the fraction left"},
     {.name = "infeasible",
-     .type = CLI_CHOICE,
+     .type = AUXO_SETTING_CHOICE,
      .argument = "skip|exponential",
      .initial = "skip",
      .help =
          "Rows that are unstable under linear friction: name them and go on, or run them under exponential friction"},
-    CLI_OPTIONS_END,
+    AUXO_SETTINGS_END,
 };
 
 typedef struct printed_row {
@@ -88,11 +88,11 @@ enum {
 };
 _Static_assert(sizeof table_3_1 == sizeof table_3_2, "both tables have twenty rows");
 
-static void write_preset_row(const cli_context *context, const printed_row *printed, sweep_row *row)
+static void write_preset_row(const auxo_settings *settings, const printed_row *printed, auxo__sweep_row *row)
 {
     static const char *const goal_kinds[] = {"absolute", "reduction", "remaining"};
-    bool on_momentum = cli_choice(context->arguments, "friction") == 1;
-    *row = (sweep_row){.friction = printed->friction, .mass = printed->mass, .printed = printed->accuracy};
+    bool on_momentum = auxo_settings_choice(settings, "friction") == 1;
+    *row = (auxo__sweep_row){.friction = printed->friction, .mass = printed->mass, .printed = printed->accuracy};
     if (printed->mass <= 0) {
         snprintf(row->label, sizeof row->label, "SGD lr %g", printed->lr);
         snprintf(row->optimizer, sizeof row->optimizer, "sgd:lr=%g", printed->lr);
@@ -108,16 +108,16 @@ static void write_preset_row(const cli_context *context, const printed_row *prin
     if (printed->goal > 0)
         snprintf(row->optimizer + used, sizeof row->optimizer - (size_t)used,
                  ",goal=%g,brake=%g,goal_kind=%s,watch=epoch", printed->goal, printed->brake,
-                 goal_kinds[cli_choice(context->arguments, "goal")]);
+                 goal_kinds[auxo_settings_choice(settings, "goal")]);
 }
 
 /* Brings the text into its complete form. A refused row of a preset keeps the reason, or is made exponential. */
-static auxo_status settle(const cli_context *context, bool preset, sweep_row *row, auxo_error *error)
+static auxo_status settle(const auxo_settings *settings, bool preset, auxo__sweep_row *row, auxo_error *error)
 {
     auxo_optimizer_config config;
     auxo_error refusal = {AUXO_OK, ""};
     auxo_status status = auxo_optimizer_config_parse(row->optimizer, &config, &refusal);
-    if (status != AUXO_OK && preset && cli_choice(context->arguments, "infeasible") == 1) {
+    if (status != AUXO_OK && preset && auxo_settings_choice(settings, "infeasible") == 1) {
         size_t used = strlen(row->optimizer);
         snprintf(row->optimizer + used, sizeof row->optimizer - used, ",friction_mode=exponential");
         used = strlen(row->label);
@@ -127,34 +127,34 @@ static auxo_status settle(const cli_context *context, bool preset, sweep_row *ro
     if (status == AUXO_OK)
         auxo_optimizer_config_format(&config, row->optimizer, sizeof row->optimizer);
     else if (!preset)
-        return auxo_error_set(error, status, "--optimizers: %s", refusal.message);
+        return auxo_error_set(error, status, "optimizers: %s", refusal.message);
     else
         snprintf(row->refusal, sizeof row->refusal, "%s", refusal.message);
     return AUXO_OK;
 }
 
-static auxo_status read_list(const cli_context *context, sweep_rows *rows, auxo_error *error)
+static auxo_status read_list(const auxo_settings *settings, auxo__sweep_rows *rows, auxo_error *error)
 {
     char text[8192];
-    if (strlen(cli_text(context->arguments, "optimizers")) >= sizeof text)
-        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "--optimizers is longer than %zu characters", sizeof text);
-    snprintf(text, sizeof text, "%s", cli_text(context->arguments, "optimizers"));
+    if (strlen(auxo_settings_text(settings, "optimizers")) >= sizeof text)
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "optimizers is longer than %zu characters", sizeof text);
+    snprintf(text, sizeof text, "%s", auxo_settings_text(settings, "optimizers"));
     auxo_status status = AUXO_OK;
     for (char *rest = text, *item; status == AUXO_OK && (item = strtok_r(rest, ";", &rest)) != NULL;) {
         if (rows->count == ROWS_MAX)
-            return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "--optimizers names more than %d", ROWS_MAX);
-        sweep_row *row = &rows->rows[rows->count++];
-        *row = (sweep_row){.friction = (double)NAN, .mass = (double)NAN, .printed = (double)NAN};
+            return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "optimizers names more than %d", ROWS_MAX);
+        auxo__sweep_row *row = &rows->rows[rows->count++];
+        *row = (auxo__sweep_row){.friction = (double)NAN, .mass = (double)NAN, .printed = (double)NAN};
         snprintf(row->label, sizeof row->label, "%s", item);
         snprintf(row->optimizer, sizeof row->optimizer, "%s", item);
-        status = settle(context, false, row, error);
+        status = settle(settings, false, row, error);
     }
     if (status == AUXO_OK && rows->count == 0)
-        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "--optimizers names none");
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "optimizers names none");
     return status;
 }
 
-static auxo_status read_preset(const cli_context *context, size_t preset, sweep_rows *rows, auxo_error *error)
+static auxo_status read_preset(const auxo_settings *settings, size_t preset, auxo__sweep_rows *rows, auxo_error *error)
 {
     auxo_status status = AUXO_OK;
     rows->grid = preset == 3;
@@ -165,24 +165,24 @@ static auxo_status read_preset(const cli_context *context, size_t preset, sweep_
                                (double)NAN};
         if (!rows->grid)
             printed = preset == 1 ? table_3_1[i] : table_3_2[i];
-        write_preset_row(context, &printed, &rows->rows[rows->count]);
-        status = settle(context, true, &rows->rows[rows->count++], error);
+        write_preset_row(settings, &printed, &rows->rows[rows->count]);
+        status = settle(settings, true, &rows->rows[rows->count++], error);
     }
     return status;
 }
 
-static auxo_status keep_named(const cli_context *context, sweep_rows *rows, auxo_error *error)
+static auxo_status keep_named(const auxo_settings *settings, auxo__sweep_rows *rows, auxo_error *error)
 {
     char text[1024];
     char *items[ROWS_MAX];
     bool wanted[ROWS_MAX] = {false};
-    snprintf(text, sizeof text, "%s", cli_text(context->arguments, "rows"));
-    size_t item_count = cli_split_list(text, items, ROWS_MAX), kept = 0;
+    snprintf(text, sizeof text, "%s", auxo_settings_text(settings, "rows"));
+    size_t item_count = auxo__split_list(text, items, ROWS_MAX), kept = 0;
     for (size_t i = 0; i < item_count; i++) {
         char *end = NULL;
         unsigned long number = strtoul(items[i], &end, 10);
         if (end == items[i] || *end || number < 1 || number > rows->count)
-            return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "--rows: \"%s\" is not a row from 1 to %zu", items[i],
+            return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "rows: \"%s\" is not a row from 1 to %zu", items[i],
                                   rows->count);
         wanted[number - 1] = true;
     }
@@ -193,20 +193,20 @@ static auxo_status keep_named(const cli_context *context, sweep_rows *rows, auxo
     return AUXO_OK;
 }
 
-auxo_status sweep_rows_read(const cli_context *context, sweep_rows *rows, auxo_error *error)
+auxo_status auxo__sweep_rows_read(const auxo_settings *settings, auxo__sweep_rows *rows, auxo_error *error)
 {
-    size_t preset = cli_choice(context->arguments, "preset");
-    bool listed = cli_given(context->arguments, "optimizers");
-    *rows = (sweep_rows){.rows = calloc(ROWS_MAX, sizeof *rows->rows)};
+    size_t preset = auxo_settings_choice(settings, "preset");
+    bool listed = auxo_settings_given(settings, "optimizers");
+    *rows = (auxo__sweep_rows){.rows = calloc(ROWS_MAX, sizeof *rows->rows)};
     if (!rows->rows)
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "sweep: out of memory");
     if ((preset > 0) == listed)
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT,
-                              "say what to compare: either --preset or --optimizers \"A;B;...\"");
-    auxo_status status = listed ? read_list(context, rows, error) : read_preset(context, preset, rows, error);
+                              "say what to compare: either a preset or optimizers \"A;B;...\"");
+    auxo_status status = listed ? read_list(settings, rows, error) : read_preset(settings, preset, rows, error);
     for (size_t i = 0; i < rows->count; i++)
         rows->rows[i].number = (uint32_t)(i + 1);
-    if (status == AUXO_OK && cli_given(context->arguments, "rows"))
-        status = keep_named(context, rows, error);
+    if (status == AUXO_OK && auxo_settings_given(settings, "rows"))
+        status = keep_named(settings, rows, error);
     return status;
 }

@@ -16,7 +16,9 @@ static const cli_option predict_options[] = {
 /* One text as a CSV field, quoted where it must be. */
 static void write_field(FILE *stream, const char *text)
 {
-    if (!strpbrk(text, ",\"\n")) {
+    size_t length = strlen(text);
+    bool blank_ends = length > 0 && (text[0] == ' ' || text[length - 1] == ' ');
+    if (!strpbrk(text, ",\"\n\r") && !blank_ends) {
         fputs(text, stream);
         return;
     }
@@ -29,71 +31,80 @@ static void write_field(FILE *stream, const char *text)
     fputc('"', stream);
 }
 
-static void write_header(FILE *stream, const auxo_dataset *dataset, size_t count, bool all)
+static void write_header(FILE *stream, const cli_outputs *outputs, bool all)
 {
-    char number[16];
-    bool classes = dataset->target_type == AUXO_TARGET_CLASS;
-    fputs(classes ? "row,class,name,probability" : "row", stream);
-    for (size_t i = 0; (all || !classes) && i < count; i++) {
+    char number[32];
+    bool classes = outputs->kind == AUXO_TARGET_CLASS;
+    fputs(outputs->dataset->row_names ? "row,file" : "row", stream);
+    fputs(classes ? ",class,name,probability" : "", stream);
+    for (size_t i = 0; (all || !classes) && i < outputs->column_count; i++) {
         fputc(',', stream);
-        write_field(stream, cli_output_name(dataset, i, number, sizeof number));
+        write_field(stream, cli_output_name(outputs, i, number, sizeof number));
     }
     fputc('\n', stream);
 }
 
-static void write_row(FILE *stream, const auxo_dataset *dataset, size_t row, const float *values, size_t count,
-                      double *probabilities, bool all)
+static void write_row(FILE *stream, const cli_outputs *outputs, size_t row, double *probabilities, bool all)
 {
-    char number[16];
-    fprintf(stream, "%zu", row);
-    if (dataset->target_type == AUXO_TARGET_CLASS) {
+    char number[32];
+    size_t count = outputs->column_count;
+    const float *values = outputs->values + row * count;
+    fprintf(stream, "%zu", auxo_dataset_row_number(outputs->dataset, row));
+    if (outputs->dataset->row_names) {
+        fputc(',', stream);
+        write_field(stream, outputs->dataset->row_names[row]);
+    }
+    if (outputs->kind == AUXO_TARGET_CLASS) {
         size_t best = cli_argmax(values, count);
         cli_softmax(values, count, probabilities);
         fprintf(stream, ",%zu,", best);
-        write_field(stream, cli_output_name(dataset, best, number, sizeof number));
+        write_field(stream, cli_output_name(outputs, best, number, sizeof number));
         fprintf(stream, ",%.6f", probabilities[best]);
         for (size_t i = 0; all && i < count; i++)
             fprintf(stream, ",%.6g", probabilities[i]);
     } else {
         for (size_t i = 0; i < count; i++)
-            fprintf(stream, ",%.9g", (double)values[i]);
+            fprintf(stream, outputs->offsets && outputs->offsets[i] != 0 ? ",%.15g" : ",%.9g",
+                    cli_output_value(outputs, row, i));
     }
     fputc('\n', stream);
 }
 
-static void emit_row(cli_output *output, const auxo_dataset *dataset, size_t row, const float *values, size_t count,
-                     double *probabilities, bool all)
+static void emit_row(cli_output *output, const cli_outputs *outputs, size_t row, double *probabilities, bool all)
 {
-    char number[16];
+    char number[32];
+    size_t count = outputs->column_count;
+    const float *values = outputs->values + row * count;
     cJSON *event = cli_event(output, "prediction");
-    cJSON_AddNumberToObject(event, "row", (double)row);
-    if (dataset->target_type == AUXO_TARGET_CLASS) {
+    cJSON_AddNumberToObject(event, "row", (double)auxo_dataset_row_number(outputs->dataset, row));
+    if (outputs->dataset->row_names)
+        cJSON_AddStringToObject(event, "file", outputs->dataset->row_names[row]);
+    if (outputs->kind == AUXO_TARGET_CLASS) {
         size_t best = cli_argmax(values, count);
         cli_softmax(values, count, probabilities);
         cJSON_AddNumberToObject(event, "class", (double)best);
-        cJSON_AddStringToObject(event, "name", cli_output_name(dataset, best, number, sizeof number));
+        cJSON_AddStringToObject(event, "name", cli_output_name(outputs, best, number, sizeof number));
         cJSON_AddNumberToObject(event, "probability", probabilities[best]);
         if (all)
             cJSON_AddItemToObject(event, "probabilities", cJSON_CreateDoubleArray(probabilities, (int)count));
     } else {
-        cJSON_AddItemToObject(event, "values", cJSON_CreateFloatArray(values, (int)count));
+        cJSON *list = event ? cJSON_AddArrayToObject(event, "values") : NULL;
+        for (size_t i = 0; list && i < count; i++)
+            cJSON_AddItemToArray(list, cJSON_CreateNumber(cli_output_value(outputs, row, i)));
     }
     cli_emit(output, event);
 }
 
 static void write_all(const cli_context *context, const cli_outputs *outputs, FILE *stream, double *probabilities)
 {
-    const auxo_dataset *dataset = outputs->dataset;
-    size_t count = outputs->column_count;
     bool all = cli_flag(context->arguments, "probabilities");
     if (stream)
-        write_header(stream, dataset, count, all);
-    for (size_t row = 0; row < dataset->row_count; row++) {
-        const float *values = outputs->values + row * count;
+        write_header(stream, outputs, all);
+    for (size_t row = 0; row < outputs->dataset->row_count; row++) {
         if (stream)
-            write_row(stream, dataset, row, values, count, probabilities, all);
+            write_row(stream, outputs, row, probabilities, all);
         else
-            emit_row(context->output, dataset, row, values, count, probabilities, all);
+            emit_row(context->output, outputs, row, probabilities, all);
     }
 }
 
@@ -122,7 +133,7 @@ static auxo_status run(const cli_context *context, auxo_error *error)
     const char *path = cli_text(context->arguments, "out");
     auxo_status status = cli_check_writable("out", path, error);
     if (status == AUXO_OK)
-        status = cli_outputs_open(context, &outputs, error);
+        status = cli_outputs_open(context, false, &outputs, error);
     double *probabilities = calloc(outputs.column_count + 1, sizeof *probabilities);
     if (status == AUXO_OK && !probabilities)
         status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory for %zu outputs", outputs.column_count);
@@ -157,9 +168,11 @@ const cli_command cli_command_predict = {
     .operand_max = 1,
     .summary = "write a saved model's outputs for every row of a data set",
     .description = "Write one CSV line per row: for classes the predicted class, its name and probability; for numbers "
-                   "the predicted values in the targets' own units.",
-    .events = "{\"event\":\"prediction\",\"row\":0,\"class\":..,\"name\":..,\"probability\":..}  for classes\n"
-              "{\"event\":\"prediction\",\"row\":0,\"values\":[..]}  for numbers\n"
+                   "the predicted values in the targets' own units. The column row is the place of the row in the file "
+                   "or set, from 1, also where rows were left out. Columns are found by the names the model knows, in "
+                   "any order; labels are not needed. Pictures may lie in one folder without classes.",
+    .events = "{\"event\":\"prediction\",\"row\":1,\"class\":..,\"name\":..,\"probability\":..}  for classes\n"
+              "{\"event\":\"prediction\",\"row\":1,\"values\":[..]}  for numbers\n"
               "{\"event\":\"result\",\"rows\":..,\"seconds\":..}",
     .examples = "auxo predict net.safetensors --data fashion-mnist --limit 100 --out predictions.csv",
     .options = options,

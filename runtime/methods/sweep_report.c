@@ -1,12 +1,47 @@
-/* runtime/cli/train/sweep_report.c: means over seeds, and their pictures (thesis Fig. 3.1 and 3.3). */
+/* sweep_report.c: means over seeds, and their pictures.
+ */
 #include "sweep_report.h"
-
-#include "auxo/report.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+typedef struct row_record {
+    uint32_t row;
+    const char *label, *optimizer, *refusal, *last_text, *best_text, *note;
+    double final_mean, final_sd, best_mean, best_sd, printed, braked_epoch;
+    uint64_t diverged;
+} row_record;
+static const auxo_field row_fields[] = {
+    AUXO__FIELD(row_record, row, "row", U32),
+    AUXO__FIELD(row_record, label, "label", TEXT),
+    AUXO__FIELD(row_record, optimizer, "optimizer", TEXT),
+    AUXO__FIELD(row_record, final_mean, "final_mean", REAL),
+    AUXO__FIELD(row_record, final_sd, "final_sd", REAL),
+    AUXO__FIELD(row_record, best_mean, "best_mean", REAL),
+    AUXO__FIELD(row_record, best_sd, "best_sd", REAL),
+    AUXO__FIELD(row_record, printed, "printed", REAL),
+    AUXO__FIELD(row_record, diverged, "diverged", U64),
+    AUXO__FIELD(row_record, braked_epoch, "braked_epoch", REAL),
+    AUXO__FIELD(row_record, refusal, "refusal", TEXT),
+    AUXO__FIELD_LINE_ONLY(row_record, last_text, "last_text", TEXT),
+    AUXO__FIELD_LINE_ONLY(row_record, best_text, "best_text", TEXT),
+    AUXO__FIELD_LINE_ONLY(row_record, note, "note", TEXT),
+    AUXO__FIELDS_END,
+};
+const auxo_event_type auxo__sweep_row_event = {
+    .name = "row",
+    .fields = row_fields,
+    .line =
+        "row {row}  {label}  last epoch {last_text} %  best epoch {best_text} %[  printed {printed:.2f} %][  {note}]"};
+
+typedef struct result_record {
+    uint64_t rows, runs;
+} result_record;
+static const auxo_field result_fields[] = {AUXO__FIELD(result_record, rows, "rows", U64),
+                                           AUXO__FIELD(result_record, runs, "runs", U64), AUXO__FIELDS_END};
+const auxo_event_type auxo__sweep_result_event = {.name = "result", .fields = result_fields};
 
 typedef struct spread {
     double mean, deviation; /* sample standard deviation; NaN with one value */
@@ -42,13 +77,14 @@ typedef struct row_result {
 
 enum { SEEDS_MAX = 1000 };
 
-static row_result result_of(const sweep_summary *summary, const sweep_row *row)
+static row_result result_of(const auxo__sweep_summary *summary, const auxo__sweep_row *row)
 {
     double last[SEEDS_MAX], best[SEEDS_MAX], braked[SEEDS_MAX];
     row_result result = {.diverged = 0};
     for (uint64_t s = 0; s < summary->seed_count; s++) {
         size_t count;
-        const sweep_epoch *epochs = sweep_log_find(summary->log, row->optimizer, summary->first_seed + s, &count);
+        const auxo__sweep_epoch *epochs =
+            auxo__sweep_log_find(summary->log, row->optimizer, summary->first_seed + s, &count);
         last[s] = best[s] = braked[s] = (double)NAN;
         if (count > 0 && isnan(epochs[count - 1].train_loss)) {
             result.diverged++;
@@ -67,14 +103,6 @@ static row_result result_of(const sweep_summary *summary, const sweep_row *row)
     return result;
 }
 
-static void add_finite(cJSON *event, const char *name, double value)
-{
-    if (isfinite(value))
-        cJSON_AddNumberToObject(event, name, value);
-    else
-        cJSON_AddNullToObject(event, name);
-}
-
 typedef struct cells {
     char last[48], best[48], printed[16], note[400];
 } cells;
@@ -89,7 +117,7 @@ static void write_spread(const spread *s, char *text, size_t size)
         snprintf(text, size, "%.2f ± %.2f", s->mean, s->deviation);
 }
 
-static cells cells_of(const sweep_row *row, const row_result *result)
+static cells cells_of(const auxo__sweep_row *row, const row_result *result)
 {
     cells c = {"", "", "", ""};
     write_spread(&result->last, c.last, sizeof c.last);
@@ -108,62 +136,63 @@ static cells cells_of(const sweep_row *row, const row_result *result)
     return c;
 }
 
-void sweep_print(const sweep_summary *summary)
+auxo_status auxo__sweep_tell(const auxo__sweep_summary *summary, auxo_run *run, auxo_error *error)
 {
-    cli_output *output = summary->context->output;
-    cli_table *table = cli_table_create(">row|optimiser|>last epoch %|>best epoch %|>printed %|");
     size_t runs = 0;
-    for (size_t i = 0; i < summary->rows->count; i++) {
-        const sweep_row *row = &summary->rows->rows[i];
+    auxo_status status = AUXO_OK;
+    for (size_t i = 0; i < summary->rows->count && status == AUXO_OK; i++) {
+        const auxo__sweep_row *row = &summary->rows->rows[i];
         row_result result = result_of(summary, row);
         cells c = cells_of(row, &result);
         runs += result.last.count + result.diverged;
-        cli_table_row(table, "%u|%s|%s|%s|%s|%s", row->number, row->label, c.last, c.best, c.printed, c.note);
-        cJSON *event = cli_event(output, "row");
-        cJSON_AddNumberToObject(event, "row", row->number);
-        cJSON_AddStringToObject(event, "label", row->label);
-        cJSON_AddStringToObject(event, "optimizer", row->optimizer);
-        add_finite(event, "final_mean", result.last.mean);
-        add_finite(event, "final_sd", result.last.deviation);
-        add_finite(event, "best_mean", result.best.mean);
-        add_finite(event, "best_sd", result.best.deviation);
-        add_finite(event, "printed", row->printed);
-        cJSON_AddNumberToObject(event, "diverged", (double)result.diverged);
-        add_finite(event, "braked_epoch", result.braked.mean);
-        cJSON_AddStringToObject(event, "refusal", row->refusal);
-        cli_emit(output, event);
+        const row_record record = {.row = row->number,
+                                   .label = row->label,
+                                   .optimizer = row->optimizer,
+                                   .final_mean = result.last.mean,
+                                   .final_sd = result.last.deviation,
+                                   .best_mean = result.best.mean,
+                                   .best_sd = result.best.deviation,
+                                   .printed = row->printed,
+                                   .diverged = result.diverged,
+                                   .braked_epoch = result.braked.mean,
+                                   .refusal = row->refusal,
+                                   .last_text = c.last,
+                                   .best_text = c.best,
+                                   .note = c.note[0] ? c.note : NULL};
+        status = auxo__run_emit(run, &auxo__sweep_row_event, &record, error);
     }
-    cli_table_print(output, table);
-    cJSON *event = cli_event(output, "result");
-    cJSON_AddNumberToObject(event, "rows", (double)summary->rows->count);
-    cJSON_AddNumberToObject(event, "runs", (double)runs);
-    cli_emit(output, event);
+    const result_record record = {summary->rows->count, runs};
+    return status == AUXO_OK ? auxo__run_emit(run, &auxo__sweep_result_event, &record, error) : status;
 }
 
 /* ---- pictures ---------------------------------------------------------------------------------------------------- */
 
-static void add_table(auxo_report *report, const sweep_summary *summary)
+static void add_table(auxo_report *report, const auxo__sweep_summary *summary)
 {
     static const char *const headings[] = {"row", "optimiser", "last epoch %", "best epoch %", "printed %", "note"};
     auxo_report_table_begin(report, headings, 6);
     for (size_t i = 0; i < summary->rows->count; i++) {
-        const sweep_row *row = &summary->rows->rows[i];
+        const auxo__sweep_row *row = &summary->rows->rows[i];
         row_result result = result_of(summary, row);
         cells c = cells_of(row, &result);
-        auxo_report_table_rowf(report, "%u|%s|%s|%s|%s|%s", row->number, row->label, c.last, c.best, c.printed, c.note);
+        char number[16];
+        snprintf(number, sizeof number, "%u", row->number);
+        const char *const texts[] = {number, row->label, c.last, c.best, c.printed, c.note};
+        auxo_report_table_row(report, texts);
     }
     auxo_report_table_end(report);
 }
 
 /* Mean and range over the seeds of one row, per epoch; four columns of epoch_count. */
-static void fill_history(const sweep_summary *summary, const sweep_row *row, double *columns)
+static void fill_history(const auxo__sweep_summary *summary, const auxo__sweep_row *row, double *columns)
 {
     size_t length = summary->epoch_count;
     for (size_t e = 0; e < length; e++) {
         double values[SEEDS_MAX];
         for (uint64_t s = 0; s < summary->seed_count; s++) {
             size_t count;
-            const sweep_epoch *epochs = sweep_log_find(summary->log, row->optimizer, summary->first_seed + s, &count);
+            const auxo__sweep_epoch *epochs =
+                auxo__sweep_log_find(summary->log, row->optimizer, summary->first_seed + s, &count);
             values[s] = e < count ? 100 * epochs[e].test_accuracy : (double)NAN;
         }
         spread at = spread_of(values, summary->seed_count);
@@ -174,14 +203,14 @@ static void fill_history(const sweep_summary *summary, const sweep_row *row, dou
     }
 }
 
-static auxo_status add_histories(auxo_report *report, const sweep_summary *summary, auxo_error *error)
+static auxo_status add_histories(auxo_report *report, const auxo__sweep_summary *summary, auxo_error *error)
 {
     size_t count = summary->rows->count, length = summary->epoch_count;
     double *values = calloc(4 * count * length + 1, sizeof *values);
     auxo_series *series = calloc(count + 1, sizeof *series);
     size_t used = 0;
     for (size_t i = 0; values && series && i < count; i++) {
-        const sweep_row *row = &summary->rows->rows[i];
+        const auxo__sweep_row *row = &summary->rows->rows[i];
         double *columns = values + 4 * i * length;
         if (row->refusal[0])
             continue;
@@ -209,7 +238,7 @@ static auxo_status add_histories(auxo_report *report, const sweep_summary *summa
 }
 
 /* Distinct values of a preset's column in ascending order of appearance; returns their count. */
-static size_t distinct(const sweep_rows *rows, bool mass, double *values, size_t capacity)
+static size_t distinct(const auxo__sweep_rows *rows, bool mass, double *values, size_t capacity)
 {
     size_t count = 0;
     for (size_t i = 0; i < rows->count; i++) {
@@ -225,7 +254,7 @@ static size_t distinct(const sweep_rows *rows, bool mass, double *values, size_t
 
 enum { SIDE_MAX = 16 };
 
-static void add_grid(auxo_report *report, const sweep_summary *summary)
+static void add_grid(auxo_report *report, const auxo__sweep_summary *summary)
 {
     double frictions[SIDE_MAX], masses[SIDE_MAX], values[SIDE_MAX * SIDE_MAX];
     char names[2][SIDE_MAX][16];
@@ -242,7 +271,7 @@ static void add_grid(auxo_report *report, const sweep_summary *summary)
         for (size_t c = 0; c < column_count; c++) {
             values[r * column_count + c] = (double)NAN;
             for (size_t i = 0; i < summary->rows->count; i++) {
-                const sweep_row *row = &summary->rows->rows[i];
+                const auxo__sweep_row *row = &summary->rows->rows[i];
                 if (row->friction == frictions[r] && row->mass == masses[c])
                     values[r * column_count + c] = result_of(summary, row).last.mean;
             }
@@ -259,20 +288,12 @@ static void add_grid(auxo_report *report, const sweep_summary *summary)
                                                   .column_names = column_names});
 }
 
-auxo_status sweep_report_write(const sweep_summary *summary, const char *path, auxo_error *error)
+auxo_status auxo__sweep_draw(const auxo__sweep_summary *summary, auxo_report *report, auxo_error *error)
 {
-    auxo_report *report = NULL;
-    auxo_status status = auxo_report_create("Comparison of optimisers", &report, error);
-    if (status != AUXO_OK)
-        return status;
-    auxo_report_text(report, "%s; %u epochs, %u seeds; %s.", summary->setting, summary->epoch_count,
-                     (unsigned)summary->seed_count, summary->device_name);
+    auxo_report_text(report, "%s; %u epochs, %u seeds.", summary->setting, summary->epoch_count,
+                     (unsigned)summary->seed_count);
     add_table(report, summary);
     if (summary->rows->grid)
         add_grid(report, summary);
-    status = add_histories(report, summary, error);
-    if (status == AUXO_OK)
-        status = auxo_report_write(report, path, error);
-    auxo_report_destroy(report);
-    return status;
+    return add_histories(report, summary, error);
 }
