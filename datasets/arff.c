@@ -1,7 +1,8 @@
 /* arff.c: cuts ARFF text (Weka's attribute-relation format) into cells, in place.
  *
  * Attributes may be numeric (numeric, real, integer), nominal ({a, b}), string or date (both kept as text). Values may
- * be quoted with ' or " and escaped with \. Sparse rows, relational attributes and instance weights are refused.
+ * be quoted with ' or " and escaped with \. Rows are separated by commas or tabs; a sparse row {index value, ..} leaves
+ * out zeros and first levels. Relational attributes and instance weights are refused.
  */
 #include "cells.h"
 
@@ -127,31 +128,81 @@ static auxo_status read_attribute(arff_reader *reader, auxo__cells *cells, auxo_
     }
     reader->text = type;
     if (stop == '{') {
-        column->kind = AUXO__CELL_NOMINAL;
+        column->kind = AUXO__KIND_NOMINAL;
         return read_levels(reader, column, error);
     }
     if (keyword(type, "numeric") || keyword(type, "real") || keyword(type, "integer"))
-        column->kind = AUXO__CELL_NUMBER;
+        column->kind = AUXO__KIND_NUMBER;
     else if (keyword(type, "string") || keyword(type, "date"))
-        column->kind = AUXO__CELL_TEXT;
+        column->kind = AUXO__KIND_TEXT;
     else
         return auxo_error_set(error, AUXO_FORMAT, "%s:%u: attribute '%.60s' has unknown type '%.40s'", reader->path,
                               reader->line, name, type);
     return AUXO_OK;
 }
 
+/* {index value, index value}: what is absent is 0, or the first declared level. */
+static auxo_status read_sparse(arff_reader *reader, const auxo__cells *cells, char **row, auxo_error *error)
+{
+    static char zero[] = "0";
+    for (size_t i = 0; i < cells->column_count; i++) {
+        const auxo__cell_column *column = &cells->columns[i];
+        row[i] = column->kind == AUXO__KIND_NUMBER ? zero : column->level_count ? column->levels[0] : zero;
+    }
+    reader->text++;
+    while (isspace((unsigned char)*reader->text))
+        reader->text++;
+    char stop = *reader->text == '}' ? '}' : ',';
+    reader->text += stop == '}';
+    while (stop == ',') {
+        char *index_text = NULL, *value = NULL, *end = NULL;
+        if (!read_token(reader, " \t}", &index_text, &stop) || stop == '}' || stop == '\0')
+            return line_error(reader, "a sparse row holds {index value, ..}", error);
+        unsigned long index = strtoul(index_text, &end, 10);
+        if (end == index_text || *end || index >= cells->column_count)
+            return auxo_error_set(error, AUXO_FORMAT, "%s:%u: '%.40s' is no attribute's index; there are %zu, from 0",
+                                  reader->path, reader->line, index_text, cells->column_count);
+        if (!read_token(reader, ",}", &value, &stop) || stop == '\0')
+            return line_error(reader, "the sparse row has no closing brace or a bad quote", error);
+        row[index] = value;
+    }
+    return *auxo__trim(reader->text)
+               ? line_error(reader, "text after a sparse row; instance weights are not read", error)
+               : AUXO_OK;
+}
+
+/* Whether values are separated by tabs: there is no comma outside quotes. */
+static bool uses_tabs(const char *text)
+{
+    char quote = '\0';
+    bool tab = false;
+    for (; *text; text++) {
+        if (*text == '\\' && text[1])
+            text++;
+        else if (quote)
+            quote = *text == quote ? '\0' : quote;
+        else if (*text == '\'' || *text == '"')
+            quote = *text;
+        else if (*text == ',')
+            return false;
+        tab = tab || *text == '\t';
+    }
+    return tab;
+}
+
 static auxo_status read_row(arff_reader *reader, auxo__cells *cells, auxo_error *error)
 {
-    if (*reader->text == '{')
-        return line_error(reader, "sparse rows are not supported; write every value", error);
     if (!auxo__cells_add_row(cells, reader->line))
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: no memory for row %zu", reader->path, cells->row_count);
     char **row = cells->cells + (cells->row_count - 1) * cells->column_count;
+    if (*reader->text == '{')
+        return read_sparse(reader, cells, row, error);
     size_t column = 0;
-    char stop = ',';
-    while (stop == ',') {
+    const char *separator = uses_tabs(reader->text) ? "\t" : ",";
+    char stop = *separator;
+    while (stop == *separator) {
         char *value = NULL;
-        if (!read_token(reader, ",", &value, &stop))
+        if (!read_token(reader, separator, &value, &stop))
             return auxo_error_set(error, AUXO_FORMAT, "%s:%u: column %zu: a quote that does not end the value",
                                   reader->path, reader->line, column + 1);
         if (column < cells->column_count)
@@ -197,6 +248,8 @@ auxo_status auxo__arff_parse(const char *path, char *text, size_t size, auxo__ce
     if (zero)
         return auxo_error_set(error, AUXO_FORMAT, "%s: a zero byte at offset %zu: not a text file", path,
                               (size_t)(zero - text));
+    if (size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
+        reader.next += 3; /* byte order mark */
     auxo_status status = read_header(&reader, cells, error);
     while (status == AUXO_OK && next_line(&reader))
         if (is_content(&reader))

@@ -191,6 +191,24 @@ static auxo_status read_file(const char *path, FILE *file, uint8_t **bytes, size
     return AUXO_OK;
 }
 
+auxo_status auxo__bytes_open(const char *path, FILE **file, bool *packed, auxo_error *error)
+{
+    struct stat info;
+    uint8_t first[6];
+    *file = fopen(path, "rb");
+    if (!*file)
+        return auxo_error_set(error, errno == ENOENT ? AUXO_NOT_FOUND : AUXO_IO, "%s: %s", path, strerror(errno));
+    if (fstat(fileno(*file), &info) != 0 || !S_ISREG(info.st_mode)) {
+        fclose(*file);
+        *file = NULL;
+        return auxo_error_set(error, AUXO_IO, "%s: not a regular file", path);
+    }
+    size_t count = fread(first, 1, sizeof first, *file);
+    *packed = is_gzip(first, count) || is_xz(first, count);
+    rewind(*file);
+    return AUXO_OK;
+}
+
 auxo_status auxo__bytes_read(const char *path, uint8_t **bytes, size_t *size, auxo_error *error)
 {
     FILE *file = fopen(path, "rb");

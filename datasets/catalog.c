@@ -3,7 +3,9 @@
  * A data set is one row of CATALOG: name, folder (NULL: generated), licence, home, loader, summary. A name that ends
  * in .csv or .arff is a table's path, any other with a slash the path of a folder of images.
  */
+#include "dataset.h"
 #include "loaders.h"
+#include "schema.h"
 #include "source.h"
 #include "suggest.h"
 
@@ -128,10 +130,11 @@ auxo_status auxo_dataset_locate(const char *name, const auxo_data_options *optio
     return auxo__source_folder(options, ENTRIES[index].folder, path, path_size, error);
 }
 
-/* Whether `name` is the path of a table: it ends in .csv or .arff, perhaps packed. */
+/* Whether `name` is the path of a table: it ends like one, perhaps packed. */
 static bool is_table_path(const char *name)
 {
-    static const char *const endings[] = {".csv", ".arff", ".csv.gz", ".arff.gz", ".csv.xz", ".arff.xz"};
+    static const char *const endings[] = {".csv",    ".tsv",     ".txt",    ".arff",   ".csv.gz", ".tsv.gz",
+                                          ".txt.gz", ".arff.gz", ".csv.xz", ".tsv.xz", ".txt.xz", ".arff.xz"};
     size_t length = strlen(name);
     for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
         size_t ending_length = strlen(endings[i]);
@@ -139,6 +142,47 @@ static bool is_table_path(const char *name)
             return true;
     }
     return false;
+}
+
+/* A named set has its own columns and kinds: what changes them is refused rather than passed over. */
+static auxo_status check_named_options(const char *name, const auxo_data_options *options, auxo_error *error)
+{
+    const char *setting = options->input_columns                                 ? "inputs"
+                          : options->target_columns                              ? "targets"
+                          : options->target_kind != AUXO_TARGET_KIND_AUTO        ? "target-kind"
+                          : options->picture_column                              ? "images"
+                          : options->pictures.height || options->pictures.colour ? "resize and colour"
+                                                                                 : NULL;
+    return setting ? auxo_error_set(error, AUXO_INVALID_ARGUMENT, "%s is a named data set; %s does not apply to it",
+                                    name, setting)
+                   : AUXO_OK;
+}
+
+/* What every loaded set carries: a schema, with the hash by which its rows are known again. */
+static auxo_status finish_schema(const auxo_data_options *options, auxo_dataset *dataset, auxo_error *error)
+{
+    if (!dataset)
+        return AUXO_OK;
+    if (!dataset->schema && options->schema) {
+        auxo_status status = auxo__schema_check_fields(options->schema, dataset, error);
+        if (status != AUXO_OK)
+            return status;
+    }
+    if (!dataset->schema)
+        dataset->schema = auxo__schema_of_fields(dataset);
+    if (!dataset->schema)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: no memory for its description", dataset->name);
+    dataset->schema->row_count = dataset->row_count;
+    dataset->schema->content_hash = auxo_dataset_content_hash(dataset, dataset->row_count);
+    dataset->schema->split_fraction = 0;
+    dataset->schema->split_seed = 0;
+    if (options->schema && options->schema->missing_values && dataset->channels == options->schema->channels) {
+        size_t filled = auxo_dataset_fill_missing(dataset, options->schema->missing_values);
+        if (filled > 0)
+            auxo__note_add(dataset->note, sizeof dataset->note,
+                           "%zu missing values replaced by the means that the model was trained with", filled);
+    }
+    return AUXO_OK;
 }
 
 static auxo_status load_any(const char *name, const auxo_data_options *options, auxo_dataset **train,
@@ -149,7 +193,9 @@ static auxo_status load_any(const char *name, const auxo_data_options *options, 
         return auxo__load_table_path(name, options, train, error);
     if (strchr(name, '/'))
         return auxo__load_image_folder(name, options, train, test, error);
-    auxo_status status = find_entry(name, &index, error);
+    auxo_status status = check_named_options(name, options, error);
+    if (status == AUXO_OK)
+        status = find_entry(name, &index, error);
     if (status == AUXO_OK)
         status = LOADERS[index](options, train, test, error);
     if (status == AUXO_OK) {
@@ -167,7 +213,12 @@ auxo_status auxo_dataset_load(const char *name, const auxo_data_options *options
     if (!name || !train || !test)
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "auxo_dataset_load: null argument");
     *train = *test = NULL;
-    auxo_status status = load_any(name, options ? options : &defaults, train, test, error);
+    options = options ? options : &defaults;
+    auxo_status status = load_any(name, options, train, test, error);
+    if (status == AUXO_OK)
+        status = finish_schema(options, *train, error);
+    if (status == AUXO_OK)
+        status = finish_schema(options, *test, error);
     if (status != AUXO_OK) {
         auxo_dataset_destroy(*train);
         auxo_dataset_destroy(*test);

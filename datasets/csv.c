@@ -1,177 +1,371 @@
-/* csv.c: cuts CSV text (RFC 4180) into cells, in place.
+/* csv.c: cuts CSV text (RFC 4180) into cells, a row at a time.
  *
- * The first line names the columns. Fields may be quoted, with "" for a quote, and may then hold delimiters and line
- * ends. Lines end in LF or CRLF. Blank lines are skipped. Quotes in the middle of a field, fields that are too few or
- * too many, and zero bytes are refused with line and column.
+ * Fields may be quoted, with "" for a quote, and may then hold delimiters and line ends. Lines end in LF or CRLF. Blank
+ * lines and comments are skipped; blanks around unquoted fields are no part of them. Quotes in the middle of a field
+ * and zero bytes are refused with line and column. A row is cut where it lies in the buffer; when the buffer ends
+ * within it, more is read and the row is cut again.
  */
-#include "cells.h"
+#include "csv.h"
 
+#include "bytes.h"
+
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
-/* Where the reader stands. Invariant: next <= end, *end == 0. */
-typedef struct csv_reader {
-    const char *path;
-    char *next, *end;
-    uint32_t line;
-    char delimiter;
-    bool row_ended; /* the field just read was its row's last */
-} csv_reader;
+enum { CHUNK_BYTES = 1 << 20 };
 
-/* Consumes a delimiter, a line end or the end of the text after a field; false if there is something else. */
-static bool end_field(csv_reader *reader)
+/* ---- the buffer -------------------------------------------------------------------------------------------------- */
+
+static auxo_status check_zero(const auxo__csv *csv, const char *text, size_t size, auxo_error *error)
 {
-    char *at = reader->next;
-    reader->row_ended = true;
-    if (at == reader->end)
-        return true;
-    if (*at == reader->delimiter) {
-        reader->row_ended = false;
-        reader->next = at + 1;
-        return true;
+    const char *zero = size ? memchr(text, 0, size) : NULL;
+    if (!zero)
+        return AUXO_OK;
+    const unsigned char *first = (const unsigned char *)csv->buffer;
+    bool utf16 = csv->offset == 0 && csv->end >= 2 &&
+                 ((first[0] == 0xff && first[1] == 0xfe) || (first[0] == 0xfe && first[1] == 0xff));
+    return auxo_error_set(error, AUXO_FORMAT, "%s: a zero byte at offset %llu: %s", csv->path,
+                          (unsigned long long)(csv->offset + (uint64_t)(zero - csv->buffer)),
+                          utf16 ? "this is UTF-16 text; save it as UTF-8" : "not a text file");
+}
+
+/* Moves what is left to the front and reads more behind it. */
+static auxo_status refill(auxo__csv *csv, auxo_error *error)
+{
+    memmove(csv->buffer, csv->buffer + csv->begin, csv->end - csv->begin);
+    csv->offset += csv->begin;
+    csv->end -= csv->begin;
+    csv->begin = 0;
+    if (csv->capacity - csv->end < CHUNK_BYTES) {
+        size_t capacity = 2 * csv->capacity;
+        char *buffer = realloc(csv->buffer, capacity);
+        if (!buffer)
+            return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: no memory for a row of %zu bytes", csv->path,
+                                  csv->end);
+        csv->buffer = buffer;
+        csv->capacity = capacity;
     }
-    if (*at == '\r' && at + 1 < reader->end && at[1] == '\n')
-        at++;
-    if (*at != '\n')
-        return false;
-    reader->next = at + 1;
-    reader->line++;
+    size_t count = fread(csv->buffer + csv->end, 1, csv->capacity - csv->end, csv->file);
+    if (ferror(csv->file))
+        return auxo_error_set(error, AUXO_IO, "%s: %s", csv->path, strerror(errno));
+    csv->ended = count == 0;
+    csv->end += count;
+    return check_zero(csv, csv->buffer + csv->end - count, count, error);
+}
+
+static auxo_status begin_text(auxo__csv *csv, auxo_error *error)
+{
+    csv->line = 1;
+    csv->begin = 0;
+    if (csv->file) {
+        csv->end = 0;
+        csv->offset = 0;
+        csv->ended = false;
+        auxo_status status = refill(csv, error);
+        if (status != AUXO_OK)
+            return status;
+    }
+    if (csv->end >= 3 && memcmp(csv->buffer, "\xef\xbb\xbf", 3) == 0)
+        csv->begin = 3; /* byte order mark */
+    return AUXO_OK;
+}
+
+auxo_status auxo__csv_rewind(auxo__csv *csv, auxo_error *error)
+{
+    if (csv->file && fseek(csv->file, 0, SEEK_SET) != 0)
+        return auxo_error_set(error, AUXO_IO, "%s: %s", csv->path, strerror(errno));
+    return begin_text(csv, error);
+}
+
+static auxo_status open_file(const char *path, auxo__csv *csv, auxo_error *error)
+{
+    bool packed = false;
+    auxo_status status = auxo__bytes_open(path, &csv->file, &packed, error);
+    if (status != AUXO_OK)
+        return status;
+    if (packed) {
+        uint8_t *bytes = NULL;
+        fclose(csv->file);
+        csv->file = NULL;
+        status = auxo__bytes_read(path, &bytes, &csv->end, error);
+        csv->buffer = (char *)bytes;
+        csv->ended = true;
+        return status == AUXO_OK ? check_zero(csv, csv->buffer, csv->end, error) : status;
+    }
+    csv->capacity = 2 * CHUNK_BYTES;
+    csv->buffer = malloc(csv->capacity);
+    return csv->buffer ? AUXO_OK : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: no memory to read it", path);
+}
+
+static auxo_status start(auxo__csv *csv, const auxo_table_format *format, auxo_error *error)
+{
+    csv->delimiter = format->delimiter;
+    csv->comment = format->comment;
+    auxo_status status = begin_text(csv, error);
+    return status == AUXO_OK && !csv->delimiter ? auxo__csv_detect_delimiter(csv, error) : status;
+}
+
+auxo_status auxo__csv_open(const char *path, const auxo_table_format *format, auxo__csv *csv, auxo_error *error)
+{
+    *csv = (auxo__csv){.path = path};
+    auxo_status status = open_file(path, csv, error);
+    if (status == AUXO_OK)
+        status = start(csv, format, error);
+    if (status != AUXO_OK)
+        auxo__csv_close(csv);
+    return status;
+}
+
+auxo_status auxo__csv_open_text(const char *path, char *text, size_t size, const auxo_table_format *format,
+                                auxo__csv *csv, auxo_error *error)
+{
+    *csv = (auxo__csv){.path = path, .end = size, .ended = true};
+    csv->buffer = malloc(size + 1);
+    if (!csv->buffer)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: no memory to read it", path);
+    memcpy(csv->buffer, text, size);
+    auxo_status status = check_zero(csv, csv->buffer, size, error);
+    if (status == AUXO_OK)
+        status = start(csv, format, error);
+    if (status != AUXO_OK)
+        auxo__csv_close(csv);
+    return status;
+}
+
+void auxo__csv_close(auxo__csv *csv)
+{
+    if (csv->file)
+        fclose(csv->file);
+    free(csv->buffer);
+    free(csv->cells);
+    free(csv->scratch);
+    *csv = (auxo__csv){0};
+}
+
+/* ---- cutting ----------------------------------------------------------------------------------------------------- */
+
+/* What cutting a row came to. */
+typedef enum cut_result { CUT_DONE, CUT_NEEDS_MORE, CUT_FAILED } cut_result;
+
+/* A row being cut: at walks from buffer[begin] to its end; lines counts line ends within quotes. */
+typedef struct cutter {
+    auxo__csv *csv;
+    char *at, *end;
+    uint32_t lines;
+    auxo_error *error;
+    auxo_status status;
+} cutter;
+
+static cut_result failed(cutter *cut, const char *what)
+{
+    cut->status = auxo_error_set(cut->error, AUXO_FORMAT, "%s:%u: column %zu: %s", cut->csv->path,
+                                 cut->csv->line + cut->lines, cut->csv->cell_count + 1, what);
+    return CUT_FAILED;
+}
+
+static bool add_cell(cutter *cut, const char *text, size_t length)
+{
+    auxo__csv *csv = cut->csv;
+    if (csv->cell_count == csv->cell_capacity) {
+        size_t capacity = csv->cell_capacity ? 2 * csv->cell_capacity : 64;
+        auxo__cell *cells = realloc(csv->cells, capacity * sizeof *cells);
+        if (!cells) {
+            cut->status = auxo_error_set(cut->error, AUXO_OUT_OF_MEMORY, "%s: no memory for a row", csv->path);
+            return false;
+        }
+        csv->cells = cells;
+        csv->cell_capacity = capacity;
+    }
+    csv->cells[csv->cell_count++] = (auxo__cell){text, length};
     return true;
 }
 
-/* Unescapes a quoted field in place; reader->next stands after the opening quote. */
-static auxo_status read_quoted(csv_reader *reader, size_t column, char **field, auxo_error *error)
+/* Copies a field without the second of each pair of quotes; the scratch never moves within a row. */
+static const char *unescape(cutter *cut, const char *text, size_t *length)
 {
-    uint32_t first_line = reader->line;
-    char *from = reader->next, *to = reader->next;
-    *field = to;
-    for (;; from++) {
-        if (from == reader->end)
-            return auxo_error_set(error, AUXO_FORMAT, "%s:%u: column %zu: the quoted field never ends", reader->path,
-                                  first_line, column + 1);
-        if (*from == '"' && from[1] != '"')
-            break;
-        if (*from == '"')
-            from++;
-        if (*from == '\n')
-            reader->line++;
+    auxo__csv *csv = cut->csv;
+    size_t needed = csv->end - csv->begin;
+    if (csv->scratch_used == 0 && csv->scratch_capacity < needed) {
+        free(csv->scratch);
+        csv->scratch = malloc(needed);
+        csv->scratch_capacity = csv->scratch ? needed : 0;
+    }
+    if (!csv->scratch) {
+        cut->status = auxo_error_set(cut->error, AUXO_OUT_OF_MEMORY, "%s: no memory for a row", csv->path);
+        return NULL;
+    }
+    char *begin = csv->scratch + csv->scratch_used, *to = begin;
+    for (const char *from = text; from < text + *length; from++) {
         *to++ = *from;
+        from += *from == '"';
     }
-    reader->next = from + 1;
-    if (!end_field(reader))
-        return auxo_error_set(error, AUXO_FORMAT, "%s:%u: column %zu: text after the closing quote", reader->path,
-                              reader->line, column + 1);
-    *to = '\0';
-    return AUXO_OK;
+    *length = (size_t)(to - begin);
+    csv->scratch_used += *length;
+    return begin;
 }
 
-static auxo_status read_plain(csv_reader *reader, size_t column, char **field, auxo_error *error)
+/* A field after its opening quote; `at` stands behind the closing one afterwards. */
+static cut_result cut_quoted(cutter *cut)
 {
-    char *at = reader->next;
-    *field = at;
-    while (at < reader->end && *at != reader->delimiter && *at != '\n' && *at != '"' && !(*at == '\r' && at[1] == '\n'))
-        at++;
-    if (at < reader->end && *at == '"')
-        return auxo_error_set(error, AUXO_FORMAT, "%s:%u: column %zu: a quote inside an unquoted field", reader->path,
-                              reader->line, column + 1);
-    reader->next = at;
-    end_field(reader);
-    *at = '\0'; /* only now: it may have been the delimiter */
-    return AUXO_OK;
-}
-
-static auxo_status read_field(csv_reader *reader, size_t column, char **field, auxo_error *error)
-{
-    char *at = reader->next;
-    while (*at == ' ' && at < reader->end)
-        at++;
-    if (*at == '"') {
-        reader->next = at + 1;
-        return read_quoted(reader, column, field, error);
-    }
-    return read_plain(reader, column, field, error);
-}
-
-static void skip_blank_lines(csv_reader *reader)
-{
-    for (;;) {
-        char *at = reader->next;
-        while (*at == ' ' || *at == '\r')
-            at++;
-        if (*at != '\n' && !(at == reader->end && at != reader->next))
-            return;
-        reader->next = at == reader->end ? at : at + 1;
-        reader->line++;
-    }
-}
-
-static auxo_status read_header(csv_reader *reader, auxo__cells *cells, auxo_error *error)
-{
-    bool all_numbers = true;
-    do {
-        char *name = NULL;
-        double number = 0;
-        auxo_status status = read_field(reader, cells->column_count, &name, error);
-        if (status != AUXO_OK)
-            return status;
-        name = auxo__trim(name);
-        if (!*name)
-            return auxo_error_set(error, AUXO_FORMAT, "%s: column %zu has no name in the header", reader->path,
-                                  cells->column_count + 1);
-        all_numbers = all_numbers && auxo__parse_number(name, &number);
-        if (!auxo__cells_add_column(cells, name))
-            return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: no memory for the header", reader->path);
-    } while (!reader->row_ended);
-    if (all_numbers)
-        return auxo_error_set(error, AUXO_FORMAT, "%s: the first line holds only numbers; it must name the columns",
-                              reader->path);
-    return AUXO_OK;
-}
-
-static auxo_status read_row(csv_reader *reader, auxo__cells *cells, auxo_error *error)
-{
-    uint32_t line = reader->line;
-    size_t column = 0;
-    if (!auxo__cells_add_row(cells, line))
-        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: no memory for row %zu", reader->path, cells->row_count);
-    char **row = cells->cells + (cells->row_count - 1) * cells->column_count;
-    do {
-        char *field = NULL;
-        auxo_status status = read_field(reader, column, &field, error);
-        if (status != AUXO_OK)
-            return status;
-        if (column < cells->column_count)
-            row[column] = field;
-        column++;
-    } while (!reader->row_ended);
-    if (column != cells->column_count)
-        return auxo_error_set(error, AUXO_FORMAT, "%s:%u: %zu fields, but the header names %zu columns", reader->path,
-                              line, column, cells->column_count);
-    return AUXO_OK;
-}
-
-auxo_status auxo__csv_parse(const char *path, char *text, size_t size, char delimiter, auxo__cells *cells,
-                            auxo_error *error)
-{
-    csv_reader reader = {path, text, text + size, 1, delimiter ? delimiter : ',', false};
-    const char *zero = memchr(text, 0, size);
-    if (zero)
-        return auxo_error_set(error, AUXO_FORMAT, "%s: a zero byte at offset %zu: not a text file", path,
-                              (size_t)(zero - text));
-    if (size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
-        reader.next += 3; /* byte order mark */
-    skip_blank_lines(&reader);
-    if (reader.next == reader.end)
-        return auxo_error_set(error, AUXO_FORMAT, "%s: empty; a header line was expected", path);
-    auxo_status status = read_header(&reader, cells, error);
-    for (;;) {
-        if (status != AUXO_OK)
-            return status;
-        skip_blank_lines(&reader);
-        if (reader.next == reader.end)
+    const uint32_t first_line = cut->lines;
+    char *begin = cut->at, *at = begin;
+    bool escaped = false;
+    for (;; at++) {
+        if (at == cut->end || (*at == '"' && at + 1 == cut->end && !cut->csv->ended)) {
+            if (!cut->csv->ended)
+                return CUT_NEEDS_MORE;
+            cut->lines = first_line;
+            return failed(cut, "the quoted field never ends");
+        }
+        cut->lines += *at == '\n';
+        if (*at != '"')
+            continue;
+        if (at + 1 == cut->end || at[1] != '"')
             break;
-        status = read_row(&reader, cells, error);
+        escaped = true;
+        at++;
     }
-    if (cells->row_count == 0)
-        return auxo_error_set(error, AUXO_FORMAT, "%s: a header, but no rows", path);
-    return AUXO_OK;
+    size_t length = (size_t)(at - begin);
+    const char *text = escaped ? unescape(cut, begin, &length) : begin;
+    if (!text || !add_cell(cut, text, length))
+        return CUT_FAILED;
+    cut->at = at + 1;
+    while (cut->at < cut->end && *cut->at == ' ' && cut->csv->delimiter != ' ')
+        cut->at++;
+    return CUT_DONE;
+}
+
+static cut_result cut_plain(cutter *cut)
+{
+    const char delimiter = cut->csv->delimiter;
+    char *begin = cut->at, *at = begin;
+    while (at < cut->end && *at != delimiter && *at != '\n' && *at != '"')
+        at++;
+    if (at == cut->end && !cut->csv->ended)
+        return CUT_NEEDS_MORE;
+    if (at < cut->end && *at == '"')
+        return failed(cut, "a quote inside an unquoted field");
+    char *end = at;
+    if (end > begin && end[-1] == '\r' && (at == cut->end || *at == '\n'))
+        end--;
+    while (end > begin && end[-1] == ' ')
+        end--;
+    cut->at = at;
+    return add_cell(cut, begin, (size_t)(end - begin)) ? CUT_DONE : CUT_FAILED;
+}
+
+/* Cuts the row at buffer[begin]; *next receives where the following one begins. */
+static cut_result cut_row(cutter *cut, char **next)
+{
+    for (;;) {
+        while (cut->at < cut->end && *cut->at == ' ')
+            cut->at++;
+        bool quoted = cut->at < cut->end && *cut->at == '"';
+        cut->at += quoted;
+        cut_result result = quoted ? cut_quoted(cut) : cut_plain(cut);
+        if (result != CUT_DONE)
+            return result;
+        if (cut->at == cut->end && !cut->csv->ended)
+            return CUT_NEEDS_MORE;
+        if (cut->at < cut->end && *cut->at == cut->csv->delimiter) {
+            cut->at++;
+            continue;
+        }
+        if (cut->at + 1 == cut->end && *cut->at == '\r' && !cut->csv->ended)
+            return CUT_NEEDS_MORE;
+        if (cut->at < cut->end && *cut->at == '\r' && (cut->at + 1 == cut->end || cut->at[1] == '\n'))
+            cut->at++;
+        if (cut->at < cut->end && *cut->at != '\n') {
+            cut->csv->cell_count--;
+            return failed(cut, "text after the closing quote");
+        }
+        cut->lines += cut->at < cut->end;
+        *next = cut->at + (cut->at < cut->end);
+        return CUT_DONE;
+    }
+}
+
+/* Passes over a blank line or comment at buffer[begin]. */
+static cut_result skip_line(auxo__csv *csv, bool *skipped)
+{
+    char *begin = csv->buffer + csv->begin, *end = csv->buffer + csv->end, *at = begin;
+    *skipped = false;
+    if (at < end && csv->comment && *at == csv->comment)
+        at = memchr(at, '\n', (size_t)(end - at));
+    else
+        while (at < end && (*at == ' ' || *at == '\r'))
+            at++;
+    if (!at || at == end) {
+        if (!csv->ended)
+            return CUT_NEEDS_MORE;
+        csv->begin = csv->end;
+        return CUT_DONE;
+    }
+    if (*at != '\n')
+        return CUT_DONE;
+    csv->begin = (size_t)(at + 1 - csv->buffer);
+    csv->line++;
+    *skipped = true;
+    return CUT_DONE;
+}
+
+auxo_status auxo__csv_next(auxo__csv *csv, bool *ended, auxo_error *error)
+{
+    auxo_status status = AUXO_OK;
+    *ended = false;
+    for (;;) {
+        bool skipped = false;
+        cut_result result = skip_line(csv, &skipped);
+        if (result == CUT_DONE && skipped)
+            continue;
+        if (result == CUT_DONE && csv->begin == csv->end && csv->ended) {
+            *ended = true;
+            return AUXO_OK;
+        }
+        if (result == CUT_DONE) {
+            char *next = NULL;
+            cutter cut = {csv, csv->buffer + csv->begin, csv->buffer + csv->end, 0, error, AUXO_OK};
+            csv->cell_count = csv->scratch_used = 0;
+            result = cut_row(&cut, &next);
+            if (result == CUT_FAILED)
+                return cut.status;
+            if (result == CUT_DONE) {
+                csv->row_line = csv->line;
+                csv->line += cut.lines;
+                csv->begin = (size_t)(next - csv->buffer);
+                return AUXO_OK;
+            }
+        }
+        status = refill(csv, error);
+        if (status != AUXO_OK)
+            return status;
+    }
+}
+
+auxo_status auxo__csv_detect_delimiter(auxo__csv *csv, auxo_error *error)
+{
+    static const char candidates[] = {',', ';', '\t', '|'};
+    size_t counts[sizeof candidates] = {0}, best = 0;
+    bool skipped = true;
+    csv->delimiter = ',';
+    while (skipped) {
+        cut_result result = skip_line(csv, &skipped);
+        if (result == CUT_NEEDS_MORE) {
+            auxo_status status = refill(csv, error);
+            if (status != AUXO_OK)
+                return status;
+            skipped = true;
+        }
+    }
+    bool quoted = false;
+    for (size_t at = csv->begin; at < csv->end && (quoted || csv->buffer[at] != '\n'); at++) {
+        quoted = quoted != (csv->buffer[at] == '"');
+        for (size_t i = 0; i < sizeof candidates && !quoted; i++)
+            counts[i] += csv->buffer[at] == candidates[i];
+    }
+    for (size_t i = 1; i < sizeof candidates; i++)
+        best = counts[i] > counts[best] ? i : best;
+    csv->delimiter = candidates[best];
+    return auxo__csv_rewind(csv, error);
 }

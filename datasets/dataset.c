@@ -1,15 +1,14 @@
-/* dataset.c: the life of an auxo_dataset: create, destroy, select rows, describe columns.
+/* dataset.c: the life of an auxo_dataset: create, destroy, select rows, hash.
  *
- * Knows nothing of files or formats. Statistics are summed in double in row order, so they do not depend on anything
- * but the data.
+ * Knows nothing of files or formats. Statistics are in statistics.c.
  */
 #include "dataset.h"
 #include "text.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 void *auxo__array(size_t count, size_t size)
 {
@@ -49,7 +48,16 @@ size_t auxo__limited(size_t available, size_t limit)
 
 static size_t target_name_count(const auxo_dataset *dataset)
 {
-    return dataset->target_type == AUXO_TARGET_CLASS ? dataset->class_count : dataset->target_count;
+    switch (dataset->target_type) {
+    case AUXO_TARGET_CLASS:
+        return dataset->class_count;
+    case AUXO_TARGET_REAL:
+        return dataset->target_count;
+    case AUXO_TARGET_SURVIVAL:
+    case AUXO_TARGET_NONE:
+        return 0;
+    }
+    return 0;
 }
 
 void auxo_dataset_destroy(auxo_dataset *dataset)
@@ -65,6 +73,9 @@ void auxo_dataset_destroy(auxo_dataset *dataset)
     auxo__names_destroy(dataset->target_names, target_name_count(dataset));
     free(dataset->groups);
     free(dataset->sites);
+    free(dataset->row_numbers);
+    auxo__names_destroy(dataset->row_names, dataset->row_count);
+    auxo_data_schema_destroy(dataset->schema);
     free(dataset);
 }
 
@@ -90,6 +101,8 @@ static bool allocate_targets(auxo_dataset *dataset, uint32_t target_count)
         dataset->times = calloc(rows, sizeof *dataset->times);
         dataset->events = calloc(rows, sizeof *dataset->events);
         return dataset->times && dataset->events;
+    case AUXO_TARGET_NONE:
+        return true;
     }
     return false;
 }
@@ -136,6 +149,28 @@ static bool copy_optional_rows(const uint32_t *from, uint32_t **to, const uint32
     return *to && copy_rows(from, *to, sizeof **to, rows, count);
 }
 
+static bool copy_row_names(const auxo_dataset *from, auxo_dataset *to, const uint32_t *rows, size_t count)
+{
+    if (!from->row_names)
+        return true;
+    to->row_names = calloc(count + 1, sizeof *to->row_names);
+    for (size_t i = 0; to->row_names && i < count; i++) {
+        to->row_names[i] = auxo__text_duplicate(from->row_names[rows[i]]);
+        if (!to->row_names[i])
+            return false;
+    }
+    return to->row_names != NULL;
+}
+
+/* Every selection knows where its rows came from. */
+static bool number_rows(const auxo_dataset *from, auxo_dataset *to, const uint32_t *rows, size_t count)
+{
+    to->row_numbers = auxo__array(count, sizeof *to->row_numbers);
+    for (size_t i = 0; to->row_numbers && i < count; i++)
+        to->row_numbers[i] = (uint32_t)auxo_dataset_row_number(from, rows[i]);
+    return to->row_numbers != NULL;
+}
+
 static bool copy_names(const auxo_dataset *from, auxo_dataset *to)
 {
     if (from->feature_names) {
@@ -178,7 +213,9 @@ auxo_status auxo_dataset_select(const auxo_dataset *dataset, const uint32_t *row
     copy_rows(dataset->times, made->times, sizeof *dataset->times, rows, count);
     copy_rows(dataset->events, made->events, sizeof *dataset->events, rows, count);
     if (!copy_optional_rows(dataset->groups, &made->groups, rows, count) ||
-        !copy_optional_rows(dataset->sites, &made->sites, rows, count) || !copy_names(dataset, made)) {
+        !copy_optional_rows(dataset->sites, &made->sites, rows, count) || !copy_names(dataset, made) ||
+        !number_rows(dataset, made, rows, count) || !copy_row_names(dataset, made, rows, count) ||
+        (dataset->schema && auxo_data_schema_copy(dataset->schema, &made->schema, NULL) != AUXO_OK)) {
         auxo_dataset_destroy(made);
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: no memory to select %zu rows", dataset->name, count);
     }
@@ -186,47 +223,33 @@ auxo_status auxo_dataset_select(const auxo_dataset *dataset, const uint32_t *row
     return AUXO_OK;
 }
 
-/* Mean and inverse standard deviation from sums over `count` values; a constant column keeps its scale. */
-static void finish_stats(double sum, double sum_of_squares, double count, float *mean, float *inverse_std)
+const auxo_data_schema *auxo_dataset_schema(const auxo_dataset *dataset)
 {
-    double average = count > 0 ? sum / count : 0;
-    double variance = count > 0 ? sum_of_squares / count - average * average : 0;
-    *mean = (float)average;
-    /* Rounding leaves a variance of about 1e-16 relative on a constant column; that is zero, not a scale. */
-    bool constant = !(variance > 1e-12 * (1e-30 + average * average));
-    *inverse_std = constant ? 1.0f : (float)(1.0 / sqrt(variance));
+    return dataset->schema;
 }
 
-void auxo_dataset_channel_stats(const auxo_dataset *dataset, float *means, float *inverse_stds)
+size_t auxo_dataset_row_number(const auxo_dataset *dataset, size_t row)
 {
-    size_t plane = (size_t)(dataset->height * dataset->width);
-    size_t row_values = plane * (size_t)dataset->channels;
-    for (size_t channel = 0; channel < (size_t)dataset->channels; channel++) {
-        double sum = 0, sum_of_squares = 0;
-        for (size_t row = 0; row < dataset->row_count; row++) {
-            size_t start = row * row_values + channel * plane;
-            for (size_t i = 0; i < plane; i++) {
-                double value = dataset->feature_type == AUXO_FEATURES_U8
-                                   ? ((const uint8_t *)dataset->features)[start + i] / 255.0
-                                   : (double)((const float *)dataset->features)[start + i];
-                sum += value;
-                sum_of_squares += value * value;
-            }
-        }
-        finish_stats(sum, sum_of_squares, (double)dataset->row_count * (double)plane, &means[channel],
-                     &inverse_stds[channel]);
-    }
+    return dataset->row_numbers ? dataset->row_numbers[row] : row + 1;
 }
 
-void auxo_dataset_target_stats(const auxo_dataset *dataset, float *means, float *inverse_stds)
+uint64_t auxo_dataset_content_hash(const auxo_dataset *dataset, size_t row_count)
 {
-    for (size_t column = 0; column < dataset->target_count; column++) {
-        double sum = 0, sum_of_squares = 0;
-        for (size_t row = 0; row < dataset->row_count; row++) {
-            double value = (double)dataset->targets[row * dataset->target_count + column];
-            sum += value;
-            sum_of_squares += value * value;
-        }
-        finish_stats(sum, sum_of_squares, (double)dataset->row_count, &means[column], &inverse_stds[column]);
-    }
+    XXH3_state_t *state = XXH3_createState();
+    if (!state)
+        return 0;
+    size_t rows = row_count < dataset->row_count ? row_count : dataset->row_count;
+    XXH3_64bits_reset(state);
+    XXH3_64bits_update(state, dataset->features, rows * auxo__dataset_row_bytes(dataset));
+    if (dataset->labels)
+        XXH3_64bits_update(state, dataset->labels, rows * sizeof *dataset->labels);
+    if (dataset->targets)
+        XXH3_64bits_update(state, dataset->targets, rows * dataset->target_count * sizeof *dataset->targets);
+    if (dataset->times)
+        XXH3_64bits_update(state, dataset->times, rows * sizeof *dataset->times);
+    if (dataset->events)
+        XXH3_64bits_update(state, dataset->events, rows * sizeof *dataset->events);
+    uint64_t hash = XXH3_64bits_digest(state);
+    XXH3_freeState(state);
+    return hash ? hash : 1; /* 0 means unknown */
 }

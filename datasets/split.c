@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Units of one split. A unit's stratum is the class of its first row (0 when not stratified). */
+/* Units of one split. A unit's stratum is the class of its first row, or whether any of its rows has an event (0 when
+ * not stratified). */
 typedef struct units {
     size_t count;
     uint32_t *unit_of_row; /* (row_count) */
@@ -81,27 +82,38 @@ static bool units_init(units *all, const auxo_dataset *dataset, bool stratified,
         return false;
     for (size_t i = 0; i < rows; i++) {
         uint32_t unit = all->unit_of_row[i];
-        if (all->row_total[unit]++ == 0 && stratified)
-            all->stratum[unit] = dataset->target_type == AUXO_TARGET_CLASS ? dataset->labels[i] : dataset->events[i];
+        bool first = all->row_total[unit]++ == 0;
+        if (stratified && dataset->target_type == AUXO_TARGET_SURVIVAL)
+            all->stratum[unit] = all->stratum[unit] || dataset->events[i];
+        else if (stratified && first)
+            all->stratum[unit] = dataset->labels[i];
     }
     auxo_shuffle(all->order, all->count, seed, AUXO__STREAM_SPLIT);
     return true;
 }
 
-/* Takes shuffled units of one stratum until its share of rows is reached. */
-static void choose_stratum(units *all, uint32_t stratum, double fraction)
+/* Takes shuffled units of one stratum until its share of rows is reached. `both`: where the stratum has two units, each
+ * side gets at least one, however small the fraction. */
+static void choose_stratum(units *all, uint32_t stratum, double fraction, bool both)
 {
-    size_t stratum_rows = 0, taken = 0;
+    size_t stratum_rows = 0, stratum_units = 0, taken = 0, taken_units = 0;
     for (size_t i = 0; i < all->count; i++)
-        if (all->stratum[i] == stratum)
+        if (all->stratum[i] == stratum) {
             stratum_rows += all->row_total[i];
-    size_t wanted = (size_t)floor(fraction * (double)stratum_rows + 0.5);
-    for (size_t i = 0; i < all->count && taken < wanted; i++) {
+            stratum_units++;
+        }
+    size_t wanted = (size_t)floor(fraction * (double)stratum_rows + 0.5), unit_limit = stratum_units;
+    if (both && stratum_units > 1 && fraction > 0 && fraction < 1) {
+        wanted = wanted ? wanted : 1;
+        unit_limit = stratum_units - 1;
+    }
+    for (size_t i = 0; i < all->count && taken < wanted && taken_units < unit_limit; i++) {
         uint32_t unit = all->order[i];
         if (all->stratum[unit] != stratum)
             continue;
         all->chosen[unit] = 1;
         taken += all->row_total[unit];
+        taken_units++;
     }
 }
 
@@ -142,13 +154,14 @@ auxo_status auxo_dataset_split(const auxo_dataset *dataset, double fraction, uin
     if (dataset->row_count > UINT32_MAX)
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "%s: %zu rows are too many to split", dataset->name,
                               dataset->row_count);
-    bool has_strata = stratified && dataset->target_type != AUXO_TARGET_REAL;
+    bool survival = dataset->target_type == AUXO_TARGET_SURVIVAL;
+    bool has_strata = stratified && (survival || dataset->target_type == AUXO_TARGET_CLASS);
     uint32_t stratum_count = !has_strata ? 1 : dataset->target_type == AUXO_TARGET_CLASS ? dataset->class_count : 2;
     units all = {0};
     auxo_status status;
     if (units_init(&all, dataset, has_strata, seed)) {
         for (uint32_t stratum = 0; stratum < stratum_count; stratum++)
-            choose_stratum(&all, stratum, fraction);
+            choose_stratum(&all, stratum, fraction, survival && stratum == 1);
         status = select_both(dataset, &all, part, rest, error);
     } else {
         status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: no memory to split %zu rows", dataset->name,
@@ -156,4 +169,73 @@ auxo_status auxo_dataset_split(const auxo_dataset *dataset, double fraction, uin
     }
     units_deinit(&all);
     return status;
+}
+
+static auxo_status split_off(const auxo_dataset *dataset, double fraction, uint64_t seed, auxo_dataset **held_out,
+                             auxo_dataset **rest, auxo_error *error)
+{
+    bool stratified = dataset->target_type == AUXO_TARGET_CLASS || dataset->target_type == AUXO_TARGET_SURVIVAL;
+    return auxo_dataset_split(dataset, fraction, seed, stratified, held_out, rest, error);
+}
+
+auxo_status auxo_dataset_hold_out(auxo_dataset **rows, double fraction, uint64_t seed, auxo_dataset **held_out,
+                                  auxo_error *error)
+{
+    auxo_dataset *rest = NULL;
+    auxo_status status = split_off(*rows, fraction, seed, held_out, &rest, error);
+    if (status != AUXO_OK)
+        return status;
+    auxo_dataset *const made[2] = {*held_out, rest};
+    for (int i = 0; i < 2; i++)
+        if (made[i]->schema) {
+            made[i]->schema->split_fraction = fraction;
+            made[i]->schema->split_seed = seed;
+            made[i]->schema->row_count = (*rows)->row_count;
+        }
+    auxo_dataset_destroy(*rows);
+    *rows = rest;
+    return AUXO_OK;
+}
+
+/* The first `count` rows. */
+static auxo_status select_first(const auxo_dataset *dataset, size_t count, auxo_dataset **selected, auxo_error *error)
+{
+    uint32_t *rows = auxo__array(count, sizeof *rows);
+    if (!rows)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: no memory for %zu rows", dataset->name, count);
+    for (size_t i = 0; i < count; i++)
+        rows[i] = (uint32_t)i;
+    auxo_status status = auxo_dataset_select(dataset, rows, count, selected, error);
+    free(rows);
+    return status;
+}
+
+auxo_status auxo_dataset_held_out(const auxo_dataset *dataset, const auxo_data_schema *schema, auxo_dataset **held_out,
+                                  auxo_dataset **trained_on, auxo_error *error)
+{
+    *held_out = *trained_on = NULL;
+    if (!schema || schema->split_fraction <= 0 || schema->row_count == 0 || dataset->row_count < schema->row_count ||
+        schema->content_hash == 0 || auxo_dataset_content_hash(dataset, schema->row_count) != schema->content_hash)
+        return AUXO_OK;
+    if (dataset->row_count == schema->row_count)
+        return split_off(dataset, schema->split_fraction, schema->split_seed, held_out, trained_on, error);
+    auxo_dataset *first = NULL;
+    auxo_status status = select_first(dataset, schema->row_count, &first, error);
+    if (status == AUXO_OK)
+        status = split_off(first, schema->split_fraction, schema->split_seed, held_out, trained_on, error);
+    auxo_dataset_destroy(first);
+    return status;
+}
+
+auxo_status auxo__limit_rows(auxo_dataset **dataset, size_t limit, auxo_error *error)
+{
+    if (limit == 0 || limit >= (*dataset)->row_count)
+        return AUXO_OK;
+    auxo_dataset *limited = NULL;
+    auxo_status status = select_first(*dataset, limit, &limited, error);
+    if (status != AUXO_OK)
+        return status;
+    auxo_dataset_destroy(*dataset);
+    *dataset = limited;
+    return AUXO_OK;
 }

@@ -6,6 +6,7 @@
 
 #include "bytes.h"
 #include "cells.h"
+#include "csv.h"
 #include "dataset.h"
 #include "suggest.h"
 
@@ -55,15 +56,25 @@ auxo_status auxo_table_find(const auxo_table *table, const char *name, size_t *i
     return auxo_error_set(error, AUXO_NOT_FOUND, "%s: no column named '%.60s'%s", table->path, name, nearest);
 }
 
-auxo_status auxo__table_parse(const char *path, char *text, size_t size, bool is_arff,
-                              const auxo_table_options *options, auxo_table **table, auxo_error *error)
+auxo_status auxo__table_parse(const char *path, char *text, size_t size, bool is_arff, const auxo_table_format *format,
+                              auxo_table **table, auxo_error *error)
 {
-    auxo__cells cells = {0};
-    auxo_status status = is_arff ? auxo__arff_parse(path, text, size, &cells, error)
-                                 : auxo__csv_parse(path, text, size, options->delimiter, &cells, error);
-    if (status == AUXO_OK)
-        status = auxo__cells_table(path, &cells, options, table, error);
-    auxo__cells_deinit(&cells);
+    auxo_status status;
+    *table = NULL;
+    if (is_arff) {
+        auxo__cells cells = {0};
+        status = auxo__arff_parse(path, text, size, &cells, error);
+        if (status == AUXO_OK)
+            status = auxo__cells_table(path, &cells, format, table, error);
+        auxo__cells_deinit(&cells);
+        return status;
+    }
+    auxo__csv csv;
+    status = auxo__csv_open_text(path, text, size, format, &csv, error);
+    if (status != AUXO_OK)
+        return status;
+    status = auxo__csv_table(&csv, format, table, error);
+    auxo__csv_close(&csv);
     return status;
 }
 
@@ -76,19 +87,44 @@ static bool is_arff_name(const char *path)
     return length >= 5 && strncasecmp(path + length - 5, ".arff", 5) == 0;
 }
 
-auxo_status auxo_table_read(const char *path, const auxo_table_options *options, auxo_table **table, auxo_error *error)
+static auxo_status read_arff(const char *path, const auxo_table_format *format, auxo_table **table, auxo_error *error)
 {
-    static const auxo_table_options defaults = {0};
-    if (!path || !table)
-        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "auxo_table_read: null argument");
-    *table = NULL;
     uint8_t *bytes = NULL;
     size_t size = 0;
     auxo_status status = auxo__bytes_read(path, &bytes, &size, error);
+    if (status == AUXO_OK)
+        status = auxo__table_parse(path, (char *)bytes, size, true, format, table, error);
+    free(bytes);
+    return status;
+}
+
+static auxo_status check_format(const auxo_table_format *format, auxo_error *error)
+{
+    const char point = format->decimal ? format->decimal : '.';
+    if (format->thousands && format->thousands == point)
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "decimal and thousands are both '%c'; set the other one",
+                              point);
+    if (format->delimiter && (format->delimiter == '"' || format->delimiter == '\n' || format->delimiter == point))
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT,
+                              "the delimiter cannot be a quote, a line end or the decimal mark");
+    return AUXO_OK;
+}
+
+auxo_status auxo_table_read(const char *path, const auxo_table_format *format, auxo_table **table, auxo_error *error)
+{
+    static const auxo_table_format defaults = {0};
+    if (!path || !table)
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "auxo_table_read: null argument");
+    *table = NULL;
+    format = format ? format : &defaults;
+    auxo_status status = check_format(format, error);
+    if (status != AUXO_OK || is_arff_name(path))
+        return status == AUXO_OK ? read_arff(path, format, table, error) : status;
+    auxo__csv csv;
+    status = auxo__csv_open(path, format, &csv, error);
     if (status != AUXO_OK)
         return status;
-    status =
-        auxo__table_parse(path, (char *)bytes, size, is_arff_name(path), options ? options : &defaults, table, error);
-    free(bytes);
+    status = auxo__csv_table(&csv, format, table, error);
+    auxo__csv_close(&csv);
     return status;
 }

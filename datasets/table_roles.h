@@ -1,4 +1,4 @@
-/* table_roles.h: the layout of a table that becomes a data set: shared by table_dataset.c and table_targets.c. */
+/* table_roles.h: the layout of a table that becomes a data set: shared by the table_*.c files. */
 #ifndef AUXO_DATASETS_TABLE_ROLES_H
 #define AUXO_DATASETS_TABLE_ROLES_H
 
@@ -18,26 +18,47 @@ typedef enum column_role {
 
 #define NO_COLUMN SIZE_MAX
 
-/* A result column: a numeric column, or one level of a text column (SIZE_MAX: a level this table does not have). */
-typedef struct feature_source {
-    size_t column, level;
-} feature_source;
+/* A column of the table that is an input: one feature, or one for each level. */
+typedef struct input_source {
+    size_t column;
+    size_t first_feature, width;
+    bool category;
+    double offset;       /* number: subtracted in double, before f32 */
+    uint32_t *level_map; /* category: the feature of each level of the table, UINT32_MAX: none; owned, NULL: the same */
+} input_source;
 
 typedef struct table_layout {
     const auxo_table *table;
-    uint8_t *roles;                  /* (column_count) column_role */
-    size_t *targets;                 /* (roles->target_column_count) columns */
+    uint8_t *roles;  /* (column_count) column_role */
+    size_t *targets; /* (target_count) columns */
+    size_t target_count;
+    double *target_offsets;          /* (target_count) */
+    uint32_t *class_map;             /* as level_map, for the classes of a model; NULL: the same */
     size_t time, event, group, site; /* columns, or NO_COLUMN */
-    feature_source *features;        /* (feature_count) */
-    size_t feature_count;
+    input_source *inputs;            /* (input_count) */
+    size_t input_count, feature_count;
     uint32_t *rows; /* (row_count) rows of the table that are kept */
     size_t row_count;
 } table_layout;
 
+/* What the model that `roles` names, or the roles themselves, say about labels. */
+bool auxo__labels_ignored(const auxo_table_roles *roles);
+/* The inputs and targets of a model's schema in this table, instead of those of the roles. Errors: NOT_FOUND for a
+ * missing column; FORMAT for another kind of column, or an unknown level with its first row. */
+auxo_status auxo__layout_by_schema(table_layout *layout, const auxo_table_roles *roles, auxo_error *error);
+/* After rows are chosen: refuses levels and classes that the model does not know. *unknown: how many cells hold one. */
+auxo_status auxo__layout_check_levels(const table_layout *layout, const auxo_table_roles *roles, size_t *unknown,
+                                      auxo_error *error);
+auxo_status auxo__assign_role(table_layout *layout, const char *name, column_role role, size_t *index,
+                              auxo_error *error);
 bool auxo__value_missing(const auxo_table *table, size_t column, size_t row);
 /* The shape of the data set that a finished layout makes. */
 auxo__dataset_shape auxo__table_shape(const table_layout *layout, const auxo_table_roles *roles);
 /* Fills labels, targets, or times and events, then groups and sites. Errors: as auxo_table_dataset. */
+/* What a model will know of the targets, and what the user should know of them. */
+auxo_status auxo__table_describe_targets(const table_layout *layout, const auxo_table_roles *roles,
+                                         auxo_data_schema *schema, auxo_error *error);
+void auxo__table_note_targets(const table_layout *layout, const auxo_table_roles *roles, auxo_dataset *dataset);
 auxo_status auxo__table_fill_targets(const table_layout *layout, const auxo_table_roles *roles, auxo_dataset *dataset,
                                      auxo_error *error);
 

@@ -1,4 +1,4 @@
-/* table_sets.c: the named data sets that are tables, and tables given by path.
+/* table_sets.c: the named data sets that are tables. Tables given by path: table_path.c.
  *
  * A named set says which file, which columns are targets or survival labels, which are dropped, and whether rows with
  * missing values are left out (then the note counts them). UCI sets as in the multi-scale paper, section 7.2.
@@ -6,6 +6,7 @@
 #include "auxo/table.h"
 #include "dataset.h"
 #include "loaders.h"
+#include "schema.h"
 #include "source.h"
 #include "table_roles.h"
 
@@ -30,25 +31,6 @@ static size_t count_names(const char *const *names)
     while (count < MAX_ROLE_COLUMNS && names[count])
         count++;
     return count;
-}
-
-static auxo_status limit_rows(auxo_dataset **dataset, size_t limit, auxo_error *error)
-{
-    if (limit == 0 || limit >= (*dataset)->row_count)
-        return AUXO_OK;
-    uint32_t *rows = auxo__array(limit, sizeof *rows);
-    if (!rows)
-        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: no memory for %zu rows", (*dataset)->name, limit);
-    for (size_t i = 0; i < limit; i++)
-        rows[i] = (uint32_t)i;
-    auxo_dataset *limited = NULL;
-    auxo_status status = auxo_dataset_select(*dataset, rows, limit, &limited, error);
-    free(rows);
-    if (status != AUXO_OK)
-        return status;
-    auxo_dataset_destroy(*dataset);
-    *dataset = limited;
-    return AUXO_OK;
 }
 
 /* Leaves out the rows at the end that lack a value in `column`; *count receives how many. */
@@ -88,16 +70,16 @@ static auxo_status read_set_file(const table_set *set, const char *file, const a
                               .event_column = set->event,
                               .event_level = set->event_level,
                               .drop_missing = (set->drop_missing && !options->keep_missing) || options->drop_missing,
-                              .keep_missing = options->keep_missing};
+                              .keep_missing = options->keep_missing,
+                              .schema = options->schema,
+                              .ignore_labels = options->ignore_labels};
     if (status == AUXO_OK)
         status = auxo_table_dataset(table, set->name, &roles, dataset, error);
     auxo_table_destroy(table);
-    if (status == AUXO_OK && trailing_count > 0) {
-        size_t used = strlen((*dataset)->note);
-        snprintf((*dataset)->note + used, sizeof(*dataset)->note - used, "%s%zu rows without %s dropped at the end",
-                 used ? "; " : "", trailing_count, set->sample_column);
-    }
-    return status == AUXO_OK ? limit_rows(dataset, options->limit, error) : status;
+    if (status == AUXO_OK && trailing_count > 0)
+        auxo__note_add((*dataset)->note, sizeof(*dataset)->note, "%zu rows without %s dropped at the end",
+                       trailing_count, set->sample_column);
+    return status == AUXO_OK ? auxo__limit_rows(dataset, options->limit, error) : status;
 }
 
 static auxo_status load_set(const table_set *set, const auxo_data_options *options, auxo_dataset **train,
@@ -107,30 +89,6 @@ static auxo_status load_set(const table_set *set, const auxo_data_options *optio
     if (status == AUXO_OK && set->test_file)
         status = read_set_file(set, set->test_file, options, test, error);
     return status;
-}
-
-auxo_status auxo__load_table_path(const char *path, const auxo_data_options *options, auxo_dataset **train,
-                                  auxo_error *error)
-{
-    auxo_table *table = NULL;
-    auxo_status status = auxo_table_read(path, NULL, &table, error);
-    if (status != AUXO_OK)
-        return status;
-    const char *last_column[1] = {table->columns[table->column_count - 1].name};
-    auxo_table_roles roles = {.input_columns = options->input_columns,
-                              .input_column_count = options->input_column_count,
-                              .target_columns = options->target_columns,
-                              .target_column_count = options->target_column_count,
-                              .drop_missing = options->drop_missing,
-                              .keep_missing = options->keep_missing};
-    if (!options->target_columns) {
-        roles.target_columns = last_column;
-        roles.target_column_count = 1;
-    }
-    const char *slash = strrchr(path, '/');
-    status = auxo_table_dataset(table, slash ? slash + 1 : path, &roles, train, error);
-    auxo_table_destroy(table);
-    return status == AUXO_OK ? limit_rows(train, options->limit, error) : status;
 }
 
 /* X(function, fields of table_set...) */

@@ -5,14 +5,19 @@
 #include "table_roles.h"
 
 #include "cells.h"
+#include "schema.h"
+#include "text.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 static bool is_class_target(const table_layout *layout, const auxo_table_roles *roles)
 {
-    return roles->target_column_count == 1 &&
+    if (roles->schema)
+        return roles->schema->target_type == AUXO_TARGET_CLASS;
+    return layout->target_count == 1 && roles->target_kind != AUXO_TARGET_KIND_REAL &&
            layout->table->columns[layout->targets[0]].type == AUXO_COLUMN_CATEGORICAL;
 }
 
@@ -24,13 +29,17 @@ auxo__dataset_shape auxo__table_shape(const table_layout *layout, const auxo_tab
                                  .width = 1,
                                  .feature_type = AUXO_FEATURES_F32,
                                  .target_type = AUXO_TARGET_REAL,
-                                 .target_count = (uint32_t)roles->target_column_count};
-    if (layout->time != NO_COLUMN) {
+                                 .target_count = (uint32_t)layout->target_count};
+    if (auxo__labels_ignored(roles)) {
+        shape.target_type = AUXO_TARGET_NONE;
+        shape.target_count = 0;
+    } else if (layout->time != NO_COLUMN) {
         shape.target_type = AUXO_TARGET_SURVIVAL;
         shape.target_count = 0;
     } else if (is_class_target(layout, roles)) {
         shape.target_type = AUXO_TARGET_CLASS;
-        shape.target_count = (uint32_t)layout->table->columns[layout->targets[0]].level_count;
+        shape.target_count = roles->schema ? roles->schema->class_count
+                                           : (uint32_t)layout->table->columns[layout->targets[0]].level_count;
     }
     return shape;
 }
@@ -52,41 +61,45 @@ static auxo_status require_numeric(const table_layout *layout, size_t column, co
                           layout->table->path, column + 1, at->name, at->level_count ? at->levels[0] : "", role);
 }
 
-static auxo_status fill_labels(const table_layout *layout, auxo_dataset *dataset, auxo_error *error)
+static auxo_status fill_labels(const table_layout *layout, const auxo_table_roles *roles, auxo_dataset *dataset,
+                               auxo_error *error)
 {
     const auxo_column *column = &layout->table->columns[layout->targets[0]];
     bool several = false;
     for (size_t i = 0; i < layout->row_count; i++) {
-        dataset->labels[i] = column->codes[layout->rows[i]];
+        uint32_t code = column->codes[layout->rows[i]];
+        dataset->labels[i] = layout->class_map ? layout->class_map[code] : code;
         several = several || dataset->labels[i] != dataset->labels[0];
     }
-    if (!several)
+    if (!several && !roles->schema)
         return auxo_error_set(error, AUXO_FORMAT, "%s: target '%.60s' has one class only ('%.40s')",
                               layout->table->path, column->name, column->levels[dataset->labels[0]]);
-    dataset->target_names = auxo__names_copy((const char *const *)column->levels, column->level_count);
+    dataset->target_names = roles->schema
+                                ? auxo__names_copy((const char *const *)roles->schema->classes, dataset->class_count)
+                                : auxo__names_copy((const char *const *)column->levels, column->level_count);
     if (!dataset->target_names)
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: no memory for class names", layout->table->path);
     return AUXO_OK;
 }
 
-static auxo_status fill_reals(const table_layout *layout, const auxo_table_roles *roles, auxo_dataset *dataset,
-                              auxo_error *error)
+static auxo_status fill_reals(const table_layout *layout, auxo_dataset *dataset, auxo_error *error)
 {
-    size_t count = roles->target_column_count;
+    size_t count = layout->target_count;
+    dataset->target_names = count ? calloc(count, sizeof *dataset->target_names) : NULL;
+    if (count && !dataset->target_names)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: no memory for target names", layout->table->path);
     for (size_t j = 0; j < count; j++) {
         auxo_status status =
             require_numeric(layout, layout->targets[j], "one of the targets, which are numbers", error);
         if (status != AUXO_OK)
             return status;
-        const double *numbers = layout->table->columns[layout->targets[j]].numbers;
+        const auxo_column *column = &layout->table->columns[layout->targets[j]];
         for (size_t i = 0; i < layout->row_count; i++)
-            dataset->targets[i * count + j] = (float)numbers[layout->rows[i]];
+            dataset->targets[i * count + j] = (float)(column->numbers[layout->rows[i]] - layout->target_offsets[j]);
+        dataset->target_names[j] = auxo__text_duplicate(column->name);
+        if (!dataset->target_names[j])
+            return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: no memory for target names", layout->table->path);
     }
-    if (count == 0)
-        return AUXO_OK;
-    dataset->target_names = auxo__names_copy(roles->target_columns, count);
-    if (!dataset->target_names)
-        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: no memory for target names", layout->table->path);
     return AUXO_OK;
 }
 
@@ -136,14 +149,15 @@ static auxo_status check_event_level(const table_layout *layout, const char *eve
                           layout->table->path, column->name, event_level);
 }
 
-static auxo_status fill_survival(const table_layout *layout, const char *event_level, auxo_dataset *dataset,
+static auxo_status fill_survival(const table_layout *layout, const auxo_table_roles *roles, auxo_dataset *dataset,
                                  auxo_error *error)
 {
+    const char *event_level = roles->event_level || !roles->schema ? roles->event_level : roles->schema->event_level;
     const auxo_column *time = &layout->table->columns[layout->time];
     const auxo_column *event = &layout->table->columns[layout->event];
     auxo_status status = require_numeric(layout, layout->time, "the time, which is a number", error);
     double event_number = 1;
-    if (status == AUXO_OK)
+    if (status == AUXO_OK && (!roles->schema || event->type == AUXO_COLUMN_NUMERIC))
         status = check_event_level(layout, event_level, &event_number, error);
     if (status != AUXO_OK)
         return status;
@@ -159,11 +173,11 @@ static auxo_status fill_survival(const table_layout *layout, const char *event_l
             happened = event_of_number(event->numbers[row], event_level ? &event_number : NULL);
         if (happened < 0)
             return value_error(layout, layout->event, row, "an event is neither 0 (censored) nor 1", error);
-        dataset->times[i] = (float)time->numbers[row];
+        dataset->times[i] = time->numbers[row];
         dataset->events[i] = (uint32_t)happened;
         event_count += (size_t)happened;
     }
-    if (event_count == 0)
+    if (event_count == 0 && !roles->schema)
         return auxo_error_set(error, AUXO_FORMAT, "%s: no events in column '%.60s': every row is censored",
                               layout->table->path, event->name);
     return AUXO_OK;
@@ -238,13 +252,13 @@ static auxo_status check_group_sites(const table_layout *layout, const auxo_data
 auxo_status auxo__table_fill_targets(const table_layout *layout, const auxo_table_roles *roles, auxo_dataset *dataset,
                                      auxo_error *error)
 {
-    auxo_status status;
+    auxo_status status = AUXO_OK;
     if (dataset->target_type == AUXO_TARGET_SURVIVAL)
-        status = fill_survival(layout, roles->event_level, dataset, error);
+        status = fill_survival(layout, roles, dataset, error);
     else if (dataset->target_type == AUXO_TARGET_CLASS)
-        status = fill_labels(layout, dataset, error);
-    else
-        status = fill_reals(layout, roles, dataset, error);
+        status = fill_labels(layout, roles, dataset, error);
+    else if (dataset->target_type == AUXO_TARGET_REAL)
+        status = fill_reals(layout, dataset, error);
     if (status == AUXO_OK && layout->group != NO_COLUMN)
         dataset->groups = number_column(layout, layout->group);
     if (status == AUXO_OK && layout->site != NO_COLUMN)
@@ -255,4 +269,73 @@ auxo_status auxo__table_fill_targets(const table_layout *layout, const auxo_tabl
     if (status == AUXO_OK && dataset->groups && dataset->sites)
         status = check_group_sites(layout, dataset, error);
     return status;
+}
+
+auxo_status auxo__table_describe_targets(const table_layout *layout, const auxo_table_roles *roles,
+                                         auxo_data_schema *schema, auxo_error *error)
+{
+    const auxo_column *columns = layout->table->columns;
+    const char *names[2] = {NULL, NULL};
+    bool good = true;
+    if (schema->target_type == AUXO_TARGET_SURVIVAL) {
+        names[0] = columns[layout->time].name;
+        names[1] = columns[layout->event].name;
+        schema->target_count = 2;
+        schema->event_level = roles->event_level ? auxo__text_duplicate(roles->event_level) : NULL;
+        good = !roles->event_level || schema->event_level;
+    } else if (schema->target_type == AUXO_TARGET_CLASS) {
+        names[0] = columns[layout->targets[0]].name;
+        schema->target_count = 1;
+    }
+    if (names[0]) {
+        schema->targets = auxo__names_copy(names, schema->target_count);
+        good = good && schema->targets;
+    } else if (layout->target_count > 0) {
+        schema->target_offsets = auxo__array(layout->target_count, sizeof *schema->target_offsets);
+        good = schema->target_offsets;
+        if (good)
+            memcpy(schema->target_offsets, layout->target_offsets,
+                   layout->target_count * sizeof *schema->target_offsets);
+    }
+    if (!good)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: no memory for a data set", layout->table->path);
+    return AUXO_OK;
+}
+
+/* How many different values a numeric column has, if they are whole and at most `most`; else 0. */
+static size_t few_whole_values(const table_layout *layout, size_t index, size_t most)
+{
+    const double *numbers = layout->table->columns[index].numbers;
+    double values[32];
+    size_t count = 0;
+    for (size_t i = 0; i < layout->row_count; i++) {
+        double value = numbers[layout->rows[i]];
+        size_t at = 0;
+        while (at < count && values[at] != value)
+            at++;
+        if (value != floor(value) || at == most)
+            return 0;
+        if (at == count)
+            values[count++] = value;
+    }
+    return count;
+}
+
+void auxo__table_note_targets(const table_layout *layout, const auxo_table_roles *roles, auxo_dataset *dataset)
+{
+    enum { FEW = 12 };
+    if (dataset->target_type != AUXO_TARGET_REAL)
+        return;
+    for (size_t i = 0; i < layout->target_count; i++) {
+        const auxo_column *column = &layout->table->columns[layout->targets[i]];
+        size_t count = few_whole_values(layout, layout->targets[i], FEW);
+        if (count == 1)
+            auxo__note_add(dataset->note, sizeof dataset->note, "target '%.40s' is constant", column->name);
+        else if (count > 0 && layout->target_count == 1 && roles->target_kind == AUXO_TARGET_KIND_AUTO &&
+                 layout->row_count > 2 * count)
+            auxo__note_add(dataset->note, sizeof dataset->note,
+                           "target '%.40s' has %zu different whole values and is read as numbers; target-kind class "
+                           "reads them as classes",
+                           column->name, count);
+    }
 }

@@ -34,8 +34,8 @@ std::string without_comments(const std::string &text)
 TEST_CASE("the library exports what its headers declare, and nothing else")
 {
     std::set<std::string> declared, exported;
-    // A name, then its arguments and a semicolon, after AUXO_API.
-    static const std::regex declaration("AUXO_API[^;(]*?\\b(auxo_[a-z0-9_]+)\\s*[(;]");
+    // A name, then its arguments, a dimension or a semicolon, after AUXO_API.
+    static const std::regex declaration("AUXO_API[^;(]*?\\b(auxo_[a-z0-9_]+)\\s*[(;[]");
     for (const auto &entry : fs::directory_iterator(AUXO_SOURCE_DIR "/include/auxo")) {
         const std::string text = without_comments(read_whole_file(entry.path().string()));
         for (std::sregex_iterator match(text.begin(), text.end(), declaration), end; match != end; ++match)

@@ -121,7 +121,7 @@ TEST_CASE("wrong usage gives one line that says what would be right, and exit co
         {"train --device cpu --augment spin", "--augment: \"spin\""},
         {"train --device cpu --augment shift=x", "--augment: \"x\""},
         {"train --device cpu --model lenet6", "lenet5"},
-        {"train --device cpu --model mlp:5-5", "mlp"},
+        {"train --device cpu --model mlp:784-5", "mlp"},
         {"train --device cpu --model /nonexistent.json", "/nonexistent.json"},
         {"train --device cpu --model /nonexistent.safetensors", "/nonexistent.safetensors"},
         {"train --device cpu --data glyhps", "glyphs"},

@@ -124,7 +124,7 @@ TEST_CASE("built-in networks have the published numbers of weights")
 TEST_CASE("a misnamed or misfit network is refused with the reason")
 {
     CHECK_THAT(load_error("lenet", 1, 28, 10), Contains("did you mean \"lenet5\""));
-    CHECK_THAT(load_error("mlp:4-5", 4, 1, 2), Contains("last 2"));
+    CHECK_THAT(load_error("mlp:4-5", 4, 1, 2), Contains("end with 2"));
     CHECK_THAT(load_error("mlp:hidden,hidden", 4, 1, 2), Contains("hidden,hidden"));
     CHECK_THAT(load_error("mlp", 4, 1, 2), Contains("give the sizes"));
     CHECK_THAT(load_error("mlp:4-2:rulu", 4, 1, 2), Contains("rulu"));

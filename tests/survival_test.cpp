@@ -12,7 +12,7 @@ namespace
 {
 
 struct Sample {
-    std::vector<float> times;
+    std::vector<double> times;
     std::vector<uint32_t> events;
     std::vector<double> risks;
     auxo_survival_sample view() const
@@ -28,7 +28,7 @@ Sample random_sample(size_t count, uint32_t seed)
     std::vector<uint32_t> t = integers(count, 12, seed), e = integers(count, 3, seed + 1),
                           r = integers(count, 9, seed + 2);
     for (size_t i = 0; i < count; i++) {
-        s.times.push_back(0.5f * (float)t[i]);
+        s.times.push_back(0.5 * t[i]);
         s.events.push_back(e[i] > 0);
         s.risks.push_back(0.25 * r[i] - 1);
     }
@@ -125,8 +125,8 @@ TEST_CASE("dynamic AUC without censoring is the AUROC of having died by then")
     REQUIRE_OK(auxo_survival_dynamic_auc(&view, &view, at, 3, areas, error));
     for (int k = 0; k < 3; k++) {
         std::vector<uint32_t> died;
-        for (float t : s.times)
-            died.push_back((double)t <= at[k]);
+        for (double t : s.times)
+            died.push_back(t <= at[k]);
         double expected;
         REQUIRE_OK(auxo_auroc(s.risks.data(), died.data(), died.size(), &expected, error));
         CHECK(areas[k] == Approx(expected));
@@ -292,7 +292,7 @@ TEST_CASE("bad survival data is one clear line")
     auxo_survival_sample view = s.view();
     CHECK(auxo_survival_concordance(&view, &c, error) == AUXO_FORMAT);
     CHECK(error.text().find("row 4") != std::string::npos);
-    s.times[3] = std::numeric_limits<float>::quiet_NaN();
+    s.times[3] = std::numeric_limits<double>::quiet_NaN();
     CHECK(auxo_survival_concordance(&view, &c, error) == AUXO_FORMAT);
     s = random_sample(10, 1);
     for (uint32_t &e : s.events)

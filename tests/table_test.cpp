@@ -70,7 +70,7 @@ TEST_CASE("CSV: other delimiters and columns read as text by option")
     LoadedTable table;
     Error &error = table.error;
     const char *categorical[] = {"grade"};
-    auxo_table_options options = {};
+    auxo_table_format options = {};
     options.delimiter = ';';
     options.categorical_columns = categorical;
     options.categorical_column_count = 1;
@@ -85,7 +85,7 @@ TEST_CASE("CSV: what does not parse is refused with line and column")
 {
     check_refused("t.csv", "a,b\n1,2\n3\n", "t.csv:3: 1 fields, but the header names 2 columns");
     check_refused("t.csv", "a,b\n1,2,3\n", "t.csv:2: 3 fields, but the header names 2 columns");
-    check_refused("t.csv", "a,b\n1,2\n1,x\n", "t.csv:3: column 2 (b): 'x' is not a finite number, as line 2 has one");
+    check_refused("t.csv", "a,b\n1,2\n1,x\n", "t.csv:3: column 2 (b): 'x' is not a finite number, but 1 of 2 values are");
     check_refused("t.csv", "a,b\n1,2\n1,inf\n", "column 2 (b): 'inf'");
     check_refused("t.csv", "a,b\n1,2\n1,0x10\n", "'0x10' is not");
     check_refused("t.csv", "a,b\n1,2\n1,1e999\n", "'1e999' is not a finite number");
@@ -147,7 +147,9 @@ TEST_CASE("ARFF: what does not parse is refused with line and column")
     check_refused("t.arff", head + "x,yes\n", "t.arff:5: column 1 (a): 'x' is not a finite number");
     check_refused("t.arff", head + "1,yess\n", "'yess' is not a declared value; did you mean 'yes'?");
     check_refused("t.arff", head + "1,'yes\n", "t.arff:5: column 2: a quote that does not end");
-    check_refused("t.arff", head + "{0 1}\n", "sparse rows are not supported");
+    check_refused("t.arff", head + "{2 1}\n", "'2' is no attribute's index; there are 2, from 0");
+    check_refused("t.arff", head + "{0 1\n", "no closing brace");
+    check_refused("t.arff", head + "{0 1} , {5}\n", "instance weights");
     check_refused("t.arff", head, "no rows after @data");
     check_refused("t.arff", "@relation r\n@data\n1\n", "@data without any @attribute");
     check_refused("t.arff", "@relation r\n@attribute a numeric\n", "no @data line");
@@ -258,22 +260,35 @@ TEST_CASE("missing values are refused by row and column, or dropped and counted"
 
 TEST_CASE("a table is matched to the inputs that a model knows")
 {
-    LoadedTable table;
-    Error &error = table.error;
-    REQUIRE_OK(table.read("t.csv", "x,colour\n1,red\n2,red\n"));
-    const char *expected[] = {"colour=blue", "colour=red", "x"};
+    LoadedTable trained, table;
+    Error &error = trained.error;
+    REQUIRE_OK(trained.read("t.csv", "colour,x,y\nred,1,1\nblue,2,3\n"));
+    const char *targets[] = {"y"};
     auxo_table_roles roles = {};
-    roles.expected_features = expected;
-    roles.expected_feature_count = 3;
-    REQUIRE_OK(table.make(roles));
-    CHECK(table.dataset->target_count == 0);
+    roles.target_columns = targets;
+    roles.target_column_count = 1;
+    REQUIRE_OK(trained.make(roles));
+    auxo_table_roles known = {};
+    known.schema = auxo_dataset_schema(trained.dataset);
+    known.ignore_labels = true;
+    require_ok(table.read("t.csv", "id,x,colour\n7,1,red\n8,2,red\n"), table.error, "read");
+    require_ok(table.make(known), table.error, "make");
+    CHECK(table.dataset->target_type == AUXO_TARGET_NONE);
     CHECK(features_of(*table.dataset) == Floats{0, 1, 1, 0, 1, 2});
-    REQUIRE_OK(table.read("t.csv", "x,colour\n1,red\n2,green\n"));
-    CHECK(table.make(roles) == AUXO_FORMAT);
-    check_message(table.error, "'colour=green' is not an input that the model knows");
-    REQUIRE_OK(table.read("t.csv", "colour\nred\nblue\n"));
-    CHECK(table.make(roles) == AUXO_NOT_FOUND);
-    check_message(table.error, "the model's input 'x' is not in the table");
+    CHECK(names_of(table.dataset->feature_names, 3) == Names{"colour=blue", "colour=red", "x"});
+    require_ok(table.read("t.csv", "x,colour\n1,red\n2,green\n"), table.error, "read");
+    CHECK(table.make(known) == AUXO_FORMAT);
+    check_message(table.error, "t.csv:3: column 2 (colour): 'green' is no level the model knows (row 2)");
+    known.unknown_levels_missing = true;
+    require_ok(table.make(known), table.error, "make");
+    CHECK(features_of(*table.dataset) == Floats{0, 1, 1, 0, 0, 2});
+    require_ok(table.read("t.csv", "colour\nred\nblue\n"), table.error, "read");
+    CHECK(table.make(known) == AUXO_NOT_FOUND);
+    check_message(table.error, "the model's input 'x' is missing");
+    known.ignore_labels = false;
+    require_ok(table.read("t.csv", "x,colour\n1,red\n2,blue\n"), table.error, "read");
+    CHECK(table.make(known) == AUXO_NOT_FOUND);
+    check_message(table.error, "no column named 'y'");
 }
 
 TEST_CASE("a CSV path loads as a data set, its last column the target")

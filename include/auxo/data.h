@@ -6,7 +6,7 @@
 #ifndef AUXO_DATA_H
 #define AUXO_DATA_H
 
-#include "auxo/status.h"
+#include "auxo/schema.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,9 +15,6 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-typedef enum auxo_feature_type { AUXO_FEATURES_U8, AUXO_FEATURES_F32 } auxo_feature_type;
-typedef enum auxo_target_type { AUXO_TARGET_CLASS, AUXO_TARGET_REAL, AUXO_TARGET_SURVIVAL } auxo_target_type;
 
 typedef struct auxo_dataset {
     char name[64];
@@ -29,29 +26,59 @@ typedef struct auxo_dataset {
     uint32_t class_count;  /* TARGET_CLASS */
     uint32_t *labels;      /* (row_count), TARGET_CLASS */
     uint32_t target_count; /* TARGET_REAL: columns */
-    float *targets;        /* (row_count, target_count), TARGET_REAL */
-    float *times;          /* (row_count), TARGET_SURVIVAL */
+    float *targets;        /* (row_count, target_count), TARGET_REAL; minus schema->target_offsets */
+    double *times;         /* (row_count), TARGET_SURVIVAL */
     uint32_t *events;      /* (row_count), TARGET_SURVIVAL; 1 = event, 0 = censored */
     char **feature_names;  /* channels entries, or NULL */
     char **target_names;   /* target_count or class_count entries, or NULL */
     uint32_t *groups;      /* (row_count) patient or group numbers, or NULL */
     uint32_t *sites;       /* (row_count) source numbers, or NULL */
-    char note[256];        /* what the reader left out and why, one line for the user; "" if nothing */
+    uint32_t
+        *row_numbers; /* (row_count) where each row stands in the file or set it came from, from 1; NULL: in order */
+    char **row_names; /* (row_count) the file of each picture, or NULL */
+    auxo_data_schema *schema; /* what a model trained on it will know; NULL for sets made by hand */
+    char note[512];           /* what the reader chose, left out, and why; one line for the user; "" if nothing */
 } auxo_dataset;
 
 AUXO_API void auxo_dataset_destroy(auxo_dataset *dataset); /* frees everything, the struct too */
+
+/* What a numeric target column of a table means: measured numbers, or the numbers of classes. */
+typedef enum auxo_target_kind { AUXO_TARGET_KIND_AUTO, AUXO_TARGET_KIND_CLASS, AUXO_TARGET_KIND_REAL } auxo_target_kind;
+
+/* How the text of a CSV file is written. All zero: comma or what the header shows, a point, nothing else. */
+typedef struct auxo_table_format {
+    char delimiter;                   /* 0: the one of , ; tab | that the header has most of */
+    char decimal;                     /* 0: a point */
+    char thousands;                   /* between groups of three digits; 0: none */
+    char comment;                     /* lines that begin with it are passed over; 0: none */
+    bool no_header;                   /* the first line is a row; columns are called x1, x2, .. */
+    const char *const *missing_texts; /* cells that are missing values, besides empty, NA, NaN and ? */
+    size_t missing_text_count;
+    const char *const *categorical_columns; /* read as text although they are numbers */
+    size_t categorical_column_count;
+} auxo_table_format;
 
 typedef struct auxo_data_options {
     const char *data_dir;             /* --data-dir; NULL: AUXO_DATA_DIR, then ~/.cache/auxo */
     uint64_t seed;                    /* generators */
     size_t limit;                     /* at most this many rows per split; 0: all */
     size_t generated_count;           /* rows a generator makes for training; 0: its default; test gets a fifth */
+    const auxo_data_schema *schema;   /* of a trained model: rows come in its form, whatever the order of columns */
+    bool ignore_labels;               /* with schema: read inputs only; TARGET_NONE */
+    bool unknown_levels_missing;      /* with schema: an unknown level counts as missing instead of refusing it */
+    auxo_target_kind target_kind;     /* tables */
+    const auxo_table_format *format;  /* CSV: how the file is written; NULL: detected */
+    auxo_picture_rule pictures;       /* folders and lists of pictures */
+    const char *picture_column;       /* tables: the column of paths of pictures, which are the inputs; NULL: none */
     bool drop_missing;                /* CSV/ARFF: drop rows with missing values instead of refusing */
     bool keep_missing;                /* CSV/ARFF: missing inputs become NaN, to be filled; before drop_missing */
     const char *const *input_columns; /* CSV: names; NULL: all that are not targets */
     size_t input_column_count;
     const char *const *target_columns; /* CSV: names; NULL: the last */
     size_t target_column_count;
+    const char *time_column, *event_column; /* tables: survival data instead of targets; both or neither */
+    const char *event_level;                /* the text that means an event; NULL: 1, true, yes, dead, event */
+    const char *group_column, *site_column; /* tables: as auxo_table_roles; NULL: none */
     bool allow_missing_files; /* CIFAR: go on without a training batch that is not there; the note names it */
 } auxo_data_options;
 
@@ -77,10 +104,33 @@ AUXO_API auxo_status auxo_dataset_locate(const char *name, const auxo_data_optio
  * *part receives the fraction, *rest the others; both new. stratified: keeps class proportions. */
 AUXO_API auxo_status auxo_dataset_split(const auxo_dataset *dataset, double fraction, uint64_t seed, bool stratified,
                                         auxo_dataset **part, auxo_dataset **rest, auxo_error *error);
+/* Holds out `fraction` of *rows for testing: *held_out receives them, *rows the others; classes and events keep their
+ * proportions. Both schemas say so, so that auxo_dataset_held_out finds the same rows again. */
+AUXO_API auxo_status auxo_dataset_hold_out(auxo_dataset **rows, double fraction, uint64_t seed, auxo_dataset **held_out,
+                                           auxo_error *error);
+/* Where `dataset` begins with the very rows that a model was trained and tested on by `schema`: splits them again into
+ * *held_out and *trained_on. Else, or where nothing was held out, both are NULL. */
+AUXO_API auxo_status auxo_dataset_held_out(const auxo_dataset *dataset, const auxo_data_schema *schema,
+                                           auxo_dataset **held_out, auxo_dataset **trained_on, auxo_error *error);
+/* Hash (XXH3) of the values of the first `row_count` rows: inputs, labels, targets, times and events. */
+AUXO_API uint64_t auxo_dataset_content_hash(const auxo_dataset *dataset, size_t row_count);
+/* What a model trained on it should know; borrowed. NULL for sets made by hand. */
+AUXO_API const auxo_data_schema *auxo_dataset_schema(const auxo_dataset *dataset);
+/* The place of a row in its file or set, from 1. */
+AUXO_API size_t auxo_dataset_row_number(const auxo_dataset *dataset, size_t row);
+/* Fills the gaps (NaN) of a table's inputs with the means of the rows of `train`, in `train` and in `others` (entries
+ * may be NULL), and notes them in the schema of `train`. *filled (may be NULL): how many. */
+AUXO_API auxo_status auxo_dataset_impute(auxo_dataset *train, auxo_dataset *const *others, size_t other_count,
+                                         size_t *filled, auxo_error *error);
 /* The given rows, in order, as a new data set. */
 AUXO_API auxo_status auxo_dataset_select(const auxo_dataset *dataset, const uint32_t *rows, size_t count,
                                          auxo_dataset **selected, auxo_error *error);
-/* Mean and 1/std per channel over all rows (u8 scaled by 1/255 first); std 0 gives 1. Arrays of `channels`. */
+/* Mean and population standard deviation per channel (u8 scaled by 1/255 first), in the units of the file, missing
+ * values left out; a constant column has exactly 0. Arrays of `channels`; of real targets: of `target_count`. */
+AUXO_API void auxo_dataset_column_summary(const auxo_dataset *dataset, double *means, double *stds);
+AUXO_API void auxo_dataset_target_summary(const auxo_dataset *dataset, double *means, double *stds);
+/* Mean and 1/std per channel of the features as stored (u8 scaled by 1/255 first); std 0 gives 1. Arrays of
+ * `channels`. */
 AUXO_API void auxo_dataset_channel_stats(const auxo_dataset *dataset, float *means, float *inverse_stds);
 /* Mean per column of a table over the values that are present (NaN is missing; 0 where none is). means (channels). */
 AUXO_API void auxo_dataset_present_means(const auxo_dataset *dataset, float *means);

@@ -63,7 +63,9 @@ typedef struct auxo_layer {
     uint32_t units;                         /* dense outputs, conv2d filters */
     int32_t kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w, groups; /* conv2d, pool2d */
     auxo_pool_kind pool;
-    bool bias;                  /* dense, conv2d */
+    bool bias;      /* dense, conv2d */
+    bool depthwise; /* conv2d: each filter reads its own channel, and stays so at every width, one channel included; set
+                       by finish where groups, input channels and filters are one number above 1 */
     auxo_activation activation; /* activation; also fused into dense, conv2d, batch_norm */
     float slope;
     float rate;              /* dropout */
@@ -106,16 +108,23 @@ AUXO_API uint32_t auxo_model_desc_find(const auxo_model_desc *desc, const char *
 AUXO_API auxo_status auxo_model_desc_unit_groups(const auxo_model_desc *desc, uint32_t *group, bool *resizable,
                                                  auxo_error *error);
 /* A built-in name for inputs (c,h,w) and `outputs` outputs, finished:
- *   "mlp:4-5-5-2[:option...]"  sizes must agree with c*h*w and outputs; tanh hidden layers, linear output, Glorot
- * uniform; options: an activation, an initialiser, or "nobias"; "lenet5[:activation]"      44,426 weights on 28x28x1
- * and 10 classes (SPEC: port-Hamiltonian optimiser); "autosize-cnn[:100-100-100-100-100]",
+ *   "mlp:4-5-5-2[:option...]"  sizes agree with c*h*w and outputs, or are those of hidden layers only; tanh hidden
+ * layers, linear output, Glorot uniform; options: an activation, an initialiser, or "nobias"; "lenet5[:activation]"
+ * 44,426 weights on 28x28x1 and 10 classes (SPEC: port-Hamiltonian optimiser); "autosize-cnn[:100-100-100-100-100]",
  * "autosize-mlp[:100-100-100-100-100]" (SPEC: dynamic auto-sizing); "resnet18", "resnet18-imagenet" (the stem of CIFAR
  * or of ImageNet), "vgg-small"; "conv:64[-64...][:kernel[:stages]]" convolutions with batch norm and
  * relu, max pooling between them and after the last up to `stages` image sizes, global pooling, dense (SPEC: MorphNet,
- * ResBuilder); or the path of a JSON file. Errors: NOT_FOUND with the nearest name; INVALID_ARGUMENT names
+ * ResBuilder); or the path of a JSON file, whose shapes must be those given, where
+ * c and outputs are not 0. Errors: NOT_FOUND with the nearest name; INVALID_ARGUMENT names
  * the sizes that disagree. */
 AUXO_API auxo_status auxo_model_desc_load(const char *name, int64_t c, int64_t h, int64_t w, uint32_t outputs,
                                           auxo_model_desc *desc, auxo_error *error);
+/* What a layer of a finished description costs; the sums are those of a model made of it. */
+typedef struct auxo_layer_cost {
+    uint64_t weights, statistics; /* scalars */
+    uint64_t flops;               /* of one forward pass of one row */
+} auxo_layer_cost;
+AUXO_API void auxo_model_desc_layer_cost(const auxo_model_desc *desc, uint32_t layer, auxo_layer_cost *cost);
 /* JSON both ways; *text is allocated with malloc. */
 AUXO_API auxo_status auxo_model_desc_to_json(const auxo_model_desc *desc, char **text, auxo_error *error);
 AUXO_API auxo_status auxo_model_desc_from_json(const char *text, auxo_model_desc *desc, auxo_error *error);
@@ -176,6 +185,10 @@ AUXO_API auxo_status auxo_model_forward_flops(const auxo_model *model, uint64_t 
 /* Counts increased by every resize: plans made before are stale. */
 AUXO_API uint64_t auxo_model_structure_version(const auxo_model *model);
 AUXO_API const auxo_preprocessing *auxo_model_preprocessing(const auxo_model *model);
+/* What the model knows of its data, as text that is stored with it: see auxo_model_set_data_schema in auxo/train.h.
+ * NULL: nothing. */
+AUXO_API const char *auxo_model_data_text(const auxo_model *model);
+AUXO_API auxo_status auxo_model_set_data_text(auxo_model *model, const char *text, auxo_error *error);
 /* Replaces it; the arrays are copied. NULL: none. */
 AUXO_API auxo_status auxo_model_set_preprocessing(auxo_model *model, const auxo_preprocessing *preprocessing,
                                                   auxo_error *error);

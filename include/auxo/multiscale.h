@@ -67,6 +67,7 @@ typedef struct auxo_multiscale_options {
     uint32_t iterations;    /* at most */
     double inner_tolerance; /* (44); 0: none */
     double tolerance;       /* (45); 0: none */
+    bool stop_on_sum;       /* (45) on the sum of all |gradients| (Algorithm 1, Norm) instead of the largest */
     uint32_t check_every;   /* iterations between checks of (45); 1 by default, the paper's code had 50 */
     auxo_optimizer_config optimizer;
     uint64_t seed;
@@ -85,7 +86,7 @@ typedef struct auxo_multiscale_iteration {
     uint32_t epochs;                 /* really run */
     double loss;                     /* training loss after the iteration */
     double layer_gradient_max;       /* |dMSE/dW_layer|_inf at its last epoch */
-    double network_gradient_max;     /* |dMSE/dW_network|_inf when last checked */
+    double network_gradient_max;     /* |dMSE/dW_network|_inf when last checked; the sum under stop_on_sum */
     double selection_seconds, training_seconds;
     bool converged; /* (45) holds */
 } auxo_multiscale_iteration;

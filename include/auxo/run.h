@@ -9,12 +9,22 @@
 #ifndef AUXO_RUN_H
 #define AUXO_RUN_H
 
+#include "auxo/data.h"
 #include "auxo/device.h"
 #include "auxo/model.h"
+#include "auxo/table.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* ---- files ------------------------------------------------------------------------------------------------------- */
+/* What the library itself writes with: the path holds all of the old content or all of the new, at any moment; a link
+ * stays a link; what is no regular file is written to, never replaced. Errors: IO. */
+AUXO_API auxo_status auxo_file_write(const char *path, const void *data, size_t size_bytes, auxo_error *error);
+/* Fails (IO, beginning with `what`) if a file could not be written at `path` (NULL: fine), so that hours of work are
+ * not lost at their end. Creates nothing. */
+AUXO_API auxo_status auxo_file_check_writable(const char *what, const char *path, auxo_error *error);
 
 /* ---- settings ---------------------------------------------------------------------------------------------------- */
 typedef enum auxo_setting_type {
@@ -97,6 +107,85 @@ AUXO_API size_t auxo_settings_choice(const auxo_settings *settings, const char *
 AUXO_API const auxo_setting *auxo_settings_find(const auxo_settings *settings, const char *name);
 AUXO_API const auxo_setting *const *auxo_settings_tables(const auxo_settings *settings);
 
+/* ---- data by settings -------------------------------------------------------------------------------------------- */
+AUXO_API extern const auxo_setting auxo_data_settings[]; /* data, data-dir, limit, inputs, targets, ... */
+
+/* What a saved model changes: rows come in the form it knows. Zeroed: nothing. */
+typedef struct auxo_data_request {
+    const char *name;               /* instead of the setting "data" */
+    uint64_t seed;                  /* of what generates rows */
+    const auxo_data_schema *schema; /* NULL: rows as they are */
+    bool ignore_labels, unknown_levels_missing;
+    bool keep_gaps; /* unless told to drop: to show data, not to train on it */
+} auxo_data_request;
+/* Loads by the settings of auxo_data_settings; *test is NULL where the set has no test split. Ownership: the caller's.
+ */
+AUXO_API auxo_status auxo_settings_load_data(const auxo_settings *settings, const auxo_data_request *request,
+                                             auxo_dataset **train, auxo_dataset **test, auxo_error *error);
+/* Under missing = mean: fills the gaps of all parts with the means of `train`. validation, test may be NULL. *filled:
+ * how many. */
+AUXO_API auxo_status auxo_settings_impute(const auxo_settings *settings, auxo_dataset *train, auxo_dataset *validation,
+                                          auxo_dataset *test, size_t *filled, auxo_error *error);
+
+/* A list of texts: a,b,"c,d" (a quoted item may hold commas, and "" for a quote). */
+typedef struct auxo_list {
+    char **items;
+    size_t count;
+    char *text; /* what the items point into */
+} auxo_list;
+/* `text` NULL: an empty list. Ownership: deinit it, also after a failure. Errors: INVALID_ARGUMENT names the setting.
+ */
+AUXO_API auxo_status auxo_list_parse(const char *setting, const char *text, auxo_list *list, auxo_error *error);
+AUXO_API void auxo_list_deinit(auxo_list *list);
+
+/* How a CSV file is written: entries for a table of settings, and what they say. */
+#define AUXO_TABLE_FORMAT_SETTINGS                                                                                     \
+    {.name = "categorical",                                                                                            \
+     .type = AUXO_SETTING_TEXT,                                                                                        \
+     .argument = "A,B,...",                                                                                            \
+     .help = "Table columns of numbers whose values are only names: one input for each value",                         \
+     .role = AUXO_SETTING_DATA},                                                                                       \
+        {.name = "na-values",                                                                                          \
+         .type = AUXO_SETTING_TEXT,                                                                                    \
+         .argument = "A,B,...",                                                                                        \
+         .help = "Cells that are missing values, besides empty ones, NA, NaN and ?",                                   \
+         .role = AUXO_SETTING_DATA},                                                                                   \
+        {.name = "delimiter",                                                                                          \
+         .type = AUXO_SETTING_TEXT,                                                                                    \
+         .argument = "C",                                                                                              \
+         .help =                                                                                                       \
+             "What separates the fields of a CSV file: one character, or tab or space (default: the one of , ; tab | " \
+             "that the header has most of)",                                                                           \
+         .role = AUXO_SETTING_DATA},                                                                                   \
+        {.name = "decimal",                                                                                            \
+         .type = AUXO_SETTING_TEXT,                                                                                    \
+         .argument = "C",                                                                                              \
+         .help = "Decimal mark of numbers in a CSV file (default: .)",                                                 \
+         .role = AUXO_SETTING_DATA},                                                                                   \
+        {.name = "thousands",                                                                                          \
+         .type = AUXO_SETTING_TEXT,                                                                                    \
+         .argument = "C",                                                                                              \
+         .help = "Mark between groups of three digits in a CSV file (default: none)",                                  \
+         .role = AUXO_SETTING_DATA},                                                                                   \
+        {.name = "comment",                                                                                            \
+         .type = AUXO_SETTING_TEXT,                                                                                    \
+         .argument = "C",                                                                                              \
+         .help = "Lines of a CSV file that begin with this character are passed over",                                 \
+         .role = AUXO_SETTING_DATA},                                                                                   \
+    {                                                                                                                  \
+        .name = "no-header", .type = AUXO_SETTING_FLAG,                                                                \
+        .help = "The first line of a CSV file is a row; the columns are called x1, x2, ...", .role = AUXO_SETTING_DATA \
+    }
+
+typedef struct auxo_table_format_settings {
+    auxo_table_format format; /* points into the lists */
+    auxo_list categorical, missing;
+} auxo_table_format_settings;
+/* Ownership: deinit it, also after a failure. */
+AUXO_API auxo_status auxo_table_format_read(const auxo_settings *settings, auxo_table_format_settings *read,
+                                            auxo_error *error);
+AUXO_API void auxo_table_format_deinit(auxo_table_format_settings *format);
+
 /* ---- events ------------------------------------------------------------------------------------------------------ */
 typedef enum auxo_field_type {
     AUXO_FIELD_BOOL,    /* bool */
@@ -125,8 +214,9 @@ typedef struct auxo_records {
 
 /* How much of an event who sees. */
 enum {
-    AUXO_EVENT_KEPT = 1,     /* its numbers become history: CSV, charts, checkpoints */
-    AUXO_EVENT_TRANSIENT = 2 /* progress: shown on terminals only */
+    AUXO_EVENT_KEPT = 1,      /* its numbers become history: CSV, charts, checkpoints */
+    AUXO_EVENT_TRANSIENT = 2, /* progress: on terminals it has one line that changes */
+    AUXO_EVENT_LINE_ONLY = 4  /* a line for people; no JSON */
 };
 /* Where a field is seen. */
 enum {
@@ -176,6 +266,7 @@ typedef struct auxo_method_info {
     const auxo_setting *const *settings;                 /* NULL-ended list of tables */
     const auxo_setting_value *defaults;   /* that differ from the tables'; ended by setting NULL, or NULL */
     const auxo_event_type *const *events; /* NULL-ended */
+    const char *operand;                  /* the setting that a bare word on a command line means; NULL: none */
 } auxo_method_info;
 AUXO_API auxo_method_info auxo_method_describe(const auxo_method *method);
 

@@ -125,6 +125,9 @@ AUXO_API double auxo_search_seconds(const auxo_search *search);
 /* Finished steps: a step that was cut off does not count, and what it left is not to be described. */
 AUXO_API uint64_t auxo_search_step_count(const auxo_search *search);
 
+/* "91.25 %" (classes), or "RMSE 0.2134"; "-" where it is not finite. Returns `text`. */
+AUXO_API const char *auxo_search_quality_text(char *text, size_t size, bool classes, double quality);
+
 /* ---- going on later ---------------------------------------------------------------------------------------------- */
 /* The models that a search keeps beside the best one: the population of evolution. */
 AUXO_API size_t auxo_search_model_count(const auxo_search *search);
@@ -161,6 +164,17 @@ typedef struct auxo_trace {
     const auxo_trace_point *points;
     size_t count;
 } auxo_trace;
+/* A trace as comma-separated values (method, seed, seconds, epoch, evaluation, quality, best), and back. Errors: IO;
+ * FORMAT names file and line. Ownership: deinit. */
+AUXO_API auxo_status auxo_trace_write(const char *path, const char *label, uint64_t seed, const auxo_trace *trace,
+                                      auxo_error *error);
+typedef struct auxo_trace_run {
+    char label[48]; /* "random static" */
+    auxo_trace_point *points;
+    size_t count;
+} auxo_trace_run;
+AUXO_API auxo_status auxo_trace_read(const char *path, auxo_trace_run *run, auxo_error *error);
+AUXO_API void auxo_trace_run_deinit(auxo_trace_run *run);
 /* P(quality >= q at time t): the share of runs whose result at `seconds` is at least `quality` (2.1). */
 AUXO_API double auxo_profile_share(const auxo_trace *traces, size_t count, double seconds, double quality);
 

@@ -74,6 +74,20 @@ AUXO_API auxo_status auxo_autosize_grow(auxo_autosize *autosize, auxo_trainer *t
 AUXO_API auxo_status auxo_autosize_prune(auxo_autosize *autosize, auxo_trainer *trainer, uint32_t *changed,
                                          auxo_error *error);
 
+/* One epoch of Algorithm 2: grow, fit, prune. Zeroed options: fit only. */
+typedef struct auxo_autosize_epoch_options {
+    bool grow, prune;
+    uint64_t stretch_steps; /* steps between two calls of `between`; 0: it is never called */
+    auxo_status (*between)(void *user, auxo_error *error); /* what it returns, unless OK, ends the epoch */
+    void *user;
+    const auxo_dataset *validation; /* measured again after a pruning that removed units; may be NULL */
+} auxo_autosize_epoch_options;
+/* Errors: those of auxo_trainer_run; an epoch that was left there goes on where it was, without growing, if it is
+ * called again with grow false. edit_seconds (may be NULL): the time that growing and pruning took is added. */
+AUXO_API auxo_status auxo_autosize_epoch(auxo_autosize *autosize, auxo_trainer *trainer,
+                                         const auxo_autosize_epoch_options *options, auxo_epoch_metrics *metrics,
+                                         double *edit_seconds, auxo_error *error);
+
 /* Hidden layers in order: their model layers and units now; arrays of auxo_autosize_layer_count entries. */
 AUXO_API uint32_t auxo_autosize_layer_count(const auxo_autosize *autosize);
 AUXO_API uint32_t auxo_autosize_layer(const auxo_autosize *autosize, uint32_t index);

@@ -16,7 +16,7 @@ extern "C" {
 /* times, events, risks: count entries each, borrowed. */
 typedef struct auxo_survival_sample {
     size_t count;
-    const float *times;
+    const double *times;
     const uint32_t *events;
     const double *risks; /* h; unused (may be NULL) where only times matter */
 } auxo_survival_sample;

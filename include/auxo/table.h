@@ -2,7 +2,7 @@
  *
  * A column is numeric or categorical (text levels); every value may be missing. Readers refuse what does not parse,
  * naming file, line and column. Files may be packed with gzip or xz. CSV follows RFC 4180 with a header line; ARFF is
- * Weka's format without sparse rows.
+ * Weka's format.
  */
 #ifndef AUXO_TABLE_H
 #define AUXO_TABLE_H
@@ -22,7 +22,7 @@ typedef struct auxo_column {
     auxo_column_type type;
     double *numbers; /* (row_count), numeric: NaN where missing; else NULL */
     uint32_t *codes; /* (row_count), categorical: index into levels, AUXO_LEVEL_MISSING where missing; else NULL */
-    char **levels;   /* (level_count), categorical: CSV: sorted; ARFF: as declared */
+    char **levels;   /* (level_count), categorical: CSV: sorted, numbers by value; ARFF: as declared */
     size_t level_count;
     size_t missing_count; /* values missing: empty, NA, NaN or ? (case does not matter) */
 } auxo_column;
@@ -32,17 +32,14 @@ typedef struct auxo_table {
     size_t row_count, column_count;
     auxo_column *columns; /* (column_count) */
     uint32_t *lines;      /* (row_count) line of the file that a row begins on, from 1 */
+    char note[256];       /* what was detected, for the user; "" if nothing */
 } auxo_table;
 
-typedef struct auxo_table_options {
-    char delimiter;                         /* CSV; 0: comma */
-    const char *const *categorical_columns; /* CSV: read as text although their first value is a number */
-    size_t categorical_column_count;
-} auxo_table_options;
-
-/* Reads a .csv or .arff file (also .gz, .xz). A CSV column whose first value is a number is numeric. Options may be
- * NULL. Ownership: the caller's. Errors: NOT_FOUND, IO; FORMAT as path:line: column number (name): what is wrong. */
-AUXO_API auxo_status auxo_table_read(const char *path, const auxo_table_options *options, auxo_table **table,
+/* Reads a .csv or .arff file (also .gz, .xz). A CSV column is numeric if every value is a number or missing, and text
+ * if at least half of its values are none; a column that is numbers but for few cells is refused, naming the first
+ * such cell. `format` may be NULL. Ownership: the caller's. Errors: NOT_FOUND, IO; FORMAT as path:line: column number
+ * (name): what is wrong. */
+AUXO_API auxo_status auxo_table_read(const char *path, const auxo_table_format *format, auxo_table **table,
                                      auxo_error *error);
 AUXO_API void auxo_table_destroy(auxo_table *table);
 /* The index of a named column. Errors: NOT_FOUND with the nearest name. */
@@ -63,14 +60,19 @@ typedef struct auxo_table_roles {
     const char *site_column;  /* where rows come from; a group at two sites is an error; NULL: none */
     bool drop_missing;        /* leave out rows with a missing value in a used column, instead of refusing */
     bool keep_missing;        /* missing inputs become NaN (all columns of a text input); other gaps as above */
-    const char *const *expected_features; /* NULL, or the exact result columns, as a trained model knows them */
-    size_t expected_feature_count;
+    auxo_target_kind target_kind;
+    /* Of a trained model, instead of the columns above: inputs are found by name, levels and classes keep their
+     * numbers. Columns it does not know are passed over. */
+    const auxo_data_schema *schema;
+    bool ignore_labels;          /* with schema: inputs only, even where the table has labels */
+    bool unknown_levels_missing; /* with schema: an unknown level counts as missing; under REFUSE no level is set */
 } auxo_table_roles;
 
-/* Makes a data set of f32 columns; a categorical input of k levels becomes k columns of 0 and 1 named column=level.
- * Dropped rows are counted in the result's note. Ownership: the caller's. Errors: NOT_FOUND for unknown columns;
- * FORMAT for missing values, bad times or events, no event, a single class, a group at two sites; INVALID_ARGUMENT for
- * a column in two roles or a text input of more than 256 levels. */
+/* Makes a data set of f32 columns; a categorical input of k levels becomes k columns of 0 and 1 named column=level (the
+ * schema says which they are). Dropped rows are counted in the result's note. Ownership: the caller's. Errors:
+ * NOT_FOUND for unknown columns; FORMAT for missing values, unknown levels and classes, bad times or events; without a
+ * schema also for no event, a single class, a group at two sites; INVALID_ARGUMENT for a column in two roles or a text
+ * input of more than 256 levels. */
 AUXO_API auxo_status auxo_table_dataset(const auxo_table *table, const char *name, const auxo_table_roles *roles,
                                         auxo_dataset **dataset, auxo_error *error);
 

@@ -230,6 +230,13 @@ AUXO_API auxo_status auxo_model_predict(auxo_model *model, const auxo_dataset *d
 /* Weights, statistics and description as one safetensors file (description and preprocessing as JSON in its metadata),
  * written to a temporary file, synced and renamed. */
 AUXO_API auxo_status auxo_model_save(auxo_model *model, const char *path, auxo_error *error);
+/* The description of a saved model, finished; its weights are not read. */
+AUXO_API auxo_status auxo_model_file_desc(const char *path, auxo_model_desc *desc, auxo_error *error);
+/* What the model knows of its data, usually auxo_dataset_schema(train); kept by save and load, by clones and through
+ * resizes. NULL: nothing. */
+AUXO_API auxo_status auxo_model_set_data_schema(auxo_model *model, const auxo_data_schema *schema, auxo_error *error);
+/* *schema: a new copy, which the caller destroys; NULL if the model knows nothing of its data. */
+AUXO_API auxo_status auxo_model_data_schema(const auxo_model *model, auxo_data_schema **schema, auxo_error *error);
 AUXO_API auxo_status auxo_model_load(auxo_device *device, const char *path, auxo_model **model, auxo_error *error);
 
 /* Full training state as one safetensors file, replaced by one rename: the model under its own names (PATH is a model

@@ -4,6 +4,7 @@
  * is cut at a character boundary.
  */
 #include "auxo/status.h"
+#include "number.h"
 
 #include <stdarg.h>
 #include <stdbool.h>
@@ -52,7 +53,7 @@ auxo_status(auxo_error_set)(auxo_error *error, auxo_status status, const char *f
     char message[sizeof error->message];
     va_list arguments;
     va_start(arguments, format);
-    int length = vsnprintf(message, sizeof message, format, arguments);
+    int length = auxo__number_vprint(message, sizeof message, format, arguments);
     va_end(arguments);
     if (length < 0)
         snprintf(message, sizeof message, "%s", auxo_status_text(status));
@@ -69,7 +70,7 @@ auxo_status auxo_error_wrap(auxo_error *error, auxo_status status, const char *f
     char context[sizeof error->message];
     va_list arguments;
     va_start(arguments, format);
-    int length = vsnprintf(context, sizeof context, format, arguments);
+    int length = auxo__number_vprint(context, sizeof context, format, arguments);
     va_end(arguments);
     if (length < 0)
         context[0] = '\0';

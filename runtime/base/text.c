@@ -1,5 +1,6 @@
 /* text.c: the text helpers of text.h. Plain loops over short strings; no locale. */
 #include "text.h"
+#include "number.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,7 +13,7 @@ bool auxo__text_append(char *text, size_t capacity, const char *format, ...)
     size_t used = strlen(text);
     va_list arguments;
     va_start(arguments, format);
-    int length = vsnprintf(text + used, capacity - used, format, arguments);
+    int length = auxo__number_vprint(text + used, capacity - used, format, arguments);
     va_end(arguments);
     if (length < 0 || (size_t)length >= capacity - used) {
         text[used] = '\0';

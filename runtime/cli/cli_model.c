@@ -9,8 +9,9 @@ const cli_option cli_model_options[] = {
     {.name = "model",
      .type = CLI_TEXT,
      .argument = "NAME|FILE",
-     .initial = "lenet5",
-     .help = "Network: mlp:SIZE-SIZE-..., lenet5, autosize-cnn, resnet18, vgg-small, a JSON description, or a "
+     .initial = "auto",
+     .help = "Network: auto (two hidden layers of 32 for tables, lenet5 for pictures), mlp:SIZE-SIZE-... (sizes of the "
+             "hidden layers, or of all layers), lenet5, autosize-cnn, resnet18, vgg-small, a JSON description, or a "
              ".safetensors file with weights to start from"},
     CLI_OPTIONS_END,
 };
@@ -34,6 +35,13 @@ bool cli_model_is_file(const char *name)
     static const char suffix[] = ".safetensors";
     size_t length = strlen(name);
     return length >= sizeof suffix && strcmp(name + length - (sizeof suffix - 1), suffix) == 0;
+}
+
+const char *cli_model_resolve(const char *name, const auxo_dataset *dataset)
+{
+    if (strcmp(name, "auto") != 0)
+        return name;
+    return dataset->height * dataset->width > 1 ? "lenet5" : "mlp:32-32:relu:he_uniform";
 }
 
 auxo_status cli_model_check_data(const auxo_model *model, const auxo_dataset *dataset, auxo_error *error)
@@ -61,6 +69,7 @@ auxo_status cli_model_open(auxo_device *device, const char *name, const auxo_dat
 {
     *model = NULL;
     auxo_status status = AUXO_OK;
+    name = cli_model_resolve(name, dataset);
     if (cli_model_is_file(name)) {
         status = auxo_model_load(device, name, model, error);
     } else {

@@ -1,4 +1,5 @@
-/* runtime/cli/cli_session.c: opens runtimes, devices and data sets by the shared options. */
+/* runtime/cli/cli_session.c: opens runtimes and devices by the shared options, and what concerns the process. Data:
+ * cli_data.c. */
 #include "cli_session.h"
 
 #include <errno.h>
@@ -9,8 +10,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { COLUMNS_MAX = 256 };
-
 const cli_option cli_device_options[] = {
     {.name = "device",
      .type = CLI_TEXT,
@@ -19,36 +18,6 @@ const cli_option cli_device_options[] = {
      .help = "Device to run on: cpu, opencl:0, vulkan:1, a backend with part of a name (vulkan:radeon), or auto; "
              "\"auxo devices\" lists those of this machine"},
     CLI_THREADS_OPTION,
-    CLI_OPTIONS_END,
-};
-
-const cli_option cli_data_options[] = {
-    {.name = "data",
-     .type = CLI_TEXT,
-     .argument = "NAME|FILE",
-     .initial = "glyphs",
-     .help = "Data set: a name of \"auxo data list\", or a .csv file"},
-    {.name = "data-dir",
-     .type = CLI_TEXT,
-     .argument = "DIR",
-     .help = "Folder that holds one folder per data set (default: AUXO_DATA_DIR, then ~/.cache/auxo)"},
-    {.name = "limit",
-     .type = CLI_INTEGER,
-     .argument = "N",
-     .initial = "0",
-     .help = "Use the first N rows of each split; 0: all"},
-    {.name = "drop-missing", .type = CLI_FLAG, .help = "Drop table rows with missing values instead of refusing them"},
-    {.name = "allow-missing-files",
-     .type = CLI_FLAG,
-     .help = "Go on without those training files of a set that are not there, and say which"},
-    {.name = "inputs",
-     .type = CLI_TEXT,
-     .argument = "A,B,...",
-     .help = "Table columns to read as inputs (default: all but the targets)"},
-    {.name = "targets",
-     .type = CLI_TEXT,
-     .argument = "A,B,...",
-     .help = "Table columns to predict (default: the last)"},
     CLI_OPTIONS_END,
 };
 
@@ -127,7 +96,7 @@ void cli_session_close(cli_session *session)
     *session = (cli_session){0};
 }
 
-/* ---- data -------------------------------------------------------------------------------------------------------- */
+/* ---- texts ------------------------------------------------------------------------------------------------------- */
 
 size_t cli_split_list(char *text, char **items, size_t capacity)
 {
@@ -135,55 +104,6 @@ size_t cli_split_list(char *text, char **items, size_t capacity)
     for (char *rest = text, *item; count < capacity && (item = strtok_r(rest, ",", &rest)) != NULL;)
         items[count++] = item;
     return count;
-}
-
-static void read_columns(const char *text, char *copy, size_t size, char **names, size_t *count)
-{
-    snprintf(copy, size, "%s", text ? text : "");
-    *count = cli_split_list(copy, names, COLUMNS_MAX);
-}
-
-auxo_status cli_data_load_named(const cli_context *context, const char *name, uint64_t seed, auxo_dataset **train,
-                                auxo_dataset **test, auxo_error *error)
-{
-    const cli_arguments *arguments = context->arguments;
-    char input_text[4096], target_text[4096];
-    char *inputs[COLUMNS_MAX], *targets[COLUMNS_MAX];
-    auxo_data_options options = {
-        .data_dir = cli_text(arguments, "data-dir"),
-        .seed = seed,
-        .limit = cli_integer(arguments, "limit"),
-        .drop_missing = cli_flag(arguments, "drop-missing"),
-        .allow_missing_files = cli_flag(arguments, "allow-missing-files"),
-    };
-    read_columns(cli_text(arguments, "inputs"), input_text, sizeof input_text, inputs, &options.input_column_count);
-    read_columns(cli_text(arguments, "targets"), target_text, sizeof target_text, targets,
-                 &options.target_column_count);
-    options.input_columns = options.input_column_count ? (const char *const *)inputs : NULL;
-    options.target_columns = options.target_column_count ? (const char *const *)targets : NULL;
-    auxo_status status = auxo_dataset_load(name, &options, train, test, error);
-    if (status == AUXO_OK && *train && (*train)->note[0])
-        cli_note(context->output, "%s", (*train)->note);
-    return status;
-}
-
-auxo_status cli_data_load(const cli_context *context, uint64_t seed, auxo_dataset **train, auxo_dataset **test,
-                          auxo_error *error)
-{
-    return cli_data_load_named(context, cli_text(context->arguments, "data"), seed, train, test, error);
-}
-
-uint32_t cli_data_output_count(const auxo_dataset *dataset)
-{
-    switch (dataset->target_type) {
-    case AUXO_TARGET_CLASS:
-        return dataset->class_count;
-    case AUXO_TARGET_REAL:
-        return dataset->target_count;
-    case AUXO_TARGET_SURVIVAL:
-        return 1;
-    }
-    return 0;
 }
 
 /* ---- the process ------------------------------------------------------------------------------------------------- */

@@ -1,11 +1,12 @@
 /* runtime/cli/cli_session.h: what most commands start with: a runtime, a device, a data set, and their options.
  *
- * Owns the option tables of --device, --threads and --data and the folder of caches; no policy beyond that.
+ * Owns the option tables of --device, --threads and --seed and the folder of caches; data sets: cli_data.h; no policy
+ * beyond that.
  */
 #ifndef CLI_SESSION_H
 #define CLI_SESSION_H
 
-#include "auxo/data.h"
+#include "cli_data.h"
 #include "commands.h"
 
 /* --threads, for option tables with a --device of their own. */
@@ -19,7 +20,6 @@
     }
 
 extern const cli_option cli_device_options[]; /* --device, --threads */
-extern const cli_option cli_data_options[];   /* --data, --data-dir, --limit, --drop-missing, --inputs, --targets */
 extern const cli_option cli_seed_options[];   /* --seed */
 
 typedef struct cli_session {
@@ -35,16 +35,6 @@ auxo_status cli_session_open(const cli_context *context, cli_session *session, a
 auxo_status cli_session_open_device(const cli_context *context, const char *selector, cli_session *session,
                                     auxo_error *error);
 void cli_session_close(cli_session *session);
-
-/* Loads --data with all options of cli_data_options; *test is NULL where the set has no test split.
- * Ownership: the caller's. */
-auxo_status cli_data_load(const cli_context *context, uint64_t seed, auxo_dataset **train, auxo_dataset **test,
-                          auxo_error *error);
-/* The same for a given name, whatever --data says. */
-auxo_status cli_data_load_named(const cli_context *context, const char *name, uint64_t seed, auxo_dataset **train,
-                                auxo_dataset **test, auxo_error *error);
-/* Outputs that a network for this data set needs: classes, or target columns. */
-uint32_t cli_data_output_count(const auxo_dataset *dataset);
 
 /* Fails (IO, naming the option) if a file could not be created at `path` (NULL: fine), so that hours of work are not
  * lost at their end. Creates nothing. */

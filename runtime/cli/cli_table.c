@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { COLUMNS_MAX = 16, ROW_TEXT_MAX = 1024 };
+enum { COLUMNS_MAX = 16 };
 
 typedef struct row {
     struct row *next;
     char *cells[COLUMNS_MAX]; /* into `text` */
-    char text[];
+    char *text;               /* owned */
 } row;
 
 struct cli_table {
@@ -30,16 +30,24 @@ static int display_width(const char *text)
     return width;
 }
 
-static void add_row(cli_table *table, const char *text)
+/* Appends a row whose `text`, which it takes, is cut at `separator`. */
+static void add_row(cli_table *table, char *text, const char *separator)
 {
-    row *added = calloc(1, sizeof *added + strlen(text) + 1);
-    if (!added)
+    row *added = calloc(1, sizeof *added);
+    if (!added || !text) {
+        free(added);
+        free(text);
         return;
-    memcpy(added->text, text, strlen(text) + 1);
-    char *rest = added->text;
+    }
+    added->text = text;
     size_t column = 0;
-    for (; column < COLUMNS_MAX && rest; column++)
-        added->cells[column] = strsep(&rest, "|");
+    for (char *at = text; column < COLUMNS_MAX && at; column++) {
+        char *end = strstr(at, separator);
+        added->cells[column] = at;
+        if (end)
+            *end = '\0';
+        at = end ? end + strlen(separator) : NULL;
+    }
     if (!table->first)
         table->column_count = column;
     for (size_t i = 0; i < column; i++) {
@@ -62,39 +70,86 @@ cli_table *cli_table_create(const char *columns)
 {
     cli_table *table = calloc(1, sizeof *table);
     if (table)
-        add_row(table, columns);
+        add_row(table, strdup(columns), "|");
     return table;
+}
+
+/* What parts cells within a formatted row: no text that a file holds has it. Only the bars of the format itself are
+ * turned into it, so that a name may hold a bar. */
+static const char PART[] = "\x1f\x1e\x1f";
+
+static char *part_format(const char *format)
+{
+    char *parted = malloc(strlen(format) * (sizeof PART - 1) + 1), *to = parted;
+    for (; parted && *format; format++) {
+        if (*format != '|') {
+            *to++ = *format;
+            continue;
+        }
+        memcpy(to, PART, sizeof PART - 1);
+        to += sizeof PART - 1;
+    }
+    if (parted)
+        *to = '\0';
+    return parted;
+}
+
+/* Control characters that are not PART become \n, \t or \xNN, so that a name can neither break a line nor steer a
+ * terminal. Takes `text`. */
+static char *show_controls(char *text)
+{
+    char *shown = text ? malloc(4 * strlen(text) + 1) : NULL, *to = shown;
+    for (const char *from = text; shown && *from; from++) {
+        unsigned char c = (unsigned char)*from;
+        if (strncmp(from, PART, sizeof PART - 1) == 0) {
+            memcpy(to, PART, sizeof PART - 1);
+            to += sizeof PART - 1;
+            from += sizeof PART - 2;
+        } else if (c == '\n' || c == '\t') {
+            *to++ = '\\';
+            *to++ = c == '\n' ? 'n' : 't';
+        } else if (c < 0x20 || c == 0x7f) {
+            to += sprintf(to, "\\x%02x", c);
+        } else {
+            *to++ = *from;
+        }
+    }
+    if (shown)
+        *to = '\0';
+    free(text);
+    return shown;
 }
 
 void cli_table_row(cli_table *table, const char *format, ...)
 {
     if (!table || !table->first)
         return;
-    char text[ROW_TEXT_MAX];
     va_list arguments;
+    char *parted = part_format(format);
     va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
+    int length = parted ? vsnprintf(NULL, 0, parted, arguments) : -1;
     va_end(arguments);
-    add_row(table, text);
+    char *text = length >= 0 ? malloc((size_t)length + 1) : NULL;
+    va_start(arguments, format);
+    if (text)
+        vsnprintf(text, (size_t)length + 1, parted, arguments);
+    va_end(arguments);
+    free(parted);
+    add_row(table, show_controls(text), PART);
 }
 
 static void print_row(cli_output *output, const cli_table *table, const row *printed)
 {
-    char line[2 * ROW_TEXT_MAX];
-    size_t used = 0;
     for (size_t i = 0; i < table->column_count; i++) {
         const char *cell = printed->cells[i] ? printed->cells[i] : "";
         int padding = table->widths[i] - display_width(cell);
         bool last = i + 1 == table->column_count;
-        int written = table->right[i]
-                          ? snprintf(line + used, sizeof line - used, "%*s%s", padding, "", cell)
-                          : snprintf(line + used, sizeof line - used, "%s%*s", cell, last ? 0 : padding, "");
-        used += (size_t)written;
-        if (used + 3 >= sizeof line)
-            break;
-        used += last ? 0 : (size_t)snprintf(line + used, sizeof line - used, "  ");
+        if (table->right[i])
+            cli_print(output, "%*s%s", padding, "", cell);
+        else
+            cli_print(output, "%s%*s", cell, last ? 0 : padding, "");
+        cli_print(output, "%s", last ? "\n" : "  ");
     }
-    cli_print(output, "%s\n", line);
 }
 
 void cli_table_print(cli_output *output, cli_table *table)
@@ -105,6 +160,7 @@ void cli_table_print(cli_output *output, cli_table *table)
         print_row(output, table, printed);
         row *done = printed;
         printed = printed->next;
+        free(done->text);
         free(done);
     }
     free(table);

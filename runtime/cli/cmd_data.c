@@ -77,6 +77,8 @@ static const char *target_text(auxo_target_type type)
         return "real";
     case AUXO_TARGET_SURVIVAL:
         return "survival";
+    case AUXO_TARGET_NONE:
+        return "no";
     }
     return "unknown";
 }
@@ -121,46 +123,91 @@ static void report_classes(cli_output *output, const auxo_dataset *dataset)
     free(counts);
 }
 
+/* Enough digits for a column of large values and small spread; a standard deviation of 0 is that of a constant. */
+static void report_column(cli_output *output, cli_table *table, const char *kind, const char *name, double mean,
+                          double std)
+{
+    int digits = std > 0 && fabs(mean) > std ? 6 + (int)log10(fabs(mean) / std) : 6;
+    cli_table_row(table, std == 0 ? "%s|%.*g|%.6g (constant)" : "%s|%.*g|%.6g", name, digits < 17 ? digits : 17, mean,
+                  std);
+    cJSON *event = cli_event(output, kind);
+    cJSON_AddStringToObject(event, "name", name);
+    cJSON_AddNumberToObject(event, "mean", mean);
+    cJSON_AddNumberToObject(event, "std", std);
+    cli_emit(output, event);
+}
+
 static auxo_status report_channels(cli_output *output, const auxo_dataset *dataset, auxo_error *error)
 {
     size_t count = (size_t)dataset->channels;
-    float *means = calloc(2 * count + 1, sizeof *means);
+    double *means = calloc(2 * count + 1, sizeof *means);
     if (!means)
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory for %zu columns", count);
-    float *inverse_stds = means + count;
-    auxo_dataset_channel_stats(dataset, means, inverse_stds);
+    double *stds = means + count;
+    auxo_dataset_column_summary(dataset, means, stds);
     cli_table *table = cli_table_create("COLUMN|>MEAN|>STD");
     for (size_t i = 0; i < count; i++) {
         char number[32];
         snprintf(number, sizeof number, "channel %zu", i);
         const char *name = dataset->feature_names ? dataset->feature_names[i] : number;
-        double mean = (double)means[i], std = 1.0 / (double)inverse_stds[i];
-        cli_table_row(table, "%s|%.6g|%.6g", name, mean, std);
-        cJSON *event = cli_event(output, "column");
-        cJSON_AddStringToObject(event, "name", name);
-        cJSON_AddNumberToObject(event, "mean", mean);
-        cJSON_AddNumberToObject(event, "std", std);
-        cli_emit(output, event);
+        report_column(output, table, "column", name, means[i], stds[i]);
     }
     cli_table_print(output, table);
     free(means);
     return AUXO_OK;
 }
 
+static auxo_status report_targets(cli_output *output, const auxo_dataset *dataset, auxo_error *error)
+{
+    size_t count = dataset->target_count;
+    double *means = calloc(2 * count + 1, sizeof *means);
+    if (!means)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory for %zu targets", count);
+    auxo_dataset_target_summary(dataset, means, means + count);
+    cli_table *table = cli_table_create("TARGET|>MEAN|>STD");
+    for (size_t i = 0; i < count; i++)
+        report_column(output, table, "target", dataset->target_names ? dataset->target_names[i] : "", means[i],
+                      means[count + i]);
+    cli_table_print(output, table);
+    free(means);
+    return AUXO_OK;
+}
+
+/* Named sets that drop rows with gaps in training show them here. */
+static void report_gaps(cli_output *output, const auxo_dataset *dataset)
+{
+    if (dataset->feature_type != AUXO_FEATURES_F32)
+        return;
+    const float *values = dataset->features;
+    size_t count = dataset->row_count * (size_t)dataset->channels, gaps = 0;
+    for (size_t i = 0; i < count; i++)
+        gaps += isnan(values[i]);
+    if (gaps > 0)
+        cli_print(output, "%zu of the %zu inputs are missing values; training needs --missing drop or mean\n", gaps,
+                  count);
+    cJSON *event = gaps > 0 ? cli_event(output, "missing") : NULL;
+    cJSON_AddNumberToObject(event, "inputs", (double)gaps);
+    cli_emit(output, event);
+}
+
 static auxo_status run_info(const cli_context *context, auxo_error *error)
 {
     auxo_dataset *train = NULL, *test = NULL;
     const char *name = cli_operand(context->arguments, 0);
-    auxo_status status = cli_data_load_named(context, name ? name : cli_text(context->arguments, "data"),
-                                             cli_integer(context->arguments, "seed"), &train, &test, error);
+    const auxo_data_request request = {
+        .name = name, .seed = cli_integer(context->arguments, "seed"), .keep_gaps = true};
+    auxo_status status = cli_data_load(context, &request, &train, &test, error);
     if (status != AUXO_OK)
         return status;
     report_split(context->output, "train", train);
+    report_gaps(context->output, train);
     if (test)
         report_split(context->output, "test", test);
     if (train->target_type == AUXO_TARGET_CLASS)
         report_classes(context->output, train);
     status = report_channels(context->output, train, error);
+    if (status == AUXO_OK && train->target_type == AUXO_TARGET_REAL)
+        status = report_targets(context->output, train, error);
     cJSON *result = cli_event(context->output, "result");
     cJSON_AddStringToObject(result, "name", train->name);
     cJSON_AddNumberToObject(result, "train_rows", (double)train->row_count);
@@ -181,13 +228,13 @@ const cli_command cli_command_data_info = {
     .operands = "[NAME|FILE]",
     .operand_max = 1,
     .summary = "show the size, classes and columns of a data set",
-    .description =
-        "Load a data set as training would, and show its splits, its classes with their rows, and the mean and "
-        "standard deviation of each column or channel (bytes scaled to 0..1).",
+    .description = "Load a data set, and show its splits, its classes with their rows, and the mean and "
+                   "standard deviation of each column or channel (bytes scaled to 0..1), missing values left out.",
     .events = "{\"event\":\"split\",\"split\":\"train\",\"rows\":..,\"channels\":..,\"height\":..,\"width\":..,"
               "\"outputs\":..,..}\n"
               "{\"event\":\"class\",\"class\":0,\"name\":..,\"rows\":..}\n"
               "{\"event\":\"column\",\"name\":..,\"mean\":..,\"std\":..}\n"
+              "{\"event\":\"target\",\"name\":..,\"mean\":..,\"std\":..}\n"
               "{\"event\":\"result\",\"name\":..,\"train_rows\":..,\"test_rows\":..}",
     .examples = "auxo data info fashion-mnist\nauxo data info measurements.csv --targets temperature",
     .options = info_options,

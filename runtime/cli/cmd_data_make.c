@@ -132,8 +132,8 @@ static auxo_status run(const cli_context *context, auxo_error *error)
     auxo_dataset *train = NULL, *test = NULL;
     const char *name = cli_operand(context->arguments, 0);
     const char *folder = cli_text(context->arguments, "out");
-    auxo_status status =
-        cli_data_load_named(context, name, cli_integer(context->arguments, "seed"), &train, &test, error);
+    const auxo_data_request request = {.name = name, .seed = cli_integer(context->arguments, "seed")};
+    auxo_status status = cli_data_load(context, &request, &train, &test, error);
     if (!folder)
         folder = name;
     if (status == AUXO_OK && mkdir(folder, 0777) != 0 && errno != EEXIST)

@@ -1,6 +1,8 @@
 /* runtime/cli/cmd_help.c: auxo help [COMMAND]. */
 #include "cli_help.h"
 
+#include <string.h>
+
 static const cli_option help_options[] = {
     {.name = "format",
      .type = CLI_CHOICE,
@@ -19,6 +21,8 @@ static auxo_status run(const cli_context *context, auxo_error *error)
         cli_help_bash(stdout, context->commands);
     } else if (count == 0) {
         cli_help_overview(stdout, context->commands);
+    } else if (count == 1 && strcmp(cli_operand(context->arguments, 0), "models") == 0) {
+        cli_help_models(stdout);
     } else {
         char first[64], second[64];
         char *words[2] = {first, second};
@@ -37,9 +41,9 @@ static const cli_option *const options[] = {help_options, cli_common_options, NU
 
 const cli_command cli_command_help = {
     .name = "help",
-    .operands = "[COMMAND]",
+    .operands = "[COMMAND|models]",
     .operand_max = 2,
-    .summary = "explain the program or one command",
+    .summary = "explain the program, one command, or how networks are described",
     .options = options,
     .run = run,
 };

@@ -30,8 +30,9 @@ static void listen(void *user, const auxo_event *event)
 {
     listening *own = user;
     cli_output *output = own->context->output;
-    bool transient = (event->type->flags & AUXO_EVENT_TRANSIENT) != 0;
-    if (!transient || own->shows_steps || cli_output_is_json(output))
+    bool transient = (event->type->flags & AUXO_EVENT_TRANSIENT) != 0, json = cli_output_is_json(output);
+    bool line_only = (event->type->flags & AUXO_EVENT_LINE_ONLY) != 0;
+    if (json ? !line_only : !transient || own->shows_steps)
         cli_event_listen(output, event);
     if (!transient || !own->run)
         return;
@@ -83,6 +84,9 @@ static auxo_status run_method(const cli_context *context, auxo_error *error)
     auxo_run_options_init(&options);
     const char *config = cli_text(context->arguments, "config");
     auxo_status status = config ? auxo_settings_load(settings, config, error) : AUXO_OK;
+    const char *operand = cli_operand(context->arguments, 0);
+    if (status == AUXO_OK && operand)
+        status = auxo_settings_set(settings, auxo_method_describe(context->command->method).operand, operand, error);
     if (status == AUXO_OK)
         status = choose_log_every(context, settings, error);
     if (status == AUXO_OK)
@@ -115,6 +119,8 @@ auxo_status cli_method_command(const auxo_method *method, cli_command *command, 
     tables[count] = config_options;
     tables[count + 1] = cli_common_options;
     *command = (cli_command){.name = info.name,
+                             .operands = info.operand ? "[FILE]" : NULL,
+                             .operand_max = info.operand ? 1 : 0,
                              .summary = info.summary,
                              .description = info.description,
                              .examples = info.examples,

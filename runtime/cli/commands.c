@@ -10,7 +10,7 @@
 #define CLI_COMMAND_TABLE(C, M)                                                                                        \
     C(devices)                                                                                                         \
     M("train")                                                                                                         \
-    C(sweep)                                                                                                           \
+    M("sweep")                                                                                                         \
     C(eval)                                                                                                            \
     C(predict)                                                                                                         \
     C(verify)                                                                                                          \
@@ -25,14 +25,14 @@
     C(data_fetch)                                                                                                      \
     C(data_make)                                                                                                       \
     C(model_show)                                                                                                      \
-    C(autosize)                                                                                                        \
-    C(morph)                                                                                                           \
-    C(resbuild)                                                                                                        \
-    C(search)                                                                                                          \
+    M("autosize")                                                                                                      \
+    M("morph")                                                                                                         \
+    M("resbuild")                                                                                                      \
+    M("search")                                                                                                        \
     C(search_profile)                                                                                                  \
-    C(multiscale_train)                                                                                                \
-    C(multiscale_sensitivity)                                                                                          \
-    C(multiscale_compare)                                                                                              \
+    M("multiscale train")                                                                                              \
+    M("multiscale sensitivity")                                                                                        \
+    M("multiscale compare")                                                                                            \
     C(survival_train)                                                                                                  \
     C(survival_eval)                                                                                                   \
     C(survival_predict)                                                                                                \

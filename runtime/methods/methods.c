@@ -5,7 +5,16 @@
 #include <string.h>
 
 /* X(identifier): the method is `const auxo_method auxo__method_<identifier>` in a folder below this one. */
-#define METHOD_TABLE(X) X(train)
+#define METHOD_TABLE(X)                                                                                                \
+    X(train)                                                                                                           \
+    X(sweep)                                                                                                           \
+    X(autosize)                                                                                                        \
+    X(morph)                                                                                                           \
+    X(resbuild)                                                                                                        \
+    X(search)                                                                                                          \
+    X(multiscale_train)                                                                                                \
+    X(multiscale_sensitivity)                                                                                          \
+    X(multiscale_compare)
 
 #define METHOD_DECLARE(identifier) extern const auxo_method auxo__method_##identifier;
 METHOD_TABLE(METHOD_DECLARE)

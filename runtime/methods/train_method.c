@@ -551,9 +551,8 @@ static auxo_status report(auxo_run *run, void *user, auxo_report *report, auxo_e
 /* ---- the table --------------------------------------------------------------------------------------------------- */
 
 static const auxo_setting *const settings[] = {
-    auxo__data_settings,       auxo__model_settings,  auxo__device_settings,
-    auxo__seed_settings,       train_settings,        auxo__training_settings,
-    auxo__validation_settings, auxo__output_settings, NULL};
+    auxo_data_settings,      auxo__model_settings,      auxo__device_settings, auxo__seed_settings, train_settings,
+    auxo__training_settings, auxo__validation_settings, auxo__run_settings,    auxo__save_settings, NULL};
 static const auxo_event_type *const events[] = {&auxo__start_event,  &shares_event,   &auxo__step_event, &epoch_event,
                                                 &auxo__choice_event, &auxo__op_event, &result_event,     NULL};
 

@@ -96,12 +96,12 @@ static auxo_status check_fit(const auxo_model_desc *desc, const char *path, cons
 {
     const int64_t *in = desc->layers[0].output_dims;
     int64_t outputs = auxo__layer_size(&desc->layers[desc->layer_count - 1]);
-    if (in[0] != request->c || in[1] != request->h || in[2] != request->w)
+    if (request->c != 0 && (in[0] != request->c || in[1] != request->h || in[2] != request->w))
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT,
                               "\"%s\": the model reads (%lld, %lld, %lld), but the data are (%lld, %lld, %lld)", path,
                               (long long)in[0], (long long)in[1], (long long)in[2], (long long)request->c,
                               (long long)request->h, (long long)request->w);
-    if (outputs != request->outputs)
+    if (request->outputs != 0 && outputs != request->outputs)
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "\"%s\": the model has %lld outputs, but the data need %u",
                               path, (long long)outputs, request->outputs);
     return AUXO_OK;

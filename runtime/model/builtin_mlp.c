@@ -1,4 +1,5 @@
-/* builtin_mlp.c: fully connected built-in networks: "mlp:4-5-5-2[:option...]" and "autosize-mlp[:sizes]".
+/* builtin_mlp.c: fully connected built-in networks: "mlp:4-5-5-2[:option...]", or with hidden sizes only, and
+ * "autosize-mlp[:sizes]".
  */
 #include "model_internal.h"
 
@@ -62,7 +63,7 @@ static auxo_status add_input(const auxo__builtin_request *request, auxo_model_de
 
 auxo_status auxo__builtin_mlp(const auxo__builtin_request *request, auxo_model_desc *desc, auxo_error *error)
 {
-    uint32_t sizes[SIZES_MAX], count = 0;
+    uint32_t sizes[SIZES_MAX + 1], count = 0;
     const char *rest = "";
     if (!request->options)
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "give the sizes, as in mlp:%lld-100-%u",
@@ -74,14 +75,17 @@ auxo_status auxo__builtin_mlp(const auxo__builtin_request *request, auxo_model_d
     if (status != AUXO_OK)
         return status;
     int64_t features = request->c * request->h * request->w;
-    if (count < 2 || sizes[0] != features || sizes[count - 1] != request->outputs)
+    bool begins = sizes[0] == features, ends = count > 1 && sizes[count - 1] == request->outputs;
+    if (count > 1 && begins != ends)
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT,
-                              "the first size must be %lld (the data's inputs) and the last %u (its outputs)",
-                              (long long)features, request->outputs);
+                              "%s: give hidden sizes only, or begin with %lld (the data's inputs) and end with %u (its "
+                              "outputs)",
+                              request->options, (long long)features, request->outputs);
     status = add_input(request, desc, error);
-    if (status == AUXO_OK)
-        status = add_dense_layers(sizes + 1, count - 1, &style, desc, error);
-    return status;
+    if (begins && ends)
+        return status == AUXO_OK ? add_dense_layers(sizes + 1, count - 1, &style, desc, error) : status;
+    sizes[count] = request->outputs;
+    return status == AUXO_OK ? add_dense_layers(sizes, count + 1, &style, desc, error) : status;
 }
 
 auxo_status auxo__builtin_autosize_mlp(const auxo__builtin_request *request, auxo_model_desc *desc, auxo_error *error)

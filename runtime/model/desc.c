@@ -4,6 +4,7 @@
  * only; every layer but the last is read; names are unique; output_dims are set. Shapes themselves: desc_shapes.c.
  */
 #include "model_internal.h"
+#include "name_index.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,7 +65,7 @@ static void fill_in_defaults(auxo_layer *layer, uint32_t index)
         snprintf(layer->name, sizeof layer->name, "%s%u", auxo_layer_noun(layer->kind), index);
 }
 
-auxo_status auxo_model_desc_add(auxo_model_desc *desc, const auxo_layer *layer, uint32_t *index, auxo_error *error)
+auxo_status auxo__model_desc_append(auxo_model_desc *desc, const auxo_layer *layer, uint32_t *index, auxo_error *error)
 {
     if (desc->layer_count == desc->layer_capacity) {
         uint32_t capacity = desc->layer_capacity ? 2 * desc->layer_capacity : 16;
@@ -74,13 +75,18 @@ auxo_status auxo_model_desc_add(auxo_model_desc *desc, const auxo_layer *layer, 
         desc->layers = layers;
         desc->layer_capacity = capacity;
     }
-    auxo_layer *added = &desc->layers[desc->layer_count];
-    *added = *layer;
-    fill_in_defaults(added, desc->layer_count);
+    desc->layers[desc->layer_count] = *layer;
     if (index)
         *index = desc->layer_count;
     desc->layer_count++;
     return AUXO_OK;
+}
+
+auxo_status auxo_model_desc_add(auxo_model_desc *desc, const auxo_layer *layer, uint32_t *index, auxo_error *error)
+{
+    auxo_layer complete = *layer;
+    fill_in_defaults(&complete, desc->layer_count);
+    return auxo__model_desc_append(desc, &complete, index, error);
 }
 
 uint32_t auxo_model_desc_find(const auxo_model_desc *desc, const char *name)
@@ -91,7 +97,12 @@ uint32_t auxo_model_desc_find(const auxo_model_desc *desc, const char *name)
     return UINT32_MAX;
 }
 
-static auxo_status check_name(const auxo_model_desc *desc, uint32_t index, auxo_error *error)
+static auxo_status no_memory(const auxo_model_desc *desc, auxo_error *error)
+{
+    return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory checking a model of %u layers", desc->layer_count);
+}
+
+static auxo_status check_name(const auxo_model_desc *desc, uint32_t index, auxo__name_index *names, auxo_error *error)
 {
     const char *name = desc->layers[index].name;
     size_t length = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.");
@@ -99,9 +110,9 @@ static auxo_status check_name(const auxo_model_desc *desc, uint32_t index, auxo_
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT,
                               "layer %u: the name \"%s\" has characters other than letters, digits, '_' and '.'", index,
                               name);
-    if (auxo_model_desc_find(desc, name) != index)
+    if (auxo__name_index_find(names, desc, name) != UINT32_MAX)
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "two layers are called \"%s\"; names must be unique", name);
-    return AUXO_OK;
+    return auxo__name_index_add(names, desc, index) ? AUXO_OK : no_memory(desc, error);
 }
 
 static auxo_status check_inputs(const auxo_model_desc *desc, uint32_t index, auxo_error *error)
@@ -128,31 +139,36 @@ static auxo_status check_inputs(const auxo_model_desc *desc, uint32_t index, aux
 
 static auxo_status check_all_read(const auxo_model_desc *desc, auxo_error *error)
 {
-    for (uint32_t i = 0; i + 1 < desc->layer_count; i++) {
-        bool read = false;
-        for (uint32_t j = i + 1; j < desc->layer_count && !read; j++)
-            for (uint32_t k = 0; k < desc->layers[j].input_count; k++)
-                read = read || desc->layers[j].inputs[k] == i;
-        if (!read)
-            return auxo_error_set(error, AUXO_INVALID_ARGUMENT,
-                                  "no layer reads \"%s\"; the last layer is the output, all others must be read",
-                                  desc->layers[i].name);
-    }
-    return AUXO_OK;
+    bool *read = calloc(desc->layer_count, sizeof *read);
+    if (!read)
+        return no_memory(desc, error);
+    for (uint32_t j = 0; j < desc->layer_count; j++)
+        for (uint32_t k = 0; k < desc->layers[j].input_count; k++)
+            read[desc->layers[j].inputs[k]] = true;
+    auxo_status status = AUXO_OK;
+    for (uint32_t i = 0; i + 1 < desc->layer_count && status == AUXO_OK; i++)
+        if (!read[i])
+            status = auxo_error_set(error, AUXO_INVALID_ARGUMENT,
+                                    "no layer reads \"%s\"; the last layer is the output, all others must be read",
+                                    desc->layers[i].name);
+    free(read);
+    return status;
 }
 
 auxo_status auxo_model_desc_finish(auxo_model_desc *desc, auxo_error *error)
 {
     if (desc->layer_count < 2)
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "a model needs an input and at least one more layer");
+    auxo__name_index names = {0};
     auxo_status status = AUXO_OK;
     for (uint32_t i = 0; status == AUXO_OK && i < desc->layer_count; i++) {
-        status = check_name(desc, i, error);
+        status = check_name(desc, i, &names, error);
         if (status == AUXO_OK)
             status = check_inputs(desc, i, error);
         if (status == AUXO_OK)
             status = auxo__infer_layer(desc, i, error);
     }
+    auxo__name_index_deinit(&names);
     if (status == AUXO_OK)
         status = check_all_read(desc, error);
     return status;

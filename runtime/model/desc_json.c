@@ -6,6 +6,7 @@
  * Written text has every field that matters to the kind. Unknown keys are refused with the nearest known one.
  */
 #include "model_internal.h"
+#include "name_index.h"
 #include "text.h"
 
 #include <cjson/cJSON.h>
@@ -14,9 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const layer_keys[] = {"name",   "kind",     "inputs", "shape",   "units",      "kernel",
-                                         "stride", "pad",      "groups", "bias",    "activation", "slope",
-                                         "rate",   "dilation", "pool",   "epsilon", "momentum",   "initializer"};
+static const char *const layer_keys[] = {"name", "kind",    "inputs",   "shape",       "units",    "kernel", "stride",
+                                         "pad",  "groups",  "bias",     "activation",  "slope",    "rate",   "dilation",
+                                         "pool", "epsilon", "momentum", "initializer", "depthwise"};
 static const char *const pool_nouns[] = {"max", "average"};
 
 /* ---- writing ------------------------------------------------------------------------------------------------------
@@ -31,6 +32,11 @@ static bool has_activation(const auxo_layer *layer)
 {
     return layer->kind == AUXO_LAYER_DENSE || layer->kind == AUXO_LAYER_CONV2D ||
            layer->kind == AUXO_LAYER_BATCH_NORM || layer->kind == AUXO_LAYER_ACTIVATION;
+}
+
+static bool uses_slope(auxo_activation activation)
+{
+    return activation == AUXO_ACTIVATION_LEAKY_RELU || activation == AUXO_ACTIVATION_ELU;
 }
 
 static bool add_number(cJSON *object, const char *key, double value)
@@ -61,12 +67,14 @@ static bool write_kind_fields(cJSON *object, const auxo_layer *layer)
     if (layer->kind == AUXO_LAYER_CONV2D) {
         good = good && add_pair(object, "dilation", layer->dilation_h, layer->dilation_w);
         good = good && add_number(object, "groups", layer->groups);
+        if (layer->depthwise)
+            good = good && cJSON_AddBoolToObject(object, "depthwise", true);
     }
     if (layer->kind == AUXO_LAYER_POOL2D)
         good = good && cJSON_AddStringToObject(object, "pool", pool_nouns[layer->pool == AUXO_POOL_AVERAGE]);
     if (has_activation(layer)) {
         good = good && cJSON_AddStringToObject(object, "activation", auxo_activation_noun(layer->activation));
-        if (layer->slope != 0.0f)
+        if (layer->slope != 0.0f || uses_slope(layer->activation))
             good = good && add_number(object, "slope", layer->slope);
     }
     if (layer->kind == AUXO_LAYER_DROPOUT)
@@ -120,7 +128,8 @@ auxo_status auxo_model_desc_to_json(const auxo_model_desc *desc, char **text, au
 typedef struct layer_reader {
     const cJSON *object;
     const auxo_model_desc *desc;
-    char where[80]; /* for messages */
+    const auxo__name_index *names; /* of the layers so far */
+    char where[80];                /* for messages */
     auxo_error *error;
     auxo_status status;
 } layer_reader;
@@ -182,6 +191,15 @@ static void check_keys(layer_reader *reader)
 {
     enum { KEY_COUNT = sizeof layer_keys / sizeof *layer_keys };
     for (const cJSON *item = reader->object->child; item && reader->status == AUXO_OK; item = item->next) {
+        if (!item->string)
+            continue;
+        for (const cJSON *earlier = reader->object->child; earlier != item && reader->status == AUXO_OK;
+             earlier = earlier->next)
+            if (strcmp(earlier->string, item->string) == 0)
+                reader->status = auxo_error_set(reader->error, AUXO_FORMAT, "%s: the key \"%s\" is there twice",
+                                                reader->where, item->string);
+        if (reader->status != AUXO_OK)
+            return;
         bool known = false;
         for (size_t i = 0; i < KEY_COUNT && !known; i++)
             known = strcmp(layer_keys[i], item->string) == 0;
@@ -229,7 +247,8 @@ static void read_inputs(layer_reader *reader, auxo_layer *layer)
     }
     cJSON_ArrayForEach(item, list)
     {
-        uint32_t index = cJSON_IsString(item) ? auxo_model_desc_find(reader->desc, item->valuestring) : UINT32_MAX;
+        uint32_t index =
+            cJSON_IsString(item) ? auxo__name_index_find(reader->names, reader->desc, item->valuestring) : UINT32_MAX;
         if (index == UINT32_MAX) {
             fail(reader, "inputs", "a list of names of earlier layers");
             return;
@@ -250,7 +269,8 @@ static void read_shape(layer_reader *reader, auxo_layer *layer)
     int axis = 0;
     cJSON_ArrayForEach(item, list)
     {
-        if (!cJSON_IsNumber(item) || !(item->valuedouble >= 1 && item->valuedouble <= INT32_MAX)) {
+        if (!cJSON_IsNumber(item) || !(item->valuedouble >= 1 && item->valuedouble <= INT32_MAX) ||
+            item->valuedouble != floor(item->valuedouble)) {
             fail(reader, "shape", "made of positive whole numbers");
             return;
         }
@@ -283,6 +303,7 @@ static void read_layer(layer_reader *reader, auxo_layer *layer)
     read_flag(reader, "bias", &layer->bias);
     layer->units = (uint32_t)read_number(reader, "units", 1, INT32_MAX, true, 0);
     layer->groups = (int32_t)read_number(reader, "groups", 1, INT32_MAX, true, 1);
+    read_flag(reader, "depthwise", &layer->depthwise);
     layer->kernel_h = layer->kernel_w = layer->stride_h = layer->stride_w = layer->dilation_h = layer->dilation_w = 1;
     read_pair(reader, "kernel", 1, &layer->kernel_h, &layer->kernel_w);
     read_pair(reader, "stride", 1, &layer->stride_h, &layer->stride_w);
@@ -294,13 +315,35 @@ static void read_layer(layer_reader *reader, auxo_layer *layer)
     layer->momentum = (float)read_number(reader, "momentum", 0, 1, false, 0);
 }
 
-static auxo_status read_layers(const cJSON *layers, auxo_model_desc *desc, auxo_error *error)
+/* What is given explicitly stays, zero too; the rest takes its default. */
+static auxo_status add_layer(const cJSON *object, const auxo_layer *layer, auxo_model_desc *desc,
+                             auxo__name_index *names, auxo_error *error)
+{
+    uint32_t index = 0;
+    auxo_status status = auxo_model_desc_add(desc, layer, &index, error);
+    if (status != AUXO_OK)
+        return status;
+    auxo_layer *added = &desc->layers[index];
+    if (cJSON_HasObjectItem(object, "slope"))
+        added->slope = layer->slope;
+    if (cJSON_HasObjectItem(object, "epsilon"))
+        added->epsilon = layer->epsilon;
+    if (cJSON_HasObjectItem(object, "momentum"))
+        added->momentum = layer->momentum;
+    if (auxo__name_index_find(names, desc, added->name) != UINT32_MAX)
+        return AUXO_OK; /* two of one name: finish says so */
+    return auxo__name_index_add(names, desc, index)
+               ? AUXO_OK
+               : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory for %u layers", desc->layer_count);
+}
+
+static auxo_status read_layers(const cJSON *layers, auxo_model_desc *desc, auxo__name_index *names, auxo_error *error)
 {
     const cJSON *item;
     auxo_status status = AUXO_OK;
     cJSON_ArrayForEach(item, layers)
     {
-        layer_reader reader = {.object = item, .desc = desc, .error = error};
+        layer_reader reader = {.object = item, .desc = desc, .names = names, .error = error};
         const cJSON *name = cJSON_GetObjectItemCaseSensitive(item, "name");
         snprintf(reader.where, sizeof reader.where, "layer %u%s%.48s%s", desc->layer_count,
                  cJSON_IsString(name) ? " (\"" : "", cJSON_IsString(name) ? name->valuestring : "",
@@ -311,11 +354,43 @@ static auxo_status read_layers(const cJSON *layers, auxo_model_desc *desc, auxo_
         read_layer(&reader, &layer);
         status = reader.status;
         if (status == AUXO_OK)
-            status = auxo_model_desc_add(desc, &layer, NULL, error);
+            status = add_layer(item, &layer, desc, names, error);
         if (status != AUXO_OK)
             return status;
     }
     return status;
+}
+
+/* Whether the text has \u0000, which would cut a name short without a word. */
+static bool has_zero_character(const char *text)
+{
+    for (const char *at = text; (at = strchr(at, '\\')) != NULL; at += 1 + (at[1] != '\0'))
+        if (strncmp(at, "\\u0000", 6) == 0)
+            return true;
+    return false;
+}
+
+static auxo_status check_root(const char *text, const cJSON *root, auxo_error *error)
+{
+    size_t names = 0, layers = 0;
+    if (has_zero_character(text))
+        return auxo_error_set(error, AUXO_FORMAT, "a text holds the character zero (\\u0000)");
+    if (!cJSON_IsObject(root))
+        return auxo_error_set(error, AUXO_FORMAT, "a model is an object with \"name\" and \"layers\"");
+    for (const cJSON *item = root->child; item; item = item->next) {
+        bool is_name = strcmp(item->string, "name") == 0, is_layers = strcmp(item->string, "layers") == 0;
+        names += is_name;
+        layers += is_layers;
+        if (!is_name && !is_layers)
+            return auxo_error_set(error, AUXO_FORMAT, "unknown key \"%.60s\" beside \"name\" and \"layers\"",
+                                  item->string);
+        if (names > 1 || layers > 1)
+            return auxo_error_set(error, AUXO_FORMAT, "the key \"%s\" is there twice", item->string);
+        if (is_name && (!cJSON_IsString(item) || strlen(item->valuestring) >= sizeof((auxo_model_desc *)0)->name))
+            return auxo_error_set(error, AUXO_FORMAT, "\"name\" must be a text of at most %zu characters",
+                                  sizeof((auxo_model_desc *)0)->name - 1);
+    }
+    return AUXO_OK;
 }
 
 auxo_status auxo_model_desc_from_json(const char *text, auxo_model_desc *desc, auxo_error *error)
@@ -331,12 +406,14 @@ auxo_status auxo_model_desc_from_json(const char *text, auxo_model_desc *desc, a
     }
     const cJSON *layers = cJSON_GetObjectItemCaseSensitive(root, "layers");
     const cJSON *name = cJSON_GetObjectItemCaseSensitive(root, "name");
-    auxo_status status = AUXO_OK;
-    if (!cJSON_IsArray(layers))
+    auxo__name_index names = {0};
+    auxo_status status = check_root(text, root, error);
+    if (status == AUXO_OK && !cJSON_IsArray(layers))
         status = auxo_error_set(error, AUXO_FORMAT, "a model needs a list called \"layers\"");
     snprintf(desc->name, sizeof desc->name, "%s", cJSON_IsString(name) ? name->valuestring : "model");
     if (status == AUXO_OK)
-        status = read_layers(layers, desc, error);
+        status = read_layers(layers, desc, &names, error);
+    auxo__name_index_deinit(&names);
     if (status == AUXO_OK)
         status = auxo_model_desc_finish(desc, error);
     cJSON_Delete(root);

@@ -60,8 +60,12 @@ static auxo_status infer_conv2d(auxo_layer *layer, const int64_t in[3], auxo_err
 {
     if (layer->units == 0)
         return fail(layer, "it needs at least one filter", in, error);
+    if (layer->depthwise && (layer->groups != in[0] || layer->units != (uint32_t)layer->groups))
+        return fail(layer, "a depthwise convolution has as many groups and filters as input channels", in, error);
     if (layer->groups < 1 || in[0] % layer->groups != 0 || layer->units % (uint32_t)layer->groups != 0)
         return fail(layer, "its groups must divide its input channels and its filters", in, error);
+    layer->depthwise =
+        layer->depthwise || (layer->groups > 1 && layer->groups == in[0] && layer->units == (uint32_t)layer->groups);
     layer->output_dims[0] = layer->units;
     return infer_window(layer, in, error);
 }
@@ -78,8 +82,8 @@ static auxo_status infer_pool2d(auxo_layer *layer, const int64_t in[3], auxo_err
 
 static auxo_status infer_batch_norm(const auxo_layer *layer, const int64_t in[3], auxo_error *error)
 {
-    if (!(layer->epsilon > 0.0f) || !isfinite(layer->epsilon))
-        return fail(layer, "epsilon must be positive", in, error);
+    if (!(layer->epsilon >= 0.0f) || !isfinite(layer->epsilon))
+        return fail(layer, "epsilon must not be negative", in, error);
     if (!(layer->momentum >= 0.0f && layer->momentum <= 1.0f))
         return fail(layer, "momentum must lie in [0, 1]", in, error);
     return AUXO_OK;
@@ -123,8 +127,8 @@ static auxo_status check_activation(const auxo_layer *layer, auxo_error *error)
     if ((unsigned)layer->activation >= AUXO_ACTIVATION_COUNT)
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "layer \"%s\": activation %d does not exist", layer->name,
                               (int)layer->activation);
-    if ((layer->activation == AUXO_ACTIVATION_LEAKY_RELU && !(layer->slope > 0.0f && layer->slope < 1.0f)) ||
-        (layer->activation == AUXO_ACTIVATION_ELU && !(layer->slope > 0.0f && isfinite(layer->slope))))
+    if ((layer->activation == AUXO_ACTIVATION_LEAKY_RELU && !(layer->slope >= 0.0f && layer->slope < 1.0f)) ||
+        (layer->activation == AUXO_ACTIVATION_ELU && !(layer->slope >= 0.0f && isfinite(layer->slope))))
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "layer \"%s\": a slope of %g does not suit %s", layer->name,
                               (double)layer->slope, auxo_activation_noun(layer->activation));
     bool fuses = layer->kind == AUXO_LAYER_DENSE || layer->kind == AUXO_LAYER_CONV2D ||
@@ -136,7 +140,7 @@ static auxo_status check_activation(const auxo_layer *layer, auxo_error *error)
     return AUXO_OK;
 }
 
-auxo_status auxo__infer_layer(auxo_model_desc *desc, uint32_t index, auxo_error *error)
+static auxo_status infer_kind(auxo_model_desc *desc, uint32_t index, auxo_error *error)
 {
     auxo_layer *layer = &desc->layers[index];
     auxo_status status = check_activation(layer, error);
@@ -161,7 +165,7 @@ auxo_status auxo__infer_layer(auxo_model_desc *desc, uint32_t index, auxo_error 
     case AUXO_LAYER_DROPOUT:
         return layer->rate >= 0.0f && layer->rate < 1.0f ? AUXO_OK : fail(layer, "rate must lie in [0, 1)", in, error);
     case AUXO_LAYER_FLATTEN:
-        layer->output_dims[0] = in[0] * in[1] * in[2];
+        layer->output_dims[0] = in[0] * in[1] * in[2]; /* its own check has bounded it */
         layer->output_dims[1] = layer->output_dims[2] = 1;
         return AUXO_OK;
     case AUXO_LAYER_ADD:
@@ -174,4 +178,32 @@ auxo_status auxo__infer_layer(auxo_model_desc *desc, uint32_t index, auxo_error 
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "layer \"%s\": kind %d does not exist", layer->name,
                               (int)layer->kind);
     }
+}
+
+/* Products of sizes that a buffer or an index could not hold are refused here, so that nothing later overflows. */
+static auxo_status check_sizes(const auxo_model_desc *desc, const auxo_layer *layer, auxo_error *error)
+{
+    const int64_t most = INT64_C(1) << 48; /* elements */
+    const int64_t *out = layer->output_dims;
+    int64_t size = 1, weights = 1;
+    bool fits = true;
+    for (int i = 0; i < 3; i++)
+        fits = fits && !__builtin_mul_overflow(size, out[i], &size) && size <= most;
+    if (layer->kind == AUXO_LAYER_DENSE || layer->kind == AUXO_LAYER_CONV2D) {
+        bool conv = layer->kind == AUXO_LAYER_CONV2D;
+        int64_t inputs = desc->layers[layer->inputs[0]].output_dims[0] / (conv ? layer->groups : 1);
+        const int64_t factors[4] = {out[0], inputs, conv ? layer->kernel_h : 1, conv ? layer->kernel_w : 1};
+        for (int i = 0; i < 4; i++)
+            fits = fits && !__builtin_mul_overflow(weights, factors[i], &weights) && weights <= most;
+    }
+    return fits ? AUXO_OK
+                : auxo_error_set(error, AUXO_INVALID_ARGUMENT,
+                                 "layer \"%s\" (%s): more than 2^48 values or weights; no device can hold it",
+                                 layer->name, auxo_layer_noun(layer->kind));
+}
+
+auxo_status auxo__infer_layer(auxo_model_desc *desc, uint32_t index, auxo_error *error)
+{
+    auxo_status status = infer_kind(desc, index, error);
+    return status == AUXO_OK ? check_sizes(desc, &desc->layers[index], error) : status;
 }

@@ -11,14 +11,15 @@
 bool auxo__layer_is_depthwise(const auxo_model_desc *desc, uint32_t layer)
 {
     const auxo_layer *of = &desc->layers[layer];
-    return of->kind == AUXO_LAYER_CONV2D && of->groups > 1 &&
-           of->groups == desc->layers[of->inputs[0]].output_dims[0] && of->units == (uint32_t)of->groups;
+    return of->kind == AUXO_LAYER_CONV2D &&
+           (of->depthwise || (of->groups > 1 && of->groups == desc->layers[of->inputs[0]].output_dims[0] &&
+                              of->units == (uint32_t)of->groups));
 }
 
 bool auxo__layer_makes_units(const auxo_model_desc *desc, uint32_t layer)
 {
     const auxo_layer *of = &desc->layers[layer];
-    return of->kind == AUXO_LAYER_DENSE || (of->kind == AUXO_LAYER_CONV2D && of->groups == 1);
+    return of->kind == AUXO_LAYER_DENSE || (of->kind == AUXO_LAYER_CONV2D && of->groups == 1 && !of->depthwise);
 }
 
 /* Whether the layer's channels are those of each layer it reads. */

@@ -3,6 +3,7 @@
  * Plans over a model are built in forward.c and backward.c; resize.c and restructure.c change its structure.
  */
 #include "model_internal.h"
+#include "text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -95,6 +96,8 @@ auxo_status auxo_model_clone(auxo_model *source, auxo_model **copy, auxo_error *
     if (status == AUXO_OK)
         status = auxo_model_set_preprocessing(created, &source->preprocessing, error);
     if (status == AUXO_OK)
+        status = auxo_model_set_data_text(created, source->data_text, error);
+    if (status == AUXO_OK)
         *copy = created;
     else
         auxo_model_destroy(created);
@@ -112,6 +115,7 @@ void auxo_model_destroy(auxo_model *model)
     auxo__layout_free(&model->layout);
     auxo_model_desc_deinit(&model->desc);
     free_preprocessing(&model->preprocessing);
+    free(model->data_text);
     free(model);
 }
 
@@ -202,6 +206,21 @@ void auxo_model_layer_range(const auxo_model *model, uint32_t layer, uint64_t *o
 uint64_t auxo_model_structure_version(const auxo_model *model)
 {
     return model->structure_version;
+}
+
+const char *auxo_model_data_text(const auxo_model *model)
+{
+    return model->data_text;
+}
+
+auxo_status auxo_model_set_data_text(auxo_model *model, const char *text, auxo_error *error)
+{
+    char *copy = text ? auxo__text_duplicate(text) : NULL;
+    if (text && !copy)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory for what a model knows of its data");
+    free(model->data_text);
+    model->data_text = copy;
+    return AUXO_OK;
 }
 
 const auxo_preprocessing *auxo_model_preprocessing(const auxo_model *model)

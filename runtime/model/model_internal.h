@@ -26,6 +26,7 @@ struct auxo_model {
     auxo_buffer *weights, *gradients, *statistics;
     uint64_t structure_version;
     auxo_preprocessing preprocessing;
+    char *data_text; /* the JSON of its data schema; NULL: none */
 };
 
 /* ---- layout.c: where each parameter lies ---- */
@@ -52,6 +53,8 @@ bool auxo__layer_is_depthwise(const auxo_model_desc *desc, uint32_t layer);
 bool auxo__layer_makes_units(const auxo_model_desc *desc, uint32_t layer);
 
 /* ---- desc helpers ---- */
+/* auxo_model_desc_add of a complete layer: what is zero stays zero. */
+auxo_status auxo__model_desc_append(auxo_model_desc *desc, const auxo_layer *layer, uint32_t *index, auxo_error *error);
 /* Channels times height times width of a layer's output. */
 int64_t auxo__layer_size(const auxo_layer *layer);
 /* Output dims of one layer from its inputs' (desc_shapes.c). */

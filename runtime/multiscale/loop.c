@@ -4,14 +4,14 @@
  * epochs, check the whole gradient. Invariant: only the weights of the selected layer change during an iteration. The
  * draws of iteration i are Philox words of (seed, stream, i), so that a resumed run draws the same ones.
  */
-#define _POSIX_C_SOURCE 200809L
 #include "multiscale_internal.h"
+
+#include "clock.h"
 
 #include <Random123/philox.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { SELECTION_STREAM = 0x4d53 };
 
@@ -26,13 +26,6 @@ void auxo_multiscale_options_init(auxo_multiscale_options *options)
                                          .check_every = 1,
                                          .standardize = true};
     auxo_optimizer_config_parse("sgd:lr=0.01", &options->optimizer, NULL);
-}
-
-static double seconds_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
 uint32_t auxo__weight_layers(const auxo_model_desc *desc, uint32_t *layers)
@@ -336,9 +329,28 @@ auxo_status auxo_multiscale_train_layers(auxo_multiscale *ms, uint32_t layer_beg
                               layer_begin, layer_end, ms->tree->layer_count);
     *result = (auxo_multiscale_iteration){
         .iteration = ms->iteration, .layer_begin = layer_begin, .layer_end = layer_end, .network_gradient_max = NAN};
-    double start = seconds_now();
+    double start = auxo__now_seconds();
     auxo_status status = train_layers(ms, result, error);
-    result->training_seconds = seconds_now() - start;
+    result->training_seconds = auxo__now_seconds() - start;
+    return status;
+}
+
+/* What (45) is checked on: the largest |gradient|, or their sum as Algorithm 1's Norm. */
+static auxo_status network_gradient(auxo_multiscale *ms, double *loss, double *measure, auxo_error *error)
+{
+    auxo_status status = ms->engine->ops->full_gradient(ms->engine, loss, measure, error);
+    if (status != AUXO_OK || !ms->options.stop_on_sum)
+        return status;
+    uint64_t count = auxo_model_weight_count(ms->model);
+    float *gradients = malloc((count + 1) * sizeof *gradients);
+    if (!gradients)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "multi-scale training: out of memory");
+    status = auxo_buffer_read(auxo_model_queue(ms->model), auxo_model_gradients(ms->model), 0, gradients,
+                              count * sizeof *gradients, error);
+    *measure = 0;
+    for (uint64_t i = 0; i < count && status == AUXO_OK; i++)
+        *measure += fabs((double)gradients[i]);
+    free(gradients);
     return status;
 }
 
@@ -346,24 +358,24 @@ auxo_status auxo_multiscale_iterate(auxo_multiscale *ms, auxo_multiscale_iterati
 {
     const auxo_multiscale_options *options = &ms->options;
     *result = (auxo_multiscale_iteration){.iteration = ms->iteration + 1, .network_gradient_max = NAN};
-    double start = seconds_now();
+    double start = auxo__now_seconds();
     auxo_status status = observe_start(ms, error);
     if (status == AUXO_OK)
         status = select_layers(ms, &result->layer_begin, &result->layer_end, error);
     if (status != AUXO_OK)
         return auxo_error_wrap(error, status, "iteration %u, selection", result->iteration);
-    result->selection_seconds = seconds_now() - start;
-    start = seconds_now();
+    result->selection_seconds = auxo__now_seconds() - start;
+    start = auxo__now_seconds();
     status = train_layers(ms, result, error);
     if (status != AUXO_OK)
         return status;
     if (result->iteration % options->check_every == 0) {
-        status = ms->engine->ops->full_gradient(ms->engine, &result->loss, &result->network_gradient_max, error);
+        status = network_gradient(ms, &result->loss, &result->network_gradient_max, error);
         if (status != AUXO_OK)
             return auxo_error_wrap(error, status, "iteration %u", result->iteration);
         result->converged = options->tolerance > 0 && result->network_gradient_max < options->tolerance;
     }
-    result->training_seconds = seconds_now() - start;
+    result->training_seconds = auxo__now_seconds() - start;
     ms->iteration++;
     return AUXO_OK;
 }

@@ -50,10 +50,10 @@ auxo_status auxo__op_expect_activation(const auxo_op *op, auxo_activation activa
 {
     if ((unsigned)activation >= AUXO_ACTIVATION_COUNT)
         return auxo__op_fail(op, error, "activation is %d, but there are %d", (int)activation, AUXO_ACTIVATION_COUNT);
-    if (activation == AUXO_ACTIVATION_LEAKY_RELU && !(slope > 0 && slope < 1))
-        return auxo__op_fail(op, error, "slope of leaky_relu is %g, but must lie between 0 and 1", (double)slope);
-    if (activation == AUXO_ACTIVATION_ELU && !(slope > 0 && isfinite(slope)))
-        return auxo__op_fail(op, error, "slope of elu is %g, but must be positive", (double)slope);
+    if (activation == AUXO_ACTIVATION_LEAKY_RELU && !(slope >= 0 && slope < 1))
+        return auxo__op_fail(op, error, "slope of leaky_relu is %g, but must be at least 0 and below 1", (double)slope);
+    if (activation == AUXO_ACTIVATION_ELU && !(slope >= 0 && isfinite(slope)))
+        return auxo__op_fail(op, error, "slope of elu is %g, but must not be negative", (double)slope);
     return AUXO_OK;
 }
 

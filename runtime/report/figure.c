@@ -1,4 +1,5 @@
 /* runtime/report/figure.c: the frame around every drawing: title, legend, svg element, text, colours. */
+#include "number.h"
 #include "report_internal.h"
 
 #include <math.h>
@@ -65,9 +66,9 @@ const char *auxo__format_number(char *buffer, size_t size, double value)
     if (!isfinite(value))
         snprintf(buffer, size, "none");
     else if (magnitude >= 1e4 && magnitude < 1e6)
-        snprintf(buffer, size, "%.0f", value);
+        auxo__number_print(buffer, size, "%.0f", value);
     else
-        snprintf(buffer, size, "%.4g", value);
+        auxo__number_print(buffer, size, "%.4g", value);
     return buffer;
 }
 
@@ -77,7 +78,8 @@ const char *auxo__heat_fill(char *buffer, size_t size, double share, bool diverg
     if (!isfinite(share))
         return "fill:none";
     double strength = fmin(fabs(share), 1);
-    snprintf(buffer, size, "fill:var(--c%d);fill-opacity:%.2f", diverging && share < 0 ? 2 : 1, 0.04 + 0.92 * strength);
+    auxo__number_print(buffer, size, "fill:var(--c%d);fill-opacity:%.2f", diverging && share < 0 ? 2 : 1,
+                       0.04 + 0.92 * strength);
     return buffer;
 }
 

@@ -1,4 +1,5 @@
 /* runtime/report/markup.c: text that grows, with HTML escaping. */
+#include "number.h"
 #include "report_internal.h"
 
 #include <stdarg.h>
@@ -30,12 +31,12 @@ void auxo__markup_add(auxo__markup *markup, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    int length = vsnprintf(NULL, 0, format, arguments);
+    int length = auxo__number_vprint(NULL, 0, format, arguments);
     va_end(arguments);
     if (length < 0 || !reserve(markup, (size_t)length))
         return;
     va_start(arguments, format);
-    vsnprintf(markup->text + markup->length, (size_t)length + 1, format, arguments);
+    auxo__number_vprint(markup->text + markup->length, (size_t)length + 1, format, arguments);
     va_end(arguments);
     markup->length += (size_t)length;
 }

@@ -1,5 +1,6 @@
 /* runtime/report/report.c: the life of a report: its page, sections, paragraphs and tables; writing the file. Figures
  * are drawn in the other files of this folder. */
+#include "number.h"
 #include "report_internal.h"
 
 #include <ctype.h>
@@ -136,18 +137,50 @@ void auxo_report_table_row(auxo_report *report, const char *const *cells)
     auxo__markup_add(&report->body, "</tr>\n");
 }
 
+/* What parts cells within a formatted row. Only the bars of the format itself become it: a name may hold a bar. */
+static const char PART[] = "\x1f\x1e\x1f";
+
+static char *part_format(const char *format)
+{
+    char *parted = malloc(strlen(format) * (sizeof PART - 1) + 1), *to = parted;
+    for (; parted && *format; format++) {
+        if (*format != '|') {
+            *to++ = *format;
+            continue;
+        }
+        memcpy(to, PART, sizeof PART - 1);
+        to += sizeof PART - 1;
+    }
+    if (parted)
+        *to = '\0';
+    return parted;
+}
+
 void auxo_report_table_rowf(auxo_report *report, const char *format, ...)
 {
-    char text[TEXT_MAX];
     const char *cells[CELLS_MAX] = {0};
     va_list arguments;
+    char *parted = part_format(format);
     va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
+    int length = parted ? auxo__number_vprint(NULL, 0, parted, arguments) : -1;
     va_end(arguments);
-    char *rest = text;
-    for (size_t i = 0; i < CELLS_MAX && rest; i++)
-        cells[i] = strsep(&rest, "|");
+    char *text = length >= 0 ? malloc((size_t)length + 1) : NULL;
+    va_start(arguments, format);
+    if (text)
+        auxo__number_vprint(text, (size_t)length + 1, parted, arguments);
+    va_end(arguments);
+    free(parted);
+    report->body.failed = report->body.failed || !text;
+    char *at = text;
+    for (size_t i = 0; i < CELLS_MAX && at; i++) {
+        char *end = strstr(at, PART);
+        cells[i] = at;
+        if (end)
+            *end = '\0';
+        at = end ? end + sizeof PART - 1 : NULL;
+    }
     auxo_report_table_row(report, cells);
+    free(text);
 }
 
 void auxo_report_table_end(auxo_report *report)

@@ -1,5 +1,6 @@
 /* runtime/report/roofline.c: attainable speed over arithmetic intensity (Williams, Waterman, Patterson 2009):
  * min(peak FLOP/s, intensity x peak bytes/s), with the measured ops as points below it. */
+#include "number.h"
 #include "report_internal.h"
 
 #include <math.h>
@@ -28,7 +29,7 @@ static void draw(auxo_report *report, const auxo_roofline *roofline, double *x, 
         x[i] = point->bytes > 0 ? point->flops / point->bytes : (double)NAN;
         y[i] = point->seconds > 0 ? 1e-9 * point->flops / point->seconds : (double)NAN;
         double roof = 1e-9 * fmin(roofline->peak_flops_per_second, x[i] * roofline->peak_bytes_per_second);
-        snprintf(texts[i], LABEL_SIZE, "%.60s, %.0f %% of the roof", point->name, 100 * y[i] / roof);
+        auxo__number_print(texts[i], LABEL_SIZE, "%.60s, %.0f %% of the roof", point->name, 100 * y[i] / roof);
         labels[i] = texts[i];
         if (isfinite(x[i]) && x[i] > 0) {
             low = fmin(low, x[i]);

@@ -36,6 +36,15 @@ static void append_plain(line_state *line, const char *text)
     }
 }
 
+/* A text in a column: "-36s" fills up behind it. */
+static void append_padded(line_state *line, const char *text, const char *format)
+{
+    long width = format[0] == '-' ? strtol(format + 1, NULL, 10) : 0;
+    append_plain(line, text);
+    for (long used = (long)strlen(text); used < width; used++)
+        append(line, " ");
+}
+
 static void append_number(line_state *line, double value, const char *format, bool whole)
 {
     char text[64], printf_format[24];
@@ -77,7 +86,7 @@ static void append_field(line_state *line, const auxo_field *field, const char *
     else if (field->type == AUXO_FIELD_NUMBERS)
         append_list(line, (const auxo_numbers *)(const void *)at);
     else if (text)
-        append_plain(line, text);
+        append_padded(line, text, format);
 }
 
 /* Whether a field makes the [part] that it stands in worth showing. */

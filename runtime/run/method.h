@@ -34,6 +34,9 @@ struct auxo_method {
     double (*progress)(const auxo_run *run, const void *state); /* may be NULL */
     /* Further requirements of a saved model, instead of auxo_model_save; may be NULL. */
     auxo_status (*save_model)(auxo_run *run, void *state, const char *path, auxo_error *error);
+    /* A run that is interrupted or breaks down still has a result: what it found so far. */
+    bool finish_when_ended;
+    const char *csv_event;    /* the kept event whose rows "csv" writes; NULL: "epoch" */
     const char *report_title; /* NULL: the method's summary */
 };
 
@@ -65,9 +68,4 @@ auxo_status auxo__run_note(auxo_run *run, auxo_error *error, const char *format,
 /* The state has moved on: `position` numbers it. A checkpoint follows the step where `due` (or when stopped). */
 void auxo__run_moved(auxo_run *run, uint64_t position, bool due);
 bool auxo__run_stopped(const auxo_run *run);
-static inline const auxo_settings *auxo__run_settings(const auxo_run *run)
-{
-    return run->settings;
-}
-
 #endif

@@ -36,6 +36,16 @@ auxo_status auxo_settings_create(const auxo_method *method, auxo_settings **sett
     return auxo_settings_create_from(method->info.settings, method->info.defaults, settings, error);
 }
 
+auxo_status auxo_file_write(const char *path, const void *data, size_t size_bytes, auxo_error *error)
+{
+    return auxo__file_write_atomic(path, data, size_bytes, error);
+}
+
+auxo_status auxo_file_check_writable(const char *what, const char *path, auxo_error *error)
+{
+    return auxo__file_check_writable(what, path, error);
+}
+
 /* ---- for methods ------------------------------------------------------------------------------------------------- */
 
 auxo_status auxo__run_emit(auxo_run *run, const auxo_event_type *type, const void *record, auxo_error *error)
@@ -167,11 +177,32 @@ auxo_status auxo_run_save(auxo_run *run, auxo_error *error)
     return auxo__checkpoint_write(run, error);
 }
 
+static auxo_status save_model(auxo_run *run, auxo_error *error)
+{
+    const char *path = auxo_settings_text(run->settings, "save");
+    auxo_model *model = auxo_run_model(run);
+    if (!path || !model)
+        return AUXO_OK;
+    if (run->method->save_model)
+        return run->method->save_model(run, run->state, path, error);
+    return auxo_model_save(model, path, error);
+}
+
+/* What an ended run has found is not lost. */
+static auxo_status keep_findings(auxo_run *run, auxo_error *error)
+{
+    if (!auxo_run_model(run))
+        return AUXO_OK;
+    return run->method->finish_when_ended ? auxo_run_finish(run, error) : save_model(run, error);
+}
+
 /* Saves what a stop leaves, and says how to go on. */
 static auxo_status interrupt(auxo_run *run, auxo_error *error)
 {
     const char *path = auxo_settings_text(run->settings, "checkpoint");
     auxo_status status = auxo_run_save(run, error);
+    if (status == AUXO_OK)
+        status = keep_findings(run, error);
     if (status != AUXO_OK)
         return status;
     if (path)
@@ -180,8 +211,12 @@ static auxo_status interrupt(auxo_run *run, auxo_error *error)
 }
 
 /* A failed step keeps what was saved before: say where it is. */
-static auxo_status explain_failure(const auxo_run *run, auxo_status status, auxo_error *error)
+static auxo_status explain_failure(auxo_run *run, auxo_status status, auxo_error *error)
 {
+    if (status == AUXO_NOT_FINITE && run->method->finish_when_ended) {
+        auxo_error ignored = {AUXO_OK, ""}; /* the first failure is the one to tell */
+        keep_findings(run, &ignored);
+    }
     const char *path = auxo_settings_text(run->settings, "checkpoint");
     if (status == AUXO_NOT_FINITE && path && error && run->saved_position != UINT64_MAX) {
         char text[sizeof error->message];
@@ -207,28 +242,18 @@ auxo_status auxo_run_step(auxo_run *run, bool *done, auxo_error *error)
     return run->save_due || run->done ? auxo_run_save(run, error) : AUXO_OK;
 }
 
-static auxo_status save_model(auxo_run *run, auxo_error *error)
-{
-    const char *path = auxo_settings_text(run->settings, "save");
-    auxo_model *model = auxo_run_model(run);
-    if (!path)
-        return AUXO_OK;
-    if (!model)
-        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "save: the run has no model yet to write to %s", path);
-    if (run->method->save_model)
-        return run->method->save_model(run, run->state, path, error);
-    return auxo_model_save(model, path, error);
-}
-
 /* Saved before it is measured: what cannot be measured is not lost. */
 auxo_status auxo_run_finish(auxo_run *run, auxo_error *error)
 {
     const char *csv = auxo_settings_text(run->settings, "csv");
     auxo_status status = save_model(run, error);
     if (status == AUXO_OK && csv)
-        status = auxo__history_write_csv(&run->history, "epoch", csv, error);
+        status = auxo__history_write_csv(&run->history, run->method->csv_event ? run->method->csv_event : "epoch", csv,
+                                         error);
     if (status == AUXO_OK)
         status = run->method->finish(run, run->state, error);
+    if (status == AUXO_OK && auxo_settings_text(run->settings, "save") && !auxo_run_model(run))
+        status = auxo_error_set(error, AUXO_INVALID_ARGUMENT, "save: the run has no model to write");
     if (status == AUXO_OK && auxo_settings_text(run->settings, "report"))
         status = auxo__run_write_report(run, auxo_settings_text(run->settings, "report"), error);
     return status;

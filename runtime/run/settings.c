@@ -169,10 +169,8 @@ static auxo_status apply_preset(auxo_settings *settings, const auxo_preset *pres
             status = store(&settings->slots[i], NULL, initial_source(&settings->slots[i]), error);
     for (size_t i = 0; status == AUXO_OK && i < AUXO_PRESET_VALUES_MAX && preset->values[i].setting; i++) {
         auxo__slot *s = find_slot(settings, preset->values[i].setting);
-        if (!s)
-            return auxo_error_set(error, AUXO_INTERNAL, "preset %s names the unknown setting \"%s\"", preset->name,
-                                  preset->values[i].setting);
-        if (s->source > AUXO__FROM_PRESET)
+        /* Methods share presets: one may name what this method does not have. */
+        if (!s || s->source > AUXO__FROM_PRESET)
             continue;
         status = check_value(s->setting, preset->values[i].value, error);
         if (status != AUXO_OK)
@@ -359,6 +357,12 @@ bool auxo_settings_given(const auxo_settings *settings, const char *name)
 {
     const auxo__slot *s = find_slot(settings, name);
     return s && s->source >= AUXO__FROM_PRESET;
+}
+
+bool auxo__settings_by_caller(const auxo_settings *settings, const char *name)
+{
+    const auxo__slot *s = find_slot(settings, name);
+    return s && s->source > AUXO__FROM_PRESET;
 }
 
 const char *auxo_settings_text(const auxo_settings *settings, const char *name)

@@ -45,6 +45,9 @@ auxo_status auxo__settings_describe(const auxo_settings *settings, bool given_on
 auxo_status auxo__settings_compare(const auxo_settings *settings, const cJSON *saved, const char **data_differs,
                                    auxo_error *error);
 
+/* Set by the caller or a file, not by a preset. */
+bool auxo__settings_by_caller(const auxo_settings *settings, const char *name);
+
 /* Splits "a,b,c" in place; returns the count, at most `capacity`. */
 size_t auxo__split_list(char *text, char **items, size_t capacity);
 

@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#define XXH_INLINE_ALL
-#include <xxhash.h>
 
 static const double TEST_FRACTION = 0.2;
 
@@ -50,7 +48,7 @@ uint64_t auxo__peak_host_bytes(void)
 
 /* ---- data -------------------------------------------------------------------------------------------------------- */
 
-/* Replaces *from by what is left after `fraction` of it went to *part. */
+/* Replaces *from by what is left after `fraction` of it went to *part, for validation. */
 static auxo_status split_off(auxo_dataset **from, double fraction, uint64_t seed, auxo_dataset **part,
                              auxo_error *error)
 {
@@ -64,68 +62,26 @@ static auxo_status split_off(auxo_dataset **from, double fraction, uint64_t seed
     return AUXO_OK;
 }
 
-/* The content that shapes a run, whatever it is called and wherever it lies. */
-static uint64_t hash_dataset(const auxo_dataset *dataset, uint64_t seed)
+auxo_status auxo__task_read(auxo_run *run, const char *name, uint64_t seed, auxo__task_data *data, auxo_error *error)
 {
-    if (!dataset)
-        return seed;
-    size_t rows = dataset->row_count;
-    size_t value_bytes = dataset->feature_type == AUXO_FEATURES_U8 ? 1 : sizeof(float);
-    const int64_t shape[] = {(int64_t)rows, dataset->channels, dataset->height, dataset->width};
-    uint64_t hash = XXH3_64bits_withSeed(shape, sizeof shape, seed);
-    size_t count = (size_t)(dataset->channels * dataset->height * dataset->width);
-    hash = XXH3_64bits_withSeed(dataset->features, rows * count * value_bytes, hash);
-    if (dataset->labels)
-        hash = XXH3_64bits_withSeed(dataset->labels, rows * sizeof *dataset->labels, hash);
-    if (dataset->targets)
-        hash = XXH3_64bits_withSeed(dataset->targets, rows * dataset->target_count * sizeof *dataset->targets, hash);
-    if (dataset->times)
-        hash = XXH3_64bits_withSeed(dataset->times, rows * sizeof *dataset->times, hash);
-    if (dataset->events)
-        hash = XXH3_64bits_withSeed(dataset->events, rows * sizeof *dataset->events, hash);
-    return hash;
+    const auxo_data_request request = {.name = name, .seed = seed};
+    auxo_status status = auxo_settings_load_data(run->settings, &request, &data->train, &data->test, error);
+    if (status != AUXO_OK)
+        return status;
+    run->data_hash = auxo_dataset_content_hash(data->train, data->train->row_count);
+    if (data->test)
+        run->data_hash ^= auxo_dataset_content_hash(data->test, data->test->row_count) * 31;
+    return data->train->note[0] ? auxo__run_note(run, error, "%s", data->train->note) : AUXO_OK;
 }
 
-/* A setting's "a,b,c" as names. Ownership: free(*copy), free(*names). */
-static bool read_names(const char *text, char **copy, char ***names, size_t *count)
+static auxo_status impute(auxo_run *run, auxo__task_data *data, auxo_error *error)
 {
-    size_t commas = 1;
-    for (const char *at = text ? text : ""; *at; at++)
-        commas += *at == ',';
-    *copy = strdup(text ? text : "");
-    *names = malloc((commas + 1) * sizeof **names);
-    if (!*copy || !*names)
-        return false;
-    *count = auxo__split_list(*copy, *names, commas);
-    return true;
-}
-
-static auxo_status load(auxo_run *run, const char *name, auxo__task_data *data, auxo_error *error)
-{
-    const auxo_settings *settings = run->settings;
-    char *copies[2] = {NULL, NULL};
-    char **names[2] = {NULL, NULL};
-    auxo_data_options options = {
-        .data_dir = auxo_settings_text(settings, "data-dir"),
-        .seed = auxo_settings_integer(settings, "seed"),
-        .limit = auxo_settings_integer(settings, "limit"),
-        .drop_missing = auxo_settings_flag(settings, "drop-missing"),
-        .allow_missing_files = auxo_settings_flag(settings, "allow-missing-files"),
-    };
-    bool good = read_names(auxo_settings_text(settings, "inputs"), &copies[0], &names[0], &options.input_column_count);
-    good = good &&
-           read_names(auxo_settings_text(settings, "targets"), &copies[1], &names[1], &options.target_column_count);
-    options.input_columns = options.input_column_count ? (const char *const *)names[0] : NULL;
-    options.target_columns = options.target_column_count ? (const char *const *)names[1] : NULL;
-    auxo_status status = good ? auxo_dataset_load(name, &options, &data->train, &data->test, error)
-                              : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "data: out of memory");
-    for (int i = 0; i < 2; i++) {
-        free(copies[i]);
-        free(names[i]);
-    }
-    if (status == AUXO_OK && data->train->note[0])
-        status = auxo__run_note(run, error, "%s", data->train->note);
-    return status;
+    size_t filled = 0;
+    auxo_status status = auxo_settings_impute(run->settings, data->train, data->validation, data->test, &filled, error);
+    if (status != AUXO_OK || filled == 0)
+        return status;
+    return auxo__run_note(run, error, "%s: %zu missing values replaced by the means of the training rows",
+                          data->train->name, filled);
 }
 
 auxo_status auxo__task_load_data(auxo_run *run, const char *name, bool needs_test, auxo__task_data *data,
@@ -134,19 +90,18 @@ auxo_status auxo__task_load_data(auxo_run *run, const char *name, bool needs_tes
     *data = (auxo__task_data){0};
     uint64_t seed = auxo_settings_integer(run->settings, "seed");
     double fraction = auxo_settings_real(run->settings, "validation");
-    auxo_status status = load(run, name ? name : auxo_settings_text(run->settings, "data"), data, error);
-    if (status == AUXO_OK)
-        run->data_hash = hash_dataset(data->test, hash_dataset(data->train, 0));
+    auxo_status status =
+        auxo__task_read(run, name ? name : auxo_settings_text(run->settings, "data"), seed, data, error);
     if (status == AUXO_OK && needs_test && !data->test) {
         status =
             auxo__run_note(run, error, "%s has no test split; a fifth of its rows, drawn by the seed, is kept for it",
                            data->train->name);
         if (status == AUXO_OK)
-            status = split_off(&data->train, TEST_FRACTION, seed, &data->test, error);
+            status = auxo_dataset_hold_out(&data->train, TEST_FRACTION, seed, &data->test, error);
     }
     if (status == AUXO_OK && fraction > 0)
         status = split_off(&data->train, fraction, seed + 1, &data->validation, error);
-    return status;
+    return status == AUXO_OK ? impute(run, data, error) : status;
 }
 
 void auxo__task_data_deinit(auxo__task_data *data)
@@ -194,6 +149,13 @@ auxo_status auxo__task_check_model(const auxo_model *model, const auxo_dataset *
     return AUXO_OK;
 }
 
+const char *auxo__task_model_name(const char *name, const auxo_dataset *dataset)
+{
+    if (strcmp(name, "auto") != 0)
+        return name;
+    return dataset->height * dataset->width > 1 ? "lenet5" : "mlp:32-32:relu:he_uniform";
+}
+
 static bool is_weights_file(const char *name)
 {
     static const char suffix[] = ".safetensors";
@@ -203,11 +165,18 @@ static bool is_weights_file(const char *name)
 
 auxo_status auxo__task_model_desc(auxo_run *run, const auxo_dataset *train, auxo_model_desc *desc, auxo_error *error)
 {
-    return auxo_model_desc_load(auxo_settings_text(run->settings, "model"), train->channels, train->height,
-                                train->width, auxo__dataset_output_count(train), desc, error);
+    const char *name = auxo__task_model_name(auxo_settings_text(run->settings, "model"), train);
+    return auxo_model_desc_load(name, train->channels, train->height, train->width, auxo__dataset_output_count(train),
+                                desc, error);
 }
 
 auxo_status auxo__task_open_model(auxo_run *run, const auxo_dataset *train, auxo_model **model, auxo_error *error)
+{
+    return auxo__task_open_model_seeded(run, train, auxo_settings_integer(run->settings, "seed"), model, error);
+}
+
+auxo_status auxo__task_open_model_seeded(auxo_run *run, const auxo_dataset *train, uint64_t seed, auxo_model **model,
+                                         auxo_error *error)
 {
     const char *name = auxo_settings_text(run->settings, "model");
     *model = NULL;
@@ -219,11 +188,13 @@ auxo_status auxo__task_open_model(auxo_run *run, const auxo_dataset *train, auxo
         auxo_model_desc_init(&desc);
         status = auxo__task_model_desc(run, train, &desc, error);
         if (status == AUXO_OK)
-            status = auxo_model_create(run->device, &desc, auxo_settings_integer(run->settings, "seed"), model, error);
+            status = auxo_model_create(run->device, &desc, seed, model, error);
         auxo_model_desc_deinit(&desc);
     }
     if (status == AUXO_OK)
         status = auxo__task_check_model(*model, train, error);
+    if (status == AUXO_OK)
+        status = auxo_model_set_data_schema(*model, auxo_dataset_schema(train), error);
     if (status != AUXO_OK) {
         auxo_model_destroy(*model);
         *model = NULL;

@@ -8,12 +8,12 @@
 
 /* Tables that methods put together; each ends with AUXO_SETTINGS_END. */
 extern const auxo_setting auxo__device_settings[];     /* device, allow-host-fallback */
-extern const auxo_setting auxo__data_settings[];       /* data, data-dir, limit, inputs, ... */
 extern const auxo_setting auxo__validation_settings[]; /* validation */
 extern const auxo_setting auxo__model_settings[];      /* model */
 extern const auxo_setting auxo__seed_settings[];       /* seed */
 extern const auxo_setting auxo__training_settings[];   /* batch, optimizer, lr, lr-schedule, loss, ... */
-extern const auxo_setting auxo__output_settings[];     /* checkpoint, resume, save, report, csv, log-every */
+extern const auxo_setting auxo__run_settings[];        /* checkpoint, resume, report, csv */
+extern const auxo_setting auxo__save_settings[];       /* save, log-every: of methods that make one model */
 
 enum { AUXO__HELPERS_MAX = 15 };
 
@@ -26,6 +26,8 @@ typedef struct auxo__task_data {
  * seed; a note says so) if `needs_test`, and the fraction of "validation". Sets run->data_hash. */
 auxo_status auxo__task_load_data(auxo_run *run, const char *name, bool needs_test, auxo__task_data *data,
                                  auxo_error *error);
+/* The rows alone, with `seed` for what generates or samples them; no split, no note of one. */
+auxo_status auxo__task_read(auxo_run *run, const char *name, uint64_t seed, auxo__task_data *data, auxo_error *error);
 void auxo__task_data_deinit(auxo__task_data *data);
 /* Outputs that a network for this data set needs: classes, target columns, or 1. */
 uint32_t auxo__dataset_output_count(const auxo_dataset *dataset);
@@ -42,8 +44,12 @@ auxo_status auxo__task_options(auxo_run *run, const auxo_dataset *train, const a
                                auxo_train_options *options, char optimizer_text[256], auxo_error *error);
 /* The setting "model": a built-in, a JSON description or a safetensors file, for this data. */
 auxo_status auxo__task_open_model(auxo_run *run, const auxo_dataset *train, auxo_model **model, auxo_error *error);
+auxo_status auxo__task_open_model_seeded(auxo_run *run, const auxo_dataset *train, uint64_t seed, auxo_model **model,
+                                         auxo_error *error);
 /* The same for a description that is still to be built. */
 auxo_status auxo__task_model_desc(auxo_run *run, const auxo_dataset *train, auxo_model_desc *desc, auxo_error *error);
+/* What "auto" stands for with this data; any other name is itself. */
+const char *auxo__task_model_name(const char *name, const auxo_dataset *dataset);
 /* Whether a model reads these rows and has their outputs. */
 auxo_status auxo__task_check_model(const auxo_model *model, const auxo_dataset *dataset, auxo_error *error);
 

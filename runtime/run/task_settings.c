@@ -46,45 +46,6 @@ const auxo_setting auxo__device_settings[] = {
     AUXO_SETTINGS_END,
 };
 
-const auxo_setting auxo__data_settings[] = {
-    {.name = "data",
-     .type = AUXO_SETTING_TEXT,
-     .argument = "NAME|FILE",
-     .initial = "glyphs",
-     .help = "Data set: a name of \"auxo data list\", or a .csv file",
-     .role = AUXO_SETTING_DATA},
-    {.name = "data-dir",
-     .type = AUXO_SETTING_TEXT,
-     .argument = "DIR",
-     .help = "Folder that holds one folder per data set (default: AUXO_DATA_DIR, then ~/.cache/auxo)",
-     .role = AUXO_SETTING_FREE},
-    {.name = "limit",
-     .type = AUXO_SETTING_INTEGER,
-     .argument = "N",
-     .initial = "0",
-     .help = "Use the first N rows of each split; 0: all",
-     .role = AUXO_SETTING_DATA},
-    {.name = "drop-missing",
-     .type = AUXO_SETTING_FLAG,
-     .help = "Drop table rows with missing values instead of refusing them",
-     .role = AUXO_SETTING_DATA},
-    {.name = "allow-missing-files",
-     .type = AUXO_SETTING_FLAG,
-     .help = "Go on without those training files of a set that are not there, and say which",
-     .role = AUXO_SETTING_DATA},
-    {.name = "inputs",
-     .type = AUXO_SETTING_TEXT,
-     .argument = "A,B,...",
-     .help = "Table columns to read as inputs (default: all but the targets)",
-     .role = AUXO_SETTING_DATA},
-    {.name = "targets",
-     .type = AUXO_SETTING_TEXT,
-     .argument = "A,B,...",
-     .help = "Table columns to predict (default: the last)",
-     .role = AUXO_SETTING_DATA},
-    AUXO_SETTINGS_END,
-};
-
 const auxo_setting auxo__validation_settings[] = {
     {.name = "validation",
      .type = AUXO_SETTING_REAL,
@@ -100,8 +61,9 @@ const auxo_setting auxo__model_settings[] = {
     {.name = "model",
      .type = AUXO_SETTING_TEXT,
      .argument = "NAME|FILE",
-     .initial = "lenet5",
-     .help = "Network: mlp:SIZE-SIZE-..., lenet5, autosize-cnn, resnet18, vgg-small, a JSON description, or a "
+     .initial = "auto",
+     .help = "Network: auto (two hidden layers of 32 for tables, lenet5 for pictures), mlp:SIZE-SIZE-... (sizes of the "
+             "hidden layers, or of all layers), lenet5, autosize-cnn, resnet18, vgg-small, a JSON description, or a "
              ".safetensors file with weights to start from",
      .canonical = canonical_model},
     AUXO_SETTINGS_END,
@@ -178,7 +140,7 @@ const auxo_setting auxo__training_settings[] = {
     AUXO_SETTINGS_END,
 };
 
-const auxo_setting auxo__output_settings[] = {
+const auxo_setting auxo__run_settings[] = {
     {.name = "checkpoint",
      .type = AUXO_SETTING_TEXT,
      .argument = "FILE",
@@ -187,11 +149,6 @@ const auxo_setting auxo__output_settings[] = {
     {.name = "resume",
      .type = AUXO_SETTING_FLAG,
      .help = "Continue from the checkpoint; settings that shape the run must be those it was begun with",
-     .role = AUXO_SETTING_FREE},
-    {.name = "save",
-     .type = AUXO_SETTING_TEXT,
-     .argument = "FILE",
-     .help = "Write the trained model here (safetensors, readable by other tools)",
      .role = AUXO_SETTING_FREE},
     {.name = "report",
      .type = AUXO_SETTING_TEXT,
@@ -202,6 +159,15 @@ const auxo_setting auxo__output_settings[] = {
      .type = AUXO_SETTING_TEXT,
      .argument = "FILE.csv",
      .help = "Write the numbers of every epoch here at the end",
+     .role = AUXO_SETTING_FREE},
+    AUXO_SETTINGS_END,
+};
+
+const auxo_setting auxo__save_settings[] = {
+    {.name = "save",
+     .type = AUXO_SETTING_TEXT,
+     .argument = "FILE",
+     .help = "Write the trained model here (safetensors, readable by other tools)",
      .role = AUXO_SETTING_FREE},
     {.name = "log-every",
      .type = AUXO_SETTING_INTEGER,

@@ -73,8 +73,9 @@ auxo_status auxo__candidate_create(auxo_search *search, const auxo_model_desc *d
     return status == AUXO_OK ? auxo__candidate_open(search, model, settings, sized, genome, candidate, error) : status;
 }
 
-static auxo_status check_time(auxo_search *search, auxo_error *error)
+static auxo_status check_time(void *user, auxo_error *error)
 {
+    auxo_search *search = user;
     const volatile int *stop = search->options.training.stop;
     if (stop && *stop)
         return auxo_error_set(error, AUXO_INTERRUPTED, "the search was interrupted");
@@ -88,25 +89,15 @@ static auxo_status check_time(auxo_search *search, auxo_error *error)
 static auxo_status run_epoch(auxo_search *search, auxo__candidate *candidate, auxo_epoch_metrics *metrics,
                              auxo_error *error)
 {
-    bool finished = false;
-    uint32_t changed = 0;
+    const auxo_autosize_epoch_options options = {.grow = candidate->dynamic,
+                                                 .prune = candidate->dynamic,
+                                                 .stretch_steps = STRETCH_STEPS,
+                                                 .between = check_time,
+                                                 .user = search,
+                                                 .validation = search->validation};
     auxo_status status = check_time(search, error);
-    if (status == AUXO_OK && candidate->dynamic)
-        status = auxo_autosize_grow(candidate->autosize, candidate->trainer, &changed, error);
-    while (status == AUXO_OK && !finished) {
-        status = auxo_trainer_run(candidate->trainer, STRETCH_STEPS, &finished, metrics, error);
-        if (status == AUXO_OK && !finished)
-            status = check_time(search, error);
-    }
-    changed = 0;
-    if (status == AUXO_OK && candidate->dynamic)
-        status = auxo_autosize_prune(candidate->autosize, candidate->trainer, &changed, error);
-    if (status == AUXO_OK && changed > 0) {
-        auxo_evaluation evaluation;
-        status = auxo_trainer_evaluate(candidate->trainer, search->validation, &evaluation, error);
-        metrics->validation_loss = evaluation.loss;
-        metrics->validation_accuracy = evaluation.accuracy;
-    }
+    if (status == AUXO_OK)
+        status = auxo_autosize_epoch(candidate->autosize, candidate->trainer, &options, metrics, NULL, error);
     return status;
 }
 

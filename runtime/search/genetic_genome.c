@@ -1,5 +1,6 @@
 /* runtime/search/genetic_genome.c: draws, mutation, crossover, text and network of a genome (paper 004). */
 #include "genetic.h"
+#include "number.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -17,9 +18,9 @@ static double draw_lr(const auxo_search_options *options, auxo__random *random)
     char text[32];
     if (!options->search_lr)
         return 0;
-    snprintf(text, sizeof text, "%.4g",
-             pow(10, auxo__random_uniform(random, log10(options->lr.low), log10(options->lr.high))));
-    return strtod(text, NULL);
+    auxo__number_print(text, sizeof text, "%.4g",
+                       pow(10, auxo__random_uniform(random, log10(options->lr.low), log10(options->lr.high))));
+    return auxo__text_to_double(text, NULL);
 }
 
 static auxo__layer_gene draw_layer(const auxo_search_options *options, auxo__random *random)
@@ -92,7 +93,7 @@ void auxo__net_format(const auxo__net_genome *genome, char *text, size_t size)
 {
     size_t used = (size_t)snprintf(text, size, "batch=%u", genome->batch);
     if (genome->lr > 0 && used < size)
-        used += (size_t)snprintf(text + used, size - used, " lr=%.4g", genome->lr);
+        used += (size_t)auxo__number_print(text + used, size - used, " lr=%.4g", genome->lr);
     if (used < size)
         used += (size_t)snprintf(text + used, size - used, " layers=%s", genome->layer_count ? "" : "none");
     for (uint32_t i = 0; i < genome->layer_count && used < size; i++)
@@ -128,7 +129,7 @@ auxo_status auxo__net_parse(const char *text, auxo__net_genome *genome, auxo_err
     if (strncmp(text, "batch=", 6) == 0)
         genome->batch = (uint32_t)strtoul(text + 6, NULL, 10);
     if (lr)
-        genome->lr = strtod(lr + strlen(" lr="), NULL);
+        genome->lr = auxo__text_to_double(lr + strlen(" lr="), NULL);
     if (genome->batch == 0 || !layers || !parse_layers(layers + strlen(" layers="), genome))
         return auxo_error_set(error, AUXO_FORMAT, "search: \"%.100s\" is no genome", text);
     return AUXO_OK;

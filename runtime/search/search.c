@@ -5,10 +5,11 @@
  */
 #include "search_internal.h"
 
+#include "clock.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 static const auxo__search_method *const methods[] = {&auxo__method_random, &auxo__method_grid, &auxo__method_growth,
                                                      &auxo__method_evolution, &auxo__method_genetic};
@@ -132,16 +133,9 @@ void auxo_search_destroy(auxo_search *search)
 
 /* ---- steps ------------------------------------------------------------------------------------------------------- */
 
-static double clock_seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 double auxo__search_now(const auxo_search *search)
 {
-    return search->seconds + (search->step_start > 0 ? clock_seconds() - search->step_start : 0);
+    return search->seconds + (search->step_start > 0 ? auxo__now_seconds() - search->step_start : 0);
 }
 
 static bool has_ended(const auxo_search *search)
@@ -158,7 +152,7 @@ auxo_status auxo_search_step(auxo_search *search, bool *done, auxo_error *error)
     if (*done)
         return AUXO_OK;
     const size_t trace_count = search->trace_count;
-    search->step_start = clock_seconds();
+    search->step_start = auxo__now_seconds();
     auxo_status status = search->method->step(search, done, &reason);
     search->seconds = auxo__search_now(search);
     search->step_start = 0;

@@ -3,6 +3,7 @@
  * Numbers that decide are texts in hexadecimal, so that no bit is lost and what is not finite stays what it is. The
  * trace only serves pictures: its numbers are plain, null where they are not finite.
  */
+#include "number.h"
 #include "search_internal.h"
 
 #include <math.h>
@@ -19,14 +20,14 @@ double auxo__state_number(const cJSON *object, const char *name, double fallback
 double auxo__json_exact(const cJSON *item, double fallback)
 {
     if (cJSON_IsString(item))
-        return strtod(item->valuestring, NULL);
+        return auxo__text_to_double(item->valuestring, NULL);
     return cJSON_IsNumber(item) ? item->valuedouble : fallback;
 }
 
 cJSON *auxo__exact_to_json(double value)
 {
     char text[64];
-    snprintf(text, sizeof text, "%a", value);
+    auxo__number_print(text, sizeof text, "%a", value);
     return cJSON_CreateString(text);
 }
 

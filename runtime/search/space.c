@@ -2,6 +2,7 @@
  *
  * A genome is the text that names it: values are rounded to what the text shows, so that equal texts are equal genomes.
  */
+#include "number.h"
 #include "search_internal.h"
 
 #include <math.h>
@@ -85,8 +86,8 @@ auxo_status auxo__space_init(const auxo_model_desc *desc, const auxo_search_opti
 static double rounded(double value)
 {
     char text[32];
-    snprintf(text, sizeof text, "%.4g", value);
-    return strtod(text, NULL);
+    auxo__number_print(text, sizeof text, "%.4g", value);
+    return auxo__text_to_double(text, NULL);
 }
 
 double auxo__gene_correct(const auxo__gene *gene, double value)
@@ -133,12 +134,12 @@ void auxo__genome_format(const auxo__space *space, const auxo__genome *genome, c
     size_t used = 0;
     text[0] = '\0';
     for (uint32_t i = 0; i < space->unit_count && used < size; i++)
-        used += (size_t)snprintf(text + used, size - used, "%s%.0f", i ? "-" : "units=", genome->values[i]);
+        used += (size_t)auxo__number_print(text + used, size - used, "%s%.0f", i ? "-" : "units=", genome->values[i]);
     if (used < size)
-        used += (size_t)snprintf(text + used, size - used, "%slr=%.4g batch=%u", used ? " " : "", settings.lr,
-                                 settings.batch);
+        used += (size_t)auxo__number_print(text + used, size - used, "%slr=%.4g batch=%u", used ? " " : "", settings.lr,
+                                           settings.batch);
     if (settings.alpha > 0 && used < size)
-        snprintf(text + used, size - used, " alpha=%.4g", settings.alpha);
+        auxo__number_print(text + used, size - used, " alpha=%.4g", settings.alpha);
 }
 
 auxo_status auxo__genome_desc(const auxo_search *search, const auxo__genome *genome, auxo_model_desc *desc,
@@ -162,8 +163,8 @@ auxo_status auxo__genome_desc(const auxo_search *search, const auxo__genome *gen
         uint32_t units = search->options.initial_units;
         for (uint32_t g = 0; g < count; g++)
             units = hidden[g] == groups[i] ? (uint32_t)genome->values[g] : units;
-        if (layer->groups > 1 && (uint32_t)layer->groups == layer->units)
-            layer->groups = (int32_t)units; /* depthwise */
+        if (layer->depthwise)
+            layer->groups = (int32_t)units;
         layer->units = units;
     }
     if (status == AUXO_OK)

@@ -5,6 +5,7 @@
  * last; their order in the model never changes.
  */
 #include "auxo/sizing.h"
+#include "number.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -282,8 +283,8 @@ auxo_status auxo_autosize_grow(auxo_autosize *autosize, auxo_trainer *trainer, u
             autosize->layers[i],      all, units, added, AUXO_INITIALIZER_LECUN_NORMAL, (float)options->threshold,
             (float)options->threshold};
         fill_log_entry(autosize, trainer, i, "grow", units, units + added, &entries[i]);
-        snprintf(entries[i].why, sizeof entries[i].why, "max(%u, %.3g of %u units)", options->growth_minimum,
-                 options->growth_fraction, units);
+        auxo__number_print(entries[i].why, sizeof entries[i].why, "max(%u, %.3g of %u units)", options->growth_minimum,
+                           options->growth_fraction, units);
         *changed += added;
     }
     if (status == AUXO_OK)
@@ -422,7 +423,8 @@ static auxo_status log_pruning(auxo_autosize *autosize, auxo_trainer *trainer, c
         if (p->kept_counts[i] == units_before[i])
             continue;
         fill_log_entry(autosize, trainer, i, "prune", units_before[i], p->kept_counts[i], &entry);
-        snprintf(entry.why, sizeof entry.why, "no incoming weight or bias reaches %.3g", autosize->options.threshold);
+        auxo__number_print(entry.why, sizeof entry.why, "no incoming weight or bias reaches %.3g",
+                           autosize->options.threshold);
         entry.loss_before = before;
         entry.loss_after = after;
         status = auxo_edit_log_add(&autosize->log, &entry, error);

@@ -4,6 +4,7 @@
  * never change here.
  */
 #include "auxo/sizing.h"
+#include "model_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -148,14 +149,14 @@ auxo_status auxo_block_insert(const auxo_model_desc *desc, uint32_t layer, const
     fill_block(desc, layer, name, block);
     auxo_status status = AUXO_OK;
     for (uint32_t l = 0; l <= layer && status == AUXO_OK; l++)
-        status = auxo_model_desc_add(result, &desc->layers[l], NULL, error);
+        status = auxo__model_desc_append(result, &desc->layers[l], NULL, error);
     for (uint32_t i = 0; i < BLOCK_LAYERS && status == AUXO_OK; i++)
         status = auxo_model_desc_add(result, &block[i], NULL, error);
     for (uint32_t l = layer + 1; l < desc->layer_count && status == AUXO_OK; l++) {
         auxo_layer moved = desc->layers[l];
         for (uint32_t i = 0; i < moved.input_count; i++)
             moved.inputs[i] += moved.inputs[i] >= layer ? BLOCK_LAYERS : 0;
-        status = auxo_model_desc_add(result, &moved, NULL, error);
+        status = auxo__model_desc_append(result, &moved, NULL, error);
     }
     if (status == AUXO_OK)
         status = auxo_model_desc_finish(result, error);
@@ -187,7 +188,7 @@ auxo_status auxo_block_remove(const auxo_model_desc *desc, const auxo_block *blo
         auxo_layer layer = desc->layers[l];
         for (uint32_t i = 0; i < layer.input_count; i++)
             layer.inputs[i] = moved_to[layer.inputs[i]];
-        status = auxo_model_desc_add(result, &layer, NULL, error);
+        status = auxo__model_desc_append(result, &layer, NULL, error);
     }
     free(moved_to);
     free(gone);

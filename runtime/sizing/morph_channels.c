@@ -1,5 +1,6 @@
 /* runtime/sizing/morph_channels.c: groups of tied channels and the products between them. */
 #include "morph_channels.h"
+#include "model_internal.h"
 
 #include <stdlib.h>
 
@@ -8,12 +9,11 @@ double auxo__morph_constant(const auxo_model_desc *desc, uint32_t layer, auxo_re
     const auxo_layer *of = &desc->layers[layer];
     double area = of->kind == AUXO_LAYER_CONV2D ? (double)of->kernel_h * of->kernel_w : 1;
     double positions = of->kind == AUXO_LAYER_CONV2D ? (double)of->output_dims[1] * (double)of->output_dims[2] : 1;
-    return resource == AUXO_RESOURCE_PARAMETERS ? area : 2 * positions * area;
-}
-
-static bool is_depthwise(const auxo_layer *layer)
-{
-    return layer->kind == AUXO_LAYER_CONV2D && layer->groups > 1;
+    /* A filter of a grouped convolution reads its group's share of the channels; a depthwise one is counted by its
+     * filters alone. */
+    bool shares = of->kind == AUXO_LAYER_CONV2D && !auxo__layer_is_depthwise(desc, layer);
+    double share = shares ? 1.0 / of->groups : 1;
+    return (resource == AUXO_RESOURCE_PARAMETERS ? area : 2 * positions * area) * share;
 }
 
 /* Runs of the channels that `layer` puts out, multiplied by `repeat`; appended to runs, which has room for one per
@@ -68,7 +68,7 @@ auxo_status auxo__morph_graph_init(const auxo_model_desc *desc, auxo_resource re
             continue;
         morph_product *product = &graph->products[graph->product_count++];
         *product = (morph_product){.layer = l,
-                                   .depthwise = is_depthwise(layer),
+                                   .depthwise = auxo__layer_is_depthwise(desc, l),
                                    .constant = auxo__morph_constant(desc, l, resource),
                                    .output_group = graph->groups[l]};
         product->input_runs = malloc(count_runs(desc, graph->groups, layer->inputs[0]) * sizeof *product->input_runs);

@@ -5,6 +5,7 @@
  * such formula: it is predicted from measured times, the network that comes out is measured, and the prediction's limit
  * is corrected until a measured network keeps the budget.
  */
+#include "model_internal.h"
 #include "morph_channels.h"
 
 #include <float.h>
@@ -127,8 +128,8 @@ static auxo_status apply_widths(const expansion *e, double kappa, auxo_model_des
         if (!makes_units || !e->graph.resizable[l] || !(e->widths[e->graph.groups[l]] > 0))
             continue;
         layer->units = scaled_width(kappa, e->widths[e->graph.groups[l]]);
-        if (layer->groups > 1)
-            layer->groups = (int32_t)layer->units; /* depthwise */
+        if (auxo__layer_is_depthwise(e->desc, l))
+            layer->groups = (int32_t)layer->units;
     }
     status = auxo_model_desc_finish(expanded, error);
     if (status != AUXO_OK)

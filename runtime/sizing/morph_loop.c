@@ -6,10 +6,11 @@
  */
 #include "morph_channels.h"
 
+#include "clock.h"
+
 #include <cjson/cJSON.h>
 #include <math.h>
 #include <stdlib.h>
-#include <time.h>
 
 struct auxo_morph_loop {
     auxo_device *device;
@@ -176,8 +177,7 @@ auxo_status auxo_morph_loop_next(auxo_morph_loop *loop, auxo_morph_record *recor
     *done = loop->done || (record->is_final && options->final_epochs == 0);
     if (*done)
         return AUXO_OK;
-    struct timespec start, end;
-    clock_gettime(CLOCK_MONOTONIC, &start);
+    double start = auxo__now_seconds();
     auxo_model *model = NULL;
     auxo_morph *morph = NULL;
     auxo_status status = auxo_model_create(loop->device, &loop->desc, options->seed + loop->iteration, &model, error);
@@ -200,8 +200,7 @@ auxo_status auxo_morph_loop_next(auxo_morph_loop *loop, auxo_morph_record *recor
     }
     auxo_morph_destroy(morph);
     auxo_model_destroy(model);
-    clock_gettime(CLOCK_MONOTONIC, &end);
-    record->seconds = (double)(end.tv_sec - start.tv_sec) + 1e-9 * (double)(end.tv_nsec - start.tv_nsec);
+    record->seconds = auxo__now_seconds() - start;
     if (status != AUXO_OK)
         return auxo_error_wrap(error, status, "%s %u",
                                record->is_final ? "final training after iteration" : "iteration",

@@ -9,6 +9,7 @@
 #include "auxo/sizing.h"
 
 #include "morph_channels.h"
+#include "number.h"
 #include "resbuild_internal.h"
 
 #include <Random123/philox.h>
@@ -272,8 +273,8 @@ static auxo_status remove_block(auxo_resbuild *resbuild, const auxo_block *block
         return status;
     auxo_edit entry = {.what = "remove block"};
     memcpy(entry.layer, desc->layers[block->add].name, sizeof entry.layer);
-    snprintf(entry.why, sizeof entry.why, "%s of a convolution is %.3g < %.3g",
-             names[resbuild->options.removal_statistic], statistic, resbuild->options.removal_threshold);
+    auxo__number_print(entry.why, sizeof entry.why, "%s of a convolution is %.3g < %.3g",
+                       names[resbuild->options.removal_statistic], statistic, resbuild->options.removal_threshold);
     status = restructure(resbuild, &smaller, 1, false, &entry, error);
     auxo_model_desc_deinit(&smaller);
     return status;
@@ -320,7 +321,8 @@ static auxo_status morph_widths(auxo_resbuild *resbuild, auxo_architecture_recor
     if (status == AUXO_OK) {
         auxo_edit entry = {.what = "rescale", .layer = "all", .epoch = resbuild->number, .loss_after = NAN};
         entry.units_before = entry.units_after = convolution_count(auxo_model_get_desc(fresh));
-        snprintf(entry.why, sizeof entry.why, "kappa %.4g within %.4g; trained afresh", kappa, options->budget.limit);
+        auxo__number_print(entry.why, sizeof entry.why, "kappa %.4g within %.4g; trained afresh", kappa,
+                           options->budget.limit);
         status = auxo__resbuild_loss(resbuild, &entry.loss_before, error);
         if (status == AUXO_OK)
             status = auxo_edit_log_add(&resbuild->log, &entry, error);
@@ -331,7 +333,7 @@ static auxo_status morph_widths(auxo_resbuild *resbuild, auxo_architecture_recor
     }
     auxo_model_destroy(resbuild->current);
     resbuild->current = fresh;
-    snprintf(record->what, sizeof record->what, "morph, kappa %.4g", kappa);
+    auxo__number_print(record->what, sizeof record->what, "morph, kappa %.4g", kappa);
     return AUXO_OK;
 }
 

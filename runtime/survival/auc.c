@@ -72,7 +72,7 @@ static double area_at(const auxo_survival_sample *sample, const auc_work *work, 
         for (end = begin; end < sample->count && order[end].key == order[begin].key; end++) {
             uint32_t i = order[end].index;
             double count = counts ? counts[i] : 1;
-            if ((double)sample->times[i] > time)
+            if (sample->times[i] > time)
                 tied_controls += count;
             else if (sample->events[i])
                 tied_cases += count * work->weights[i];

@@ -94,7 +94,7 @@ static auxo_status work_init(const auxo_survival_sample *sample, concordance_wor
     *work = (concordance_work){0};
     auxo_status status = auxo_survival_check(sample, error);
     if (status == AUXO_OK)
-        status = auxo__order_by_time(sample->times, sample->count, &work->order, error);
+        status = auxo__order_by_key(sample->times, sample->count, &work->order, error);
     work->ranks = malloc((sample->count + 1) * sizeof *work->ranks);
     work->tree = malloc((sample->count + 1) * sizeof *work->tree);
     if (status == AUXO_OK && (!work->ranks || !work->tree))

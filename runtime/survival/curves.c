@@ -53,7 +53,7 @@ auxo_status auxo_survival_kaplan_meier(const auxo_survival_sample *sample, bool 
     keyed_index *order = NULL;
     auxo_status status = auxo__survival_check_times(sample, error);
     if (status == AUXO_OK)
-        status = auxo__order_by_time(sample->times, sample->count, &order, error);
+        status = auxo__order_by_key(sample->times, sample->count, &order, error);
     if (status == AUXO_OK)
         status = allocate_steps(sample->count, true, survival, error);
     double value = 1, greenwood = 0;
@@ -85,7 +85,7 @@ auxo_status auxo_survival_baseline_hazard(const auxo_survival_sample *sample, au
     keyed_index *order = NULL;
     auxo_status status = auxo_survival_check(sample, error);
     if (status == AUXO_OK)
-        status = auxo__order_by_time(sample->times, sample->count, &order, error);
+        status = auxo__order_by_key(sample->times, sample->count, &order, error);
     if (status == AUXO_OK)
         status = allocate_steps(sample->count, false, hazard, error);
     if (status != AUXO_OK) {
@@ -136,7 +136,7 @@ auxo_status auxo_survival_calibration(const auxo_survival_sample *sample, const 
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "%zu calibration groups of %zu subjects: not possible",
                               bin_count, sample->count);
     keyed_index *order = NULL;
-    float *times = malloc(sample->count * sizeof *times);
+    double *times = malloc(sample->count * sizeof *times);
     uint32_t *events = malloc(sample->count * sizeof *events);
     auxo_status status = auxo__order_by_key(sample->risks, sample->count, &order, error);
     if (status == AUXO_OK && (!times || !events))

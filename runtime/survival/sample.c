@@ -12,7 +12,7 @@ auxo_status auxo__survival_check_times(const auxo_survival_sample *sample, auxo_
     for (size_t i = 0; i < sample->count; i++) {
         if (!isfinite(sample->times[i]) || sample->times[i] < 0)
             return auxo_error_set(error, AUXO_FORMAT, "row %zu: time %g; times must be finite and not negative", i + 1,
-                                  (double)sample->times[i]);
+                                  sample->times[i]);
         if (sample->events[i] > 1)
             return auxo_error_set(error, AUXO_FORMAT, "row %zu: event %u; it must be 0 (censored) or 1", i + 1,
                                   sample->events[i]);
@@ -57,17 +57,6 @@ auxo_status auxo__order_by_key(const double *keys, size_t count, keyed_index **o
         return status;
     for (size_t i = 0; i < count; i++)
         (*order)[i] = (keyed_index){keys[i], (uint32_t)i};
-    qsort(*order, count, sizeof **order, compare_keys);
-    return AUXO_OK;
-}
-
-auxo_status auxo__order_by_time(const float *times, size_t count, keyed_index **order, auxo_error *error)
-{
-    auxo_status status = allocate_order(count, order, error);
-    if (status != AUXO_OK)
-        return status;
-    for (size_t i = 0; i < count; i++)
-        (*order)[i] = (keyed_index){times[i], (uint32_t)i};
     qsort(*order, count, sizeof **order, compare_keys);
     return AUXO_OK;
 }

@@ -11,7 +11,6 @@ typedef struct keyed_index {
 
 /* Indices by ascending key, equal keys by index; malloc'ed into *order. */
 auxo_status auxo__order_by_key(const double *keys, size_t count, keyed_index **order, auxo_error *error);
-auxo_status auxo__order_by_time(const float *times, size_t count, keyed_index **order, auxo_error *error);
 /* Checks times and events alone. */
 auxo_status auxo__survival_check_times(const auxo_survival_sample *sample, auxo_error *error);
 

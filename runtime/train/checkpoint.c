@@ -5,6 +5,7 @@
  * Doubles are written in hexadecimal so that no bit is lost.
  */
 #include "archive.h"
+#include "number.h"
 #include "train_internal.h"
 
 #include <cjson/cJSON.h>
@@ -109,10 +110,10 @@ static void format_field(const state_field *field, char *text, size_t size)
         snprintf(text, size, "%" PRIu32, *(const uint32_t *)field->value);
         break;
     case FIELD_DOUBLE:
-        snprintf(text, size, "%a", *(const double *)field->value);
+        auxo__number_print(text, size, "%a", *(const double *)field->value);
         break;
     case FIELD_FLOAT:
-        snprintf(text, size, "%a", (double)*(const float *)field->value);
+        auxo__number_print(text, size, "%a", (double)*(const float *)field->value);
         break;
     case FIELD_BOOL:
         snprintf(text, size, "%s", *(const bool *)field->value ? "true" : "false");
@@ -141,10 +142,10 @@ static bool parse_field(const state_field *field, const char *text)
         *(uint32_t *)field->value = (uint32_t)strtoul(text, &end, 10);
         break;
     case FIELD_DOUBLE:
-        *(double *)field->value = strtod(text, &end);
+        *(double *)field->value = auxo__text_to_double(text, &end);
         break;
     case FIELD_FLOAT:
-        *(float *)field->value = strtof(text, &end);
+        *(float *)field->value = (float)auxo__text_to_double(text, &end);
         break;
     case FIELD_BOOL:
         *(bool *)field->value = strcmp(text, "true") == 0;

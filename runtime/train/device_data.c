@@ -15,6 +15,44 @@ static auxo_status upload(auxo_queue *queue, const void *values, uint64_t size_b
     return status;
 }
 
+typedef struct timed_row {
+    double time;
+    uint32_t row;
+} timed_row;
+
+static int compare_times(const void *left, const void *right)
+{
+    const double a = ((const timed_row *)left)->time, b = ((const timed_row *)right)->time;
+    return a < b ? -1 : a > b;
+}
+
+/* The loss compares times and does nothing else with them: it gets their ranks among the rows. So times that differ
+ * in double differ on the device, where f32 would make ties of them. */
+static auxo_status upload_time_ranks(auxo_queue *queue, const auxo_dataset *dataset, auxo_buffer **buffer,
+                                     auxo_error *error)
+{
+    size_t rows = dataset->row_count;
+    timed_row *sorted = malloc((rows + 1) * sizeof *sorted);
+    float *ranks = malloc((rows + 1) * sizeof *ranks);
+    auxo_status status = AUXO_OK;
+    if (!sorted || !ranks)
+        status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "no memory for the times of %zu rows", rows);
+    for (size_t i = 0; status == AUXO_OK && i < rows; i++)
+        sorted[i] = (timed_row){dataset->times[i], (uint32_t)i};
+    if (status == AUXO_OK)
+        qsort(sorted, rows, sizeof *sorted, compare_times);
+    uint32_t rank = 0;
+    for (size_t i = 0; status == AUXO_OK && i < rows; i++) {
+        rank += i > 0 && sorted[i].time > sorted[i - 1].time;
+        ranks[sorted[i].row] = (float)rank;
+    }
+    if (status == AUXO_OK)
+        status = upload(queue, ranks, rows * sizeof *ranks, buffer, error);
+    free(sorted);
+    free(ranks);
+    return status;
+}
+
 auxo_status auxo__device_data_init(auxo__device_data *data, auxo_queue *queue, const auxo_dataset *dataset,
                                    auxo_error *error)
 {
@@ -29,7 +67,7 @@ auxo_status auxo__device_data_init(auxo__device_data *data, auxo_queue *queue, c
     if (status == AUXO_OK && dataset->target_type == AUXO_TARGET_REAL)
         status = upload(queue, dataset->targets, rows * dataset->target_count * sizeof(float), &data->targets, error);
     if (status == AUXO_OK && dataset->target_type == AUXO_TARGET_SURVIVAL) {
-        status = upload(queue, dataset->times, rows * sizeof(float), &data->targets, error);
+        status = upload_time_ranks(queue, dataset, &data->targets, error);
         if (status == AUXO_OK)
             status = upload(queue, dataset->events, rows * sizeof(uint32_t), &data->events, error);
     }

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char DESCRIPTION_KEY[] = "auxo.model", PREPROCESSING_KEY[] = "auxo.preprocessing";
+static const char DESCRIPTION_KEY[] = "auxo.model", PREPROCESSING_KEY[] = "auxo.preprocessing",
+                  DATA_KEY[] = "auxo.data";
 
 /* ---- preprocessing as JSON ---- */
 
@@ -101,6 +102,8 @@ static auxo_status put_texts(auxo__archive *archive, const char *prefix, auxo_mo
         status = auxo__archive_put_text(archive, prefix, DESCRIPTION_KEY, description, error);
     if (status == AUXO_OK)
         status = auxo__archive_put_text(archive, prefix, PREPROCESSING_KEY, preprocessing, error);
+    if (status == AUXO_OK && auxo_model_data_text(model))
+        status = auxo__archive_put_text(archive, prefix, DATA_KEY, auxo_model_data_text(model), error);
     free(description);
     cJSON_free(preprocessing);
     return status;
@@ -189,6 +192,37 @@ auxo_status auxo__model_fill(auxo_model *model, const auxo__safetensors *file, c
     return status;
 }
 
+/* Files of others have none. */
+static auxo_status read_data_schema(auxo_model *model, const char *text, auxo_error *error)
+{
+    auxo_data_schema *schema = NULL;
+    if (!text)
+        return AUXO_OK;
+    auxo_status status = auxo_data_schema_parse(text, &schema, error);
+    const int64_t *input = auxo_model_get_desc(model)->layers[0].output_dims;
+    if (status == AUXO_OK && schema->channels * schema->height * schema->width != input[0] * input[1] * input[2])
+        status = auxo_error_set(error, AUXO_FORMAT, "its \"%s\" does not fit the model", DATA_KEY);
+    auxo_data_schema_destroy(schema);
+    return status == AUXO_OK ? auxo_model_set_data_text(model, text, error) : status;
+}
+
+auxo_status auxo_model_set_data_schema(auxo_model *model, const auxo_data_schema *schema, auxo_error *error)
+{
+    char *text = NULL;
+    auxo_status status = schema ? auxo_data_schema_describe(schema, &text, error) : AUXO_OK;
+    if (status == AUXO_OK)
+        status = auxo_model_set_data_text(model, text, error);
+    free(text);
+    return status;
+}
+
+auxo_status auxo_model_data_schema(const auxo_model *model, auxo_data_schema **schema, auxo_error *error)
+{
+    const char *text = auxo_model_data_text(model);
+    *schema = NULL;
+    return text ? auxo_data_schema_parse(text, schema, error) : AUXO_OK;
+}
+
 auxo_status auxo__model_build(auxo_device *device, const auxo__safetensors *file, const char *prefix,
                               auxo_model **model, auxo_error *error)
 {
@@ -205,9 +239,27 @@ auxo_status auxo__model_build(auxo_device *device, const auxo__safetensors *file
     if (status == AUXO_OK && preprocessing)
         status = read_preprocessing(*model, preprocessing, error);
     if (status == AUXO_OK)
+        status = read_data_schema(*model, auxo__safetensors_metadata(file, prefix, DATA_KEY), error);
+    if (status == AUXO_OK)
         status = auxo__model_fill(*model, file, prefix, error);
     auxo_model_desc_deinit(&desc);
     return status;
+}
+
+auxo_status auxo_model_file_desc(const char *path, auxo_model_desc *desc, auxo_error *error)
+{
+    auxo__safetensors *file = NULL;
+    auxo_model_desc_init(desc);
+    auxo_status status = auxo__safetensors_read_header(path, &file, error);
+    if (status != AUXO_OK)
+        return status;
+    const char *description = auxo__safetensors_metadata(file, "", DESCRIPTION_KEY);
+    status = description
+                 ? auxo_model_desc_from_json(description, desc, error)
+                 : auxo_error_set(error, AUXO_FORMAT, "it has no description of the model (\"%s\" in its metadata)",
+                                  DESCRIPTION_KEY);
+    auxo__safetensors_free(file);
+    return status == AUXO_OK ? status : auxo_error_wrap(error, status, "model file \"%s\"", path);
 }
 
 auxo_status auxo_model_load(auxo_device *device, const char *path, auxo_model **model, auxo_error *error)

@@ -4,6 +4,7 @@
  * linear friction the momentum factor is 1 - lr friction / mass, so lr friction / mass must stay below 2, after braking
  * too.
  */
+#include "number.h"
 #include "optimizer_internal.h"
 #include "text.h"
 
@@ -214,7 +215,7 @@ static auxo_status apply(const char *key, const char *value, auxo_optimizer_conf
         if (strcmp(number->name, key) != 0 || !(number->kinds & 1u << config->kind))
             continue;
         char *end;
-        double parsed = strtod(value, &end);
+        double parsed = auxo__text_to_double(value, &end);
         bool whole = number->type != VALUE_UINT32 || parsed == floor(parsed);
         if (end == value || *end || !(parsed >= number->least && parsed <= number->most) || !whole)
             return auxo_error_set(
@@ -278,8 +279,8 @@ auxo_status auxo_optimizer_config_parse(const char *text, auxo_optimizer_config 
 static void format_number(const struct number_key *key, double value, char *text, size_t size)
 {
     for (int digits = 1; digits <= 17; digits++) {
-        snprintf(text, size, "%.*g", digits, value);
-        double read = strtod(text, NULL);
+        auxo__number_print(text, size, "%.*g", digits, value);
+        double read = auxo__text_to_double(text, NULL);
         if (key->type == VALUE_FLOAT ? (float)read == (float)value : read == value)
             return;
     }

@@ -7,6 +7,7 @@
 #include "file.h"
 
 #include <cjson/cJSON.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -145,6 +146,37 @@ auxo_status auxo__safetensors_write(const char *path, const auxo__tensor_entry *
 /* ---- reading ------------------------------------------------------------------------------------------------------
  */
 
+static uint64_t header_length(const unsigned char bytes[HEADER_LENGTH_BYTES])
+{
+    uint64_t length = 0;
+    for (int i = 0; i < HEADER_LENGTH_BYTES; i++)
+        length |= (uint64_t)bytes[i] << 8 * i;
+    return length;
+}
+
+/* The whole file, or its header alone; size_bytes is that of the file in both cases. */
+static auxo_status read_bytes(auxo__safetensors *file, bool header_only, auxo_error *error)
+{
+    FILE *stream = fopen(file->path, "rb");
+    if (!stream)
+        return auxo_error_set(error, errno == ENOENT ? AUXO_NOT_FOUND : AUXO_IO, "cannot open \"%s\": %s", file->path,
+                              strerror(errno));
+    long size = fseek(stream, 0, SEEK_END) == 0 ? ftell(stream) : -1;
+    bool good = size >= 0 && fseek(stream, 0, SEEK_SET) == 0;
+    file->size_bytes = good ? (uint64_t)size : 0;
+    uint64_t wanted = file->size_bytes;
+    unsigned char first[HEADER_LENGTH_BYTES];
+    if (good && header_only && file->size_bytes >= sizeof first) {
+        good = fread(first, 1, sizeof first, stream) == sizeof first && fseek(stream, 0, SEEK_SET) == 0;
+        uint64_t length = header_length(first);
+        wanted = length < wanted - HEADER_LENGTH_BYTES ? HEADER_LENGTH_BYTES + length : HEADER_LENGTH_BYTES;
+    }
+    file->bytes = good ? malloc(wanted + 1) : NULL;
+    good = file->bytes && fread(file->bytes, 1, wanted, stream) == wanted;
+    fclose(stream);
+    return good ? AUXO_OK : auxo_error_set(error, AUXO_IO, "cannot read \"%s\"", file->path);
+}
+
 static auxo_status fail_format(const auxo__safetensors *file, const char *what, auxo_error *error)
 {
     return auxo_error_set(error, AUXO_FORMAT, "\"%s\" is not a usable safetensors file: %s", file->path, what);
@@ -195,13 +227,80 @@ static auxo_status check_tensor(const auxo__safetensors *file, const cJSON *tens
     return AUXO_OK;
 }
 
+typedef struct tensor_place {
+    uint64_t start, end;
+    const char *name;
+} tensor_place;
+
+static int compare_places(const void *left, const void *right)
+{
+    const tensor_place *a = left, *b = right;
+    if (a->start != b->start)
+        return a->start < b->start ? -1 : 1;
+    return a->end < b->end ? -1 : a->end > b->end;
+}
+
+static int compare_names(const void *left, const void *right)
+{
+    return strcmp(((const tensor_place *)left)->name, ((const tensor_place *)right)->name);
+}
+
+/* Whether every byte of the data belongs to exactly one tensor. */
+static auxo_status check_places(const auxo__safetensors *file, const tensor_place *places, size_t count,
+                                auxo_error *error)
+{
+    uint64_t data_bytes = file->size_bytes - file->data_start, end = 0;
+    const char *before = "the beginning";
+    for (size_t i = 0; i < count; i++) {
+        if (places[i].start < end)
+            return auxo_error_set(error, AUXO_FORMAT, "\"%s\": tensors \"%.80s\" and \"%.80s\" share bytes", file->path,
+                                  before, places[i].name);
+        if (places[i].start > end)
+            return auxo_error_set(error, AUXO_FORMAT,
+                                  "\"%s\": %llu bytes between \"%.80s\" and \"%.80s\" belong to no tensor", file->path,
+                                  (unsigned long long)(places[i].start - end), before, places[i].name);
+        end = places[i].end;
+        before = places[i].name;
+    }
+    if (end != data_bytes)
+        return auxo_error_set(error, AUXO_FORMAT, "\"%s\": %llu bytes after \"%.80s\" belong to no tensor", file->path,
+                              (unsigned long long)(data_bytes - end), before);
+    return AUXO_OK;
+}
+
+/* The format asks for tensors that cover the data without overlap or hole, and for distinct names. */
+static auxo_status check_coverage(const auxo__safetensors *file, auxo_error *error)
+{
+    size_t count = 0;
+    tensor_place *places = malloc(((size_t)cJSON_GetArraySize(file->header) + 1) * sizeof *places);
+    if (!places)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory reading \"%s\"", file->path);
+    const cJSON *item;
+    cJSON_ArrayForEach(item, file->header)
+    {
+        const cJSON *offsets = cJSON_GetObjectItemCaseSensitive(item, "data_offsets");
+        if (strcmp(item->string, "__metadata__") != 0)
+            places[count++] = (tensor_place){(uint64_t)cJSON_GetArrayItem(offsets, 0)->valuedouble,
+                                             (uint64_t)cJSON_GetArrayItem(offsets, 1)->valuedouble, item->string};
+    }
+    auxo_status status = AUXO_OK;
+    qsort(places, count, sizeof *places, compare_names);
+    for (size_t i = 1; i < count && status == AUXO_OK; i++)
+        if (strcmp(places[i].name, places[i - 1].name) == 0)
+            status = auxo_error_set(error, AUXO_FORMAT, "\"%s\": two tensors are called \"%.80s\"", file->path,
+                                    places[i].name);
+    qsort(places, count, sizeof *places, compare_places);
+    if (status == AUXO_OK)
+        status = check_places(file, places, count, error);
+    free(places);
+    return status;
+}
+
 static auxo_status parse_header(auxo__safetensors *file, auxo_error *error)
 {
-    uint64_t length = 0;
     if (file->size_bytes < HEADER_LENGTH_BYTES)
         return fail_format(file, "it is shorter than 8 bytes", error);
-    for (int i = 0; i < HEADER_LENGTH_BYTES; i++)
-        length |= (uint64_t)file->bytes[i] << 8 * i;
+    uint64_t length = header_length(file->bytes);
     if (length > HEADER_MAX_BYTES || length > file->size_bytes - HEADER_LENGTH_BYTES)
         return fail_format(file, "its header is longer than the file; it may be cut off or of another format", error);
     file->data_start = HEADER_LENGTH_BYTES + length;
@@ -215,7 +314,7 @@ static auxo_status parse_header(auxo__safetensors *file, auxo_error *error)
         if (status != AUXO_OK)
             return status;
     }
-    return AUXO_OK;
+    return check_coverage(file, error);
 }
 
 /* Whether the bytes are those that the checksum was taken over; a file without one passes. */
@@ -225,9 +324,9 @@ static auxo_status check_sum(auxo__safetensors *file, auxo_error *error)
     if (!saved)
         return AUXO_OK;
     char *header = (char *)file->bytes + HEADER_LENGTH_BYTES;
-    size_t mark_length = sizeof CHECKSUM_MARK - 1, header_length = file->data_start - HEADER_LENGTH_BYTES;
+    size_t mark_length = sizeof CHECKSUM_MARK - 1, header_bytes = file->data_start - HEADER_LENGTH_BYTES;
     char *place = NULL;
-    for (size_t i = 0; !place && i + mark_length + CHECKSUM_DIGITS <= header_length; i++)
+    for (size_t i = 0; !place && i + mark_length + CHECKSUM_DIGITS <= header_bytes; i++)
         if (memcmp(header + i, CHECKSUM_MARK, mark_length) == 0)
             place = header + i + mark_length;
     if (!place || strlen(saved) != CHECKSUM_DIGITS)
@@ -241,7 +340,7 @@ static auxo_status check_sum(auxo__safetensors *file, auxo_error *error)
         file, "its bytes are not those that were written (the checksum differs): take a copy that is whole", error);
 }
 
-auxo_status auxo__safetensors_read(const char *path, auxo__safetensors **file, auxo_error *error)
+static auxo_status read_file(const char *path, bool header_only, auxo__safetensors **file, auxo_error *error)
 {
     *file = NULL;
     auxo__safetensors *opened = calloc(1, sizeof *opened);
@@ -251,14 +350,10 @@ auxo_status auxo__safetensors_read(const char *path, auxo__safetensors **file, a
         auxo__safetensors_free(opened);
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory reading \"%s\"", path);
     }
-    char *bytes = NULL;
-    size_t size = 0;
-    auxo_status status = auxo__file_read(path, &bytes, &size, error);
-    opened->bytes = (unsigned char *)bytes;
-    opened->size_bytes = size;
+    auxo_status status = read_bytes(opened, header_only, error);
     if (status == AUXO_OK)
         status = parse_header(opened, error);
-    if (status == AUXO_OK)
+    if (status == AUXO_OK && !header_only)
         status = check_sum(opened, error);
     if (status != AUXO_OK) {
         auxo__safetensors_free(opened);
@@ -266,6 +361,16 @@ auxo_status auxo__safetensors_read(const char *path, auxo__safetensors **file, a
     }
     *file = opened;
     return AUXO_OK;
+}
+
+auxo_status auxo__safetensors_read(const char *path, auxo__safetensors **file, auxo_error *error)
+{
+    return read_file(path, false, file, error);
+}
+
+auxo_status auxo__safetensors_read_header(const char *path, auxo__safetensors **file, auxo_error *error)
+{
+    return read_file(path, true, file, error);
 }
 
 void auxo__safetensors_free(auxo__safetensors *file)

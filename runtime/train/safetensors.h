@@ -47,6 +47,8 @@ typedef struct auxo__safetensors auxo__safetensors; /* a file read into memory *
 
 /* Errors: IO, or FORMAT with what is wrong in the file. */
 auxo_status auxo__safetensors_read(const char *path, auxo__safetensors **file, auxo_error *error);
+/* The header alone: metadata and shapes, no values. */
+auxo_status auxo__safetensors_read_header(const char *path, auxo__safetensors **file, auxo_error *error);
 void auxo__safetensors_free(auxo__safetensors *file);
 /* The text under prefix + key; NULL if absent; borrowed from the file. */
 const char *auxo__safetensors_metadata(const auxo__safetensors *file, const char *prefix, const char *key);

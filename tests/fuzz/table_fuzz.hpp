@@ -22,7 +22,7 @@ inline void fuzz_table(const uint8_t *data, size_t size, bool is_arff)
 {
     std::vector<char> text(data, data + size);
     text.push_back('\0');
-    auxo_table_options options = {};
+    auxo_table_format options = {};
     auxo_table *table = nullptr;
     auxo_error error = {};
     if (auxo__table_parse("fuzz", text.data(), size, is_arff, &options, &table, &error) != AUXO_OK)

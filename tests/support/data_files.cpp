@@ -127,7 +127,7 @@ LoadedTable::~LoadedTable()
     auxo_dataset_destroy(dataset);
 }
 
-auxo_status LoadedTable::read(const std::string &file_name, const std::string &text, const auxo_table_options *options)
+auxo_status LoadedTable::read(const std::string &file_name, const std::string &text, const auxo_table_format *options)
 {
     write_file(folder.file(file_name), text);
     auxo_table_destroy(table);

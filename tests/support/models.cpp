@@ -306,7 +306,8 @@ const auxo_dataset *Data::get()
     set.features = bytes.empty() ? static_cast<void *>(floats.data()) : bytes.data();
     set.labels = set.target_type == AUXO_TARGET_CLASS ? labels.data() : nullptr;
     set.targets = set.target_type == AUXO_TARGET_REAL ? targets.data() : nullptr;
-    set.times = set.target_type == AUXO_TARGET_SURVIVAL ? targets.data() : nullptr;
+    times.assign(targets.begin(), targets.end());
+    set.times = set.target_type == AUXO_TARGET_SURVIVAL ? times.data() : nullptr;
     set.events = set.target_type == AUXO_TARGET_SURVIVAL ? labels.data() : nullptr;
     return &set;
 }

@@ -76,6 +76,7 @@ class Data
   private:
     auxo_dataset set = {};
     std::vector<float> floats, targets;
+    std::vector<double> times;
     std::vector<uint8_t> bytes;
     std::vector<uint32_t> labels;
 };

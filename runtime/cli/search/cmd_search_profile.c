@@ -4,21 +4,16 @@
  * Reads the traces that `auxo search --trace` wrote, one run a file. Times end with the shortest run: what the others
  * did later has nothing to be compared with.
  */
-#include "auxo/table.h"
-#include "search_run.h"
+#include "auxo/report.h"
+#include "auxo/search.h"
+#include "cli_session.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { RUNS_MAX = 256, LABEL_BYTES = 48, TIMES = 60, LEVELS = 20 };
-
-typedef struct profile_run {
-    char label[LABEL_BYTES];
-    auxo_trace_point *points;
-    size_t count;
-} profile_run;
+enum { RUNS_MAX = 256, TIMES = 60, LEVELS = 20 };
 
 /* Runs of one label; they lie together. */
 typedef struct profile_group {
@@ -28,7 +23,7 @@ typedef struct profile_group {
 
 typedef struct profile {
     const cli_context *context;
-    profile_run runs[RUNS_MAX];
+    auxo_trace_run runs[RUNS_MAX];
     auxo_trace traces[RUNS_MAX]; /* of the runs */
     profile_group groups[RUNS_MAX];
     size_t run_count, group_count;
@@ -55,49 +50,12 @@ static const cli_option profile_options[] = {
     CLI_OPTIONS_END,
 };
 
-/* ---- reading ----------------------------------------------------------------------------------------------------- */
-
-/* NULL if the table has no such column of that type. */
-static const auxo_column *find_column(const auxo_table *table, const char *name, auxo_column_type type)
-{
-    size_t index;
-    const bool found = auxo_table_find(table, name, &index, NULL) == AUXO_OK && table->columns[index].type == type;
-    return found ? &table->columns[index] : NULL;
-}
-
-static auxo_status read_points(const auxo_table *table, profile_run *run, auxo_error *error)
-{
-    const auxo_column *method = find_column(table, "method", AUXO_COLUMN_CATEGORICAL);
-    const auxo_column *seconds = find_column(table, "seconds", AUXO_COLUMN_NUMERIC);
-    const auxo_column *best = find_column(table, "best", AUXO_COLUMN_NUMERIC);
-    if (!method || !seconds || !best || table->row_count == 0 || method->codes[0] == AUXO_LEVEL_MISSING)
-        return auxo_error_set(error, AUXO_FORMAT, "%s: not a trace of auxo search", table->path);
-    run->points = calloc(table->row_count, sizeof *run->points);
-    if (!run->points)
-        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "traces: out of memory");
-    snprintf(run->label, sizeof run->label, "%s", method->levels[method->codes[0]]);
-    for (size_t i = 0; i < table->row_count; i++) {
-        const double value = isfinite(best->numbers[i]) ? best->numbers[i] : -INFINITY;
-        const double time = seconds->numbers[i];
-        if (!isfinite(time) || (i > 0 && (time < run->points[i - 1].seconds || value < run->points[i - 1].best)))
-            return auxo_error_set(error, AUXO_FORMAT, "%s:%u: time and best result may not fall", table->path,
-                                  table->lines[i]);
-        run->points[run->count++] = (auxo_trace_point){.seconds = time, .best = value};
-    }
-    return AUXO_OK;
-}
-
 static auxo_status read_runs(profile *p, auxo_error *error)
 {
     const size_t count = cli_operand_count(p->context->arguments);
     auxo_status status = AUXO_OK;
-    for (size_t i = 0; i < count && status == AUXO_OK; i++) {
-        auxo_table *table = NULL;
-        status = auxo_table_read(cli_operand(p->context->arguments, i), NULL, &table, error);
-        if (status == AUXO_OK)
-            status = read_points(table, &p->runs[p->run_count++], error);
-        auxo_table_destroy(table);
-    }
+    for (size_t i = 0; i < count && status == AUXO_OK; i++)
+        status = auxo_trace_read(cli_operand(p->context->arguments, i), &p->runs[p->run_count++], error);
     return status;
 }
 
@@ -108,7 +66,7 @@ static void group_runs(profile *p)
         size_t end = begin + 1;
         for (size_t i = end; i < p->run_count; i++)
             if (strcmp(p->runs[i].label, p->runs[begin].label) == 0) {
-                const profile_run kept = p->runs[i];
+                const auxo_trace_run kept = p->runs[i];
                 memmove(&p->runs[end + 1], &p->runs[end], (i - end) * sizeof kept);
                 p->runs[end++] = kept;
             }
@@ -126,7 +84,7 @@ static void choose_axes(profile *p)
     p->low = INFINITY;
     p->high = -INFINITY;
     for (size_t i = 0; i < p->run_count; i++) {
-        const profile_run *run = &p->runs[i];
+        const auxo_trace_run *run = &p->runs[i];
         p->until = fmin(p->until, run->points[run->count - 1].seconds);
         p->high = fmax(p->high, run->points[run->count - 1].best);
         for (size_t j = 0; j < run->count; j++)
@@ -139,7 +97,7 @@ static void choose_axes(profile *p)
     for (int i = 0; i < TIMES; i++)
         p->times[i] = p->until * (i + 1) / TIMES;
     for (int i = 0; i < LEVELS; i++)
-        p->levels[i] = p->high - (p->high - p->low) * i / (LEVELS - 1);
+        p->levels[i] = i == LEVELS - 1 ? p->low : p->high - (p->high - p->low) * i / (LEVELS - 1);
 }
 
 /* ---- results ----------------------------------------------------------------------------------------------------- */
@@ -172,13 +130,13 @@ static void print_profile(const profile *p)
         cJSON *event = cli_event(output, "method"), *means = cJSON_AddArrayToObject(event, "means");
         for (int i = 0; i < 4; i++) {
             const moment m = moment_at(p, group, parts[i] * p->until);
-            search_format_quality(cells[i], sizeof cells[i], p->classes, m.mean);
+            auxo_search_quality_text(cells[i], sizeof cells[i], p->classes, m.mean);
             if (means)
                 cJSON_AddItemToArray(means, cJSON_CreateNumber(m.mean));
         }
         const moment last = moment_at(p, group, p->until);
-        search_format_quality(cells[4], sizeof cells[4], p->classes, last.lowest);
-        search_format_quality(cells[5], sizeof cells[5], p->classes, last.highest);
+        auxo_search_quality_text(cells[4], sizeof cells[4], p->classes, last.lowest);
+        auxo_search_quality_text(cells[5], sizeof cells[5], p->classes, last.highest);
         cli_table_row(table, "%s|%zu|%s|%s|%s|%s|%s|%s", group->label, group->end - group->begin, cells[0], cells[1],
                       cells[2], cells[3], cells[4], cells[5]);
         cJSON_AddStringToObject(event, "method", group->label);
@@ -212,7 +170,7 @@ static auxo_status write_csv(const profile *p, const char *path, auxo_error *err
                 used += (size_t)snprintf(text + used, LINE_BYTES, "%s,%.6g,%.6g,%.4g\n", group->label, p->times[t],
                                          p->levels[q], share);
             }
-    auxo_status status = sizing_write_text(path, text, error);
+    auxo_status status = auxo_file_write(path, text, strlen(text), error);
     free(text);
     return status;
 }

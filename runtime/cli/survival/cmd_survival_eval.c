@@ -11,7 +11,8 @@ static const cli_option eval_options[] = {
      .type = CLI_CHOICE,
      .argument = "test|train",
      .initial = "test",
-     .help = "Which rows; data without a test split is split by --test-fraction and --seed"},
+     .help = "Which rows: the test split, or those held out when the model was trained, or the others; of other data, "
+             "all rows"},
     {.name = "standardize-sites", .type = CLI_FLAG, .help = "Standardise scores within each site"},
     {.name = "report", .type = CLI_TEXT, .argument = "FILE.html", .help = "Write curves, calibration and AUC as HTML"},
     CLI_OPTIONS_END,
@@ -20,10 +21,10 @@ static const cli_option eval_options[] = {
 static const cli_option predict_options[] = {
     {.name = "split",
      .type = CLI_CHOICE,
-     .argument = "test|train",
-     .initial = "test",
-     .help = "Which rows; data without a test split is split by --test-fraction and --seed. A table without --time and "
-             "--event is not split: all its rows"},
+     .argument = "auto|test|train|all",
+     .initial = "auto",
+     .help = "Which rows: the test split or those held out when the model was trained, the others, or all. auto: the "
+             "test split of a named set, all rows of a table"},
     {.name = "standardize-sites", .type = CLI_FLAG, .help = "Standardise scores within each site"},
     {.name = "at",
      .type = CLI_TEXT,
@@ -45,16 +46,15 @@ static void close_saved(saved_model *saved)
     survival_job_close(&saved->job);
 }
 
-static auxo_status open_saved(const cli_context *context, bool unlabelled_allowed, saved_model *saved,
+static auxo_status open_saved(const cli_context *context, bool inputs_only, bool wants_test, saved_model *saved,
                               auxo_error *error)
 {
     *saved = (saved_model){0};
     auxo_status status =
-        survival_job_open_saved(context, cli_operand(context->arguments, 0), unlabelled_allowed, &saved->job, error);
+        survival_job_open_saved(context, cli_operand(context->arguments, 0), inputs_only, &saved->job, error);
     if (status != AUXO_OK)
         return status;
-    bool test = cli_choice(context->arguments, "split") == 0 && saved->job.test;
-    saved->rows = test ? saved->job.test : saved->job.train;
+    saved->rows = wants_test && saved->job.test ? saved->job.test : saved->job.train;
     status = survival_risks(saved->job.model, saved->rows, false, &saved->raw, error);
     if (status == AUXO_OK)
         status = survival_risks(saved->job.model, saved->rows, cli_flag(context->arguments, "standardize-sites"),
@@ -90,7 +90,7 @@ static auxo_status run_eval(const cli_context *context, auxo_error *error)
     saved_model saved;
     measured found = {0};
     const char *path = cli_text(context->arguments, "report");
-    auxo_status status = open_saved(context, false, &saved, error);
+    auxo_status status = open_saved(context, false, cli_choice(context->arguments, "split") == 0, &saved, error);
     if (status == AUXO_OK)
         status = survival_scores_compute(saved.job.train, saved.rows, saved.risks,
                                          cli_integer(context->arguments, "seed"), &found.scores, error);
@@ -108,29 +108,27 @@ static auxo_status run_eval(const cli_context *context, auxo_error *error)
     return status;
 }
 
-enum { TIMES_MAX = 32 };
-
-static auxo_status read_times(const cli_context *context, const saved_model *saved, double *times, size_t *count,
+/* The times of --at, or the quartiles of the event times of training; free(*times). */
+static auxo_status read_times(const cli_context *context, const saved_model *saved, double **times, size_t *count,
                               auxo_error *error)
 {
-    char text[1024];
-    char *items[TIMES_MAX];
-    if (!cli_text(context->arguments, "at")) {
-        const auxo_step_function *hazard = &saved->job.saved->hazard; /* its steps are the event times of training */
-        *count = 3;
-        for (size_t k = 0; k < *count; k++)
-            times[k] = hazard->times[(hazard->count - 1) * (k + 1) / 4];
-        return AUXO_OK;
-    }
-    snprintf(text, sizeof text, "%s", cli_text(context->arguments, "at"));
-    *count = cli_split_list(text, items, TIMES_MAX);
-    for (size_t k = 0; k < *count; k++) {
+    enum { QUARTILES = 3 };
+    const auxo_step_function *hazard = &saved->job.saved->hazard; /* its steps are the event times of training */
+    const char *given = cli_text(context->arguments, "at");
+    auxo_list list = {0};
+    auxo_status status = auxo_list_parse("at", given, &list, error);
+    *count = given ? list.count : QUARTILES;
+    *times = malloc((*count + 1) * sizeof **times);
+    if (status == AUXO_OK && !*times)
+        status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory for %zu times", *count);
+    for (size_t k = 0; k < *count && status == AUXO_OK; k++) {
         char *end = NULL;
-        times[k] = strtod(items[k], &end);
-        if (end == items[k] || *end || !(times[k] > 0) || !isfinite(times[k]))
-            return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "--at: \"%s\" is not a positive time", items[k]);
+        (*times)[k] = given ? strtod(list.items[k], &end) : hazard->times[(hazard->count - 1) * (k + 1) / 4];
+        if (given && (end == list.items[k] || *end || !((*times)[k] > 0) || !isfinite((*times)[k])))
+            status = auxo_error_set(error, AUXO_INVALID_ARGUMENT, "--at: \"%s\" is not a positive time", list.items[k]);
     }
-    return AUXO_OK;
+    auxo_list_deinit(&list);
+    return status;
 }
 
 static void print_heading(cli_output *output, const double *times, size_t count)
@@ -144,19 +142,23 @@ static void print_heading(cli_output *output, const double *times, size_t count)
 static auxo_status run_predict(const cli_context *context, auxo_error *error)
 {
     saved_model saved;
-    double times[TIMES_MAX];
+    double *times = NULL;
     size_t count = 0;
-    auxo_status status = open_saved(context, true, &saved, error);
+    enum { SPLIT_AUTO, SPLIT_TEST, SPLIT_TRAIN, SPLIT_ALL };
+    size_t split = cli_choice(context->arguments, "split");
+    auxo_status status = open_saved(context, split == SPLIT_AUTO || split == SPLIT_ALL,
+                                    split == SPLIT_AUTO || split == SPLIT_TEST, &saved, error);
     if (status == AUXO_OK)
-        status = read_times(context, &saved, times, &count, error);
+        status = read_times(context, &saved, &times, &count, error);
     if (status == AUXO_OK)
         print_heading(context->output, times, count);
     for (size_t i = 0; status == AUXO_OK && i < saved.rows->row_count; i++) {
         cJSON *event = cli_event(context->output, "row");
-        cJSON_AddNumberToObject(event, "row", (double)(i + 1));
+        size_t number = auxo_dataset_row_number(saved.rows, i);
+        cJSON_AddNumberToObject(event, "row", (double)number);
         cJSON_AddNumberToObject(event, "risk", saved.risks[i]);
         cJSON *list = cJSON_AddArrayToObject(event, "survival");
-        cli_print(context->output, "%zu,%.9g", i + 1, saved.risks[i]);
+        cli_print(context->output, "%zu,%.9g", number, saved.risks[i]);
         for (size_t k = 0; k < count; k++) {
             double probability = auxo_survival_probability(&saved.job.saved->hazard, saved.risks[i], times[k]);
             cli_print(context->output, ",%.6f", probability);
@@ -171,6 +173,7 @@ static auxo_status run_predict(const cli_context *context, auxo_error *error)
         cJSON_AddNumberToObject(result, "rows", (double)saved.rows->row_count);
         cli_emit(context->output, result);
     }
+    free(times);
     close_saved(&saved);
     return status;
 }
@@ -206,7 +209,8 @@ const cli_command cli_command_survival_predict = {
     .summary = "print risks and survival probabilities as CSV",
     .description = "For every row the risk score and the probability of being event-free at the given times, from the "
                    "Breslow estimate of the baseline hazard that was saved with the model. A table needs the model's "
-                   "input columns; --time and --event name columns to leave out of them, and need not be there.",
+                   "input columns by name, in any order; times and events are not read and need not be there. The "
+                   "column row is the place of the row in the file, from 1.",
     .events = "{\"event\":\"row\",\"row\":1,\"risk\":..,\"survival\":[..]}\n{\"event\":\"result\",\"rows\":..}",
     .examples = "auxo survival predict model.safetensors --data metabric --at 12,60,120 > risks.csv",
     .options = predict_tables,

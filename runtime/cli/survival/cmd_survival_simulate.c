@@ -88,7 +88,7 @@ static void print_rows(const cli_context *context, const auxo_dataset *dataset)
             if (list)
                 cJSON_AddItemToArray(list, cJSON_CreateNumber(value));
         }
-        cli_print(context->output, "%.9g,%u", (double)dataset->times[i], dataset->events[i]);
+        cli_print(context->output, "%.9g,%u", dataset->times[i], dataset->events[i]);
         if (dataset->sites)
             cli_print(context->output, ",%u", dataset->sites[i]);
         if (dataset->groups)

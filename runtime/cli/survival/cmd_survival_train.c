@@ -268,10 +268,12 @@ static auxo_status finish(const survival_job *job, auxo_model *model, auxo_error
     const char *save = cli_text(arguments, "save"), *report = cli_text(arguments, "report");
     outcome found = {0};
     auxo_status status = measure(job, model, &found, error);
+    if (status == AUXO_OK)
+        status = auxo_model_set_data_schema(model, auxo_dataset_schema(job->train), error);
     if (status == AUXO_OK && save)
         status = auxo_model_save(model, save, error);
     if (status == AUXO_OK && save)
-        status = survival_saved_write(save, &found.hazard, job->train, error);
+        status = survival_saved_write(save, &found.hazard, error);
     if (status == AUXO_OK && report)
         status = write_report(job, &found, report, error);
     if (status == AUXO_OK && survival_is_linear(model))

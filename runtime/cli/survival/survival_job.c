@@ -2,7 +2,6 @@
  * rows. */
 #include "survival_job.h"
 
-#include "auxo/table.h"
 #include "cli_text.h"
 
 #include <stdio.h>
@@ -35,6 +34,12 @@ const cli_option survival_data_options[] = {
      .help =
          "Missing inputs: an error, leave such rows out, or put the mean of the training rows (for text columns, the "
          "share of each value). Named sets with gaps drop such rows unless told mean"},
+    AUXO_TABLE_FORMAT_SETTINGS,
+    {.name = "unknown-levels",
+     .type = CLI_CHOICE,
+     .argument = "refuse|missing",
+     .initial = "refuse",
+     .help = "A text in a table column that a saved model never saw: an error, or a missing value"},
     {.name = "limit", .type = CLI_INTEGER, .argument = "N", .help = "Use at most this many rows", .maximum = 1e9},
     {.name = "test-fraction",
      .type = CLI_REAL,
@@ -46,75 +51,74 @@ const cli_option survival_data_options[] = {
     CLI_OPTIONS_END,
 };
 
-enum { INPUTS_MAX = 512 };
-
 enum { MISSING_REFUSE, MISSING_DROP, MISSING_MEAN };
 
-static auxo_status limit_rows(auxo_dataset **dataset, size_t limit, auxo_error *error)
+/* The columns that --time and --event name, instead of those the model was trained with. */
+static auxo_status rename_outcome(survival_job *job, auxo_error *error)
 {
-    if (limit == 0 || limit >= (*dataset)->row_count)
-        return AUXO_OK;
-    uint32_t *rows = malloc(limit * sizeof *rows);
-    if (!rows)
-        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%zu rows: out of memory", limit);
-    for (size_t i = 0; i < limit; i++)
-        rows[i] = (uint32_t)i;
-    auxo_dataset *limited = NULL;
-    auxo_status status = auxo_dataset_select(*dataset, rows, limit, &limited, error);
-    free(rows);
-    if (status != AUXO_OK)
-        return status;
-    auxo_dataset_destroy(*dataset);
-    *dataset = limited;
+    const cli_arguments *arguments = job->context->arguments;
+    const char *names[2] = {cli_text(arguments, "time"), cli_text(arguments, "event")};
+    auxo_data_schema *schema = job->schema;
+    for (int i = 0; i < 2 && schema && schema->targets && schema->target_count == 2; i++) {
+        char *copy = names[i] ? strdup(names[i]) : NULL;
+        if (!names[i])
+            continue;
+        if (!copy)
+            return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory for column names");
+        free(schema->targets[i]);
+        schema->targets[i] = copy;
+    }
     return AUXO_OK;
 }
 
-static auxo_status load_table(survival_job *job, const char *path, auxo_error *error)
+/* Whether the options, or else the model, say where times and events are. */
+static auxo_status check_outcome(const survival_job *job, const char *name, auxo_error *error)
 {
     const cli_arguments *arguments = job->context->arguments;
-    auxo_table_roles roles = {.time_column = cli_text(arguments, "time"),
-                              .event_column = cli_text(arguments, "event"),
-                              .event_level = cli_text(arguments, "event-level"),
-                              .group_column = cli_text(arguments, "group"),
-                              .site_column = cli_text(arguments, "site"),
-                              .drop_missing = cli_choice(arguments, "missing") == MISSING_DROP,
-                              .keep_missing = cli_choice(arguments, "missing") == MISSING_MEAN};
-    if (job->saved) {
-        roles.expected_features = (const char *const *)job->saved->features;
-        roles.expected_feature_count = job->saved->feature_count;
-    }
-    bool labelled = roles.time_column && roles.event_column;
-    if (!labelled && (!job->unlabelled_allowed || roles.time_column || roles.event_column))
-        return auxo_error_set(error, AUXO_INVALID_ARGUMENT,
-                              "%s is a table: say which columns hold times and events with --time and --event", path);
-    char inputs[4096];
-    char *names[INPUTS_MAX];
-    if (cli_given(arguments, "inputs")) {
-        snprintf(inputs, sizeof inputs, "%s", cli_text(arguments, "inputs"));
-        roles.input_column_count = cli_split_list(inputs, names, INPUTS_MAX);
-        roles.input_columns = (const char *const *)names;
-    }
-    auxo_table *table = NULL;
-    auxo_status status = auxo_table_read(path, NULL, &table, error);
-    if (status == AUXO_OK)
-        status = auxo_table_dataset(table, path, &roles, &job->train, error);
-    auxo_table_destroy(table);
-    return status == AUXO_OK ? limit_rows(&job->train, cli_integer(arguments, "limit"), error) : status;
+    bool named = cli_text(arguments, "time") && cli_text(arguments, "event");
+    bool table = strpbrk(name, "./") != NULL;
+    if (!table || named || job->inputs_only || (job->schema && job->schema->targets))
+        return AUXO_OK;
+    return auxo_error_set(error, AUXO_INVALID_ARGUMENT,
+                          "%s is a table: say which columns hold times and events with --time and --event", name);
 }
 
 static auxo_status load(survival_job *job, auxo_error *error)
 {
     const cli_arguments *arguments = job->context->arguments;
     const char *name = cli_text(arguments, "data");
-    if (strpbrk(name, "./"))
-        return load_table(job, name, error);
+    bool labelled_model = job->schema != NULL;
+    auxo_table_format_settings format;
+    auxo_list inputs = {0};
+    auxo_status status = auxo_table_format_read(cli_arguments_settings(arguments), &format, error);
+    if (status == AUXO_OK)
+        status = auxo_list_parse("inputs", cli_text(arguments, "inputs"), &inputs, error);
+    if (status == AUXO_OK)
+        status = rename_outcome(job, error);
+    if (status == AUXO_OK)
+        status = check_outcome(job, name, error);
     const auxo_data_options options = {.data_dir = cli_text(arguments, "data-dir"),
                                        .seed = cli_integer(arguments, "seed"),
                                        .limit = cli_integer(arguments, "limit"),
+                                       .format = &format.format,
+                                       .schema = job->schema,
+                                       .ignore_labels = job->inputs_only && labelled_model,
+                                       .unknown_levels_missing = cli_choice(arguments, "unknown-levels") == 1,
+                                       .input_columns = (const char *const *)inputs.items,
+                                       .input_column_count = inputs.count,
+                                       .time_column = cli_text(arguments, "time"),
+                                       .event_column = cli_text(arguments, "event"),
+                                       .event_level = cli_text(arguments, "event-level"),
+                                       .group_column = cli_text(arguments, "group"),
+                                       .site_column = cli_text(arguments, "site"),
                                        .drop_missing = cli_choice(arguments, "missing") == MISSING_DROP,
                                        .keep_missing = cli_choice(arguments, "missing") == MISSING_MEAN};
-    auxo_status status = auxo_dataset_load(name, &options, &job->train, &job->test, error);
-    if (status == AUXO_OK && job->train->target_type != AUXO_TARGET_SURVIVAL)
+    if (status == AUXO_OK)
+        status = auxo_dataset_load(name, &options, &job->train, &job->test, error);
+    auxo_list_deinit(&inputs);
+    auxo_table_format_deinit(&format);
+    if (status == AUXO_OK && job->train->target_type != AUXO_TARGET_SURVIVAL &&
+        job->train->target_type != AUXO_TARGET_NONE)
         status = auxo_error_set(error, AUXO_INVALID_ARGUMENT, "%s has no survival times; auxo data list shows which do",
                                 name);
     return status;
@@ -132,36 +136,34 @@ static auxo_status split(survival_job *job, auxo_error *error)
     double fraction = cli_real(job->context->arguments, "test-fraction");
     if (job->test || fraction <= 0)
         return AUXO_OK;
-    auxo_dataset *all = job->train;
-    job->train = NULL;
-    auxo_status status = auxo_dataset_split(all, fraction, cli_integer(job->context->arguments, "seed"), false,
-                                            &job->test, &job->train, error);
-    auxo_dataset_destroy(all);
+    if (!job->schema)
+        return auxo_dataset_hold_out(&job->train, fraction, cli_integer(job->context->arguments, "seed"), &job->test,
+                                     error);
+    /* A saved model knows which rows were held out; other data is used whole. */
+    auxo_dataset *held_out = NULL, *trained_on = NULL;
+    auxo_status status = auxo_dataset_held_out(job->train, job->schema, &held_out, &trained_on, error);
+    if (status == AUXO_OK && held_out) {
+        auxo_dataset_destroy(job->train);
+        job->train = trained_on;
+        job->test = held_out;
+    }
     return status;
 }
 
-/* Gaps are filled by the means that the model was trained with: mean imputation leaves them as they were. */
-static auxo_status fill_missing(survival_job *job, const auxo_preprocessing *trained, auxo_error *error)
+/* Gaps are filled by the means of the training rows; a saved model has them, and its data came filled. */
+static auxo_status fill_missing(survival_job *job, auxo_error *error)
 {
     if (cli_choice(job->context->arguments, "missing") != MISSING_MEAN || job->train->feature_type != AUXO_FEATURES_F32)
         return AUXO_OK;
-    float *means = malloc(((size_t)job->train->channels + 1) * sizeof *means);
-    if (!means)
-        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "means of the inputs: out of memory");
-    auxo_dataset_present_means(job->train, means);
-    if (trained && trained->channel_count == (uint32_t)job->train->channels)
-        memcpy(means, trained->means, trained->channel_count * sizeof *means);
-    size_t filled = auxo_dataset_fill_missing(job->train, means);
-    if (job->test)
-        filled += auxo_dataset_fill_missing(job->test, means);
-    free(means);
-    if (filled > 0)
+    size_t filled = 0;
+    auxo_status status = auxo_dataset_impute(job->train, &job->test, 1, &filled, error);
+    if (status == AUXO_OK && filled > 0)
         cli_note(job->context->output, "%s: %zu missing values replaced by the means of the training rows",
                  job->train->name, filled);
-    return AUXO_OK;
+    return status;
 }
 
-static auxo_status load_rows(survival_job *job, const auxo_preprocessing *trained, auxo_error *error)
+static auxo_status load_rows(survival_job *job, auxo_error *error)
 {
     auxo_status status = load(job, error);
     if (status == AUXO_OK && job->train->note[0])
@@ -170,7 +172,7 @@ static auxo_status load_rows(survival_job *job, const auxo_preprocessing *traine
     if (labelled)
         status = split(job, error);
     if (status == AUXO_OK)
-        status = fill_missing(job, trained, error);
+        status = fill_missing(job, error);
     if (status == AUXO_OK && labelled)
         status = check(job->train, error);
     if (status == AUXO_OK && job->test)
@@ -181,14 +183,14 @@ static auxo_status load_rows(survival_job *job, const auxo_preprocessing *traine
 auxo_status survival_job_open(const cli_context *context, survival_job *job, auxo_error *error)
 {
     *job = (survival_job){.context = context};
-    auxo_status status = load_rows(job, NULL, error);
+    auxo_status status = load_rows(job, error);
     return status == AUXO_OK ? cli_session_open(context, &job->session, error) : status;
 }
 
-auxo_status survival_job_open_saved(const cli_context *context, const char *model_path, bool unlabelled_allowed,
+auxo_status survival_job_open_saved(const cli_context *context, const char *model_path, bool inputs_only,
                                     survival_job *job, auxo_error *error)
 {
-    *job = (survival_job){.context = context, .unlabelled_allowed = unlabelled_allowed};
+    *job = (survival_job){.context = context, .inputs_only = inputs_only};
     auxo_status status = cli_session_open(context, &job->session, error);
     if (status == AUXO_OK)
         status = auxo_model_load(job->session.device, model_path, &job->model, error);
@@ -198,7 +200,13 @@ auxo_status survival_job_open_saved(const cli_context *context, const char *mode
     if (status == AUXO_OK)
         status = survival_saved_read(model_path, job->saved, error);
     if (status == AUXO_OK)
-        status = load_rows(job, auxo_model_preprocessing(job->model), error);
+        status = auxo_model_data_schema(job->model, &job->schema, error);
+    if (status == AUXO_OK && !job->schema)
+        status = auxo_error_set(error, AUXO_FORMAT,
+                                "%s says nothing of the data it was trained on; train it again with this version",
+                                model_path);
+    if (status == AUXO_OK)
+        status = load_rows(job, error);
     if (status != AUXO_OK)
         return status;
     const auxo_layer *input = &auxo_model_get_desc(job->model)->layers[0];
@@ -218,6 +226,7 @@ void survival_job_close(survival_job *job)
     if (job->saved)
         survival_saved_deinit(job->saved);
     free(job->saved);
+    auxo_data_schema_destroy(job->schema);
     cli_session_close(&job->session);
 }
 
@@ -248,22 +257,22 @@ auxo_status survival_risks(auxo_model *model, const auxo_dataset *dataset, bool 
     return status;
 }
 
-static int compare_floats(const void *a, const void *b)
+static int compare_doubles(const void *a, const void *b)
 {
-    float x = *(const float *)a, y = *(const float *)b;
+    double x = *(const double *)a, y = *(const double *)b;
     return x < y ? -1 : x > y;
 }
 
 double survival_event_time_quantile(const auxo_dataset *dataset, double q)
 {
-    float *times = malloc((dataset->row_count + 1) * sizeof *times);
+    double *times = malloc((dataset->row_count + 1) * sizeof *times);
     size_t count = 0;
     for (size_t i = 0; i < dataset->row_count && times; i++)
         if (dataset->events[i])
             times[count++] = dataset->times[i];
     double value = 1;
     if (count > 0) {
-        qsort(times, count, sizeof *times, compare_floats);
+        qsort(times, count, sizeof *times, compare_doubles);
         value = times[(size_t)(q * (double)(count - 1))];
     }
     free(times);

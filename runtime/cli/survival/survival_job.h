@@ -13,12 +13,9 @@ extern const cli_option survival_data_options[]; /* --data, --time, --event, --g
 /* Kept beside a model as FILE.hazard.json. */
 typedef struct survival_saved {
     auxo_step_function hazard; /* cumulative, for risk 0 */
-    char **features;           /* names of the model's input columns; feature_count 0: not a table's */
-    size_t feature_count;
 } survival_saved;
 /* Errors: IO. */
-auxo_status survival_saved_write(const char *model_path, const auxo_step_function *hazard,
-                                 const auxo_dataset *trained_on, auxo_error *error);
+auxo_status survival_saved_write(const char *model_path, const auxo_step_function *hazard, auxo_error *error);
 /* Ownership: the caller deinits *saved. Errors: NOT_FOUND, FORMAT. */
 auxo_status survival_saved_read(const char *model_path, survival_saved *saved, auxo_error *error);
 void survival_saved_deinit(survival_saved *saved);
@@ -29,16 +26,17 @@ typedef struct survival_job {
     auxo_dataset *train, *test; /* test may be NULL */
     auxo_model *model;          /* of survival_job_open_saved */
     survival_saved *saved;      /* likewise */
-    bool unlabelled_allowed;
+    auxo_data_schema *schema;   /* of the saved model */
+    bool inputs_only;
 } survival_job;
 
 /* Reads --data: a named set, or a table with --time and --event. Splits off --test-fraction where there is no test
  * split, rows of one group staying together; treats gaps as --missing says. Opens the device. Ownership: close it, also
  * after a failure. */
 auxo_status survival_job_open(const cli_context *context, survival_job *job, auxo_error *error);
-/* The same for a saved model, whose input columns the table must have. unlabelled_allowed: a table may come without
- * --time and --event; all of it is then `train`. */
-auxo_status survival_job_open_saved(const cli_context *context, const char *model_path, bool unlabelled_allowed,
+/* The same for a saved model, which knows its columns and which rows were held out: only its own data is split.
+ * inputs_only: times and events are not read, and need not be there; all rows are then `train`. */
+auxo_status survival_job_open_saved(const cli_context *context, const char *model_path, bool inputs_only,
                                     survival_job *job, auxo_error *error);
 void survival_job_close(survival_job *job);
 

@@ -16,13 +16,6 @@ bool survival_is_linear(const auxo_model *model)
            desc->layers[1].activation == AUXO_ACTIVATION_IDENTITY;
 }
 
-/* Length of "column" in "column=level"; 0 for a numeric column. */
-static size_t stem_length(const char *name)
-{
-    const char *equals = strrchr(name, '=');
-    return equals ? (size_t)(equals - name) : 0;
-}
-
 auxo_status survival_linear_print(auxo_model *model, const auxo_dataset *dataset, cli_output *output, auxo_error *error)
 {
     const auxo_preprocessing *trained = auxo_model_preprocessing(model);
@@ -36,20 +29,17 @@ auxo_status survival_linear_print(auxo_model *model, const auxo_dataset *dataset
         return status;
     }
     cli_table *table = cli_table_create("column|>coefficient|>hazard ratio");
-    const char *reference = NULL;
-    double reference_value = 0;
+    double reference = 0;
     for (size_t c = 0; c < count; c++) {
         char number[32];
         snprintf(number, sizeof number, "x%zu", c);
         const char *name = dataset->feature_names ? dataset->feature_names[c] : number;
         double value = weights[c] * (trained && trained->channel_count == count ? trained->inverse_stds[c] : 1.0f);
-        size_t stem = stem_length(name);
-        bool same = stem > 0 && reference && stem_length(reference) == stem && strncmp(reference, name, stem) == 0;
-        if (stem > 0 && !same) {
-            reference = name;
-            reference_value = value;
-        }
-        double coefficient = stem > 0 ? value - reference_value : value;
+        size_t level = 0;
+        const auxo_schema_input *input = dataset->schema ? auxo_data_schema_input(dataset->schema, c, &level) : NULL;
+        bool category = input && input->kind == AUXO_INPUT_CATEGORY;
+        reference = !category ? 0 : level == 0 ? value : reference;
+        double coefficient = value - reference;
         cli_table_row(table, "%s|%.5f|%.4f", name, coefficient, exp(coefficient));
         cJSON *event = cli_event(output, "coefficient");
         cJSON_AddStringToObject(event, "column", name);

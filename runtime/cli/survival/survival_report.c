@@ -61,7 +61,7 @@ static auxo_status drawn_curve_fill(drawn_curve *drawn, const auxo_step_function
 static auxo_status group_curve(const auxo_dataset *dataset, const double *risks, double from, double to,
                                drawn_curve *drawn, auxo_error *error)
 {
-    float *times = malloc((dataset->row_count + 1) * sizeof *times);
+    double *times = malloc((dataset->row_count + 1) * sizeof *times);
     uint32_t *events = malloc((dataset->row_count + 1) * sizeof *events);
     size_t count = 0;
     for (size_t i = 0; i < dataset->row_count && times && events; i++)

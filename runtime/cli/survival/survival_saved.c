@@ -1,6 +1,5 @@
 /* runtime/cli/survival/survival_saved.c: what is kept beside a saved survival model, as FILE.hazard.json: the
- * cumulative baseline hazard, and the names of the input columns, by which other tables are brought into the model's
- * order.
+ * cumulative baseline hazard. What the model knows of its data is in its own file.
  */
 #include "survival_job.h"
 
@@ -15,8 +14,7 @@ static void hazard_path(char *text, size_t size, const char *model_path)
     snprintf(text, size, "%s.hazard.json", model_path);
 }
 
-auxo_status survival_saved_write(const char *model_path, const auxo_step_function *hazard,
-                                 const auxo_dataset *trained_on, auxo_error *error)
+auxo_status survival_saved_write(const char *model_path, const auxo_step_function *hazard, auxo_error *error)
 {
     char path[4096], temporary[4104];
     hazard_path(path, sizeof path, model_path);
@@ -25,10 +23,6 @@ auxo_status survival_saved_write(const char *model_path, const auxo_step_functio
     cJSON_AddStringToObject(root, "format", "auxo cumulative baseline hazard 1");
     cJSON_AddItemToObject(root, "times", cJSON_CreateDoubleArray(hazard->times, (int)hazard->count));
     cJSON_AddItemToObject(root, "values", cJSON_CreateDoubleArray(hazard->values, (int)hazard->count));
-    if (trained_on->feature_names)
-        cJSON_AddItemToObject(
-            root, "features",
-            cJSON_CreateStringArray((const char *const *)trained_on->feature_names, (int)trained_on->channels));
     char *text = cJSON_PrintUnformatted(root);
     cJSON_Delete(root);
     FILE *file = text ? fopen(temporary, "wb") : NULL;
@@ -59,9 +53,6 @@ static auxo_status copy_numbers(const cJSON *array, double *numbers, size_t coun
 void survival_saved_deinit(survival_saved *saved)
 {
     auxo_step_function_deinit(&saved->hazard);
-    for (size_t i = 0; i < saved->feature_count; i++)
-        free(saved->features[i]);
-    free(saved->features);
     *saved = (survival_saved){0};
 }
 
@@ -101,24 +92,6 @@ static auxo_status read_hazard(const cJSON *root, const char *path, auxo_step_fu
     return status == AUXO_OK ? copy_numbers(values, hazard->values, count, path, error) : status;
 }
 
-static auxo_status read_features(const cJSON *root, const char *path, survival_saved *saved, auxo_error *error)
-{
-    const cJSON *names = cJSON_GetObjectItem(root, "features"), *name;
-    saved->features = calloc((size_t)cJSON_GetArraySize(names) + 1, sizeof *saved->features);
-    if (!saved->features)
-        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: out of memory", path);
-    cJSON_ArrayForEach(name, names)
-    {
-        if (!cJSON_IsString(name))
-            return auxo_error_set(error, AUXO_FORMAT, "%s: input %zu has no name", path, saved->feature_count + 1);
-        saved->features[saved->feature_count] = strdup(name->valuestring);
-        if (!saved->features[saved->feature_count])
-            return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: out of memory", path);
-        saved->feature_count++;
-    }
-    return AUXO_OK;
-}
-
 auxo_status survival_saved_read(const char *model_path, survival_saved *saved, auxo_error *error)
 {
     char path[4096];
@@ -130,8 +103,6 @@ auxo_status survival_saved_read(const char *model_path, survival_saved *saved, a
     cJSON *root = cJSON_Parse(text);
     free(text);
     auxo_status status = read_hazard(root, path, &saved->hazard, error);
-    if (status == AUXO_OK)
-        status = read_features(root, path, saved, error);
     cJSON_Delete(root);
     if (status != AUXO_OK)
         survival_saved_deinit(saved);

@@ -8,10 +8,9 @@
 enum { RESAMPLES = 200 };
 static const double CONFIDENCE = 0.95;
 
-auxo_status survival_scores_compute(const auxo_dataset *fit, const auxo_dataset *rows, const double *risks,
-                                    uint64_t seed, survival_scores *scores, auxo_error *error)
+static auxo_status compute(const auxo_dataset *fit, const auxo_dataset *rows, const double *risks, uint64_t seed,
+                           survival_scores *scores, auxo_error *error)
 {
-    *scores = (survival_scores){.row_count = rows->row_count};
     auxo_survival_sample trained = survival_sample(fit, NULL), sample = survival_sample(rows, risks);
     for (int k = 0; k < SURVIVAL_TIME_COUNT; k++)
         scores->times[k] = survival_event_time_quantile(rows, 0.25 * (k + 1));
@@ -27,6 +26,23 @@ auxo_status survival_scores_compute(const auxo_dataset *fit, const auxo_dataset 
     return status;
 }
 
+auxo_status survival_scores_compute(const auxo_dataset *fit, const auxo_dataset *rows, const double *risks,
+                                    uint64_t seed, survival_scores *scores, auxo_error *error)
+{
+    auxo_error reason = {0};
+    const double none = (double)NAN;
+    *scores = (survival_scores){.row_count = rows->row_count, .low = none, .high = none};
+    scores->concordance.index = none;
+    for (int k = 0; k < SURVIVAL_TIME_COUNT; k++)
+        scores->areas[k] = scores->area_lows[k] = scores->area_highs[k] = none;
+    auxo_status status = compute(fit, rows, risks, seed, scores, &reason);
+    if (status == AUXO_INVALID_ARGUMENT) { /* too few events or comparable pairs: said, and no reason to lose a model */
+        snprintf(scores->undefined, sizeof scores->undefined, "%.180s", reason.message);
+        return AUXO_OK;
+    }
+    return status == AUXO_OK ? status : auxo_error_set(error, status, "%s", reason.message);
+}
+
 static void add_number(cJSON *event, const char *what, const char *name, double value)
 {
     char key[64];
@@ -39,6 +55,9 @@ static void add_number(cJSON *event, const char *what, const char *name, double 
 
 void survival_scores_print(const survival_scores *scores, const char *what, cli_output *output, cJSON *result)
 {
+    if (scores->undefined[0])
+        cli_print(output, "%s%sscores cannot be had for all of the %zu rows: %s\n", what, what[0] ? " " : "",
+                  scores->row_count, scores->undefined);
     cli_print(output, "%s%sC %.4f (95 %% %.4f to %.4f), %zu rows\n", what, what[0] ? " " : "",
               scores->concordance.index, scores->low, scores->high, scores->row_count);
     add_number(result, what, "concordance", scores->concordance.index);
@@ -88,7 +107,7 @@ static void measure(const auxo_survival_sample *sample, double *concordance, dou
 }
 
 typedef struct site_rows {
-    float *times;
+    double *times;
     uint32_t *events;
     double *risks;
 } site_rows;

@@ -13,6 +13,7 @@ typedef struct survival_scores {
     size_t row_count;
     auxo_concordance concordance;
     double low, high;
+    char undefined[200]; /* why the scores cannot be had (they are NaN); "" where they can */
     double times[SURVIVAL_TIME_COUNT]; /* quartiles of the event times */
     double areas[SURVIVAL_TIME_COUNT], area_lows[SURVIVAL_TIME_COUNT], area_highs[SURVIVAL_TIME_COUNT];
 } survival_scores;

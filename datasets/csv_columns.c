@@ -1,0 +1,321 @@
+/* csv_columns.c: the rows of a CSV text as typed columns.
+ *
+ * The type of a column comes from all of its cells. The first pass reads numbers, as long as a column has nothing else,
+ * and counts what it meets; then columns are judged; a second pass collects the levels of those that are text.
+ */
+#include "csv.h"
+
+#include "cells.h"
+#include "dataset.h"
+#include "levels.h"
+#include "schema.h"
+#include "text.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What the first pass met in a column. */
+typedef struct column_count {
+    size_t numbers, missing, like, words; /* like: meant as a number or as missing */
+    uint32_t odd_line;                    /* of the first cell that is neither number nor missing */
+    auxo__cell_meaning odd_meaning;
+    char odd[48];
+    bool forced_text; /* by the format's categorical columns */
+} column_count;
+
+/* Columns in the making. Invariant: numbers[i] is NULL once column i has met something else. */
+typedef struct column_builder {
+    auxo__csv *csv;
+    const auxo_table_format *format;
+    auxo_table *table;
+    column_count *counts;
+    size_t row_capacity;
+    bool first_is_row; /* the row at hand when the builder starts is data: there is no header */
+} column_builder;
+
+static auxo_status no_memory(const column_builder *builder, auxo_error *error)
+{
+    return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: no memory for the table", builder->csv->path);
+}
+
+static char *cell_text(const auxo__cell *cell)
+{
+    char *text = malloc(cell->length + 1);
+    if (text) {
+        memcpy(text, cell->text, cell->length);
+        text[cell->length] = '\0';
+    }
+    return text;
+}
+
+/* Column names from the first row, or x1, x2, .. */
+static char **read_names(const column_builder *builder, auxo_error *error)
+{
+    const auxo__csv *csv = builder->csv;
+    char **names = calloc(csv->cell_count + 1, sizeof *names);
+    bool all_numbers = !builder->format->no_header, named = true;
+    for (size_t i = 0; names && i < csv->cell_count; i++) {
+        char generated[32];
+        double number = 0;
+        snprintf(generated, sizeof generated, "x%zu", i + 1);
+        names[i] = builder->format->no_header ? auxo__text_duplicate(generated) : cell_text(&csv->cells[i]);
+        if (!names[i])
+            break;
+        char *trimmed = auxo__trim(names[i]);
+        memmove(names[i], trimmed, strlen(trimmed) + 1);
+        all_numbers = all_numbers && auxo__parse_number(names[i], &number);
+        if (named && !*names[i])
+            auxo_error_set(error, AUXO_FORMAT, "%s: column %zu has no name in the header", csv->path, i + 1);
+        named = named && *names[i];
+    }
+    bool complete = names && (csv->cell_count == 0 || names[csv->cell_count - 1]);
+    if (complete && named && !all_numbers)
+        return names;
+    if (!complete)
+        no_memory(builder, error);
+    else if (named)
+        auxo_error_set(error, AUXO_FORMAT,
+                       "%s: the first line holds only numbers; it must name the columns, or set no-header", csv->path);
+    auxo__names_destroy(names, csv->cell_count);
+    return NULL;
+}
+
+static auxo_status begin(column_builder *builder, auxo_error *error)
+{
+    bool ended = false;
+    auxo_error problem = {0};
+    auxo_status status = auxo__csv_next(builder->csv, &ended, error);
+    if (status == AUXO_OK && ended)
+        status = auxo_error_set(error, AUXO_FORMAT, "%s: empty; a header line was expected", builder->csv->path);
+    if (status != AUXO_OK)
+        return status;
+    size_t count = builder->csv->cell_count;
+    char **names = read_names(builder, &problem);
+    if (!names)
+        return auxo_error_set(error, problem.status, "%s", problem.message);
+    builder->first_is_row = builder->format->no_header;
+    status = auxo__table_create(builder->csv->path, (const char *const *)names, count, builder->format, &builder->table,
+                                error);
+    auxo__names_destroy(names, count);
+    builder->counts = calloc(count + 1, sizeof *builder->counts);
+    if (status == AUXO_OK && !builder->counts)
+        status = no_memory(builder, error);
+    for (size_t i = 0; status == AUXO_OK && i < count; i++)
+        builder->counts[i].forced_text =
+            auxo__is_named(builder->format->categorical_columns, builder->format->categorical_column_count,
+                           builder->table->columns[i].name);
+    return status;
+}
+
+/* The next row with a cell for each column; *ended after the last. */
+static auxo_status next_row(column_builder *builder, bool *ended, auxo_error *error)
+{
+    auxo__csv *csv = builder->csv;
+    *ended = false;
+    auxo_status status = builder->first_is_row ? AUXO_OK : auxo__csv_next(csv, ended, error);
+    builder->first_is_row = false;
+    if (status == AUXO_OK && !*ended && csv->cell_count != builder->table->column_count)
+        status = auxo_error_set(
+            error, AUXO_FORMAT, "%s:%u: %zu fields, but the %s %zu columns", csv->path, csv->row_line, csv->cell_count,
+            builder->format->no_header ? "first line has" : "header names", builder->table->column_count);
+    return status;
+}
+
+static bool grow(column_builder *builder)
+{
+    auxo_table *table = builder->table;
+    if (table->row_count < builder->row_capacity)
+        return true;
+    size_t capacity = builder->row_capacity ? 2 * builder->row_capacity : 256;
+    uint32_t *lines = realloc(table->lines, capacity * sizeof *lines);
+    if (!lines || table->row_count >= UINT32_MAX)
+        return false;
+    table->lines = lines;
+    for (size_t i = 0; i < table->column_count; i++) {
+        const column_count *counts = &builder->counts[i];
+        if (counts->forced_text || counts->odd_line)
+            continue;
+        double *numbers = realloc(table->columns[i].numbers, capacity * sizeof *numbers);
+        if (!numbers)
+            return false;
+        table->columns[i].numbers = numbers;
+    }
+    builder->row_capacity = capacity;
+    return true;
+}
+
+static void note_odd(column_builder *builder, size_t index, const auxo__cell *cell, auxo__cell_meaning meaning)
+{
+    column_count *counts = &builder->counts[index];
+    counts->words += meaning == AUXO__CELL_WORD;
+    counts->like += meaning != AUXO__CELL_WORD;
+    if (counts->odd_line)
+        return;
+    counts->odd_line = builder->csv->row_line;
+    counts->odd_meaning = meaning;
+    snprintf(counts->odd, sizeof counts->odd, "%.*s", cell->length < 40 ? (int)cell->length : 40, cell->text);
+    free(builder->table->columns[index].numbers); /* the column is text, or an error */
+    builder->table->columns[index].numbers = NULL;
+}
+
+static void count_row(column_builder *builder)
+{
+    auxo_table *table = builder->table;
+    size_t row = table->row_count++;
+    table->lines[row] = builder->csv->row_line;
+    for (size_t i = 0; i < table->column_count; i++) {
+        column_count *counts = &builder->counts[i];
+        const auxo__cell *cell = &builder->csv->cells[i];
+        double value = NAN;
+        if (counts->forced_text)
+            continue;
+        auxo__cell_meaning meaning = auxo__cell_read(cell->text, cell->length, builder->format, &value);
+        counts->numbers += meaning == AUXO__CELL_NUMBER;
+        counts->missing += meaning == AUXO__CELL_MISSING;
+        if (meaning != AUXO__CELL_NUMBER && meaning != AUXO__CELL_MISSING)
+            note_odd(builder, i, cell, meaning);
+        else if (table->columns[i].numbers)
+            table->columns[i].numbers[row] = value;
+    }
+}
+
+/* Whether a column is text; refuses one that is numbers but for few cells. */
+static auxo_status judge(const column_builder *builder, size_t index, bool *is_text, auxo_error *error)
+{
+    const column_count *counts = &builder->counts[index];
+    *is_text = counts->forced_text || counts->odd_line != 0;
+    if (counts->forced_text || counts->odd_line == 0)
+        return AUXO_OK;
+    size_t odd = counts->like + counts->words;
+    bool written_oddly = counts->words == 0 && (counts->numbers > 0 || counts->odd_meaning == AUXO__CELL_NUMBER_LIKE);
+    if (counts->numbers < odd && !written_oddly)
+        return AUXO_OK;
+    return auxo_error_set(error, AUXO_FORMAT,
+                          "%s:%u: column %zu (%.60s): '%s' is not a finite number, but %zu of %zu values are; %s",
+                          builder->csv->path, counts->odd_line, index + 1, builder->table->columns[index].name,
+                          counts->odd, counts->numbers, counts->numbers + odd, auxo__cell_advice(counts->odd_meaning));
+}
+
+static auxo_status judge_all(column_builder *builder, size_t *text_count, auxo_error *error)
+{
+    auxo_table *table = builder->table;
+    for (size_t i = 0; i < table->column_count; i++) {
+        bool is_text = false;
+        auxo_status status = judge(builder, i, &is_text, error);
+        if (status != AUXO_OK)
+            return status;
+        auxo_column *column = &table->columns[i];
+        column->type = is_text ? AUXO_COLUMN_CATEGORICAL : AUXO_COLUMN_NUMERIC;
+        column->missing_count = is_text ? 0 : builder->counts[i].missing;
+        if (!is_text)
+            continue;
+        (*text_count)++;
+        free(column->numbers);
+        column->numbers = NULL;
+        column->codes = auxo__array(table->row_count, sizeof *column->codes);
+        if (!column->codes)
+            return no_memory(builder, error);
+    }
+    return AUXO_OK;
+}
+
+static auxo_status collect_row(column_builder *builder, auxo__levels *levels, size_t row, auxo_error *error)
+{
+    for (size_t i = 0; i < builder->table->column_count; i++) {
+        auxo_column *column = &builder->table->columns[i];
+        const auxo__cell *cell = &builder->csv->cells[i];
+        double value = 0;
+        if (!column->codes)
+            continue;
+        if (auxo__cell_read(cell->text, cell->length, builder->format, &value) == AUXO__CELL_MISSING) {
+            column->codes[row] = AUXO_LEVEL_MISSING;
+            column->missing_count++;
+        } else if (!auxo__levels_add(&levels[i], cell->text, cell->length, &column->codes[row])) {
+            return no_memory(builder, error);
+        }
+    }
+    return AUXO_OK;
+}
+
+/* The second pass: levels of text columns. */
+static auxo_status collect_levels(column_builder *builder, auxo_error *error)
+{
+    auxo_table *table = builder->table;
+    auxo__levels *levels = calloc(table->column_count + 1, sizeof *levels);
+    bool ended = false;
+    auxo_status status = levels ? auxo__csv_rewind(builder->csv, error) : no_memory(builder, error);
+    if (status == AUXO_OK && !builder->format->no_header)
+        status = auxo__csv_next(builder->csv, &ended, error);
+    for (size_t row = 0; status == AUXO_OK && row < table->row_count; row++) {
+        status = next_row(builder, &ended, error);
+        if (status == AUXO_OK && ended)
+            status = auxo_error_set(error, AUXO_IO, "%s: it became shorter while it was read", builder->csv->path);
+        if (status == AUXO_OK)
+            status = collect_row(builder, levels, row, error);
+    }
+    for (size_t i = 0; levels && i < table->column_count; i++) {
+        auxo_column *column = &table->columns[i];
+        if (status == AUXO_OK && column->codes) {
+            if (!auxo__levels_sort(&levels[i], column->codes, table->row_count))
+                status = no_memory(builder, error);
+            column->levels = levels[i].texts;
+            column->level_count = levels[i].count;
+            levels[i] = (auxo__levels){0};
+        }
+        auxo__levels_deinit(&levels[i]);
+    }
+    free(levels);
+    return status;
+}
+
+static void note_choices(const column_builder *builder, auxo_table *table)
+{
+    char delimiter[2] = {builder->csv->delimiter, '\0'};
+    if (!builder->format->delimiter && builder->csv->delimiter != ',')
+        auxo__note_add(table->note, sizeof table->note, "read with delimiter %s",
+                       delimiter[0] == '\t' ? "tab" : delimiter);
+    for (size_t i = 0; i < table->column_count; i++) {
+        const column_count *counts = &builder->counts[i];
+        if (table->columns[i].codes && !counts->forced_text && counts->like > 0)
+            auxo__note_add(table->note, sizeof table->note,
+                           "column '%.40s' is text; %zu cells such as '%s' count as text", table->columns[i].name,
+                           counts->like, counts->odd);
+    }
+}
+
+static auxo_status build(column_builder *builder, auxo_error *error)
+{
+    bool ended = false;
+    size_t text_count = 0;
+    auxo_status status = begin(builder, error);
+    while (status == AUXO_OK) {
+        status = next_row(builder, &ended, error);
+        if (status != AUXO_OK || ended)
+            break;
+        if (!grow(builder))
+            return no_memory(builder, error);
+        count_row(builder);
+    }
+    if (status == AUXO_OK && builder->table->row_count == 0)
+        status = auxo_error_set(error, AUXO_FORMAT, "%s: a header, but no rows", builder->csv->path);
+    if (status == AUXO_OK)
+        status = judge_all(builder, &text_count, error);
+    if (status == AUXO_OK && text_count > 0)
+        status = collect_levels(builder, error);
+    return status;
+}
+
+auxo_status auxo__csv_table(auxo__csv *csv, const auxo_table_format *format, auxo_table **table, auxo_error *error)
+{
+    column_builder builder = {.csv = csv, .format = format};
+    auxo_status status = build(&builder, error);
+    if (status == AUXO_OK)
+        note_choices(&builder, builder.table);
+    else
+        auxo_table_destroy(builder.table);
+    free(builder.counts);
+    *table = status == AUXO_OK ? builder.table : NULL;
+    return status;
+}

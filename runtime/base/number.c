@@ -1,0 +1,155 @@
+/* number.c: numbers as text in the C locale. Implements number.h.
+ *
+ * The C locale object is a constant of the C library: making and freeing it costs nothing, so none is kept. Short
+ * decimals take a way of their own that is exact: an integer of at most 53 bits times or over a power of ten up to
+ * 10^22 is one correctly rounded operation.
+ */
+#include "number.h"
+
+#include <locale.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+auxo__number_scope auxo__number_scope_enter(void)
+{
+    locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    return (auxo__number_scope){plain ? uselocale(plain) : NULL};
+}
+
+void auxo__number_scope_leave(auxo__number_scope scope)
+{
+    if (!scope.previous)
+        return;
+    locale_t plain = uselocale(scope.previous);
+    if (plain != LC_GLOBAL_LOCALE)
+        freelocale(plain);
+}
+
+double auxo__text_to_double(const char *text, char **end)
+{
+    auxo__number_scope scope = auxo__number_scope_enter();
+    double value = strtod(text, end);
+    auxo__number_scope_leave(scope);
+    return value;
+}
+
+int auxo__number_vprint(char *text, size_t size, const char *format, va_list arguments)
+{
+    auxo__number_scope scope = auxo__number_scope_enter();
+    int length = vsnprintf(text, size, format, arguments);
+    auxo__number_scope_leave(scope);
+    return length;
+}
+
+int auxo__number_print(char *text, size_t size, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    int length = auxo__number_vprint(text, size, format, arguments);
+    va_end(arguments);
+    return length;
+}
+
+/* The parts of a decimal number. */
+typedef struct decimal {
+    uint64_t digits; /* of the first 19 significant digits */
+    int digit_count; /* significant digits seen */
+    int exponent;    /* value = digits * 10^exponent where digit_count <= 19 */
+    bool negative;
+} decimal;
+
+enum { DIGITS_MAX = 19, EXPONENT_CAP = 100000 };
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static void add_digit(decimal *number, char c, bool fraction)
+{
+    if (number->digit_count < DIGITS_MAX) {
+        number->digits = number->digits * 10 + (uint64_t)(c - '0');
+        number->exponent -= fraction;
+    } else {
+        number->exponent += !fraction;
+    }
+    number->digit_count += number->digit_count > 0 || c != '0';
+}
+
+/* [e[+-]digits] up to `end`; false for what is none. */
+static bool read_exponent(const char *at, const char *end, decimal *number)
+{
+    if (at == end)
+        return true;
+    if (*at != 'e' && *at != 'E')
+        return false;
+    at++;
+    bool negative = at < end && *at == '-';
+    at += at < end && (*at == '+' || *at == '-');
+    if (at == end)
+        return false;
+    int exponent = 0;
+    for (; at < end; at++) {
+        if (!is_digit(*at))
+            return false;
+        exponent = exponent < EXPONENT_CAP ? exponent * 10 + (*at - '0') : exponent;
+    }
+    number->exponent += negative ? -exponent : exponent;
+    return true;
+}
+
+static bool split_decimal(const char *text, size_t length, char point, decimal *number)
+{
+    const char *at = text, *end = text + length;
+    number->negative = at < end && *at == '-';
+    at += at < end && (*at == '+' || *at == '-');
+    const char *first = at;
+    size_t points = 0;
+    for (; at < end; at++) {
+        if (is_digit(*at))
+            add_digit(number, *at, points > 0);
+        else if (*at == point && points == 0)
+            points = 1;
+        else
+            break;
+    }
+    return (size_t)(at - first) > points && read_exponent(at, end, number);
+}
+
+/* The slow way, for long numbers and large exponents: the C library's, on a copy with a point. */
+static bool parse_long(const char *text, size_t length, char point, double *value)
+{
+    char small[128];
+    char *copy = length < sizeof small ? small : malloc(length + 1);
+    if (!copy)
+        return false;
+    memcpy(copy, text, length);
+    copy[length] = '\0';
+    char *at = point != '.' ? memchr(copy, point, length) : NULL;
+    if (at)
+        *at = '.';
+    char *end = NULL;
+    *value = auxo__text_to_double(copy, &end);
+    bool whole = end == copy + length;
+    if (copy != small)
+        free(copy);
+    return whole;
+}
+
+bool auxo__decimal_parse(const char *text, size_t length, char point, double *value)
+{
+    static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+                                    1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+    decimal number = {0};
+    if (!split_decimal(text, length, point, &number))
+        return false;
+    if (number.digits > UINT64_C(1) << 53 || number.digit_count > DIGITS_MAX || number.exponent < -22 ||
+        number.exponent > 22)
+        return parse_long(text, length, point, value);
+    double digits = (double)number.digits;
+    digits = number.exponent < 0 ? digits / powers[-number.exponent] : digits * powers[number.exponent];
+    *value = number.negative ? -digits : digits;
+    return true;
+}

@@ -1,0 +1,45 @@
+/* runtime/cli/cli_help_models.c: auxo help models: how a network is described. */
+#include "cli_help.h"
+
+void cli_help_models(FILE *stream)
+{
+    fputs(
+        "Networks for --model and for auxo model show:\n"
+        "\n"
+        "  auto                  two hidden layers of 32 for tables, lenet5 for pictures\n"
+        "  mlp:16-16[:OPTION..]  hidden layers of these sizes; inputs and outputs come from the data. Or the sizes of "
+        "all\n"
+        "                        layers, as in mlp:4-16-16-1. Options: an activation, an initializer, nobias\n"
+        "  lenet5[:ACTIVATION], autosize-cnn[:SIZES], autosize-mlp[:SIZES], resnet18, resnet18-imagenet, vgg-small,\n"
+        "  conv:64[-64..][:KERNEL[:STAGES]]\n"
+        "  FILE.json             a description as below; auxo model show NAME --format json writes one\n"
+        "  FILE.safetensors      a saved model, with its weights\n"
+        "\n"
+        "A description is {\"name\": TEXT, \"layers\": [LAYER, ..]}. The first layer is the input, the last one the "
+        "output;\n"
+        "every layer but the last is read by a later one. Keys of a layer; what is not given takes the value in "
+        "brackets,\n"
+        "and what is given stays, 0 too. Other keys, and keys given twice, are refused.\n"
+        "\n"
+        "  name         unique, of letters, digits, _ and . [kind and number]\n"
+        "  kind         input, dense, conv2d, pool2d, global_average_pool, batch_norm, activation, dropout, flatten, "
+        "add,\n"
+        "               concat\n"
+        "  inputs       names of earlier layers; add and concat read two to four [the layer before]\n"
+        "  shape        input: [channels, height, width] or [features]\n"
+        "  units        dense: outputs; conv2d: filters\n"
+        "  kernel       conv2d, pool2d: a number, or [height, width] [1]; likewise stride [1], pad [0], dilation [1]\n"
+        "  groups       conv2d: into how many parts its channels fall [1]\n"
+        "  depthwise    conv2d: true: each filter reads its own channel, at every width. Set by itself where groups,\n"
+        "               input channels and units are one number above 1\n"
+        "  bias         dense, conv2d: true or false [true]\n"
+        "  initializer  dense, conv2d: glorot_, he_ or lecun_, followed by uniform or normal [glorot_uniform]\n"
+        "  pool         pool2d: max or average [max]\n"
+        "  activation   dense, conv2d, batch_norm, activation: identity, relu, leaky_relu, elu, selu, sigmoid, tanh\n"
+        "               [identity]\n"
+        "  slope        of leaky_relu, below 1 [0.01]; of elu [1]\n"
+        "  rate         dropout: share of the values left out [0]\n"
+        "  epsilon      batch_norm: added to the variance [1e-05]\n"
+        "  momentum     batch_norm: weight of a batch in the running statistics [0.1]\n",
+        stream);
+}

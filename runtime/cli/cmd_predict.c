@@ -1,0 +1,180 @@
+/* runtime/cli/train/cmd_predict.c: auxo predict FILE: the outputs of a saved model for every row, as CSV or events. */
+#include "cli_outputs.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const cli_option predict_options[] = {
+    {.name = "out", .type = CLI_TEXT, .argument = "FILE.csv", .help = "Write here instead of to standard output"},
+    {.name = "probabilities", .type = CLI_FLAG, .help = "Add one column with the probability of each class"},
+    CLI_OPTIONS_END,
+};
+
+/* One text as a CSV field, quoted where it must be. */
+static void write_field(FILE *stream, const char *text)
+{
+    size_t length = strlen(text);
+    bool blank_ends = length > 0 && (text[0] == ' ' || text[length - 1] == ' ');
+    if (!strpbrk(text, ",\"\n\r") && !blank_ends) {
+        fputs(text, stream);
+        return;
+    }
+    fputc('"', stream);
+    for (; *text; text++) {
+        if (*text == '"')
+            fputc('"', stream);
+        fputc(*text, stream);
+    }
+    fputc('"', stream);
+}
+
+static void write_header(FILE *stream, const cli_outputs *outputs, bool all)
+{
+    char number[32];
+    bool classes = outputs->kind == AUXO_TARGET_CLASS;
+    fputs(outputs->dataset->row_names ? "row,file" : "row", stream);
+    fputs(classes ? ",class,name,probability" : "", stream);
+    for (size_t i = 0; (all || !classes) && i < outputs->column_count; i++) {
+        fputc(',', stream);
+        write_field(stream, cli_output_name(outputs, i, number, sizeof number));
+    }
+    fputc('\n', stream);
+}
+
+static void write_row(FILE *stream, const cli_outputs *outputs, size_t row, double *probabilities, bool all)
+{
+    char number[32];
+    size_t count = outputs->column_count;
+    const float *values = outputs->values + row * count;
+    fprintf(stream, "%zu", auxo_dataset_row_number(outputs->dataset, row));
+    if (outputs->dataset->row_names) {
+        fputc(',', stream);
+        write_field(stream, outputs->dataset->row_names[row]);
+    }
+    if (outputs->kind == AUXO_TARGET_CLASS) {
+        size_t best = cli_argmax(values, count);
+        cli_softmax(values, count, probabilities);
+        fprintf(stream, ",%zu,", best);
+        write_field(stream, cli_output_name(outputs, best, number, sizeof number));
+        fprintf(stream, ",%.6f", probabilities[best]);
+        for (size_t i = 0; all && i < count; i++)
+            fprintf(stream, ",%.6g", probabilities[i]);
+    } else {
+        for (size_t i = 0; i < count; i++)
+            fprintf(stream, outputs->offsets && outputs->offsets[i] != 0 ? ",%.15g" : ",%.9g",
+                    cli_output_value(outputs, row, i));
+    }
+    fputc('\n', stream);
+}
+
+static void emit_row(cli_output *output, const cli_outputs *outputs, size_t row, double *probabilities, bool all)
+{
+    char number[32];
+    size_t count = outputs->column_count;
+    const float *values = outputs->values + row * count;
+    cJSON *event = cli_event(output, "prediction");
+    cJSON_AddNumberToObject(event, "row", (double)auxo_dataset_row_number(outputs->dataset, row));
+    if (outputs->dataset->row_names)
+        cJSON_AddStringToObject(event, "file", outputs->dataset->row_names[row]);
+    if (outputs->kind == AUXO_TARGET_CLASS) {
+        size_t best = cli_argmax(values, count);
+        cli_softmax(values, count, probabilities);
+        cJSON_AddNumberToObject(event, "class", (double)best);
+        cJSON_AddStringToObject(event, "name", cli_output_name(outputs, best, number, sizeof number));
+        cJSON_AddNumberToObject(event, "probability", probabilities[best]);
+        if (all)
+            cJSON_AddItemToObject(event, "probabilities", cJSON_CreateDoubleArray(probabilities, (int)count));
+    } else {
+        cJSON *list = event ? cJSON_AddArrayToObject(event, "values") : NULL;
+        for (size_t i = 0; list && i < count; i++)
+            cJSON_AddItemToArray(list, cJSON_CreateNumber(cli_output_value(outputs, row, i)));
+    }
+    cli_emit(output, event);
+}
+
+static void write_all(const cli_context *context, const cli_outputs *outputs, FILE *stream, double *probabilities)
+{
+    bool all = cli_flag(context->arguments, "probabilities");
+    if (stream)
+        write_header(stream, outputs, all);
+    for (size_t row = 0; row < outputs->dataset->row_count; row++) {
+        if (stream)
+            write_row(stream, outputs, row, probabilities, all);
+        else
+            emit_row(context->output, outputs, row, probabilities, all);
+    }
+}
+
+/* The file appears complete or not at all. */
+static auxo_status write_file(const cli_context *context, const cli_outputs *outputs, const char *path,
+                              double *probabilities, auxo_error *error)
+{
+    char temporary[1100];
+    snprintf(temporary, sizeof temporary, "%s.partial", path);
+    FILE *stream = fopen(temporary, "w");
+    if (!stream)
+        return auxo_error_set(error, AUXO_IO, "--out: cannot write %s: %s", temporary, strerror(errno));
+    write_all(context, outputs, stream, probabilities);
+    bool failed = ferror(stream) != 0;
+    failed = fclose(stream) != 0 || failed;
+    if (!failed && rename(temporary, path) == 0)
+        return AUXO_OK;
+    int reason = errno;
+    unlink(temporary);
+    return auxo_error_set(error, AUXO_IO, "--out: cannot write %s: %s", path, strerror(reason));
+}
+
+static auxo_status run(const cli_context *context, auxo_error *error)
+{
+    cli_outputs outputs = {0};
+    const char *path = cli_text(context->arguments, "out");
+    auxo_status status = cli_check_writable("out", path, error);
+    if (status == AUXO_OK)
+        status = cli_outputs_open(context, false, &outputs, error);
+    double *probabilities = calloc(outputs.column_count + 1, sizeof *probabilities);
+    if (status == AUXO_OK && !probabilities)
+        status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory for %zu outputs", outputs.column_count);
+    bool json = cli_output_is_json(context->output);
+    if (status == AUXO_OK && path)
+        status = write_file(context, &outputs, path, probabilities, error);
+    else if (status == AUXO_OK)
+        write_all(context, &outputs, json ? NULL : stdout, probabilities);
+    if (status == AUXO_OK) {
+        cJSON *result = cli_event(context->output, "result");
+        cJSON_AddNumberToObject(result, "rows", (double)outputs.dataset->row_count);
+        cJSON_AddNumberToObject(result, "seconds", outputs.seconds);
+        cli_emit(context->output, result);
+    }
+    free(probabilities);
+    cli_outputs_close(&outputs);
+    return status;
+}
+
+static const cli_option *const options[] = {cli_data_options,
+                                            predict_options,
+                                            cli_outputs_options,
+                                            cli_device_options,
+                                            cli_seed_options,
+                                            cli_common_options,
+                                            NULL};
+
+const cli_command cli_command_predict = {
+    .name = "predict",
+    .operands = "FILE.safetensors",
+    .operand_min = 1,
+    .operand_max = 1,
+    .summary = "write a saved model's outputs for every row of a data set",
+    .description = "Write one CSV line per row: for classes the predicted class, its name and probability; for numbers "
+                   "the predicted values in the targets' own units. The column row is the place of the row in the file "
+                   "or set, from 1, also where rows were left out. Columns are found by the names the model knows, in "
+                   "any order; labels are not needed. Pictures may lie in one folder without classes.",
+    .events = "{\"event\":\"prediction\",\"row\":1,\"class\":..,\"name\":..,\"probability\":..}  for classes\n"
+              "{\"event\":\"prediction\",\"row\":1,\"values\":[..]}  for numbers\n"
+              "{\"event\":\"result\",\"rows\":..,\"seconds\":..}",
+    .examples = "auxo predict net.safetensors --data fashion-mnist --limit 100 --out predictions.csv",
+    .options = options,
+    .run = run,
+};

@@ -1,0 +1,465 @@
+/* compare_method.c: "multiscale compare": first order, second order and end-to-end backpropagation from the same
+ * starting points over several seeds (Dorneanu et al. 2023, tables 5 and 7 to 11).
+ *
+ * A step is one run of one method from one starting point; checkpoints are taken between runs. The first seed's curves
+ * and last weights are kept for the report.
+ */
+#include "compare_method.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char WEIGHTS[] = "weights/";
+
+const char *const auxo__compare_names[AUXO__COMPARE_METHODS] = {"first", "second", "backpropagation",
+                                                                "backpropagation, equal time"};
+enum { FIRST, SECOND, BACKPROPAGATION, EQUAL_TIME };
+
+static const auxo_setting compare_settings[] = {
+    {.name = "seeds",
+     .type = AUXO_SETTING_INTEGER,
+     .argument = "N",
+     .initial = "5",
+     .help = "Starting points (and splits): seeds S, S+1, ... from the seed",
+     .minimum = 1,
+     .maximum = 10000,
+     .role = AUXO_SETTING_GROWS},
+    {.name = "equal-time",
+     .type = AUXO_SETTING_FLAG,
+     .initial = "yes",
+     .help = "Also run backpropagation for as long as the first-order run took, selection included"},
+    AUXO_SETTINGS_END,
+};
+
+/* ---- events ------------------------------------------------------------------------------------------------------ */
+
+typedef struct run_record {
+    const char *method;
+    uint64_t seed, place, runs;
+    double method_number, train_loss, test_loss, epochs, selection_seconds, training_seconds, constant_loss,
+        linear_loss;
+    uint32_t iterations;
+    bool converged;
+} run_record;
+static const auxo_field run_fields[] = {
+    AUXO__FIELD(run_record, method, "method", TEXT),
+    AUXO__FIELD(run_record, seed, "seed", U64),
+    AUXO__FIELD(run_record, train_loss, "train_loss", REAL),
+    AUXO__FIELD(run_record, test_loss, "test_loss", REAL),
+    AUXO__FIELD(run_record, iterations, "iterations", U32),
+    AUXO__FIELD(run_record, epochs, "epochs", REAL),
+    AUXO__FIELD(run_record, selection_seconds, "selection_seconds", REAL),
+    AUXO__FIELD(run_record, training_seconds, "training_seconds", REAL),
+    AUXO__FIELD(run_record, converged, "converged", BOOL),
+    AUXO__FIELD(run_record, method_number, "method_number", REAL),
+    AUXO__FIELD(run_record, constant_loss, "constant_loss", REAL),
+    AUXO__FIELD(run_record, linear_loss, "linear_loss", REAL),
+    AUXO__FIELD_LINE_ONLY(run_record, place, "place", U64),
+    AUXO__FIELD_LINE_ONLY(run_record, runs, "runs", U64),
+    AUXO__FIELDS_END,
+};
+static const auxo_event_type run_event = {.name = "run",
+                                          .fields = run_fields,
+                                          .line = "run {place} of {runs}: seed {seed}, {method}",
+                                          .flags = AUXO_EVENT_KEPT | AUXO_EVENT_TRANSIENT};
+
+/* One iteration of a run of the first seed. */
+static const auxo_field curve_fields[] = {
+    AUXO__FIELD(auxo__iteration_record, method, "method", REAL),
+    AUXO__FIELD(auxo__iteration_record, layer_begin, "layer_begin", U32),
+    AUXO__FIELD(auxo__iteration_record, layer_end, "layer_end", U32),
+    AUXO__FIELD(auxo__iteration_record, epochs, "epochs", U32),
+    AUXO__FIELD(auxo__iteration_record, loss, "loss", REAL),
+    AUXO__FIELD(auxo__iteration_record, network_gradient_max, "network_gradient_max", REAL),
+    AUXO__FIELD(auxo__iteration_record, selection_seconds, "selection_seconds", REAL),
+    AUXO__FIELD(auxo__iteration_record, training_seconds, "training_seconds", REAL),
+    AUXO__FIELDS_END,
+};
+static const auxo_event_type curve_event = {
+    .name = "curve", .fields = curve_fields, .flags = AUXO_EVENT_KEPT | AUXO_EVENT_LINE_ONLY};
+
+#define METHOD_FIELD(column, name)                                                                                     \
+    AUXO__FIELD(auxo__compare_row, mean[column], name, REAL),                                                          \
+        AUXO__FIELD(auxo__compare_row, spread[column], name "_sd", REAL)
+static const auxo_field row_fields[] = {
+    AUXO__FIELD(auxo__compare_row, method, "method", TEXT),
+    METHOD_FIELD(AUXO__COMPARE_TRAIN_LOSS, "train_loss"),
+    METHOD_FIELD(AUXO__COMPARE_TEST_LOSS, "test_loss"),
+    METHOD_FIELD(AUXO__COMPARE_EPOCHS, "average_epochs"),
+    METHOD_FIELD(AUXO__COMPARE_ITERATIONS, "iterations"),
+    METHOD_FIELD(AUXO__COMPARE_SECONDS, "seconds"),
+    METHOD_FIELD(AUXO__COMPARE_SELECTION_SECONDS, "selection_seconds"),
+    AUXO__FIELD_LINE_ONLY(auxo__compare_row, text, "text", CHARS),
+    AUXO__FIELDS_END,
+};
+static const auxo_event_type row_event = {
+    .name = "row", .fields = row_fields, .line = "{text}", .flags = AUXO_EVENT_LINE_ONLY};
+
+typedef struct result_record {
+    auxo_records methods;
+    double constant_loss, linear_loss;
+    uint64_t seeds;
+    const char *table;
+} result_record;
+static const auxo_field result_fields[] = {
+    AUXO__FIELD(result_record, methods, "methods", RECORDS),
+    AUXO__FIELD(result_record, constant_loss, "constant_loss", REAL),
+    AUXO__FIELD(result_record, linear_loss, "linear_loss", REAL),
+    AUXO__FIELD(result_record, seeds, "seeds", U64),
+    AUXO__FIELD_LINE_ONLY(result_record, table, "table", TEXT),
+    AUXO__FIELDS_END,
+};
+static const auxo_event_type result_event = {
+    .name = "result",
+    .fields = result_fields,
+    .line = "constant predictor: test loss {constant_loss:.5g}[; linear least squares: {linear_loss:.5g}]\nmean ± "
+            "standard deviation over {seeds} seeds; in brackets what {table} prints"};
+
+/* ---- life -------------------------------------------------------------------------------------------------------- */
+
+static auxo_status begin(auxo_run *run, void *user, auxo_error *error)
+{
+    auxo__compare_state *state = user;
+    auxo_status status = auxo__multiscale_read_options(run, &state->options, error);
+    state->backprop_epochs = (uint32_t)auxo_settings_integer(run->settings, "backprop-epochs");
+    state->seed_count = auxo_settings_integer(run->settings, "seeds");
+    state->method_count = auxo_settings_flag(run->settings, "equal-time") ? AUXO__COMPARE_METHODS : EQUAL_TIME;
+    if (status == AUXO_OK)
+        status = auxo__multiscale_load_data(run, state->options.seed, &state->data, error);
+    return status == AUXO_OK ? auxo__task_open_device(run, error) : status;
+}
+
+static void end(void *user)
+{
+    auxo__compare_state *state = user;
+    for (int m = 0; m < AUXO__COMPARE_METHODS; m++)
+        free(state->weights[m]);
+    auxo__task_data_deinit(&state->data);
+}
+
+/* ---- steps ------------------------------------------------------------------------------------------------------- */
+
+/* Seconds of the first-order run of the seed under way. */
+static double first_order_seconds(const auxo_run *run, const auxo__compare_state *state)
+{
+    size_t index = (size_t)(state->finished - state->finished % state->method_count);
+    const auxo__iteration_range range = {index, index + 1};
+    return auxo__iteration_sum(run, "run", "selection_seconds", range) +
+           auxo__iteration_sum(run, "run", "training_seconds", range);
+}
+
+static auxo_multiscale_options options_of(const auxo_run *run, const auxo__compare_state *state, int method,
+                                          uint64_t seed, double *seconds_limit)
+{
+    auxo_multiscale_options options = state->options;
+    options.seed = seed;
+    options.order = method == FIRST    ? AUXO_MULTISCALE_FIRST
+                    : method == SECOND ? AUXO_MULTISCALE_SECOND
+                                       : AUXO_MULTISCALE_BACKPROPAGATION;
+    *seconds_limit = 0;
+    if (method >= BACKPROPAGATION)
+        options.epochs = state->backprop_epochs;
+    if (method == EQUAL_TIME) {
+        *seconds_limit = first_order_seconds(run, state);
+        options.iterations = UINT32_MAX;
+        options.epochs = options.epochs > 50 ? 50 : options.epochs; /* a finer look at the clock */
+        options.tolerance = 0;
+    }
+    return options;
+}
+
+static auxo_status keep_weights(auxo__compare_state *state, int method, auxo_model *model, auxo_error *error)
+{
+    size_t count = auxo_model_weight_count(model);
+    float *weights = malloc((count + 1) * sizeof *weights);
+    double *kept = malloc((count + 1) * sizeof *kept);
+    auxo_status status = weights && kept ? auxo_model_read_weights(model, weights, NULL, error)
+                                         : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "weights of a run: out of memory");
+    for (size_t i = 0; i < count && status == AUXO_OK; i++)
+        kept[i] = weights[i];
+    free(weights);
+    if (status != AUXO_OK) {
+        free(kept);
+        return status;
+    }
+    free(state->weights[method]);
+    state->weights[method] = kept;
+    state->weight_count = count;
+    return AUXO_OK;
+}
+
+/* Iterates until (45), the iteration limit or the time limit. */
+static auxo_status iterate(auxo_run *run, auxo__compare_state *state, auxo_multiscale *multiscale, int method,
+                           const auxo_multiscale_options *options, double seconds_limit, run_record *record,
+                           auxo_error *error)
+{
+    auxo_status status = AUXO_OK;
+    while (status == AUXO_OK && record->iterations < options->iterations && !record->converged) {
+        auxo_multiscale_iteration iteration;
+        status = auxo_multiscale_iterate(multiscale, &iteration, error);
+        if (status != AUXO_OK)
+            break;
+        record->iterations = iteration.iteration;
+        record->epochs += iteration.epochs;
+        record->selection_seconds += iteration.selection_seconds;
+        record->training_seconds += iteration.training_seconds;
+        record->converged = iteration.converged;
+        if (state->finished < state->method_count) {
+            auxo__iteration_record curve = auxo__iteration_record_of(&iteration);
+            curve.method = method;
+            status = auxo__run_emit(run, &curve_event, &curve, error);
+        }
+        if (seconds_limit > 0 && record->selection_seconds + record->training_seconds >= seconds_limit)
+            break;
+    }
+    if (status == AUXO_OK)
+        status = auxo_multiscale_evaluate(multiscale, &record->train_loss, &record->test_loss, error);
+    return status;
+}
+
+static auxo_status run_method(auxo_run *run, auxo__compare_state *state, int method, run_record *record,
+                              auxo_error *error)
+{
+    double seconds_limit;
+    const auxo_multiscale_options options = options_of(run, state, method, record->seed, &seconds_limit);
+    auxo_model *model = NULL;
+    auxo_multiscale *multiscale = NULL;
+    auxo_status status = auxo__multiscale_open_model(run, state->data.train, record->seed, &model, error);
+    if (status == AUXO_OK)
+        status = auxo_multiscale_create(model, state->data.train, state->data.test, &options, &multiscale, error);
+    if (status == AUXO_OK)
+        status = iterate(run, state, multiscale, method, &options, seconds_limit, record, error);
+    if (status == AUXO_OK && state->finished < state->method_count)
+        status = keep_weights(state, method, model, error);
+    auxo_multiscale_destroy(multiscale);
+    auxo_model_destroy(model);
+    return status;
+}
+
+static auxo_status step(auxo_run *run, void *user, bool *done, auxo_error *error)
+{
+    auxo__compare_state *state = user;
+    uint64_t runs = state->seed_count * state->method_count;
+    *done = state->finished >= runs;
+    if (*done)
+        return AUXO_OK;
+    int method = (int)(state->finished % state->method_count);
+    uint64_t seed = state->options.seed + state->finished / state->method_count;
+    run_record record = {.method = auxo__compare_names[method],
+                         .seed = seed,
+                         .place = state->finished + 1,
+                         .runs = runs,
+                         .method_number = method};
+    auxo_status status = AUXO_OK;
+    /* The run's data hash stays that of the first seed: it is what the settings name. */
+    uint64_t data_hash = run->data_hash;
+    if (seed != state->options.seed && (method == FIRST || state->data_seed != seed))
+        status = auxo__multiscale_load_data(run, seed, &state->data, error);
+    run->data_hash = data_hash;
+    state->data_seed = seed;
+    if (status == AUXO_OK)
+        status = auxo_baseline_losses(state->data.train, state->data.test, state->options.standardize,
+                                      &record.constant_loss, &record.linear_loss, error);
+    if (status == AUXO_OK)
+        status = run_method(run, state, method, &record, error);
+    if (status != AUXO_OK)
+        return status;
+    state->finished++;
+    auxo__run_moved(run, state->finished, true);
+    *done = state->finished >= runs;
+    return auxo__run_emit(run, &run_event, &record, error);
+}
+
+static double progress(const auxo_run *run, const void *user)
+{
+    (void)run;
+    const auxo__compare_state *state = user;
+    return (double)state->finished / (double)(state->seed_count * state->method_count);
+}
+
+/* ---- checkpoints ------------------------------------------------------------------------------------------------- */
+
+static auxo_status describe(auxo_run *run, void *user, auxo__archive *archive, auxo_error *error)
+{
+    (void)run;
+    const auxo__compare_state *state = user;
+    auxo_status status = AUXO_OK;
+    for (int m = 0; m < AUXO__COMPARE_METHODS && status == AUXO_OK; m++)
+        if (state->weights[m])
+            status = auxo__archive_put_doubles(archive, WEIGHTS, auxo__compare_names[m], state->weights[m],
+                                               state->weight_count, error);
+    return status;
+}
+
+static auxo_status restore(auxo_run *run, void *user, const auxo__archive *archive, auxo_error *error)
+{
+    auxo__compare_state *state = user;
+    auxo_status status = AUXO_OK;
+    state->finished = auxo__history_find(&run->history, "run")->event_count;
+    for (int m = 0; m < AUXO__COMPARE_METHODS && status == AUXO_OK; m++)
+        if (auxo__archive_has(archive, WEIGHTS, auxo__compare_names[m]))
+            status = auxo__archive_get_doubles(archive, WEIGHTS, auxo__compare_names[m], &state->weights[m],
+                                               &state->weight_count, error);
+    return status;
+}
+
+/* ---- the end ----------------------------------------------------------------------------------------------------- */
+
+static void mean_and_spread(const double *values, size_t count, double *mean, double *spread)
+{
+    double sum = 0, squares = 0;
+    for (size_t i = 0; i < count; i++)
+        sum += values[i];
+    *mean = sum / (double)count;
+    for (size_t i = 0; i < count; i++)
+        squares += (values[i] - *mean) * (values[i] - *mean);
+    *spread = count > 1 ? sqrt(squares / (double)(count - 1)) : 0;
+}
+
+/* One column of the comparison for the run at `index` of the history. */
+static double run_value(const auxo_run *run, int column, size_t index)
+{
+    const auxo__iteration_range range = {index, index + 1};
+    double iterations = auxo__iteration_sum(run, "run", "iterations", range);
+    switch (column) {
+    case AUXO__COMPARE_TRAIN_LOSS:
+        return auxo__iteration_sum(run, "run", "train_loss", range);
+    case AUXO__COMPARE_TEST_LOSS:
+        return auxo__iteration_sum(run, "run", "test_loss", range);
+    case AUXO__COMPARE_EPOCHS:
+        return iterations > 0 ? auxo__iteration_sum(run, "run", "epochs", range) / iterations : 0;
+    case AUXO__COMPARE_ITERATIONS:
+        return iterations;
+    case AUXO__COMPARE_SECONDS:
+        return auxo__iteration_sum(run, "run", "selection_seconds", range) +
+               auxo__iteration_sum(run, "run", "training_seconds", range);
+    default:
+        return auxo__iteration_sum(run, "run", "selection_seconds", range);
+    }
+}
+
+static double printed_value(const auxo__multiscale_printed *printed, int method, int column)
+{
+    if (method > BACKPROPAGATION)
+        return 0;
+    switch (column) {
+    case AUXO__COMPARE_TRAIN_LOSS:
+        return printed->train_loss[method];
+    case AUXO__COMPARE_TEST_LOSS:
+        return printed->test_loss[method];
+    case AUXO__COMPARE_EPOCHS:
+        return printed->epochs[method];
+    case AUXO__COMPARE_ITERATIONS:
+        return printed->iterations[method];
+    case AUXO__COMPARE_SECONDS:
+        return printed->seconds[method];
+    default:
+        return 0;
+    }
+}
+
+static void format_row(const auxo_run *run, auxo__compare_row *row, int method)
+{
+    static const char *const labels[AUXO__COMPARE_COLUMNS] = {"train MSE",  "test MSE", "epochs an iteration",
+                                                              "iterations", "seconds",  "of it selection"};
+    const auxo__multiscale_printed *printed = auxo__multiscale_printed_of(run->settings);
+    int used = snprintf(row->text, sizeof row->text, "%s:", auxo__compare_names[method]);
+    for (int k = 0; k < AUXO__COMPARE_COLUMNS; k++) {
+        double value = printed_value(printed, method, k);
+        int length = snprintf(row->cells[k], sizeof row->cells[k], "%.5g ± %.2g", row->mean[k], row->spread[k]);
+        if (value > 0)
+            snprintf(row->cells[k] + length, sizeof row->cells[k] - (size_t)length, " (%.5g)", value);
+        used += snprintf(row->text + used, sizeof row->text - (size_t)used, "%s %s %s", k ? "," : "", labels[k],
+                         row->cells[k]);
+    }
+}
+
+/* Runs of a method, all seeds. */
+static auxo_status summarize(auxo_run *run, auxo__compare_state *state, int method, auxo__compare_row *row,
+                             auxo_error *error)
+{
+    double *values = malloc((state->seed_count + 1) * sizeof *values);
+    if (!values)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "comparison: out of memory");
+    row->method = auxo__compare_names[method];
+    for (int k = 0; k < AUXO__COMPARE_COLUMNS; k++) {
+        for (size_t s = 0; s < state->seed_count; s++)
+            values[s] = run_value(run, k, s * state->method_count + (size_t)method);
+        mean_and_spread(values, state->seed_count, &row->mean[k], &row->spread[k]);
+    }
+    free(values);
+    format_row(run, row, method);
+    return auxo__run_emit(run, &row_event, row, error);
+}
+
+static double baseline_mean(const auxo_run *run, const auxo__compare_state *state, const char *field)
+{
+    double sum = 0;
+    for (size_t s = 0; s < state->seed_count; s++)
+        sum += auxo__history_column(&run->history, "run", field)->values[s * state->method_count];
+    return sum / (double)state->seed_count;
+}
+
+static auxo_status finish(auxo_run *run, void *user, auxo_error *error)
+{
+    auxo__compare_state *state = user;
+    auxo_status status = AUXO_OK;
+    for (int m = 0; m < (int)state->method_count && status == AUXO_OK; m++)
+        status = summarize(run, state, m, &state->rows[m], error);
+    if (status != AUXO_OK)
+        return status;
+    state->constant_loss = baseline_mean(run, state, "constant_loss");
+    state->linear_loss = baseline_mean(run, state, "linear_loss");
+    const result_record record = {
+        .methods = {state->rows, (size_t)state->method_count, sizeof *state->rows, &row_event},
+        .constant_loss = state->constant_loss,
+        .linear_loss = state->linear_loss,
+        .seeds = state->seed_count,
+        .table = auxo__multiscale_printed_of(run->settings)->table};
+    return auxo__run_emit(run, &result_event, &record, error);
+}
+
+/* ---- the table --------------------------------------------------------------------------------------------------- */
+
+static const auxo_setting *const settings[] = {auxo__multiscale_data_settings,
+                                               compare_settings,
+                                               auxo__multiscale_training_settings,
+                                               auxo__multiscale_selection_settings,
+                                               auxo_data_settings,
+                                               auxo__model_settings,
+                                               auxo__device_settings,
+                                               auxo__seed_settings,
+                                               auxo__run_settings,
+                                               auxo__save_settings,
+                                               NULL};
+static const auxo_event_type *const events[] = {&run_event, &curve_event, &row_event, &result_event, NULL};
+
+const auxo_method auxo__method_multiscale_compare = {
+    .info =
+        {
+            .name = "multiscale compare",
+            .summary = "compare first order, second order and backpropagation from the same starts",
+            .description =
+                "Run first-order selection, second-order selection and end-to-end backpropagation from the same "
+                "starting points over several seeds, and print a table like the paper's: mean and spread of losses, "
+                "epochs, iterations and seconds with selection apart, beside the constant predictor and linear least "
+                "squares. With equal-time a further row gives backpropagation the wall-clock time that the first-order "
+                "run took.",
+            .examples = "auxo multiscale compare --preset table5 --seeds 5 --report table5.html\n"
+                        "auxo multiscale compare --preset ccpp --device opencl:0",
+            .settings = settings,
+            .events = events,
+        },
+    .state_bytes = sizeof(auxo__compare_state),
+    .begin = begin,
+    .step = step,
+    .describe = describe,
+    .restore = restore,
+    .finish = finish,
+    .report = auxo__compare_report,
+    .end = end,
+    .progress = progress,
+    .report_title = "Multi-scale training compared",
+    .csv_event = "run",
+};

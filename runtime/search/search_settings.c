@@ -1,0 +1,270 @@
+/* search_settings.c: the settings of "search": what is searched, how, and until when.
+ */
+#include "search_method.h"
+
+#include <stdlib.h>
+
+const auxo_setting auxo__search_settings[] = {
+    {.name = "method",
+     .type = AUXO_SETTING_CHOICE,
+     .argument = "random|grid|growth|evolution|genetic",
+     .initial = "random",
+     .help = "Random search, anytime grid search, progressive growth, hyperparameter evolution, or genetic tuning of "
+             "fully connected networks"},
+    {.name = "networks",
+     .type = AUXO_SETTING_CHOICE,
+     .argument = "auto|static|dynamic",
+     .initial = "auto",
+     .help = "static: units per hidden layer are searched; dynamic: networks size themselves under a searched penalty; "
+             "auto: dynamic for growth and evolution, else static"},
+    {.name = "units",
+     .type = AUXO_SETTING_TEXT,
+     .argument = "LOW,HIGH",
+     .help = "Range of the units per hidden layer (default: 10,100; genetic: 8,256); one number: fixed"},
+    {.name = "lr-range",
+     .type = AUXO_SETTING_TEXT,
+     .argument = "LOW,HIGH",
+     .help = "Range of the learning rate (default: 1e-4,6e-4; genetic, with tune-lr: 1e-4,1e-2); lr fixes it"},
+    {.name = "batch-range",
+     .type = AUXO_SETTING_TEXT,
+     .argument = "LOW,HIGH",
+     .help = "Range of the batch size (default: 16,64; genetic: 16,512); batch fixes it"},
+    {.name = "alpha",
+     .type = AUXO_SETTING_TEXT,
+     .argument = "LOW,HIGH",
+     .help = "Range of the strength of the l1 penalty (static) or the weighted l1 penalty (dynamic); its exponent is "
+             "uniform (default: 3.2e-5,1e-3); 0: no penalty; growth falls from HIGH to LOW"},
+    {.name = "patience",
+     .type = AUXO_SETTING_INTEGER,
+     .argument = "N",
+     .initial = "8",
+     .help = "A model ends after so many epochs without a lower validation loss",
+     .minimum = 1,
+     .maximum = 1e6},
+    {.name = "max-epochs",
+     .type = AUXO_SETTING_INTEGER,
+     .argument = "N",
+     .help = "Epochs of one model at most (default: 1000; genetic: 10)",
+     .minimum = 1,
+     .maximum = 1e6},
+    {.name = "initial-units",
+     .type = AUXO_SETTING_INTEGER,
+     .argument = "N",
+     .initial = "20",
+     .help = "Dynamic: units per hidden layer at first",
+     .minimum = 1,
+     .maximum = 1e6},
+    {.name = "growth-minimum",
+     .type = AUXO_SETTING_INTEGER,
+     .argument = "N",
+     .initial = "20",
+     .help = "Dynamic: new units per hidden layer and epoch, at least",
+     .maximum = 1e6},
+    {.name = "growth-fraction",
+     .type = AUXO_SETTING_REAL,
+     .argument = "F",
+     .initial = "0.2",
+     .help = "Dynamic: new units per epoch, as a fraction of those there are",
+     .minimum = 0,
+     .maximum = 10},
+    {.name = "alpha-factor",
+     .type = AUXO_SETTING_REAL,
+     .argument = "F",
+     .initial = "0.1",
+     .help = "Growth: the penalty is multiplied by this at a stall",
+     .minimum = 1e-6,
+     .maximum = 0.999},
+    {.name = "stall-limit",
+     .type = AUXO_SETTING_INTEGER,
+     .argument = "N",
+     .initial = "10",
+     .help = "Growth: a model that has not improved for more epochs than this is given up",
+     .maximum = 1e6},
+    {.name = "population",
+     .type = AUXO_SETTING_INTEGER,
+     .argument = "N",
+     .help = "Evolution, genetic: individuals (default: 10; genetic: 25)",
+     .minimum = 2,
+     .maximum = 1000},
+    {.name = "tournament",
+     .type = AUXO_SETTING_INTEGER,
+     .argument = "N",
+     .initial = "3",
+     .help = "Evolution: individuals of which the fittest is selected",
+     .minimum = 1,
+     .maximum = 1000},
+    {.name = "parents",
+     .type = AUXO_SETTING_INTEGER,
+     .argument = "N",
+     .initial = "5",
+     .help = "Evolution: individuals whose mean genome an offspring has",
+     .minimum = 1,
+     .maximum = 1000},
+    {.name = "newcomers",
+     .type = AUXO_SETTING_INTEGER,
+     .argument = "N",
+     .initial = "2",
+     .help = "Evolution: fresh models in each generation",
+     .maximum = 1000},
+    {.name = "age-limit",
+     .type = AUXO_SETTING_INTEGER,
+     .argument = "N",
+     .initial = "10",
+     .help = "Evolution: epochs after which a model's fitness falls",
+     .maximum = 1e6},
+    {.name = "mutation-spread",
+     .type = AUXO_SETTING_REAL,
+     .argument = "F",
+     .initial = "0.1",
+     .help = "Evolution: standard deviation of mutations, as a part of the range",
+     .minimum = 0,
+     .maximum = 1},
+    {.name = "keep",
+     .type = AUXO_SETTING_INTEGER,
+     .argument = "N",
+     .help = "Genetic: the best so many are parents of the next generation (default: 10, at most the population)",
+     .minimum = 2,
+     .maximum = 1000},
+    {.name = "elite",
+     .type = AUXO_SETTING_INTEGER,
+     .argument = "N",
+     .initial = "1",
+     .help = "Genetic: the best so many go on unchanged",
+     .maximum = 999},
+    {.name = "hall",
+     .type = AUXO_SETTING_INTEGER,
+     .argument = "N",
+     .initial = "10",
+     .help = "Genetic: genomes in the hall of fame",
+     .maximum = 1000},
+    {.name = "layers",
+     .type = AUXO_SETTING_INTEGER,
+     .argument = "N",
+     .initial = "4",
+     .help = "Genetic: hidden layers at most",
+     .minimum = 1,
+     .maximum = 16},
+    {.name = "mutation",
+     .type = AUXO_SETTING_REAL,
+     .argument = "P",
+     .initial = "0.3",
+     .help = "Genetic: probability that a child is mutated",
+     .minimum = 0,
+     .maximum = 1},
+    {.name = "crossover",
+     .type = AUXO_SETTING_REAL,
+     .argument = "P",
+     .initial = "0.7",
+     .help = "Genetic: probability that a child has two parents",
+     .minimum = 0,
+     .maximum = 1},
+    {.name = "tune-lr", .type = AUXO_SETTING_FLAG, .help = "Genetic: the learning rate is part of the genome"},
+    {.name = "time-limit",
+     .type = AUXO_SETTING_SECONDS,
+     .argument = "T",
+     .help = "End after this time, over all parts of a resumed run",
+     .minimum = 0.001,
+     .maximum = 1e9,
+     .role = AUXO_SETTING_GROWS},
+    {.name = "evaluations",
+     .type = AUXO_SETTING_INTEGER,
+     .argument = "N",
+     .help = "End after so many models (evolution: trained for an epoch; at the end of a generation)",
+     .minimum = 1,
+     .maximum = 1e9,
+     .role = AUXO_SETTING_GROWS},
+    {.name = "generations",
+     .type = AUXO_SETTING_INTEGER,
+     .argument = "N",
+     .help = "Evolution, genetic: end after so many generations (default: no end; genetic: 25)",
+     .minimum = 1,
+     .maximum = 1e6,
+     .role = AUXO_SETTING_GROWS},
+    {.name = "trace",
+     .type = AUXO_SETTING_TEXT,
+     .argument = "FILE.csv",
+     .help = "Write the performance trace here, one line per epoch; `auxo search profile` compares several",
+     .role = AUXO_SETTING_FREE},
+    AUXO_SETTINGS_END,
+};
+
+/* "LOW,HIGH" or one number; leaves the default where the option is not given. */
+static auxo_status read_range(const auxo_settings *settings, const char *option, auxo_range *range, auxo_error *error)
+{
+    const char *text = auxo_settings_text(settings, option);
+    char *end = NULL;
+    if (!text)
+        return AUXO_OK;
+    range->low = range->high = strtod(text, &end);
+    bool right = end != text;
+    if (right && *end == ',') {
+        const char *second = end + 1;
+        range->high = strtod(second, &end);
+        right = end != second;
+    }
+    if (!right || *end)
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "%s: \"%s\" is neither LOW,HIGH nor a number", option,
+                              text);
+    return AUXO_OK;
+}
+
+static auxo_status read_ranges(const auxo_settings *settings, auxo_search_options *options, auxo_error *error)
+{
+    auxo_status status = read_range(settings, "units", &options->units, error);
+    if (status == AUXO_OK)
+        status = read_range(settings, "lr-range", &options->lr, error);
+    if (status == AUXO_OK)
+        status = read_range(settings, "batch-range", &options->batch, error);
+    if (status == AUXO_OK)
+        status = read_range(settings, "alpha", &options->alpha, error);
+    if (auxo_settings_given(settings, "lr"))
+        options->lr = (auxo_range){auxo_settings_real(settings, "lr"), auxo_settings_real(settings, "lr")};
+    if (auxo_settings_given(settings, "batch"))
+        options->batch = (auxo_range){(double)auxo_settings_integer(settings, "batch"),
+                                      (double)auxo_settings_integer(settings, "batch")};
+    return status;
+}
+
+static uint32_t count_of(const auxo_settings *settings, const char *option, uint32_t initial)
+{
+    return auxo_settings_given(settings, option) ? (uint32_t)auxo_settings_integer(settings, option) : initial;
+}
+
+auxo_status auxo__search_read_options(const auxo_settings *settings, const auxo_train_options *training,
+                                      auxo_search_options *options, auxo_error *error)
+{
+    enum { NETWORKS_AUTO, NETWORKS_STATIC, NETWORKS_DYNAMIC };
+    auxo_search_options_init((auxo_search_method)auxo_settings_choice(settings, "method"), options);
+    const size_t networks = auxo_settings_choice(settings, "networks");
+    if (networks != NETWORKS_AUTO)
+        options->dynamic = networks == NETWORKS_DYNAMIC;
+    options->seed = auxo_settings_integer(settings, "seed");
+    options->training = *training;
+    options->training.on_step = NULL;
+    options->training.log_every = 0;
+    options->patience = (uint32_t)auxo_settings_integer(settings, "patience");
+    options->epoch_limit = count_of(settings, "max-epochs", options->epoch_limit);
+    options->initial_units = (uint32_t)auxo_settings_integer(settings, "initial-units");
+    options->growth_minimum = (uint32_t)auxo_settings_integer(settings, "growth-minimum");
+    options->growth_fraction = auxo_settings_real(settings, "growth-fraction");
+    options->alpha_factor = auxo_settings_real(settings, "alpha-factor");
+    options->stall_limit = (uint32_t)auxo_settings_integer(settings, "stall-limit");
+    options->population = count_of(settings, "population", options->population);
+    options->tournament = (uint32_t)auxo_settings_integer(settings, "tournament");
+    options->parents = (uint32_t)auxo_settings_integer(settings, "parents");
+    options->newcomers = (uint32_t)auxo_settings_integer(settings, "newcomers");
+    options->age_limit = (uint32_t)auxo_settings_integer(settings, "age-limit");
+    options->mutation_spread = auxo_settings_real(settings, "mutation-spread");
+    const uint32_t keep = options->keep < options->population ? options->keep : options->population;
+    options->keep = count_of(settings, "keep", keep);
+    options->elite = (uint32_t)auxo_settings_integer(settings, "elite");
+    options->hall_size = (uint32_t)auxo_settings_integer(settings, "hall");
+    options->layer_limit = (uint32_t)auxo_settings_integer(settings, "layers");
+    options->mutation = auxo_settings_real(settings, "mutation");
+    options->crossover = auxo_settings_real(settings, "crossover");
+    options->search_lr = auxo_settings_flag(settings, "tune-lr");
+    options->time_limit = auxo_settings_real(settings, "time-limit");
+    options->evaluation_limit = auxo_settings_integer(settings, "evaluations");
+    options->generation_limit = count_of(settings, "generations", options->generation_limit);
+    return read_ranges(settings, options, error);
+}

@@ -1,0 +1,253 @@
+// tests/strangers_model_test.cpp: a trained model on other people's files: columns in another order or missing, levels
+// and classes that are few or unknown, no labels, dropped rows, held-out rows, names with odd signs.
+#include "support/data_files.hpp"
+#include "support/program.hpp"
+
+#include <cmath>
+#include <sstream>
+
+using namespace auxo_test;
+
+namespace
+{
+
+ProgramResult succeed(Program &program, const Words &words)
+{
+    ProgramResult result = program.run(words);
+    INFO(result.errors);
+    REQUIRE(result.exit_code == 0);
+    return result;
+}
+
+struct Table {
+    std::vector<std::string> names;
+    std::vector<std::vector<std::string>> rows;
+    // The named columns in that order.
+    std::string text(const std::vector<std::string> &order) const
+    {
+        std::string text;
+        for (size_t i = 0; i < order.size(); i++)
+            text += (i ? "," : "") + order[i];
+        text += "\n";
+        for (const auto &row : rows) {
+            for (size_t i = 0; i < order.size(); i++)
+                for (size_t c = 0; c < names.size(); c++)
+                    if (names[c] == order[i])
+                        text += (i ? "," : "") + row[c];
+            text += "\n";
+        }
+        return text;
+    }
+};
+
+// length, mass, age, tree and cost = 3 length - mass + age^2 + a value for each tree.
+Table forest(size_t count, uint32_t seed)
+{
+    const char *trees[] = {"oak", "pine", "ash"};
+    std::vector<float> x = uniform(3 * count, -2, 2, seed);
+    std::vector<uint32_t> kind = integers(count, 3, seed + 1);
+    Table table{{"length", "mass", "age", "tree", "cost"}, {}};
+    for (size_t i = 0; i < count; i++) {
+        double cost = 3 * x[3 * i] - x[3 * i + 1] + x[3 * i + 2] * x[3 * i + 2] + 2.0 * kind[i];
+        table.rows.push_back({std::to_string(x[3 * i]), std::to_string(x[3 * i + 1]), std::to_string(x[3 * i + 2]),
+                              trees[kind[i]], std::to_string(cost)});
+    }
+    return table;
+}
+
+std::vector<std::string> lines_of(const std::string &text)
+{
+    std::vector<std::string> lines;
+    std::istringstream stream(text);
+    for (std::string line; std::getline(stream, line);)
+        lines.push_back(line);
+    return lines;
+}
+
+} // namespace
+
+TEST_CASE("a model finds its columns, levels and held-out rows in other files")
+{
+    Program program(AUXO_PROGRAM);
+    TempFolder folder;
+    const Table table = forest(300, 5);
+    const std::string model = folder.file("m.safetensors"), train = folder.file("train.csv");
+    write_file(train, table.text({"length", "mass", "age", "tree", "cost"}));
+    write_file(folder.file("order.csv"), table.text({"tree", "cost", "age", "mass", "length"}));
+    write_file(folder.file("bare.csv"), table.text({"age", "tree", "length", "mass"}));
+    succeed(program,
+            {"train", "--data", train, "--epochs", "8", "--device", "cpu", "--save", model, "--targets", "cost"});
+
+    ProgramResult own = succeed(program, {"eval", model, "--data", train, "--device", "cpu", "--json"});
+    ProgramResult other =
+        succeed(program, {"eval", model, "--data", folder.file("order.csv"), "--device", "cpu", "--json"});
+    CHECK(own.events("result")[0].number("rows") == 60);
+    CHECK(other.events("target")[0].number("r2") == own.events("target")[0].number("r2"));
+    CHECK(own.events("result")[0].text("loss_kind").find("own units") != std::string::npos);
+    for (const char *part : {"heldout", "test", "train", "all"}) {
+        ProgramResult rows =
+            succeed(program, {"eval", model, "--data", train, "--device", "cpu", "--json", "--split", part});
+        const std::string name = part;
+        CHECK(rows.events("result")[0].number("rows") == (name == "all" ? 300 : name == "train" ? 240 : 60));
+    }
+
+    const std::string all = succeed(program, {"predict", model, "--data", train, "--device", "cpu"}).output;
+    CHECK(lines_of(all).size() == 301);
+    CHECK(lines_of(all)[1].substr(0, 2) == "1,");
+    CHECK(succeed(program, {"predict", model, "--data", folder.file("bare.csv"), "--device", "cpu"}).output == all);
+    CHECK(succeed(program, {"predict", model, "--data", folder.file("order.csv"), "--device", "cpu"}).output == all);
+
+    Table one = table, unknown = table, fewer = table;
+    one.rows.erase(std::remove_if(one.rows.begin(), one.rows.end(), [](const auto &row) { return row[3] != "pine"; }),
+                   one.rows.end());
+    write_file(folder.file("one.csv"), one.text({"length", "mass", "age", "tree", "cost"}));
+    std::vector<std::string> kept;
+    for (size_t i = 0; i < table.rows.size(); i++)
+        if (table.rows[i][3] == "pine")
+            kept.push_back(lines_of(all)[i + 1].substr(lines_of(all)[i + 1].find(',')));
+    std::vector<std::string> got =
+        lines_of(succeed(program, {"predict", model, "--data", folder.file("one.csv"), "--device", "cpu"}).output);
+    REQUIRE(got.size() == kept.size() + 1);
+    for (size_t i = 0; i < kept.size(); i++)
+        CHECK(got[i + 1] == std::to_string(i + 1) + kept[i]);
+
+    unknown.rows[6][3] = "birch";
+    write_file(folder.file("unknown.csv"), unknown.text({"length", "mass", "age", "tree", "cost"}));
+    Words eval_unknown = {"eval", model, "--data", folder.file("unknown.csv"), "--device", "cpu"};
+    check_fails(program, eval_unknown, "unknown.csv:8: column 4 (tree): 'birch' is no level the model knows (row 7)");
+    succeed(program, with(eval_unknown, {"--unknown-levels", "missing"}));
+    write_file(folder.file("fewer.csv"), fewer.text({"length", "age", "tree", "cost"}));
+    check_fails(program, {"eval", model, "--data", folder.file("fewer.csv"), "--device", "cpu"},
+                "the model's input 'mass' is missing");
+    check_fails(program, {"eval", model, "--data", folder.file("bare.csv"), "--device", "cpu"},
+                "no column named 'cost'");
+    check_fails(program, {"eval", model, "--data", train, "--targets", "mass", "--device", "cpu"}, "not the model's");
+}
+
+TEST_CASE("classes keep the model's numbers in files that hold few of them")
+{
+    Program program(AUXO_PROGRAM);
+    TempFolder folder;
+    std::string text = "x,y,label\n", one = text, odd = text;
+    for (int i = 0; i < 120; i++) {
+        const int kind = i % 3;
+        std::string line = std::to_string(kind * 2 + 0.01 * (i % 7)) + "," + std::to_string(-kind) + ",";
+        text += line + std::to_string(kind == 2 ? 5 : 2 * kind) + "\n";
+        if (kind == 2)
+            one += line + "5\n";
+        odd += line + (i == 4 ? "7\n" : "2\n");
+    }
+    write_file(folder.file("t.csv"), text);
+    write_file(folder.file("one.csv"), one);
+    write_file(folder.file("odd.csv"), odd);
+    const std::string model = folder.file("m.safetensors");
+    succeed(program, {"train", "--data", folder.file("t.csv"), "--target-kind", "class", "--epochs", "60", "--batch",
+                      "16", "--device", "cpu", "--save", model});
+    ProgramResult all = succeed(program, {"eval", model, "--data", folder.file("t.csv"), "--device", "cpu", "--json"});
+    REQUIRE(all.events("class").size() == 3);
+    CHECK(all.events("class")[1].text("name") == "2");
+    CHECK(all.events("result")[0].number("accuracy") == 1);
+    ProgramResult few =
+        succeed(program, {"eval", model, "--data", folder.file("one.csv"), "--device", "cpu", "--json"});
+    CHECK(few.events("result")[0].number("accuracy") == 1);
+    CHECK(few.events("class")[2].number("rows") == 40);
+    check_fails(program, {"eval", model, "--data", folder.file("odd.csv"), "--device", "cpu"}, "'7' is no class");
+    ProgramResult predicted =
+        succeed(program, {"predict", model, "--data", folder.file("odd.csv"), "--device", "cpu", "--json"});
+    CHECK(predicted.events("prediction")[2].text("name") == "5");
+}
+
+TEST_CASE("predictions name the data rows of the file, also after rows were dropped")
+{
+    Program program(AUXO_PROGRAM);
+    TempFolder folder;
+    std::string text = "a,b,y\n";
+    for (int i = 1; i <= 40; i++)
+        text +=
+            std::to_string(i) + "," + (i % 4 == 1 ? "" : std::to_string(2 * i)) + "," + std::to_string(3 * i) + "\n";
+    write_file(folder.file("t.csv"), text);
+    const std::string model = folder.file("m.safetensors");
+    Words train = {"train", "--data", folder.file("t.csv"), "--epochs", "2", "--device", "cpu", "--save", model};
+    check_fails(program, train, "t.csv:2: column 2 (b): missing value; 10 rows lack one there");
+    succeed(program, with(train, {"--drop-missing"}));
+    ProgramResult result =
+        succeed(program, {"predict", model, "--data", folder.file("t.csv"), "--device", "cpu", "--json"});
+    std::vector<Event> rows = result.events("prediction");
+    REQUIRE(rows.size() == 30);
+    const int expected[] = {2, 3, 4, 6, 7, 8, 10};
+    for (size_t i = 0; i < 7; i++)
+        CHECK(rows[i].number("row") == expected[i]);
+    ProgramResult held = succeed(
+        program, {"predict", model, "--data", folder.file("t.csv"), "--device", "cpu", "--json", "--split", "heldout"});
+    REQUIRE(held.events("prediction").size() == 6);
+    for (const Event &row : held.events("prediction"))
+        CHECK(int(row.number("row")) % 4 != 1);
+    succeed(program, with(train, {"--missing", "mean"}));
+    CHECK(succeed(program, {"predict", model, "--data", folder.file("t.csv"), "--device", "cpu", "--json"})
+              .events("prediction")
+              .size() == 40);
+}
+
+TEST_CASE("R2 of a constant target is undefined and said so; outputs that are no numbers are refused by row")
+{
+    Program program(AUXO_PROGRAM);
+    TempFolder folder;
+    for (const char *constant : {"20.1", "0", "-3e8", "1650001000.25"}) {
+        std::string text = "a,y\n";
+        for (int i = 0; i < 50; i++)
+            text += std::to_string((i * 37) % 11) + "," + constant + "\n";
+        write_file(folder.file("t.csv"), text);
+        const std::string model = folder.file("m.safetensors");
+        succeed(program,
+                {"train", "--data", folder.file("t.csv"), "--epochs", "2", "--device", "cpu", "--save", model});
+        ProgramResult text_result =
+            succeed(program, {"eval", model, "--data", folder.file("t.csv"), "--device", "cpu"});
+        CHECK(text_result.output.find("undefined: the target is constant") != std::string::npos);
+        ProgramResult result =
+            succeed(program, {"eval", model, "--data", folder.file("t.csv"), "--device", "cpu", "--json"});
+        CHECK(result.events("target")[0].is_null("r2"));
+        ProgramResult info = succeed(program, {"data", "info", folder.file("t.csv"), "--json"});
+        CHECK(info.events("target")[0].number("std") == 0);
+    }
+    std::string huge = "a,y\n1,2\n2,3\n3e38,1\n";
+    write_file(folder.file("huge.csv"), huge);
+    const std::string model = folder.file("m.safetensors");
+    std::string text = "a,y\n";
+    for (int i = 0; i < 50; i++)
+        text += std::to_string(1e-30 * i) + "," + std::to_string(i) + "\n";
+    for (int i = 0; i < 50; i++)
+        text += std::to_string(i * 1e-6) + "," + std::to_string(i) + "\n";
+    write_file(folder.file("t.csv"), text);
+    succeed(program, {"train", "--data", folder.file("t.csv"), "--model", "mlp:1-1", "--epochs", "2", "--device", "cpu",
+                      "--save", model});
+    Words predict = {"predict", model, "--data", folder.file("huge.csv"), "--device", "cpu"};
+    check_fails(program, predict, "row 3: output y of the model is");
+    succeed(program, with(predict, {"--allow-nan"}));
+}
+
+TEST_CASE("names with bars, quotes, tabs and tags are shown whole in tables, CSV, JSON and HTML")
+{
+    Program program(AUXO_PROGRAM);
+    TempFolder folder;
+    std::string text = "gene|x,grade=II,\"a \"\"quoted\"\", name\",<b>html</b>,\"tab\there\",\"y|z\"\n";
+    std::vector<float> x = uniform(360, -1, 1, 3);
+    for (size_t i = 0; i < 360; i++)
+        text += std::to_string(x[i]) + (i % 6 == 5 ? "\n" : ",");
+    write_file(folder.file("t.csv"), text);
+    const std::string model = folder.file("m.safetensors"), report = folder.file("r.html");
+    ProgramResult info = succeed(program, {"data", "info", folder.file("t.csv")});
+    for (const char *name : {"gene|x ", "grade=II ", "a \"quoted\", name ", "<b>html</b> ", "tab\\there ", "y|z "})
+        CHECK(info.output.find(name) != std::string::npos);
+    for (const std::string &line : lines_of(info.output))
+        if (line.rfind("gene|x", 0) == 0)
+            CHECK(line.find("0.") != std::string::npos);
+    ProgramResult events = succeed(program, {"data", "info", folder.file("t.csv"), "--json"});
+    CHECK(events.events("column")[4].text("name") == "tab\there");
+    succeed(program, {"train", "--data", folder.file("t.csv"), "--epochs", "2", "--device", "cpu", "--save", model,
+                      "--report", report, "--inputs", "gene|x,grade=II,\"a \"\"quoted\"\", name\",<b>html</b>"});
+    CHECK(read_whole_file(report).find("<b>html</b>") == std::string::npos);
+    ProgramResult predicted = succeed(program, {"predict", model, "--data", folder.file("t.csv"), "--device", "cpu"});
+    CHECK(lines_of(predicted.output)[0] == "row,y|z");
+    ProgramResult evaluated = succeed(program, {"eval", model, "--data", folder.file("t.csv"), "--device", "cpu"});
+    CHECK(evaluated.output.find("y|z ") != std::string::npos);
+}

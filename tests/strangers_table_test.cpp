@@ -1,0 +1,302 @@
+// tests/strangers_table_test.cpp: tables as people have them: odd cells, marks and delimiters, columns of small spread,
+// long lists. Every kind with several inputs made here.
+#include "support/data_files.hpp"
+
+#include <cmath>
+#include <cstring>
+
+using namespace auxo_test;
+
+namespace
+{
+
+std::vector<std::string> levels_of(const auxo_column &column)
+{
+    return std::vector<std::string>(column.levels, column.levels + column.level_count);
+}
+
+// A column y of `rows` numbers with one odd cell at data row `at` (from 0), beside a column a.
+std::string with_odd_cell(const std::string &cell, int rows, int at)
+{
+    std::string text = "a,y\n";
+    for (int i = 0; i < rows; i++)
+        text += std::to_string(i) + "," + (i == at ? cell : std::to_string(3 * i)) + "\n";
+    return text;
+}
+
+auxo_status load(LoadedData &data, TempFolder &folder, const std::string &name, const std::string &text,
+                 auxo_data_options options = {})
+{
+    write_file(folder.file(name), text);
+    return data.load(folder.file(name), options);
+}
+
+} // namespace
+
+TEST_CASE("a column of numbers with one odd cell is refused by line, column and cell, wherever it stands")
+{
+    const char *cells[] = {"NULL",
+                           "N/A",
+                           "inf",
+                           "-Infinity",
+                           "1e400",
+                           "0x1F",
+                           "\"1,200\"",
+                           "$5.00",
+                           "\xe2\x88\x92"
+                           "5",
+                           "12%",
+                           "none",
+                           "1.2.3",
+                           "5 kg",
+                           "\"1,5\"",
+                           "--",
+                           "#N/A",
+                           "1e39",
+                           "\xe2\x82\xac"
+                           "7",
+                           "(42)",
+                           "abc"};
+    for (const char *cell : cells)
+        for (int at : {0, 1, 17, 28}) {
+            INFO(cell << " in row " << at + 1);
+            LoadedTable table;
+            CHECK(table.read("t.csv", with_odd_cell(cell, 29, at)) == AUXO_FORMAT);
+            std::string shown = cell;
+            if (shown[0] == '"')
+                shown = shown.substr(1, shown.size() - 2);
+            check_message(table.error, "t.csv:" + std::to_string(at + 2) + ": column 2 (y): '" + shown + "' is not");
+            check_message(table.error, "28 of 29 values");
+        }
+}
+
+TEST_CASE("missing texts, thousands marks and decimal commas are read as told")
+{
+    LoadedTable table;
+    Error &error = table.error;
+    const char *missing[] = {"NULL", "-999"};
+    auxo_table_format format = {};
+    format.missing_texts = missing;
+    format.missing_text_count = 2;
+    REQUIRE_OK(table.read("t.csv", "y,z\nNULL,1\n5,-999\n6,2\n", &format));
+    CHECK(std::isnan(table.table->columns[0].numbers[0]));
+    CHECK(std::isnan(table.table->columns[1].numbers[1]));
+    CHECK(table.table->columns[1].missing_count == 1);
+
+    auxo_table_format grouped = {};
+    grouped.thousands = ',';
+    REQUIRE_OK(table.read("t.csv", "y\n\"1,200\"\n\"12,345,678.25\"\n999\n\"-1,000\"\n\"1,000e3\"\n", &grouped));
+    CHECK(table.table->columns[0].numbers[0] == 1200);
+    CHECK(table.table->columns[0].numbers[1] == 12345678.25);
+    CHECK(table.table->columns[0].numbers[3] == -1000);
+    CHECK(table.table->columns[0].numbers[4] == 1000000);
+    for (const char *cell : {"\"1,20\"", "\"1,2345\"", "\",200\"", "\"1200,000\"", "\"1,,200\"", "\"1.5,000\""}) {
+        INFO(cell);
+        CHECK(table.read("t.csv", with_odd_cell(cell, 9, 0), &grouped) == AUXO_FORMAT);
+    }
+
+    auxo_table_format german = {};
+    german.decimal = ',';
+    german.thousands = '.';
+    REQUIRE_OK(table.read("t.csv", "a;b\n1,5;1.234,25\n-0,25;7\n", &german));
+    CHECK(table.table->columns[0].numbers[0] == 1.5);
+    CHECK(table.table->columns[1].numbers[0] == 1234.25);
+    CHECK(std::string(table.table->note).find("delimiter ;") != std::string::npos);
+    german.thousands = ',';
+    CHECK(table.read("t.csv", "a\n1\n", &german) == AUXO_INVALID_ARGUMENT);
+}
+
+TEST_CASE("the delimiter is detected and said; comments and files without header are read as told")
+{
+    LoadedTable table;
+    Error &error = table.error;
+    const struct {
+        const char *text, *note;
+    } cases[] = {{"a;b;c\n1;2;3\n", "delimiter ;"},
+                 {"a\tb\tc\n1\t2\t3\n", "delimiter tab"},
+                 {"a|b|c\n1|2|3\n", "delimiter |"},
+                 {"\"a;x\",b,c\n1,2,3\n", ""},
+                 {"a,b,c\n1,2,3\n", ""},
+                 {"\"x,y,z,w\";b;c\n1;2;3\n", "delimiter ;"}};
+    for (const auto &one : cases) {
+        INFO(one.text);
+        REQUIRE_OK(table.read("t.csv", one.text));
+        CHECK(table.table->column_count == 3);
+        CHECK(table.table->columns[2].numbers[0] == 3);
+        CHECK(std::string(table.table->note).find(one.note) != std::string::npos);
+    }
+    auxo_table_format format = {};
+    format.comment = '#';
+    REQUIRE_OK(table.read("t.csv", "# made by hand\na,b\n# 1,2\n3,4\n#\n5,6", &format));
+    CHECK(table.table->row_count == 2);
+    CHECK(table.table->lines[0] == 4);
+    auxo_table_format bare = {};
+    bare.no_header = true;
+    REQUIRE_OK(table.read("t.csv", "1,red\n2,blue\n3,red\n", &bare));
+    CHECK(table.table->row_count == 3);
+    CHECK(std::string(table.table->columns[1].name) == "x2");
+    CHECK(levels_of(table.table->columns[1]) == std::vector<std::string>{"blue", "red"});
+    CHECK(table.table->columns[0].numbers[2] == 3);
+    CHECK(table.read("t.csv", "1,2\n3\n", &bare) == AUXO_FORMAT);
+    check_message(table.error, "t.csv:2: 1 fields, but the first line has 2 columns");
+    CHECK(table.read("t.csv", std::string("\xff\xfe"
+                                          "a\0,\0",
+                                          6)) == AUXO_FORMAT);
+    check_message(table.error, "UTF-16");
+}
+
+TEST_CASE("text columns keep their words, and numbers that are names become classes in the order of their values")
+{
+    LoadedTable table;
+    Error &error = table.error;
+    REQUIRE_OK(table.read("t.csv", "ward,code\n A1 ,NULL\n2,x\nB7,none\nA1,y\n"));
+    CHECK(levels_of(table.table->columns[0]) == std::vector<std::string>{"2", "A1", "B7"});
+    CHECK(levels_of(table.table->columns[1]) == std::vector<std::string>{"NULL", "none", "x", "y"});
+
+    TempFolder folder;
+    LoadedData data;
+    auxo_data_options options = {};
+    options.target_kind = AUXO_TARGET_KIND_CLASS;
+    std::string text = "a,b,label\n";
+    const int classes[] = {10, 2, 5, 2, 10, 5, -1};
+    for (int i = 0; i < 70; i++)
+        text += std::to_string(i % 9) + ".5,1," + std::to_string(classes[i % 7]) + "\n";
+    require_ok(load(data, folder, "n.csv", text, options), data.error, "load");
+    REQUIRE(data.train->target_type == AUXO_TARGET_CLASS);
+    REQUIRE(data.train->class_count == 4);
+    CHECK(std::vector<std::string>(data.train->target_names, data.train->target_names + 4) ==
+          std::vector<std::string>{"-1", "2", "5", "10"});
+    CHECK(data.train->labels[0] == 3);
+    options.target_kind = AUXO_TARGET_KIND_AUTO;
+    require_ok(load(data, folder, "n.csv", text, options), data.error, "load");
+    CHECK(data.train->target_type == AUXO_TARGET_REAL);
+    CHECK(std::string(data.train->note).find("4 different whole values") != std::string::npos);
+    options.target_kind = AUXO_TARGET_KIND_REAL;
+    CHECK(load(data, folder, "w.csv", "a,b\n1,x\n2,y\n", options) == AUXO_FORMAT);
+    check_message(data.error, "holds text ('x')");
+}
+
+TEST_CASE("columns of small spread keep their digits; a constant has deviation 0")
+{
+    TempFolder folder;
+    LoadedData data;
+    for (double base : {1650001000.0, -7.5e9, 48.137, 2e15}) {
+        std::string text = "when,same,y\n";
+        const double step = std::fabs(base) > 1e6 ? 1.0 : 1e-6;
+        for (int i = 0; i < 1000; i++) {
+            char line[96];
+            snprintf(line, sizeof line, "%.17g,%.17g,%.17g\n", base + i * step, base / 3, 2 * base + i * step);
+            text += line;
+        }
+        INFO(base);
+        require_ok(load(data, folder, "t.csv", text), data.error, "load");
+        double means[2], stds[2], target_mean, target_std;
+        auxo_dataset_column_summary(data.train, means, stds);
+        auxo_dataset_target_summary(data.train, &target_mean, &target_std);
+        CHECK(means[0] == Approx(base + 499.5 * step).epsilon(1e-14));
+        CHECK(stds[0] == Approx(288.6749902572095 * step).epsilon(1e-4));
+        CHECK(stds[1] == 0);
+        CHECK(means[1] == Approx(base / 3).epsilon(1e-14));
+        CHECK(target_std == Approx(288.6749902572095 * step).epsilon(1e-4));
+        float stored[2], scales[2];
+        auxo_dataset_channel_stats(data.train, stored, scales);
+        CHECK(std::fabs(stored[0]) < step);
+        CHECK(scales[1] == 1.0f);
+    }
+}
+
+TEST_CASE("lists of columns have no limit; one row and one level are read")
+{
+    TempFolder folder;
+    LoadedData data;
+    std::string head, row;
+    std::vector<std::string> names;
+    for (int i = 0; i < 5000; i++) {
+        names.push_back("a_rather_long_name_of_a_column_" + std::to_string(i));
+        head += names.back() + ",";
+        row += std::to_string(i) + ",";
+    }
+    std::vector<const char *> inputs;
+    for (int i = 0; i < 4500; i++)
+        inputs.push_back(names[size_t(4999 - i)].c_str());
+    auxo_data_options options = {};
+    options.input_columns = inputs.data();
+    options.input_column_count = inputs.size();
+    require_ok(load(data, folder, "wide.csv", head + "y\n" + row + "1\n", options), data.error, "load");
+    CHECK(data.train->channels == 4500);
+    CHECK(static_cast<const float *>(data.train->features)[4499] == 500);
+    CHECK(load(data, folder, "none.csv", "a,y\n") == AUXO_FORMAT);
+    check_message(data.error, "a header, but no rows");
+}
+
+TEST_CASE("ARFF: a byte order mark, tabs, sparse rows, dates, classes that are numbers")
+{
+    LoadedTable table;
+    Error &error = table.error;
+    REQUIRE_OK(table.read("t.arff",
+                          "\xef\xbb\xbf@RELATION r\n@ATTRIBUTE a NUMERIC\n@ATTRIBUTE 'b c' {low,'very high'}\n"
+                          "@ATTRIBUTE d DATE \"yyyy-MM-dd\"\n@DATA\n1.5\tlow\t2020-01-02\n?\t'very high'\t"
+                          "2021-03-04\n2,low,2020-01-02\n"));
+    REQUIRE(table.table->row_count == 3);
+    CHECK(table.table->columns[1].codes[1] == 1);
+    CHECK(table.table->columns[0].missing_count == 1);
+    CHECK(levels_of(table.table->columns[2]) == std::vector<std::string>{"2020-01-02", "2021-03-04"});
+    REQUIRE_OK(table.read("s.arff", "@relation s\n@attribute a numeric\n@attribute k {x,y,z}\n@attribute y numeric\n"
+                                    "@data\n{0 3, 2 1}\n{1 z,2 2.5}\n{}\n{ 1 y }\n"));
+    REQUIRE(table.table->row_count == 4);
+    const auxo_column *columns = table.table->columns;
+    CHECK(columns[0].numbers[0] == 3);
+    CHECK(columns[0].numbers[1] == 0);
+    CHECK(columns[1].codes[0] == 0);
+    CHECK(columns[1].codes[1] == 2);
+    CHECK(columns[1].codes[3] == 1);
+    CHECK(columns[2].numbers[1] == 2.5);
+    CHECK(columns[2].numbers[2] == 0);
+    TempFolder folder;
+    LoadedData data;
+    auxo_data_options options = {};
+    options.target_kind = AUXO_TARGET_KIND_CLASS;
+    require_ok(load(data, folder, "c.arff",
+                    "@relation c\n@attribute a numeric\n@attribute c numeric\n@data\n1,7\n2,3\n", options),
+               data.error, "load");
+    CHECK(data.train->target_type == AUXO_TARGET_CLASS);
+    CHECK(std::string(data.train->target_names[0]) == "3");
+}
+
+TEST_CASE("one-hot members are known by structure, whatever signs the names hold")
+{
+    TempFolder folder;
+    LoadedData data;
+    REQUIRE(load(data, folder, "t.csv",
+                 "stage=II,stage,\"a|b\",\"<b>\tc</b>\",y\n1,II,2,3,1\n2,III,5,1,2\n3,II,2,2,3\n4,I,1,1,4\n") ==
+            AUXO_OK);
+    const auxo_data_schema *schema = auxo_dataset_schema(data.train);
+    REQUIRE(schema->input_count == 4);
+    REQUIRE(schema->channels == 6);
+    size_t level = 9;
+    CHECK(std::string(auxo_data_schema_input(schema, 0, &level)->name) == "stage=II");
+    CHECK(auxo_data_schema_input(schema, 0, &level)->kind == AUXO_INPUT_NUMBER);
+    CHECK(std::string(auxo_data_schema_input(schema, 2, &level)->name) == "stage");
+    CHECK(auxo_data_schema_input(schema, 2, &level)->kind == AUXO_INPUT_CATEGORY);
+    CHECK(level == 1);
+    CHECK(std::string(auxo_data_schema_input(schema, 4, nullptr)->name) == "a|b");
+    CHECK(auxo_data_schema_input(schema, 6, nullptr) == nullptr);
+
+    Error error;
+    char *text = nullptr;
+    auxo_data_schema *read = nullptr;
+    REQUIRE_OK(auxo_data_schema_describe(schema, &text, error));
+    REQUIRE_OK(auxo_data_schema_parse(text, &read, error));
+    char *again = nullptr;
+    REQUIRE_OK(auxo_data_schema_describe(read, &again, error));
+    CHECK(std::string(text) == again);
+    CHECK(std::string(read->inputs[3].name) == "<b>\tc</b>");
+    auxo_data_schema_destroy(read);
+    std::string broken = text;
+    broken.replace(broken.find("\"inputs\":["), 10, "\"inputs\":[5,");
+    CHECK(auxo_data_schema_parse(broken.c_str(), &read, error) == AUXO_FORMAT);
+    CHECK(auxo_data_schema_parse("{", &read, error) == AUXO_FORMAT);
+    CHECK(auxo_data_schema_parse("{\"shape\":[0,1,1]}", &read, error) == AUXO_FORMAT);
+    free(text);
+    free(again);
+}
