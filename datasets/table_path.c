@@ -4,6 +4,7 @@
 #include "dataset.h"
 #include "loaders.h"
 #include "table_pictures.h"
+#include "table_roles.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -180,7 +181,7 @@ auxo_status auxo__load_table_path(const char *path, const auxo_data_options *opt
         status = auxo__table_pictures(table, name, pictures, &roles, schema ? &schema->pictures : &options->pictures,
                                       options->limit, train, error);
     else
-        status = auxo_table_dataset(table, name, &roles, train, error);
+        status = auxo__table_dataset_using_up(table, name, &roles, train, error);
     auxo_table_destroy(table);
     return status == AUXO_OK ? auxo__limit_rows(train, options->limit, error) : status;
 }
