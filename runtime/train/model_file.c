@@ -1,6 +1,7 @@
 /* model_file.c: a model as one safetensors file: its tensors by name; description and preprocessing as JSON metadata.
  */
 #include "files.h"
+#include "model_internal.h"
 
 #include "auxo/train.h"
 
@@ -126,7 +127,7 @@ auxo_status auxo__model_write(auxo_model *model, const char *path, uint64_t *has
                                           .dims = params[i].dims,
                                           .values = (params[i].trainable ? weights : statistics) + params[i].offset};
     if (status == AUXO_OK) {
-        const char *data = auxo_model_data_text(model);
+        const char *data = auxo__model_data_text(model);
         const auxo__metadata_entry metadata[] = {
             {DESCRIPTION_KEY, description}, {PREPROCESSING_KEY, preprocessing}, {DATA_KEY, data}};
         status = auxo__safetensors_write(path, tensors, count, metadata, data ? 3 : 2, hash, error);
@@ -185,7 +186,7 @@ static auxo_status read_data_schema(auxo_model *model, const char *text, auxo_er
     if (status == AUXO_OK && schema->channels * schema->height * schema->width != input[0] * input[1] * input[2])
         status = auxo_error_set(error, AUXO_FORMAT, "its \"%s\" does not fit the model", DATA_KEY);
     auxo_data_schema_destroy(schema);
-    return status == AUXO_OK ? auxo_model_set_data_text(model, text, error) : status;
+    return status == AUXO_OK ? auxo__model_set_data_text(model, text, error) : status;
 }
 
 auxo_status auxo_model_set_data_schema(auxo_model *model, const auxo_data_schema *schema, auxo_error *error)
@@ -193,14 +194,14 @@ auxo_status auxo_model_set_data_schema(auxo_model *model, const auxo_data_schema
     char *text = NULL;
     auxo_status status = schema ? auxo_data_schema_describe(schema, &text, error) : AUXO_OK;
     if (status == AUXO_OK)
-        status = auxo_model_set_data_text(model, text, error);
+        status = auxo__model_set_data_text(model, text, error);
     free(text);
     return status;
 }
 
 auxo_status auxo_model_data_schema(const auxo_model *model, auxo_data_schema **schema, auxo_error *error)
 {
-    const char *text = auxo_model_data_text(model);
+    const char *text = auxo__model_data_text(model);
     *schema = NULL;
     return text ? auxo_data_schema_parse(text, schema, error) : AUXO_OK;
 }

@@ -193,7 +193,9 @@ static auxo_status write_outputs(const train_run *train, train_run *best, auxo_e
 {
     const cli_context *context = train->job.context;
     const char *save = cli_text(context->arguments, "save"), *path = cli_text(context->arguments, "report");
-    auxo_status status = save ? auxo_model_save(best->model, save, error) : AUXO_OK;
+    auxo_status status = auxo_model_set_data_schema(best->model, auxo_dataset_schema(train->job.train), error);
+    if (status == AUXO_OK && save)
+        status = auxo_model_save(best->model, save, error);
     if (status != AUXO_OK || !path)
         return status;
     auxo_report *report = NULL;

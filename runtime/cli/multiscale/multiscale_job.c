@@ -298,12 +298,7 @@ static auxo_status load_data(multiscale_job *job, uint64_t seed, auxo_error *err
     double fraction = cli_real(arguments, "test-fraction");
     if (status != AUXO_OK || job->test || fraction == 0)
         return status;
-    auxo_dataset *all = job->train, *rest = NULL;
-    job->train = NULL;
-    status = auxo_dataset_split(all, fraction, seed, false, &job->test, &rest, error);
-    job->train = rest;
-    auxo_dataset_destroy(all);
-    return status;
+    return auxo_dataset_hold_out(&job->train, fraction, seed, &job->test, error);
 }
 
 auxo_status multiscale_job_open(const cli_context *context, multiscale_job *job, auxo_error *error)

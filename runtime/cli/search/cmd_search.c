@@ -70,8 +70,8 @@ static auxo_status finish(search_run *run, auxo_error *error)
     auxo_model *best = auxo_search_best(run->search);
     if (!best)
         return auxo_error_set(error, AUXO_INTERRUPTED, "the search ended before the first epoch of a model did");
-    auxo_status status = AUXO_OK;
-    if (cli_text(arguments, "save"))
+    auxo_status status = auxo_model_set_data_schema(best, auxo_dataset_schema(run->job.train), error);
+    if (status == AUXO_OK && cli_text(arguments, "save"))
         status = auxo_model_save(best, cli_text(arguments, "save"), error);
     if (status == AUXO_OK && cli_text(arguments, "trace"))
         status = search_trace_write(run, cli_text(arguments, "trace"), error);

@@ -357,8 +357,8 @@ static auxo_status finish(morph_run *run, auxo_error *error)
     const cli_arguments *arguments = run->job.context->arguments;
     if (!run->best)
         return AUXO_OK;
-    auxo_status status = AUXO_OK;
-    if (cli_text(arguments, "save"))
+    auxo_status status = auxo_model_set_data_schema(run->best, auxo_dataset_schema(run->job.train), error);
+    if (status == AUXO_OK && cli_text(arguments, "save"))
         status = auxo_model_save(run->best, cli_text(arguments, "save"), error);
     if (status == AUXO_OK)
         status = sizing_evaluate(&run->job, run->best, &run->test, error);

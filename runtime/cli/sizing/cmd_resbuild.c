@@ -345,8 +345,8 @@ static auxo_status finish(resbuild_run *run, auxo_error *error)
     auxo_model *best = auxo_resbuild_best(run->resbuild, &best_accuracy);
     if (!best)
         return AUXO_OK;
-    auxo_status status = AUXO_OK;
-    if (cli_text(arguments, "save"))
+    auxo_status status = auxo_model_set_data_schema(best, auxo_dataset_schema(run->job.train), error);
+    if (status == AUXO_OK && cli_text(arguments, "save"))
         status = auxo_model_save(best, cli_text(arguments, "save"), error);
     if (status == AUXO_OK)
         status = sizing_evaluate(&run->job, best, &run->test, error);
