@@ -229,6 +229,49 @@ TEST_CASE("lists of columns have no limit; one row and one level are read")
     check_message(data.error, "a header, but no rows");
 }
 
+TEST_CASE("a long file read in pieces is the same as one read whole")
+{
+    // Quoted fields with line ends, escaped quotes and CRLF lie across every border of the pieces.
+    std::string text = "id,note,x\r\n";
+    std::vector<uint32_t> draws = integers(60000, 1000, 9);
+    for (uint32_t i = 0; i < 60000; i++) {
+        const uint32_t d = draws[i];
+        text += std::to_string(i) + ",";
+        if (d % 5 == 0)
+            text += "\"line " + std::to_string(d % 7) + "\nand \"\"more\"\", \"";
+        else
+            text += std::string(d % 90, char('a' + d % 3));
+        text += "," + (d % 11 ? std::to_string(d * 0.25) : "") + (d % 2 ? "\r\n" : "\n");
+        if (d % 97 == 0)
+            text += "\n";
+    }
+    REQUIRE(text.size() > 3u << 20);
+    TempFolder folder;
+    write_file(folder.file("t.csv"), text);
+    write_file(folder.file("t.csv.gz"), gzip(bytes_of(text)));
+    Error error;
+    auxo_table *pieces = nullptr, *whole = nullptr;
+    REQUIRE_OK(auxo_table_read(folder.file("t.csv").c_str(), nullptr, &pieces, error));
+    REQUIRE_OK(auxo_table_read(folder.file("t.csv.gz").c_str(), nullptr, &whole, error));
+    REQUIRE(pieces->row_count == 60000);
+    REQUIRE(whole->row_count == 60000);
+    CHECK(std::equal(pieces->lines, pieces->lines + 60000, whole->lines));
+    CHECK(levels_of(pieces->columns[1]) == levels_of(whole->columns[1]));
+    CHECK(std::equal(pieces->columns[1].codes, pieces->columns[1].codes + 60000, whole->columns[1].codes));
+    bool same = true;
+    for (uint32_t i = 0; i < 60000; i++) {
+        const uint32_t d = draws[i];
+        const double x = pieces->columns[2].numbers[i];
+        same = same && pieces->columns[0].numbers[i] == i && (d % 11 ? x == d * 0.25 : std::isnan(x));
+        const char *note = d % 5 == 0 || d % 90 ? pieces->columns[1].levels[pieces->columns[1].codes[i]] : "";
+        if (d % 5 == 0)
+            same = same && note == "line " + std::to_string(d % 7) + "\nand \"more\", ";
+    }
+    CHECK(same);
+    auxo_table_destroy(pieces);
+    auxo_table_destroy(whole);
+}
+
 TEST_CASE("ARFF: a byte order mark, tabs, sparse rows, dates, classes that are numbers")
 {
     LoadedTable table;

@@ -184,10 +184,6 @@ auxo_status auxo_model_forward_flops(const auxo_model *model, uint64_t *flops, a
 /* Counts increased by every resize: plans made before are stale. */
 uint64_t auxo_model_structure_version(const auxo_model *model);
 const auxo_preprocessing *auxo_model_preprocessing(const auxo_model *model);
-/* What the model knows of its data, as text that is stored with it: see auxo_model_set_data_schema in auxo/train.h.
- * NULL: nothing. */
-const char *auxo_model_data_text(const auxo_model *model);
-auxo_status auxo_model_set_data_text(auxo_model *model, const char *text, auxo_error *error);
 /* Replaces it; the arrays are copied. NULL: none. */
 auxo_status auxo_model_set_preprocessing(auxo_model *model, const auxo_preprocessing *preprocessing, auxo_error *error);
 
