@@ -60,7 +60,7 @@ auxo_status auxo__idx_dataset(const char *name, const char *images_path, const u
                               const char *labels_path, const uint8_t *labels, size_t labels_size, uint32_t class_count,
                               size_t limit, auxo_dataset **dataset, auxo_error *error)
 {
-    auxo__idx image_idx, label_idx;
+    auxo__idx image_idx = {0}, label_idx = {0};
     auxo_status status = auxo__idx_parse(images_path, images, images_size, 3, &image_idx, error);
     if (status == AUXO_OK)
         status = auxo__idx_parse(labels_path, labels, labels_size, 1, &label_idx, error);

@@ -73,8 +73,8 @@ TEST_CASE("bench measures transfers, launches and training")
 TEST_CASE("bench sets no nominal rate against a peak, and keeps the set-up apart")
 {
     Program program(AUXO_PROGRAM);
-    ProgramResult result = program.run({"bench", "ops", "--device", "cpu", "--op", "conv2d_forward", "--min-seconds",
-                                        "0.001", "--json"});
+    ProgramResult result =
+        program.run({"bench", "ops", "--device", "cpu", "--op", "conv2d_forward", "--min-seconds", "0.001", "--json"});
     INFO(result.errors);
     REQUIRE(result.exit_code == 0);
     size_t nominal = 0;

@@ -37,17 +37,16 @@ void require_command(const TempFolder &folder, const std::string &command)
 TEST_CASE("the installed package builds and runs the example of the README")
 {
     TempFolder folder;
-    const std::string prefix = folder.file("prefix"), example = folder.file("example.c");
-    require_command(folder, "cmake --install " AUXO_BUILD_DIR " --prefix " + prefix);
+    const std::string prefix = folder.file("moved"), example = folder.file("example.c");
+    // The tree may lie elsewhere than where it was installed to.
+    require_command(folder, "cmake --install " AUXO_BUILD_DIR " --prefix " + folder.file("prefix") + " && mv " +
+                                folder.file("prefix") + " " + prefix);
     write_text(example, readme_example());
     const std::string libraries = "$(dirname $(find " + prefix + " -name auxo.pc))";
     const std::string environment = "export AUXO_CACHE_DIR=" + folder.file("cache") + " PKG_CONFIG_PATH=" + libraries +
                                     " LD_LIBRARY_PATH=" + libraries + "/..; cd " + folder.path + "; ";
     const std::string warnings = " -Wall -Wextra -Wpedantic -Werror ";
-    // The build tree may be configured for another prefix than the one installed to.
-    const std::string package = "pkg-config --define-variable=prefix=" + prefix +
-                                " --define-variable=libdir=" + libraries +
-                                "/.. --define-variable=includedir=" + prefix + "/include --cflags --libs auxo";
+    const std::string package = "pkg-config --cflags --libs auxo";
     require_command(folder, environment + "cc -std=c11" + warnings + example + " $(" + package + ") -o as_c && ./as_c");
     write_text(folder.file("CMakeLists.txt"), "cmake_minimum_required(VERSION 3.18)\nproject(consumer C)\n"
                                               "find_package(auxo 0.1 REQUIRED)\nadd_executable(consumer example.c)\n"
@@ -59,6 +58,9 @@ TEST_CASE("the installed package builds and runs the example of the README")
                                 AUXO_SOURCE_DIR "/tests/examples/tune_and_bench.c $(" + package +
                                 ") -o tune_and_bench && ./tune_and_bench cpu out.tune && grep -q '^gemm ' out.tune");
     require_command(folder, "unset LD_LIBRARY_PATH; " + prefix + "/bin/auxo --version");
+    // The installed library finds the installed plugins, as many as the build has.
+    require_command(folder, "unset LD_LIBRARY_PATH AUXO_BACKEND_PATH; test \"$(" + prefix +
+                                "/bin/auxo version)\" = \"$(" + AUXO_PROGRAM + " version)\"");
     require_command(folder, "test -s " + prefix + "/share/man/man1/auxo.1 && test -s " + prefix +
                                 "/share/bash-completion/completions/auxo");
 }

@@ -70,7 +70,8 @@ int fill_with_cache(const std::string &cache_dir)
     Error error;
     int damaged = 0;
     auxo_runtime_options options = {};
-    options.backends = auxo_builtin_backends(&options.backend_count);
+    auxo_test::Backends backends;
+    backends.give_to(options);
     options.cache_dir = cache_dir.c_str();
     options.log = count_damaged;
     options.log_user = &damaged;

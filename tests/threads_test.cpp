@@ -108,8 +108,8 @@ TEST_CASE("the quota of a control group and of those above it limits the threads
 TEST_CASE("--threads gives the same numbers and is checked")
 {
     Program program(AUXO_PROGRAM);
-    const Words train = {"train", "--device", "cpu", "--model", "mlp:784-16-10", "--epochs", "1", "--limit", "256",
-                         "--json"};
+    const Words train = {"train",    "--device", "cpu",     "--model", "mlp:784-16-10",
+                         "--epochs", "1",        "--limit", "256",     "--json"};
     const double one = program.run(with(train, {"--threads", "1"})).events("result").at(0).number("test_loss");
     CHECK(program.run(with(train, {"--threads", "3"})).events("result").at(0).number("test_loss") == one);
     CHECK(program.run(with(train, {"--threads", "-1"})).exit_code == 2);
@@ -117,12 +117,16 @@ TEST_CASE("--threads gives the same numbers and is checked")
 
 TEST_CASE("a small address space is enough, and the program ends")
 {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    WARN("skipped: sanitizers need a large address space");
+    return;
+#endif
     Program program(AUXO_PROGRAM);
     program.set_address_space_limit(400u << 20);
     program.set_environment("AUXO_THREADS", "2");
     CHECK(program.run({"version"}).exit_code == 0);
-    ProgramResult result = program.run({"train", "--device", "cpu", "--model", "mlp:784-16-10", "--epochs", "1",
-                                        "--limit", "256", "--batch", "64"});
+    ProgramResult result = program.run(
+        {"train", "--device", "cpu", "--model", "mlp:784-16-10", "--epochs", "1", "--limit", "256", "--batch", "64"});
     INFO(result.errors);
     CHECK(result.exit_code == 0);
 }

@@ -12,7 +12,7 @@ namespace
 // Tunes the products of a network whose layers have 16 and 10 columns; 48 rows.
 ProgramResult tune(Program &program, const std::string &variants)
 {
-    program.set_environment("LD_PRELOAD", AUXO_FAULTY_DEVICE);
+    program.set_environment("AUXO_BACKEND_PATH", AUXO_FAULTY_DEVICE_FOLDER);
     program.set_environment("FAULTY_VARIANTS", variants);
     return program.run({"tune", "--device", "fake", "--op", "gemm", "--model", "mlp:784-16-10", "--batch", "48",
                         "--budget", "20", "--json"});

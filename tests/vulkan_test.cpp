@@ -84,7 +84,8 @@ void run_with_cache(const std::string &cache_dir)
 {
     Error error;
     auxo_runtime_options options = {};
-    options.backends = auxo_builtin_backends(&options.backend_count);
+    auxo_test::Backends backends;
+    backends.give_to(options);
     options.cache_dir = cache_dir.c_str();
     auxo_runtime *runtime = nullptr;
     REQUIRE_OK(auxo_runtime_create(&options, &runtime, error));

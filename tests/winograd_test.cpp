@@ -16,16 +16,11 @@ namespace
 
 const auxo_kernel *winograd_of(const Device &device, auxo_op_kind kind)
 {
-    size_t count = 0;
-    const auxo_backend *const *backends = auxo_builtin_backends(&count);
-    for (size_t i = 0; i < count; ++i) {
-        if (std::strcmp(backends[i]->name, auxo_device_get_info(device.device)->backend) != 0)
-            continue;
-        const auxo_kernel_list &list = backends[i]->kernels[kind];
-        for (size_t k = 0; k < list.count; ++k)
-            if (std::strcmp(list.variants[k].variant, "winograd") == 0)
-                return &list.variants[k];
-    }
+    auxo_test::Backends backends;
+    const auxo_backend *backend = backends.find(auxo_device_get_info(device.device)->backend);
+    for (size_t k = 0; backend && k < backend->kernels[kind].count; ++k)
+        if (std::strcmp(backend->kernels[kind].variants[k].variant, "winograd") == 0)
+            return &backend->kernels[kind].variants[k];
     return nullptr;
 }
 

@@ -25,6 +25,7 @@ static const auxo_kernel_list kernels[AUXO_OP_COUNT] = {
 #undef OCL_SINGLE_ENTRY
 };
 
+extern const auxo_backend auxo__backend_opencl;
 const auxo_backend auxo__backend_opencl = {
     .name = "opencl",
     .struct_size = sizeof(auxo_backend),
@@ -50,3 +51,10 @@ const auxo_backend auxo__backend_opencl = {
     .programs = ocl_programs_visit,
     .kernels = kernels,
 };
+
+#ifdef AUXO_PLUGIN
+const auxo_backend *auxo_backend_entry(void)
+{
+    return &auxo__backend_opencl;
+}
+#endif

@@ -64,3 +64,10 @@ const auxo_backend auxo__backend_vulkan = {
     .programs = vk_statistics_visit,
     .kernels = vk_kernels,
 };
+
+#ifdef AUXO_PLUGIN
+const auxo_backend *auxo_backend_entry(void)
+{
+    return &auxo__backend_vulkan;
+}
+#endif

@@ -20,5 +20,6 @@
 #include "auxo/train.h"
 #include "auxo/tune.h"
 #include "auxo/verify.h"
+#include "auxo/version.h"
 
 #endif

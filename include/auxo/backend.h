@@ -1,8 +1,10 @@
 /* auxo/backend.h: the service provider interface that a backend implements.
  *
- * A backend is one `const struct auxo_backend`, listed in backends/builtin.c. It sees devices, buffers and queues as
- * its own opaque pointers, and ops whose arguments have already been checked (runtime/ops/op_check_*.c). Defaults for
- * NULL slots live in runtime/device/device.c alone. Programs, pipelines and library handles never leave its folder.
+ * A backend is one `const struct auxo_backend`: linked in and listed in backends/builtin.c, or a plugin, a shared
+ * object libauxo_backend_NAME.so that exports auxo_backend_entry and is found by auxo_backends_load. It sees devices,
+ * buffers and queues as its own opaque pointers, and ops whose arguments have already been checked
+ * (runtime/ops/op_check_*.c). Defaults for NULL slots live in runtime/device/device.c alone. Programs, pipelines and
+ * library handles never leave its folder.
  *
  * Threading: the runtime calls one device from one thread at a time.
  */
@@ -119,6 +121,9 @@ typedef struct auxo_backend {
     const auxo_kernel_list *kernels; /* AUXO_OP_COUNT entries, indexed by auxo_op_kind */
     uint32_t flags;                  /* AUXO_BACKEND_*; 0 for a backend that talks to a driver */
 } auxo_backend;
+
+/* What a plugin exports: its table, which lives as long as the process. */
+AUXO_API const auxo_backend *auxo_backend_entry(void);
 
 /* The backend's handle of a tensor's buffer. */
 static inline void *auxo_tensor_handle(const auxo_tensor *tensor)

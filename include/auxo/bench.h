@@ -28,8 +28,8 @@ typedef auxo_status auxo_bench_work(void *user, uint32_t count, auxo_error *erro
 
 /* Warms up for a quarter of a second (for less where `seconds` is under an eighth), finds a count that takes about a
  * tenth of `seconds`, and samples for `seconds`, at least five times. */
-auxo_status auxo_bench_measure(auxo_bench_work *work, void *user, double seconds, auxo_bench_time *time,
-                               auxo_error *error);
+AUXO_API auxo_status auxo_bench_measure(auxo_bench_work *work, void *user, double seconds, auxo_bench_time *time,
+                                        auxo_error *error);
 
 /* ---- cases ------------------------------------------------------------------------------------------------------- */
 
@@ -47,22 +47,23 @@ typedef struct auxo_bench_case {
 } auxo_bench_case;
 
 /* All standard cases; *count entries. */
-const auxo_bench_case *auxo_bench_cases(size_t *count);
+AUXO_API const auxo_bench_case *auxo_bench_cases(size_t *count);
 /* Whether the case is for devices of this kind. Errors: UNSUPPORTED, with the reason. */
-auxo_status auxo_bench_case_check(const auxo_bench_case *tested, const auxo_device *device, auxo_error *error);
+AUXO_API auxo_status auxo_bench_case_check(const auxo_bench_case *tested, const auxo_device *device, auxo_error *error);
 
 /* An op with buffers and values of its own. Values are hashed from slot and element, so that every device gets the
  * same. */
 typedef struct auxo_bench_op auxo_bench_op;
 
 /* Ownership: destroy it before its queue. Errors: UNSUPPORTED if no case of the kind can be made. */
-auxo_status auxo_bench_op_create(auxo_queue *queue, const auxo_bench_case *from, auxo_bench_op **op, auxo_error *error);
+AUXO_API auxo_status auxo_bench_op_create(auxo_queue *queue, const auxo_bench_case *from, auxo_bench_op **op,
+                                          auxo_error *error);
 /* The same for an op of a plan, of which only shapes and parameters count. */
-auxo_status auxo_bench_op_copy(auxo_queue *queue, const auxo_op *from, auxo_bench_op **op, auxo_error *error);
-void auxo_bench_op_destroy(auxo_bench_op *op);
-const auxo_op *auxo_bench_op_get(const auxo_bench_op *op);
+AUXO_API auxo_status auxo_bench_op_copy(auxo_queue *queue, const auxo_op *from, auxo_bench_op **op, auxo_error *error);
+AUXO_API void auxo_bench_op_destroy(auxo_bench_op *op);
+AUXO_API const auxo_op *auxo_bench_op_get(const auxo_bench_op *op);
 /* Times the op on its queue for at least so many seconds, by the kernel that a plan would take. */
-auxo_status auxo_bench_op_measure(auxo_bench_op *op, double seconds, auxo_bench_time *time, auxo_error *error);
+AUXO_API auxo_status auxo_bench_op_measure(auxo_bench_op *op, double seconds, auxo_bench_time *time, auxo_error *error);
 
 /* ---- results ----------------------------------------------------------------------------------------------------- */
 
@@ -112,10 +113,10 @@ typedef struct auxo_bench_results {
     size_t share_count;
 } auxo_bench_results;
 
-void auxo_bench_results_deinit(auxo_bench_results *results);
+AUXO_API void auxo_bench_results_deinit(auxo_bench_results *results);
 /* Notes what is left out; `device` is a selector. Errors: OUT_OF_MEMORY. */
-auxo_status auxo_bench_results_skip(auxo_bench_results *results, const char *device, const char *name,
-                                    const char *reason, auxo_error *error);
+AUXO_API auxo_status auxo_bench_results_skip(auxo_bench_results *results, const char *device, const char *name,
+                                             const char *reason, auxo_error *error);
 
 /* ---- measuring a device ------------------------------------------------------------------------------------------ */
 
@@ -153,24 +154,25 @@ typedef struct auxo_bench_training {
 
 /* One case on one device: verified, then timed for at least `seconds`. result->device is 0.
  * Errors: UNSUPPORTED, WRONG_RESULT, whatever the device reports. */
-auxo_status auxo_bench_case_measure(auxo_device *device, const auxo_bench_case *tested, double seconds,
-                                    auxo_bench_result *result, auxo_error *error);
+AUXO_API auxo_status auxo_bench_case_measure(auxo_device *device, const auxo_bench_case *tested, double seconds,
+                                             auxo_bench_result *result, auxo_error *error);
 
 /* Each group appends to *results, where the device is found again by its selector and name; what cannot run becomes a
  * skip with its reason. Errors: INTERRUPTED and OUT_OF_MEMORY, and what is wrong with the device itself.
  *
  * The standard cases, set against the device's peaks, which are measured first. */
-auxo_status auxo_bench_ops(auxo_device *device, const auxo_bench_options *options, auxo_bench_results *results,
-                           auxo_error *error);
+AUXO_API auxo_status auxo_bench_ops(auxo_device *device, const auxo_bench_options *options, auxo_bench_results *results,
+                                    auxo_error *error);
 /* Host to device and back, copies and zeros on the device. */
-auxo_status auxo_bench_memory(auxo_device *device, const auxo_bench_options *options, auxo_bench_results *results,
-                              auxo_error *error);
+AUXO_API auxo_status auxo_bench_memory(auxo_device *device, const auxo_bench_options *options,
+                                       auxo_bench_results *results, auxo_error *error);
 /* What starting work and waiting for it costs. */
-auxo_status auxo_bench_latency(auxo_device *device, const auxo_bench_options *options, auxo_bench_results *results,
-                               auxo_error *error);
+AUXO_API auxo_status auxo_bench_latency(auxo_device *device, const auxo_bench_options *options,
+                                        auxo_bench_results *results, auxo_error *error);
 /* Images per second of one training step after another, and which ops a step is made of. */
-auxo_status auxo_bench_train(auxo_device *device, const auxo_bench_training *training,
-                             const auxo_bench_options *options, auxo_bench_results *results, auxo_error *error);
+AUXO_API auxo_status auxo_bench_train(auxo_device *device, const auxo_bench_training *training,
+                                      const auxo_bench_options *options, auxo_bench_results *results,
+                                      auxo_error *error);
 
 /* ---- result files ------------------------------------------------------------------------------------------------ */
 
@@ -180,21 +182,23 @@ enum { AUXO_BENCH_FORMAT_VERSION = 1 };
 
 /* One field of a result, skip or share under its name in files and events; text NULL: it is the number. */
 typedef void auxo_bench_field_function(void *user, const char *name, const char *text, double number);
-void auxo_bench_result_fields(const auxo_bench_results *results, size_t index, auxo_bench_field_function *visit,
-                              void *user);
-void auxo_bench_skip_fields(const auxo_bench_results *results, size_t index, auxo_bench_field_function *visit,
-                            void *user);
-void auxo_bench_share_fields(const auxo_bench_results *results, size_t index, auxo_bench_field_function *visit,
-                             void *user);
+AUXO_API void auxo_bench_result_fields(const auxo_bench_results *results, size_t index,
+                                       auxo_bench_field_function *visit, void *user);
+AUXO_API void auxo_bench_skip_fields(const auxo_bench_results *results, size_t index, auxo_bench_field_function *visit,
+                                     void *user);
+AUXO_API void auxo_bench_share_fields(const auxo_bench_results *results, size_t index, auxo_bench_field_function *visit,
+                                      void *user);
 
 /* Whole or not at all (temporary file, sync, rename). Errors: IO names the path. */
-auxo_status auxo_bench_results_save(const auxo_bench_results *results, const char *path, auxo_error *error);
-auxo_status auxo_bench_results_save_csv(const auxo_bench_results *results, const char *path, auxo_error *error);
+AUXO_API auxo_status auxo_bench_results_save(const auxo_bench_results *results, const char *path, auxo_error *error);
+AUXO_API auxo_status auxo_bench_results_save_csv(const auxo_bench_results *results, const char *path,
+                                                 auxo_error *error);
 /* Devices side by side, one roofline per device, all numbers, as one HTML file. */
-auxo_status auxo_bench_results_save_report(const auxo_bench_results *results, const char *path, auxo_error *error);
+AUXO_API auxo_status auxo_bench_results_save_report(const auxo_bench_results *results, const char *path,
+                                                    auxo_error *error);
 /* Reads and checks a result file into zero-initialised *results. Errors: IO; FORMAT names the file and what it has
  * instead of what is read here. Ownership: auxo_bench_results_deinit. */
-auxo_status auxo_bench_results_load(const char *path, auxo_bench_results *results, auxo_error *error);
+AUXO_API auxo_status auxo_bench_results_load(const char *path, auxo_bench_results *results, auxo_error *error);
 
 /* Beyond the spread: the quartile ranges do not overlap. What one run alone scatters by is no regression. */
 typedef enum auxo_bench_verdict { AUXO_BENCH_SAME, AUXO_BENCH_FASTER, AUXO_BENCH_SLOWER } auxo_bench_verdict;
@@ -212,8 +216,8 @@ typedef struct auxo_bench_comparison {
 } auxo_bench_comparison;
 
 /* Results belong together by backend, device name, group and case. `visit` may be NULL. */
-auxo_bench_comparison auxo_bench_compare(const auxo_bench_results *before, const auxo_bench_results *after,
-                                         auxo_bench_difference_function *visit, void *user);
+AUXO_API auxo_bench_comparison auxo_bench_compare(const auxo_bench_results *before, const auxo_bench_results *after,
+                                                  auxo_bench_difference_function *visit, void *user);
 
 /* ---- what a compiler makes of kernels ---------------------------------------------------------------------------- */
 
@@ -264,9 +268,9 @@ typedef struct auxo_bench_audit_options {
 /* Compiles, without running, every kernel for the device (whose runtime keeps statistics): first what plans take by
  * default, for the standard cases and the networks, then every variant of every conformance case. Ops that do not
  * compile are counted, not errors. */
-auxo_status auxo_bench_audit(auxo_device *device, const auxo_bench_audit_options *options,
-                             auxo_bench_audit_result *result, auxo_error *error);
-void auxo_bench_audit_deinit(auxo_bench_audit_result *result);
+AUXO_API auxo_status auxo_bench_audit(auxo_device *device, const auxo_bench_audit_options *options,
+                                      auxo_bench_audit_result *result, auxo_error *error);
+AUXO_API void auxo_bench_audit_deinit(auxo_bench_audit_result *result);
 
 /* ---- single methods ---------------------------------------------------------------------------------------------- */
 
@@ -279,7 +283,8 @@ typedef struct auxo_bench_survival_options {
 } auxo_bench_survival_options;
 
 /* The Cox loss with its gradient on the device, the concordance index and the AUC on the host. */
-auxo_status auxo_bench_survival(auxo_device *device, const auxo_bench_survival_options *options, auxo_error *error);
+AUXO_API auxo_status auxo_bench_survival(auxo_device *device, const auxo_bench_survival_options *options,
+                                         auxo_error *error);
 
 /* One cost of multi-scale training, beside the one it should be judged by. */
 typedef struct auxo_bench_multiscale_case {
@@ -301,7 +306,8 @@ typedef struct auxo_bench_multiscale_options {
 } auxo_bench_multiscale_options;
 
 /* Networks 5 wide, as in the multi-scale paper: forward pass, gradient, sensitivities, epochs and selections. */
-auxo_status auxo_bench_multiscale(auxo_device *device, const auxo_bench_multiscale_options *options, auxo_error *error);
+AUXO_API auxo_status auxo_bench_multiscale(auxo_device *device, const auxo_bench_multiscale_options *options,
+                                           auxo_error *error);
 
 #ifdef __cplusplus
 }

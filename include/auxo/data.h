@@ -40,7 +40,7 @@ typedef struct auxo_dataset {
     char note[512];           /* what the reader chose, left out, and why; one line for the user; "" if nothing */
 } auxo_dataset;
 
-void auxo_dataset_destroy(auxo_dataset *dataset); /* frees everything, the struct too */
+AUXO_API void auxo_dataset_destroy(auxo_dataset *dataset); /* frees everything, the struct too */
 
 /* What a numeric target column of a table means: measured numbers, or the numbers of classes. */
 typedef enum auxo_target_kind { AUXO_TARGET_KIND_AUTO, AUXO_TARGET_KIND_CLASS, AUXO_TARGET_KIND_REAL } auxo_target_kind;
@@ -86,8 +86,8 @@ typedef struct auxo_data_options {
  * file, or a folder of images (PNG, PGM, PPM; one subfolder per class, perhaps below train/ and test/) by a path with a
  * slash. Sets without a test split of their own come with *test NULL. Ownership: the caller's. Errors: NOT_FOUND lists
  * the folders searched and the nearest names; FORMAT names file and position. */
-auxo_status auxo_dataset_load(const char *name, const auxo_data_options *options, auxo_dataset **train,
-                              auxo_dataset **test, auxo_error *error);
+AUXO_API auxo_status auxo_dataset_load(const char *name, const auxo_data_options *options, auxo_dataset **train,
+                                       auxo_dataset **test, auxo_error *error);
 
 typedef struct auxo_dataset_entry {
     const char *name, *summary, *licence, *url;
@@ -95,50 +95,50 @@ typedef struct auxo_dataset_entry {
     const char *folder; /* below the data folder; NULL when generated */
 } auxo_dataset_entry;
 /* Every named data set; *count entries; static. */
-const auxo_dataset_entry *auxo_dataset_catalog(size_t *count);
+AUXO_API const auxo_dataset_entry *auxo_dataset_catalog(size_t *count);
 /* Writes the existing folder of a named real set to `path`. Errors: NOT_FOUND lists the folders searched. */
-auxo_status auxo_dataset_locate(const char *name, const auxo_data_options *options, char *path, size_t path_size,
-                                auxo_error *error);
+AUXO_API auxo_status auxo_dataset_locate(const char *name, const auxo_data_options *options, char *path,
+                                         size_t path_size, auxo_error *error);
 
 /* Splits off `fraction` of the rows, drawn with `seed`; rows of one group (groups != NULL) stay together.
  * *part receives the fraction, *rest the others; both new. stratified: keeps class proportions. */
-auxo_status auxo_dataset_split(const auxo_dataset *dataset, double fraction, uint64_t seed, bool stratified,
-                               auxo_dataset **part, auxo_dataset **rest, auxo_error *error);
+AUXO_API auxo_status auxo_dataset_split(const auxo_dataset *dataset, double fraction, uint64_t seed, bool stratified,
+                                        auxo_dataset **part, auxo_dataset **rest, auxo_error *error);
 /* Holds out `fraction` of *rows for testing: *held_out receives them, *rows the others; classes and events keep their
  * proportions. Both schemas say so, so that auxo_dataset_held_out finds the same rows again. */
-auxo_status auxo_dataset_hold_out(auxo_dataset **rows, double fraction, uint64_t seed, auxo_dataset **held_out,
-                                  auxo_error *error);
+AUXO_API auxo_status auxo_dataset_hold_out(auxo_dataset **rows, double fraction, uint64_t seed, auxo_dataset **held_out,
+                                           auxo_error *error);
 /* Where `dataset` begins with the very rows that a model was trained and tested on by `schema`: splits them again into
  * *held_out and *trained_on. Else, or where nothing was held out, both are NULL. */
-auxo_status auxo_dataset_held_out(const auxo_dataset *dataset, const auxo_data_schema *schema, auxo_dataset **held_out,
-                                  auxo_dataset **trained_on, auxo_error *error);
+AUXO_API auxo_status auxo_dataset_held_out(const auxo_dataset *dataset, const auxo_data_schema *schema,
+                                           auxo_dataset **held_out, auxo_dataset **trained_on, auxo_error *error);
 /* Hash (XXH3) of the values of the first `row_count` rows: inputs, labels, targets, times and events. */
-uint64_t auxo_dataset_content_hash(const auxo_dataset *dataset, size_t row_count);
+AUXO_API uint64_t auxo_dataset_content_hash(const auxo_dataset *dataset, size_t row_count);
 /* What a model trained on it should know; borrowed. NULL for sets made by hand. */
-const auxo_data_schema *auxo_dataset_schema(const auxo_dataset *dataset);
+AUXO_API const auxo_data_schema *auxo_dataset_schema(const auxo_dataset *dataset);
 /* The place of a row in its file or set, from 1. */
-size_t auxo_dataset_row_number(const auxo_dataset *dataset, size_t row);
+AUXO_API size_t auxo_dataset_row_number(const auxo_dataset *dataset, size_t row);
 /* Fills the gaps (NaN) of a table's inputs with the means of the rows of `train`, in `train` and in `others` (entries
  * may be NULL), and notes them in the schema of `train`. *filled (may be NULL): how many. */
-auxo_status auxo_dataset_impute(auxo_dataset *train, auxo_dataset *const *others, size_t other_count, size_t *filled,
-                                auxo_error *error);
+AUXO_API auxo_status auxo_dataset_impute(auxo_dataset *train, auxo_dataset *const *others, size_t other_count,
+                                         size_t *filled, auxo_error *error);
 /* The given rows, in order, as a new data set. */
-auxo_status auxo_dataset_select(const auxo_dataset *dataset, const uint32_t *rows, size_t count,
-                                auxo_dataset **selected, auxo_error *error);
+AUXO_API auxo_status auxo_dataset_select(const auxo_dataset *dataset, const uint32_t *rows, size_t count,
+                                         auxo_dataset **selected, auxo_error *error);
 /* Mean and population standard deviation per channel (u8 scaled by 1/255 first), in the units of the file, missing
  * values left out; a constant column has exactly 0. Arrays of `channels`; of real targets: of `target_count`. */
-void auxo_dataset_column_summary(const auxo_dataset *dataset, double *means, double *stds);
-void auxo_dataset_target_summary(const auxo_dataset *dataset, double *means, double *stds);
+AUXO_API void auxo_dataset_column_summary(const auxo_dataset *dataset, double *means, double *stds);
+AUXO_API void auxo_dataset_target_summary(const auxo_dataset *dataset, double *means, double *stds);
 /* Mean and 1/std per channel of the features as stored (u8 scaled by 1/255 first); std 0 gives 1. Arrays of
  * `channels`. */
-void auxo_dataset_channel_stats(const auxo_dataset *dataset, float *means, float *inverse_stds);
+AUXO_API void auxo_dataset_channel_stats(const auxo_dataset *dataset, float *means, float *inverse_stds);
 /* Mean per column of a table over the values that are present (NaN is missing; 0 where none is). means (channels). */
-void auxo_dataset_present_means(const auxo_dataset *dataset, float *means);
+AUXO_API void auxo_dataset_present_means(const auxo_dataset *dataset, float *means);
 /* Puts values[column] where an input of a table is NaN; returns how many were. values (channels): the means of the
  * training rows, for test rows too. */
-size_t auxo_dataset_fill_missing(auxo_dataset *dataset, const float *values);
+AUXO_API size_t auxo_dataset_fill_missing(auxo_dataset *dataset, const float *values);
 /* Mean and 1/std of the columns of real targets. */
-void auxo_dataset_target_stats(const auxo_dataset *dataset, float *means, float *inverse_stds);
+AUXO_API void auxo_dataset_target_stats(const auxo_dataset *dataset, float *means, float *inverse_stds);
 /* log relative risk of a simulated subject with covariates x: LINEAR x0 + 2 x1; GAUSSIAN log(5) exp(-2 (x0^2 + x1^2))
  * (the two shapes of DeepSurv's simulation, Katzman et al. 2018). */
 typedef enum auxo_risk { AUXO_RISK_LINEAR, AUXO_RISK_GAUSSIAN } auxo_risk;
@@ -159,10 +159,10 @@ typedef struct auxo_survival_simulation {
 } auxo_survival_simulation;
 
 /* Simulates survival data; rows do not depend on row_count. Ownership: the caller's. Errors: INVALID_ARGUMENT. */
-auxo_status auxo_survival_simulate(const auxo_survival_simulation *simulation, auxo_dataset **dataset,
-                                   auxo_error *error);
+AUXO_API auxo_status auxo_survival_simulate(const auxo_survival_simulation *simulation, auxo_dataset **dataset,
+                                            auxo_error *error);
 /* A permutation of 0..count-1: Fisher-Yates on Philox (seed, stream). */
-void auxo_shuffle(uint32_t *order, size_t count, uint64_t seed, uint32_t stream);
+AUXO_API void auxo_shuffle(uint32_t *order, size_t count, uint64_t seed, uint32_t stream);
 
 #ifdef __cplusplus
 }

@@ -11,6 +11,7 @@
 #define AUXO_DEVICE_H
 
 #include "auxo/status.h"
+#include "auxo/version.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -30,12 +31,34 @@ struct auxo_backend; /* auxo/backend.h */
 typedef enum auxo_log_level { AUXO_LOG_DEBUG, AUXO_LOG_INFO, AUXO_LOG_WARNING, AUXO_LOG_ERROR } auxo_log_level;
 typedef void auxo_log_function(void *user, auxo_log_level level, const char *message);
 
-/* The backends compiled into this library: *count entries. Defined in backends/builtin.c. */
-const struct auxo_backend *const *auxo_builtin_backends(size_t *count);
+/* The backends linked into this library: *count entries. Defined in backends/builtin.c. */
+AUXO_API const struct auxo_backend *const *auxo_builtin_backends(size_t *count);
+
+/* All backends that there are: those linked in, and plugins. A plugin is a file libauxo_backend_NAME.so that exports
+ * auxo_backend_entry (auxo/backend.h), in a folder of AUXO_BACKEND_PATH (separated by ':'), beside this library, or in
+ * the folder auxo/ beside it; the first that works counts. */
+typedef struct auxo_backends auxo_backends;
+
+/* A backend that cannot be used. */
+typedef struct auxo_missing_backend {
+    char name[32];
+    char reason[256];
+} auxo_missing_backend;
+
+/* What cannot be loaded is no error: it is missing, with the reason. Errors: OUT_OF_MEMORY. */
+AUXO_API auxo_status auxo_backends_load(auxo_backends **backends, auxo_error *error);
+/* Frees the lists; runtimes made with them go on, as the backends themselves stay in memory: drivers may have threads
+ * in their code. */
+AUXO_API void auxo_backends_unload(auxo_backends *backends);
+/* For auxo_runtime_options; borrowed. */
+AUXO_API const struct auxo_backend *const *auxo_backends_list(const auxo_backends *backends, size_t *count);
+AUXO_API const auxo_missing_backend *auxo_backends_missing(const auxo_backends *backends, size_t *count);
 
 typedef struct auxo_runtime_options {
     const struct auxo_backend *const *backends; /* borrowed; must outlive the runtime */
     size_t backend_count;
+    const auxo_missing_backend *missing; /* why a backend that a selector names is not there; copied */
+    size_t missing_count;
     auxo_log_function *log; /* NULL: no log */
     void *log_user;
     const char *cache_dir;  /* compiled kernels, self-test results, user's tuning; NULL: no disk cache */
@@ -46,8 +69,9 @@ typedef struct auxo_runtime_options {
 } auxo_runtime_options;
 
 /* Ownership: the caller destroys it after all its devices. */
-auxo_status auxo_runtime_create(const auxo_runtime_options *options, auxo_runtime **runtime, auxo_error *error);
-void auxo_runtime_destroy(auxo_runtime *runtime); /* NULL is allowed, here and in every *_destroy */
+AUXO_API auxo_status auxo_runtime_create(const auxo_runtime_options *options, auxo_runtime **runtime,
+                                         auxo_error *error);
+AUXO_API void auxo_runtime_destroy(auxo_runtime *runtime); /* NULL is allowed, here and in every *_destroy */
 
 /* X(NAME, bit, text): optional device features. */
 #define AUXO_FEATURE_TABLE(X)                                                                                          \
@@ -95,15 +119,17 @@ typedef struct auxo_device_info {
 
 /* Lists every device of every backend; a backend whose driver is missing lists none and says why in the log.
  * Ownership: *infos is allocated; free it with auxo_device_list_free. */
-auxo_status auxo_device_list(auxo_runtime *runtime, auxo_device_info **infos, size_t *count, auxo_error *error);
-void auxo_device_list_free(auxo_device_info *infos);
+AUXO_API auxo_status auxo_device_list(auxo_runtime *runtime, auxo_device_info **infos, size_t *count,
+                                      auxo_error *error);
+AUXO_API void auxo_device_list_free(auxo_device_info *infos);
 
 /* Opens a device. `selector` is "cpu", "opencl:0", "vulkan:1", a backend with part of a device or vendor name
  * ("vulkan:radeon"), or "auto" (the fastest kind of GPU, else cpu; never a CPU-type driver).
  * Errors: NOT_FOUND lists what exists, AMBIGUOUS lists the matches. */
-auxo_status auxo_device_open(auxo_runtime *runtime, const char *selector, auxo_device **device, auxo_error *error);
-void auxo_device_close(auxo_device *device);
-const auxo_device_info *auxo_device_get_info(const auxo_device *device);
+AUXO_API auxo_status auxo_device_open(auxo_runtime *runtime, const char *selector, auxo_device **device,
+                                      auxo_error *error);
+AUXO_API void auxo_device_close(auxo_device *device);
+AUXO_API const auxo_device_info *auxo_device_get_info(const auxo_device *device);
 
 /* One number that a driver tells about a program, under the driver's own name: "VGPRs", "Spill Count". */
 typedef struct auxo_program_statistic {
@@ -121,42 +147,45 @@ typedef struct auxo_program_info {
 typedef void auxo_program_function(void *user, const auxo_program_info *program);
 
 /* Tells every program that was compiled on the device so far; none on a backend without a compiler. */
-auxo_status auxo_device_programs(auxo_device *device, auxo_program_function *visit, void *user, auxo_error *error);
+AUXO_API auxo_status auxo_device_programs(auxo_device *device, auxo_program_function *visit, void *user,
+                                          auxo_error *error);
 
 /* Device memory. Ownership: destroy before the device. Size 0 is allowed and holds nothing. */
-auxo_status auxo_buffer_create(auxo_device *device, uint64_t size_bytes, auxo_buffer **buffer, auxo_error *error);
-void auxo_buffer_destroy(auxo_buffer *buffer);
-uint64_t auxo_buffer_size_bytes(const auxo_buffer *buffer);
-auxo_device *auxo_buffer_device(const auxo_buffer *buffer);
+AUXO_API auxo_status auxo_buffer_create(auxo_device *device, uint64_t size_bytes, auxo_buffer **buffer,
+                                        auxo_error *error);
+AUXO_API void auxo_buffer_destroy(auxo_buffer *buffer);
+AUXO_API uint64_t auxo_buffer_size_bytes(const auxo_buffer *buffer);
+AUXO_API auxo_device *auxo_buffer_device(const auxo_buffer *buffer);
 
 /* In-order queue of asynchronous work. Errors of earlier work surface at auxo_queue_wait at the latest; after
  * DEVICE_LOST every call on the device returns DEVICE_LOST. */
-auxo_status auxo_queue_create(auxo_device *device, auxo_queue **queue, auxo_error *error);
-void auxo_queue_destroy(auxo_queue *queue); /* waits for its work */
-auxo_status auxo_queue_wait(auxo_queue *queue, auxo_error *error);
-auxo_device *auxo_queue_device(const auxo_queue *queue);
+AUXO_API auxo_status auxo_queue_create(auxo_device *device, auxo_queue **queue, auxo_error *error);
+AUXO_API void auxo_queue_destroy(auxo_queue *queue); /* waits for its work */
+AUXO_API auxo_status auxo_queue_wait(auxo_queue *queue, auxo_error *error);
+AUXO_API auxo_device *auxo_queue_device(const auxo_queue *queue);
 
 /* Copies host -> device. `data` may be reused as soon as the call returns. */
-auxo_status auxo_buffer_write(auxo_queue *queue, auxo_buffer *buffer, uint64_t offset_bytes, const void *data,
-                              uint64_t size_bytes, auxo_error *error);
+AUXO_API auxo_status auxo_buffer_write(auxo_queue *queue, auxo_buffer *buffer, uint64_t offset_bytes, const void *data,
+                                       uint64_t size_bytes, auxo_error *error);
 /* Copies device -> host after all earlier work of the queue; returns when the data is there. */
-auxo_status auxo_buffer_read(auxo_queue *queue, const auxo_buffer *buffer, uint64_t offset_bytes, void *data,
-                             uint64_t size_bytes, auxo_error *error);
+AUXO_API auxo_status auxo_buffer_read(auxo_queue *queue, const auxo_buffer *buffer, uint64_t offset_bytes, void *data,
+                                      uint64_t size_bytes, auxo_error *error);
 /* Copies on the device; ranges of one buffer must not overlap. */
-auxo_status auxo_buffer_copy(auxo_queue *queue, const auxo_buffer *source, uint64_t source_offset_bytes,
-                             auxo_buffer *target, uint64_t target_offset_bytes, uint64_t size_bytes, auxo_error *error);
+AUXO_API auxo_status auxo_buffer_copy(auxo_queue *queue, const auxo_buffer *source, uint64_t source_offset_bytes,
+                                      auxo_buffer *target, uint64_t target_offset_bytes, uint64_t size_bytes,
+                                      auxo_error *error);
 /* Sets size_bytes bytes to zero; offset and size are multiples of 4. */
-auxo_status auxo_buffer_zero(auxo_queue *queue, auxo_buffer *buffer, uint64_t offset_bytes, uint64_t size_bytes,
-                             auxo_error *error);
+AUXO_API auxo_status auxo_buffer_zero(auxo_queue *queue, auxo_buffer *buffer, uint64_t offset_bytes,
+                                      uint64_t size_bytes, auxo_error *error);
 
 /* A point in a queue's work. */
-auxo_status auxo_event_create(auxo_device *device, auxo_event **event, auxo_error *error);
-void auxo_event_destroy(auxo_event *event);
-auxo_status auxo_event_record(auxo_queue *queue, auxo_event *event, auxo_error *error);
-auxo_status auxo_event_wait(auxo_event *event, auxo_error *error);
+AUXO_API auxo_status auxo_event_create(auxo_device *device, auxo_event **event, auxo_error *error);
+AUXO_API void auxo_event_destroy(auxo_event *event);
+AUXO_API auxo_status auxo_event_record(auxo_queue *queue, auxo_event *event, auxo_error *error);
+AUXO_API auxo_status auxo_event_wait(auxo_event *event, auxo_error *error);
 /* Device time between two reached events, in nanoseconds. Errors: UNSUPPORTED without TIMESTAMPS. */
-auxo_status auxo_event_elapsed_ns(const auxo_event *start, const auxo_event *stop, uint64_t *elapsed_ns,
-                                  auxo_error *error);
+AUXO_API auxo_status auxo_event_elapsed_ns(const auxo_event *start, const auxo_event *stop, uint64_t *elapsed_ns,
+                                           auxo_error *error);
 
 #ifdef __cplusplus
 }

@@ -75,11 +75,11 @@ typedef struct auxo_layer {
                                filled in by finish */
 } auxo_layer;
 
-const char *auxo_layer_noun(auxo_layer_kind kind);
-const char *auxo_initializer_noun(auxo_initializer initializer);
+AUXO_API const char *auxo_layer_noun(auxo_layer_kind kind);
+AUXO_API const char *auxo_initializer_noun(auxo_initializer initializer);
 /* Finds by noun. Errors: NOT_FOUND with the nearest noun. */
-auxo_status auxo_layer_kind_find(const char *noun, auxo_layer_kind *kind, auxo_error *error);
-auxo_status auxo_initializer_find(const char *noun, auxo_initializer *initializer, auxo_error *error);
+AUXO_API auxo_status auxo_layer_kind_find(const char *noun, auxo_layer_kind *kind, auxo_error *error);
+AUXO_API auxo_status auxo_initializer_find(const char *noun, auxo_initializer *initializer, auxo_error *error);
 
 /* A description: layer 0 is the input. Owns its array. */
 typedef struct auxo_model_desc {
@@ -88,24 +88,25 @@ typedef struct auxo_model_desc {
     auxo_layer *layers;
 } auxo_model_desc;
 
-void auxo_model_desc_init(auxo_model_desc *desc);
-void auxo_model_desc_deinit(auxo_model_desc *desc);
-auxo_status auxo_model_desc_copy(const auxo_model_desc *source, auxo_model_desc *target, auxo_error *error);
+AUXO_API void auxo_model_desc_init(auxo_model_desc *desc);
+AUXO_API void auxo_model_desc_deinit(auxo_model_desc *desc);
+AUXO_API auxo_status auxo_model_desc_copy(const auxo_model_desc *source, auxo_model_desc *target, auxo_error *error);
 /* Appends a layer and returns its index in *index (NULL is allowed). What is zero takes its default: groups, stride and
  * dilation 1; batch norm epsilon 1e-5, momentum 0.1; slope 0.01 (leaky_relu) or 1 (elu); an empty name "<kind><index>".
  */
-auxo_status auxo_model_desc_add(auxo_model_desc *desc, const auxo_layer *layer, uint32_t *index, auxo_error *error);
+AUXO_API auxo_status auxo_model_desc_add(auxo_model_desc *desc, const auxo_layer *layer, uint32_t *index,
+                                         auxo_error *error);
 /* Infers and checks all shapes; every layer but the last must be read by a later one. Errors name the layer and the
  * shapes that do not fit. */
-auxo_status auxo_model_desc_finish(auxo_model_desc *desc, auxo_error *error);
+AUXO_API auxo_status auxo_model_desc_finish(auxo_model_desc *desc, auxo_error *error);
 /* Index of the layer of that name, or UINT32_MAX. */
-uint32_t auxo_model_desc_find(const auxo_model_desc *desc, const char *name);
+AUXO_API uint32_t auxo_model_desc_find(const auxo_model_desc *desc, const char *name);
 /* Layers whose units must change together: group[l] (layer_count entries) is the lowest layer whose output channels are
  * the same as layer l's one for one (through activation, batch norm, pooling, dropout, residual add, depthwise).
  * resizable[l] (may be NULL): whether a unit edit of the group is possible; false for groups that hold the input, the
  * output, a concat, or a flatten of images. */
-auxo_status auxo_model_desc_unit_groups(const auxo_model_desc *desc, uint32_t *group, bool *resizable,
-                                        auxo_error *error);
+AUXO_API auxo_status auxo_model_desc_unit_groups(const auxo_model_desc *desc, uint32_t *group, bool *resizable,
+                                                 auxo_error *error);
 /* A built-in name for inputs (c,h,w) and `outputs` outputs, finished:
  *   "mlp:4-5-5-2[:option...]"  sizes agree with c*h*w and outputs, or are those of hidden layers only; tanh hidden
  * layers, linear output, Glorot uniform; options: an activation, an initialiser, or "nobias"; "lenet5[:activation]"
@@ -116,17 +117,17 @@ auxo_status auxo_model_desc_unit_groups(const auxo_model_desc *desc, uint32_t *g
  * ResBuilder); or the path of a JSON file, whose shapes must be those given, where
  * c and outputs are not 0. Errors: NOT_FOUND with the nearest name; INVALID_ARGUMENT names
  * the sizes that disagree. */
-auxo_status auxo_model_desc_load(const char *name, int64_t c, int64_t h, int64_t w, uint32_t outputs,
-                                 auxo_model_desc *desc, auxo_error *error);
+AUXO_API auxo_status auxo_model_desc_load(const char *name, int64_t c, int64_t h, int64_t w, uint32_t outputs,
+                                          auxo_model_desc *desc, auxo_error *error);
 /* What a layer of a finished description costs; the sums are those of a model made of it. */
 typedef struct auxo_layer_cost {
     uint64_t weights, statistics; /* scalars */
     uint64_t flops;               /* of one forward pass of one row */
 } auxo_layer_cost;
-void auxo_model_desc_layer_cost(const auxo_model_desc *desc, uint32_t layer, auxo_layer_cost *cost);
+AUXO_API void auxo_model_desc_layer_cost(const auxo_model_desc *desc, uint32_t layer, auxo_layer_cost *cost);
 /* JSON both ways; *text is allocated with malloc. */
-auxo_status auxo_model_desc_to_json(const auxo_model_desc *desc, char **text, auxo_error *error);
-auxo_status auxo_model_desc_from_json(const char *text, auxo_model_desc *desc, auxo_error *error);
+AUXO_API auxo_status auxo_model_desc_to_json(const auxo_model_desc *desc, char **text, auxo_error *error);
+AUXO_API auxo_status auxo_model_desc_from_json(const char *text, auxo_model_desc *desc, auxo_error *error);
 
 typedef struct auxo_model auxo_model;
 
@@ -157,35 +158,36 @@ typedef struct auxo_param {
 
 /* Creates a model on a device with initial weights drawn on the host from `seed` (bit-identical on all devices).
  * `desc` is copied. */
-auxo_status auxo_model_create(auxo_device *device, const auxo_model_desc *desc, uint64_t seed, auxo_model **model,
-                              auxo_error *error);
+AUXO_API auxo_status auxo_model_create(auxo_device *device, const auxo_model_desc *desc, uint64_t seed,
+                                       auxo_model **model, auxo_error *error);
 /* A second model on the same device: structure, weights, statistics and preprocessing; waits until they are copied. */
-auxo_status auxo_model_clone(auxo_model *source, auxo_model **copy, auxo_error *error);
-void auxo_model_destroy(auxo_model *model);
-const auxo_model_desc *auxo_model_get_desc(const auxo_model *model);
-auxo_device *auxo_model_device(const auxo_model *model);
-auxo_queue *auxo_model_queue(const auxo_model *model);  /* the model's own queue; everything on it is ordered */
-size_t auxo_model_param_count(const auxo_model *model); /* tensors */
-const auxo_param *auxo_model_params(const auxo_model *model);
-uint64_t auxo_model_weight_count(const auxo_model *model); /* trainable scalars */
-uint64_t auxo_model_statistic_count(const auxo_model *model);
-auxo_buffer *auxo_model_weights(const auxo_model *model);    /* flat f32 */
-auxo_buffer *auxo_model_gradients(const auxo_model *model);  /* flat f32 */
-auxo_buffer *auxo_model_statistics(const auxo_model *model); /* flat f32, may have size 0 */
+AUXO_API auxo_status auxo_model_clone(auxo_model *source, auxo_model **copy, auxo_error *error);
+AUXO_API void auxo_model_destroy(auxo_model *model);
+AUXO_API const auxo_model_desc *auxo_model_get_desc(const auxo_model *model);
+AUXO_API auxo_device *auxo_model_device(const auxo_model *model);
+AUXO_API auxo_queue *auxo_model_queue(const auxo_model *model); /* the model's own queue; everything on it is ordered */
+AUXO_API size_t auxo_model_param_count(const auxo_model *model); /* tensors */
+AUXO_API const auxo_param *auxo_model_params(const auxo_model *model);
+AUXO_API uint64_t auxo_model_weight_count(const auxo_model *model); /* trainable scalars */
+AUXO_API uint64_t auxo_model_statistic_count(const auxo_model *model);
+AUXO_API auxo_buffer *auxo_model_weights(const auxo_model *model);    /* flat f32 */
+AUXO_API auxo_buffer *auxo_model_gradients(const auxo_model *model);  /* flat f32 */
+AUXO_API auxo_buffer *auxo_model_statistics(const auxo_model *model); /* flat f32, may have size 0 */
 /* View of one parameter, or of its gradient. */
-auxo_tensor auxo_model_param_tensor(const auxo_model *model, const auxo_param *param);
-auxo_tensor auxo_model_gradient_tensor(const auxo_model *model, const auxo_param *param);
+AUXO_API auxo_tensor auxo_model_param_tensor(const auxo_model *model, const auxo_param *param);
+AUXO_API auxo_tensor auxo_model_gradient_tensor(const auxo_model *model, const auxo_param *param);
 /* Finds by name; NULL if absent. */
-const auxo_param *auxo_model_find_param(const auxo_model *model, const char *name);
+AUXO_API const auxo_param *auxo_model_find_param(const auxo_model *model, const char *name);
 /* Range of the flat weights that belongs to a layer; count 0 if it has none. */
-void auxo_model_layer_range(const auxo_model *model, uint32_t layer, uint64_t *offset, uint64_t *count);
+AUXO_API void auxo_model_layer_range(const auxo_model *model, uint32_t layer, uint64_t *offset, uint64_t *count);
 /* FLOPs of one forward pass of one sample, from the plan. */
-auxo_status auxo_model_forward_flops(const auxo_model *model, uint64_t *flops, auxo_error *error);
+AUXO_API auxo_status auxo_model_forward_flops(const auxo_model *model, uint64_t *flops, auxo_error *error);
 /* Counts increased by every resize: plans made before are stale. */
-uint64_t auxo_model_structure_version(const auxo_model *model);
-const auxo_preprocessing *auxo_model_preprocessing(const auxo_model *model);
+AUXO_API uint64_t auxo_model_structure_version(const auxo_model *model);
+AUXO_API const auxo_preprocessing *auxo_model_preprocessing(const auxo_model *model);
 /* Replaces it; the arrays are copied. NULL: none. */
-auxo_status auxo_model_set_preprocessing(auxo_model *model, const auxo_preprocessing *preprocessing, auxo_error *error);
+AUXO_API auxo_status auxo_model_set_preprocessing(auxo_model *model, const auxo_preprocessing *preprocessing,
+                                                  auxo_error *error);
 
 /* ---- building plans -------------------------------------------------------------------------------------------- */
 typedef struct auxo_forward {
@@ -200,21 +202,21 @@ typedef struct auxo_forward {
 typedef struct auxo_activations auxo_activations; /* the layer outputs inside one plan */
 
 /* Appends the forward pass. *activations: destroy it after the plan is compiled or backward is added. */
-auxo_status auxo_model_add_forward(auxo_model *model, auxo_plan *plan, const auxo_forward *forward,
-                                   auxo_activations **activations, auxo_error *error);
+AUXO_API auxo_status auxo_model_add_forward(auxo_model *model, auxo_plan *plan, const auxo_forward *forward,
+                                            auxo_activations **activations, auxo_error *error);
 /* Output of a layer (the last: the model's output): (batch, C, H, W), or (batch, features) when H = W = 1. Absent for
  * layers before begin_layer. */
-auxo_tensor auxo_activations_output(const auxo_activations *activations, uint32_t layer);
-void auxo_activations_destroy(auxo_activations *activations);
+AUXO_API auxo_tensor auxo_activations_output(const auxo_activations *activations, uint32_t layer);
+AUXO_API void auxo_activations_destroy(auxo_activations *activations);
 /* Appends the backward pass from the gradient of the model's output; writes the gradients of all parameters of layers
  * with train[layer] true (NULL: all), and nothing to the others; stops at the lowest such layer. */
-auxo_status auxo_model_add_backward(auxo_model *model, auxo_plan *plan, const auxo_activations *activations,
-                                    const auxo_tensor *output_gradient, const bool *train, auxo_error *error);
+AUXO_API auxo_status auxo_model_add_backward(auxo_model *model, auxo_plan *plan, const auxo_activations *activations,
+                                             const auxo_tensor *output_gradient, const bool *train, auxo_error *error);
 
 /* ---- host copies ------------------------------------------------------------------------------------------------ */
-auxo_status auxo_model_read_weights(auxo_model *model, float *weights, float *statistics, auxo_error *error);
-auxo_status auxo_model_write_weights(auxo_model *model, const float *weights, const float *statistics,
-                                     auxo_error *error);
+AUXO_API auxo_status auxo_model_read_weights(auxo_model *model, float *weights, float *statistics, auxo_error *error);
+AUXO_API auxo_status auxo_model_write_weights(auxo_model *model, const float *weights, const float *statistics,
+                                              auxo_error *error);
 
 /* ---- resize ------------------------------------------------------------------------------------------------------
  * An edit says, for each layer with units (dense, conv2d), which old units stay and in which order, and how many new
@@ -237,12 +239,12 @@ typedef struct auxo_carried_state {
 } auxo_carried_state;
 
 /* Applies edits at once. On failure the model is unchanged. kept_count + added_count >= 1 for every edit. */
-auxo_status auxo_model_resize(auxo_model *model, const auxo_unit_edit *edits, size_t edit_count, uint64_t seed,
-                              const auxo_carried_state *state, auxo_error *error);
+AUXO_API auxo_status auxo_model_resize(auxo_model *model, const auxo_unit_edit *edits, size_t edit_count, uint64_t seed,
+                                       const auxo_carried_state *state, auxo_error *error);
 /* Replaces the structure by `desc`, carrying parameters (and state) of layers with the same name and shape; others are
  * initialised from `seed`, scaled by new_scale. Inserting and removing blocks is this. */
-auxo_status auxo_model_restructure(auxo_model *model, const auxo_model_desc *desc, uint64_t seed, float new_scale,
-                                   const auxo_carried_state *state, auxo_error *error);
+AUXO_API auxo_status auxo_model_restructure(auxo_model *model, const auxo_model_desc *desc, uint64_t seed,
+                                            float new_scale, const auxo_carried_state *state, auxo_error *error);
 
 #ifdef __cplusplus
 }

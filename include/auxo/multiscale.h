@@ -32,9 +32,9 @@ typedef struct auxo_tree {
 
 /* Bisects recursively; uneven sets split floor/ceil, the left one smaller. `split_units` continues inside each layer
  * down to single units (sec. 4.1). level_limit > 0 stops at that depth; more than the tree has is an error. */
-auxo_status auxo_tree_create(uint32_t layer_count, const uint32_t *unit_counts, bool split_units, uint32_t level_limit,
-                             auxo_tree **tree, auxo_error *error);
-void auxo_tree_destroy(auxo_tree *tree);
+AUXO_API auxo_status auxo_tree_create(uint32_t layer_count, const uint32_t *unit_counts, bool split_units,
+                                      uint32_t level_limit, auxo_tree **tree, auxo_error *error);
+AUXO_API void auxo_tree_destroy(auxo_tree *tree);
 
 /* ---- options ------------------------------------------------------------------------------------------------------
  */
@@ -76,7 +76,7 @@ typedef struct auxo_multiscale_options {
 } auxo_multiscale_options;
 
 /* Defaults: first order, on weights, exact, epsilon 1e-3, 1000 epochs, 100 iterations, sgd lr 0.01, standardised. */
-void auxo_multiscale_options_init(auxo_multiscale_options *options);
+AUXO_API void auxo_multiscale_options_init(auxo_multiscale_options *options);
 
 /* ---- results ------------------------------------------------------------------------------------------------------
  */
@@ -99,64 +99,64 @@ typedef struct auxo_multiscale auxo_multiscale;
  * within 4e-4 of the largest, beside Hessian-vector products), batch norm is the fixed function of its running
  * statistics and not trained, and dropout is off.
  * Errors: no weight layers, epsilon <= 0, a level limit deeper than the tree, data that is not finite (row, column). */
-auxo_status auxo_multiscale_create(auxo_model *model, const auxo_dataset *train, const auxo_dataset *test,
-                                   const auxo_multiscale_options *options, auxo_multiscale **multiscale,
-                                   auxo_error *error);
-void auxo_multiscale_destroy(auxo_multiscale *multiscale);
-const auxo_tree *auxo_multiscale_tree(const auxo_multiscale *multiscale);
+AUXO_API auxo_status auxo_multiscale_create(auxo_model *model, const auxo_dataset *train, const auxo_dataset *test,
+                                            const auxo_multiscale_options *options, auxo_multiscale **multiscale,
+                                            auxo_error *error);
+AUXO_API void auxo_multiscale_destroy(auxo_multiscale *multiscale);
+AUXO_API const auxo_tree *auxo_multiscale_tree(const auxo_multiscale *multiscale);
 /* "fused" or "layers". */
-const char *auxo_multiscale_engine(const auxo_multiscale *multiscale);
+AUXO_API const char *auxo_multiscale_engine(const auxo_multiscale *multiscale);
 /* Whether every hidden activation is positively homogeneous and there is no bias: then all layer sensitivities are
  * equal and selection is uniform; worth a warning. */
-bool auxo_multiscale_is_degenerate(const auxo_multiscale *multiscale);
+AUXO_API bool auxo_multiscale_is_degenerate(const auxo_multiscale *multiscale);
 
 /* Selects and trains once. Errors: NOT_FINITE names iteration and epoch; weights are then those before the iteration.
  */
-auxo_status auxo_multiscale_iterate(auxo_multiscale *multiscale, auxo_multiscale_iteration *iteration,
-                                    auxo_error *error);
+AUXO_API auxo_status auxo_multiscale_iterate(auxo_multiscale *multiscale, auxo_multiscale_iteration *iteration,
+                                             auxo_error *error);
 /* Trains weight layers [layer_begin, layer_end) for up to options.epochs without selecting, for callers that choose by
  * themselves; counts as no iteration, and the network's gradient is not checked. Errors: as auxo_multiscale_iterate,
  * and INVALID_ARGUMENT for an empty range or one beyond the last layer. */
-auxo_status auxo_multiscale_train_layers(auxo_multiscale *multiscale, uint32_t layer_begin, uint32_t layer_end,
-                                         auxo_multiscale_iteration *result, auxo_error *error);
+AUXO_API auxo_status auxo_multiscale_train_layers(auxo_multiscale *multiscale, uint32_t layer_begin, uint32_t layer_end,
+                                                  auxo_multiscale_iteration *result, auxo_error *error);
 /* Iterates done so far, and setting them when resuming (the draws depend on seed and iteration only). */
-uint32_t auxo_multiscale_iteration_count(const auxo_multiscale *multiscale);
-void auxo_multiscale_set_iteration_count(auxo_multiscale *multiscale, uint32_t count);
-auxo_optimizer *auxo_multiscale_optimizer(auxo_multiscale *multiscale);
+AUXO_API uint32_t auxo_multiscale_iteration_count(const auxo_multiscale *multiscale);
+AUXO_API void auxo_multiscale_set_iteration_count(auxo_multiscale *multiscale, uint32_t count);
+AUXO_API auxo_optimizer *auxo_multiscale_optimizer(auxo_multiscale *multiscale);
 
 /* First-order sensitivities dL/dtheta of every node, signed; values (node_count). */
-auxo_status auxo_multiscale_sensitivities(auxo_multiscale *multiscale, auxo_difference difference, double epsilon,
-                                          double *values, auxo_error *error);
+AUXO_API auxo_status auxo_multiscale_sensitivities(auxo_multiscale *multiscale, auxo_difference difference,
+                                                   double epsilon, double *values, auxo_error *error);
 /* Mean gradients (35)-(36) of every node with a sibling, and, if wanted, the second derivatives they are made of:
  * values[i] = b + d + 2e seen from node i; own[i] = d2L/dtheta_i^2; mixed[i] = d2L/(dtheta_i dtheta_sibling).
  * `difference` EXACT uses Hessian-vector products (the layer plans: central differences of exact gradients, see
  * auxo_multiscale_create), the others (38)-(42). The root gets NaN. own, mixed may be NULL. */
-auxo_status auxo_multiscale_second_order(auxo_multiscale *multiscale, auxo_difference difference, double step,
-                                         double *values, double *own, double *mixed, auxo_error *error);
+AUXO_API auxo_status auxo_multiscale_second_order(auxo_multiscale *multiscale, auxo_difference difference, double step,
+                                                  double *values, double *own, double *mixed, auxo_error *error);
 
 /* Loss and |dMSE/dW|_inf of the whole network on the training set. */
-auxo_status auxo_multiscale_gradient_norm(auxo_multiscale *multiscale, double *loss, double *gradient_max,
-                                          auxo_error *error);
+AUXO_API auxo_status auxo_multiscale_gradient_norm(auxo_multiscale *multiscale, double *loss, double *gradient_max,
+                                                   auxo_error *error);
 /* Loss in inference on train and test set; NaN for test if there is none. */
-auxo_status auxo_multiscale_evaluate(auxo_multiscale *multiscale, double *train_loss, double *test_loss,
-                                     auxo_error *error);
+AUXO_API auxo_status auxo_multiscale_evaluate(auxo_multiscale *multiscale, double *train_loss, double *test_loss,
+                                              auxo_error *error);
 
 /* ---- selection, testable by itself ---------------------------------------------------------------------------------
  */
 /* Probability of the left branch, |l| / (|l| + |r|), 0/0 = 1/2; NaN operands are an internal error of the caller. */
-double auxo_branch_probability(double left, double right);
+AUXO_API double auxo_branch_probability(double left, double right);
 /* Walks from the root to a leaf, or to the node that holds a single layer. values: one per node. draw(user, k) gives
  * the k-th uniform number of the walk; left if probability >= draw, or the larger if greedy. Returns the node. */
-uint32_t auxo_tree_select(const auxo_tree *tree, const double *values, bool greedy,
-                          double (*draw)(void *user, uint32_t k), void *user);
+AUXO_API uint32_t auxo_tree_select(const auxo_tree *tree, const double *values, bool greedy,
+                                   double (*draw)(void *user, uint32_t k), void *user);
 
 /* ---- trivial baselines ----------------------------------------------------------------------------------------------
  */
 /* Test (or train, if test is NULL) mean squared error of the constant predictor and of linear least squares with
  * intercept, in the units the multi-scale loss uses (standardised if asked). Classes: cross-entropy of the training
  * frequencies, and NaN for the linear model. Host, double. */
-auxo_status auxo_baseline_losses(const auxo_dataset *train, const auxo_dataset *test, bool standardize,
-                                 double *constant_loss, double *linear_loss, auxo_error *error);
+AUXO_API auxo_status auxo_baseline_losses(const auxo_dataset *train, const auxo_dataset *test, bool standardize,
+                                          double *constant_loss, double *linear_loss, auxo_error *error);
 
 #ifdef __cplusplus
 }

@@ -558,23 +558,23 @@ typedef struct auxo_slot_info {
     bool strided; /* may be non-contiguous */
 } auxo_slot_info;
 
-const char *auxo_op_noun(auxo_op_kind kind);
+AUXO_API const char *auxo_op_noun(auxo_op_kind kind);
 /* Finds a kind by noun. Errors: NOT_FOUND with the nearest noun. */
-auxo_status auxo_op_find(const char *noun, auxo_op_kind *kind, auxo_error *error);
-const char *auxo_activation_noun(auxo_activation activation);
-auxo_status auxo_activation_find(const char *noun, auxo_activation *activation, auxo_error *error);
+AUXO_API auxo_status auxo_op_find(const char *noun, auxo_op_kind *kind, auxo_error *error);
+AUXO_API const char *auxo_activation_noun(auxo_activation activation);
+AUXO_API auxo_status auxo_activation_find(const char *noun, auxo_activation *activation, auxo_error *error);
 /* The slots of a kind: *count entries in slot order. */
-const auxo_slot_info *auxo_op_slots(auxo_op_kind kind, size_t *count);
+AUXO_API const auxo_slot_info *auxo_op_slots(auxo_op_kind kind, size_t *count);
 /* Checks every contract above. The message names op, slot and the two values that disagree. */
-auxo_status auxo_op_check(const auxo_op *op, auxo_error *error);
-uint64_t auxo_op_flops(const auxo_op *op);
+AUXO_API auxo_status auxo_op_check(const auxo_op *op, auxo_error *error);
+AUXO_API uint64_t auxo_op_flops(const auxo_op *op);
 /* Bytes that the op must move at least: each input read once, each output written once. */
-uint64_t auxo_op_bytes(const auxo_op *op);
+AUXO_API uint64_t auxo_op_bytes(const auxo_op *op);
 /* Flat length of PARAMS of a fully connected network, and the offset of layer l in it. */
-uint64_t auxo_mlp_param_count(const auxo_mlp *mlp);
-uint64_t auxo_mlp_layer_offset(const auxo_mlp *mlp, uint32_t layer);
+AUXO_API uint64_t auxo_mlp_param_count(const auxo_mlp *mlp);
+AUXO_API uint64_t auxo_mlp_layer_offset(const auxo_mlp *mlp, uint32_t layer);
 /* Output extent of a convolution or pooling along one axis; 0 if the window does not fit. */
-int64_t auxo_window_output(int64_t input, int32_t window, int32_t stride, int32_t pad, int32_t dilation);
+AUXO_API int64_t auxo_window_output(int64_t input, int32_t window, int32_t stride, int32_t pad, int32_t dilation);
 
 #ifdef __cplusplus
 }

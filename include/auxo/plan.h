@@ -15,15 +15,15 @@ extern "C" {
 
 typedef struct auxo_plan auxo_plan;
 
-auxo_status auxo_plan_create(auxo_device *device, auxo_plan **plan, auxo_error *error);
-void auxo_plan_destroy(auxo_plan *plan);
+AUXO_API auxo_status auxo_plan_create(auxo_device *device, auxo_plan **plan, auxo_error *error);
+AUXO_API void auxo_plan_destroy(auxo_plan *plan);
 
 /* A contiguous temporary, undefined until an op writes it. Dims may be 0. */
-auxo_tensor auxo_plan_temp(auxo_plan *plan, auxo_dtype dtype, uint32_t rank, const int64_t *dims);
+AUXO_API auxo_tensor auxo_plan_temp(auxo_plan *plan, auxo_dtype dtype, uint32_t rank, const int64_t *dims);
 
 /* Appends an op after checking it (auxo_op_check, and that temporaries belong to this plan). `label` names it in
  * profiles and errors ("conv1.forward"); copied. */
-auxo_status auxo_plan_add(auxo_plan *plan, const auxo_op *op, const char *label, auxo_error *error);
+AUXO_API auxo_status auxo_plan_add(auxo_plan *plan, const auxo_op *op, const char *label, auxo_error *error);
 
 typedef struct auxo_plan_options {
     bool allow_host_fallback; /* run ops without a native kernel on the reference backend through host memory */
@@ -33,15 +33,15 @@ typedef struct auxo_plan_options {
 
 /* Chooses a kernel for every op, places temporaries, compiles, records. No ops can be added afterwards.
  * Errors: UNSUPPORTED names the op and the device; OUT_OF_DEVICE_MEMORY says how much the arena needs. */
-auxo_status auxo_plan_compile(auxo_plan *plan, const auxo_plan_options *options, auxo_error *error);
+AUXO_API auxo_status auxo_plan_compile(auxo_plan *plan, const auxo_plan_options *options, auxo_error *error);
 
 /* Enqueues the whole plan `repeat_count` times; asynchronous. */
-auxo_status auxo_plan_run(auxo_plan *plan, auxo_queue *queue, uint32_t repeat_count, auxo_error *error);
+AUXO_API auxo_status auxo_plan_run(auxo_plan *plan, auxo_queue *queue, uint32_t repeat_count, auxo_error *error);
 
 /* Gives a temporary memory of its own and keeps it past the run, so that it can be read back; before compile. */
-auxo_status auxo_plan_keep(auxo_plan *plan, const auxo_tensor *temp, auxo_error *error);
+AUXO_API auxo_status auxo_plan_keep(auxo_plan *plan, const auxo_tensor *temp, auxo_error *error);
 /* The tensor with its buffer filled in; after compile. */
-auxo_tensor auxo_plan_resolve(const auxo_plan *plan, const auxo_tensor *temp);
+AUXO_API auxo_tensor auxo_plan_resolve(const auxo_plan *plan, const auxo_tensor *temp);
 
 typedef enum auxo_route { AUXO_ROUTE_NATIVE, AUXO_ROUTE_DECOMPOSED, AUXO_ROUTE_HOST } auxo_route;
 typedef struct auxo_plan_op_info {
@@ -55,21 +55,22 @@ typedef struct auxo_plan_op_info {
     uint64_t run_count, total_ns; /* with options.profile */
 } auxo_plan_op_info;
 
-size_t auxo_plan_op_count(const auxo_plan *plan);
-const auxo_op *auxo_plan_op(const auxo_plan *plan, size_t index);
-auxo_plan_op_info auxo_plan_op_info_at(const auxo_plan *plan, size_t index);
-uint64_t auxo_plan_flops(const auxo_plan *plan);
-uint64_t auxo_plan_arena_bytes(const auxo_plan *plan); /* after planning; what temporaries take */
-uint64_t auxo_plan_host_fallback_count(const auxo_plan *plan);
+AUXO_API size_t auxo_plan_op_count(const auxo_plan *plan);
+AUXO_API const auxo_op *auxo_plan_op(const auxo_plan *plan, size_t index);
+AUXO_API auxo_plan_op_info auxo_plan_op_info_at(const auxo_plan *plan, size_t index);
+AUXO_API uint64_t auxo_plan_flops(const auxo_plan *plan);
+AUXO_API uint64_t auxo_plan_arena_bytes(const auxo_plan *plan); /* after planning; what temporaries take */
+AUXO_API uint64_t auxo_plan_host_fallback_count(const auxo_plan *plan);
 
 /* Checks, prepares and runs one op at once; the convenience for tests and rare edits. All tensors have buffers. */
-auxo_status auxo_op_run(auxo_queue *queue, const auxo_op *op, auxo_error *error);
+AUXO_API auxo_status auxo_op_run(auxo_queue *queue, const auxo_op *op, auxo_error *error);
 /* The same with a given kernel variant and tunable values (NULL: initial ones). Errors: NOT_FOUND, UNSUPPORTED. */
-auxo_status auxo_op_run_variant(auxo_queue *queue, const auxo_op *op, const char *variant, const int32_t *parameters,
-                                auxo_error *error);
+AUXO_API auxo_status auxo_op_run_variant(auxo_queue *queue, const auxo_op *op, const char *variant,
+                                         const int32_t *parameters, auxo_error *error);
 /* Names of the variants of a kind on a device that support `op` (NULL: any); fills up to capacity, returns the count.
  */
-size_t auxo_op_variants(auxo_device *device, auxo_op_kind kind, const auxo_op *op, const char **names, size_t capacity);
+AUXO_API size_t auxo_op_variants(auxo_device *device, auxo_op_kind kind, const auxo_op *op, const char **names,
+                                 size_t capacity);
 
 #ifdef __cplusplus
 }

@@ -26,26 +26,26 @@ extern "C" {
 
 typedef struct auxo_report auxo_report;
 
-auxo_status auxo_report_create(const char *title, auxo_report **report, auxo_error *error);
-void auxo_report_destroy(auxo_report *report); /* NULL is allowed */
+AUXO_API auxo_status auxo_report_create(const char *title, auxo_report **report, auxo_error *error);
+AUXO_API void auxo_report_destroy(auxo_report *report); /* NULL is allowed */
 /* Writes the file through a temporary one in the same folder, synced and renamed. Errors: OUT_OF_MEMORY (also of
  * earlier calls), IO names the path. */
-auxo_status auxo_report_write(auxo_report *report, const char *path, auxo_error *error);
+AUXO_API auxo_status auxo_report_write(auxo_report *report, const char *path, auxo_error *error);
 
 /* A heading; with several sections the report begins with a list of them. */
-void auxo_report_section(auxo_report *report, const char *heading);
+AUXO_API void auxo_report_section(auxo_report *report, const char *heading);
 /* One paragraph. */
-void auxo_report_text(auxo_report *report, const char *format, ...) AUXO_PRINTF(2, 3);
+AUXO_API void auxo_report_text(auxo_report *report, const char *format, ...) AUXO_PRINTF(2, 3);
 /* Preformatted lines: a command, a structure. */
-void auxo_report_code(auxo_report *report, const char *text);
+AUXO_API void auxo_report_code(auxo_report *report, const char *text);
 
 /* ---- tables ------------------------------------------------------------------------------------------------------ */
 /* Columns whose cells look like numbers are aligned right. Each row has column_count cells; NULL is an empty one. */
-void auxo_report_table_begin(auxo_report *report, const char *const *headings, size_t column_count);
-void auxo_report_table_row(auxo_report *report, const char *const *cells);
+AUXO_API void auxo_report_table_begin(auxo_report *report, const char *const *headings, size_t column_count);
+AUXO_API void auxo_report_table_row(auxo_report *report, const char *const *cells);
 /* The same from one text with '|' between the cells: auxo_report_table_rowf(report, "%s|%d|%.3f", ...). */
-void auxo_report_table_rowf(auxo_report *report, const char *format, ...) AUXO_PRINTF(2, 3);
-void auxo_report_table_end(auxo_report *report);
+AUXO_API void auxo_report_table_rowf(auxo_report *report, const char *format, ...) AUXO_PRINTF(2, 3);
+AUXO_API void auxo_report_table_end(auxo_report *report);
 
 /* ---- charts over two axes: lines, points, steps, bands -------------------------------------------------------------
  */
@@ -86,7 +86,7 @@ typedef struct auxo_chart {
     const auxo_rule *rules;
     size_t rule_count;
 } auxo_chart;
-void auxo_report_chart(auxo_report *report, const auxo_chart *chart);
+AUXO_API void auxo_report_chart(auxo_report *report, const auxo_chart *chart);
 
 /* Histograms of several sets of values over common bins; drawn as areas of relative frequency. */
 typedef struct auxo_values {
@@ -94,8 +94,8 @@ typedef struct auxo_values {
     const double *values;
     size_t count;
 } auxo_values;
-void auxo_report_histogram(auxo_report *report, const char *title, const char *x_label, const auxo_values *sets,
-                           size_t set_count, size_t bin_count /* 0: 30 */);
+AUXO_API void auxo_report_histogram(auxo_report *report, const char *title, const char *x_label,
+                                    const auxo_values *sets, size_t set_count, size_t bin_count /* 0: 30 */);
 
 /* ---- bars ----------------------------------------------------------------------------------------------------------
  */
@@ -110,7 +110,7 @@ typedef struct auxo_bars {
     bool stacked, value_log;  /* not both */
     bool horizontal;          /* categories downwards: long names, many categories */
 } auxo_bars;
-void auxo_report_bars(auxo_report *report, const auxo_bars *bars);
+AUXO_API void auxo_report_bars(auxo_report *report, const auxo_bars *bars);
 
 /* ---- heat maps and trees -------------------------------------------------------------------------------------------
  */
@@ -123,7 +123,7 @@ typedef struct auxo_heat_map {
     bool value_log;
     bool diverging; /* colours apart from 0 in both directions */
 } auxo_heat_map;
-void auxo_report_heat_map(auxo_report *report, const auxo_heat_map *map);
+AUXO_API void auxo_report_heat_map(auxo_report *report, const auxo_heat_map *map);
 
 /* One block of a tree over leaves 0 .. leaf_count - 1: an icicle drawing, one strip per level, level 0 on top. */
 typedef struct auxo_tree_block {
@@ -131,8 +131,8 @@ typedef struct auxo_tree_block {
     double value;               /* colour */
     const char *label;          /* may be NULL */
 } auxo_tree_block;
-void auxo_report_tree(auxo_report *report, const char *title, const char *value_label, const auxo_tree_block *blocks,
-                      size_t block_count, uint32_t leaf_count, bool value_log);
+AUXO_API void auxo_report_tree(auxo_report *report, const char *title, const char *value_label,
+                               const auxo_tree_block *blocks, size_t block_count, uint32_t leaf_count, bool value_log);
 
 /* ---- rooflines ------------------------------------------------------------------------------------------------------
  */
@@ -146,7 +146,7 @@ typedef struct auxo_roofline {
     const auxo_roofline_point *points;
     size_t point_count;
 } auxo_roofline;
-void auxo_report_roofline(auxo_report *report, const auxo_roofline *roofline);
+AUXO_API void auxo_report_roofline(auxo_report *report, const auxo_roofline *roofline);
 
 /* ---- network drawings -----------------------------------------------------------------------------------------------
  */
@@ -165,8 +165,8 @@ typedef struct auxo_architecture_block {
 } auxo_architecture_block;
 /* Boxes from left to right, as high as the picture is large and as wide as the logarithm of the channels; arcs for
  * additions. */
-void auxo_report_architecture(auxo_report *report, const char *title, const auxo_architecture_block *blocks,
-                              size_t block_count);
+AUXO_API void auxo_report_architecture(auxo_report *report, const char *title, const auxo_architecture_block *blocks,
+                                       size_t block_count);
 
 #ifdef __cplusplus
 }

@@ -21,10 +21,10 @@ extern "C" {
 /* ---- files ------------------------------------------------------------------------------------------------------- */
 /* What the library itself writes with: the path holds all of the old content or all of the new, at any moment; a link
  * stays a link; what is no regular file is written to, never replaced. Errors: IO. */
-auxo_status auxo_file_write(const char *path, const void *data, size_t size_bytes, auxo_error *error);
+AUXO_API auxo_status auxo_file_write(const char *path, const void *data, size_t size_bytes, auxo_error *error);
 /* Fails (IO, beginning with `what`) if a file could not be written at `path` (NULL: fine), so that hours of work are
  * not lost at their end. Creates nothing. */
-auxo_status auxo_file_check_writable(const char *what, const char *path, auxo_error *error);
+AUXO_API auxo_status auxo_file_check_writable(const char *what, const char *path, auxo_error *error);
 
 /* ---- settings ---------------------------------------------------------------------------------------------------- */
 typedef enum auxo_setting_type {
@@ -79,34 +79,36 @@ typedef struct auxo_method auxo_method;
 typedef struct auxo_settings auxo_settings;
 
 /* All settings at their defaults. Ownership: the caller's. */
-auxo_status auxo_settings_create(const auxo_method *method, auxo_settings **settings, auxo_error *error);
+AUXO_API auxo_status auxo_settings_create(const auxo_method *method, auxo_settings **settings, auxo_error *error);
 /* The same for tables of a caller's own (a NULL-ended list); `defaults` (ended by setting NULL; may be NULL) stand in
  * for the tables' own. Tables and defaults are borrowed. */
-auxo_status auxo_settings_create_from(const auxo_setting *const *tables, const auxo_setting_value *defaults,
-                                      auxo_settings **settings, auxo_error *error);
-auxo_status auxo_settings_copy(const auxo_settings *settings, auxo_settings **copy, auxo_error *error);
-void auxo_settings_destroy(auxo_settings *settings);
+AUXO_API auxo_status auxo_settings_create_from(const auxo_setting *const *tables, const auxo_setting_value *defaults,
+                                               auxo_settings **settings, auxo_error *error);
+AUXO_API auxo_status auxo_settings_copy(const auxo_settings *settings, auxo_settings **copy, auxo_error *error);
+AUXO_API void auxo_settings_destroy(auxo_settings *settings);
 /* Sets one by its name. value NULL: as if it had never been given. Errors: INVALID_ARGUMENT names the setting (or the
  * nearest name), the value, and what would be right. */
-auxo_status auxo_settings_set(auxo_settings *settings, const char *name, const char *value, auxo_error *error);
+AUXO_API auxo_status auxo_settings_set(auxo_settings *settings, const char *name, const char *value, auxo_error *error);
 /* Sets all that a JSON object {"name": value, ...} holds; "method" is passed over. Settings given before keep their
  * values: a file stands below the command line. Errors: FORMAT, INVALID_ARGUMENT name the file and the setting. */
-auxo_status auxo_settings_load(auxo_settings *settings, const char *path, auxo_error *error);
+AUXO_API auxo_status auxo_settings_load(auxo_settings *settings, const char *path, auxo_error *error);
 
 /* The getters cannot fail: values were checked when set. A name that is in no table is a programming error; it reads as
  * not given. */
-bool auxo_settings_given(const auxo_settings *settings, const char *name); /* set, or set by a preset */
-bool auxo_settings_flag(const auxo_settings *settings, const char *name);
-const char *auxo_settings_text(const auxo_settings *settings, const char *name); /* NULL without value and default */
-uint64_t auxo_settings_integer(const auxo_settings *settings, const char *name); /* 0 without value and default */
-double auxo_settings_real(const auxo_settings *settings, const char *name);      /* REAL and SECONDS */
-size_t auxo_settings_choice(const auxo_settings *settings, const char *name);    /* position among the choices */
+AUXO_API bool auxo_settings_given(const auxo_settings *settings, const char *name); /* set, or set by a preset */
+AUXO_API bool auxo_settings_flag(const auxo_settings *settings, const char *name);
+AUXO_API const char *auxo_settings_text(const auxo_settings *settings,
+                                        const char *name); /* NULL without value and default */
+AUXO_API uint64_t auxo_settings_integer(const auxo_settings *settings,
+                                        const char *name);                             /* 0 without value and default */
+AUXO_API double auxo_settings_real(const auxo_settings *settings, const char *name);   /* REAL and SECONDS */
+AUXO_API size_t auxo_settings_choice(const auxo_settings *settings, const char *name); /* position among the choices */
 /* The description of a setting; NULL if there is none of that name. */
-const auxo_setting *auxo_settings_find(const auxo_settings *settings, const char *name);
-const auxo_setting *const *auxo_settings_tables(const auxo_settings *settings);
+AUXO_API const auxo_setting *auxo_settings_find(const auxo_settings *settings, const char *name);
+AUXO_API const auxo_setting *const *auxo_settings_tables(const auxo_settings *settings);
 
 /* ---- data by settings -------------------------------------------------------------------------------------------- */
-extern const auxo_setting auxo_data_settings[]; /* data, data-dir, limit, inputs, targets, ... */
+AUXO_API extern const auxo_setting auxo_data_settings[]; /* data, data-dir, limit, inputs, targets, ... */
 
 /* What a saved model changes: rows come in the form it knows. Zeroed: nothing. */
 typedef struct auxo_data_request {
@@ -118,12 +120,12 @@ typedef struct auxo_data_request {
 } auxo_data_request;
 /* Loads by the settings of auxo_data_settings; *test is NULL where the set has no test split. Ownership: the caller's.
  */
-auxo_status auxo_settings_load_data(const auxo_settings *settings, const auxo_data_request *request,
-                                    auxo_dataset **train, auxo_dataset **test, auxo_error *error);
+AUXO_API auxo_status auxo_settings_load_data(const auxo_settings *settings, const auxo_data_request *request,
+                                             auxo_dataset **train, auxo_dataset **test, auxo_error *error);
 /* Under missing = mean: fills the gaps of all parts with the means of `train`. validation, test may be NULL. *filled:
  * how many. */
-auxo_status auxo_settings_impute(const auxo_settings *settings, auxo_dataset *train, auxo_dataset *validation,
-                                 auxo_dataset *test, size_t *filled, auxo_error *error);
+AUXO_API auxo_status auxo_settings_impute(const auxo_settings *settings, auxo_dataset *train, auxo_dataset *validation,
+                                          auxo_dataset *test, size_t *filled, auxo_error *error);
 
 /* A list of texts: a,b,"c,d" (a quoted item may hold commas, and "" for a quote). */
 typedef struct auxo_list {
@@ -133,8 +135,8 @@ typedef struct auxo_list {
 } auxo_list;
 /* `text` NULL: an empty list. Ownership: deinit it, also after a failure. Errors: INVALID_ARGUMENT names the setting.
  */
-auxo_status auxo_list_parse(const char *setting, const char *text, auxo_list *list, auxo_error *error);
-void auxo_list_deinit(auxo_list *list);
+AUXO_API auxo_status auxo_list_parse(const char *setting, const char *text, auxo_list *list, auxo_error *error);
+AUXO_API void auxo_list_deinit(auxo_list *list);
 
 /* How a CSV file is written: entries for a table of settings, and what they say. */
 #define AUXO_TABLE_FORMAT_SETTINGS                                                                                     \
@@ -180,8 +182,9 @@ typedef struct auxo_table_format_settings {
     auxo_list categorical, missing;
 } auxo_table_format_settings;
 /* Ownership: deinit it, also after a failure. */
-auxo_status auxo_table_format_read(const auxo_settings *settings, auxo_table_format_settings *read, auxo_error *error);
-void auxo_table_format_deinit(auxo_table_format_settings *format);
+AUXO_API auxo_status auxo_table_format_read(const auxo_settings *settings, auxo_table_format_settings *read,
+                                            auxo_error *error);
+AUXO_API void auxo_table_format_deinit(auxo_table_format_settings *format);
 
 /* ---- events ------------------------------------------------------------------------------------------------------ */
 typedef enum auxo_field_type {
@@ -248,15 +251,15 @@ typedef struct auxo_event {
 typedef void auxo_listener(void *user, const auxo_event *event);
 
 /* {"event":"<name>",...}. Numbers that are not finite become null. Errors: OUT_OF_MEMORY. Ownership: free(*text). */
-auxo_status auxo_event_json(const auxo_event *event, char **text, auxo_error *error);
+AUXO_API auxo_status auxo_event_json(const auxo_event *event, char **text, auxo_error *error);
 /* Its line for people, without a newline at its end; *text NULL if it has none. Ownership: free(*text). */
-auxo_status auxo_event_line(const auxo_event *event, char **text, auxo_error *error);
+AUXO_API auxo_status auxo_event_line(const auxo_event *event, char **text, auxo_error *error);
 
 /* ---- methods ----------------------------------------------------------------------------------------------------- */
 /* Every method, in the order of help; *count entries; static. */
-const auxo_method *const *auxo_methods(size_t *count);
+AUXO_API const auxo_method *const *auxo_methods(size_t *count);
 /* By its name ("train", "multiscale train"); NULL if there is none. */
-const auxo_method *auxo_method_find(const char *name);
+AUXO_API const auxo_method *auxo_method_find(const char *name);
 
 typedef struct auxo_method_info {
     const char *name, *summary, *description, *examples; /* paragraphs are parted by empty lines */
@@ -265,7 +268,7 @@ typedef struct auxo_method_info {
     const auxo_event_type *const *events; /* NULL-ended */
     const char *operand;                  /* the setting that a bare word on a command line means; NULL: none */
 } auxo_method_info;
-auxo_method_info auxo_method_describe(const auxo_method *method);
+AUXO_API auxo_method_info auxo_method_describe(const auxo_method *method);
 
 /* ---- runs -------------------------------------------------------------------------------------------------------- */
 typedef struct auxo_run auxo_run;
@@ -277,35 +280,35 @@ typedef struct auxo_run_options {
     const volatile int *stop; /* != 0: finish the step, save, return INTERRUPTED; may be NULL */
     const char *command;      /* how the run was started, for its report; NULL: the settings say it */
 } auxo_run_options;
-void auxo_run_options_init(auxo_run_options *options);
+AUXO_API void auxo_run_options_init(auxo_run_options *options);
 
 /* Opens device, data and models by the settings (copied); with `resume` and a checkpoint that exists, from there.
  * Holds the checkpoint's lock until it is closed. Errors: what a setting asks for and cannot be had; INVALID_ARGUMENT
  * names a setting that the checkpoint was made with another value of; IO names the process that uses the checkpoint. */
-auxo_status auxo_run_open(const auxo_method *method, const auxo_settings *settings, const auxo_run_options *options,
-                          auxo_run **run, auxo_error *error);
+AUXO_API auxo_status auxo_run_open(const auxo_method *method, const auxo_settings *settings,
+                                   const auxo_run_options *options, auxo_run **run, auxo_error *error);
 /* At most one epoch or one edit, then a checkpoint where one is due. *done: there is nothing left to do. Errors:
  * INTERRUPTED after a stop, the state then is saved; NOT_FINITE and others keep the last checkpoint. */
-auxo_status auxo_run_step(auxo_run *run, bool *done, auxo_error *error);
+AUXO_API auxo_status auxo_run_step(auxo_run *run, bool *done, auxo_error *error);
 /* Writes the checkpoint now; does nothing without one, or if it has this state already. */
-auxo_status auxo_run_save(auxo_run *run, auxo_error *error);
+AUXO_API auxo_status auxo_run_save(auxo_run *run, auxo_error *error);
 /* Measures the result, writes what `save`, `report` and `csv` ask for, and sends the "result" event. */
-auxo_status auxo_run_finish(auxo_run *run, auxo_error *error);
+AUXO_API auxo_status auxo_run_finish(auxo_run *run, auxo_error *error);
 /* Steps until done, then finishes. */
-auxo_status auxo_run_complete(auxo_run *run, auxo_error *error);
+AUXO_API auxo_status auxo_run_complete(auxo_run *run, auxo_error *error);
 /* NULL is allowed. */
-void auxo_run_close(auxo_run *run);
+AUXO_API void auxo_run_close(auxo_run *run);
 
 /* Share of the work that is done, 0 to 1; NaN if unknown. */
-double auxo_run_progress(const auxo_run *run);
+AUXO_API double auxo_run_progress(const auxo_run *run);
 /* The model that the run trains now, or its best; borrowed until the next step; NULL if there is none yet. */
-auxo_model *auxo_run_model(auxo_run *run);
-auxo_device *auxo_run_device(auxo_run *run); /* borrowed */
+AUXO_API auxo_model *auxo_run_model(auxo_run *run);
+AUXO_API auxo_device *auxo_run_device(auxo_run *run); /* borrowed */
 /* The result event's JSON after a finish; borrowed. */
-const char *auxo_run_result(const auxo_run *run);
+AUXO_API const char *auxo_run_result(const auxo_run *run);
 /* Numbers of an event that is kept: all values of `field` so far, *count entries, borrowed until the next step; NULL if
  * there is no such field. */
-const double *auxo_run_history(const auxo_run *run, const char *event, const char *field, size_t *count);
+AUXO_API const double *auxo_run_history(const auxo_run *run, const char *event, const char *field, size_t *count);
 
 #ifdef __cplusplus
 }

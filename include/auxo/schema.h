@@ -69,13 +69,14 @@ typedef struct auxo_data_schema {
     uint64_t content_hash; /* of those rows; 0: unknown */
 } auxo_data_schema;
 
-void auxo_data_schema_destroy(auxo_data_schema *schema); /* frees everything, the struct too; NULL is allowed */
-auxo_status auxo_data_schema_copy(const auxo_data_schema *schema, auxo_data_schema **copy, auxo_error *error);
+AUXO_API void
+auxo_data_schema_destroy(auxo_data_schema *schema); /* frees everything, the struct too; NULL is allowed */
+AUXO_API auxo_status auxo_data_schema_copy(const auxo_data_schema *schema, auxo_data_schema **copy, auxo_error *error);
 /* JSON both ways; *text is allocated with malloc. Errors of parsing: FORMAT. */
-auxo_status auxo_data_schema_describe(const auxo_data_schema *schema, char **text, auxo_error *error);
-auxo_status auxo_data_schema_parse(const char *text, auxo_data_schema **schema, auxo_error *error);
+AUXO_API auxo_status auxo_data_schema_describe(const auxo_data_schema *schema, char **text, auxo_error *error);
+AUXO_API auxo_status auxo_data_schema_parse(const char *text, auxo_data_schema **schema, auxo_error *error);
 /* The input that a feature belongs to, and its level there (0 for a number); NULL without inputs. */
-const auxo_schema_input *auxo_data_schema_input(const auxo_data_schema *schema, size_t feature, size_t *level);
+AUXO_API const auxo_schema_input *auxo_data_schema_input(const auxo_data_schema *schema, size_t feature, size_t *level);
 
 #ifdef __cplusplus
 }

@@ -94,56 +94,56 @@ typedef struct auxo_search_options {
 
 /* The method's settings of its source (thesis 003, ch. 6.2; paper 004); seed 0, no end but 25 generations for genetic.
  */
-void auxo_search_options_init(auxo_search_method method, auxo_search_options *options);
+AUXO_API void auxo_search_options_init(auxo_search_method method, auxo_search_options *options);
 
 typedef struct auxo_search auxo_search;
 
 /* `desc` (copied) gives the network whose hidden layers are sized; genetic tuning takes its input and output only.
  * Data sets are borrowed. Errors: INVALID_ARGUMENT names the option or the layer that does not fit. */
-auxo_status auxo_search_create(auxo_device *device, const auxo_model_desc *desc, const auxo_dataset *train,
-                               const auxo_dataset *validation, const auxo_search_options *options, auxo_search **search,
-                               auxo_error *error);
-void auxo_search_destroy(auxo_search *search);
+AUXO_API auxo_status auxo_search_create(auxo_device *device, const auxo_model_desc *desc, const auxo_dataset *train,
+                                        const auxo_dataset *validation, const auxo_search_options *options,
+                                        auxo_search **search, auxo_error *error);
+AUXO_API void auxo_search_destroy(auxo_search *search);
 
 /* Trains one model to its end; one generation under evolution. *done: an end was reached (time, evaluations,
  * generations, nothing left to try); a model that a time limit cut off has no record, but its best epoch counts.
  * Errors: INTERRUPTED by the stop flag, after which the best model and the trace are still right; DEVICE_LOST. A model
  * whose loss is not finite is a bad model, not an error. */
-auxo_status auxo_search_step(auxo_search *search, bool *done, auxo_error *error);
+AUXO_API auxo_status auxo_search_step(auxo_search *search, bool *done, auxo_error *error);
 
 /* The best model so far and its record; NULL before the first epoch. Owned by the search. */
-auxo_model *auxo_search_best(const auxo_search *search);
-const auxo_search_record *auxo_search_best_record(const auxo_search *search);
+AUXO_API auxo_model *auxo_search_best(const auxo_search *search);
+AUXO_API const auxo_search_record *auxo_search_best_record(const auxo_search *search);
 /* Everything evaluated, in order; valid until the next step. */
-const auxo_search_record *auxo_search_records(const auxo_search *search, size_t *count);
+AUXO_API const auxo_search_record *auxo_search_records(const auxo_search *search, size_t *count);
 /* Genetic: a network without hidden layer, trained before the first generation; NULL: none (yet). */
-const auxo_search_record *auxo_search_baseline(const auxo_search *search);
+AUXO_API const auxo_search_record *auxo_search_baseline(const auxo_search *search);
 /* Genetic: numbers of the best records ever, best first; at most hall_size. */
-const uint64_t *auxo_search_hall(const auxo_search *search, size_t *count);
-const auxo_trace_point *auxo_search_trace(const auxo_search *search, size_t *count);
-double auxo_search_seconds(const auxo_search *search);
+AUXO_API const uint64_t *auxo_search_hall(const auxo_search *search, size_t *count);
+AUXO_API const auxo_trace_point *auxo_search_trace(const auxo_search *search, size_t *count);
+AUXO_API double auxo_search_seconds(const auxo_search *search);
 /* Finished steps: a step that was cut off does not count, and what it left is not to be described. */
-uint64_t auxo_search_step_count(const auxo_search *search);
+AUXO_API uint64_t auxo_search_step_count(const auxo_search *search);
 
 /* "91.25 %" (classes), or "RMSE 0.2134"; "-" where it is not finite. Returns `text`. */
-const char *auxo_search_quality_text(char *text, size_t size, bool classes, double quality);
+AUXO_API const char *auxo_search_quality_text(char *text, size_t size, bool classes, double quality);
 
 /* ---- going on later ---------------------------------------------------------------------------------------------- */
 /* The models that a search keeps beside the best one: the population of evolution. */
-size_t auxo_search_model_count(const auxo_search *search);
-auxo_model *auxo_search_model(const auxo_search *search, size_t index);
+AUXO_API size_t auxo_search_model_count(const auxo_search *search);
+AUXO_API auxo_model *auxo_search_model(const auxo_search *search, size_t index);
 /* The rest of its state after a step, as JSON (malloc'ed). */
-auxo_status auxo_search_describe(const auxo_search *search, char **json, auxo_error *error);
+AUXO_API auxo_status auxo_search_describe(const auxo_search *search, char **json, auxo_error *error);
 /* Continues in a search made with the same options. Ownership: best (may be NULL) and models go to the search, also on
  * failure. Errors: FORMAT. */
-auxo_status auxo_search_restore(auxo_search *search, const char *json, auxo_model *best, auxo_model *const *models,
-                                size_t model_count, auxo_error *error);
+AUXO_API auxo_status auxo_search_restore(auxo_search *search, const char *json, auxo_model *best,
+                                         auxo_model *const *models, size_t model_count, auxo_error *error);
 
 /* ---- evolution's fitness ----------------------------------------------------------------------------------------- */
 /* Quality, less what age takes beyond age_limit, with e = age_factor age_base^(age - age_limit): quality / (1 + e), or,
  * for a metric that may be negative, quality - spread e, so that age never helps. */
-double auxo_search_aged_fitness(const auxo_search_options *options, double quality, uint32_t age, bool negative,
-                                double spread);
+AUXO_API double auxo_search_aged_fitness(const auxo_search_options *options, double quality, uint32_t age,
+                                         bool negative, double spread);
 
 /* ---- the grid's order -------------------------------------------------------------------------------------------- */
 /* Level l has the values i / 2^l, 0 < i < 2^l, in every dimension; combinations of earlier levels are left out, the
@@ -153,30 +153,30 @@ typedef struct auxo_grid {
     uint64_t seed, position;         /* of the next combination, those left out included */
 } auxo_grid;
 /* The next combination, values (dimension_count); false when there is none that can be numbered in 62 bits. */
-bool auxo_grid_next(auxo_grid *grid, double *values);
+AUXO_API bool auxo_grid_next(auxo_grid *grid, double *values);
 /* New combinations of a level: (2^l - 1)^n - (2^(l-1) - 1)^n; 0 if too many to number. */
-uint64_t auxo_grid_new_count(uint32_t dimension_count, uint32_t level);
+AUXO_API uint64_t auxo_grid_new_count(uint32_t dimension_count, uint32_t level);
 
 /* ---- performance traces and profiles (thesis 003, 2.1.2) --------------------------------------------------------- */
 /* Best quality at a time: of the last point not later; -INFINITY before the first. */
-double auxo_trace_best_at(const auxo_trace_point *points, size_t count, double seconds);
+AUXO_API double auxo_trace_best_at(const auxo_trace_point *points, size_t count, double seconds);
 typedef struct auxo_trace {
     const auxo_trace_point *points;
     size_t count;
 } auxo_trace;
 /* A trace as comma-separated values (method, seed, seconds, epoch, evaluation, quality, best), and back. Errors: IO;
  * FORMAT names file and line. Ownership: deinit. */
-auxo_status auxo_trace_write(const char *path, const char *label, uint64_t seed, const auxo_trace *trace,
-                             auxo_error *error);
+AUXO_API auxo_status auxo_trace_write(const char *path, const char *label, uint64_t seed, const auxo_trace *trace,
+                                      auxo_error *error);
 typedef struct auxo_trace_run {
     char label[48]; /* "random static" */
     auxo_trace_point *points;
     size_t count;
 } auxo_trace_run;
-auxo_status auxo_trace_read(const char *path, auxo_trace_run *run, auxo_error *error);
-void auxo_trace_run_deinit(auxo_trace_run *run);
+AUXO_API auxo_status auxo_trace_read(const char *path, auxo_trace_run *run, auxo_error *error);
+AUXO_API void auxo_trace_run_deinit(auxo_trace_run *run);
 /* P(quality >= q at time t): the share of runs whose result at `seconds` is at least `quality` (2.1). */
-double auxo_profile_share(const auxo_trace *traces, size_t count, double seconds, double quality);
+AUXO_API double auxo_profile_share(const auxo_trace *traces, size_t count, double seconds, double quality);
 
 #ifdef __cplusplus
 }

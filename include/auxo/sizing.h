@@ -28,11 +28,11 @@ typedef struct auxo_edit_log {
     size_t count, capacity;
     auxo_edit *edits;
 } auxo_edit_log;
-auxo_status auxo_edit_log_add(auxo_edit_log *log, const auxo_edit *edit, auxo_error *error);
-void auxo_edit_log_deinit(auxo_edit_log *log);
+AUXO_API auxo_status auxo_edit_log_add(auxo_edit_log *log, const auxo_edit *edit, auxo_error *error);
+AUXO_API void auxo_edit_log_deinit(auxo_edit_log *log);
 /* The log as a JSON array (malloc'ed), for checkpoints; restore appends what such a text holds. */
-auxo_status auxo_edit_log_describe(const auxo_edit_log *log, char **json, auxo_error *error);
-auxo_status auxo_edit_log_restore(auxo_edit_log *log, const char *json, auxo_error *error);
+AUXO_API auxo_status auxo_edit_log_describe(const auxo_edit_log *log, char **json, auxo_error *error);
+AUXO_API auxo_status auxo_edit_log_restore(auxo_edit_log *log, const char *json, auxo_error *error);
 
 /* ---- dynamic auto-sizing (Algorithm 2)
  * --------------------------------------------------------------------------------- */
@@ -50,26 +50,29 @@ typedef struct auxo_autosize_options {
 } auxo_autosize_options;
 
 /* weighted_l1, 2e-5, subgradient, growth max(20, 20 %), tau 1e-3, moments carried. */
-void auxo_autosize_options_init(auxo_autosize_options *options);
+AUXO_API void auxo_autosize_options_init(auxo_autosize_options *options);
 
 typedef struct auxo_autosize auxo_autosize;
 
 /* Prepares a model whose hidden layers may grow and shrink. Call before auxo_trainer_create and pass the hooks and user
  * pointer to it. `model` is borrowed. Errors: a hidden activation with f(0) != 0 (named), no hidden layer. */
-auxo_status auxo_autosize_create(auxo_model *model, const auxo_autosize_options *options, auxo_autosize **autosize,
-                                 auxo_error *error);
-void auxo_autosize_destroy(auxo_autosize *autosize);
+AUXO_API auxo_status auxo_autosize_create(auxo_model *model, const auxo_autosize_options *options,
+                                          auxo_autosize **autosize, auxo_error *error);
+AUXO_API void auxo_autosize_destroy(auxo_autosize *autosize);
 /* The penalty as trainer hooks: options.before_step, options.after_step, with the autosize as hook_user. */
-auxo_plan_hook auxo_autosize_before_step, auxo_autosize_after_step;
+AUXO_API auxo_plan_hook auxo_autosize_before_step;
+AUXO_API auxo_plan_hook auxo_autosize_after_step;
 /* Ends the dynamic phase: no penalty from the next plan on. */
-void auxo_autosize_stop_penalty(auxo_autosize *autosize, auxo_trainer *trainer);
+AUXO_API void auxo_autosize_stop_penalty(auxo_autosize *autosize, auxo_trainer *trainer);
 /* Another strength of the penalty (>= 0) from the next plan on. */
-void auxo_autosize_set_strength(auxo_autosize *autosize, auxo_trainer *trainer, double strength);
+AUXO_API void auxo_autosize_set_strength(auxo_autosize *autosize, auxo_trainer *trainer, double strength);
 
 /* Adds fresh units to every hidden layer (lines 6-10) / removes units whose largest incoming weight or bias is below
  * the threshold, front to back (lines 12-14); at least one unit stays. *changed: how many units came or went. */
-auxo_status auxo_autosize_grow(auxo_autosize *autosize, auxo_trainer *trainer, uint32_t *changed, auxo_error *error);
-auxo_status auxo_autosize_prune(auxo_autosize *autosize, auxo_trainer *trainer, uint32_t *changed, auxo_error *error);
+AUXO_API auxo_status auxo_autosize_grow(auxo_autosize *autosize, auxo_trainer *trainer, uint32_t *changed,
+                                        auxo_error *error);
+AUXO_API auxo_status auxo_autosize_prune(auxo_autosize *autosize, auxo_trainer *trainer, uint32_t *changed,
+                                         auxo_error *error);
 
 /* One epoch of Algorithm 2: grow, fit, prune. Zeroed options: fit only. */
 typedef struct auxo_autosize_epoch_options {
@@ -81,17 +84,17 @@ typedef struct auxo_autosize_epoch_options {
 } auxo_autosize_epoch_options;
 /* Errors: those of auxo_trainer_run; an epoch that was left there goes on where it was, without growing, if it is
  * called again with grow false. edit_seconds (may be NULL): the time that growing and pruning took is added. */
-auxo_status auxo_autosize_epoch(auxo_autosize *autosize, auxo_trainer *trainer,
-                                const auxo_autosize_epoch_options *options, auxo_epoch_metrics *metrics,
-                                double *edit_seconds, auxo_error *error);
+AUXO_API auxo_status auxo_autosize_epoch(auxo_autosize *autosize, auxo_trainer *trainer,
+                                         const auxo_autosize_epoch_options *options, auxo_epoch_metrics *metrics,
+                                         double *edit_seconds, auxo_error *error);
 
 /* Hidden layers in order: their model layers and units now; arrays of auxo_autosize_layer_count entries. */
-uint32_t auxo_autosize_layer_count(const auxo_autosize *autosize);
-uint32_t auxo_autosize_layer(const auxo_autosize *autosize, uint32_t index);
-uint32_t auxo_autosize_units(const auxo_autosize *autosize, uint32_t index);
-const auxo_edit_log *auxo_autosize_log(const auxo_autosize *autosize);
+AUXO_API uint32_t auxo_autosize_layer_count(const auxo_autosize *autosize);
+AUXO_API uint32_t auxo_autosize_layer(const auxo_autosize *autosize, uint32_t index);
+AUXO_API uint32_t auxo_autosize_units(const auxo_autosize *autosize, uint32_t index);
+AUXO_API const auxo_edit_log *auxo_autosize_log(const auxo_autosize *autosize);
 /* Appends the edits of an earlier part of the run, as auxo_edit_log_describe wrote them. */
-auxo_status auxo_autosize_restore_log(auxo_autosize *autosize, const char *json, auxo_error *error);
+AUXO_API auxo_status auxo_autosize_restore_log(auxo_autosize *autosize, const char *json, auxo_error *error);
 
 /* ---- MorphNet ------------------------------------------------------------------------------------------------------
  */
@@ -132,37 +135,37 @@ typedef struct auxo_morph_cost {
 typedef struct auxo_morph auxo_morph;
 
 /* Follows one model as it is; create it anew after a resize. `model` is borrowed. Errors: nothing to regularise. */
-auxo_status auxo_morph_create(auxo_model *model, const auxo_morph_options *options, auxo_morph **morph,
-                              auxo_error *error);
-void auxo_morph_destroy(auxo_morph *morph);
+AUXO_API auxo_status auxo_morph_create(auxo_model *model, const auxo_morph_options *options, auxo_morph **morph,
+                                       auxo_error *error);
+AUXO_API void auxo_morph_destroy(auxo_morph *morph);
 /* Trainer hook that adds lambda dG_M/d(scale), with the A of the last refresh held constant; user: the morph. */
-auxo_plan_hook auxo_morph_before_step;
+AUXO_API auxo_plan_hook auxo_morph_before_step;
 /* Reads the scales and recomputes who is alive, the costs and the penalty's coefficients. */
-auxo_status auxo_morph_refresh(auxo_morph *morph, auxo_morph_cost *cost, auxo_error *error);
+AUXO_API auxo_status auxo_morph_refresh(auxo_morph *morph, auxo_morph_cost *cost, auxo_error *error);
 /* Units alive in each model layer that makes units (0 elsewhere), at least 1; widths (layer_count). */
-void auxo_morph_alive_widths(const auxo_morph *morph, uint32_t *widths);
+AUXO_API void auxo_morph_alive_widths(const auxo_morph *morph, uint32_t *widths);
 
 /* The lowest layer of which no channel is alive: the architecture has broken down; UINT32_MAX if there is none. */
-uint32_t auxo_morph_dead_layer(const auxo_morph *morph);
+AUXO_API uint32_t auxo_morph_dead_layer(const auxo_morph *morph);
 
 /* Times one inference of `batch` rows (0: 1) on a device: *total_ns is the median of several runs, layer_ns
  * (layer_count entries) spreads it over the convolutions and matrix products by the profile. */
-auxo_status auxo_latency_measure(auxo_device *device, const auxo_model_desc *desc, uint32_t batch, double *layer_ns,
-                                 double *total_ns, auxo_error *error);
+AUXO_API auxo_status auxo_latency_measure(auxo_device *device, const auxo_model_desc *desc, uint32_t batch,
+                                          double *layer_ns, double *total_ns, auxo_error *error);
 /* Cost of a description with all channels, in the unit of budget->limit; LATENCY is measured. */
-auxo_status auxo_morph_desc_cost(const auxo_model_desc *desc, const auxo_budget *budget, double *cost,
-                                 auxo_error *error);
+AUXO_API auxo_status auxo_morph_desc_cost(const auxo_model_desc *desc, const auxo_budget *budget, double *cost,
+                                          auxo_error *error);
 /* The description with the widths (layer_count entries, ignored where 0) max(1, round(kappa width)) for the largest
  * kappa whose cost is within the budget. *kappa receives it. LATENCY: the largest found by predicting from measured
  * times and measuring what comes out, which keeps the budget. Errors: INVALID_ARGUMENT if even one unit everywhere
  * costs more, with the smallest possible cost. */
-auxo_status auxo_morph_expand(const auxo_model_desc *desc, const double *widths, const auxo_budget *budget,
-                              double *kappa, auxo_model_desc *expanded, auxo_error *error);
+AUXO_API auxo_status auxo_morph_expand(const auxo_model_desc *desc, const double *widths, const auxo_budget *budget,
+                                       double *kappa, auxo_model_desc *expanded, auxo_error *error);
 /* One MorphNet step from the scales of the last refresh: the living widths c', expanded to the budget, mixed as
  * (1 - intensity) c + intensity c', and brought into the budget again. Errors: NOT_FINITE names a layer without a
  * living channel: the architecture has broken down. */
-auxo_status auxo_morph_step(const auxo_morph *morph, const auxo_budget *budget, double intensity, double *kappa,
-                            auxo_model_desc *next, auxo_error *error);
+AUXO_API auxo_status auxo_morph_step(const auxo_morph *morph, const auxo_budget *budget, double intensity,
+                                     double *kappa, auxo_model_desc *next, auxo_error *error);
 
 /* ---- MorphNet's loop: train with the regulariser, take the living widths, expand, again from scratch --------------
  */
@@ -187,7 +190,7 @@ typedef struct auxo_morph_loop_options {
     void (*on_refresh)(void *user, const auxo_morph_snapshot *snapshot); /* may be NULL */
     void *user;
 } auxo_morph_loop_options;
-void auxo_morph_loop_options_init(auxo_morph_loop_options *options);
+AUXO_API void auxo_morph_loop_options_init(auxo_morph_loop_options *options);
 
 typedef struct auxo_morph_record {
     uint32_t iteration; /* from 1; the training without regulariser has iterations + 1 */
@@ -204,25 +207,28 @@ typedef struct auxo_morph_loop auxo_morph_loop;
 
 /* train and validation are borrowed, `start` is copied. Errors: a budget below the smallest network; nothing to
  * regularise. */
-auxo_status auxo_morph_loop_create(auxo_device *device, const auxo_model_desc *start, const auxo_dataset *train,
-                                   const auxo_dataset *validation, const auxo_morph_loop_options *options,
-                                   auxo_morph_loop **loop, auxo_error *error);
-void auxo_morph_loop_destroy(auxo_morph_loop *loop);
+AUXO_API auxo_status auxo_morph_loop_create(auxo_device *device, const auxo_model_desc *start,
+                                            const auxo_dataset *train, const auxo_dataset *validation,
+                                            const auxo_morph_loop_options *options, auxo_morph_loop **loop,
+                                            auxo_error *error);
+AUXO_API void auxo_morph_loop_destroy(auxo_morph_loop *loop);
 /* The next regularised training and the step after it, or the final training. *done: there is none left. NOT_FINITE:
  * the architecture broke down; the best model stays available. */
-auxo_status auxo_morph_loop_next(auxo_morph_loop *loop, auxo_morph_record *record, bool *done, auxo_error *error);
+AUXO_API auxo_status auxo_morph_loop_next(auxo_morph_loop *loop, auxo_morph_record *record, bool *done,
+                                          auxo_error *error);
 /* The network that the next call trains; after the final training the one it trained. Borrowed. */
-const auxo_model_desc *auxo_morph_loop_desc(const auxo_morph_loop *loop);
+AUXO_API const auxo_model_desc *auxo_morph_loop_desc(const auxo_morph_loop *loop);
 /* Best validation accuracy (loss, where there are no classes) among the networks within the budget, of all networks
  * before there is one; NULL before the first training. Borrowed. */
-auxo_model *auxo_morph_loop_best(const auxo_morph_loop *loop);
+AUXO_API auxo_model *auxo_morph_loop_best(const auxo_morph_loop *loop);
 /* Hands that model over to the caller; the loop has none until it finds another. */
-auxo_model *auxo_morph_loop_take_best(auxo_morph_loop *loop);
-const auxo_budget *auxo_morph_loop_budget(const auxo_morph_loop *loop);
+AUXO_API auxo_model *auxo_morph_loop_take_best(auxo_morph_loop *loop);
+AUXO_API const auxo_budget *auxo_morph_loop_budget(const auxo_morph_loop *loop);
 /* State beside the best model's file, as JSON (malloc'ed); restore continues from it and owns `best` on success (NULL
  * if there was none). */
-auxo_status auxo_morph_loop_describe(const auxo_morph_loop *loop, char **json, auxo_error *error);
-auxo_status auxo_morph_loop_restore(auxo_morph_loop *loop, const char *json, auxo_model *best, auxo_error *error);
+AUXO_API auxo_status auxo_morph_loop_describe(const auxo_morph_loop *loop, char **json, auxo_error *error);
+AUXO_API auxo_status auxo_morph_loop_restore(auxo_morph_loop *loop, const char *json, auxo_model *best,
+                                             auxo_error *error);
 
 /* ---- residual blocks ------------------------------------------------------------------------------------------------
  */
@@ -234,14 +240,14 @@ typedef struct auxo_block {
 /* Places after which a block may go in: layers that everything flows through, behind the first convolution (and its
  * batch norm) and before flatten or global pooling. stages[i] numbers their image size from 0. Arrays of layer_count.
  */
-uint32_t auxo_block_places(const auxo_model_desc *desc, uint32_t *layers, uint32_t *stages);
+AUXO_API uint32_t auxo_block_places(const auxo_model_desc *desc, uint32_t *layers, uint32_t *stages);
 /* Blocks that can be taken out: their skip connection is the identity. blocks has room for layer_count entries. */
-uint32_t auxo_blocks_find(const auxo_model_desc *desc, auxo_block *blocks);
+AUXO_API uint32_t auxo_blocks_find(const auxo_model_desc *desc, auxo_block *blocks);
 /* The description with a block of as many channels inserted after `layer`; its layers are named "<name>_conv1" ... */
-auxo_status auxo_block_insert(const auxo_model_desc *desc, uint32_t layer, const char *name, auxo_model_desc *result,
-                              auxo_error *error);
-auxo_status auxo_block_remove(const auxo_model_desc *desc, const auxo_block *block, auxo_model_desc *result,
-                              auxo_error *error);
+AUXO_API auxo_status auxo_block_insert(const auxo_model_desc *desc, uint32_t layer, const char *name,
+                                       auxo_model_desc *result, auxo_error *error);
+AUXO_API auxo_status auxo_block_remove(const auxo_model_desc *desc, const auxo_block *block, auxo_model_desc *result,
+                                       auxo_error *error);
 
 /* ---- ResBuilder
  * ------------------------------------------------------------------------------------------------------- */
@@ -269,7 +275,7 @@ typedef struct auxo_resbuild_options {
     auxo_train_options training; /* batch, optimizer, augmentation, stop ...; hooks are set here */
     uint64_t seed;
 } auxo_resbuild_options;
-void auxo_resbuild_options_init(auxo_resbuild_options *options);
+AUXO_API void auxo_resbuild_options_init(auxo_resbuild_options *options);
 
 typedef struct auxo_architecture_record {
     uint32_t number; /* 0: the start */
@@ -285,27 +291,27 @@ typedef struct auxo_architecture_record {
 typedef struct auxo_resbuild auxo_resbuild;
 
 /* train and validation are borrowed. `start` is copied. Errors: a budget below the smallest network. */
-auxo_status auxo_resbuild_create(auxo_device *device, const auxo_model_desc *start, const auxo_dataset *train,
-                                 const auxo_dataset *validation, const auxo_resbuild_options *options,
-                                 auxo_resbuild **resbuild, auxo_error *error);
-void auxo_resbuild_destroy(auxo_resbuild *resbuild);
+AUXO_API auxo_status auxo_resbuild_create(auxo_device *device, const auxo_model_desc *start, const auxo_dataset *train,
+                                          const auxo_dataset *validation, const auxo_resbuild_options *options,
+                                          auxo_resbuild **resbuild, auxo_error *error);
+AUXO_API void auxo_resbuild_destroy(auxo_resbuild *resbuild);
 /* Makes and trains the next architecture. *done: all cycles are through, nothing was made. An architecture that breaks
  * down (a loss that is not finite, a layer without a living channel) ends the run with NOT_FINITE; the best model stays
  * available. */
-auxo_status auxo_resbuild_next(auxo_resbuild *resbuild, auxo_architecture_record *record, bool *done,
-                               auxo_error *error);
+AUXO_API auxo_status auxo_resbuild_next(auxo_resbuild *resbuild, auxo_architecture_record *record, bool *done,
+                                        auxo_error *error);
 /* Every insertion, removal and rescaling, with the number that decided and the validation loss before and after. */
-const auxo_edit_log *auxo_resbuild_log(const auxo_resbuild *resbuild);
+AUXO_API const auxo_edit_log *auxo_resbuild_log(const auxo_resbuild *resbuild);
 /* The model with the best validation accuracy so far: of those within the budget, which insertions may leave until the
  * next MorphNet step, or of all before there is one. Borrowed; NULL before the first training. */
-auxo_model *auxo_resbuild_best(const auxo_resbuild *resbuild, double *accuracy);
+AUXO_API auxo_model *auxo_resbuild_best(const auxo_resbuild *resbuild, double *accuracy);
 /* The regularised model that goes on, and the state that a checkpoint needs beside both models' files: JSON, malloc'ed.
  */
-auxo_model *auxo_resbuild_current(const auxo_resbuild *resbuild);
-auxo_status auxo_resbuild_describe(const auxo_resbuild *resbuild, char **json, auxo_error *error);
+AUXO_API auxo_model *auxo_resbuild_current(const auxo_resbuild *resbuild);
+AUXO_API auxo_status auxo_resbuild_describe(const auxo_resbuild *resbuild, char **json, auxo_error *error);
 /* Continues from what describe gave; takes ownership of both models on success. */
-auxo_status auxo_resbuild_restore(auxo_resbuild *resbuild, const char *json, auxo_model *current, auxo_model *best,
-                                  auxo_error *error);
+AUXO_API auxo_status auxo_resbuild_restore(auxo_resbuild *resbuild, const char *json, auxo_model *current,
+                                           auxo_model *best, auxo_error *error);
 
 #ifdef __cplusplus
 }

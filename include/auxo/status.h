@@ -6,6 +6,8 @@
 #ifndef AUXO_STATUS_H
 #define AUXO_STATUS_H
 
+#include "auxo/export.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -49,15 +51,15 @@ typedef struct auxo_error {
 #endif
 
 /* Generic text of a status, for example "device lost". Never NULL. */
-const char *auxo_status_text(auxo_status status);
+AUXO_API const char *auxo_status_text(auxo_status status);
 
 /* Writes a formatted one-line message into `error` (NULL is allowed) and returns `status`, so that
  * `return auxo_error_set(error, AUXO_FORMAT, "...")` is the usual way to fail. */
-auxo_status auxo_error_set(auxo_error *error, auxo_status status, const char *format, ...) AUXO_PRINTF(3, 4);
+AUXO_API auxo_status auxo_error_set(auxo_error *error, auxo_status status, const char *format, ...) AUXO_PRINTF(3, 4);
 
 /* Puts "context: " before an existing message, to say where it happened. Returns error's status,
  * or `status` when error is NULL. */
-auxo_status auxo_error_wrap(auxo_error *error, auxo_status status, const char *format, ...) AUXO_PRINTF(3, 4);
+AUXO_API auxo_status auxo_error_wrap(auxo_error *error, auxo_status status, const char *format, ...) AUXO_PRINTF(3, 4);
 
 #ifdef __clang_analyzer__
 /* Tells the static analyser what auxo_error_set promises: the status returned is the one given. */

@@ -25,7 +25,7 @@ typedef struct auxo_survival_sample {
 
 /* Fails on a time that is negative or not finite, an event that is neither 0 nor 1, a risk that is not finite
  * (FORMAT, naming the row), or no event at all (INVALID_ARGUMENT). */
-auxo_status auxo_survival_check(const auxo_survival_sample *sample, auxo_error *error);
+AUXO_API auxo_status auxo_survival_check(const auxo_survival_sample *sample, auxo_error *error);
 
 /* ---- discrimination ------------------------------------------------------------------------------------------------
  */
@@ -36,28 +36,30 @@ typedef struct auxo_concordance {
     double concordant, discordant, tied, comparable;
 } auxo_concordance;
 /* Errors: INVALID_ARGUMENT if no pair is comparable. */
-auxo_status auxo_survival_concordance(const auxo_survival_sample *sample, auxo_concordance *concordance,
-                                      auxo_error *error);
+AUXO_API auxo_status auxo_survival_concordance(const auxo_survival_sample *sample, auxo_concordance *concordance,
+                                               auxo_error *error);
 
 /* Percentile interval of the concordance over `resamples` bootstrap samples, drawn with `seed`. confidence in (0, 1).
  */
-auxo_status auxo_survival_concordance_interval(const auxo_survival_sample *sample, uint32_t resamples,
-                                               double confidence, uint64_t seed, double *low, double *high,
-                                               auxo_error *error);
+AUXO_API auxo_status auxo_survival_concordance_interval(const auxo_survival_sample *sample, uint32_t resamples,
+                                                        double confidence, uint64_t seed, double *low, double *high,
+                                                        auxo_error *error);
 
 /* Area under the ROC curve of scores against 0/1 labels; ties count one half. Errors: one class only. */
-auxo_status auxo_auroc(const double *scores, const uint32_t *labels, size_t count, double *area, auxo_error *error);
+AUXO_API auxo_status auxo_auroc(const double *scores, const uint32_t *labels, size_t count, double *area,
+                                auxo_error *error);
 
 /* Cumulative/dynamic AUC (Uno et al. 2007) at each of `at_count` times: cases had the event by t, controls live past t;
  * cases weighted by 1 / G(time), G the Kaplan-Meier estimate of the censoring distribution in `train`.
  * areas (at_count): NaN where there is no case or no control. */
-auxo_status auxo_survival_dynamic_auc(const auxo_survival_sample *train, const auxo_survival_sample *sample,
-                                      const double *at, size_t at_count, double *areas, auxo_error *error);
+AUXO_API auxo_status auxo_survival_dynamic_auc(const auxo_survival_sample *train, const auxo_survival_sample *sample,
+                                               const double *at, size_t at_count, double *areas, auxo_error *error);
 /* Percentile intervals of those areas over `resamples` bootstrap samples of `sample`. low, high (at_count): NaN where
  * no bootstrap sample has a case and a control. */
-auxo_status auxo_survival_dynamic_auc_interval(const auxo_survival_sample *train, const auxo_survival_sample *sample,
-                                               const double *at, size_t at_count, uint32_t resamples, double confidence,
-                                               uint64_t seed, double *low, double *high, auxo_error *error);
+AUXO_API auxo_status auxo_survival_dynamic_auc_interval(const auxo_survival_sample *train,
+                                                        const auxo_survival_sample *sample, const double *at,
+                                                        size_t at_count, uint32_t resamples, double confidence,
+                                                        uint64_t seed, double *low, double *high, auxo_error *error);
 
 /* ---- curves
  * ------------------------------------------------------------------------------------------------------------ */
@@ -68,28 +70,30 @@ typedef struct auxo_step_function {
     double *standard_errors;          /* Kaplan-Meier: Greenwood's; NULL elsewhere */
     uint32_t *at_risk, *event_counts; /* Kaplan-Meier; NULL elsewhere */
 } auxo_step_function;
-void auxo_step_function_deinit(auxo_step_function *function);
-double auxo_step_function_at(const auxo_step_function *function, double time, double before);
+AUXO_API void auxo_step_function_deinit(auxo_step_function *function);
+AUXO_API double auxo_step_function_at(const auxo_step_function *function, double time, double before);
 
 /* Kaplan-Meier estimate. `of_censoring` swaps events and censorings. Steps at the distinct times. */
-auxo_status auxo_survival_kaplan_meier(const auxo_survival_sample *sample, bool of_censoring,
-                                       auxo_step_function *survival, auxo_error *error);
+AUXO_API auxo_status auxo_survival_kaplan_meier(const auxo_survival_sample *sample, bool of_censoring,
+                                                auxo_step_function *survival, auxo_error *error);
 
 /* Breslow estimator of the cumulative baseline hazard from fitted risks: sum over event times of d / sum_{risk set}
  * exp(h). Values are for h = 0; S(t | h) = exp(-H0(t) exp(h)). */
-auxo_status auxo_survival_baseline_hazard(const auxo_survival_sample *sample, auxo_step_function *hazard,
-                                          auxo_error *error);
-double auxo_survival_probability(const auxo_step_function *hazard, double risk, double time);
+AUXO_API auxo_status auxo_survival_baseline_hazard(const auxo_survival_sample *sample, auxo_step_function *hazard,
+                                                   auxo_error *error);
+AUXO_API double auxo_survival_probability(const auxo_step_function *hazard, double risk, double time);
 
 /* Predicted against observed survival at one time, in `bin_count` groups of equal size by predicted survival:
  * predicted[b] mean prediction, observed[b] Kaplan-Meier estimate of the group. */
-auxo_status auxo_survival_calibration(const auxo_survival_sample *sample, const auxo_step_function *hazard, double time,
-                                      size_t bin_count, double *predicted, double *observed, auxo_error *error);
+AUXO_API auxo_status auxo_survival_calibration(const auxo_survival_sample *sample, const auxo_step_function *hazard,
+                                               double time, size_t bin_count, double *predicted, double *observed,
+                                               auxo_error *error);
 
 /* ---- sites
  * ------------------------------------------------------------------------------------------------------------- */
 /* Subtracts each site's mean risk and divides by its standard deviation (1 where it is 0), in place. */
-auxo_status auxo_survival_standardize_by_site(double *risks, const uint32_t *sites, size_t count, auxo_error *error);
+AUXO_API auxo_status auxo_survival_standardize_by_site(double *risks, const uint32_t *sites, size_t count,
+                                                       auxo_error *error);
 
 /* ---- the linear model -------------------------------------------------------------------------------------------- */
 typedef enum auxo_coefficient_state {
@@ -115,14 +119,14 @@ typedef struct auxo_cox_fit {
  * Newton's method with the exact Hessian, from zero, in double. columns (sample->count, column_count), row-major.
  * Columns that cannot be identified are found before and left out. Errors: as auxo_survival_check; a value that is not
  * finite (FORMAT); INVALID_ARGUMENT where it does not converge. Ownership: deinit. */
-auxo_status auxo_cox_fit_linear(const auxo_survival_sample *sample, const double *columns, size_t column_count,
-                                auxo_cox_ties ties, auxo_cox_fit *fit, auxo_error *error);
-void auxo_cox_fit_deinit(auxo_cox_fit *fit);
+AUXO_API auxo_status auxo_cox_fit_linear(const auxo_survival_sample *sample, const double *columns, size_t column_count,
+                                         auxo_cox_ties ties, auxo_cox_fit *fit, auxo_error *error);
+AUXO_API void auxo_cox_fit_deinit(auxo_cox_fit *fit);
 
 /* ---- data sets, models, scores ------------------------------------------------------------------------------------
  */
 /* data, time, event, event-level, group, site, missing, test-fraction, ...; ends with AUXO_SETTINGS_END. */
-extern const auxo_setting auxo_survival_data_settings[];
+AUXO_API extern const auxo_setting auxo_survival_data_settings[];
 
 typedef struct auxo_survival_request {
     const auxo_data_schema *schema; /* of a saved model: its columns and held-out rows; NULL: none */
@@ -135,9 +139,9 @@ typedef struct auxo_survival_data {
     size_t filled;              /* missing values replaced by means */
 } auxo_survival_data;
 /* Loads, splits and checks survival data by those settings. Ownership: deinit, also after a failure. */
-auxo_status auxo_survival_load(const auxo_settings *settings, const auxo_survival_request *request,
-                               auxo_survival_data *data, auxo_error *error);
-void auxo_survival_data_deinit(auxo_survival_data *data);
+AUXO_API auxo_status auxo_survival_load(const auxo_settings *settings, const auxo_survival_request *request,
+                                        auxo_survival_data *data, auxo_error *error);
+AUXO_API void auxo_survival_data_deinit(auxo_survival_data *data);
 
 /* A network whose output is a log relative risk, and the cumulative baseline hazard that turns it into
  * probabilities. */
@@ -146,16 +150,16 @@ typedef struct auxo_survival_model {
     auxo_step_function hazard; /* for risk 0 */
 } auxo_survival_model;
 /* One safetensors file: the model, and the tensors hazard/times and hazard/values (F64). */
-auxo_status auxo_survival_model_save(const auxo_survival_model *model, const char *path, auxo_error *error);
+AUXO_API auxo_status auxo_survival_model_save(const auxo_survival_model *model, const char *path, auxo_error *error);
 /* Errors: FORMAT if the file holds no hazard. Ownership: deinit. */
-auxo_status auxo_survival_model_load(auxo_device *device, const char *path, auxo_survival_model *model,
-                                     auxo_error *error);
-void auxo_survival_model_deinit(auxo_survival_model *model);
+AUXO_API auxo_status auxo_survival_model_load(auxo_device *device, const char *path, auxo_survival_model *model,
+                                              auxo_error *error);
+AUXO_API void auxo_survival_model_deinit(auxo_survival_model *model);
 /* Risks of all rows. Ownership: free(*risks). `standardize_sites`: within each site, where the data has sites. */
-auxo_status auxo_survival_risks(auxo_model *network, const auxo_dataset *dataset, bool standardize_sites,
-                                double **risks, auxo_error *error);
+AUXO_API auxo_status auxo_survival_risks(auxo_model *network, const auxo_dataset *dataset, bool standardize_sites,
+                                         double **risks, auxo_error *error);
 /* Borrows times and events of the data set, and `risks`. */
-auxo_survival_sample auxo_survival_rows(const auxo_dataset *dataset, const double *risks);
+AUXO_API auxo_survival_sample auxo_survival_rows(const auxo_dataset *dataset, const double *risks);
 
 enum { AUXO_SURVIVAL_TIMES = 3, AUXO_SURVIVAL_SITES_MAX = 64 };
 
@@ -169,8 +173,9 @@ typedef struct auxo_survival_scores {
     double areas[AUXO_SURVIVAL_TIMES], area_lows[AUXO_SURVIVAL_TIMES], area_highs[AUXO_SURVIVAL_TIMES];
 } auxo_survival_scores;
 /* `fit`: the rows that the model was trained on, for the distribution of censoring. */
-auxo_status auxo_survival_scores_compute(const auxo_dataset *fit, const auxo_dataset *rows, const double *risks,
-                                         uint64_t seed, auxo_survival_scores *scores, auxo_error *error);
+AUXO_API auxo_status auxo_survival_scores_compute(const auxo_dataset *fit, const auxo_dataset *rows,
+                                                  const double *risks, uint64_t seed, auxo_survival_scores *scores,
+                                                  auxo_error *error);
 
 /* Every site by itself, and all together with the risks as they are (naive) or standardised within each site. AUROC is
  * of having had the event. */
@@ -183,14 +188,15 @@ typedef struct auxo_survival_site_scores {
     double gap; /* distance of the outermost site means, in mean deviations within a site */
 } auxo_survival_site_scores;
 /* risks: as the model gives them. */
-auxo_status auxo_survival_site_scores_compute(const auxo_dataset *rows, const double *risks,
-                                              auxo_survival_site_scores *scores, auxo_error *error);
+AUXO_API auxo_status auxo_survival_site_scores_compute(const auxo_dataset *rows, const double *risks,
+                                                       auxo_survival_site_scores *scores, auxo_error *error);
 
 /* Tables and pictures for a report: curves by risk group, calibration, AUC over time, risks by site. */
-void auxo_survival_scores_report(const auxo_survival_scores *scores, auxo_report *report);
-void auxo_survival_site_scores_report(const auxo_survival_site_scores *scores, auxo_report *report);
-auxo_status auxo_survival_report_draw(auxo_report *report, const auxo_dataset *train, const auxo_dataset *dataset,
-                                      const double *risks, const auxo_step_function *hazard, auxo_error *error);
+AUXO_API void auxo_survival_scores_report(const auxo_survival_scores *scores, auxo_report *report);
+AUXO_API void auxo_survival_site_scores_report(const auxo_survival_site_scores *scores, auxo_report *report);
+AUXO_API auxo_status auxo_survival_report_draw(auxo_report *report, const auxo_dataset *train,
+                                               const auxo_dataset *dataset, const double *risks,
+                                               const auxo_step_function *hazard, auxo_error *error);
 
 #ifdef __cplusplus
 }

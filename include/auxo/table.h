@@ -39,10 +39,11 @@ typedef struct auxo_table {
  * if at least half of its values are none; a column that is numbers but for few cells is refused, naming the first
  * such cell. `format` may be NULL. Ownership: the caller's. Errors: NOT_FOUND, IO; FORMAT as path:line: column number
  * (name): what is wrong. */
-auxo_status auxo_table_read(const char *path, const auxo_table_format *format, auxo_table **table, auxo_error *error);
-void auxo_table_destroy(auxo_table *table);
+AUXO_API auxo_status auxo_table_read(const char *path, const auxo_table_format *format, auxo_table **table,
+                                     auxo_error *error);
+AUXO_API void auxo_table_destroy(auxo_table *table);
 /* The index of a named column. Errors: NOT_FOUND with the nearest name. */
-auxo_status auxo_table_find(const auxo_table *table, const char *name, size_t *index, auxo_error *error);
+AUXO_API auxo_status auxo_table_find(const auxo_table *table, const char *name, size_t *index, auxo_error *error);
 
 /* Which column is what when a table becomes a data set. All zero: every column an input, no targets. */
 typedef struct auxo_table_roles {
@@ -72,8 +73,8 @@ typedef struct auxo_table_roles {
  * NOT_FOUND for unknown columns; FORMAT for missing values, unknown levels and classes, bad times or events; without a
  * schema also for no event, a single class, a group at two sites; INVALID_ARGUMENT for a column in two roles or a text
  * input of more than 256 levels. */
-auxo_status auxo_table_dataset(const auxo_table *table, const char *name, const auxo_table_roles *roles,
-                               auxo_dataset **dataset, auxo_error *error);
+AUXO_API auxo_status auxo_table_dataset(const auxo_table *table, const char *name, const auxo_table_roles *roles,
+                                        auxo_dataset **dataset, auxo_error *error);
 
 #ifdef __cplusplus
 }

@@ -38,23 +38,24 @@ typedef struct auxo_tensor {
     int64_t strides[AUXO_RANK_MAX]; /* in elements */
 } auxo_tensor;
 
-uint64_t auxo_dtype_size_bytes(auxo_dtype dtype);
-const char *auxo_dtype_text(auxo_dtype dtype);
+AUXO_API uint64_t auxo_dtype_size_bytes(auxo_dtype dtype);
+AUXO_API const char *auxo_dtype_text(auxo_dtype dtype);
 
 /* Contiguous (row-major) view of `buffer` from offset_bytes on. */
-auxo_tensor auxo_tensor_make(auxo_buffer *buffer, uint64_t offset_bytes, auxo_dtype dtype, uint32_t rank,
-                             const int64_t *dims);
-auxo_tensor auxo_tensor_1d(auxo_buffer *buffer, uint64_t offset_bytes, auxo_dtype dtype, int64_t d0);
-auxo_tensor auxo_tensor_2d(auxo_buffer *buffer, uint64_t offset_bytes, auxo_dtype dtype, int64_t d0, int64_t d1);
+AUXO_API auxo_tensor auxo_tensor_make(auxo_buffer *buffer, uint64_t offset_bytes, auxo_dtype dtype, uint32_t rank,
+                                      const int64_t *dims);
+AUXO_API auxo_tensor auxo_tensor_1d(auxo_buffer *buffer, uint64_t offset_bytes, auxo_dtype dtype, int64_t d0);
+AUXO_API auxo_tensor auxo_tensor_2d(auxo_buffer *buffer, uint64_t offset_bytes, auxo_dtype dtype, int64_t d0,
+                                    int64_t d1);
 /* The absent tensor, for optional slots. */
-auxo_tensor auxo_tensor_none(void);
-bool auxo_tensor_is_present(const auxo_tensor *tensor);
-int64_t auxo_tensor_element_count(const auxo_tensor *tensor); /* product of dims; 1 for rank 0 */
-bool auxo_tensor_is_contiguous(const auxo_tensor *tensor);
+AUXO_API auxo_tensor auxo_tensor_none(void);
+AUXO_API bool auxo_tensor_is_present(const auxo_tensor *tensor);
+AUXO_API int64_t auxo_tensor_element_count(const auxo_tensor *tensor); /* product of dims; 1 for rank 0 */
+AUXO_API bool auxo_tensor_is_contiguous(const auxo_tensor *tensor);
 /* The same elements under other dims; the tensor must be contiguous and the counts equal (checked by assert). */
-auxo_tensor auxo_tensor_reshape(auxo_tensor tensor, uint32_t rank, const int64_t *dims);
+AUXO_API auxo_tensor auxo_tensor_reshape(auxo_tensor tensor, uint32_t rank, const int64_t *dims);
 /* Elements [start, start + count) along `axis`. */
-auxo_tensor auxo_tensor_slice(auxo_tensor tensor, uint32_t axis, int64_t start, int64_t count);
+AUXO_API auxo_tensor auxo_tensor_slice(auxo_tensor tensor, uint32_t axis, int64_t start, int64_t count);
 
 #ifdef __cplusplus
 }

@@ -45,32 +45,32 @@ typedef struct auxo_optimizer_config {
 
 /* Parses "adam", "momentum:lr=0.05,momentum=0.9", "phs:mass=1,friction=0.5,goal=0.4,brake=10". Errors name the key and
  * the nearest valid one; unstable port-Hamiltonian settings under linear friction are refused with the reason. */
-auxo_status auxo_optimizer_config_parse(const char *text, auxo_optimizer_config *config, auxo_error *error);
+AUXO_API auxo_status auxo_optimizer_config_parse(const char *text, auxo_optimizer_config *config, auxo_error *error);
 /* The same as text that parse accepts. */
-void auxo_optimizer_config_format(const auxo_optimizer_config *config, char *text, size_t size);
+AUXO_API void auxo_optimizer_config_format(const auxo_optimizer_config *config, char *text, size_t size);
 
 typedef struct auxo_optimizer auxo_optimizer;
 
 /* State buffers have the layout of the model's weights and start at 0. */
-auxo_status auxo_optimizer_create(auxo_model *model, const auxo_optimizer_config *config, auxo_optimizer **optimizer,
-                                  auxo_error *error);
-void auxo_optimizer_destroy(auxo_optimizer *optimizer);
-const auxo_optimizer_config *auxo_optimizer_get_config(const auxo_optimizer *optimizer);
+AUXO_API auxo_status auxo_optimizer_create(auxo_model *model, const auxo_optimizer_config *config,
+                                           auxo_optimizer **optimizer, auxo_error *error);
+AUXO_API void auxo_optimizer_destroy(auxo_optimizer *optimizer);
+AUXO_API const auxo_optimizer_config *auxo_optimizer_get_config(const auxo_optimizer *optimizer);
 /* Appends the update of weights [offset, offset + count) to a plan. */
-auxo_status auxo_optimizer_add_step(auxo_optimizer *optimizer, auxo_plan *plan, uint64_t offset, uint64_t count,
-                                    const auxo_tensor *counter, auxo_error *error);
+AUXO_API auxo_status auxo_optimizer_add_step(auxo_optimizer *optimizer, auxo_plan *plan, uint64_t offset,
+                                             uint64_t count, const auxo_tensor *counter, auxo_error *error);
 /* Changes one hyperparameter (AUXO_HYPER_*) on the device, in queue order; plans stay valid. */
-auxo_status auxo_optimizer_set_hyper(auxo_optimizer *optimizer, int hyper, float value, auxo_error *error);
-float auxo_optimizer_get_hyper(const auxo_optimizer *optimizer, int hyper);
-auxo_tensor auxo_optimizer_hyper_tensor(const auxo_optimizer *optimizer);
+AUXO_API auxo_status auxo_optimizer_set_hyper(auxo_optimizer *optimizer, int hyper, float value, auxo_error *error);
+AUXO_API float auxo_optimizer_get_hyper(const auxo_optimizer *optimizer, int hyper);
+AUXO_API auxo_tensor auxo_optimizer_hyper_tensor(const auxo_optimizer *optimizer);
 /* Its state buffers, to be passed to auxo_model_resize; plans that use them are stale afterwards. */
-auxo_carried_state auxo_optimizer_carried_state(auxo_optimizer *optimizer);
+AUXO_API auxo_carried_state auxo_optimizer_carried_state(auxo_optimizer *optimizer);
 /* Zeroes the state (after a resize with state not carried, sizes follow the model). */
-auxo_status auxo_optimizer_reset(auxo_optimizer *optimizer, auxo_error *error);
+AUXO_API auxo_status auxo_optimizer_reset(auxo_optimizer *optimizer, auxo_error *error);
 /* Tells the optimiser a loss (per batch or per epoch, with the validation loss or NaN): drives goal braking.
  * *braked: whether the brake fired now. */
-auxo_status auxo_optimizer_observe(auxo_optimizer *optimizer, auxo_watch_kind level, double train_loss,
-                                   double validation_loss, bool *braked, auxo_error *error);
+AUXO_API auxo_status auxo_optimizer_observe(auxo_optimizer *optimizer, auxo_watch_kind level, double train_loss,
+                                            double validation_loss, bool *braked, auxo_error *error);
 /* What braking remembers, for callers that keep checkpoints of an optimiser without a trainer. A fallback after a stall
  * needs the best parameters too, and those are not in it. */
 typedef struct auxo_brake_memory {
@@ -79,11 +79,12 @@ typedef struct auxo_brake_memory {
     double ema;
     float friction; /* in force: times brake once fired */
 } auxo_brake_memory;
-auxo_brake_memory auxo_optimizer_get_brake(const auxo_optimizer *optimizer);
+AUXO_API auxo_brake_memory auxo_optimizer_get_brake(const auxo_optimizer *optimizer);
 /* Errors: INVALID_ARGUMENT if that friction is unstable. */
-auxo_status auxo_optimizer_set_brake(auxo_optimizer *optimizer, const auxo_brake_memory *memory, auxo_error *error);
+AUXO_API auxo_status auxo_optimizer_set_brake(auxo_optimizer *optimizer, const auxo_brake_memory *memory,
+                                              auxo_error *error);
 /* Kinetic energy |p|^2 / (2 m) of a port-Hamiltonian optimiser, computed on the device; 0 for others. */
-auxo_status auxo_optimizer_kinetic_energy(auxo_optimizer *optimizer, double *energy, auxo_error *error);
+AUXO_API auxo_status auxo_optimizer_kinetic_energy(auxo_optimizer *optimizer, double *energy, auxo_error *error);
 
 /* ---- learning-rate schedules ------------------------------------------------------------------------------------- */
 typedef enum auxo_lr_schedule_kind {
@@ -108,11 +109,11 @@ typedef struct auxo_lr_schedule {
 
 /* Factor on the learning rate in stage `stage` (0 .. AUXO_LR_WARMUP_STAGES - 1) of epoch `epoch` (0 for the first); in
  * (0, 1]. */
-double auxo_lr_schedule_factor(const auxo_lr_schedule *schedule, uint32_t epoch, uint32_t stage);
+AUXO_API double auxo_lr_schedule_factor(const auxo_lr_schedule *schedule, uint32_t epoch, uint32_t stage);
 /* Parses "constant", "linear", "cosine" or "step:EPOCHS"; no warm-up. Errors: INVALID_ARGUMENT names what it is not, or
  * that linear and cosine need end_epoch > begin_epoch. */
-auxo_status auxo_lr_schedule_parse(const char *text, uint32_t begin_epoch, uint32_t end_epoch,
-                                   auxo_lr_schedule *schedule, auxo_error *error);
+AUXO_API auxo_status auxo_lr_schedule_parse(const char *text, uint32_t begin_epoch, uint32_t end_epoch,
+                                            auxo_lr_schedule *schedule, auxo_error *error);
 
 /* ---- trainer ------------------------------------------------------------------------------------------------------
  */
@@ -181,25 +182,26 @@ typedef struct auxo_trainer auxo_trainer;
 /* `train` and `validation` (may be NULL) are borrowed and uploaded; the model is borrowed. Preprocessing stored with
  * the model is applied; without any, options->standardize computes and stores it. An epoch visits every row once (a
  * last batch of one row is left out when the model has batch norm over features, which cannot train on it). */
-auxo_status auxo_trainer_create(auxo_model *model, const auxo_dataset *train, const auxo_dataset *validation,
-                                const auxo_train_options *options, auxo_trainer **trainer, auxo_error *error);
-void auxo_trainer_destroy(auxo_trainer *trainer);
-auxo_optimizer *auxo_trainer_optimizer(auxo_trainer *trainer);
-auxo_model *auxo_trainer_model(auxo_trainer *trainer);
+AUXO_API auxo_status auxo_trainer_create(auxo_model *model, const auxo_dataset *train, const auxo_dataset *validation,
+                                         const auxo_train_options *options, auxo_trainer **trainer, auxo_error *error);
+AUXO_API void auxo_trainer_destroy(auxo_trainer *trainer);
+AUXO_API auxo_optimizer *auxo_trainer_optimizer(auxo_trainer *trainer);
+AUXO_API auxo_model *auxo_trainer_model(auxo_trainer *trainer);
 /* Trains to the end of the current epoch, or at most max_steps (0: no limit) steps of it; validates at its end.
  * *finished_epoch tells whether the epoch ended (metrics are then filled in). Rebuilds plans after a resize.
  * Errors: NOT_FINITE says at which step the loss became NaN or infinite; INTERRUPTED; DEVICE_LOST. */
-auxo_status auxo_trainer_run(auxo_trainer *trainer, uint64_t max_steps, bool *finished_epoch,
-                             auxo_epoch_metrics *metrics, auxo_error *error);
-uint64_t auxo_trainer_step(const auxo_trainer *trainer);
-uint32_t auxo_trainer_epoch(const auxo_trainer *trainer); /* finished epochs */
+AUXO_API auxo_status auxo_trainer_run(auxo_trainer *trainer, uint64_t max_steps, bool *finished_epoch,
+                                      auxo_epoch_metrics *metrics, auxo_error *error);
+AUXO_API uint64_t auxo_trainer_step(const auxo_trainer *trainer);
+AUXO_API uint32_t auxo_trainer_epoch(const auxo_trainer *trainer); /* finished epochs */
 /* Rows of a batch that each device takes: fills up to capacity, returns the number of devices. 0 where the first step
  * has not measured them yet. */
-size_t auxo_trainer_shares(const auxo_trainer *trainer, uint32_t *rows, size_t capacity);
+AUXO_API size_t auxo_trainer_shares(const auxo_trainer *trainer, uint32_t *rows, size_t capacity);
 /* Sets them instead of measuring, from the next step on: for a run that must repeat another one's numbers.
  * Errors: INVALID_ARGUMENT if they are too few rows or not a batch together. */
-auxo_status auxo_trainer_set_shares(auxo_trainer *trainer, const uint32_t *rows, size_t count, auxo_error *error);
-uint64_t auxo_trainer_steps_per_epoch(const auxo_trainer *trainer);
+AUXO_API auxo_status auxo_trainer_set_shares(auxo_trainer *trainer, const uint32_t *rows, size_t count,
+                                             auxo_error *error);
+AUXO_API uint64_t auxo_trainer_steps_per_epoch(const auxo_trainer *trainer);
 /* What a trainer has done since it was created (a restored part does not count). */
 typedef struct auxo_trainer_work {
     uint64_t rows;          /* trained on, each as often as it was */
@@ -207,43 +209,43 @@ typedef struct auxo_trainer_work {
     double setup_seconds;   /* building and compiling plans */
     double rows_per_second; /* rows / seconds; 0 before the first step */
 } auxo_trainer_work;
-auxo_trainer_work auxo_trainer_get_work(const auxo_trainer *trainer);
+AUXO_API auxo_trainer_work auxo_trainer_get_work(const auxo_trainer *trainer);
 /* Evaluates on any data set of the same shape, in inference mode. */
-auxo_status auxo_trainer_evaluate(auxo_trainer *trainer, const auxo_dataset *dataset, auxo_evaluation *evaluation,
-                                  auxo_error *error);
+AUXO_API auxo_status auxo_trainer_evaluate(auxo_trainer *trainer, const auxo_dataset *dataset,
+                                           auxo_evaluation *evaluation, auxo_error *error);
 /* Changes which layers are trained (per layer; NULL: all; copied). Needed after a restructure if some were frozen. */
-auxo_status auxo_trainer_set_train_layers(auxo_trainer *trainer, const bool *train_layers, auxo_error *error);
+AUXO_API auxo_status auxo_trainer_set_train_layers(auxo_trainer *trainer, const bool *train_layers, auxo_error *error);
 /* Has the plans rebuilt before the next step, hooks called again: after something that they add has changed. */
-void auxo_trainer_invalidate(auxo_trainer *trainer);
+AUXO_API void auxo_trainer_invalidate(auxo_trainer *trainer);
 /* The training plan (for profiles, FLOPs, --explain); valid until the next resize. */
-const auxo_plan *auxo_trainer_plan(const auxo_trainer *trainer);
+AUXO_API const auxo_plan *auxo_trainer_plan(const auxo_trainer *trainer);
 
 /* Outputs of a model for all rows of a data set: outputs (row_count, output features), host memory of the caller.
  * softmax: apply it. Standardisation stored with the model is applied. */
-auxo_status auxo_model_predict(auxo_model *model, const auxo_dataset *dataset, uint32_t batch, bool softmax,
-                               float *outputs, auxo_error *error);
+AUXO_API auxo_status auxo_model_predict(auxo_model *model, const auxo_dataset *dataset, uint32_t batch, bool softmax,
+                                        float *outputs, auxo_error *error);
 
 /* ---- files ----------------------------------------------------------------------------------------------------------
  */
 /* Weights, statistics and description as one safetensors file (description and preprocessing as JSON in its metadata),
  * written to a temporary file, synced and renamed. */
-auxo_status auxo_model_save(auxo_model *model, const char *path, auxo_error *error);
+AUXO_API auxo_status auxo_model_save(auxo_model *model, const char *path, auxo_error *error);
 /* The description of a saved model, finished; its weights are not read. */
-auxo_status auxo_model_file_desc(const char *path, auxo_model_desc *desc, auxo_error *error);
+AUXO_API auxo_status auxo_model_file_desc(const char *path, auxo_model_desc *desc, auxo_error *error);
 /* What the model knows of its data, usually auxo_dataset_schema(train); kept by save and load, by clones and through
  * resizes. NULL: nothing. */
-auxo_status auxo_model_set_data_schema(auxo_model *model, const auxo_data_schema *schema, auxo_error *error);
+AUXO_API auxo_status auxo_model_set_data_schema(auxo_model *model, const auxo_data_schema *schema, auxo_error *error);
 /* *schema: a new copy, which the caller destroys; NULL if the model knows nothing of its data. */
-auxo_status auxo_model_data_schema(const auxo_model *model, auxo_data_schema **schema, auxo_error *error);
-auxo_status auxo_model_load(auxo_device *device, const char *path, auxo_model **model, auxo_error *error);
+AUXO_API auxo_status auxo_model_data_schema(const auxo_model *model, auxo_data_schema **schema, auxo_error *error);
+AUXO_API auxo_status auxo_model_load(auxo_device *device, const char *path, auxo_model **model, auxo_error *error);
 
 /* Full training state as one safetensors file, replaced by one rename: the model under its own names (PATH is a model
  * file, too), optimiser state and counters below "training/", and a checksum over all of it. extra (may be NULL): a
  * text of the caller's, kept with it. */
-auxo_status auxo_trainer_save(auxo_trainer *trainer, const char *path, const char *extra, auxo_error *error);
+AUXO_API auxo_status auxo_trainer_save(auxo_trainer *trainer, const char *path, const char *extra, auxo_error *error);
 /* Restores into a trainer created with the same options and data on a model loaded from PATH. *extra (may be NULL) is
  * malloc'ed. Errors: FORMAT names the field that does not match, or says that bytes have changed. */
-auxo_status auxo_trainer_restore(auxo_trainer *trainer, const char *path, char **extra, auxo_error *error);
+AUXO_API auxo_status auxo_trainer_restore(auxo_trainer *trainer, const char *path, char **extra, auxo_error *error);
 
 #ifdef __cplusplus
 }

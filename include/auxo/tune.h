@@ -58,44 +58,45 @@ typedef struct auxo_tuning_entry {
 /* The entries of one file, in memory. */
 typedef struct auxo_tuning auxo_tuning;
 
-auxo_status auxo_tuning_create(auxo_tuning **tuning, auxo_error *error);
-void auxo_tuning_destroy(auxo_tuning *tuning);
+AUXO_API auxo_status auxo_tuning_create(auxo_tuning **tuning, auxo_error *error);
+AUXO_API void auxo_tuning_destroy(auxo_tuning *tuning);
 /* Reads a file; malformed lines go to `log` (may be NULL) as "file:line: what" and are left out. A file that does not
  * exist gives no entries. Errors: IO. */
-auxo_status auxo_tuning_load(const char *path, auxo_log_function *log, void *log_user, auxo_tuning **tuning,
-                             auxo_error *error);
-size_t auxo_tuning_count(const auxo_tuning *tuning);
-const auxo_tuning_entry *auxo_tuning_at(const auxo_tuning *tuning, size_t index);
+AUXO_API auxo_status auxo_tuning_load(const char *path, auxo_log_function *log, void *log_user, auxo_tuning **tuning,
+                                      auxo_error *error);
+AUXO_API size_t auxo_tuning_count(const auxo_tuning *tuning);
+AUXO_API const auxo_tuning_entry *auxo_tuning_at(const auxo_tuning *tuning, size_t index);
 /* Adds an entry, or replaces the one of the same backend, section, op and shape class. Errors: INVALID_ARGUMENT for
  * text that a line cannot hold (spaces, quotes). */
-auxo_status auxo_tuning_set(auxo_tuning *tuning, const auxo_tuning_entry *entry, auxo_error *error);
+AUXO_API auxo_status auxo_tuning_set(auxo_tuning *tuning, const auxo_tuning_entry *entry, auxo_error *error);
 /* Writes all entries, sorted; whole or not at all (temporary file, sync, rename). Comments are not kept. */
-auxo_status auxo_tuning_save(const auxo_tuning *tuning, const char *path, auxo_error *error);
+AUXO_API auxo_status auxo_tuning_save(const auxo_tuning *tuning, const char *path, auxo_error *error);
 
 /* Adds or replaces entries in a file and keeps its others, also those that other processes add at the same time: it is
  * read, changed and replaced under a lock of the system on the file `path`.lock beside it. Malformed lines go to `log`
  * (may be NULL) and are not kept. Errors: IO. */
-auxo_status auxo_tuning_merge(const char *path, const auxo_tuning_entry *entries, size_t count, auxo_log_function *log,
-                              void *log_user, auxo_error *error);
+AUXO_API auxo_status auxo_tuning_merge(const char *path, const auxo_tuning_entry *entries, size_t count,
+                                       auxo_log_function *log, void *log_user, auxo_error *error);
 
 /* The user's own file, in the runtime's cache folder. Errors: NOT_FOUND without a cache folder. */
-auxo_status auxo_tuning_user_path(const auxo_runtime *runtime, char *path, size_t capacity, auxo_error *error);
+AUXO_API auxo_status auxo_tuning_user_path(const auxo_runtime *runtime, char *path, size_t capacity, auxo_error *error);
 
 /* The shape class of an op, rounded up to powers of two or exact, for example "m1024n1024k1024:nn". */
-void auxo_tuning_shape_class(const auxo_op *op, bool exact, char *text, size_t capacity);
+AUXO_API void auxo_tuning_shape_class(const auxo_op *op, bool exact, char *text, size_t capacity);
 /* The entry that names `variant` with `parameters` (in the order of the kernel's tunables; NULL: initial values) as the
  * choice for op's shape on exactly this device; shape_class NULL: op's own, rounded. Errors: NOT_FOUND: no such
  * variant. */
-auxo_status auxo_tuning_entry_make(const auxo_device *device, const auxo_op *op, const char *variant,
-                                   const int32_t *parameters, const char *shape_class, auxo_tuning_entry *entry,
-                                   auxo_error *error);
+AUXO_API auxo_status auxo_tuning_entry_make(const auxo_device *device, const auxo_op *op, const char *variant,
+                                            const int32_t *parameters, const char *shape_class,
+                                            auxo_tuning_entry *entry, auxo_error *error);
 /* What a plan on this device would take for `op`. Errors: NOT_FOUND: nothing is said about it, the default is used. */
-auxo_status auxo_tuning_lookup(auxo_device *device, const auxo_op *op, auxo_tuning_entry *entry, auxo_error *error);
+AUXO_API auxo_status auxo_tuning_lookup(auxo_device *device, const auxo_op *op, auxo_tuning_entry *entry,
+                                        auxo_error *error);
 /* Puts `entry` before all other tuning data of this open device, until the next call or reload; NULL: takes it away.
  * For tuners that compile a plan with one candidate after the other. Errors: NOT_FOUND says what the device lacks. */
-auxo_status auxo_tuning_try(auxo_device *device, const auxo_tuning_entry *entry, auxo_error *error);
+AUXO_API auxo_status auxo_tuning_try(auxo_device *device, const auxo_tuning_entry *entry, auxo_error *error);
 /* Makes the device read its tuning data again at the next lookup; plans already compiled keep their kernels. */
-void auxo_tuning_reload(auxo_device *device);
+AUXO_API void auxo_tuning_reload(auxo_device *device);
 
 /* ---- the tuner --------------------------------------------------------------------------------------------------- */
 
@@ -142,8 +143,8 @@ typedef struct auxo_tune_summary {
  * give the outputs of the kernel used so far at full size, before its time counts. The winner goes to the file at
  * once, so that an interrupt or a lost device costs at most the shape at hand. `summary` may be NULL.
  * Errors: NOT_FOUND: nothing to choose; INTERRUPTED; DEVICE_LOST names the candidate. */
-auxo_status auxo_tune(auxo_device *device, const auxo_tune_options *options, auxo_tune_summary *summary,
-                      auxo_error *error);
+AUXO_API auxo_status auxo_tune(auxo_device *device, const auxo_tune_options *options, auxo_tune_summary *summary,
+                               auxo_error *error);
 
 #ifdef __cplusplus
 }

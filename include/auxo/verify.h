@@ -48,8 +48,8 @@ typedef struct auxo_verify_summary {
 /* Runs the suite. `options` may be NULL; `summary` may be NULL and is filled in failures too.
  * Errors: WRONG_RESULT with the first failure; NOT_FOUND for an unknown op or variant, or without a reference backend;
  * whatever the device reports. */
-auxo_status auxo_verify(auxo_device *device, const auxo_verify_options *options, auxo_verify_summary *summary,
-                        auxo_error *error);
+AUXO_API auxo_status auxo_verify(auxo_device *device, const auxo_verify_options *options, auxo_verify_summary *summary,
+                                 auxo_error *error);
 
 #ifdef __cplusplus
 }

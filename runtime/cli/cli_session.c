@@ -61,10 +61,17 @@ auxo_status cli_runtime_open(const cli_context *context, auxo_runtime **runtime,
 {
     char cache[1024];
     auxo_runtime_options options = {.log = cli_log, .log_user = context->output};
-    options.backends = auxo_builtin_backends(&options.backend_count);
+    auxo_backends *backends = NULL;
+    auxo_status status = auxo_backends_load(&backends, error);
+    if (status != AUXO_OK)
+        return status;
+    options.backends = auxo_backends_list(backends, &options.backend_count);
+    options.missing = auxo_backends_missing(backends, &options.missing_count);
     options.thread_count = find_thread_count(context);
     options.cache_dir = find_cache_folder(cache, sizeof cache) ? cache : NULL;
-    return auxo_runtime_create(&options, runtime, error);
+    status = auxo_runtime_create(&options, runtime, error);
+    auxo_backends_unload(backends);
+    return status;
 }
 
 auxo_status cli_session_open_device(const cli_context *context, const char *selector, cli_session *session,

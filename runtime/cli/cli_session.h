@@ -16,7 +16,7 @@
         .help =                                                                                                        \
             "Threads of the cpu backend; 0: as many as AUXO_THREADS says, else as the processors and the share of "    \
             "their time that this process may use",                                                                    \
-        .maximum = 1024                                                                                                \
+        .maximum = 1024, .role = AUXO_SETTING_FREE                                                                     \
     }
 
 extern const cli_option cli_device_options[]; /* --device, --threads */

@@ -65,6 +65,24 @@ static void emit_device(cli_output *output, const auxo_device_info *info, const 
     cli_emit(output, event);
 }
 
+/* Backends that are not there at all; one that is, but finds no device, says so in the log. */
+static auxo_status list_missing(cli_output *output, auxo_error *error)
+{
+    auxo_backends *backends = NULL;
+    size_t count = 0;
+    auxo_status status = auxo_backends_load(&backends, error);
+    const auxo_missing_backend *missing = status == AUXO_OK ? auxo_backends_missing(backends, &count) : NULL;
+    for (size_t i = 0; i < count; i++) {
+        cli_print(output, "backend %s is not available: %s\n", missing[i].name, missing[i].reason);
+        cJSON *event = cli_event(output, "missing");
+        cJSON_AddStringToObject(event, "backend", missing[i].name);
+        cJSON_AddStringToObject(event, "reason", missing[i].reason);
+        cli_emit(output, event);
+    }
+    auxo_backends_unload(backends);
+    return status;
+}
+
 static auxo_status run(const cli_context *context, auxo_error *error)
 {
     auxo_runtime *runtime = NULL;
@@ -84,12 +102,14 @@ static auxo_status run(const cli_context *context, auxo_error *error)
                       same ? ")" : "");
         emit_device(context->output, info, same);
     }
+    cli_table_print(context->output, table);
+    if (status == AUXO_OK)
+        status = list_missing(context->output, error);
     if (status == AUXO_OK) {
         cJSON *result = cli_event(context->output, "result");
         cJSON_AddNumberToObject(result, "device_count", (double)count);
         cli_emit(context->output, result);
     }
-    cli_table_print(context->output, table);
     auxo_device_list_free(infos);
     auxo_runtime_destroy(runtime);
     return status;
@@ -101,10 +121,12 @@ const cli_command cli_command_devices = {
     .name = "devices",
     .summary = "list the devices of this machine, by the names that --device takes",
     .description = "List every device of every backend. The first column is what --device takes. A backend without a "
-                   "driver lists nothing; --log info says why.",
+                   "driver lists nothing; --log info says why. A backend that is not installed, or whose libraries are "
+                   "not, is named with the reason.",
     .events =
         "{\"event\":\"device\",\"selector\":\"opencl:0\",\"backend\":..,\"name\":..,\"vendor\":..,\"driver\":..,\n"
         " \"type\":..,\"compute_units\":..,\"memory_bytes\":..,\"features\":[..],..}  one per device\n"
+        "{\"event\":\"missing\",\"backend\":..,\"reason\":..}  one per backend that cannot be used\n"
         "{\"event\":\"result\",\"device_count\":..}",
     .examples = "auxo devices\nauxo devices --json",
     .options = options,

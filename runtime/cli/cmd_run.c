@@ -9,6 +9,7 @@
 #include <string.h>
 
 static const cli_option config_options[] = {
+    CLI_THREADS_OPTION,
     {.name = "config",
      .type = CLI_TEXT,
      .argument = "FILE.json",

@@ -6,9 +6,12 @@
 
 static auxo_status run(const cli_context *context, auxo_error *error)
 {
-    (void)error;
     size_t count = 0;
-    const auxo_backend *const *backends = auxo_builtin_backends(&count);
+    auxo_backends *loaded = NULL;
+    auxo_status status = auxo_backends_load(&loaded, error);
+    if (status != AUXO_OK)
+        return status;
+    const auxo_backend *const *backends = auxo_backends_list(loaded, &count);
     cli_print(context->output, "auxo %s\nbackends:", AUXO_VERSION);
     cJSON *result = cli_event(context->output, "result");
     cJSON_AddStringToObject(result, "version", AUXO_VERSION);
@@ -21,6 +24,7 @@ static auxo_status run(const cli_context *context, auxo_error *error)
     }
     cli_print(context->output, "\n");
     cli_emit(context->output, result);
+    auxo_backends_unload(loaded);
     return AUXO_OK;
 }
 
@@ -28,7 +32,7 @@ static const cli_option *const options[] = {cli_common_options, NULL};
 
 const cli_command cli_command_version = {
     .name = "version",
-    .summary = "show the version and the backends compiled in",
+    .summary = "show the version and the backends that there are",
     .options = options,
     .run = run,
 };

@@ -14,6 +14,8 @@
 struct auxo_runtime {
     const auxo_backend **backends; /* backend_count entries that passed validation; own array, borrowed entries */
     size_t backend_count;
+    auxo_missing_backend *missing; /* own */
+    size_t missing_count;
     auxo_backend_host host; /* host.cache_dir points at cache_dir */
     char *cache_dir;        /* existing folder, or NULL */
     char *tuning_dir;       /* or NULL */
@@ -72,6 +74,9 @@ void auxo__device_drain(auxo_device *device);
 
 /* Calls the backend's queue_flush if it has one. */
 auxo_status auxo__queue_flush(auxo_queue *queue, auxo_error *error);
+
+/* Whether a backend fits this library: version, size, required slots. `index` names one without a name. */
+auxo_status auxo__backend_check(const auxo_backend *backend, size_t index, auxo_error *error);
 
 /* The devices of one backend with their selectors filled in. Ownership: free(*infos). */
 auxo_status auxo__backend_devices(const auxo_runtime *runtime, const auxo_backend *backend, auxo_device_info **infos,

@@ -1,7 +1,6 @@
 /* runtime.c: the list of backends, the log, the cache folder, and the list of all devices.
  *
- * A runtime is immutable after creation, so several threads may use it. A backend built for another SPI (struct size,
- * version) or without a required slot is refused here, by name, so that nothing above ever tests for one.
+ * A runtime is immutable after creation, so several threads may use it.
  */
 #include "device_internal.h"
 #include "file.h"
@@ -24,63 +23,13 @@ void auxo__log(const auxo_runtime *runtime, auxo_log_level level, const char *fo
     runtime->host.log(runtime->host.log_user, level, message);
 }
 
-/* The first required slot that is missing, or a group of optional slots that is only partly there; NULL if none. */
-static const char *missing_slot(const auxo_backend *backend)
-{
-    const struct {
-        const char *name;
-        bool present;
-    } required[] = {
-        {"enumerate", backend->enumerate != NULL},
-        {"open", backend->open != NULL},
-        {"close", backend->close != NULL},
-        {"buffer_create", backend->buffer_create != NULL},
-        {"buffer_destroy", backend->buffer_destroy != NULL},
-        {"queue_create", backend->queue_create != NULL},
-        {"queue_destroy", backend->queue_destroy != NULL},
-        {"queue_wait", backend->queue_wait != NULL},
-        {"buffer_write", backend->buffer_write != NULL},
-        {"buffer_read", backend->buffer_read != NULL},
-        {"kernels", backend->kernels != NULL},
-    };
-    for (size_t i = 0; i < sizeof required / sizeof required[0]; i++) {
-        if (!required[i].present)
-            return required[i].name;
-    }
-    int events = !!backend->event_create + !!backend->event_destroy + !!backend->event_record + !!backend->event_wait;
-    if (events != 0 && events != 4)
-        return "event_* (all four or none)";
-    int records =
-        !!backend->record_begin + !!backend->record_end + !!backend->record_replay + !!backend->record_destroy;
-    if (records != 0 && records != 4)
-        return "record_* (all four or none)";
-    return NULL;
-}
-
-static auxo_status check_backend(const auxo_backend *backend, size_t index, auxo_error *error)
-{
-    if (!backend || !backend->name || !backend->name[0])
-        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "backend %zu of the list is NULL or has no name", index);
-    if (backend->struct_size != sizeof(auxo_backend) || backend->abi_version != AUXO_BACKEND_ABI_VERSION)
-        return auxo_error_set(error, AUXO_INVALID_ARGUMENT,
-                              "backend '%s' was built for another version of auxo/backend.h "
-                              "(version %u, %zu bytes; this library has version %d, %zu bytes): rebuild it",
-                              backend->name, backend->abi_version, backend->struct_size, AUXO_BACKEND_ABI_VERSION,
-                              sizeof(auxo_backend));
-    const char *missing = missing_slot(backend);
-    if (missing)
-        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "backend '%s' lacks the required slot %s", backend->name,
-                              missing);
-    return AUXO_OK;
-}
-
 static auxo_status copy_options(auxo_runtime *runtime, const auxo_runtime_options *options, auxo_error *error)
 {
     runtime->backends = calloc(options->backend_count ? options->backend_count : 1, sizeof *runtime->backends);
     if (!runtime->backends)
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory creating the runtime");
     for (size_t i = 0; i < options->backend_count; i++) {
-        auxo_status status = check_backend(options->backends[i], i, error);
+        auxo_status status = auxo__backend_check(options->backends[i], i, error);
         if (status)
             return status;
         for (size_t j = 0; j < i; j++) {
@@ -90,6 +39,11 @@ static auxo_status copy_options(auxo_runtime *runtime, const auxo_runtime_option
         }
         runtime->backends[runtime->backend_count++] = options->backends[i];
     }
+    runtime->missing = calloc(options->missing_count + 1, sizeof *runtime->missing);
+    if (!runtime->missing)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory creating the runtime");
+    for (; runtime->missing_count < options->missing_count; runtime->missing_count++)
+        runtime->missing[runtime->missing_count] = options->missing[runtime->missing_count];
     runtime->host.log = options->log;
     runtime->host.log_user = options->log_user;
     runtime->host.thread_count = options->thread_count;
@@ -129,6 +83,7 @@ void auxo_runtime_destroy(auxo_runtime *runtime)
     if (!runtime)
         return;
     free(runtime->backends);
+    free(runtime->missing);
     free(runtime->cache_dir);
     free(runtime->tuning_dir);
     free(runtime);

@@ -45,6 +45,11 @@ static void append_all_devices(const auxo_runtime *runtime, char *text, size_t c
 static auxo_status no_such_backend(const auxo_runtime *runtime, const char *selector, const char *name,
                                    auxo_error *error)
 {
+    for (size_t i = 0; i < runtime->missing_count; i++) {
+        if (strcasecmp(runtime->missing[i].name, name) == 0)
+            return auxo_error_set(error, AUXO_NOT_FOUND, "device '%s': backend '%s' is not available: %s", selector,
+                                  runtime->missing[i].name, runtime->missing[i].reason);
+    }
     const char *names[32] = {"auto"};
     size_t count = 1;
     for (size_t i = 0; i < runtime->backend_count && count < 32; i++)

@@ -17,6 +17,7 @@ static void on_tuned(void *user, const auxo_tune_event *event)
 int main(int argc, char **argv)
 {
     const auxo_bench_case product = {.name = "gemm 96x64x80", .kind = AUXO_OP_GEMM, .dims = {96, 64, 80}};
+    auxo_backends *backends = NULL;
     auxo_runtime_options options = {0};
     auxo_runtime *runtime = NULL;
     auxo_device *device = NULL;
@@ -25,8 +26,11 @@ int main(int argc, char **argv)
     auxo_error error = {0};
     if (argc != 3)
         return 2;
-    options.backends = auxo_builtin_backends(&options.backend_count);
-    auxo_status status = auxo_runtime_create(&options, &runtime, &error);
+    auxo_status status = auxo_backends_load(&backends, &error);
+    if (status == AUXO_OK) {
+        options.backends = auxo_backends_list(backends, &options.backend_count);
+        status = auxo_runtime_create(&options, &runtime, &error);
+    }
     if (status == AUXO_OK)
         status = auxo_device_open(runtime, argv[1], &device, &error);
     if (status == AUXO_OK) {
@@ -43,5 +47,6 @@ int main(int argc, char **argv)
         fprintf(stderr, "%s\n", error.message);
     auxo_device_close(device);
     auxo_runtime_destroy(runtime);
+    auxo_backends_unload(backends);
     return status != AUXO_OK;
 }

@@ -59,10 +59,38 @@ static void record_log(void *user, auxo_log_level level, const char *message)
         std::fprintf(stderr, "auxo: %s\n", message);
 }
 
+Backends::Backends()
+{
+    Error error;
+    REQUIRE_OK(auxo_backends_load(&backends, error));
+}
+
+Backends::~Backends()
+{
+    auxo_backends_unload(backends);
+}
+
+void Backends::give_to(auxo_runtime_options &options) const
+{
+    options.backends = auxo_backends_list(backends, &options.backend_count);
+    options.missing = auxo_backends_missing(backends, &options.missing_count);
+}
+
+const auxo_backend *Backends::find(const std::string &name) const
+{
+    size_t count = 0;
+    const auxo_backend *const *list = auxo_backends_list(backends, &count);
+    for (size_t i = 0; i < count; i++)
+        if (name == list[i]->name)
+            return list[i];
+    return nullptr;
+}
+
 Runtime::Runtime()
 {
     auxo_runtime_options options = {};
-    options.backends = auxo_builtin_backends(&options.backend_count);
+    Backends backends;
+    backends.give_to(options);
     options.log = record_log;
     options.log_user = this;
     options.cache_dir = cache.path.c_str();

@@ -45,7 +45,22 @@ class TempFolder
     std::string file(const std::string &name) const;
 };
 
-// All compiled backends, with a cache in a temporary folder. Warnings and errors of the library go to stderr.
+// All backends that there are, plugins included.
+class Backends
+{
+  public:
+    Backends();
+    ~Backends();
+    Backends(const Backends &) = delete;
+    Backends &operator=(const Backends &) = delete;
+    void give_to(auxo_runtime_options &options) const;
+    const auxo_backend *find(const std::string &name) const; // nullptr if there is none
+
+  private:
+    auxo_backends *backends = nullptr;
+};
+
+// All backends, with a cache in a temporary folder. Warnings and errors of the library go to stderr.
 class Runtime
 {
   public:

@@ -97,8 +97,14 @@ static auxo_status open_devices(const cli_context *context, audit_devices *opene
 {
     auxo_runtime_options options = {.log = cli_log, .log_user = context->output, .keep_statistics = true};
     options.thread_count = (uint32_t)cli_integer(context->arguments, "threads");
-    options.backends = auxo_builtin_backends(&options.backend_count);
-    auxo_status status = auxo_runtime_create(&options, &opened->runtime, error);
+    auxo_backends *backends = NULL;
+    auxo_status status = auxo_backends_load(&backends, error);
+    if (status != AUXO_OK)
+        return status;
+    options.backends = auxo_backends_list(backends, &options.backend_count);
+    options.missing = auxo_backends_missing(backends, &options.missing_count);
+    status = auxo_runtime_create(&options, &opened->runtime, error);
+    auxo_backends_unload(backends);
     if (status == AUXO_OK)
         status = auxo_device_open(opened->runtime, cli_text(context->arguments, "device"), &opened->device, error);
     if (status == AUXO_OK)

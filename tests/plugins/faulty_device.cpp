@@ -1,5 +1,5 @@
-// tests/preload/faulty_device.cpp: a library that a test preloads into the program, so that it sees one more device,
-// "fake", whose matrix product has variants with faults.
+// tests/plugins/faulty_device.cpp: a plugin that a test gives to the program, so that it sees one more device, "fake",
+// whose matrix product has variants with faults.
 //
 // Right variants: "plain" (the default) and "same". Faults, on products of the test's network but not on known answers:
 // "endless" takes long for 16 columns; "lost" is slow and loses the device for 10 columns. FAULTY_VARIANTS names those
@@ -9,15 +9,12 @@
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
-#include <dlfcn.h>
 #include <memory>
 #include <string>
 #include <thread>
 
 namespace
 {
-
-using ListFunction = const auxo_backend *const *(size_t *);
 
 const int64_t test_rows = 48; // of the test's network; no known answer has so many
 
@@ -68,23 +65,12 @@ void add_variants(auxo_test::FakeBackend &fake)
 
 } // namespace
 
-// Takes the place of the library's list. While the fake backend is made, it asks for the list itself.
-extern "C" const auxo_backend *const *auxo_builtin_backends(size_t *count)
+extern "C" AUXO_API const auxo_backend *auxo_backend_entry(void)
 {
     static std::unique_ptr<auxo_test::FakeBackend> fake;
-    static const auxo_backend *both[2];
-    static bool making = false;
-    auto *real = reinterpret_cast<ListFunction *>(dlsym(RTLD_NEXT, "auxo_builtin_backends"));
-    if (making)
-        return real(count);
     if (!fake) {
-        making = true;
         fake = std::make_unique<auxo_test::FakeBackend>();
         add_variants(*fake);
-        both[0] = &fake->spi;
-        both[1] = auxo_test::find_builtin("reference");
-        making = false;
     }
-    *count = 2;
-    return both;
+    return &fake->spi;
 }
