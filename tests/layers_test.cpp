@@ -126,6 +126,9 @@ const std::map<std::string, std::set<std::string>> &allowed()
             table[name].insert(name);
         }
         table["search"].insert({"multiscale", "sizing"});
+        for (auto &layer : table)
+            layer.second.insert("base");
+        table["base"] = {"base"};
     }
     return table;
 }
@@ -134,8 +137,9 @@ const std::map<std::string, std::set<std::string>> &allowed()
 std::string layer_of_header(const std::string &name)
 {
     static const std::map<std::string, std::string> table = {
-        {"status.h", "device"},  {"device.h", "device"}, {"tensor.h", "device"}, {"ops.h", "device"},
-        {"backend.h", "device"}, {"tune.h", "device"},   {"verify.h", "ops"},    {"table.h", "data"}};
+        {"status.h", "device"}, {"device.h", "device"},  {"tensor.h", "device"},
+        {"ops.h", "device"},    {"backend.h", "device"}, {"tune.h", "device"},
+        {"verify.h", "ops"},    {"table.h", "data"},     {"schema.h", "data"}};
     auto found = table.find(name);
     return found != table.end() ? found->second : name.substr(0, name.rfind('.'));
 }
