@@ -25,10 +25,11 @@ const cli_option survival_checkpoint_options[] = {
     CLI_OPTIONS_END,
 };
 
-static const char *const fixed_settings[] = {"data",  "time",      "event",     "event-level", "group",
-                                             "site",  "inputs",    "missing",   "limit",       "test-fraction",
-                                             "model", "ties",      "reduction", "domain",      "domain-strength",
-                                             "batch", "optimizer", "seed",      "train-site"};
+static const char *const fixed_settings[] = {
+    "data",      "time",          "event",      "event-level", "group",     "site",      "inputs",          "missing",
+    "limit",     "test-fraction", "model",      "ties",        "reduction", "domain",    "domain-strength", "batch",
+    "optimizer", "seed",          "train-site", "categorical", "na-values", "delimiter", "decimal",         "thousands",
+    "comment",   "no-header"};
 enum { FIXED_SETTING_COUNT = sizeof fixed_settings / sizeof fixed_settings[0] };
 
 auxo_status survival_checkpoint_find(const cli_context *context, const char **path, auxo_error *error)
