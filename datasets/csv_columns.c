@@ -189,6 +189,13 @@ static auxo_status judge(const column_builder *builder, size_t index, bool *is_t
     bool written_oddly = counts->words == 0 && (counts->numbers > 0 || counts->odd_meaning == AUXO__CELL_NUMBER_LIKE);
     if (counts->numbers < odd && !written_oddly)
         return AUXO_OK;
+    if (counts->numbers == 0)
+        return auxo_error_set(
+            error, AUXO_FORMAT,
+            "%s:%u: column %zu (%.60s): '%s' is meant as a number, as all values are, but not written "
+            "as one; %s",
+            builder->csv->path, counts->odd_line, index + 1, builder->table->columns[index].name, counts->odd,
+            auxo__cell_advice(counts->odd_meaning));
     return auxo_error_set(error, AUXO_FORMAT,
                           "%s:%u: column %zu (%.60s): '%s' is not a finite number, but %zu of %zu values are; %s",
                           builder->csv->path, counts->odd_line, index + 1, builder->table->columns[index].name,
