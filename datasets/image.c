@@ -32,7 +32,7 @@ auxo_status auxo__image_allocate(const char *path, bool deep, size_t data_bytes,
     if (byte_count / ratio > data_bytes)
         return auxo_error_set(error, AUXO_FORMAT, "%s: it declares %u x %u pixels, more than its %zu bytes can hold",
                               path, image->width, image->height, data_bytes);
-    void *memory = malloc((size_t)byte_count);
+    void *memory = calloc((size_t)byte_count, 1);
     *(deep ? (void **)&image->deep : (void **)&image->pixels) = memory;
     return memory ? AUXO_OK : auxo__image_no_memory(path, error);
 }

@@ -60,11 +60,11 @@ static float sample(const float *values, size_t count, size_t stride, double at,
     long first = (long)ceil(at - support), last = (long)floor(at + support);
     double sum = 0, weights = 0;
     for (long i = first; i <= last; i++) {
-        long inside = i < 0 ? 0 : i >= (long)count ? (long)count - 1 : i;
+        size_t inside = i < 0 ? 0 : (size_t)i < count ? (size_t)i : count - 1;
         double weight = 1 - fabs((double)i - at) / support;
         if (weight <= 0)
             continue;
-        sum += weight * (double)values[(size_t)inside * stride];
+        sum += weight * (double)values[inside * stride];
         weights += weight;
     }
     return (float)(sum / weights);
@@ -124,7 +124,7 @@ static auxo_status change_size(const char *path, const auxo_picture_rule *rule, 
     auxo_status status = make_like(path, image, image->channels, rule->height, rule->width, &made, error);
     if (status != AUXO_OK)
         return status;
-    float *work = malloc((size_t)image->height * ((size_t)image->width + rule->width) * sizeof *work);
+    float *work = calloc((size_t)image->height * ((size_t)image->width + rule->width), sizeof *work);
     if (!work) {
         auxo__image_deinit(&made);
         return auxo__image_no_memory(path, error);
