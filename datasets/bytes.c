@@ -22,13 +22,17 @@
 typedef struct growing {
     uint8_t *bytes;
     size_t size, capacity;
+    size_t limit; /* of size */
 } growing;
 
 static auxo_status grow(growing *out, const char *path, auxo_error *error)
 {
-    if (out->size >= MAX_UNPACKED_BYTES)
-        return auxo_error_set(error, AUXO_FORMAT, "%s: unpacks to more than 4 GiB", path);
+    if (out->size >= out->limit)
+        return auxo_error_set(error, AUXO_FORMAT, "%s: unpacks to more than %zu bytes, which such a file can have",
+                              path, out->limit);
+    /* One byte more than the limit may come, which shows that there are more, and the closing zero. */
     size_t capacity = out->capacity ? out->capacity * 2 : 65536;
+    capacity = capacity > out->limit + 2 ? out->limit + 2 : capacity;
     uint8_t *bytes = realloc(out->bytes, capacity);
     if (!bytes)
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: no memory for %zu bytes", path, capacity);
@@ -143,10 +147,10 @@ static auxo_status unpack_xz(const char *path, const uint8_t *packed, size_t pac
     return code == LZMA_STREAM_END ? AUXO_OK : lzma_failure(path, code, out, error);
 }
 
-auxo_status auxo__bytes_unpack(const char *path, const uint8_t *packed, size_t packed_size, uint8_t **bytes,
-                               size_t *size, auxo_error *error)
+static auxo_status unpack(const char *path, const uint8_t *packed, size_t packed_size, size_t limit, uint8_t **bytes,
+                          size_t *size, auxo_error *error)
 {
-    growing out = {0};
+    growing out = {.limit = limit};
     auxo_status status = grow(&out, path, error);
     if (status != AUXO_OK)
         return status;
@@ -155,12 +159,17 @@ auxo_status auxo__bytes_unpack(const char *path, const uint8_t *packed, size_t p
     } else if (is_xz(packed, packed_size)) {
         status = unpack_xz(path, packed, packed_size, &out, error);
     } else {
+        if (packed_size > limit)
+            status = auxo_error_set(error, AUXO_FORMAT, "%s: more than %zu bytes", path, limit);
         while (status == AUXO_OK && out.capacity < packed_size + 1)
             status = grow(&out, path, error);
         if (status == AUXO_OK && packed_size > 0)
             memcpy(out.bytes, packed, packed_size);
         out.size = packed_size;
     }
+    if (status == AUXO_OK && out.size > limit)
+        status = auxo_error_set(error, AUXO_FORMAT, "%s: unpacks to more than %zu bytes, which such a file can have",
+                                path, limit);
     if (status != AUXO_OK) {
         free(out.bytes);
         return status;
@@ -169,6 +178,12 @@ auxo_status auxo__bytes_unpack(const char *path, const uint8_t *packed, size_t p
     *bytes = out.bytes;
     *size = out.size;
     return AUXO_OK;
+}
+
+auxo_status auxo__bytes_unpack(const char *path, const uint8_t *packed, size_t packed_size, uint8_t **bytes,
+                               size_t *size, auxo_error *error)
+{
+    return unpack(path, packed, packed_size, MAX_UNPACKED_BYTES, bytes, size, error);
 }
 
 static auxo_status read_file(const char *path, FILE *file, uint8_t **bytes, size_t *size, auxo_error *error)
@@ -209,7 +224,7 @@ auxo_status auxo__bytes_open(const char *path, FILE **file, bool *packed, auxo_e
     return AUXO_OK;
 }
 
-auxo_status auxo__bytes_read(const char *path, uint8_t **bytes, size_t *size, auxo_error *error)
+auxo_status auxo__bytes_read_limited(const char *path, size_t limit, uint8_t **bytes, size_t *size, auxo_error *error)
 {
     FILE *file = fopen(path, "rb");
     if (!file)
@@ -225,7 +240,12 @@ auxo_status auxo__bytes_read(const char *path, uint8_t **bytes, size_t *size, au
         *size = read_size;
         return AUXO_OK;
     }
-    status = auxo__bytes_unpack(path, read, read_size, bytes, size, error);
+    status = unpack(path, read, read_size, limit, bytes, size, error);
     free(read);
     return status;
+}
+
+auxo_status auxo__bytes_read(const char *path, uint8_t **bytes, size_t *size, auxo_error *error)
+{
+    return auxo__bytes_read_limited(path, MAX_UNPACKED_BYTES, bytes, size, error);
 }

@@ -16,6 +16,8 @@
  * counted in *size), so that text can be scanned. Ownership: the caller's, free(). Errors: NOT_FOUND; IO; FORMAT for a
  * cut-off or corrupt stream, for stray bytes after it, and for more than 4 GiB unpacked. */
 auxo_status auxo__bytes_read(const char *path, uint8_t **bytes, size_t *size, auxo_error *error);
+/* The same for a file that is known to have at most `limit` bytes; FORMAT for more, before memory is taken for them. */
+auxo_status auxo__bytes_read_limited(const char *path, size_t limit, uint8_t **bytes, size_t *size, auxo_error *error);
 
 /* Opens a regular file for reading; *packed: whether it is gzip or xz. Errors: NOT_FOUND, IO. */
 auxo_status auxo__bytes_open(const char *path, FILE **file, bool *packed, auxo_error *error);

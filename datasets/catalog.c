@@ -163,13 +163,15 @@ static auxo_status finish_schema(const auxo_data_options *options, auxo_dataset 
 {
     if (!dataset)
         return AUXO_OK;
-    if (!dataset->schema && options->schema) {
+    if (options->schema && (!dataset->schema || !options->schema->inputs)) {
         auxo_status status = auxo__schema_check_fields(options->schema, dataset, error);
         if (status != AUXO_OK)
             return status;
     }
     if (!dataset->schema)
         dataset->schema = auxo__schema_of_fields(dataset);
+    if (dataset->schema && dataset->row_names)
+        dataset->schema->pictures = options->schema ? options->schema->pictures : options->pictures;
     if (!dataset->schema)
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: no memory for its description", dataset->name);
     dataset->schema->row_count = dataset->row_count;

@@ -55,7 +55,7 @@ static auxo_status read_batch(const cifar_layout *layout, const char *path, size
 {
     uint8_t *bytes = NULL;
     size_t size = 0, record_count = 0;
-    auxo_status status = auxo__bytes_read(path, &bytes, &size, error);
+    auxo_status status = auxo__bytes_read_limited(path, (size_t)256 << 20, &bytes, &size, error);
     if (status != AUXO_OK)
         return status;
     status = auxo__cifar_check(path, bytes, size, layout->label_bytes, layout->class_count, &record_count, error);

@@ -50,54 +50,49 @@ static char *cell_text(const auxo__cell *cell)
     return text;
 }
 
-/* Column names from the first row, or x1, x2, .. */
-static char **read_names(const column_builder *builder, auxo_error *error)
+/* Column names from the first row, or x1, x2, .. Ownership of *names: the caller's, also after a failure. */
+static auxo_status read_names(const column_builder *builder, char ***names, auxo_error *error)
 {
     const auxo__csv *csv = builder->csv;
-    char **names = calloc(csv->cell_count + 1, sizeof *names);
-    bool all_numbers = !builder->format->no_header, named = true;
-    for (size_t i = 0; names && i < csv->cell_count; i++) {
+    bool all_numbers = !builder->format->no_header;
+    char **made = *names = calloc(csv->cell_count + 1, sizeof *made);
+    for (size_t i = 0; made && i < csv->cell_count; i++) {
         char generated[32];
         double number = 0;
         snprintf(generated, sizeof generated, "x%zu", i + 1);
-        names[i] = builder->format->no_header ? auxo__text_duplicate(generated) : cell_text(&csv->cells[i]);
-        if (!names[i])
-            break;
-        char *trimmed = auxo__trim(names[i]);
-        memmove(names[i], trimmed, strlen(trimmed) + 1);
-        all_numbers = all_numbers && auxo__parse_number(names[i], &number);
-        if (named && !*names[i])
-            auxo_error_set(error, AUXO_FORMAT, "%s: column %zu has no name in the header", csv->path, i + 1);
-        named = named && *names[i];
+        made[i] = builder->format->no_header ? auxo__text_duplicate(generated) : cell_text(&csv->cells[i]);
+        if (!made[i])
+            return no_memory(builder, error);
+        char *trimmed = auxo__trim(made[i]);
+        memmove(made[i], trimmed, strlen(trimmed) + 1);
+        all_numbers = all_numbers && auxo__parse_number(made[i], &number);
+        if (!*made[i])
+            return auxo_error_set(error, AUXO_FORMAT, "%s: column %zu has no name in the header", csv->path, i + 1);
     }
-    bool complete = names && (csv->cell_count == 0 || names[csv->cell_count - 1]);
-    if (complete && named && !all_numbers)
-        return names;
-    if (!complete)
-        no_memory(builder, error);
-    else if (named)
-        auxo_error_set(error, AUXO_FORMAT,
-                       "%s: the first line holds only numbers; it must name the columns, or set no-header", csv->path);
-    auxo__names_destroy(names, csv->cell_count);
-    return NULL;
+    if (!made)
+        return no_memory(builder, error);
+    if (all_numbers)
+        return auxo_error_set(error, AUXO_FORMAT,
+                              "%s: the first line holds only numbers; it must name the columns, or set no-header",
+                              csv->path);
+    return AUXO_OK;
 }
 
 static auxo_status begin(column_builder *builder, auxo_error *error)
 {
     bool ended = false;
-    auxo_error problem = {0};
+    char **names = NULL;
     auxo_status status = auxo__csv_next(builder->csv, &ended, error);
     if (status == AUXO_OK && ended)
         status = auxo_error_set(error, AUXO_FORMAT, "%s: empty; a header line was expected", builder->csv->path);
     if (status != AUXO_OK)
         return status;
     size_t count = builder->csv->cell_count;
-    char **names = read_names(builder, &problem);
-    if (!names)
-        return auxo_error_set(error, problem.status, "%s", problem.message);
+    status = read_names(builder, &names, error);
     builder->first_is_row = builder->format->no_header;
-    status = auxo__table_create(builder->csv->path, (const char *const *)names, count, builder->format, &builder->table,
-                                error);
+    if (status == AUXO_OK)
+        status = auxo__table_create(builder->csv->path, (const char *const *)names, count, builder->format,
+                                    &builder->table, error);
     auxo__names_destroy(names, count);
     builder->counts = calloc(count + 1, sizeof *builder->counts);
     if (status == AUXO_OK && !builder->counts)
@@ -130,9 +125,11 @@ static bool grow(column_builder *builder)
         return true;
     size_t capacity = builder->row_capacity ? 2 * builder->row_capacity : 256;
     uint32_t *lines = realloc(table->lines, capacity * sizeof *lines);
-    if (!lines || table->row_count >= UINT32_MAX)
+    if (!lines)
         return false;
     table->lines = lines;
+    if (table->row_count >= UINT32_MAX)
+        return false;
     for (size_t i = 0; i < table->column_count; i++) {
         const column_count *counts = &builder->counts[i];
         if (counts->forced_text || counts->odd_line)
@@ -192,6 +189,13 @@ static auxo_status judge(const column_builder *builder, size_t index, bool *is_t
     bool written_oddly = counts->words == 0 && (counts->numbers > 0 || counts->odd_meaning == AUXO__CELL_NUMBER_LIKE);
     if (counts->numbers < odd && !written_oddly)
         return AUXO_OK;
+    if (counts->numbers == 0)
+        return auxo_error_set(
+            error, AUXO_FORMAT,
+            "%s:%u: column %zu (%.60s): '%s' is meant as a number, as all values are, but not written "
+            "as one; %s",
+            builder->csv->path, counts->odd_line, index + 1, builder->table->columns[index].name, counts->odd,
+            auxo__cell_advice(counts->odd_meaning));
     return auxo_error_set(error, AUXO_FORMAT,
                           "%s:%u: column %zu (%.60s): '%s' is not a finite number, but %zu of %zu values are; %s",
                           builder->csv->path, counts->odd_line, index + 1, builder->table->columns[index].name,

@@ -35,6 +35,15 @@ sum_of() {
     sha256sum | cut -d ' ' -f 1
 }
 
+# plain NAME...: refuses what would leave the data folder: absolute paths, .. in them, and what looks like an option.
+plain() {
+    for part in "$@"; do
+        case /$part/ in
+        //* | */../* | */-*) fail "$manifest: '$part' is no name inside the data folder; nothing was written" ;;
+        esac
+    done
+}
+
 # verified FILE SUM: whether FILE, FILE.gz or FILE.xz is there with that sum (of the unpacked bytes).
 verified() {
     if [ -f "$1" ]; then
@@ -70,6 +79,9 @@ download() {
             fail "neither curl nor wget is installed"
         fi
         found=$(sum_of <"$file.part")
+        if [ "$sum" = - ]; then
+            echo "fetch.sh: $file: no SHA-256 is known for it; what is taken from it is checked" >&2
+        fi
         if [ "$sum" = - ] || [ "$found" = "$sum" ]; then
             mv "$file.part" "$file" || fail "cannot write $file"
             return 0
@@ -87,7 +99,7 @@ unpack() {
         command -v unzip >/dev/null 2>&1 || fail "$1: unzip is not installed"
         unzip -p "$1" "$2" >"$3.part"
         ;;
-    *) tar -xzOf "$1" "$2" >"$3.part" ;;
+    *) tar -xzOf "$1" -- "$2" >"$3.part" ;;
     esac || {
         rm -f "$3.part"
         fail "$1: cannot unpack $2"
@@ -101,6 +113,14 @@ fetch_lines() {
     folder='' archive='' archive_sum='' archive_urls='' manual=''
     missing=''
     while read -r kind first second third rest; do
+        case $kind in
+        folder) plain "$first" ;;
+        file | archive | member) plain "$third" ;;
+        esac
+        case $kind:$first in
+        file:- | member:-)
+            fail "$name: no SHA-256 is known for $third, so it cannot be checked; get it by hand" ;;
+        esac
         case $kind in
         folder)
             folder=$data_dir/$first

@@ -1,6 +1,6 @@
-/* image.c: PNG through libpng's simplified interface, and binary PGM and PPM (Netpbm P5, P6).
+/* image.c: which decoder an image file needs, binary PGM and PPM (Netpbm P5, P6), and what the decoders share.
  *
- * Implements image.h. Both decoders produce interleaved bytes; planar order is made in one place.
+ * Implements image.h. All decoders produce interleaved values; planar order is made in one place.
  */
 #include "image.h"
 
@@ -10,34 +10,50 @@
 #include <stdlib.h>
 #include <string.h>
 
-#ifdef AUXO_HAVE_PNG
-#include <png.h>
-#endif
-
-enum { MAX_SIDE = 1 << 16, MAX_IMAGE_BYTES = 1 << 28 };
-
-static auxo_status allocate_pixels(const char *path, auxo__image *image, auxo_error *error)
+void auxo__image_deinit(auxo__image *image)
 {
-    uint64_t byte_count = (uint64_t)image->width * image->height * image->channels;
-    if (byte_count == 0 || image->width > MAX_SIDE || image->height > MAX_SIDE || byte_count > MAX_IMAGE_BYTES)
+    free(image->pixels);
+    free(image->deep);
+    *image = (auxo__image){0};
+}
+
+auxo_status auxo__image_no_memory(const char *path, auxo_error *error)
+{
+    return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: no memory for the image", path);
+}
+
+auxo_status auxo__image_allocate(const char *path, bool deep, size_t data_bytes, uint64_t ratio, auxo__image *image,
+                                 auxo_error *error)
+{
+    uint64_t values = (uint64_t)image->width * image->height * image->channels, byte_count = values << deep;
+    if (byte_count == 0 || image->width > AUXO__IMAGE_SIDE_MAX || image->height > AUXO__IMAGE_SIDE_MAX ||
+        byte_count > AUXO__IMAGE_BYTES_MAX)
         return auxo_error_set(error, AUXO_FORMAT, "%s: an image of %u x %u pixels", path, image->width, image->height);
-    image->pixels = malloc((size_t)byte_count);
-    if (!image->pixels)
-        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: no memory for %u x %u pixels", path, image->width,
-                              image->height);
-    return AUXO_OK;
+    if (byte_count / ratio > data_bytes)
+        return auxo_error_set(error, AUXO_FORMAT, "%s: it declares %u x %u pixels, more than its %zu bytes can hold",
+                              path, image->width, image->height, data_bytes);
+    void *memory = calloc((size_t)byte_count, 1);
+    *(deep ? (void **)&image->deep : (void **)&image->pixels) = memory;
+    return memory ? AUXO_OK : auxo__image_no_memory(path, error);
 }
 
-/* (height, width, channels) -> (channels, height, width) */
-static void make_planar(const uint8_t *interleaved, auxo__image *image)
+void auxo__image_make_planar(const void *interleaved, bool alpha, auxo__image *image)
 {
-    size_t plane = (size_t)image->height * image->width;
+    const uint8_t *bytes = interleaved;
+    const uint16_t *words = interleaved;
+    size_t plane = (size_t)image->height * image->width, step = image->channels + alpha;
     for (size_t i = 0; i < plane; i++)
-        for (uint32_t channel = 0; channel < image->channels; channel++)
-            image->pixels[channel * plane + i] = interleaved[i * image->channels + channel];
+        for (uint32_t channel = 0; channel < image->channels; channel++) {
+            size_t from = i * step + channel, shade = i * step + image->channels, to = channel * plane + i;
+            if (image->deep)
+                image->deep[to] =
+                    alpha ? (uint16_t)(((uint64_t)words[from] * words[shade] + 32767) / 65535) : words[from];
+            else
+                image->pixels[to] = alpha ? (uint8_t)((bytes[from] * bytes[shade] + 127) / 255) : bytes[from];
+        }
 }
 
-/* Reads a number of a Netpbm header after blanks and comments; false at anything else or beyond MAX_SIDE. */
+/* Reads a number of a Netpbm header after blanks and comments; false at anything else or beyond the largest side. */
 static bool read_header_number(const uint8_t **at, const uint8_t *end, uint32_t *number)
 {
     while (*at < end && (isspace(**at) || **at == '#')) {
@@ -49,9 +65,9 @@ static bool read_header_number(const uint8_t **at, const uint8_t *end, uint32_t 
     }
     const uint8_t *first = *at;
     *number = 0;
-    while (*at < end && isdigit(**at) && *number <= MAX_SIDE)
+    while (*at < end && isdigit(**at) && *number <= AUXO__IMAGE_SIDE_MAX)
         *number = *number * 10 + (uint32_t)(*(*at)++ - '0');
-    return *at > first && *number <= MAX_SIDE;
+    return *at > first && *number <= AUXO__IMAGE_SIDE_MAX;
 }
 
 static auxo_status decode_netpbm(const char *path, const uint8_t *bytes, size_t size, auxo__image *image,
@@ -70,60 +86,11 @@ static auxo_status decode_netpbm(const char *path, const uint8_t *bytes, size_t 
     if (expected != found)
         return auxo_error_set(error, AUXO_FORMAT, "%s: the header promises %zu bytes of pixels, the file holds %zu",
                               path, expected, found);
-    auxo_status status = allocate_pixels(path, image, error);
+    auxo_status status = auxo__image_allocate(path, false, size, 1, image, error);
     if (status == AUXO_OK)
-        make_planar(at, image);
+        auxo__image_make_planar(at, false, image);
     return status;
 }
-
-#ifdef AUXO_HAVE_PNG
-
-static auxo_status read_png(const char *path, png_image *png, auxo__image *image, auxo_error *error)
-{
-    image->width = png->width;
-    image->height = png->height;
-    image->channels = png->format & PNG_FORMAT_FLAG_COLOR ? 3 : 1;
-    png->format = image->channels == 3 ? PNG_FORMAT_RGB : PNG_FORMAT_GRAY;
-    auxo_status status = allocate_pixels(path, image, error);
-    if (status != AUXO_OK)
-        return status;
-    uint8_t *interleaved = malloc(PNG_IMAGE_SIZE(*png));
-    png_color black = {0, 0, 0}; /* what shows through where the image is transparent */
-    if (!interleaved)
-        status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: no memory for the image", path);
-    else if (!png_image_finish_read(png, &black, interleaved, 0, NULL))
-        status = auxo_error_set(error, AUXO_FORMAT, "%s: not a readable PNG: %s", path, png->message);
-    else
-        make_planar(interleaved, image);
-    free(interleaved);
-    return status;
-}
-
-static auxo_status decode_png(const char *path, const uint8_t *bytes, size_t size, auxo__image *image,
-                              auxo_error *error)
-{
-    png_image png;
-    memset(&png, 0, sizeof png);
-    png.version = PNG_IMAGE_VERSION;
-    if (!png_image_begin_read_from_memory(&png, bytes, size))
-        return auxo_error_set(error, AUXO_FORMAT, "%s: not a readable PNG: %s", path, png.message);
-    auxo_status status = read_png(path, &png, image, error);
-    png_image_free(&png);
-    return status;
-}
-
-#else
-
-static auxo_status decode_png(const char *path, const uint8_t *bytes, size_t size, auxo__image *image,
-                              auxo_error *error)
-{
-    (void)bytes;
-    (void)size;
-    (void)image;
-    return auxo_error_set(error, AUXO_UNSUPPORTED, "%s: this build has no libpng (Debian: libpng-dev)", path);
-}
-
-#endif
 
 auxo_status auxo__image_decode(const char *path, const uint8_t *bytes, size_t size, auxo__image *image,
                                auxo_error *error)
@@ -132,14 +99,16 @@ auxo_status auxo__image_decode(const char *path, const uint8_t *bytes, size_t si
     memset(image, 0, sizeof *image);
     auxo_status status;
     if (size >= sizeof png_magic && memcmp(bytes, png_magic, sizeof png_magic) == 0)
-        status = decode_png(path, bytes, size, image, error);
+        status = auxo__png_decode(path, bytes, size, image, error);
+    else if (size >= 3 && bytes[0] == 0xff && bytes[1] == 0xd8 && bytes[2] == 0xff)
+        status = auxo__jpeg_decode(path, bytes, size, image, error);
+    else if (size >= 12 && memcmp(bytes, "RIFF", 4) == 0 && memcmp(bytes + 8, "WEBP", 4) == 0)
+        status = auxo__webp_decode(path, bytes, size, image, error);
     else if (size >= 3 && bytes[0] == 'P' && (bytes[1] == '5' || bytes[1] == '6'))
         status = decode_netpbm(path, bytes, size, image, error);
     else
-        status = auxo_error_set(error, AUXO_FORMAT, "%s: neither PNG nor binary PGM or PPM", path);
-    if (status != AUXO_OK) {
-        free(image->pixels);
-        image->pixels = NULL;
-    }
+        status = auxo_error_set(error, AUXO_FORMAT, "%s: neither PNG, JPEG, WebP nor binary PGM or PPM", path);
+    if (status != AUXO_OK)
+        auxo__image_deinit(image);
     return status;
 }

@@ -1,20 +1,41 @@
-/* image.h: decodes one image file (internal to this folder). */
+/* image.h: decodes one image file, and brings it to a size and kind (internal to this folder). */
 #ifndef AUXO_DATASETS_IMAGE_H
 #define AUXO_DATASETS_IMAGE_H
 
-#include "auxo/status.h"
+#include "auxo/schema.h"
 
-#include <stddef.h>
-#include <stdint.h>
+enum { AUXO__IMAGE_SIDE_MAX = 1 << 16, AUXO__IMAGE_BYTES_MAX = 1 << 28 };
 
+/* Values as they stand in the file: no colour management, no gamma. */
 typedef struct auxo__image {
     uint32_t channels, height, width; /* 1 grey, 3 red green blue */
-    uint8_t *pixels;                  /* (channels, height, width); the caller frees it */
+    uint8_t *pixels;                  /* (channels, height, width), 0 to 255; NULL: deep */
+    uint16_t *deep;                   /* the same with 16 bits, 0 to 65535; NULL: 8 bits */
 } auxo__image;
 
-/* Decodes PNG (any kind; alpha is dropped, 16 bits become 8), binary PGM or binary PPM with 8 bits. `path` is only
- * named in messages. Errors: FORMAT; UNSUPPORTED for PNG in a build without libpng. */
+void auxo__image_deinit(auxo__image *image);
+/* Decodes PNG (any kind), JPEG (turned upright by its EXIF orientation), WebP, binary PGM or binary PPM with 8 bits.
+ * What is transparent shows black. `path` is only named in messages. Errors: FORMAT, also for a declared size beyond
+ * limits or beyond what the file's data can hold, before memory is taken; UNSUPPORTED where a build lacks the library.
+ * Ownership: deinit it. */
 auxo_status auxo__image_decode(const char *path, const uint8_t *bytes, size_t size, auxo__image *image,
                                auxo_error *error);
+/* Brings an image to the rule's colour and size, by averaging areas where it shrinks and bilinear where it grows. */
+auxo_status auxo__image_apply(const char *path, const auxo_picture_rule *rule, auxo__image *image, auxo_error *error);
+
+/* ---- for the decoders -------------------------------------------------------------------------------------------- */
+
+/* Refuses a declared size of no pixels, beyond the limits, or of more bytes than `data_bytes` can unpack to at `ratio`
+ * to 1; takes the memory of the pixels otherwise. image: channels, height and width are set. */
+auxo_status auxo__image_allocate(const char *path, bool deep, size_t data_bytes, uint64_t ratio, auxo__image *image,
+                                 auxo_error *error);
+/* (height, width, channels + alpha) -> (channels, height, width); alpha shades towards black. Either image->pixels from
+ * 8-bit values or image->deep from 16-bit ones in the machine's order. */
+void auxo__image_make_planar(const void *interleaved, bool alpha, auxo__image *image);
+auxo_status auxo__image_no_memory(const char *path, auxo_error *error);
+
+typedef auxo_status auxo__image_decoder(const char *path, const uint8_t *bytes, size_t size, auxo__image *image,
+                                        auxo_error *error);
+auxo__image_decoder auxo__png_decode, auxo__jpeg_decode, auxo__webp_decode;
 
 #endif

@@ -2,12 +2,12 @@
  * classes in each.
  *
  * Classes and files are taken in alphabetical order; hidden files are passed over, anything else must decode. Rows
- * alternate between the classes, so that a limit takes from all of them. All images must have one size.
+ * alternate between the classes, so that a limit takes from all of them. With a model's schema classes keep its
+ * numbers, and to predict, pictures may lie in one folder without classes. Reading: pictures.c.
  */
-#include "bytes.h"
 #include "dataset.h"
-#include "image.h"
 #include "loaders.h"
+#include "pictures.h"
 #include "source.h"
 #include "text.h"
 
@@ -100,14 +100,29 @@ static void image_split_deinit(image_split *split)
     name_list_deinit(&split->classes);
 }
 
-static auxo_status list_split(image_split *split, auxo_error *error)
+/* Pictures that lie in the folder itself, as one class without a name. */
+static auxo_status list_flat(image_split *split, auxo_error *error)
+{
+    split->files = calloc(1, sizeof *split->files);
+    if (!split->files || !append_name(&split->classes, ""))
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: no memory for its files", split->folder);
+    auxo_status status = list_folder(split->folder, false, &split->files[0], error);
+    split->row_count = split->files[0].count;
+    if (status == AUXO_OK && split->row_count == 0)
+        status = auxo_error_set(error, AUXO_FORMAT, "%s: no pictures in this folder", split->folder);
+    return status;
+}
+
+static auxo_status list_split(image_split *split, size_t least_classes, bool flat_allowed, auxo_error *error)
 {
     auxo_status status = list_folder(split->folder, true, &split->classes, error);
     if (status != AUXO_OK)
         return status;
-    if (split->classes.count < 2 || split->classes.count > MAX_CLASSES)
-        return auxo_error_set(error, AUXO_FORMAT, "%s: %zu class folders; at least two are needed", split->folder,
-                              split->classes.count);
+    if (split->classes.count == 0 && flat_allowed)
+        return list_flat(split, error);
+    if (split->classes.count < least_classes || split->classes.count > MAX_CLASSES)
+        return auxo_error_set(error, AUXO_FORMAT, "%s: %zu class folders; at least %s needed", split->folder,
+                              split->classes.count, least_classes == 2 ? "two are" : "one is");
     split->files = calloc(split->classes.count, sizeof *split->files);
     if (!split->files)
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: no memory for its classes", split->folder);
@@ -123,80 +138,102 @@ static auxo_status list_split(image_split *split, auxo_error *error)
     return status;
 }
 
-static auxo_status read_image(const image_split *split, size_t class_index, size_t file_index, auxo__image *image,
-                              char path[AUXO__PATH_SIZE], auxo_error *error)
+/* The rows of a split: classes in turn, so that a limit takes from all of them, or in the order of names. */
+static auxo_status list_rows(const image_split *split, bool in_turn, size_t limit, name_list *paths, uint32_t *labels,
+                             auxo_error *error)
 {
-    char folder[AUXO__PATH_SIZE];
-    if (!join_path(folder, split->folder, split->classes.names[class_index]) ||
-        !join_path(path, folder, split->files[class_index].names[file_index]))
-        return auxo_error_set(error, AUXO_IO, "%.300s: a path in it is too long", split->folder);
-    uint8_t *bytes = NULL;
-    size_t size = 0;
-    auxo_status status = auxo__bytes_read(path, &bytes, &size, error);
-    if (status == AUXO_OK)
-        status = auxo__image_decode(path, bytes, size, image, error);
-    free(bytes);
-    return status;
-}
-
-/* Reads one image into its row; the first one decides the size and makes the data set. */
-static auxo_status add_image(const image_split *split, const char *name, size_t class_index, size_t file_index,
-                             size_t row, size_t row_count, auxo_dataset **dataset, auxo_error *error)
-{
+    size_t row_count = auxo__limited(split->row_count, limit), longest = 0;
     char path[AUXO__PATH_SIZE];
-    auxo__image image;
-    auxo_status status = read_image(split, class_index, file_index, &image, path, error);
-    if (status != AUXO_OK)
-        return status;
-    if (!*dataset) {
-        auxo__dataset_shape shape = {.row_count = row_count,
-                                     .channels = image.channels,
-                                     .height = image.height,
-                                     .width = image.width,
-                                     .feature_type = AUXO_FEATURES_U8,
-                                     .target_type = AUXO_TARGET_CLASS,
-                                     .target_count = (uint32_t)split->classes.count};
-        status = auxo__dataset_create(name, &shape, dataset, error);
-    }
-    if (status == AUXO_OK && ((*dataset)->channels != image.channels || (*dataset)->height != image.height ||
-                              (*dataset)->width != image.width))
-        status = auxo_error_set(error, AUXO_FORMAT,
-                                "%s: %u x %u x %u (channels, height, width), but the first is %d x %d x %d", path,
-                                image.channels, image.height, image.width, (int)(*dataset)->channels,
-                                (int)(*dataset)->height, (int)(*dataset)->width);
-    if (status == AUXO_OK) {
-        size_t row_bytes = auxo__dataset_row_bytes(*dataset);
-        memcpy((uint8_t *)(*dataset)->features + row * row_bytes, image.pixels, row_bytes);
-        (*dataset)->labels[row] = (uint32_t)class_index;
-    }
-    free(image.pixels);
-    return status;
-}
-
-static auxo_status read_split(const image_split *split, const char *name, size_t limit, auxo_dataset **dataset,
-                              auxo_error *error)
-{
-    size_t row_count = auxo__limited(split->row_count, limit), row = 0;
-    auxo_status status = AUXO_OK;
-    for (size_t file_index = 0; row < row_count && status == AUXO_OK; file_index++)
-        for (size_t i = 0; i < split->classes.count && row < row_count && status == AUXO_OK; i++)
-            if (file_index < split->files[i].count)
-                status = add_image(split, name, i, file_index, row++, row_count, dataset, error);
-    if (status != AUXO_OK)
-        return status;
-    (*dataset)->target_names = auxo__names_copy((const char *const *)split->classes.names, split->classes.count);
-    if (!(*dataset)->target_names)
-        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: no memory for class names", split->folder);
+    for (size_t i = 0; i < split->classes.count; i++)
+        longest = split->files[i].count > longest ? split->files[i].count : longest;
+    size_t outer_count = in_turn ? longest : split->classes.count,
+           inner_count = in_turn ? split->classes.count : longest;
+    for (size_t outer = 0; outer < outer_count; outer++)
+        for (size_t inner = 0; inner < inner_count && paths->count < row_count; inner++) {
+            size_t file = in_turn ? outer : inner, class_index = in_turn ? inner : outer;
+            if (file >= split->files[class_index].count)
+                continue;
+            const char *folder = split->classes.names[class_index];
+            const char *name = split->files[class_index].names[file];
+            if (!*folder ? snprintf(path, sizeof path, "%s", name) >= AUXO__PATH_SIZE : !join_path(path, folder, name))
+                return auxo_error_set(error, AUXO_IO, "%.300s: a path in it is too long", split->folder);
+            labels[paths->count] = (uint32_t)class_index;
+            if (!append_name(paths, path))
+                return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: no memory for its list of files", split->folder);
+        }
     return AUXO_OK;
 }
 
-static auxo_status load_folder(const char *folder, const char *name, size_t limit, auxo_dataset **dataset,
-                               auxo_error *error)
+/* The number that a model gives to each class folder; NULL names: their own order. */
+static auxo_status number_classes(const image_split *split, const auxo_data_schema *schema, uint32_t *numbers,
+                                  auxo_error *error)
+{
+    for (size_t i = 0; i < split->classes.count; i++) {
+        uint32_t number = 0;
+        while (schema && schema->classes && number < schema->class_count &&
+               strcmp(schema->classes[number], split->classes.names[i]) != 0)
+            number++;
+        numbers[i] = schema && schema->classes ? number : (uint32_t)i;
+        if (schema && schema->classes && number == schema->class_count)
+            return auxo_error_set(error, AUXO_FORMAT, "%s: '%.60s' is no class that the model knows", split->folder,
+                                  split->classes.names[i]);
+    }
+    return AUXO_OK;
+}
+
+static auxo_status set_labels(const image_split *split, const auxo_data_schema *schema, const uint32_t *folders,
+                              auxo_dataset *dataset, auxo_error *error)
+{
+    uint32_t *numbers = auxo__array(split->classes.count, sizeof *numbers);
+    if (!numbers)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: no memory for its classes", split->folder);
+    auxo_status status = number_classes(split, schema, numbers, error);
+    for (size_t row = 0; row < dataset->row_count && status == AUXO_OK; row++)
+        dataset->labels[row] = numbers[folders[row]];
+    free(numbers);
+    if (status != AUXO_OK)
+        return status;
+    bool known = schema && schema->classes;
+    dataset->target_names =
+        auxo__names_copy((const char *const *)(known ? schema->classes : split->classes.names), dataset->class_count);
+    return dataset->target_names
+               ? AUXO_OK
+               : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: no memory for class names", split->folder);
+}
+
+static auxo_status read_split(const image_split *split, const char *name, const auxo_data_options *options,
+                              auxo_dataset **dataset, auxo_error *error)
+{
+    const auxo_data_schema *schema = options->schema;
+    bool labelled = !(schema && options->ignore_labels);
+    bool known = schema && schema->classes;
+    name_list paths = {0};
+    uint32_t *labels = auxo__array(split->row_count, sizeof *labels);
+    auxo_status status = labels ? list_rows(split, labelled, options->limit, &paths, labels, error)
+                                : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: no memory for labels", split->folder);
+    const auxo__picture_list list = {.folder = split->folder,
+                                     .paths = paths.names,
+                                     .count = paths.count,
+                                     .rule = schema ? &schema->pictures : &options->pictures,
+                                     .target_type = labelled ? AUXO_TARGET_CLASS : AUXO_TARGET_NONE,
+                                     .target_count = known ? schema->class_count : (uint32_t)split->classes.count};
+    if (status == AUXO_OK)
+        status = auxo__pictures_read(name, &list, dataset, error);
+    if (status == AUXO_OK && labelled)
+        status = set_labels(split, schema, labels, *dataset, error);
+    name_list_deinit(&paths);
+    free(labels);
+    return status;
+}
+
+static auxo_status load_folder(const char *folder, const char *name, const auxo_data_options *options,
+                               auxo_dataset **dataset, auxo_error *error)
 {
     image_split split = {.folder = folder};
-    auxo_status status = list_split(&split, error);
+    bool flat_allowed = options->schema && options->ignore_labels;
+    auxo_status status = list_split(&split, options->schema ? 1 : 2, flat_allowed, error);
     if (status == AUXO_OK)
-        status = read_split(&split, name, limit, dataset, error);
+        status = read_split(&split, name, options, dataset, error);
     image_split_deinit(&split);
     return status;
 }
@@ -204,9 +241,9 @@ static auxo_status load_folder(const char *folder, const char *name, size_t limi
 static auxo_status check_same_kind(const char *path, const auxo_dataset *train, const auxo_dataset *test,
                                    auxo_error *error)
 {
-    bool same = train->class_count == test->class_count && train->channels == test->channels &&
-                train->height == test->height && train->width == test->width;
-    for (uint32_t i = 0; same && i < train->class_count; i++)
+    bool same = train->target_type == test->target_type && train->class_count == test->class_count &&
+                train->channels == test->channels && train->height == test->height && train->width == test->width;
+    for (uint32_t i = 0; same && train->target_names && i < train->class_count; i++)
         same = strcmp(train->target_names[i], test->target_names[i]) == 0;
     return same ? AUXO_OK
                 : auxo_error_set(error, AUXO_FORMAT, "%s: train and test differ in their classes or image size", path);
@@ -224,10 +261,10 @@ auxo_status auxo__load_image_folder(const char *path, const auxo_data_options *o
     if (!join_path(train_path, path, "train") || !join_path(test_path, path, "test"))
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "%.300s: the path is too long", path);
     if (!is_folder(train_path))
-        return load_folder(path, path + start, options->limit, train, error);
-    auxo_status status = load_folder(train_path, path + start, options->limit, train, error);
+        return load_folder(path, path + start, options, train, error);
+    auxo_status status = load_folder(train_path, path + start, options, train, error);
     if (status == AUXO_OK && is_folder(test_path)) {
-        status = load_folder(test_path, path + start, options->limit, test, error);
+        status = load_folder(test_path, path + start, options, test, error);
         if (status == AUXO_OK)
             status = check_same_kind(path, *train, *test, error);
     }

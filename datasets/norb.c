@@ -95,11 +95,11 @@ static auxo_status load_pair(const auxo_data_options *options, const char *image
     char images_path[AUXO__PATH_SIZE], labels_path[AUXO__PATH_SIZE];
     uint8_t *images = NULL, *labels = NULL;
     size_t images_size = 0, labels_size = 0;
-    auxo_status status = auxo__source_read(options, "small-norb", labels_name, labels_path, sizeof labels_path, &labels,
-                                           &labels_size, error);
+    auxo_status status = auxo__source_read(options, "small-norb", labels_name, labels_path, sizeof labels_path,
+                                           (size_t)1 << 20, &labels, &labels_size, error);
     if (status == AUXO_OK)
-        status = auxo__source_read(options, "small-norb", images_name, images_path, sizeof images_path, &images,
-                                   &images_size, error);
+        status = auxo__source_read(options, "small-norb", images_name, images_path, sizeof images_path,
+                                   (size_t)512 << 20, &images, &images_size, error);
     if (status == AUXO_OK)
         status = auxo__norb_dataset(images_path, images, images_size, labels_path, labels, labels_size, options->limit,
                                     dataset, error);

@@ -162,8 +162,8 @@ auxo_status auxo__load_korf100(const auxo_data_options *options, auxo_dataset **
     uint8_t *bytes = NULL;
     size_t size = 0;
     (void)test;
-    auxo_status status =
-        auxo__source_read(options, "puzzle15-korf100", "korf100.txt", path, sizeof path, &bytes, &size, error);
+    auxo_status status = auxo__source_read(options, "puzzle15-korf100", "korf100.txt", path, sizeof path,
+                                           (size_t)1 << 20, &bytes, &size, error);
     if (status == AUXO_OK)
         status = create_boards("korf100", auxo__limited(KORF_COUNT, options->limit), train, error);
     char *at = (char *)bytes;

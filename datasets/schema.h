@@ -11,6 +11,6 @@ void auxo__schema_clear_inputs(auxo_data_schema *schema);
 /* Whether a set of pictures or of a generator fits a model's schema. Errors: FORMAT with both shapes or classes. */
 auxo_status auxo__schema_check_fields(const auxo_data_schema *schema, const auxo_dataset *dataset, auxo_error *error);
 /* Appends to a note of `size` bytes, "; " between the parts; what does not fit ends in "..". */
-void auxo__note_add(char *note, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void auxo__note_add(char *note, size_t size, const char *format, ...) AUXO_PRINTF(3, 4);
 
 #endif

@@ -73,6 +73,8 @@ auxo_status auxo_data_schema_describe(const auxo_data_schema *schema, char **tex
     add_inputs(root, schema);
     if (!schema->inputs)
         add_pictures(root, &schema->pictures);
+    if (schema->picture_column)
+        cJSON_AddStringToObject(root, "picture_column", schema->picture_column);
     cJSON_AddStringToObject(root, "target", target_nouns[schema->target_type]);
     add_names(root, "targets", schema->targets, schema->target_count);
     cJSON_AddNumberToObject(root, "target_count", (double)schema->target_count);
@@ -268,6 +270,14 @@ static void read_missing(schema_reader *reader, auxo_data_schema *schema)
     free(values);
 }
 
+static char *read_text(schema_reader *reader, const char *key)
+{
+    const cJSON *item = item_of(reader, key);
+    char *text = cJSON_IsString(item) ? auxo__text_duplicate(item->valuestring) : NULL;
+    reader->no_memory = reader->no_memory || (cJSON_IsString(item) && !text);
+    return text;
+}
+
 static void read_targets(schema_reader *reader, auxo_data_schema *schema)
 {
     size_t named = 0, class_named = 0;
@@ -287,9 +297,8 @@ static void read_targets(schema_reader *reader, auxo_data_schema *schema)
         schema->classes = NULL;
         wrong(reader, "classes");
     }
-    const cJSON *event = item_of(reader, "event_level");
-    if (cJSON_IsString(event))
-        schema->event_level = auxo__text_duplicate(event->valuestring);
+    schema->event_level = read_text(reader, "event_level");
+    schema->picture_column = read_text(reader, "picture_column");
 }
 
 static void read_schema(schema_reader *reader, auxo_data_schema *schema)

@@ -79,13 +79,13 @@ auxo_status auxo__source_file(const char *folder_path, const char *name, char *p
 }
 
 auxo_status auxo__source_read(const auxo_data_options *options, const char *folder, const char *name, char *path,
-                              size_t path_size, uint8_t **bytes, size_t *size, auxo_error *error)
+                              size_t path_size, size_t limit, uint8_t **bytes, size_t *size, auxo_error *error)
 {
     char folder_path[AUXO__PATH_SIZE];
     auxo_status status = auxo__source_folder(options, folder, folder_path, sizeof folder_path, error);
     if (status == AUXO_OK)
         status = auxo__source_file(folder_path, name, path, path_size, error);
     if (status == AUXO_OK)
-        status = auxo__bytes_read(path, bytes, size, error);
+        status = auxo__bytes_read_limited(path, limit, bytes, size, error);
     return status;
 }

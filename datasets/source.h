@@ -15,8 +15,9 @@ auxo_status auxo__source_folder(const auxo_data_options *options, const char *fo
 /* Writes the path of `name`, `name`.gz or `name`.xz in `folder_path`, the first that exists. Errors: NOT_FOUND. */
 auxo_status auxo__source_file(const char *folder_path, const char *name, char *path, size_t path_size,
                               auxo_error *error);
-/* Finds and reads a file of a named set, unpacked; `path` receives where it was found. Ownership: free(*bytes). */
+/* Finds and reads a file of a named set, unpacked, which is known to have at most `limit` bytes; `path` receives where
+ * it was found. Ownership: free(*bytes). */
 auxo_status auxo__source_read(const auxo_data_options *options, const char *folder, const char *name, char *path,
-                              size_t path_size, uint8_t **bytes, size_t *size, auxo_error *error);
+                              size_t path_size, size_t limit, uint8_t **bytes, size_t *size, auxo_error *error);
 
 #endif

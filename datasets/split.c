@@ -117,6 +117,20 @@ static void choose_stratum(units *all, uint32_t stratum, double fraction, bool b
     }
 }
 
+/* Rounding must not leave one side empty where there are two units: a test of no rows tests nothing. */
+static void fill_empty_side(units *all, double fraction)
+{
+    size_t chosen = 0;
+    for (size_t i = 0; i < all->count; i++)
+        chosen += all->chosen[i];
+    if (all->count < 2 || fraction <= 0 || fraction >= 1)
+        return;
+    if (chosen == 0)
+        all->chosen[all->order[0]] = 1;
+    else if (chosen == all->count)
+        all->chosen[all->order[all->count - 1]] = 0;
+}
+
 static auxo_status select_both(const auxo_dataset *dataset, const units *all, auxo_dataset **part, auxo_dataset **rest,
                                auxo_error *error)
 {
@@ -162,6 +176,7 @@ auxo_status auxo_dataset_split(const auxo_dataset *dataset, double fraction, uin
     if (units_init(&all, dataset, has_strata, seed)) {
         for (uint32_t stratum = 0; stratum < stratum_count; stratum++)
             choose_stratum(&all, stratum, fraction, survival && stratum == 1);
+        fill_empty_side(&all, fraction);
         status = select_both(dataset, &all, part, rest, error);
     } else {
         status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: no memory to split %zu rows", dataset->name,
@@ -182,6 +197,9 @@ auxo_status auxo_dataset_hold_out(auxo_dataset **rows, double fraction, uint64_t
                                   auxo_error *error)
 {
     auxo_dataset *rest = NULL;
+    if ((*rows)->row_count < 2)
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "%s has %zu row; at least two are needed to hold any out",
+                              (*rows)->name, (*rows)->row_count);
     auxo_status status = split_off(*rows, fraction, seed, held_out, &rest, error);
     if (status != AUXO_OK)
         return status;

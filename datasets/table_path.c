@@ -3,6 +3,8 @@
 #include "cells.h"
 #include "dataset.h"
 #include "loaders.h"
+#include "table_pictures.h"
+#include "table_roles.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +28,14 @@ static auxo_status add_categorical(const auxo_table_format *format, const char *
     return AUXO_OK;
 }
 
+/* The column of paths of pictures: as the options say, else as the model was trained. */
+static const char *picture_column(const auxo_data_options *options)
+{
+    if (options->picture_column)
+        return options->picture_column;
+    return options->schema ? options->schema->picture_column : NULL;
+}
+
 /* Whether a column that the model reads as text came as numbers (its levels are digits): it must be read again. */
 static bool wants_text(const auxo_table *table, const char *name)
 {
@@ -41,7 +51,10 @@ static size_t list_text_columns(const auxo_table *table, const auxo_data_options
 {
     const auxo_data_schema *schema = options->schema;
     const char *last = table->columns[table->column_count - 1].name;
+    const char *pictures = picture_column(options);
     size_t count = 0;
+    if (pictures && wants_text(table, pictures))
+        names[count++] = pictures;
     for (size_t i = 0; schema && i < schema->input_count; i++)
         if (schema->inputs[i].kind == AUXO_INPUT_CATEGORY && wants_text(table, schema->inputs[i].name))
             names[count++] = schema->inputs[i].name;
@@ -63,7 +76,7 @@ static auxo_status read_table(const char *path, const auxo_data_options *options
     if (status != AUXO_OK)
         return status;
     const char **text_columns =
-        auxo__array((options->schema ? options->schema->input_count : 0) + 1, sizeof *text_columns);
+        auxo__array((options->schema ? options->schema->input_count : 0) + 2, sizeof *text_columns);
     if (!text_columns)
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: no memory for column names", path);
     size_t count = list_text_columns(*table, options, text_columns);
@@ -117,6 +130,9 @@ static auxo_status check_options(const char *path, const auxo_data_options *opti
 {
     if (options->schema && options->schema->inputs)
         return check_model_columns(path, options, error);
+    if (options->picture_column && options->input_columns)
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT,
+                              "%s: the pictures of images are the inputs; inputs names others", path);
     if (!options->schema && options->target_kind == AUXO_TARGET_KIND_CLASS && options->target_column_count > 1)
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "%s: target-kind class needs one target column, not %zu",
                               path, options->target_column_count);
@@ -160,7 +176,12 @@ auxo_status auxo__load_table_path(const char *path, const auxo_data_options *opt
         roles.target_column_count = 1;
     }
     const char *slash = strrchr(path, '/');
-    status = auxo_table_dataset(table, slash ? slash + 1 : path, &roles, train, error);
+    const char *name = slash ? slash + 1 : path, *pictures = picture_column(options);
+    if (pictures)
+        status = auxo__table_pictures(table, name, pictures, &roles, schema ? &schema->pictures : &options->pictures,
+                                      options->limit, train, error);
+    else
+        status = auxo__table_dataset_using_up(table, name, &roles, train, error);
     auxo_table_destroy(table);
     return status == AUXO_OK ? auxo__limit_rows(train, options->limit, error) : status;
 }

@@ -24,13 +24,15 @@ typedef struct input_source {
     size_t first_feature, width;
     bool category;
     double offset;       /* number: subtracted in double, before f32 */
+    float *narrowed;     /* number of a table that is used up: its values minus the offset; owned; NULL: in the table */
     uint32_t *level_map; /* category: the feature of each level of the table, UINT32_MAX: none; owned, NULL: the same */
 } input_source;
 
 typedef struct table_layout {
     const auxo_table *table;
-    uint8_t *roles;  /* (column_count) column_role */
-    size_t *targets; /* (target_count) columns */
+    auxo_table *used_up; /* the same; NULL: it stays as it is */
+    uint8_t *roles;      /* (column_count) column_role */
+    size_t *targets;     /* (target_count) columns */
     size_t target_count;
     double *target_offsets;          /* (target_count) */
     uint32_t *class_map;             /* as level_map, for the classes of a model; NULL: the same */
@@ -51,6 +53,9 @@ auxo_status auxo__layout_check_levels(const table_layout *layout, const auxo_tab
                                       auxo_error *error);
 auxo_status auxo__assign_role(table_layout *layout, const char *name, column_role role, size_t *index,
                               auxo_error *error);
+/* auxo_table_dataset that uses the table's inputs up: they take half the memory while the data set is filled. */
+auxo_status auxo__table_dataset_using_up(auxo_table *table, const char *name, const auxo_table_roles *roles,
+                                         auxo_dataset **dataset, auxo_error *error);
 bool auxo__value_missing(const auxo_table *table, size_t column, size_t row);
 /* The shape of the data set that a finished layout makes. */
 auxo__dataset_shape auxo__table_shape(const table_layout *layout, const auxo_table_roles *roles);

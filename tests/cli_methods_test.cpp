@@ -104,7 +104,7 @@ TEST_CASE("survival: simulate, train, eval, predict")
     REQUIRE(evaluated.exit_code == 0);
     CHECK(evaluated.events("result")[0].number("concordance") ==
           Approx(trained.events("result")[0].number("test_concordance")));
-    ProgramResult predicted = program.run(with({"survival", "predict", model, "--at", "1,5", "--json"}, data));
+    ProgramResult predicted = program.run(with({"survival", "predict", model, "--at", "1,5", "--split", "test", "--json"}, data));
     REQUIRE(predicted.exit_code == 0);
     CHECK(predicted.events("row").size() == 60);
     check_fails(program, {"survival", "train", "--data", table, "--time", "tme", "--event", "event"},

@@ -196,3 +196,36 @@ TEST_CASE("every data set with files is in the manifest, in the same folder")
         check_contains(manifest, "\nset " + name + "\nfolder " + entries[i].folder + "\n");
     }
 }
+
+TEST_CASE("fetch.sh writes nothing outside its folder, and trusts no file without a sum")
+{
+    if (!has_tools())
+        return;
+    Source source;
+    const std::string sum = sum_of(source.folder.file("home/a.csv")),
+                      home = " file://" + source.folder.file("home/a.csv");
+    const char *names[] = {"../evil", "/tmp/evil-auxo", "a/../../evil", "..", "-evil", "a/-evil"};
+    for (const char *name : names) {
+        INFO(name);
+        const std::string text = name;
+        for (const std::string &manifest :
+             {"set x\nfolder " + text + "\nfile " + sum + " 8 a.csv" + home + "\n",
+              "set x\nfolder in\nfile " + sum + " 8 " + text + home + "\n",
+              "set x\nfolder in\narchive " + sum + " 8 " + text + home + "\nmember " + sum + " 8 a.csv in/b.bin\n",
+              "set x\nfolder in\narchive " + sum + " 8 b.zip" + home + "\nmember " + sum + " 8 " + text +
+                  " in/b.bin\n"}) {
+            write_file(source.folder.file("manifest.txt"), manifest);
+            Ran refused = source.fetch("x");
+            CHECK(refused.code == 1);
+            check_contains(refused.output, "is no name inside the data folder");
+            CHECK_FALSE(source.exists("evil"));
+            CHECK_FALSE(source.exists("data/evil"));
+            CHECK_FALSE(std::filesystem::exists("/tmp/evil-auxo"));
+        }
+    }
+    write_file(source.folder.file("manifest.txt"), "set x\nfolder in\nfile - 8 a.csv" + home + "\n");
+    Ran unknown = source.fetch("x");
+    CHECK(unknown.code == 1);
+    check_contains(unknown.output, "no SHA-256 is known for a.csv");
+    CHECK_FALSE(source.exists("data/in/a.csv"));
+}

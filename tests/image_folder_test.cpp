@@ -124,7 +124,7 @@ TEST_CASE("image folders that do not hold together are refused by file")
     write_file(folder.file("b/1.pgm"), netpbm("P5 0 0 255\n", {}));
     check_refused(folder, "0 x 0 pixels");
     write_file(folder.file("b/1.pgm"), "notes");
-    check_refused(folder, "b/1.pgm: neither PNG nor binary PGM or PPM");
+    check_refused(folder, "b/1.pgm: neither PNG, JPEG, WebP nor binary PGM or PPM");
     LoadedData data;
     CHECK(data.load(folder.file("nowhere"), {}) == AUXO_IO);
     check_message(data.error, "nowhere");

@@ -229,6 +229,85 @@ TEST_CASE("lists of columns have no limit; one row and one level are read")
     check_message(data.error, "a header, but no rows");
 }
 
+TEST_CASE("columns written as numbers throughout in another way are refused, not made classes")
+{
+    for (const char *cell : {"1,5", "$5", "12%", "0xFF",
+                             "\xe2\x88\x92"
+                             "3"}) {
+        LoadedTable table;
+        std::string text = "a;y\n";
+        for (int i = 0; i < 5; i++)
+            text += std::to_string(i) + ";" + cell + "\n";
+        INFO(cell);
+        CHECK(table.read("t.csv", text) == AUXO_FORMAT);
+        check_message(table.error, "t.csv:2: column 2 (y): '" + std::string(cell) + "' is meant as a number");
+    }
+}
+
+TEST_CASE("small sets are held out by at least a row, and too small ones refused")
+{
+    TempFolder folder;
+    Error error;
+    for (const char *text : {"a,y\n1,2\n3,5\n", "a,y\n1,u\n2,v\n3,w\n4,u\n5,v\n6,w\n"}) {
+        LoadedData data;
+        require_ok(load(data, folder, "t.csv", text), data.error, "load");
+        auxo_dataset *held_out = nullptr;
+        const size_t rows = data.train->row_count;
+        REQUIRE_OK(auxo_dataset_hold_out(&data.train, 0.2, 1, &held_out, error));
+        CHECK(held_out->row_count >= 1);
+        CHECK(held_out->row_count + data.train->row_count == rows);
+        auxo_dataset_destroy(held_out);
+    }
+    LoadedData one;
+    require_ok(load(one, folder, "t.csv", "a,y\n1,2\n"), one.error, "load");
+    auxo_dataset *held_out = nullptr;
+    CHECK(auxo_dataset_hold_out(&one.train, 0.2, 1, &held_out, error) == AUXO_INVALID_ARGUMENT);
+    check_message(error, "t.csv has 1 row");
+}
+
+TEST_CASE("a long file read in pieces is the same as one read whole")
+{
+    // Quoted fields with line ends, escaped quotes and CRLF lie across every border of the pieces.
+    std::string text = "id,note,x\r\n";
+    std::vector<uint32_t> draws = integers(60000, 1000, 9);
+    for (uint32_t i = 0; i < 60000; i++) {
+        const uint32_t d = draws[i];
+        text += std::to_string(i) + ",";
+        if (d % 5 == 0)
+            text += "\"line " + std::to_string(d % 7) + "\nand \"\"more\"\", \"";
+        else
+            text += std::string(d % 90, char('a' + d % 3));
+        text += "," + (d % 11 ? std::to_string(d * 0.25) : "") + (d % 2 ? "\r\n" : "\n");
+        if (d % 97 == 0)
+            text += "\n";
+    }
+    REQUIRE(text.size() > 3u << 20);
+    TempFolder folder;
+    write_file(folder.file("t.csv"), text);
+    write_file(folder.file("t.csv.gz"), gzip(bytes_of(text)));
+    Error error;
+    auxo_table *pieces = nullptr, *whole = nullptr;
+    REQUIRE_OK(auxo_table_read(folder.file("t.csv").c_str(), nullptr, &pieces, error));
+    REQUIRE_OK(auxo_table_read(folder.file("t.csv.gz").c_str(), nullptr, &whole, error));
+    REQUIRE(pieces->row_count == 60000);
+    REQUIRE(whole->row_count == 60000);
+    CHECK(std::equal(pieces->lines, pieces->lines + 60000, whole->lines));
+    CHECK(levels_of(pieces->columns[1]) == levels_of(whole->columns[1]));
+    CHECK(std::equal(pieces->columns[1].codes, pieces->columns[1].codes + 60000, whole->columns[1].codes));
+    bool same = true;
+    for (uint32_t i = 0; i < 60000; i++) {
+        const uint32_t d = draws[i];
+        const double x = pieces->columns[2].numbers[i];
+        same = same && pieces->columns[0].numbers[i] == i && (d % 11 ? x == d * 0.25 : std::isnan(x));
+        const char *note = d % 5 == 0 || d % 90 ? pieces->columns[1].levels[pieces->columns[1].codes[i]] : "";
+        if (d % 5 == 0)
+            same = same && note == "line " + std::to_string(d % 7) + "\nand \"more\", ";
+    }
+    CHECK(same);
+    auxo_table_destroy(pieces);
+    auxo_table_destroy(whole);
+}
+
 TEST_CASE("ARFF: a byte order mark, tabs, sparse rows, dates, classes that are numbers")
 {
     LoadedTable table;

@@ -185,10 +185,6 @@ AUXO_API auxo_status auxo_model_forward_flops(const auxo_model *model, uint64_t 
 /* Counts increased by every resize: plans made before are stale. */
 AUXO_API uint64_t auxo_model_structure_version(const auxo_model *model);
 AUXO_API const auxo_preprocessing *auxo_model_preprocessing(const auxo_model *model);
-/* What the model knows of its data, as text that is stored with it: see auxo_model_set_data_schema in auxo/train.h.
- * NULL: nothing. */
-AUXO_API const char *auxo_model_data_text(const auxo_model *model);
-AUXO_API auxo_status auxo_model_set_data_text(auxo_model *model, const char *text, auxo_error *error);
 /* Replaces it; the arrays are copied. NULL: none. */
 AUXO_API auxo_status auxo_model_set_preprocessing(auxo_model *model, const auxo_preprocessing *preprocessing,
                                                   auxo_error *error);

@@ -53,6 +53,7 @@ typedef struct auxo_data_schema {
     auxo_schema_input *inputs; /* tables; NULL for pictures and generated sets */
     size_t input_count;
     auxo_picture_rule pictures;
+    char *picture_column; /* of the table that named the pictures; NULL: none */
     auxo_target_type target_type;
     char **targets; /* REAL: the columns; CLASS: the column, or none; SURVIVAL: time and event; may be NULL */
     size_t target_count;

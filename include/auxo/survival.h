@@ -7,6 +7,8 @@
 #ifndef AUXO_SURVIVAL_H
 #define AUXO_SURVIVAL_H
 
+#include "auxo/report.h"
+#include "auxo/run.h"
 #include "auxo/train.h"
 
 #ifdef __cplusplus
@@ -92,6 +94,109 @@ AUXO_API auxo_status auxo_survival_calibration(const auxo_survival_sample *sampl
 /* Subtracts each site's mean risk and divides by its standard deviation (1 where it is 0), in place. */
 AUXO_API auxo_status auxo_survival_standardize_by_site(double *risks, const uint32_t *sites, size_t count,
                                                        auxo_error *error);
+
+/* ---- the linear model -------------------------------------------------------------------------------------------- */
+typedef enum auxo_coefficient_state {
+    AUXO_COEFFICIENT_FITTED,
+    AUXO_COEFFICIENT_CONSTANT,  /* the column does not vary among rows at risk: no number */
+    AUXO_COEFFICIENT_COLLINEAR, /* a combination of the columns before it: no number */
+    AUXO_COEFFICIENT_INFINITE   /* the likelihood grows without end along it (complete separation): no number */
+} auxo_coefficient_state;
+
+typedef struct auxo_cox_coefficient {
+    auxo_coefficient_state state;
+    double value, standard_error; /* per unit of the column; from the observed information */
+} auxo_cox_coefficient;
+
+typedef struct auxo_cox_fit {
+    size_t count;
+    auxo_cox_coefficient *coefficients; /* one for each column */
+    double log_likelihood, null_log_likelihood;
+    uint32_t iterations;
+} auxo_cox_fit;
+
+/* Maximises Cox's partial likelihood (Cox 1972; ties: Breslow 1974, Efron 1977) of a linear risk over its columns by
+ * Newton's method with the exact Hessian, from zero, in double. columns (sample->count, column_count), row-major.
+ * Columns that cannot be identified are found before and left out. Errors: as auxo_survival_check; a value that is not
+ * finite (FORMAT); INVALID_ARGUMENT where it does not converge. Ownership: deinit. */
+AUXO_API auxo_status auxo_cox_fit_linear(const auxo_survival_sample *sample, const double *columns, size_t column_count,
+                                         auxo_cox_ties ties, auxo_cox_fit *fit, auxo_error *error);
+AUXO_API void auxo_cox_fit_deinit(auxo_cox_fit *fit);
+
+/* ---- data sets, models, scores ------------------------------------------------------------------------------------
+ */
+/* data, time, event, event-level, group, site, missing, test-fraction, ...; ends with AUXO_SETTINGS_END. */
+AUXO_API extern const auxo_setting auxo_survival_data_settings[];
+
+typedef struct auxo_survival_request {
+    const auxo_data_schema *schema; /* of a saved model: its columns and held-out rows; NULL: none */
+    bool inputs_only;               /* times and events are not read and need not be there */
+    bool unknown_levels_missing;    /* a text that the model never saw is a missing value, not an error */
+    uint64_t seed;
+} auxo_survival_request;
+typedef struct auxo_survival_data {
+    auxo_dataset *train, *test; /* test may be NULL */
+    size_t filled;              /* missing values replaced by means */
+} auxo_survival_data;
+/* Loads, splits and checks survival data by those settings. Ownership: deinit, also after a failure. */
+AUXO_API auxo_status auxo_survival_load(const auxo_settings *settings, const auxo_survival_request *request,
+                                        auxo_survival_data *data, auxo_error *error);
+AUXO_API void auxo_survival_data_deinit(auxo_survival_data *data);
+
+/* A network whose output is a log relative risk, and the cumulative baseline hazard that turns it into
+ * probabilities. */
+typedef struct auxo_survival_model {
+    auxo_model *network;
+    auxo_step_function hazard; /* for risk 0 */
+} auxo_survival_model;
+/* One safetensors file: the model, and the tensors hazard/times and hazard/values (F64). */
+AUXO_API auxo_status auxo_survival_model_save(const auxo_survival_model *model, const char *path, auxo_error *error);
+/* Errors: FORMAT if the file holds no hazard. Ownership: deinit. */
+AUXO_API auxo_status auxo_survival_model_load(auxo_device *device, const char *path, auxo_survival_model *model,
+                                              auxo_error *error);
+AUXO_API void auxo_survival_model_deinit(auxo_survival_model *model);
+/* Risks of all rows. Ownership: free(*risks). `standardize_sites`: within each site, where the data has sites. */
+AUXO_API auxo_status auxo_survival_risks(auxo_model *network, const auxo_dataset *dataset, bool standardize_sites,
+                                         double **risks, auxo_error *error);
+/* Borrows times and events of the data set, and `risks`. */
+AUXO_API auxo_survival_sample auxo_survival_rows(const auxo_dataset *dataset, const double *risks);
+
+enum { AUXO_SURVIVAL_TIMES = 3, AUXO_SURVIVAL_SITES_MAX = 64 };
+
+/* With 95 % bootstrap intervals. */
+typedef struct auxo_survival_scores {
+    size_t row_count;
+    auxo_concordance concordance;
+    double low, high;
+    char undefined[200];               /* why the scores cannot be had (they are NaN); "" where they can */
+    double times[AUXO_SURVIVAL_TIMES]; /* quartiles of the event times */
+    double areas[AUXO_SURVIVAL_TIMES], area_lows[AUXO_SURVIVAL_TIMES], area_highs[AUXO_SURVIVAL_TIMES];
+} auxo_survival_scores;
+/* `fit`: the rows that the model was trained on, for the distribution of censoring. */
+AUXO_API auxo_status auxo_survival_scores_compute(const auxo_dataset *fit, const auxo_dataset *rows,
+                                                  const double *risks, uint64_t seed, auxo_survival_scores *scores,
+                                                  auxo_error *error);
+
+/* Every site by itself, and all together with the risks as they are (naive) or standardised within each site. AUROC is
+ * of having had the event. */
+typedef struct auxo_survival_site_scores {
+    size_t site_count; /* 0: the rows have no sites, or one only */
+    uint32_t sites[AUXO_SURVIVAL_SITES_MAX];
+    double concordance[AUXO_SURVIVAL_SITES_MAX], auroc[AUXO_SURVIVAL_SITES_MAX]; /* NaN where there is none */
+    double means[AUXO_SURVIVAL_SITES_MAX], deviations[AUXO_SURVIVAL_SITES_MAX];  /* of the risks */
+    double naive_concordance, naive_auroc, standardized_concordance, standardized_auroc;
+    double gap; /* distance of the outermost site means, in mean deviations within a site */
+} auxo_survival_site_scores;
+/* risks: as the model gives them. */
+AUXO_API auxo_status auxo_survival_site_scores_compute(const auxo_dataset *rows, const double *risks,
+                                                       auxo_survival_site_scores *scores, auxo_error *error);
+
+/* Tables and pictures for a report: curves by risk group, calibration, AUC over time, risks by site. */
+AUXO_API void auxo_survival_scores_report(const auxo_survival_scores *scores, auxo_report *report);
+AUXO_API void auxo_survival_site_scores_report(const auxo_survival_site_scores *scores, auxo_report *report);
+AUXO_API auxo_status auxo_survival_report_draw(auxo_report *report, const auxo_dataset *train,
+                                               const auxo_dataset *dataset, const double *risks,
+                                               const auxo_step_function *hazard, auxo_error *error);
 
 #ifdef __cplusplus
 }

@@ -12,9 +12,9 @@
 
 /* strtod and snprintf in the C locale, whatever locale the thread has. */
 double auxo__text_to_double(const char *text, char **end);
-int auxo__number_print(char *text, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
+int auxo__number_print(char *text, size_t size, const char *format, ...) __attribute__((format(__printf__, 3, 4)));
 int auxo__number_vprint(char *text, size_t size, const char *format, va_list arguments)
-    __attribute__((format(printf, 3, 0)));
+    __attribute__((format(__printf__, 3, 0)));
 
 /* The C locale for the calling thread from enter to leave, for code that reads or prints many numbers (cJSON). */
 typedef struct auxo__number_scope {

@@ -33,7 +33,7 @@
     M("multiscale train")                                                                                              \
     M("multiscale sensitivity")                                                                                        \
     M("multiscale compare")                                                                                            \
-    C(survival_train)                                                                                                  \
+    M("survival train")                                                                                                \
     C(survival_eval)                                                                                                   \
     C(survival_predict)                                                                                                \
     C(survival_simulate)                                                                                               \

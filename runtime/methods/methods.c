@@ -14,7 +14,8 @@
     X(search)                                                                                                          \
     X(multiscale_train)                                                                                                \
     X(multiscale_sensitivity)                                                                                          \
-    X(multiscale_compare)
+    X(multiscale_compare)                                                                                             \
+    X(survival_train)
 
 #define METHOD_DECLARE(identifier) extern const auxo_method auxo__method_##identifier;
 METHOD_TABLE(METHOD_DECLARE)

@@ -195,7 +195,7 @@ static void check_keys(layer_reader *reader)
             continue;
         for (const cJSON *earlier = reader->object->child; earlier != item && reader->status == AUXO_OK;
              earlier = earlier->next)
-            if (strcmp(earlier->string, item->string) == 0)
+            if (earlier->string && strcmp(earlier->string, item->string) == 0)
                 reader->status = auxo_error_set(reader->error, AUXO_FORMAT, "%s: the key \"%s\" is there twice",
                                                 reader->where, item->string);
         if (reader->status != AUXO_OK)

@@ -96,7 +96,7 @@ auxo_status auxo_model_clone(auxo_model *source, auxo_model **copy, auxo_error *
     if (status == AUXO_OK)
         status = auxo_model_set_preprocessing(created, &source->preprocessing, error);
     if (status == AUXO_OK)
-        status = auxo_model_set_data_text(created, source->data_text, error);
+        status = auxo__model_set_data_text(created, source->data_text, error);
     if (status == AUXO_OK)
         *copy = created;
     else
@@ -208,12 +208,12 @@ uint64_t auxo_model_structure_version(const auxo_model *model)
     return model->structure_version;
 }
 
-const char *auxo_model_data_text(const auxo_model *model)
+const char *auxo__model_data_text(const auxo_model *model)
 {
     return model->data_text;
 }
 
-auxo_status auxo_model_set_data_text(auxo_model *model, const char *text, auxo_error *error)
+auxo_status auxo__model_set_data_text(auxo_model *model, const char *text, auxo_error *error)
 {
     char *copy = text ? auxo__text_duplicate(text) : NULL;
     if (text && !copy)

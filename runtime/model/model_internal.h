@@ -29,6 +29,11 @@ struct auxo_model {
     char *data_text; /* the JSON of its data schema; NULL: none */
 };
 
+/* ---- model.c ---- */
+/* What the model knows of its data, as the text that is stored with it; the text is copied. NULL: nothing. */
+const char *auxo__model_data_text(const auxo_model *model);
+auxo_status auxo__model_set_data_text(auxo_model *model, const char *text, auxo_error *error);
+
 /* ---- layout.c: where each parameter lies ---- */
 auxo_status auxo__layout_build(const auxo_model_desc *desc, auxo__layout *layout, auxo_error *error);
 void auxo__layout_free(auxo__layout *layout);

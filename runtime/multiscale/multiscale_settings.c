@@ -294,13 +294,11 @@ auxo_status auxo__multiscale_load_data(auxo_run *run, uint64_t seed, auxo__task_
     auxo__task_data_deinit(data);
     auxo_status status = auxo__task_read(run, auxo_settings_text(run->settings, "data"), seed, data, error);
     double fraction = auxo_settings_real(run->settings, "test-fraction");
+    run->schema = status == AUXO_OK ? auxo_dataset_schema(data->train) : NULL;
     if (status != AUXO_OK || data->test || fraction == 0)
         return status;
-    auxo_dataset *all = data->train, *rest = NULL;
-    data->train = NULL;
-    status = auxo_dataset_split(all, fraction, seed, false, &data->test, &rest, error);
-    data->train = rest;
-    auxo_dataset_destroy(all);
+    status = auxo_dataset_hold_out(&data->train, fraction, seed, &data->test, error);
+    run->schema = status == AUXO_OK ? auxo_dataset_schema(data->train) : NULL;
     return status;
 }
 

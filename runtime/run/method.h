@@ -46,6 +46,7 @@ struct auxo_run {
     auxo_run_options options;
     char *command; /* own copy of options.command, or NULL */
     void *state;
+    const auxo_data_schema *schema; /* what a saved model shall know of its data; of the method, or NULL */
     auxo_device *device; /* opened by task.c; closed here, after the state has ended */
     auxo__history history;
     auxo__file_lock lock;                /* of the checkpoint */

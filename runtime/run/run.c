@@ -183,6 +183,9 @@ static auxo_status save_model(auxo_run *run, auxo_error *error)
     auxo_model *model = auxo_run_model(run);
     if (!path || !model)
         return AUXO_OK;
+    auxo_status status = run->schema ? auxo_model_set_data_schema(model, run->schema, error) : AUXO_OK;
+    if (status != AUXO_OK)
+        return status;
     if (run->method->save_model)
         return run->method->save_model(run, run->state, path, error);
     return auxo_model_save(model, path, error);

@@ -101,7 +101,10 @@ auxo_status auxo__task_load_data(auxo_run *run, const char *name, bool needs_tes
     }
     if (status == AUXO_OK && fraction > 0)
         status = split_off(&data->train, fraction, seed + 1, &data->validation, error);
-    return status == AUXO_OK ? impute(run, data, error) : status;
+    if (status == AUXO_OK)
+        status = impute(run, data, error);
+    run->schema = status == AUXO_OK ? auxo_dataset_schema(data->train) : NULL;
+    return status;
 }
 
 void auxo__task_data_deinit(auxo__task_data *data)

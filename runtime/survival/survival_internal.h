@@ -19,4 +19,19 @@ void auxo__bootstrap_draw(size_t count, uint64_t seed, uint32_t resample, uint32
 /* Percentile interval of count > 0 values, which are sorted. */
 void auxo__percentiles(double *values, uint32_t count, double confidence, double *low, double *high);
 
+/* The time by which a share q of the events had happened; 1 without events. */
+double auxo__event_time_quantile(const auxo_dataset *dataset, double q);
+
+/* The coefficients of the model "linear", put into a network of one dense layer on standardised inputs. */
+typedef struct auxo__linear {
+    auxo_cox_fit fit; /* of the features that were fitted */
+    size_t *features; /* fit.count: their places among the features of the data set */
+    char *references; /* the levels that the others of their column are compared with: "stage=I, treat=no" */
+} auxo__linear;
+/* Ownership: deinit, also after a failure. The data set must outlive it. */
+auxo_status auxo__linear_fit(const auxo_dataset *dataset, auxo_cox_ties ties, auxo__linear *linear, auxo_error *error);
+auxo_status auxo__linear_write(const auxo__linear *linear, const auxo_dataset *dataset, auxo_model *network,
+                               auxo_error *error);
+void auxo__linear_deinit(auxo__linear *linear);
+
 #endif

@@ -1,6 +1,7 @@
 /* model_file.c: a model as one safetensors file: its tensors by name; description and preprocessing as JSON metadata.
  */
 #include "archive.h"
+#include "model_internal.h"
 
 #include <cjson/cJSON.h>
 #include <stdio.h>
@@ -102,8 +103,8 @@ static auxo_status put_texts(auxo__archive *archive, const char *prefix, auxo_mo
         status = auxo__archive_put_text(archive, prefix, DESCRIPTION_KEY, description, error);
     if (status == AUXO_OK)
         status = auxo__archive_put_text(archive, prefix, PREPROCESSING_KEY, preprocessing, error);
-    if (status == AUXO_OK && auxo_model_data_text(model))
-        status = auxo__archive_put_text(archive, prefix, DATA_KEY, auxo_model_data_text(model), error);
+    if (status == AUXO_OK && auxo__model_data_text(model))
+        status = auxo__archive_put_text(archive, prefix, DATA_KEY, auxo__model_data_text(model), error);
     free(description);
     cJSON_free(preprocessing);
     return status;
@@ -203,7 +204,7 @@ static auxo_status read_data_schema(auxo_model *model, const char *text, auxo_er
     if (status == AUXO_OK && schema->channels * schema->height * schema->width != input[0] * input[1] * input[2])
         status = auxo_error_set(error, AUXO_FORMAT, "its \"%s\" does not fit the model", DATA_KEY);
     auxo_data_schema_destroy(schema);
-    return status == AUXO_OK ? auxo_model_set_data_text(model, text, error) : status;
+    return status == AUXO_OK ? auxo__model_set_data_text(model, text, error) : status;
 }
 
 auxo_status auxo_model_set_data_schema(auxo_model *model, const auxo_data_schema *schema, auxo_error *error)
@@ -211,14 +212,14 @@ auxo_status auxo_model_set_data_schema(auxo_model *model, const auxo_data_schema
     char *text = NULL;
     auxo_status status = schema ? auxo_data_schema_describe(schema, &text, error) : AUXO_OK;
     if (status == AUXO_OK)
-        status = auxo_model_set_data_text(model, text, error);
+        status = auxo__model_set_data_text(model, text, error);
     free(text);
     return status;
 }
 
 auxo_status auxo_model_data_schema(const auxo_model *model, auxo_data_schema **schema, auxo_error *error)
 {
-    const char *text = auxo_model_data_text(model);
+    const char *text = auxo__model_data_text(model);
     *schema = NULL;
     return text ? auxo_data_schema_parse(text, schema, error) : AUXO_OK;
 }

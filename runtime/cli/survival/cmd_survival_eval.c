@@ -15,6 +15,11 @@ static const cli_option eval_options[] = {
              "all rows"},
     {.name = "standardize-sites", .type = CLI_FLAG, .help = "Standardise scores within each site"},
     {.name = "report", .type = CLI_TEXT, .argument = "FILE.html", .help = "Write curves, calibration and AUC as HTML"},
+    {.name = "unknown-levels",
+     .type = CLI_CHOICE,
+     .argument = "refuse|missing",
+     .initial = "refuse",
+     .help = "A text in a table column that the model never saw: an error, or a missing value"},
     CLI_OPTIONS_END,
 };
 
@@ -30,11 +35,19 @@ static const cli_option predict_options[] = {
      .type = CLI_TEXT,
      .argument = "T1,T2,...",
      .help = "Times at which to predict survival (default: quartiles of the distinct event times of training)"},
+    {.name = "unknown-levels",
+     .type = CLI_CHOICE,
+     .argument = "refuse|missing",
+     .initial = "refuse",
+     .help = "A text in a table column that the model never saw: an error, or a missing value"},
     CLI_OPTIONS_END,
 };
 
 typedef struct saved_model {
-    survival_job job;
+    cli_session session;
+    auxo_survival_model model;
+    auxo_data_schema *schema;
+    auxo_survival_data data;
     const auxo_dataset *rows;
     double *raw, *risks; /* as the model gives them; the same, or standardised within sites */
 } saved_model;
@@ -43,28 +56,64 @@ static void close_saved(saved_model *saved)
 {
     free(saved->raw);
     free(saved->risks);
-    survival_job_close(&saved->job);
+    auxo_survival_data_deinit(&saved->data);
+    auxo_survival_model_deinit(&saved->model);
+    auxo_data_schema_destroy(saved->schema);
+    cli_session_close(&saved->session);
+}
+
+static auxo_status load_rows(const cli_context *context, const char *path, bool inputs_only, saved_model *saved,
+                             auxo_error *error)
+{
+    const auxo_survival_request request = {.schema = saved->schema,
+                                           .inputs_only = inputs_only,
+                                           .unknown_levels_missing =
+                                               cli_choice(context->arguments, "unknown-levels") == 1,
+                                           .seed = cli_integer(context->arguments, "seed")};
+    auxo_status status = auxo_survival_load(cli_arguments_settings(context->arguments), &request, &saved->data, error);
+    if (status != AUXO_OK)
+        return status;
+    const auxo_dataset *train = saved->data.train;
+    if (train->note[0])
+        cli_note(context->output, "%s: %s", train->name, train->note);
+    const auxo_layer *input = &auxo_model_get_desc(saved->model.network)->layers[0];
+    long long wanted = (long long)(input->output_dims[0] * input->output_dims[1] * input->output_dims[2]);
+    long long given = (long long)(train->channels * train->height * train->width);
+    if (wanted != given)
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "%s takes %lld inputs, but %s has %lld", path, wanted,
+                              train->name, given);
+    return AUXO_OK;
 }
 
 static auxo_status open_saved(const cli_context *context, bool inputs_only, bool wants_test, saved_model *saved,
                               auxo_error *error)
 {
+    const char *path = cli_operand(context->arguments, 0);
     *saved = (saved_model){0};
-    auxo_status status =
-        survival_job_open_saved(context, cli_operand(context->arguments, 0), inputs_only, &saved->job, error);
+    auxo_status status = cli_session_open(context, &saved->session, error);
+    if (status == AUXO_OK)
+        status = auxo_survival_model_load(saved->session.device, path, &saved->model, error);
+    if (status == AUXO_OK)
+        status = auxo_model_data_schema(saved->model.network, &saved->schema, error);
+    if (status == AUXO_OK && !saved->schema)
+        status =
+            auxo_error_set(error, AUXO_FORMAT,
+                           "%s says nothing of the data it was trained on; train it again with this version", path);
+    if (status == AUXO_OK)
+        status = load_rows(context, path, inputs_only, saved, error);
     if (status != AUXO_OK)
         return status;
-    saved->rows = wants_test && saved->job.test ? saved->job.test : saved->job.train;
-    status = survival_risks(saved->job.model, saved->rows, false, &saved->raw, error);
+    saved->rows = wants_test && saved->data.test ? saved->data.test : saved->data.train;
+    status = auxo_survival_risks(saved->model.network, saved->rows, false, &saved->raw, error);
     if (status == AUXO_OK)
-        status = survival_risks(saved->job.model, saved->rows, cli_flag(context->arguments, "standardize-sites"),
-                                &saved->risks, error);
+        status = auxo_survival_risks(saved->model.network, saved->rows,
+                                     cli_flag(context->arguments, "standardize-sites"), &saved->risks, error);
     return status;
 }
 
 typedef struct measured {
-    survival_scores scores;
-    survival_site_scores sites;
+    auxo_survival_scores scores;
+    auxo_survival_site_scores sites;
 } measured;
 
 static auxo_status write_report(const saved_model *saved, const measured *found, const char *path, auxo_error *error)
@@ -74,11 +123,11 @@ static auxo_status write_report(const saved_model *saved, const measured *found,
     if (status != AUXO_OK)
         return status;
     auxo_report_text(report, "%s, %zu rows.", saved->rows->name, saved->rows->row_count);
-    survival_scores_table(&found->scores, report);
+    auxo_survival_scores_report(&found->scores, report);
     status =
-        survival_report_draw(report, saved->job.train, saved->rows, saved->risks, &saved->job.saved->hazard, error);
+        auxo_survival_report_draw(report, saved->data.train, saved->rows, saved->risks, &saved->model.hazard, error);
     if (status == AUXO_OK)
-        survival_site_scores_table(&found->sites, report);
+        auxo_survival_site_scores_report(&found->sites, report);
     if (status == AUXO_OK)
         status = auxo_report_write(report, path, error);
     auxo_report_destroy(report);
@@ -92,15 +141,15 @@ static auxo_status run_eval(const cli_context *context, auxo_error *error)
     const char *path = cli_text(context->arguments, "report");
     auxo_status status = open_saved(context, false, cli_choice(context->arguments, "split") == 0, &saved, error);
     if (status == AUXO_OK)
-        status = survival_scores_compute(saved.job.train, saved.rows, saved.risks,
-                                         cli_integer(context->arguments, "seed"), &found.scores, error);
+        status = auxo_survival_scores_compute(saved.data.train, saved.rows, saved.risks,
+                                              cli_integer(context->arguments, "seed"), &found.scores, error);
     if (status == AUXO_OK)
-        status = survival_site_scores_compute(saved.rows, saved.raw, &found.sites, error);
+        status = auxo_survival_site_scores_compute(saved.rows, saved.raw, &found.sites, error);
     if (status == AUXO_OK && path)
         status = write_report(&saved, &found, path, error);
     if (status == AUXO_OK) {
         cJSON *result = cli_event(context->output, "result");
-        survival_scores_print(&found.scores, "", context->output, result);
+        survival_scores_print(&found.scores, context->output, result);
         survival_site_scores_print(&found.sites, context->output, result);
         cli_emit(context->output, result);
     }
@@ -113,7 +162,7 @@ static auxo_status read_times(const cli_context *context, const saved_model *sav
                               auxo_error *error)
 {
     enum { QUARTILES = 3 };
-    const auxo_step_function *hazard = &saved->job.saved->hazard; /* its steps are the event times of training */
+    const auxo_step_function *hazard = &saved->model.hazard; /* its steps are the event times of training */
     const char *given = cli_text(context->arguments, "at");
     auxo_list list = {0};
     auxo_status status = auxo_list_parse("at", given, &list, error);
@@ -160,7 +209,7 @@ static auxo_status run_predict(const cli_context *context, auxo_error *error)
         cJSON *list = cJSON_AddArrayToObject(event, "survival");
         cli_print(context->output, "%zu,%.9g", number, saved.risks[i]);
         for (size_t k = 0; k < count; k++) {
-            double probability = auxo_survival_probability(&saved.job.saved->hazard, saved.risks[i], times[k]);
+            double probability = auxo_survival_probability(&saved.model.hazard, saved.risks[i], times[k]);
             cli_print(context->output, ",%.6f", probability);
             if (list)
                 cJSON_AddItemToArray(list, cJSON_CreateNumber(probability));
@@ -178,10 +227,10 @@ static auxo_status run_predict(const cli_context *context, auxo_error *error)
     return status;
 }
 
-static const cli_option *const eval_tables[] = {survival_data_options, eval_options,       cli_device_options,
-                                                cli_seed_options,      cli_common_options, NULL};
-static const cli_option *const predict_tables[] = {survival_data_options, predict_options,    cli_device_options,
-                                                   cli_seed_options,      cli_common_options, NULL};
+static const cli_option *const eval_tables[] = {
+    auxo_survival_data_settings, eval_options, cli_device_options, cli_seed_options, cli_common_options, NULL};
+static const cli_option *const predict_tables[] = {
+    auxo_survival_data_settings, predict_options, cli_device_options, cli_seed_options, cli_common_options, NULL};
 
 const cli_command cli_command_survival_eval = {
     .name = "survival eval",

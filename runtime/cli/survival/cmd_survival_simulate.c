@@ -1,6 +1,6 @@
 /* runtime/cli/survival/cmd_survival_simulate.c: auxo survival simulate: simulated survival tables as CSV. */
 #include "cli_text.h"
-#include "survival_job.h"
+#include "survival_scores.h"
 
 #include <inttypes.h>
 

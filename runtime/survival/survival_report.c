@@ -1,7 +1,7 @@
-/* runtime/cli/survival/survival_report.c: the pictures of a survival model (thesis ch. 7): curves by risk group,
+/* survival_report.c: the pictures of a survival model (thesis ch. 7): curves by risk group,
  * calibration, discrimination over time, risks by site.
  */
-#include "survival_job.h"
+#include "survival_internal.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -121,8 +121,8 @@ static auxo_status draw_calibration(auxo_report *report, const auxo_dataset *dat
     size_t bins = dataset->row_count < 10 * BIN_COUNT ? dataset->row_count / 10 : BIN_COUNT;
     if (bins < 2)
         return AUXO_OK; /* too few rows for groups */
-    double time = survival_event_time_quantile(dataset, 0.5);
-    auxo_survival_sample sample = survival_sample(dataset, risks);
+    double time = auxo__event_time_quantile(dataset, 0.5);
+    auxo_survival_sample sample = auxo_survival_rows(dataset, risks);
     auxo_status status = auxo_survival_calibration(&sample, hazard, time, bins, predicted, observed, error);
     const auxo_series series[2] = {
         {.name = "groups of equal size", .mark = AUXO_MARK_LINE_POINTS, .count = bins, .x = predicted, .y = observed},
@@ -142,8 +142,8 @@ static auxo_status draw_auc(auxo_report *report, const auxo_dataset *train, cons
     enum { RESAMPLES = 200 };
     double times[TIME_COUNT], areas[TIME_COUNT], low[TIME_COUNT], high[TIME_COUNT];
     for (int k = 0; k < TIME_COUNT; k++)
-        times[k] = survival_event_time_quantile(dataset, 0.05 + 0.9 * k / (TIME_COUNT - 1));
-    auxo_survival_sample fit = survival_sample(train, NULL), sample = survival_sample(dataset, risks);
+        times[k] = auxo__event_time_quantile(dataset, 0.05 + 0.9 * k / (TIME_COUNT - 1));
+    auxo_survival_sample fit = auxo_survival_rows(train, NULL), sample = auxo_survival_rows(dataset, risks);
     auxo_status status = auxo_survival_dynamic_auc(&fit, &sample, times, TIME_COUNT, areas, error);
     if (status == AUXO_OK)
         status =
@@ -186,8 +186,8 @@ static auxo_status draw_sites(auxo_report *report, const auxo_dataset *dataset, 
     return AUXO_OK;
 }
 
-auxo_status survival_report_draw(auxo_report *report, const auxo_dataset *train, const auxo_dataset *dataset,
-                                 const double *risks, const auxo_step_function *hazard, auxo_error *error)
+auxo_status auxo_survival_report_draw(auxo_report *report, const auxo_dataset *train, const auxo_dataset *dataset,
+                                      const double *risks, const auxo_step_function *hazard, auxo_error *error)
 {
     auxo_status status = draw_groups(report, dataset, risks, error);
     if (status == AUXO_OK)

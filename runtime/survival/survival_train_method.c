@@ -1,0 +1,480 @@
+/* survival_train_method.c: "survival train": a network, or the linear model, on Cox's partial likelihood.
+ *
+ * A step is the stretch to the end of the epoch; the linear model takes one step, to convergence.
+ */
+#include "plan_events.h"
+#include "run_report.h"
+#include "survival_events.h"
+#include "task.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char TRAINING[] = "training/";
+
+static const auxo_setting survival_settings[] = {
+    {.name = "model",
+     .type = AUXO_SETTING_TEXT,
+     .argument = "NAME|FILE",
+     .help = "Network with one output: linear, a built-in name, or a .json description (default: two hidden layers of "
+             "32 for tables, vgg-small for images). linear is fitted by Newton's method, unless epochs, batch, "
+             "optimizer or domain are given"},
+    {.name = "ties",
+     .type = AUXO_SETTING_CHOICE,
+     .argument = "breslow|efron",
+     .initial = "efron",
+     .help = "How events at the same time enter the likelihood"},
+    {.name = "reduction",
+     .type = AUXO_SETTING_CHOICE,
+     .argument = "sum|mean|events",
+     .initial = "events",
+     .help = "What the loss of a batch is divided by"},
+    {.name = "domain",
+     .type = AUXO_SETTING_CHOICE,
+     .argument = "none|as_printed|mean2|mean_sq",
+     .initial = "none",
+     .help = "Regulariser that draws the scores of a batch to a common mean"},
+    {.name = "domain-strength",
+     .type = AUXO_SETTING_REAL,
+     .argument = "L",
+     .initial = "0",
+     .help = "Strength of domain",
+     .minimum = 0,
+     .maximum = 1e6},
+    {.name = "epochs",
+     .type = AUXO_SETTING_INTEGER,
+     .argument = "N",
+     .initial = "100",
+     .help = "Epochs",
+     .minimum = 1,
+     .maximum = 1e7,
+     .role = AUXO_SETTING_GROWS},
+    {.name = "batch",
+     .type = AUXO_SETTING_INTEGER,
+     .argument = "N",
+     .initial = "256",
+     .help = "Rows per step; risk sets are taken within a batch; 0: all rows",
+     .maximum = 1e7},
+    {.name = "optimizer",
+     .type = AUXO_SETTING_TEXT,
+     .argument = "SPEC",
+     .initial = "adam:lr=0.001",
+     .help = "Optimiser, as in train"},
+    {.name = "train-site",
+     .type = AUXO_SETTING_INTEGER,
+     .argument = "N",
+     .initial = "0",
+     .help = "Train on the rows of this site alone (1: the first), test on all sites; 0: all",
+     .maximum = 1e6},
+    {.name = "standardize-sites",
+     .type = AUXO_SETTING_FLAG,
+     .help = "Standardise scores within each site before they are compared across sites",
+     .role = AUXO_SETTING_FREE},
+    {.name = "checkpoint-every",
+     .type = AUXO_SETTING_INTEGER,
+     .argument = "N",
+     .initial = "10",
+     .help = "Save the checkpoint every N epochs",
+     .minimum = 1,
+     .role = AUXO_SETTING_FREE},
+    {.name = "save",
+     .type = AUXO_SETTING_TEXT,
+     .argument = "FILE",
+     .help = "Write the model and its baseline hazard as one .safetensors file",
+     .role = AUXO_SETTING_FREE},
+    AUXO_SETTINGS_END,
+};
+
+typedef struct survival_state {
+    auxo_survival_data data;
+    auxo_survival_model model;
+    auxo_trainer *trainer; /* NULL: linear */
+    auxo_train_options options;
+    char optimizer_text[256];
+    bool linear_wanted, fitted;
+    auxo__linear linear;
+    uint32_t epochs, every;
+    auxo__survival_outcome outcome;
+} survival_state;
+
+/* ---- life -------------------------------------------------------------------------------------------------------- */
+
+static auxo_status load_rows(auxo_run *run, survival_state *state, auxo_error *error)
+{
+    const auxo_survival_request request = {.seed = auxo_settings_integer(run->settings, "seed")};
+    auxo_survival_data *data = &state->data;
+    auxo_status status = auxo_survival_load(run->settings, &request, data, error);
+    if (status != AUXO_OK)
+        return status;
+    run->data_hash = auxo_dataset_content_hash(data->train, data->train->row_count);
+    if (data->test)
+        run->data_hash ^= auxo_dataset_content_hash(data->test, data->test->row_count) * 31;
+    if (data->train->note[0])
+        status = auxo__run_note(run, error, "%s", data->train->note);
+    if (status == AUXO_OK && data->filled > 0)
+        status = auxo__run_note(run, error, "%s: %zu missing values replaced by the means of the training rows",
+                                data->train->name, data->filled);
+    return status;
+}
+
+/* Keeps the training rows of one site. */
+static auxo_status keep_site(auxo_run *run, survival_state *state, auxo_error *error)
+{
+    const uint64_t site = auxo_settings_integer(run->settings, "train-site");
+    const auxo_dataset *all = state->data.train;
+    size_t count = 0;
+    auxo_dataset *kept = NULL;
+    if (site == 0)
+        return AUXO_OK;
+    uint32_t *rows = malloc((all->row_count + 1) * sizeof *rows);
+    for (size_t i = 0; i < all->row_count && rows && all->sites; i++)
+        if (all->sites[i] + 1 == site)
+            rows[count++] = (uint32_t)i;
+    auxo_status status = AUXO_OK;
+    if (!rows)
+        status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "rows of a site: out of memory");
+    else if (count == 0)
+        status = auxo_error_set(error, AUXO_INVALID_ARGUMENT, "train-site %" PRIu64 ": %s has no rows of such a site",
+                                site, all->name);
+    else
+        status = auxo_dataset_select(all, rows, count, &kept, error);
+    free(rows);
+    if (status != AUXO_OK)
+        return status;
+    auxo_dataset_destroy(state->data.train);
+    state->data.train = kept;
+    return AUXO_OK;
+}
+
+static auxo_status open_model(auxo_run *run, survival_state *state, auxo_error *error)
+{
+    const char *name = auxo_settings_text(run->settings, "model");
+    const auxo_dataset *train = state->data.train;
+    const int64_t inputs = train->channels * train->height * train->width;
+    char text[128];
+    if (name && strcmp(name, "linear") == 0)
+        snprintf(text, sizeof text, "mlp:%" PRId64 "-1:nobias", inputs);
+    else if (!name && train->height * train->width > 1)
+        snprintf(text, sizeof text, "vgg-small");
+    else if (!name)
+        snprintf(text, sizeof text, "mlp:%" PRId64 "-32-32-1:selu:lecun_normal", inputs);
+    auxo_model_desc desc;
+    auxo_model_desc_init(&desc);
+    const bool given = name && strcmp(name, "linear") != 0;
+    auxo_status status =
+        auxo_model_desc_load(given ? name : text, train->channels, train->height, train->width, 1, &desc, error);
+    if (status == AUXO_OK)
+        status = auxo_model_create(run->device, &desc, auxo_settings_integer(run->settings, "seed"),
+                                   &state->model.network, error);
+    auxo_model_desc_deinit(&desc);
+    if (status == AUXO_OK)
+        status = auxo__task_check_model(state->model.network, train, error);
+    if (status == AUXO_OK)
+        status = auxo_model_set_data_schema(state->model.network, auxo_dataset_schema(train), error);
+    return status;
+}
+
+static auxo_status read_options(auxo_run *run, survival_state *state, auxo_error *error)
+{
+    const auxo_settings *settings = run->settings;
+    auxo_train_options *options = &state->options;
+    *options = (auxo_train_options){.loss = AUXO_LOSS_COX,
+                                    .batch = (uint32_t)auxo_settings_integer(settings, "batch"),
+                                    .seed = auxo_settings_integer(settings, "seed"),
+                                    .standardize = true,
+                                    .stop = run->options.stop};
+    if (options->batch == 0 || options->batch > state->data.train->row_count)
+        options->batch = (uint32_t)state->data.train->row_count;
+    options->cox = (auxo_cox_params){(auxo_cox_ties)auxo_settings_choice(settings, "ties"),
+                                     (auxo_cox_reduction)auxo_settings_choice(settings, "reduction"),
+                                     (auxo_cox_domain)auxo_settings_choice(settings, "domain"),
+                                     (float)auxo_settings_real(settings, "domain-strength")};
+    auxo_status status =
+        auxo_optimizer_config_parse(auxo_settings_text(settings, "optimizer"), &options->optimizer, error);
+    if (status != AUXO_OK)
+        return auxo_error_wrap(error, status, "optimizer");
+    auxo_optimizer_config_format(&options->optimizer, state->optimizer_text, sizeof state->optimizer_text);
+    return AUXO_OK;
+}
+
+/* The linear model is fitted exactly, unless something is asked that only training by steps has. */
+static auxo_status choose_fit(auxo_run *run, survival_state *state, auxo_error *error)
+{
+    static const char *const of_steps[] = {"epochs", "batch", "optimizer", "domain"};
+    const char *name = auxo_settings_text(run->settings, "model");
+    if (!name || strcmp(name, "linear") != 0)
+        return AUXO_OK;
+    for (size_t i = 0; i < sizeof of_steps / sizeof *of_steps; i++)
+        if (auxo_settings_given(run->settings, of_steps[i]))
+            return auxo__run_note(run, error,
+                                  "the linear model is trained by steps, because %s is given; without epochs, batch, "
+                                  "optimizer and domain it is fitted to convergence by Newton's method",
+                                  of_steps[i]);
+    state->linear_wanted = true;
+    snprintf(state->optimizer_text, sizeof state->optimizer_text, "Newton's method");
+    return AUXO_OK;
+}
+
+static auxo_status begin(auxo_run *run, void *user, auxo_error *error)
+{
+    survival_state *state = user;
+    state->epochs = (uint32_t)auxo_settings_integer(run->settings, "epochs");
+    state->every = (uint32_t)auxo_settings_integer(run->settings, "checkpoint-every");
+    auxo_status status = load_rows(run, state, error);
+    if (status == AUXO_OK)
+        status = keep_site(run, state, error);
+    if (status == AUXO_OK)
+        status = read_options(run, state, error);
+    if (status == AUXO_OK)
+        status = choose_fit(run, state, error);
+    if (status == AUXO_OK)
+        status = auxo__task_open_device(run, error);
+    if (status == AUXO_OK)
+        status = open_model(run, state, error);
+    if (status == AUXO_OK && !state->linear_wanted)
+        status =
+            auxo_trainer_create(state->model.network, state->data.train, NULL, &state->options, &state->trainer, error);
+    return status;
+}
+
+static auxo_status announce(auxo_run *run, void *user, auxo_error *error)
+{
+    const survival_state *state = user;
+    const auxo_device_info *info = auxo_device_get_info(run->device);
+    const auxo__start_record record = {.data = state->data.train->name,
+                                       .rows = state->data.train->row_count,
+                                       .model = auxo_model_get_desc(state->model.network)->name,
+                                       .weights = auxo_model_weight_count(state->model.network),
+                                       .device = info->selector,
+                                       .device_name = info->name,
+                                       .optimizer = state->optimizer_text,
+                                       .batch = state->options.batch,
+                                       .steps_per_epoch =
+                                           state->trainer ? auxo_trainer_steps_per_epoch(state->trainer) : 1,
+                                       .resumed_step = state->trainer ? auxo_trainer_step(state->trainer) : 0};
+    return auxo__run_emit(run, &auxo__start_event, &record, error);
+}
+
+static void outcome_deinit(auxo__survival_outcome *outcome)
+{
+    free(outcome->train_raw);
+    free(outcome->test_raw);
+    free(outcome->train_risks);
+    free(outcome->test_risks);
+    *outcome = (auxo__survival_outcome){0};
+}
+
+static void end(void *user)
+{
+    survival_state *state = user;
+    auxo_trainer_destroy(state->trainer);
+    auxo_survival_model_deinit(&state->model);
+    auxo__linear_deinit(&state->linear);
+    outcome_deinit(&state->outcome);
+    auxo_survival_data_deinit(&state->data);
+}
+
+/* ---- steps ------------------------------------------------------------------------------------------------------- */
+
+static auxo_status fit_linear(auxo_run *run, survival_state *state, auxo_error *error)
+{
+    auxo__linear_deinit(&state->linear);
+    auxo_status status = auxo__linear_fit(state->data.train, state->options.cox.ties, &state->linear, error);
+    if (status == AUXO_OK)
+        status = auxo__linear_write(&state->linear, state->data.train, state->model.network, error);
+    state->fitted = status == AUXO_OK;
+    if (state->fitted)
+        auxo__run_moved(run, 1, true);
+    return status;
+}
+
+static auxo_status step(auxo_run *run, void *user, bool *done, auxo_error *error)
+{
+    survival_state *state = user;
+    bool finished_epoch = false;
+    auxo_epoch_metrics metrics = {0};
+    auxo_step_function_deinit(&state->model.hazard); /* of the model as it was */
+    if (state->linear_wanted) {
+        *done = true;
+        return fit_linear(run, state, error);
+    }
+    *done = auxo_trainer_epoch(state->trainer) >= state->epochs;
+    if (*done)
+        return AUXO_OK;
+    auxo_status status = auxo_trainer_run(state->trainer, 0, &finished_epoch, &metrics, error);
+    const uint32_t epoch = auxo_trainer_epoch(state->trainer);
+    *done = epoch >= state->epochs;
+    if (status == AUXO_OK || status == AUXO_INTERRUPTED)
+        auxo__run_moved(run, auxo_trainer_step(state->trainer), finished_epoch && (*done || epoch % state->every == 0));
+    const auxo__survival_epoch record = {
+        .epoch = metrics.epoch, .of = state->epochs, .train_loss = metrics.train_loss, .braked = metrics.braked};
+    if (status == AUXO_OK && finished_epoch)
+        status = auxo__run_emit(run, &auxo__survival_epoch_event, &record, error);
+    return status;
+}
+
+static double progress(const auxo_run *run, const void *user)
+{
+    (void)run;
+    const survival_state *state = user;
+    return state->trainer ? (double)auxo_trainer_epoch(state->trainer) / (double)state->epochs : (double)NAN;
+}
+
+static auxo_status describe(auxo_run *run, void *user, auxo__archive *archive, auxo_error *error)
+{
+    (void)run;
+    survival_state *state = user;
+    auxo_status status = auxo__archive_put_model(archive, "", state->model.network, error);
+    if (status == AUXO_OK && state->trainer)
+        status = auxo__archive_put_trainer(archive, TRAINING, state->trainer, error);
+    return status;
+}
+
+/* The linear model is fitted again: that takes less than a file. */
+static auxo_status restore(auxo_run *run, void *user, const auxo__archive *archive, auxo_error *error)
+{
+    (void)run;
+    survival_state *state = user;
+    return state->trainer ? auxo__archive_get_trainer(archive, TRAINING, "", state->trainer, error) : AUXO_OK;
+}
+
+/* ---- the end ----------------------------------------------------------------------------------------------------- */
+
+static auxo_status score_rows(auxo_run *run, survival_state *state, const auxo_dataset *rows, double **raw,
+                              double **risks, auxo_survival_scores *scores, auxo_error *error)
+{
+    const bool standardize = auxo_settings_flag(run->settings, "standardize-sites");
+    auxo_status status = auxo_survival_risks(state->model.network, rows, false, raw, error);
+    if (status == AUXO_OK)
+        status = auxo_survival_risks(state->model.network, rows, standardize, risks, error);
+    if (status == AUXO_OK)
+        status = auxo_survival_scores_compute(state->data.train, rows, *risks,
+                                              auxo_settings_integer(run->settings, "seed"), scores, error);
+    return status;
+}
+
+/* Scores of all rows, and the baseline hazard; once. */
+static auxo_status measure(auxo_run *run, survival_state *state, auxo_error *error)
+{
+    const auxo_dataset *train = state->data.train, *test = state->data.test;
+    auxo__survival_outcome *found = &state->outcome;
+    if (state->model.hazard.count > 0)
+        return AUXO_OK;
+    outcome_deinit(found);
+    auxo_status status = score_rows(run, state, train, &found->train_raw, &found->train_risks, &found->train, error);
+    if (status == AUXO_OK && test)
+        status = score_rows(run, state, test, &found->test_raw, &found->test_risks, &found->test, error);
+    if (status == AUXO_OK)
+        status = auxo_survival_site_scores_compute(test ? test : train, test ? found->test_raw : found->train_raw,
+                                                   &found->sites, error);
+    if (status == AUXO_OK) {
+        const auxo_survival_sample sample = auxo_survival_rows(train, found->train_risks);
+        status = auxo_survival_baseline_hazard(&sample, &state->model.hazard, error);
+    }
+    return status;
+}
+
+static auxo_status save_model(auxo_run *run, void *user, const char *path, auxo_error *error)
+{
+    survival_state *state = user;
+    auxo_status status = measure(run, state, error);
+    return status == AUXO_OK ? auxo_survival_model_save(&state->model, path, error) : status;
+}
+
+static auxo_status finish(auxo_run *run, void *user, auxo_error *error)
+{
+    survival_state *state = user;
+    auxo_status status = measure(run, state, error);
+    if (status == AUXO_OK && state->fitted)
+        status = auxo__survival_tell_linear(run, &state->linear, state->data.train, error);
+    if (status == AUXO_OK)
+        status = auxo__survival_tell_result(run, &state->outcome, state->data.test != NULL,
+                                            auxo_model_weight_count(state->model.network), error);
+    return status;
+}
+
+static auxo_model *model(void *user)
+{
+    return ((survival_state *)user)->model.network;
+}
+
+static auxo_status report(auxo_run *run, void *user, auxo_report *report, auxo_error *error)
+{
+    const survival_state *state = user;
+    const auxo__survival_outcome *found = &state->outcome;
+    const auxo_dataset *rows = state->data.test ? state->data.test : state->data.train;
+    const double *risks = state->data.test ? found->test_risks : found->train_risks;
+    auxo_report_text(report, "%s, %zu %s rows.", rows->name, rows->row_count, state->data.test ? "test" : "training");
+    auxo_survival_scores_report(state->data.test ? &found->test : &found->train, report);
+    if (state->fitted)
+        auxo__survival_linear_report(report, &state->linear, state->data.train);
+    auxo_status status = auxo_survival_report_draw(report, state->data.train, rows, risks, &state->model.hazard, error);
+    if (status != AUXO_OK)
+        return status;
+    auxo_survival_site_scores_report(&found->sites, report);
+    if (state->trainer) {
+        auxo_report_section(report, "Training");
+        auxo__report_history(report, run,
+                             &(auxo__history_chart){.title = "Loss",
+                                                    .y_label = "negative log partial likelihood",
+                                                    .fields = {"train_loss"},
+                                                    .names = {"training"},
+                                                    .count = 1});
+    }
+    auxo_report_section(report, "Network");
+    const auxo_model_desc *desc = auxo_model_get_desc(state->model.network);
+    auxo__report_network(report, desc->name, desc);
+    return AUXO_OK;
+}
+
+static const auxo_setting *const settings[] = {auxo_survival_data_settings, survival_settings,  auxo__device_settings,
+                                               auxo__seed_settings,         auxo__run_settings, NULL};
+static const auxo_event_type *const events[] = {&auxo__start_event,
+                                                &auxo__survival_epoch_event,
+                                                &auxo__survival_coefficient_event,
+                                                &auxo__survival_reference_event,
+                                                &auxo__survival_line_event,
+                                                &auxo__survival_result_event,
+                                                NULL};
+
+const auxo_method auxo__method_survival_train = {
+    .info =
+        {
+            .name = "survival train",
+            .summary = "train a model of time to an event on the Cox partial likelihood",
+            .description =
+                "Train a network whose output is a log relative risk, on data with times and events, some censored: "
+                "the negative log partial likelihood of Cox, with Efron's or Breslow's treatment of ties. Gives "
+                "Harrell's concordance on training and test rows, and the cumulative/dynamic AUC at the quartiles of "
+                "the event times, with bootstrap intervals.\n\nThe model linear is the classical Cox model, fitted to "
+                "convergence: coefficients with standard errors, hazard ratios, z and p. A column that cannot be "
+                "identified (constant, a combination of others, separating the events) is named and gets no "
+                "number.\n\nWith site, every site is measured by itself and all together, with the scores as they are "
+                "and standardised within sites. A run that is killed continues from its checkpoint under resume to "
+                "the same numbers.",
+            .examples = "auxo survival train --data metabric --report metabric.html\n"
+                        "auxo survival train --data gbsg2 --model linear\n"
+                        "auxo survival train --data survival-sim-sites --train-site 1 --domain mean_sq "
+                        "--domain-strength 0.1\n"
+                        "auxo survival train --data trial.csv --time months --event died --site hospital --save "
+                        "model.safetensors",
+            .settings = settings,
+            .events = events,
+        },
+    .state_bytes = sizeof(survival_state),
+    .begin = begin,
+    .announce = announce,
+    .step = step,
+    .describe = describe,
+    .restore = restore,
+    .finish = finish,
+    .report = report,
+    .end = end,
+    .model = model,
+    .progress = progress,
+    .save_model = save_model,
+    .report_title = "Survival model",
+};
