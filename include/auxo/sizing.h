@@ -161,8 +161,13 @@ AUXO_API auxo_status auxo_morph_desc_cost(const auxo_model_desc *desc, const aux
  * costs more, with the smallest possible cost. */
 AUXO_API auxo_status auxo_morph_expand(const auxo_model_desc *desc, const double *widths, const auxo_budget *budget,
                                        double *kappa, auxo_model_desc *expanded, auxo_error *error);
-/* One MorphNet step from the scales of the last refresh: the living widths c', expanded to the budget, mixed as
- * (1 - intensity) c + intensity c', and brought into the budget again. Errors: NOT_FINITE names a layer without a
+/* The widths c of `current` and c' of `suggestion` (the same layers) mixed as c* = (1 - intensity) c + intensity c' and
+ * rounded; c* is used as it is, and scaled down only where it costs more than the budget. */
+AUXO_API auxo_status auxo_morph_mix(const auxo_model_desc *current, const auxo_model_desc *suggestion,
+                                    const auxo_budget *budget, double intensity, auxo_model_desc *mixed,
+                                    auxo_error *error);
+/* One MorphNet step from the scales of the last refresh: the living widths, expanded to the budget, mixed with those of
+ * now by `intensity`. Errors: NOT_FINITE names a layer without a
  * living channel: the architecture has broken down. */
 AUXO_API auxo_status auxo_morph_step(const auxo_morph *morph, const auxo_budget *budget, double intensity,
                                      double *kappa, auxo_model_desc *next, auxo_error *error);
