@@ -275,7 +275,7 @@ typedef struct auxo_resbuild_options {
     double keep_gain;            /* tau_LL: no removal after an insertion that gained more; .015 */
     double intensity;            /* I; 1 */
     auxo_budget budget;          /* zeta; 1e8 FLOPs; its device: that of the run */
-    double new_scale;            /* of an inserted block's weights; 1e-2 */
+    double new_scale;            /* mean magnitude of an inserted block's weights; 1e-2 */
     bool exact_insertion;        /* also zero its last batch norm: the function is kept exactly */
     auxo_train_options training; /* batch, optimizer, augmentation, stop ...; hooks are set here */
     uint64_t seed;

@@ -128,8 +128,9 @@ const auxo_setting auxo__training_settings[] = {
              "the model"},
     {.name = "augment",
      .type = AUXO_SETTING_TEXT,
-     .argument = "shift=N,flip",
-     .help = "Shift pictures by up to N pixels and mirror them, differently in each step"},
+     .argument = "shift=N,flip|auto|none",
+     .help = "Shift pictures by up to N pixels and mirror them, differently in each step; auto: shifts of a tenth of "
+             "the sides, and flips unless the set is of digits or letters"},
     {.name = "reschedule",
      .type = AUXO_SETTING_FLAG,
      .help = "On resume, let a learning rate that falls to the last epoch fall anew to another last epoch",
