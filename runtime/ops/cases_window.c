@@ -169,6 +169,7 @@ static const pool_case pool_cases[] = {
     {AUXO_POOL_AVERAGE, 2, 0, 4, 4, 2, 2, 2, 2, 0, 0, 0},    {AUXO_POOL_MAX, 2, 3, 2, 2, 3, 3, 1, 1, 0, 0, 0},
     {AUXO_POOL_MAX, 3, 5, 13, 11, 3, 2, 1, 1, 2, 1, TIES},   {AUXO_POOL_MAX, 2, 2, 10, 10, 3, 3, 2, 2, 1, 1, NANS},
     {AUXO_POOL_MAX, 2, 4, 6, 6, 2, 3, 2, 3, 0, 0, NO_INDEX}, {AUXO_POOL_AVERAGE, 1, 2, 5, 33, 5, 7, 3, 2, 2, 3, 0},
+    {AUXO_POOL_AVERAGE, 2, 2, 7, 7, 3, 3, 2, 2, 1, 1, NANS}, {AUXO_POOL_MAX, 2, 3, 8, 40, 2, 2, 2, 2, 0, 0, NANS},
     {AUXO_POOL_AVERAGE, 1, 127, 3, 3, 3, 3, 1, 1, 1, 1, 0},  {AUXO_POOL_MAX, 4, 16, 14, 14, 2, 2, 2, 2, 0, 0, 0},
 };
 
