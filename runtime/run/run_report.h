@@ -5,8 +5,6 @@
 
 #include "method.h"
 
-#include "auxo/sizing.h"
-
 auxo_status auxo__run_write_report(auxo_run *run, const char *path, auxo_error *error);
 
 /* Columns of the "epoch" history over their position; those without a value other than 0 are left out, and the chart
@@ -24,8 +22,6 @@ typedef struct auxo__history_chart {
 void auxo__report_history(auxo_report *report, const auxo_run *run, const auxo__history_chart *chart);
 /* The network as boxes. */
 void auxo__report_network(auxo_report *report, const char *title, const auxo_model_desc *desc);
-/* The log of edits as a table; `when` heads its first column. */
-void auxo__report_edits(auxo_report *report, const auxo_edit_log *log, const char *when);
 /* `text` formatted with the value, "" if it is not finite. */
 const char *auxo__report_number(char *text, size_t size, const char *format, double value);
 

@@ -3,6 +3,7 @@
  *
  * A checkpoint knows whether the epoch under way has grown already, so that a resumed run never grows twice.
  */
+#include "edit_report.h"
 #include "run_report.h"
 #include "task.h"
 

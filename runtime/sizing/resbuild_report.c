@@ -1,5 +1,6 @@
 /* resbuild_report.c: the report of "resbuild": accuracy, depth and width over architectures, the networks, the log.
  */
+#include "edit_report.h"
 #include "resbuild_method.h"
 #include "run_report.h"
 
