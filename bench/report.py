@@ -40,6 +40,8 @@ def cell(result):
         return f"{1e6 * result['seconds'] / max(result['rate'] * result['seconds'], 1):.2f} us"
     text = f"{result['gflops']:.1f} GFLOP/s" if result["gflops"] > 0 else f"{result['gbytes']:.1f} GB/s"
     share = result["percent_of_peak"]
+    if result.get("nominal"):
+        return f"{text} (nominal)"  # fewer operations than the formula's were done
     return f"{text} ({share:.0f} %)" if share > 0 else text
 
 

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 /* X(name, folder, licence, url, loader, summary) */
 #define CATALOG(X)                                                                                                     \
@@ -187,6 +188,12 @@ static auxo_status finish_schema(const auxo_data_options *options, auxo_dataset 
     return AUXO_OK;
 }
 
+static bool is_folder(const char *name)
+{
+    struct stat entry;
+    return stat(name, &entry) == 0 && S_ISDIR(entry.st_mode);
+}
+
 static auxo_status load_any(const char *name, const auxo_data_options *options, auxo_dataset **train,
                             auxo_dataset **test, auxo_error *error)
 {
@@ -195,9 +202,11 @@ static auxo_status load_any(const char *name, const auxo_data_options *options, 
         return auxo__load_table_path(name, options, train, error);
     if (strchr(name, '/'))
         return auxo__load_image_folder(name, options, train, test, error);
-    auxo_status status = check_named_options(name, options, error);
+    auxo_status status = find_entry(name, &index, error);
+    if (status != AUXO_OK && is_folder(name))
+        return auxo__load_image_folder(name, options, train, test, error);
     if (status == AUXO_OK)
-        status = find_entry(name, &index, error);
+        status = check_named_options(name, options, error);
     if (status == AUXO_OK)
         status = LOADERS[index](options, train, test, error);
     if (status == AUXO_OK) {

@@ -73,6 +73,7 @@ void auxo_dataset_destroy(auxo_dataset *dataset)
     auxo__names_destroy(dataset->target_names, target_name_count(dataset));
     free(dataset->groups);
     free(dataset->sites);
+    auxo__names_destroy(dataset->site_names, dataset->site_count);
     free(dataset->row_numbers);
     auxo__names_destroy(dataset->row_names, dataset->row_count);
     auxo_data_schema_destroy(dataset->schema);
@@ -183,7 +184,11 @@ static bool copy_names(const auxo_dataset *from, auxo_dataset *to)
         if (!to->target_names)
             return false;
     }
-    return true;
+    if (from->site_names) {
+        to->site_count = from->site_count;
+        to->site_names = auxo__names_copy((const char *const *)from->site_names, from->site_count);
+    }
+    return !from->site_names || to->site_names;
 }
 
 auxo_status auxo_dataset_select(const auxo_dataset *dataset, const uint32_t *rows, size_t count,

@@ -98,6 +98,9 @@ static void take_labels(auxo_dataset *labels, auxo_dataset *pictures)
     pictures->target_names = labels->target_names;
     pictures->groups = labels->groups;
     pictures->sites = labels->sites;
+    pictures->site_names = labels->site_names;
+    pictures->site_count = labels->site_count;
+    labels->site_names = NULL;
     pictures->row_numbers = labels->row_numbers;
     memcpy(pictures->note, labels->note, sizeof pictures->note);
     labels->labels = labels->events = labels->groups = labels->sites = labels->row_numbers = NULL;

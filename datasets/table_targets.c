@@ -2,6 +2,7 @@
  *
  * Every value that cannot be what its role says is refused with the line it stands on.
  */
+#include "number.h"
 #include "table_roles.h"
 
 #include "cells.h"
@@ -224,6 +225,32 @@ static uint32_t *number_column(const table_layout *layout, size_t column)
     return numbers;
 }
 
+/* What the numbers of number_column stand for. */
+static bool name_sites(const table_layout *layout, auxo_dataset *dataset)
+{
+    const auxo_column *from = &layout->table->columns[layout->site];
+    bool text = from->type == AUXO_COLUMN_CATEGORICAL;
+    uint32_t count = text ? (uint32_t)from->level_count : 0;
+    for (size_t i = 0; i < layout->row_count && !text; i++)
+        count = dataset->sites[i] >= count ? dataset->sites[i] + 1 : count;
+    dataset->site_names = auxo__array(count, sizeof *dataset->site_names);
+    dataset->site_count = dataset->site_names ? count : 0;
+    for (uint32_t s = 0; s < dataset->site_count; s++)
+        dataset->site_names[s] = text ? auxo__text_duplicate(from->levels[s]) : NULL;
+    bool good = dataset->site_names != NULL;
+    for (uint32_t s = 0; s < dataset->site_count && text; s++)
+        good = good && dataset->site_names[s];
+    for (size_t i = 0; i < layout->row_count && good && !text; i++) {
+        char number[32];
+        char **name = &dataset->site_names[dataset->sites[i]];
+        auxo__number_print(number, sizeof number, "%.15g", from->numbers[layout->rows[i]]);
+        if (!*name)
+            *name = auxo__text_duplicate(number);
+        good = *name != NULL;
+    }
+    return good;
+}
+
 static auxo_status check_group_sites(const table_layout *layout, const auxo_dataset *dataset, auxo_error *error)
 {
     size_t group_count = 0;
@@ -263,8 +290,8 @@ auxo_status auxo__table_fill_targets(const table_layout *layout, const auxo_tabl
         dataset->groups = number_column(layout, layout->group);
     if (status == AUXO_OK && layout->site != NO_COLUMN)
         dataset->sites = number_column(layout, layout->site);
-    if (status == AUXO_OK &&
-        ((layout->group != NO_COLUMN && !dataset->groups) || (layout->site != NO_COLUMN && !dataset->sites)))
+    if (status == AUXO_OK && ((layout->group != NO_COLUMN && !dataset->groups) ||
+                              (layout->site != NO_COLUMN && (!dataset->sites || !name_sites(layout, dataset)))))
         status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: no memory for groups and sites", layout->table->path);
     if (status == AUXO_OK && dataset->groups && dataset->sites)
         status = check_group_sites(layout, dataset, error);

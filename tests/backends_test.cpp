@@ -138,3 +138,18 @@ TEST_CASE("a library without its plugins says which backends it lacks")
     }
     CHECK(missing == std::set<std::string>{"opencl", "vulkan"});
 }
+
+TEST_CASE("a driver that cannot write its cache is told by its code and name")
+{
+    Program program(AUXO_PROGRAM);
+    bool has_pocl = false;
+    for (const Event &event : program.run({"devices", "--json"}).events("device"))
+        has_pocl = has_pocl || event.text("driver").find("PoCL") != std::string::npos;
+    if (!has_pocl) {
+        WARN("skipped: PoCL is not installed");
+        return;
+    }
+    program.set_environment("POCL_CACHE_DIR", "/dev/null/none");
+    check_one_line(program.run({"verify", "--device", "opencl:0", "--op", "fill"}),
+                   "CL_DEVICE_NOT_FOUND (-1) from \"Portable Computing Language\"");
+}

@@ -8,6 +8,8 @@
 #include <catch2/catch.hpp>
 #include <cstring>
 #include <string>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <vector>
 
 using auxo_test::FakeBackend;
@@ -438,4 +440,69 @@ TEST_CASE("tensor views: contiguity, reshape, slices")
     CHECK(line.strides[0] == 1);
     auxo_tensor absent = auxo_tensor_none();
     CHECK(!auxo_tensor_is_present(&absent));
+}
+
+TEST_CASE("a forked process is refused the devices it inherited, and may drop them")
+{
+    FakeBackend fake;
+    const auxo_backend *backends[] = {&fake.spi};
+    auxo_runtime_options options = {};
+    options.backends = backends;
+    options.backend_count = 1;
+    auxo_runtime *runtime = nullptr;
+    auxo_device *device = nullptr;
+    auxo_queue *queue = nullptr;
+    auxo_buffer *buffer = nullptr;
+    REQUIRE(auxo_runtime_create(&options, &runtime, nullptr) == AUXO_OK);
+    REQUIRE(auxo_device_open(runtime, "fake", &device, nullptr) == AUXO_OK);
+    REQUIRE(auxo_queue_create(device, &queue, nullptr) == AUXO_OK);
+    REQUIRE(auxo_buffer_create(device, 64, &buffer, nullptr) == AUXO_OK);
+    const pid_t child = fork();
+    if (child == 0) {
+        auxo_error error = {};
+        const char data[4] = {0, 0, 0, 0};
+        int wrong = auxo_buffer_write(queue, buffer, 0, data, 4, &error) != AUXO_INVALID_ARGUMENT;
+        wrong += std::strstr(error.message, "was opened by process") == nullptr;
+        auxo_buffer *other = nullptr;
+        wrong += auxo_buffer_create(device, 64, &other, &error) != AUXO_INVALID_ARGUMENT;
+        const uint64_t live = fake.live_buffers;
+        auxo_buffer_destroy(buffer);
+        auxo_queue_destroy(queue);
+        auxo_device_close(device);
+        wrong += fake.live_buffers != live; // the backend was not asked
+        wrong += auxo_device_open(runtime, "fake", &device, &error) != AUXO_OK;
+        _exit(wrong);
+    }
+    int ended = -1;
+    REQUIRE(waitpid(child, &ended, 0) == child);
+    CHECK(ended == 0);
+    const char data[4] = {1, 2, 3, 4};
+    CHECK(auxo_buffer_write(queue, buffer, 0, data, 4, nullptr) == AUXO_OK);
+    auxo_buffer_destroy(buffer);
+    auxo_queue_destroy(queue);
+    auxo_device_close(device);
+    auxo_runtime_destroy(runtime);
+}
+
+TEST_CASE("a backend without devices gives the reason that it logs")
+{
+    FakeBackend fake;
+    auxo_backend silent = fake.spi;
+    silent.enumerate = [](const auxo_backend_host *host, auxo_device_info *, size_t, size_t *count, auxo_error *) {
+        *count = 0;
+        if (host->log)
+            host->log(host->log_user, AUXO_LOG_INFO, "fake: no device: CL_OUT_OF_HOST_MEMORY (-6)");
+        return AUXO_OK;
+    };
+    const auxo_backend *backends[] = {&silent};
+    auxo_runtime_options options = {};
+    options.backends = backends;
+    options.backend_count = 1;
+    auxo_runtime *runtime = nullptr;
+    auxo_device *device = nullptr;
+    auxo_error error = {};
+    REQUIRE(auxo_runtime_create(&options, &runtime, nullptr) == AUXO_OK);
+    CHECK(auxo_device_open(runtime, "fake:0", &device, &error) == AUXO_NOT_FOUND);
+    CHECK_THAT(error.message, Contains("finds no device: fake: no device: CL_OUT_OF_HOST_MEMORY (-6)"));
+    auxo_runtime_destroy(runtime);
 }

@@ -184,6 +184,31 @@ TEST_CASE("kappa is exactly the largest: no candidate between it and the budget 
         }
 }
 
+TEST_CASE("intensity mixes the widths of now with the suggestion, and only a result above the budget is scaled down")
+{
+    Error error;
+    Desc now("conv:4-4", 1, 28, 28, 10), suggestion("conv:14-14", 1, 28, 28, 10);
+    const uint32_t conv1 = now.find("conv1"), conv2 = now.find("conv2");
+    auxo_budget budget{};
+    budget.resource = AUXO_RESOURCE_PARAMETERS;
+    budget.limit = 1e6;
+    const std::pair<double, uint32_t> expected[] = {{1, 14}, {0.5, 9}, {0.1, 5}, {0, 4}};
+    for (const auto &e : expected) {
+        Desc mixed;
+        REQUIRE_OK(auxo_morph_mix(&now.desc, &suggestion.desc, &budget, e.first, &mixed.desc, error));
+        CHECK(mixed.desc.layers[conv1].units == e.second);
+        CHECK(mixed.desc.layers[conv2].units == e.second);
+    }
+    double cost = 0;
+    Desc small;
+    budget.limit = 700; // 9-9 costs 900 weights: kappa brings it down
+    REQUIRE_OK(auxo_morph_mix(&now.desc, &suggestion.desc, &budget, 0.5, &small.desc, error));
+    REQUIRE_OK(auxo_morph_desc_cost(&small.desc, &budget, &cost, error));
+    CHECK(cost <= 700);
+    CHECK(small.desc.layers[conv1].units < 9);
+    CHECK(small.desc.layers[conv1].units > 4);
+}
+
 TEST_CASE("a latency budget is kept by the network that comes out, measured on its device")
 {
     for_each_device([](Device &device) {

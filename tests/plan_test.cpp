@@ -310,3 +310,49 @@ TEST_CASE("single ops: checked, run by default or by variant")
     auxo_op nothing = fill(auxo_tensor_slice(a, 0, 0, 0), 1);
     CHECK(auxo_op_run(bench.queue, &nothing, &error) == AUXO_OK);
 }
+
+TEST_CASE("an op whose tensor is beyond the binding limit is refused with the limit")
+{
+    PlanBench bench;
+    bench.fake.devices[0].max_binding_bytes = 1024;
+    bench.fake.variants[AUXO_OP_ADD][0].supports = [](void *, const auxo_op *op) {
+        return auxo_tensor_element_count(&op->tensors[AUXO_ADD_Y]) * 4 <= 1024;
+    };
+    bench.fake.refresh();
+    bench.start();
+    const auxo_tensor a = bench.buffer_1d(300), b = bench.buffer_1d(300), y = bench.buffer_1d(300);
+    REQUIRE(bench.add(add_op(a, b, y), "sum") == AUXO_OK);
+    CHECK(bench.compile() == AUXO_UNSUPPORTED);
+    CHECK_THAT(bench.error.message, Contains("A has 1200 bytes, more than the 1024 that one binding of device fake"));
+    CHECK_THAT(bench.error.message, Contains("sum"));
+}
+
+namespace
+{
+volatile int stop_now = 0;
+
+auxo_status prepare_and_stop(void *, const auxo_op *, const int32_t *, void **, auxo_error *)
+{
+    stop_now = 1;
+    return AUXO_OK;
+}
+} // namespace
+
+TEST_CASE("a request to stop ends compiling before the next kernel")
+{
+    PlanBench bench;
+    bench.fake.variants[AUXO_OP_FILL][0].prepare = prepare_and_stop;
+    bench.fake.variants[AUXO_OP_FILL][0].release = nullptr;
+    bench.fake.refresh();
+    bench.start();
+    const auxo_tensor a = bench.buffer_1d(8), b = bench.buffer_1d(8), y = bench.buffer_1d(8);
+    REQUIRE(bench.add(fill(a, 1)) == AUXO_OK);
+    REQUIRE(bench.add(add_op(a, b, y)) == AUXO_OK);
+    stop_now = 0;
+    auxo_plan_options options = {};
+    options.stop = &stop_now;
+    CHECK(bench.compile(options) == AUXO_INTERRUPTED);
+    CHECK(bench.fake.prepare_count == 0);
+    bench.new_plan();
+    CHECK(bench.fake.live_states == 0);
+}

@@ -147,12 +147,22 @@ static bool has_floor_version(cl_device_id id)
            query_number(id, CL_DEVICE_COMPILER_AVAILABLE) != 0;
 }
 
+/* "CL_DEVICE_NOT_FOUND (-1) from Portable Computing Language": a platform that is there and lists nothing. */
+static void note_failure(cl_platform_id platform, cl_int code, char *failure, size_t size)
+{
+    char name[128] = "";
+    clGetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof name, name, NULL);
+    snprintf(failure, size, "%s (%d) from \"%s\"; can that driver open its device and write its cache folder?",
+             ocl_error_name(code), (int)code, name);
+}
+
 /* All usable devices in the loader's order; says in the log why there are none. */
 static size_t list_devices(const auxo_backend_host *host, cl_device_id ids[DEVICES_MAX])
 {
     cl_platform_id platforms[PLATFORMS_MAX];
     cl_uint platform_count = 0;
     size_t count = 0;
+    char failure[256] = "no platform has a usable one";
     cl_int code = clGetPlatformIDs(PLATFORMS_MAX, platforms, &platform_count);
     if (code != CL_SUCCESS)
         platform_count = 0;
@@ -161,8 +171,11 @@ static size_t list_devices(const auxo_backend_host *host, cl_device_id ids[DEVIC
     for (cl_uint p = 0; p < platform_count; ++p) {
         cl_device_id found[DEVICES_MAX];
         cl_uint found_count = 0;
-        if (clGetDeviceIDs(platforms[p], CL_DEVICE_TYPE_ALL, DEVICES_MAX, found, &found_count) != CL_SUCCESS)
+        const cl_int listed = clGetDeviceIDs(platforms[p], CL_DEVICE_TYPE_ALL, DEVICES_MAX, found, &found_count);
+        if (listed != CL_SUCCESS) {
+            note_failure(platforms[p], listed, failure, sizeof failure);
             continue;
+        }
         for (cl_uint d = 0; d < found_count && d < DEVICES_MAX && count < DEVICES_MAX; ++d) {
             char name[128];
             query_text(found[d], CL_DEVICE_NAME, name, sizeof name);
@@ -174,7 +187,7 @@ static size_t list_devices(const auxo_backend_host *host, cl_device_id ids[DEVIC
     }
     if (count == 0)
         ocl_log(host, AUXO_LOG_INFO, "OpenCL: no device: %s (%u platforms)",
-                code == CL_SUCCESS ? "no platform has a usable one" : ocl_error_name(code), (unsigned)platform_count);
+                code == CL_SUCCESS ? failure : ocl_error_name(code), (unsigned)platform_count);
     return count;
 }
 

@@ -40,8 +40,8 @@ enum { AUXO_BENCH_DIMS_MAX = 8 };
  * layer); multiply_add elements,rounds; the others the number of elements. */
 typedef struct auxo_bench_case {
     const char *name;
-    auxo_op_kind kind;
     int64_t dims[AUXO_BENCH_DIMS_MAX];
+    auxo_op_kind kind;
     bool gpu_only; /* takes minutes on a processor */
     bool f16;      /* gemm: matrices of halves */
 } auxo_bench_case;

@@ -33,6 +33,8 @@ typedef struct auxo_dataset {
     char **target_names;   /* target_count or class_count entries, or NULL */
     uint32_t *groups;      /* (row_count) patient or group numbers, or NULL */
     uint32_t *sites;       /* (row_count) source numbers, or NULL */
+    char **site_names;     /* (site_count) what the numbers stand for, or NULL */
+    uint32_t site_count;
     uint32_t
         *row_numbers; /* (row_count) where each row stands in the file or set it came from, from 1; NULL: in order */
     char **row_names; /* (row_count) the file of each picture, or NULL */

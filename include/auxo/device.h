@@ -5,7 +5,9 @@
  * Nothing here knows a backend by name.
  *
  * Threading: a runtime may be used from several threads; one device, and whatever was made from it,
- * from one thread at a time. There is no global state.
+ * from one thread at a time. There is no global state. A device belongs to the process that opened it: a child made by
+ * fork is refused whatever it asks of the device (INVALID_ARGUMENT), and may only destroy what it inherited, which
+ * leaves the parent's alone.
  */
 #ifndef AUXO_DEVICE_H
 #define AUXO_DEVICE_H

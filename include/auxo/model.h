@@ -242,9 +242,10 @@ typedef struct auxo_carried_state {
 AUXO_API auxo_status auxo_model_resize(auxo_model *model, const auxo_unit_edit *edits, size_t edit_count, uint64_t seed,
                                        const auxo_carried_state *state, auxo_error *error);
 /* Replaces the structure by `desc`, carrying parameters (and state) of layers with the same name and shape; others are
- * initialised from `seed`, scaled by new_scale. Inserting and removing blocks is this. */
+ * initialised from `seed`, weights scaled to the mean magnitude new_magnitude. Inserting and removing blocks is this.
+ */
 AUXO_API auxo_status auxo_model_restructure(auxo_model *model, const auxo_model_desc *desc, uint64_t seed,
-                                            float new_scale, const auxo_carried_state *state, auxo_error *error);
+                                            float new_magnitude, const auxo_carried_state *state, auxo_error *error);
 
 #ifdef __cplusplus
 }

@@ -28,11 +28,12 @@ AUXO_API auxo_status auxo_plan_add(auxo_plan *plan, const auxo_op *op, const cha
 typedef struct auxo_plan_options {
     bool allow_host_fallback; /* run ops without a native kernel on the reference backend through host memory */
     bool profile;             /* time every op (slower; needs TIMESTAMPS, else host clock around waits) */
+    const volatile int *stop; /* != 0: compiling ends with INTERRUPTED before the next kernel; NULL: never */
     bool no_self_test;        /* skip known-answer tests of kernel variants not yet proven on this device */
 } auxo_plan_options;
 
 /* Chooses a kernel for every op, places temporaries, compiles, records. No ops can be added afterwards.
- * Errors: UNSUPPORTED names the op and the device; OUT_OF_DEVICE_MEMORY says how much the arena needs. */
+ * Errors: INTERRUPTED; UNSUPPORTED names the op and the device; OUT_OF_DEVICE_MEMORY says how much the arena needs. */
 AUXO_API auxo_status auxo_plan_compile(auxo_plan *plan, const auxo_plan_options *options, auxo_error *error);
 
 /* Enqueues the whole plan `repeat_count` times; asynchronous. */

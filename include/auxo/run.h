@@ -92,6 +92,9 @@ AUXO_API auxo_status auxo_settings_set(auxo_settings *settings, const char *name
 /* Sets all that a JSON object {"name": value, ...} holds; "method" is passed over. Settings given before keep their
  * values: a file stands below the command line. Errors: FORMAT, INVALID_ARGUMENT name the file and the setting. */
 AUXO_API auxo_status auxo_settings_load(auxo_settings *settings, const char *path, auxo_error *error);
+/* The method that such a file names with "method"; *method NULL: it names none. Errors: FORMAT; NOT_FOUND: there is no
+ * such method. */
+AUXO_API auxo_status auxo_settings_file_method(const char *path, const auxo_method **method, auxo_error *error);
 
 /* The getters cannot fail: values were checked when set. A name that is in no table is a programming error; it reads as
  * not given. */

@@ -161,8 +161,13 @@ AUXO_API auxo_status auxo_morph_desc_cost(const auxo_model_desc *desc, const aux
  * costs more, with the smallest possible cost. */
 AUXO_API auxo_status auxo_morph_expand(const auxo_model_desc *desc, const double *widths, const auxo_budget *budget,
                                        double *kappa, auxo_model_desc *expanded, auxo_error *error);
-/* One MorphNet step from the scales of the last refresh: the living widths c', expanded to the budget, mixed as
- * (1 - intensity) c + intensity c', and brought into the budget again. Errors: NOT_FINITE names a layer without a
+/* The widths c of `current` and c' of `suggestion` (the same layers) mixed as c* = (1 - intensity) c + intensity c' and
+ * rounded; c* is used as it is, and scaled down only where it costs more than the budget. */
+AUXO_API auxo_status auxo_morph_mix(const auxo_model_desc *current, const auxo_model_desc *suggestion,
+                                    const auxo_budget *budget, double intensity, auxo_model_desc *mixed,
+                                    auxo_error *error);
+/* One MorphNet step from the scales of the last refresh: the living widths, expanded to the budget, mixed with those of
+ * now by `intensity`. Errors: NOT_FINITE names a layer without a
  * living channel: the architecture has broken down. */
 AUXO_API auxo_status auxo_morph_step(const auxo_morph *morph, const auxo_budget *budget, double intensity,
                                      double *kappa, auxo_model_desc *next, auxo_error *error);
@@ -270,7 +275,7 @@ typedef struct auxo_resbuild_options {
     double keep_gain;            /* tau_LL: no removal after an insertion that gained more; .015 */
     double intensity;            /* I; 1 */
     auxo_budget budget;          /* zeta; 1e8 FLOPs; its device: that of the run */
-    double new_scale;            /* of an inserted block's weights; 1e-2 */
+    double new_scale;            /* mean magnitude of an inserted block's weights; 1e-2 */
     bool exact_insertion;        /* also zero its last batch norm: the function is kept exactly */
     auxo_train_options training; /* batch, optimizer, augmentation, stop ...; hooks are set here */
     uint64_t seed;

@@ -45,6 +45,13 @@ AUXO_API auxo_status auxo_survival_concordance_interval(const auxo_survival_samp
                                                         double confidence, uint64_t seed, double *low, double *high,
                                                         auxo_error *error);
 
+/* The same, each event weighted by 1 / G(time)^2, G the Kaplan-Meier estimate of the censoring distribution in `train`,
+ * and only events before `tau` (INFINITY: all) counted: Uno's C (Uno et al. 2011). Errors: INVALID_ARGUMENT also where
+ * G has come to 0 at an event. */
+AUXO_API auxo_status auxo_survival_concordance_ipcw(const auxo_survival_sample *train,
+                                                    const auxo_survival_sample *sample, double tau,
+                                                    auxo_concordance *concordance, auxo_error *error);
+
 /* Area under the ROC curve of scores against 0/1 labels; ties count one half. Errors: one class only. */
 AUXO_API auxo_status auxo_auroc(const double *scores, const uint32_t *labels, size_t count, double *area,
                                 auxo_error *error);
@@ -88,6 +95,20 @@ AUXO_API double auxo_survival_probability(const auxo_step_function *hazard, doub
 AUXO_API auxo_status auxo_survival_calibration(const auxo_survival_sample *sample, const auxo_step_function *hazard,
                                                double time, size_t bin_count, double *predicted, double *observed,
                                                auxo_error *error);
+
+/* ---- accuracy of probabilities ------------------------------------------------------------------------------------
+ */
+/* Brier score under censoring (Graf et al. 1999) at each of `at_count` times: mean squared difference between predicted
+ * survival and what happened, weighted by the inverse probability of censoring, estimated in `train`. 0.25 is what a
+ * constant 1/2 has. scores (at_count): NaN where no training row is left uncensored. */
+AUXO_API auxo_status auxo_survival_brier(const auxo_survival_sample *train, const auxo_survival_sample *sample,
+                                         const auxo_step_function *hazard, const double *at, size_t at_count,
+                                         double *scores, auxo_error *error);
+/* Its mean over time, by the trapezium rule at 100 times from `from` to `to`. */
+AUXO_API auxo_status auxo_survival_integrated_brier(const auxo_survival_sample *train,
+                                                    const auxo_survival_sample *sample,
+                                                    const auxo_step_function *hazard, double from, double to,
+                                                    double *score, auxo_error *error);
 
 /* ---- sites
  * ------------------------------------------------------------------------------------------------------------- */
@@ -171,17 +192,20 @@ typedef struct auxo_survival_scores {
     char undefined[200];               /* why the scores cannot be had (they are NaN); "" where they can */
     double times[AUXO_SURVIVAL_TIMES]; /* quartiles of the event times */
     double areas[AUXO_SURVIVAL_TIMES], area_lows[AUXO_SURVIVAL_TIMES], area_highs[AUXO_SURVIVAL_TIMES];
+    double uno; /* Uno's C, of events before the 90th percentile of the event times */
+    double briers[AUXO_SURVIVAL_TIMES], integrated_brier; /* the integral: from the 5th to the 95th percentile */
 } auxo_survival_scores;
-/* `fit`: the rows that the model was trained on, for the distribution of censoring. */
+/* `fit`: the rows that the model was trained on, for the distribution of censoring. hazard NULL: no Brier scores. */
 AUXO_API auxo_status auxo_survival_scores_compute(const auxo_dataset *fit, const auxo_dataset *rows,
-                                                  const double *risks, uint64_t seed, auxo_survival_scores *scores,
-                                                  auxo_error *error);
+                                                  const double *risks, const auxo_step_function *hazard, uint64_t seed,
+                                                  auxo_survival_scores *scores, auxo_error *error);
 
 /* Every site by itself, and all together with the risks as they are (naive) or standardised within each site. AUROC is
  * of having had the event. */
 typedef struct auxo_survival_site_scores {
     size_t site_count; /* 0: the rows have no sites, or one only */
     uint32_t sites[AUXO_SURVIVAL_SITES_MAX];
+    char names[AUXO_SURVIVAL_SITES_MAX][64]; /* of the data, cut to this length; or "site 1" */
     double concordance[AUXO_SURVIVAL_SITES_MAX], auroc[AUXO_SURVIVAL_SITES_MAX]; /* NaN where there is none */
     double means[AUXO_SURVIVAL_SITES_MAX], deviations[AUXO_SURVIVAL_SITES_MAX];  /* of the risks */
     double naive_concordance, naive_auroc, standardized_concordance, standardized_auroc;

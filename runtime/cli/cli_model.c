@@ -11,7 +11,8 @@ const cli_option cli_model_options[] = {
      .argument = "NAME|FILE",
      .initial = "auto",
      .help = "Network: auto (two hidden layers of 32 for tables, lenet5 for pictures), mlp:SIZE-SIZE-... (sizes of the "
-             "hidden layers, or of all layers), lenet5, autosize-cnn, resnet18, vgg-small, a JSON description, or a "
+             "hidden layers, or of all layers), linear, lenet5, autosize-cnn, resnet18, vgg-small, a JSON description, "
+             "or a "
              ".safetensors file with weights to start from"},
     CLI_OPTIONS_END,
 };

@@ -75,6 +75,17 @@ static auxo_status step_until_done(listening *own, auxo_error *error)
     return status == AUXO_OK ? auxo_run_finish(own->run, error) : status;
 }
 
+/* A file that names a method is for that method alone. */
+static auxo_status load_config(const cli_context *context, const char *path, auxo_error *error)
+{
+    const auxo_method *method = NULL;
+    auxo_status status = auxo_settings_file_method(path, &method, error);
+    if (status == AUXO_OK && method && method != context->command->method)
+        status = auxo_error_set(error, AUXO_INVALID_ARGUMENT, "%s holds settings of \"%s\", not of \"%s\"", path,
+                                auxo_method_describe(method).name, context->command->name);
+    return status == AUXO_OK ? auxo_settings_load(cli_arguments_settings(context->arguments), path, error) : status;
+}
+
 static auxo_status run_method(const cli_context *context, auxo_error *error)
 {
     auxo_runtime *runtime = NULL;
@@ -83,7 +94,7 @@ static auxo_status run_method(const cli_context *context, auxo_error *error)
     auxo_run_options options;
     auxo_run_options_init(&options);
     const char *config = cli_text(context->arguments, "config");
-    auxo_status status = config ? auxo_settings_load(settings, config, error) : AUXO_OK;
+    auxo_status status = config ? load_config(context, config, error) : AUXO_OK;
     const char *operand = cli_operand(context->arguments, 0);
     if (status == AUXO_OK && operand)
         status = auxo_settings_set(settings, auxo_method_describe(context->command->method).operand, operand, error);
@@ -135,3 +146,54 @@ void cli_method_command_deinit(cli_command *command)
 {
     free((void *)command->options);
 }
+
+/* ---- auxo run ---------------------------------------------------------------------------------------------------- */
+
+auxo_status cli_run_file_words(const cli_command_list *list, int count, char *const *words, char ***expanded,
+                               const cli_command **command, auxo_error *error)
+{
+    static char config[] = "--config";
+    const auxo_method *method = NULL;
+    *expanded = NULL;
+    auxo_status status = auxo_settings_file_method(words[0], &method, error);
+    if (status == AUXO_OK && !method)
+        status = auxo_error_set(error, AUXO_FORMAT, "%s names no method (\"method\": \"train\")", words[0]);
+    for (size_t i = 0; i < list->count && status == AUXO_OK; i++)
+        if (list->commands[i].method == method)
+            *command = &list->commands[i];
+    if (status == AUXO_OK) {
+        *expanded = calloc((size_t)count + 1, sizeof **expanded);
+        if (!*expanded)
+            status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory at start");
+    }
+    if (status != AUXO_OK)
+        return status;
+    (*expanded)[0] = config;
+    for (int i = 0; i < count; i++)
+        (*expanded)[i + 1] = words[i];
+    return AUXO_OK;
+}
+
+/* main.c takes "auxo run FILE" apart before this; what arrives here has no file. */
+static auxo_status run_file(const cli_context *context, auxo_error *error)
+{
+    (void)context;
+    return auxo_error_set(error, AUXO_INVALID_ARGUMENT,
+                          "auxo run takes FILE.json first, then options; see auxo help run");
+}
+
+static const cli_option *const file_tables[] = {cli_common_options, NULL};
+
+const cli_command cli_command_run = {
+    .name = "run",
+    .operands = "FILE.json",
+    .operand_min = 1,
+    .operand_max = 1,
+    .summary = "run the method that a file of settings names",
+    .description = "FILE.json is a JSON object with the name of a method as \"method\" and any of its settings by "
+                   "their names without dashes: {\"method\": \"train\", \"data\": \"glyphs\", \"epochs\": 5}. Options "
+                   "after the file are those of the method; they win over the file.",
+    .examples = "auxo run settings.json\nauxo run settings.json --device opencl --epochs 10",
+    .options = file_tables,
+    .run = run_file,
+};

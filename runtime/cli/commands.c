@@ -25,6 +25,7 @@
     C(data_fetch)                                                                                                      \
     C(data_make)                                                                                                       \
     C(model_show)                                                                                                      \
+    C(run)                                                                                                             \
     M("autosize")                                                                                                      \
     M("morph")                                                                                                         \
     M("resbuild")                                                                                                      \

@@ -61,6 +61,10 @@ const cli_command *cli_command_find(const cli_command_list *list, int count, cha
 /* cmd_run.c: the command that a method is. Its tables are those of the method and the program's own. */
 auxo_status cli_method_command(const auxo_method *method, cli_command *command, auxo_error *error);
 void cli_method_command_deinit(cli_command *command);
+/* cmd_run.c: FILE.json and further words of "auxo run" as words of the method that the file names: count + 1 of them,
+ * borrowed. Ownership: free(*expanded). */
+auxo_status cli_run_file_words(const cli_command_list *list, int count, char *const *words, char ***expanded,
+                               const cli_command **command, auxo_error *error);
 
 /* 0 success, 1 failed, 2 bad usage or bad input: what the process returns for a status. 3, interrupted and resumable,
  * is main.c's to tell. */

@@ -100,7 +100,16 @@ static auxo_status dispatch(process *own, int count, char *const *words, auxo_er
     bool asks_version = strcmp(words[0], "--version") == 0 || strcmp(words[0], "-V") == 0;
     const cli_command *command =
         cli_command_find(&own->commands, asks_version ? 1 : count, asks_version ? version_words : words, &used, error);
-    return command ? run_words(own, command, count - used, words + used, error) : AUXO_INVALID_ARGUMENT;
+    if (!command)
+        return AUXO_INVALID_ARGUMENT;
+    if (strcmp(command->name, "run") != 0 || count == used || words[used][0] == '-')
+        return run_words(own, command, count - used, words + used, error);
+    char **expanded = NULL;
+    auxo_status status = cli_run_file_words(&own->commands, count - used, words + used, &expanded, &command, error);
+    if (status == AUXO_OK)
+        status = run_words(own, command, count - used + 1, expanded, error);
+    free(expanded);
+    return status;
 }
 
 static bool asks_for_json(int count, char *const *words)

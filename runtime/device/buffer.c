@@ -45,7 +45,8 @@ void auxo_buffer_destroy(auxo_buffer *buffer)
     if (!buffer)
         return;
     auxo__device_drain(buffer->device);
-    buffer->device->backend->buffer_destroy(buffer->device->handle, buffer->handle);
+    if (auxo__device_is_here(buffer->device))
+        buffer->device->backend->buffer_destroy(buffer->device->handle, buffer->handle);
     free(buffer);
 }
 

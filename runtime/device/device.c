@@ -1,14 +1,26 @@
-/* device.c: opening and closing devices, the sticky device-lost rule, and the defaults for optional SPI slots that
- * concern a device as a whole (buffers, queues and events carry theirs in buffer.c, queue.c and event.c).
+/* device.c: opening and closing devices, the sticky device-lost rule, the refusal after a fork, and the defaults for
+ * optional SPI slots that concern a device as a whole (buffers, queues and events carry theirs in buffer.c, queue.c and
+ * event.c).
  */
 #include "device_internal.h"
 #include "text.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+bool auxo__device_is_here(const auxo_device *device)
+{
+    return device->process == (long)getpid();
+}
 
 auxo_status auxo__device_usable(const auxo_device *device, auxo_error *error)
 {
+    if (!auxo__device_is_here(device))
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT,
+                              "device %s was opened by process %ld and cannot be used in process %ld, which was forked "
+                              "from it: open it there again, or open it after the fork",
+                              device->info.selector, device->process, (long)getpid());
     if (device->lost)
         return auxo_error_set(error, AUXO_DEVICE_LOST, "device %s is lost (%s); close it and open it again",
                               device->info.selector, device->lost_reason);
@@ -35,6 +47,7 @@ static auxo_status open_resolved(auxo_runtime *runtime, const auxo_backend *back
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory opening device %s", info->selector);
     opened->runtime = runtime;
     opened->backend = backend;
+    opened->process = (long)getpid();
     opened->info = *info;
     auxo_status status = backend->open(&runtime->host, info->index, &opened->handle, error);
     if (status) {
@@ -88,7 +101,8 @@ void auxo_device_close(auxo_device *device)
         return;
     detach(&device->plan);
     detach(&device->tuning);
-    device->backend->close(device->handle);
+    if (auxo__device_is_here(device))
+        device->backend->close(device->handle);
     free(device);
 }
 

@@ -32,6 +32,7 @@ struct auxo_device {
     const auxo_backend *backend;
     void *handle; /* the backend's own */
     auxo_device_info info;
+    long process; /* that opened it */
     bool lost;
     char lost_reason[256];   /* the message of the failure that lost it */
     auxo_queue *queues;      /* all live ones, a list through auxo_queue.next */
@@ -56,7 +57,11 @@ struct auxo_event {
 /* Hands a formatted line to the application's log callback, if there is one. */
 void auxo__log(const auxo_runtime *runtime, auxo_log_level level, const char *format, ...) AUXO_PRINTF(3, 4);
 
-/* OK, or DEVICE_LOST with the reason once the device is lost. Every call on a device starts with it. */
+/* Whether this process opened the device: after a fork, drivers' threads and handles are the parent's. */
+bool auxo__device_is_here(const auxo_device *device);
+
+/* OK, or DEVICE_LOST with the reason once the device is lost, or INVALID_ARGUMENT after a fork. Every call on a device
+ * starts with it. */
 auxo_status auxo__device_usable(const auxo_device *device, auxo_error *error);
 
 /* Passes `status` through; a DEVICE_LOST among them makes the device lost for good. */

@@ -30,7 +30,7 @@ void auxo_event_destroy(auxo_event *event)
 {
     if (!event)
         return;
-    if (event->device->backend->event_destroy)
+    if (event->device->backend->event_destroy && auxo__device_is_here(event->device))
         event->device->backend->event_destroy(event->handle);
     free(event);
 }

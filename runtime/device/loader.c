@@ -214,7 +214,7 @@ static void add_plugins(auxo_backends *backends)
         add_folder(backends, one);
     if (own_folder(folder, sizeof folder - sizeof "/auxo")) {
         add_folder(backends, folder);
-        strcat(folder, "/auxo");
+        auxo__text_append(folder, sizeof folder, "/auxo");
         add_folder(backends, folder);
     }
     for (char *rest = known, *name; (name = strtok_r(rest, " ", &rest)) != NULL;) {

@@ -41,6 +41,8 @@ static void wait_and_log(auxo_queue *queue)
 
 void auxo__device_drain(auxo_device *device)
 {
+    if (!auxo__device_is_here(device))
+        return;
     for (auxo_queue *queue = device->queues; queue && !device->lost; queue = queue->next) {
         if (queue->busy)
             wait_and_log(queue);
@@ -52,13 +54,15 @@ void auxo_queue_destroy(auxo_queue *queue)
     if (!queue)
         return;
     auxo_device *device = queue->device;
-    if (queue->busy && !device->lost)
+    const bool here = auxo__device_is_here(device);
+    if (queue->busy && !device->lost && here)
         wait_and_log(queue);
     auxo_queue **link = &device->queues;
     while (*link != queue)
         link = &(*link)->next;
     *link = queue->next;
-    device->backend->queue_destroy(queue->handle);
+    if (here)
+        device->backend->queue_destroy(queue->handle);
     free(queue);
 }
 

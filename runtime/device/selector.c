@@ -16,6 +16,8 @@
 #include <string.h>
 #include <strings.h>
 
+enum { REASON_BYTES = 256 };
+
 /* Appends "selector (name), " for each device, as far as it fits. */
 static void append_devices(char *text, size_t capacity, const auxo_device_info *infos, size_t count)
 {
@@ -144,6 +146,24 @@ static size_t filter(auxo_device_info *infos, size_t count, const char *part)
     return kept;
 }
 
+/* Keeps the last line that a backend logs. */
+static void keep_line(void *user, auxo_log_level level, const char *message)
+{
+    (void)level;
+    auxo__field_copy(user, REASON_BYTES, message);
+}
+
+/* Why a backend has no device, as it says when it is asked again. */
+static void find_reason(const auxo_runtime *runtime, const auxo_backend *backend, char reason[REASON_BYTES])
+{
+    auxo_backend_host listening = runtime->host;
+    size_t count = 0;
+    listening.log = keep_line;
+    listening.log_user = reason;
+    if (backend->enumerate(&listening, NULL, 0, &count, NULL) != AUXO_OK || count > 0)
+        reason[0] = '\0';
+}
+
 static auxo_status resolve_in_backend(const auxo_runtime *runtime, const char *selector, const auxo_backend *backend,
                                       const char *part, auxo_device_info *info, auxo_error *error)
 {
@@ -156,10 +176,12 @@ static auxo_status resolve_in_backend(const auxo_runtime *runtime, const char *s
     append_devices(listed, sizeof listed, infos, count);
     size_t kept = filter(infos, count, part);
     if (count == 0) {
+        char reason[REASON_BYTES] = "";
+        find_reason(runtime, backend, reason);
         append_all_devices(runtime, listed, sizeof listed);
-        status = auxo_error_set(error, AUXO_NOT_FOUND,
-                                "device '%s': backend '%s' finds no device (is its driver installed?); available: %s",
-                                selector, backend->name, listed);
+        status =
+            auxo_error_set(error, AUXO_NOT_FOUND, "device '%s': backend '%s' finds no device: %s; available: %.200s",
+                           selector, backend->name, reason[0] ? reason : "is its driver installed?", listed);
     } else if (kept == 0) {
         status = auxo_error_set(error, AUXO_NOT_FOUND, "no device '%s'; backend '%s' has: %s", selector, backend->name,
                                 listed);

@@ -1,7 +1,10 @@
 /* methods.c: the one list of all methods. A new method is one line here.
  */
+#include "file.h"
 #include "method.h"
 
+#include <cjson/cJSON.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* X(identifier): the method is `const auxo_method auxo__method_<identifier>` in a folder below this one. */
@@ -14,7 +17,7 @@
     X(search)                                                                                                          \
     X(multiscale_train)                                                                                                \
     X(multiscale_sensitivity)                                                                                          \
-    X(multiscale_compare)                                                                                             \
+    X(multiscale_compare)                                                                                              \
     X(survival_train)
 
 #define METHOD_DECLARE(identifier) extern const auxo_method auxo__method_##identifier;
@@ -39,4 +42,28 @@ const auxo_method *auxo_method_find(const char *name)
         if (strcmp(methods[i]->info.name, name) == 0)
             return methods[i];
     return NULL;
+}
+
+auxo_status auxo_settings_file_method(const char *path, const auxo_method **method, auxo_error *error)
+{
+    char *text = NULL;
+    size_t size = 0;
+    *method = NULL;
+    auxo_status status = auxo__file_read(path, &text, &size, error);
+    if (status != AUXO_OK)
+        return status;
+    cJSON *root = cJSON_ParseWithLength(text, size);
+    free(text);
+    const cJSON *name = cJSON_GetObjectItemCaseSensitive(root, "method");
+    if (!cJSON_IsObject(root))
+        status = auxo_error_set(error, AUXO_FORMAT, "%s is not a JSON object of settings", path);
+    else if (name && !cJSON_IsString(name))
+        status = auxo_error_set(error, AUXO_FORMAT, "%s: \"method\" is not a text", path);
+    if (status == AUXO_OK && name) {
+        *method = auxo_method_find(name->valuestring);
+        if (!*method)
+            status = auxo_error_set(error, AUXO_NOT_FOUND, "%s: there is no method \"%s\"", path, name->valuestring);
+    }
+    cJSON_Delete(root);
+    return status;
 }

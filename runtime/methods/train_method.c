@@ -221,6 +221,8 @@ static auxo_status begin(auxo_run *run, void *user, auxo_error *error)
                                           .warmup_epochs = 1};
     auxo_status status = auxo__task_load_data(run, NULL, true, &state->data, error);
     if (status == AUXO_OK)
+        status = auxo__best_read(settings, state->data.validation != NULL, &run->best, error);
+    if (status == AUXO_OK)
         status = auxo__task_options(run, state->data.train, &schedule, &state->options, state->optimizer_text, error);
     state->options.profile = auxo_settings_flag(settings, "profile");
     if (status == AUXO_OK)
@@ -342,7 +344,8 @@ static auxo_status step(auxo_run *run, void *user, bool *done, auxo_error *error
     train_state *state = user;
     bool finished_epoch = false;
     auxo_epoch_metrics metrics = {0};
-    *done = auxo_trainer_step(state->trainer) >= last_step(state);
+    bool exhausted = auxo__best_exhausted(&run->best);
+    *done = exhausted || auxo_trainer_step(state->trainer) >= last_step(state);
     if (*done)
         return AUXO_OK;
     uint64_t before = auxo_trainer_step(state->trainer);
@@ -356,7 +359,10 @@ static auxo_status step(auxo_run *run, void *user, bool *done, auxo_error *error
         status = explain(run, state, error);
     if (status == AUXO_OK && finished_epoch)
         status = report_epoch(run, state, &metrics, error);
-    *done = status == AUXO_OK && now >= last_step(state);
+    if (status == AUXO_OK && finished_epoch)
+        status = auxo__run_offer(run, metrics.epoch, metrics.validation_accuracy, metrics.validation_loss, &exhausted,
+                                 error);
+    *done = status == AUXO_OK && (exhausted || now >= last_step(state));
     return status;
 }
 
@@ -550,9 +556,17 @@ static auxo_status report(auxo_run *run, void *user, auxo_report *report, auxo_e
 
 /* ---- the table --------------------------------------------------------------------------------------------------- */
 
-static const auxo_setting *const settings[] = {
-    auxo_data_settings,      auxo__model_settings,      auxo__device_settings, auxo__seed_settings, train_settings,
-    auxo__training_settings, auxo__validation_settings, auxo__run_settings,    auxo__save_settings, NULL};
+static const auxo_setting *const settings[] = {auxo_data_settings,
+                                               auxo__model_settings,
+                                               auxo__device_settings,
+                                               auxo__seed_settings,
+                                               train_settings,
+                                               auxo__training_settings,
+                                               auxo__validation_settings,
+                                               auxo__keep_settings,
+                                               auxo__run_settings,
+                                               auxo__save_settings,
+                                               NULL};
 static const auxo_event_type *const events[] = {&auxo__start_event,  &shares_event,   &auxo__step_event, &epoch_event,
                                                 &auxo__choice_event, &auxo__op_event, &result_event,     NULL};
 

@@ -14,6 +14,7 @@ static const struct builtin_entry {
     auxo__builtin *build;
 } builtins[] = {
     {"mlp", auxo__builtin_mlp},
+    {"linear", auxo__builtin_linear},
     {"lenet5", auxo__builtin_lenet5},
     {"autosize-cnn", auxo__builtin_autosize_cnn},
     {"autosize-mlp", auxo__builtin_autosize_mlp},

@@ -88,6 +88,17 @@ auxo_status auxo__builtin_mlp(const auxo__builtin_request *request, auxo_model_d
     return status == AUXO_OK ? add_dense_layers(sizes, count + 1, &style, desc, error) : status;
 }
 
+/* Linear regression, or logistic regression where the outputs are classes. */
+auxo_status auxo__builtin_linear(const auxo__builtin_request *request, auxo_model_desc *desc, auxo_error *error)
+{
+    const mlp_style style = {AUXO_ACTIVATION_IDENTITY, AUXO_INITIALIZER_GLOROT_UNIFORM, true};
+    const uint32_t outputs = request->outputs;
+    if (request->options)
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "linear takes no options");
+    auxo_status status = add_input(request, desc, error);
+    return status == AUXO_OK ? add_dense_layers(&outputs, 1, &style, desc, error) : status;
+}
+
 auxo_status auxo__builtin_autosize_mlp(const auxo__builtin_request *request, auxo_model_desc *desc, auxo_error *error)
 {
     enum { HIDDEN_COUNT = 5 };

@@ -3,13 +3,14 @@
  */
 #include "resize_internal.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 typedef struct restructurer {
     auxo_model *model;
     uint64_t seed;
-    float new_scale;
+    float new_magnitude;
     auxo_model_desc desc;
     auxo__layout layout;
     auxo__new_buffers buffers;
@@ -40,6 +41,16 @@ static auxo_status carry(const restructurer *r, const auxo_param *from, const au
     return status;
 }
 
+/* Scales weights to the mean magnitude `size`. */
+static void set_magnitude(float *values, uint64_t count, float size)
+{
+    double sum = 0;
+    for (uint64_t i = 0; i < count; i++)
+        sum += fabs((double)values[i]);
+    for (uint64_t i = 0; i < count && sum > 0; i++)
+        values[i] = (float)(values[i] * (double)size * (double)count / sum);
+}
+
 static auxo_status draw(const restructurer *r, const auxo_param *to, auxo_error *error)
 {
     auxo_queue *queue = r->model->queue;
@@ -47,7 +58,9 @@ static auxo_status draw(const restructurer *r, const auxo_param *to, auxo_error 
     float *values = malloc((count + 1) * sizeof *values);
     if (!values)
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory for the weights of \"%s\"", to->name);
-    auxo__initialize_param(&r->desc, to, r->new_scale, r->seed, values);
+    auxo__initialize_param(&r->desc, to, 1.0f, r->seed, values);
+    if (to->role == AUXO_PARAM_WEIGHT)
+        set_magnitude(values, count, r->new_magnitude);
     auxo_status status = auxo_buffer_write(queue, to->trainable ? r->buffers.weights : r->buffers.statistics,
                                            offset_bytes, values, count * sizeof *values, error);
     free(values);
@@ -74,10 +87,10 @@ static auxo_status check_ends(const auxo_model *model, const auxo_model_desc *de
     return AUXO_OK;
 }
 
-auxo_status auxo_model_restructure(auxo_model *model, const auxo_model_desc *desc, uint64_t seed, float new_scale,
+auxo_status auxo_model_restructure(auxo_model *model, const auxo_model_desc *desc, uint64_t seed, float new_magnitude,
                                    const auxo_carried_state *state, auxo_error *error)
 {
-    restructurer r = {.model = model, .seed = seed, .new_scale = new_scale};
+    restructurer r = {.model = model, .seed = seed, .new_magnitude = new_magnitude};
     auxo_status status = auxo_model_desc_copy(desc, &r.desc, error);
     if (status == AUXO_OK)
         status = auxo_model_desc_finish(&r.desc, error);

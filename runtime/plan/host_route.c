@@ -120,7 +120,7 @@ void auxo__host_route_destroy(auxo__host_route *route)
 {
     if (!route)
         return;
-    if (route->kernel && route->kernel->release && route->state)
+    if (route->kernel && route->kernel->release && route->state && auxo__device_is_here(route->oracle))
         route->kernel->release(route->oracle->handle, route->state);
     for (size_t s = 0; s < AUXO_OP_SLOTS_MAX; s++)
         auxo_buffer_destroy(route->buffers[s]);

@@ -31,7 +31,7 @@ void auxo_plan_destroy(auxo_plan *plan)
         return;
     /* Enqueued work may still use the recording, the kernels' states and the arenas. */
     auxo__device_drain(plan->device);
-    if (plan->recording)
+    if (plan->recording && auxo__device_is_here(plan->device))
         plan->device->backend->record_destroy(plan->device->handle, plan->recording);
     auxo__plan_profile_destroy(plan);
     for (size_t i = 0; i < plan->op_count; i++) {

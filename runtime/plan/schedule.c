@@ -5,10 +5,12 @@
  * taken. None left: the host (the oracle backend), if the caller allows it, else the op is refused. Every step away
  * from the first candidate is in the choice's reason, and a failure is also in the log: nothing is silent.
  */
+#include "op_internal.h"
 #include "plan_internal.h"
 #include "text.h"
 #include "tuned.h"
 
+#include <stdio.h>
 #include <string.h>
 
 bool auxo__op_is_empty(const auxo_op *op)
@@ -127,10 +129,31 @@ static auxo_status choose_native(auxo_device *device, const auxo_op *op, bool se
     return AUXO_OK;
 }
 
+/* Whether a tensor of the op is larger than what one kernel argument can address, which not every kernel can part. */
+static bool exceeds_binding(const auxo_device *device, const auxo_op *op, char *text, size_t capacity)
+{
+    size_t slot_count = 0;
+    const auxo_slot_info *slots = auxo_op_slots(op->kind, &slot_count);
+    const uint64_t limit = device->info.max_binding_bytes;
+    for (size_t s = 0; s < slot_count && limit > 0; s++) {
+        const auxo_tensor *tensor = &op->tensors[s];
+        const uint64_t bytes =
+            auxo_tensor_is_present(tensor) ? auxo__tensor_span(tensor) * auxo_dtype_size_bytes(tensor->dtype) : 0;
+        if (bytes <= limit)
+            continue;
+        snprintf(text, capacity,
+                 "%s has %llu bytes, more than the %llu that one binding of device %s (%.60s) addresses", slots[s].name,
+                 (unsigned long long)bytes, (unsigned long long)limit, device->info.selector, device->info.name);
+        return true;
+    }
+    return false;
+}
+
 static auxo_status refuse(const auxo_device *device, const auxo_op *op, const char *reason, auxo_status last_failure,
                           auxo_error *error)
 {
     const char *noun = auxo_op_noun(op->kind);
+    char reason_text[256];
     if (last_failure == AUXO_WRONG_RESULT)
         return auxo_error_set(
             error, AUXO_WRONG_RESULT,
@@ -143,6 +166,11 @@ static auxo_status refuse(const auxo_device *device, const auxo_op *op, const ch
         return auxo_error_set(error, AUXO_UNSUPPORTED,
                               "%s: device %s (%s) has no kernel for it; allow host fallback or use another device",
                               noun, device->info.selector, device->info.name);
+    if (exceeds_binding(device, op, reason_text, sizeof reason_text))
+        return auxo_error_set(error, AUXO_UNSUPPORTED,
+                              "%s: %s; make the batch or the layer smaller, allow host fallback "
+                              "or use another device",
+                              noun, reason_text);
     return auxo_error_set(error, AUXO_UNSUPPORTED,
                           "%s: no variant on device %s (%s) supports these shapes and parameters; allow host fallback "
                           "or use another device",
@@ -153,6 +181,8 @@ auxo_status auxo__choose_kernel(auxo_device *device, const auxo_op *op, const au
                                 auxo__choice *choice, auxo_error *error)
 {
     memset(choice, 0, sizeof *choice);
+    if (options->stop && *options->stop)
+        return auxo_error_set(error, AUXO_INTERRUPTED, "interrupted while kernels were being prepared");
     auxo_status last_failure = AUXO_OK;
     auxo_error failure = {0};
     auxo_status status = choose_native(device, op, !options->no_self_test, choice, &last_failure, &failure);
@@ -177,7 +207,7 @@ void auxo__choice_release(auxo_device *device, auxo__choice *choice)
 {
     if (choice->host)
         auxo__host_route_destroy(choice->host);
-    else if (choice->kernel && choice->kernel->release && choice->state)
+    else if (choice->kernel && choice->kernel->release && choice->state && auxo__device_is_here(device))
         choice->kernel->release(device->handle, choice->state);
     choice->host = NULL;
     choice->state = NULL;

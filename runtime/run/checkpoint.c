@@ -78,6 +78,8 @@ auxo_status auxo__checkpoint_write(auxo_run *run, auxo_error *error)
     if (status == AUXO_OK)
         status = auxo__history_store(&run->history, archive, error);
     if (status == AUXO_OK)
+        status = auxo__best_store(&run->best, archive, error);
+    if (status == AUXO_OK)
         status = auxo__archive_write(archive, path, error);
     auxo__archive_destroy(archive);
     free(text);
@@ -177,6 +179,8 @@ auxo_status auxo__checkpoint_restore(auxo_run *run, const auxo__archive *archive
     auxo_status status = auxo__history_restore(&run->history, archive, error);
     if (status == AUXO_OK)
         status = run->method->restore(run, run->state, archive, error);
+    if (status == AUXO_OK)
+        status = auxo__best_restore(&run->best, auxo_run_model(run), archive, error);
     run->resumed = status == AUXO_OK;
     return status == AUXO_OK ? status : auxo_error_wrap(error, status, "resume: %s", path);
 }

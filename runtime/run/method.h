@@ -7,6 +7,7 @@
 #ifndef AUXO_RUN_METHOD_H
 #define AUXO_RUN_METHOD_H
 
+#include "best.h"
 #include "file.h"
 #include "history.h"
 #include "settings.h"
@@ -47,8 +48,9 @@ struct auxo_run {
     char *command; /* own copy of options.command, or NULL */
     void *state;
     const auxo_data_schema *schema; /* what a saved model shall know of its data; of the method, or NULL */
-    auxo_device *device; /* opened by task.c; closed here, after the state has ended */
+    auxo_device *device;            /* opened by task.c; closed here, after the state has ended */
     auxo__history history;
+    auxo__best best;
     auxo__file_lock lock;                /* of the checkpoint */
     uint64_t data_hash, saved_data_hash; /* of the rows, and of those that the checkpoint was made with */
     const char *data_differs;            /* the setting of role DATA that is not as it was; NULL: none */
@@ -68,5 +70,8 @@ auxo_status auxo__run_emit(auxo_run *run, const auxo_event_type *type, const voi
 auxo_status auxo__run_note(auxo_run *run, auxo_error *error, const char *format, ...) AUXO_PRINTF(3, 4);
 /* The state has moved on: `position` numbers it. A checkpoint follows the step where `due` (or when stopped). */
 void auxo__run_moved(auxo_run *run, uint64_t position, bool due);
+/* The validation result of an epoch: kept if it is the best. *exhausted: the setting "patience" says to stop. */
+auxo_status auxo__run_offer(auxo_run *run, uint32_t epoch, double score, double loss, bool *exhausted,
+                            auxo_error *error);
 bool auxo__run_stopped(const auxo_run *run);
 #endif

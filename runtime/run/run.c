@@ -157,6 +157,7 @@ void auxo_run_close(auxo_run *run)
         run->method->end(run->state);
     auxo_device_close(run->device);
     auxo__history_deinit(&run->history);
+    auxo__best_deinit(&run->best);
     auxo__file_lock_release(&run->lock);
     auxo_settings_destroy(run->settings);
     for (size_t i = 0; i < run->note_count; i++)
@@ -194,9 +195,13 @@ static auxo_status save_model(auxo_run *run, auxo_error *error)
 /* What an ended run has found is not lost. */
 static auxo_status keep_findings(auxo_run *run, auxo_error *error)
 {
-    if (!auxo_run_model(run))
-        return AUXO_OK;
-    return run->method->finish_when_ended ? auxo_run_finish(run, error) : save_model(run, error);
+    auxo_model *model = auxo_run_model(run);
+    if (!model || run->method->finish_when_ended)
+        return model ? auxo_run_finish(run, error) : AUXO_OK;
+    auxo_status status = auxo__best_exchange(&run->best, model, error);
+    if (status == AUXO_OK)
+        status = save_model(run, error);
+    return status == AUXO_OK ? auxo__best_exchange(&run->best, model, error) : status;
 }
 
 /* Saves what a stop leaves, and says how to go on. */
@@ -245,11 +250,34 @@ auxo_status auxo_run_step(auxo_run *run, bool *done, auxo_error *error)
     return run->save_due || run->done ? auxo_run_save(run, error) : AUXO_OK;
 }
 
+auxo_status auxo__run_offer(auxo_run *run, uint32_t epoch, double score, double loss, bool *exhausted,
+                            auxo_error *error)
+{
+    auxo_status status = auxo__best_offer(&run->best, auxo_run_model(run), epoch, score, loss, error);
+    *exhausted = status == AUXO_OK && auxo__best_exhausted(&run->best);
+    return status;
+}
+
+/* The result is the best epoch's, if that was asked for. */
+static auxo_status take_best(auxo_run *run, auxo_error *error)
+{
+    auxo_model *model = auxo_run_model(run);
+    if (!model || run->best.in_model)
+        return AUXO_OK;
+    auxo_status status = auxo__best_exchange(&run->best, model, error);
+    if (status == AUXO_OK && run->best.in_model)
+        status = auxo__run_note(run, error, "the weights of epoch %u are kept, the best of %u on the validation rows",
+                                run->best.epoch, run->best.last);
+    return status;
+}
+
 /* Saved before it is measured: what cannot be measured is not lost. */
 auxo_status auxo_run_finish(auxo_run *run, auxo_error *error)
 {
     const char *csv = auxo_settings_text(run->settings, "csv");
-    auxo_status status = save_model(run, error);
+    auxo_status status = take_best(run, error);
+    if (status == AUXO_OK)
+        status = save_model(run, error);
     if (status == AUXO_OK && csv)
         status = auxo__history_write_csv(&run->history, run->method->csv_event ? run->method->csv_event : "epoch", csv,
                                          error);

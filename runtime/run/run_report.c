@@ -121,9 +121,6 @@ void auxo__report_history(auxo_report *report, const auxo_run *run, const auxo__
     free(scaled);
 }
 
-/* ---- numbers -------------------------------------------------------------------------------------------------------
- */
-
 const char *auxo__report_number(char *text, size_t size, const char *format, double value)
 {
     text[0] = '\0';

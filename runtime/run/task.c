@@ -207,12 +207,40 @@ auxo_status auxo__task_open_model_seeded(auxo_run *run, const auxo_dataset *trai
 
 /* ---- training options -------------------------------------------------------------------------------------------- */
 
-static auxo_status parse_augment(const char *text, auxo_augmentation *augmentation, auxo_error *error)
+/* Pictures whose mirror images mean something else. */
+static bool is_of_characters(const auxo_dataset *dataset)
+{
+    static const char *const names[] = {"mnist", "emnist", "svhn", "glyphs"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strncmp(dataset->name, names[i], strlen(names[i])) == 0)
+            return true;
+    return false;
+}
+
+/* "auto": shifts of up to a tenth of the sides, and flips. */
+static auxo_status choose_augment(auxo_run *run, const auxo_dataset *train, auxo_augmentation *augmentation,
+                                  auxo_error *error)
+{
+    if (train->height * train->width <= 1)
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "augment: %s holds no pictures", train->name);
+    augmentation->enabled = true;
+    augmentation->flip = !is_of_characters(train);
+    augmentation->max_shift_h = (int32_t)((train->height + 5) / 10);
+    augmentation->max_shift_w = (int32_t)((train->width + 5) / 10);
+    return auxo__run_note(run, error, "augment auto: shifts of up to %d by %d pixels%s", augmentation->max_shift_h,
+                          augmentation->max_shift_w, augmentation->flip ? ", flips" : ", no flips of characters");
+}
+
+static auxo_status parse_augment(auxo_run *run, const auxo_dataset *train, auxo_augmentation *augmentation,
+                                 auxo_error *error)
 {
     char copy[128];
     char *items[8];
-    if (!text)
+    const char *text = auxo_settings_text(run->settings, "augment");
+    if (!text || strcmp(text, "none") == 0)
         return AUXO_OK;
+    if (strcmp(text, "auto") == 0)
+        return choose_augment(run, train, augmentation, error);
     snprintf(copy, sizeof copy, "%s", text);
     size_t count = auxo__split_list(copy, items, 8);
     for (size_t i = 0; i < count; i++) {
@@ -226,7 +254,7 @@ static auxo_status parse_augment(const char *text, auxo_augmentation *augmentati
                                       items[i] + 6);
             augmentation->max_shift_h = augmentation->max_shift_w = (int32_t)pixels;
         } else {
-            return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "augment: \"%s\" is neither flip nor shift=N",
+            return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "augment: \"%s\" is neither flip, shift=N nor auto",
                                   items[i]);
         }
     }
@@ -280,7 +308,7 @@ auxo_status auxo__task_options(auxo_run *run, const auxo_dataset *train, const a
     options->on_step = on_step;
     options->on_step_user = run;
     options->stop = run->options.stop;
-    auxo_status status = parse_augment(auxo_settings_text(settings, "augment"), &options->augmentation, error);
+    auxo_status status = parse_augment(run, train, &options->augmentation, error);
     if (status == AUXO_OK)
         status = parse_optimizer(settings, &options->optimizer, optimizer_text, error);
     if (status != AUXO_OK)

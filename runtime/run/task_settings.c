@@ -63,7 +63,8 @@ const auxo_setting auxo__model_settings[] = {
      .argument = "NAME|FILE",
      .initial = "auto",
      .help = "Network: auto (two hidden layers of 32 for tables, lenet5 for pictures), mlp:SIZE-SIZE-... (sizes of the "
-             "hidden layers, or of all layers), lenet5, autosize-cnn, resnet18, vgg-small, a JSON description, or a "
+             "hidden layers, or of all layers), linear, lenet5, autosize-cnn, resnet18, vgg-small, a JSON description, "
+             "or a "
              ".safetensors file with weights to start from",
      .canonical = canonical_model},
     AUXO_SETTINGS_END,
@@ -127,8 +128,9 @@ const auxo_setting auxo__training_settings[] = {
              "the model"},
     {.name = "augment",
      .type = AUXO_SETTING_TEXT,
-     .argument = "shift=N,flip",
-     .help = "Shift pictures by up to N pixels and mirror them, differently in each step"},
+     .argument = "shift=N,flip|auto|none",
+     .help = "Shift pictures by up to N pixels and mirror them, differently in each step; auto: shifts of a tenth of "
+             "the sides, and flips unless the set is of digits or letters"},
     {.name = "reschedule",
      .type = AUXO_SETTING_FLAG,
      .help = "On resume, let a learning rate that falls to the last epoch fall anew to another last epoch",

@@ -260,6 +260,8 @@ static auxo_status begin(auxo_run *run, void *user, auxo_error *error)
         .begin = state->dynamic_epochs < state->total_epochs ? state->dynamic_epochs : 0, .end = state->total_epochs};
     auxo_status status = auxo__task_load_data(run, NULL, true, &state->data, error);
     if (status == AUXO_OK)
+        status = auxo__best_read(run->settings, state->data.validation != NULL, &run->best, error);
+    if (status == AUXO_OK)
         status = auxo__task_options(run, state->data.train, &schedule, &state->options, state->optimizer_text, error);
     if (status == AUXO_OK)
         status = auxo__task_open_device(run, error);
@@ -310,7 +312,7 @@ static auxo_status step(auxo_run *run, void *user, bool *done, auxo_error *error
 {
     autosize_state *state = user;
     uint32_t epoch = auxo_trainer_epoch(state->trainer);
-    *done = epoch >= state->total_epochs;
+    *done = epoch >= state->total_epochs || auxo__best_exhausted(&run->best);
     if (*done)
         return AUXO_OK;
     bool dynamic = epoch < state->dynamic_epochs;
@@ -332,7 +334,13 @@ static auxo_status step(auxo_run *run, void *user, bool *done, auxo_error *error
     state->grown = false;
     state->seconds += metrics.seconds;
     *done = auxo_trainer_epoch(state->trainer) >= state->total_epochs;
-    return report_epoch(run, state, &metrics, dynamic, error);
+    auxo_status told = report_epoch(run, state, &metrics, dynamic, error);
+    bool exhausted = false;
+    if (told == AUXO_OK && !dynamic) /* before, the network has not its size yet */
+        told = auxo__run_offer(run, auxo_trainer_epoch(state->trainer), metrics.validation_accuracy,
+                               metrics.validation_loss, &exhausted, error);
+    *done = *done || exhausted;
+    return told;
 }
 
 static double progress(const auxo_run *run, const void *user)
@@ -463,9 +471,17 @@ static auxo_status report(auxo_run *run, void *user, auxo_report *report, auxo_e
 
 /* ---- the table --------------------------------------------------------------------------------------------------- */
 
-static const auxo_setting *const settings[] = {
-    autosize_settings,     auxo__model_settings, auxo_data_settings, auxo__training_settings, auxo__validation_settings,
-    auxo__device_settings, auxo__seed_settings,  auxo__run_settings, auxo__save_settings,     NULL};
+static const auxo_setting *const settings[] = {autosize_settings,
+                                               auxo__model_settings,
+                                               auxo_data_settings,
+                                               auxo__training_settings,
+                                               auxo__validation_settings,
+                                               auxo__keep_settings,
+                                               auxo__device_settings,
+                                               auxo__seed_settings,
+                                               auxo__run_settings,
+                                               auxo__save_settings,
+                                               NULL};
 static const auxo_setting_value defaults[] = {{"model", "autosize-cnn"}, {"optimizer", "adam:lr=0.0002"}, {NULL, NULL}};
 static const auxo_event_type *const events[] = {&auxo__step_event, &epoch_event, &result_event, NULL};
 

@@ -1,4 +1,4 @@
-/* edit_report.h: the log of edits in an HTML report.
+/* edit_report.h: the log of edits of a network as a table of a report.
  */
 #ifndef AUXO_SIZING_EDIT_REPORT_H
 #define AUXO_SIZING_EDIT_REPORT_H
@@ -6,7 +6,7 @@
 #include "auxo/report.h"
 #include "auxo/sizing.h"
 
-/* As a table; `when` heads its first column. */
+/* `when` heads its first column. */
 void auxo__report_edits(auxo_report *report, const auxo_edit_log *log, const char *when);
 
 #endif

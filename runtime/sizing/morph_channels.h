@@ -40,6 +40,9 @@ void auxo__morph_graph_deinit(morph_graph *graph);
 void auxo__morph_graph_use_times(morph_graph *graph, const double *layer_ns);
 /* Fails (INVALID_ARGUMENT) if even one unit in every layer is over the budget. */
 auxo_status auxo__budget_check(const auxo_model_desc *desc, const auxo_budget *budget, auxo_error *error);
+/* `desc` with the widths (per layer; ignored where 0) as they are, rounded. */
+auxo_status auxo__morph_at_widths(const auxo_model_desc *desc, const double *widths, auxo_resource resource,
+                                  auxo_model_desc *rounded, auxo_error *error);
 const auxo_model *auxo__morph_model(const auxo_morph *morph);
 /* auxo_morph_create with the budget's resource; for LATENCY the model is measured first. */
 auxo_status auxo__morph_create_for(auxo_model *model, const auxo_budget *budget, const auxo_morph_options *options,

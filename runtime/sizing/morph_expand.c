@@ -214,6 +214,18 @@ auxo_status auxo_morph_expand(const auxo_model_desc *desc, const double *widths,
     return status;
 }
 
+auxo_status auxo__morph_at_widths(const auxo_model_desc *desc, const double *widths, auxo_resource resource,
+                                  auxo_model_desc *rounded, auxo_error *error)
+{
+    expansion e;
+    auxo_status status = expansion_init(desc, widths, resource, &e, error);
+    if (status != AUXO_OK)
+        return status;
+    status = apply_widths(&e, 1, rounded, error);
+    expansion_deinit(&e);
+    return status;
+}
+
 auxo_status auxo__budget_check(const auxo_model_desc *desc, const auxo_budget *budget, auxo_error *error)
 {
     double *ones = calloc(desc->layer_count, sizeof *ones), smallest = 0;

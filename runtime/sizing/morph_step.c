@@ -21,6 +21,26 @@ auxo_status auxo__morph_create_for(auxo_model *model, const auxo_budget *budget,
     return status;
 }
 
+auxo_status auxo_morph_mix(const auxo_model_desc *current, const auxo_model_desc *suggestion, const auxo_budget *budget,
+                           double intensity, auxo_model_desc *mixed, auxo_error *error)
+{
+    double *widths = calloc(current->layer_count + 1, sizeof *widths), cost = 0, kappa;
+    if (!widths)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "MorphNet step: out of memory");
+    for (uint32_t l = 0; l < current->layer_count; l++)
+        widths[l] = (1 - intensity) * current->layers[l].units + intensity * suggestion->layers[l].units;
+    auxo_status status = auxo__morph_at_widths(current, widths, budget->resource, mixed, error);
+    if (status == AUXO_OK) {
+        status = auxo_morph_desc_cost(mixed, budget, &cost, error);
+        if (status != AUXO_OK || cost > budget->limit)
+            auxo_model_desc_deinit(mixed);
+        if (status == AUXO_OK && cost > budget->limit)
+            status = auxo_morph_expand(current, widths, budget, &kappa, mixed, error);
+    }
+    free(widths);
+    return status;
+}
+
 auxo_status auxo_morph_step(const auxo_morph *morph, const auxo_budget *budget, double intensity, double *kappa,
                             auxo_model_desc *next, auxo_error *error)
 {
@@ -31,7 +51,7 @@ auxo_status auxo_morph_step(const auxo_morph *morph, const auxo_budget *budget, 
                               "the architecture broke down: no channel of %s is alive; use a weaker penalty",
                               desc->layers[dead].name);
     uint32_t *alive = malloc(desc->layer_count * sizeof *alive);
-    double *widths = malloc(desc->layer_count * sizeof *widths), again;
+    double *widths = malloc(desc->layer_count * sizeof *widths);
     auxo_model_desc expanded;
     auxo_status status = AUXO_OK;
     if (!alive || !widths)
@@ -43,11 +63,9 @@ auxo_status auxo_morph_step(const auxo_morph *morph, const auxo_budget *budget, 
         status = auxo_morph_expand(desc, widths, budget, kappa, &expanded, error);
     }
     if (status == AUXO_OK && intensity < 1) {
-        for (uint32_t l = 0; l < desc->layer_count; l++)
-            if (alive[l])
-                widths[l] = (1 - intensity) * desc->layers[l].units + intensity * expanded.layers[l].units;
-        auxo_model_desc_deinit(&expanded);
-        status = auxo_morph_expand(desc, widths, budget, &again, &expanded, error);
+        auxo_model_desc suggestion = expanded;
+        status = auxo_morph_mix(desc, &suggestion, budget, intensity, &expanded, error);
+        auxo_model_desc_deinit(&suggestion);
     }
     free(alive);
     free(widths);

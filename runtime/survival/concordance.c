@@ -49,9 +49,10 @@ typedef struct concordance_work {
     uint32_t rank_count;
 } concordance_work;
 
-/* weights[i]: how often subject i is in the sample (bootstrap); NULL: once each. */
+/* weights[i]: how often subject i is in the sample (bootstrap); NULL: once each. factors[i]: what the pairs of event i
+ * count (inverse probability of censoring); NULL: 1. */
 static void count_pairs(const auxo_survival_sample *sample, const concordance_work *work, const uint32_t *weights,
-                        auxo_concordance *c)
+                        const double *factors, auxo_concordance *c)
 {
     *c = (auxo_concordance){0};
     memset(work->tree, 0, ((size_t)work->rank_count + 1) * sizeof *work->tree);
@@ -71,9 +72,10 @@ static void count_pairs(const auxo_survival_sample *sample, const concordance_wo
                 } else if (pass == 1 && event) {
                     double lower = (double)fenwick_sum(work->tree, rank - 1);
                     double tied = (double)fenwick_sum(work->tree, rank) - lower;
-                    c->concordant += weight * lower;
-                    c->tied += weight * tied;
-                    c->discordant += weight * ((double)entered - lower - tied);
+                    const double counts = weight * (factors ? factors[i] : 1);
+                    c->concordant += counts * lower;
+                    c->tied += counts * tied;
+                    c->discordant += counts * ((double)entered - lower - tied);
                 }
             }
         end = begin;
@@ -113,11 +115,54 @@ auxo_status auxo_survival_concordance(const auxo_survival_sample *sample, auxo_c
     auxo_status status = work_init(sample, &work, error);
     if (status != AUXO_OK)
         return status;
-    count_pairs(sample, &work, NULL, concordance);
+    count_pairs(sample, &work, NULL, NULL, concordance);
     work_deinit(&work);
     if (concordance->comparable == 0)
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "no pair of the %zu subjects is comparable", sample->count);
     return AUXO_OK;
+}
+
+/* The squared inverse probability of being uncensored at each event before tau; 0 for the others. */
+static auxo_status censoring_factors(const auxo_survival_sample *train, const auxo_survival_sample *sample, double tau,
+                                     double *factors, auxo_error *error)
+{
+    auxo_step_function censoring = {0};
+    auxo_status status = auxo_survival_kaplan_meier(train, true, &censoring, error);
+    for (size_t i = 0; i < sample->count && status == AUXO_OK; i++) {
+        const double g = auxo_step_function_at(&censoring, sample->times[i], 1);
+        factors[i] = 0;
+        if (!sample->events[i] || sample->times[i] >= tau)
+            continue;
+        if (g <= 0)
+            status = auxo_error_set(error, AUXO_INVALID_ARGUMENT,
+                                    "at time %g, of row %zu, no training row is left uncensored; give a smaller tau",
+                                    sample->times[i], i + 1);
+        else
+            factors[i] = 1 / (g * g);
+    }
+    auxo_step_function_deinit(&censoring);
+    return status;
+}
+
+auxo_status auxo_survival_concordance_ipcw(const auxo_survival_sample *train, const auxo_survival_sample *sample,
+                                           double tau, auxo_concordance *concordance, auxo_error *error)
+{
+    concordance_work work;
+    double *factors = malloc((sample->count + 1) * sizeof *factors);
+    if (!factors)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "concordance of %zu subjects: out of memory", sample->count);
+    auxo_status status = censoring_factors(train, sample, tau, factors, error);
+    if (status == AUXO_OK)
+        status = work_init(sample, &work, error);
+    if (status == AUXO_OK) {
+        count_pairs(sample, &work, NULL, factors, concordance);
+        work_deinit(&work);
+        if (concordance->comparable == 0)
+            status = auxo_error_set(error, AUXO_INVALID_ARGUMENT, "no pair of the %zu subjects is comparable before %g",
+                                    sample->count, tau);
+    }
+    free(factors);
+    return status;
 }
 
 auxo_status auxo_survival_concordance_interval(const auxo_survival_sample *sample, uint32_t resamples,
@@ -139,7 +184,7 @@ auxo_status auxo_survival_concordance_interval(const auxo_survival_sample *sampl
     for (uint32_t r = 0; r < resamples && status == AUXO_OK; r++) {
         auxo__bootstrap_draw(sample->count, seed, r, weights);
         auxo_concordance c;
-        count_pairs(sample, &work, weights, &c);
+        count_pairs(sample, &work, weights, NULL, &c);
         if (c.comparable > 0)
             values[used++] = c.index;
     }

@@ -8,6 +8,27 @@
 enum { RESAMPLES = 200 };
 static const double CONFIDENCE = 0.95;
 
+/* What cannot be had stays NaN. */
+static void compute_weighted(const auxo_dataset *fit, const auxo_dataset *rows, const double *risks,
+                             const auxo_step_function *hazard, auxo_survival_scores *scores)
+{
+    auxo_error ignored;
+    auxo_concordance c;
+    const auxo_survival_sample trained = auxo_survival_rows(fit, NULL), sample = auxo_survival_rows(rows, risks);
+    const double tau = auxo__event_time_quantile(rows, 0.9);
+    const double from = auxo__event_time_quantile(rows, 0.05), to = auxo__event_time_quantile(rows, 0.95);
+    if (auxo_survival_concordance_ipcw(&trained, &sample, tau, &c, &ignored) == AUXO_OK)
+        scores->uno = c.index;
+    if (!hazard)
+        return;
+    if (auxo_survival_brier(&trained, &sample, hazard, scores->times, AUXO_SURVIVAL_TIMES, scores->briers, &ignored) !=
+        AUXO_OK)
+        return;
+    if (auxo_survival_integrated_brier(&trained, &sample, hazard, from, to, &scores->integrated_brier, &ignored) !=
+        AUXO_OK)
+        scores->integrated_brier = (double)NAN;
+}
+
 static auxo_status compute(const auxo_dataset *fit, const auxo_dataset *rows, const double *risks, uint64_t seed,
                            auxo_survival_scores *scores, auxo_error *error)
 {
@@ -27,15 +48,19 @@ static auxo_status compute(const auxo_dataset *fit, const auxo_dataset *rows, co
 }
 
 auxo_status auxo_survival_scores_compute(const auxo_dataset *fit, const auxo_dataset *rows, const double *risks,
-                                         uint64_t seed, auxo_survival_scores *scores, auxo_error *error)
+                                         const auxo_step_function *hazard, uint64_t seed, auxo_survival_scores *scores,
+                                         auxo_error *error)
 {
     auxo_error reason = {0};
     const double none = (double)NAN;
     *scores = (auxo_survival_scores){.row_count = rows->row_count, .low = none, .high = none};
     scores->concordance.index = none;
     for (int k = 0; k < AUXO_SURVIVAL_TIMES; k++)
-        scores->areas[k] = scores->area_lows[k] = scores->area_highs[k] = none;
+        scores->areas[k] = scores->area_lows[k] = scores->area_highs[k] = scores->briers[k] = none;
+    scores->uno = scores->integrated_brier = none;
     auxo_status status = compute(fit, rows, risks, seed, scores, &reason);
+    if (status == AUXO_OK)
+        compute_weighted(fit, rows, risks, hazard, scores);
     if (status == AUXO_INVALID_ARGUMENT) { /* too few events or comparable pairs: said, and no reason to lose a model */
         snprintf(scores->undefined, sizeof scores->undefined, "%.180s", reason.message);
         return AUXO_OK;
@@ -49,6 +74,13 @@ void auxo_survival_scores_report(const auxo_survival_scores *scores, auxo_report
     auxo_report_table_begin(report, headings, 3);
     auxo_report_table_rowf(report, "Harrell's C|%.4f|%.4f to %.4f", scores->concordance.index, scores->low,
                            scores->high);
+    if (isfinite(scores->uno))
+        auxo_report_table_rowf(report, "Uno's C, weighted by the inverse probability of censoring|%.4f|", scores->uno);
+    if (isfinite(scores->integrated_brier))
+        auxo_report_table_rowf(report, "Integrated Brier score|%.4f|", scores->integrated_brier);
+    for (int k = 0; k < AUXO_SURVIVAL_TIMES; k++)
+        if (isfinite(scores->briers[k]))
+            auxo_report_table_rowf(report, "Brier score at time %.6g|%.4f|", scores->times[k], scores->briers[k]);
     for (int k = 0; k < AUXO_SURVIVAL_TIMES; k++)
         auxo_report_table_rowf(report, "AUC at time %.6g|%.4f|%.4f to %.4f", scores->times[k], scores->areas[k],
                                scores->area_lows[k], scores->area_highs[k]);
@@ -68,6 +100,14 @@ static void measure(const auxo_survival_sample *sample, double *concordance, dou
     double area;
     if (auxo_auroc(sample->risks, sample->events, sample->count, &area, &ignored) == AUXO_OK)
         *auroc = area;
+}
+
+void auxo__site_name(const auxo_dataset *rows, uint32_t site, char *name, size_t size)
+{
+    if (rows->site_names && site < rows->site_count)
+        snprintf(name, size, "%s", rows->site_names[site]);
+    else
+        snprintf(name, size, "site %u", site + 1);
 }
 
 typedef struct site_rows {
@@ -91,6 +131,7 @@ static void measure_site(const auxo_dataset *rows, const double *risks, uint32_t
     if (count == 0)
         return;
     scores->sites[at] = site;
+    auxo__site_name(rows, site, scores->names[at], sizeof scores->names[at]);
     scores->means[at] = sum / (double)count;
     for (size_t i = 0; i < count; i++)
         squares += (room->risks[i] - scores->means[at]) * (room->risks[i] - scores->means[at]);
@@ -152,7 +193,7 @@ void auxo_survival_site_scores_report(const auxo_survival_site_scores *scores, a
     auxo_report_section(report, "Sites");
     auxo_report_table_begin(report, headings, 5);
     for (size_t s = 0; s < scores->site_count; s++)
-        auxo_report_table_rowf(report, "site %u|%.4f|%.4f|%.4f|%.4f", scores->sites[s] + 1, scores->concordance[s],
+        auxo_report_table_rowf(report, "%s|%.4f|%.4f|%.4f|%.4f", scores->names[s], scores->concordance[s],
                                scores->auroc[s], scores->means[s], scores->deviations[s]);
     auxo_report_table_rowf(report, "all, merged as they are|%.4f|%.4f||", scores->naive_concordance,
                            scores->naive_auroc);

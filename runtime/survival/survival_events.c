@@ -14,6 +14,7 @@
 static const auxo_field epoch_fields[] = {
     AUXO__FIELD(auxo__survival_epoch, epoch, "epoch", U32),
     AUXO__FIELD(auxo__survival_epoch, train_loss, "train_loss", REAL),
+    AUXO__FIELD_OPTIONAL(auxo__survival_epoch, validation, "val_concordance", REAL),
     AUXO__FIELD(auxo__survival_epoch, braked, "braked", BOOL),
     AUXO__FIELD_LINE_ONLY(auxo__survival_epoch, of, "of", U64),
     AUXO__FIELDS_END,
@@ -21,7 +22,7 @@ static const auxo_field epoch_fields[] = {
 const auxo_event_type auxo__survival_epoch_event = {
     .name = "epoch",
     .fields = epoch_fields,
-    .line = "epoch {epoch}/{of}  loss {train_loss:.5f}[  braked{braked:none}]",
+    .line = "epoch {epoch}/{of}  loss {train_loss:.5f}[  validation C {val_concordance:.4f}][  braked{braked:none}]",
     .flags = AUXO_EVENT_KEPT | AUXO_EVENT_TRANSIENT};
 
 /* ---- coefficients ------------------------------------------------------------------------------------------------ */
@@ -141,18 +142,21 @@ void auxo__survival_linear_report(auxo_report *report, const auxo__linear *linea
 /* ---- the result -------------------------------------------------------------------------------------------------- */
 
 typedef struct auc_record {
-    double time, area, low, high;
+    double time, area, low, high, brier;
 } auc_record;
 static const auxo_field auc_fields[] = {
-    AUXO__FIELD(auc_record, time, "time", REAL), AUXO__FIELD(auc_record, area, "auc", REAL),
-    AUXO__FIELD(auc_record, low, "low", REAL), AUXO__FIELD(auc_record, high, "high", REAL), AUXO__FIELDS_END};
+    AUXO__FIELD(auc_record, time, "time", REAL),   AUXO__FIELD(auc_record, area, "auc", REAL),
+    AUXO__FIELD(auc_record, low, "low", REAL),     AUXO__FIELD(auc_record, high, "high", REAL),
+    AUXO__FIELD(auc_record, brier, "brier", REAL), AUXO__FIELDS_END};
 static const auxo_event_type auc_type = {.name = "auc", .fields = auc_fields};
 
 typedef struct site_record {
     uint32_t site;
+    const char *name;
     double concordance, auroc, mean, deviation;
 } site_record;
 static const auxo_field site_fields[] = {AUXO__FIELD(site_record, site, "site", U32),
+                                         AUXO__FIELD(site_record, name, "name", TEXT),
                                          AUXO__FIELD(site_record, concordance, "concordance", REAL),
                                          AUXO__FIELD(site_record, auroc, "auroc", REAL),
                                          AUXO__FIELD(site_record, mean, "mean_risk", REAL),
@@ -164,6 +168,7 @@ enum { TEXT_BYTES = 16384 };
 
 typedef struct result_record {
     double train_concordance, train_low, train_high, test_concordance, test_low, test_high;
+    double train_uno, test_uno, train_brier, test_brier;
     auxo_records train_auc, test_auc, sites;
     double naive_concordance, naive_auroc, standardized_concordance, standardized_auroc, gap;
     uint64_t weights;
@@ -173,10 +178,14 @@ static const auxo_field result_fields[] = {
     REAL(train_concordance, "train_concordance"),
     REAL(train_low, "train_low"),
     REAL(train_high, "train_high"),
+    REAL(train_uno, "train_uno_concordance"),
+    REAL(train_brier, "train_integrated_brier"),
     AUXO__FIELD(result_record, train_auc, "train_dynamic_auc", RECORDS),
     REAL(test_concordance, "test_concordance"),
     REAL(test_low, "test_low"),
     REAL(test_high, "test_high"),
+    REAL(test_uno, "test_uno_concordance"),
+    REAL(test_brier, "test_integrated_brier"),
     AUXO__FIELD(result_record, test_auc, "test_dynamic_auc", RECORDS),
     AUXO__FIELD_OPTIONAL(result_record, sites, "sites", RECORDS),
     AUXO__FIELD_OPTIONAL(result_record, naive_concordance, "naive_concordance", REAL),
@@ -220,6 +229,10 @@ static void add_scores(lines *to, const char *what, const auxo_survival_scores *
         add(to, "%s scores cannot be had for all of the %zu rows: %s\n", what, scores->row_count, scores->undefined);
     add(to, "%s C %.4f (95 %% %.4f to %.4f), %zu rows\n", what, scores->concordance.index, scores->low, scores->high,
         scores->row_count);
+    if (isfinite(scores->uno))
+        add(to, "  Uno's C %.4f\n", scores->uno);
+    if (isfinite(scores->integrated_brier))
+        add(to, "  integrated Brier score %.4f\n", scores->integrated_brier);
     for (int k = 0; k < AUXO_SURVIVAL_TIMES; k++)
         add(to, "  AUC at time %.6g: %.4f (95 %% %.4f to %.4f)\n", scores->times[k], scores->areas[k],
             scores->area_lows[k], scores->area_highs[k]);
@@ -228,13 +241,11 @@ static void add_scores(lines *to, const char *what, const auxo_survival_scores *
 static void add_sites(lines *to, const auxo_survival_site_scores *scores)
 {
     static const char row[] = "%-30s %8.4f %8.4f";
-    char name[32];
     if (scores->site_count == 0)
         return;
     add(to, "%-30s %8s %8s %10s %10s\n", "rows of", "C", "AUROC", "mean risk", "deviation");
     for (size_t s = 0; s < scores->site_count; s++) {
-        snprintf(name, sizeof name, "site %u", scores->sites[s] + 1);
-        add(to, row, name, scores->concordance[s], scores->auroc[s]);
+        add(to, row, scores->names[s], scores->concordance[s], scores->auroc[s]);
         add(to, " %10.4f %10.4f\n", scores->means[s], scores->deviations[s]);
     }
     add(to, row, "all, merged as they are", scores->naive_concordance, scores->naive_auroc);
@@ -257,7 +268,8 @@ static auxo_status tell_lines(auxo_run *run, char *text, auxo_error *error)
 static auxo_records auc_records(const auxo_survival_scores *scores, auc_record *records)
 {
     for (int k = 0; k < AUXO_SURVIVAL_TIMES; k++)
-        records[k] = (auc_record){scores->times[k], scores->areas[k], scores->area_lows[k], scores->area_highs[k]};
+        records[k] = (auc_record){scores->times[k], scores->areas[k], scores->area_lows[k], scores->area_highs[k],
+                                  scores->briers[k]};
     return (auxo_records){records, AUXO_SURVIVAL_TIMES, sizeof *records, &auc_type};
 }
 
@@ -268,8 +280,8 @@ static void fill_sites(const auxo_survival_site_scores *sites, site_record *reco
     if (sites->site_count == 0)
         return;
     for (size_t s = 0; s < sites->site_count; s++)
-        records[s] = (site_record){sites->sites[s] + 1, sites->concordance[s], sites->auroc[s], sites->means[s],
-                                   sites->deviations[s]};
+        records[s] = (site_record){sites->sites[s] + 1, sites->names[s], sites->concordance[s],
+                                   sites->auroc[s],     sites->means[s], sites->deviations[s]};
     record->sites = (auxo_records){records, sites->site_count, sizeof *records, &site_type};
     record->naive_concordance = sites->naive_concordance;
     record->naive_auroc = sites->naive_auroc;
@@ -290,6 +302,10 @@ auxo_status auxo__survival_tell_result(auxo_run *run, const auxo__survival_outco
     result_record record = {.train_concordance = outcome->train.concordance.index,
                             .train_low = outcome->train.low,
                             .train_high = outcome->train.high,
+                            .train_uno = outcome->train.uno,
+                            .train_brier = outcome->train.integrated_brier,
+                            .test_uno = has_test ? outcome->test.uno : none,
+                            .test_brier = has_test ? outcome->test.integrated_brier : none,
                             .train_auc = auc_records(&outcome->train, train_auc),
                             .test_concordance = has_test ? outcome->test.concordance.index : none,
                             .test_low = has_test ? outcome->test.low : none,

@@ -15,7 +15,7 @@ extern const auxo_event_type auxo__survival_result_event;      /* sent by auxo__
 typedef struct auxo__survival_epoch {
     uint32_t epoch;
     uint64_t of;
-    double train_loss;
+    double train_loss, validation; /* Harrell's C of the validation rows */
     bool braked;
 } auxo__survival_epoch;
 

@@ -22,6 +22,9 @@ void auxo__percentiles(double *values, uint32_t count, double confidence, double
 /* The time by which a share q of the events had happened; 1 without events. */
 double auxo__event_time_quantile(const auxo_dataset *dataset, double q);
 
+/* The name of a site, or "site 1". */
+void auxo__site_name(const auxo_dataset *rows, uint32_t site, char *name, size_t size);
+
 /* The coefficients of the model "linear", put into a network of one dense layer on standardised inputs. */
 typedef struct auxo__linear {
     auxo_cox_fit fit; /* of the features that were fitted */

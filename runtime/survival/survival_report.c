@@ -81,6 +81,36 @@ static auxo_status group_curve(const auxo_dataset *dataset, const double *risks,
     return status;
 }
 
+/* How many rows of each group are still observed, under the curves. */
+static void add_at_risk(auxo_report *report, const auxo_dataset *dataset, const double *risks, const double *cuts,
+                        const char *const *names)
+{
+    enum { POINTS = 6 };
+    double last = 0;
+    char cells[POINTS + 1][32];
+    const char *row[POINTS + 1] = {"number at risk at time"};
+    for (size_t i = 0; i < dataset->row_count; i++)
+        last = fmax(last, dataset->times[i]);
+    for (int k = 0; k < POINTS; k++) {
+        snprintf(cells[k], sizeof cells[k], "%.4g", last * k / (POINTS - 1));
+        row[k + 1] = cells[k];
+    }
+    auxo_report_table_begin(report, row, POINTS + 1);
+    for (int g = 0; g < GROUP_COUNT; g++) {
+        size_t counts[POINTS] = {0};
+        for (size_t i = 0; i < dataset->row_count; i++) {
+            const int group = (risks[i] >= cuts[0]) + (risks[i] >= cuts[1]);
+            for (int k = 0; k < POINTS && group == g; k++)
+                counts[k] += dataset->times[i] >= last * k / (POINTS - 1);
+        }
+        row[0] = names[g];
+        for (int k = 0; k < POINTS; k++)
+            snprintf(cells[k], sizeof cells[k], "%zu", counts[k]);
+        auxo_report_table_row(report, row);
+    }
+    auxo_report_table_end(report);
+}
+
 static auxo_status draw_groups(auxo_report *report, const auxo_dataset *dataset, const double *risks, auxo_error *error)
 {
     static const char *const names[GROUP_COUNT] = {"low risk", "medium risk", "high risk"};
@@ -108,6 +138,8 @@ static auxo_status draw_groups(auxo_report *report, const auxo_dataset *dataset,
                                                 .y_max = 1,
                                                 .series = series,
                                                 .series_count = GROUP_COUNT});
+    if (status == AUXO_OK)
+        add_at_risk(report, dataset, risks, cuts, names);
     for (int g = 0; g < GROUP_COUNT; g++)
         free(drawn[g].values);
     return status;
@@ -164,8 +196,7 @@ static auxo_status draw_auc(auxo_report *report, const auxo_dataset *train, cons
 static auxo_status draw_sites(auxo_report *report, const auxo_dataset *dataset, const double *risks, auxo_error *error)
 {
     enum { SITES_MAX = 8 };
-    static const char *const names[SITES_MAX] = {"site 1", "site 2", "site 3", "site 4",
-                                                 "site 5", "site 6", "site 7", "site 8"};
+    char names[SITES_MAX][64];
     if (!dataset->sites)
         return AUXO_OK;
     double *values = malloc((dataset->row_count + 1) * sizeof *values);
@@ -178,6 +209,7 @@ static auxo_status draw_sites(auxo_report *report, const auxo_dataset *dataset, 
         for (size_t i = 0; i < dataset->row_count; i++)
             if (dataset->sites[i] == s)
                 values[used++] = risks[i];
+        auxo__site_name(dataset, s, names[s], sizeof names[s]);
         if (used > begin)
             sets[set_count++] = (auxo_values){names[s], values + begin, used - begin};
     }

@@ -64,11 +64,9 @@ static const auxo_setting survival_settings[] = {
      .initial = "adam:lr=0.001",
      .help = "Optimiser, as in train"},
     {.name = "train-site",
-     .type = AUXO_SETTING_INTEGER,
-     .argument = "N",
-     .initial = "0",
-     .help = "Train on the rows of this site alone (1: the first), test on all sites; 0: all",
-     .maximum = 1e6},
+     .type = AUXO_SETTING_TEXT,
+     .argument = "SITE",
+     .help = "Train on the rows of this site alone, by its name or its number (1: the first); test on all sites"},
     {.name = "standardize-sites",
      .type = AUXO_SETTING_FLAG,
      .help = "Standardise scores within each site before they are compared across sites",
@@ -90,6 +88,7 @@ static const auxo_setting survival_settings[] = {
 
 typedef struct survival_state {
     auxo_survival_data data;
+    auxo_dataset *validation; /* NULL: none */
     auxo_survival_model model;
     auxo_trainer *trainer; /* NULL: linear */
     auxo_train_options options;
@@ -121,25 +120,37 @@ static auxo_status load_rows(auxo_run *run, survival_state *state, auxo_error *e
     return status;
 }
 
+/* The number that the rows of a site have: by its name, else by its place; UINT32_MAX: there is none. */
+static uint32_t find_site(const auxo_dataset *rows, const char *text)
+{
+    char *end = NULL;
+    for (uint32_t s = 0; s < rows->site_count && rows->site_names; s++)
+        if (strcmp(rows->site_names[s], text) == 0)
+            return s;
+    const unsigned long number = strtoul(text, &end, 10);
+    return *end || number == 0 || number >= UINT32_MAX ? UINT32_MAX : (uint32_t)number - 1;
+}
+
 /* Keeps the training rows of one site. */
 static auxo_status keep_site(auxo_run *run, survival_state *state, auxo_error *error)
 {
-    const uint64_t site = auxo_settings_integer(run->settings, "train-site");
+    const char *name = auxo_settings_text(run->settings, "train-site");
     const auxo_dataset *all = state->data.train;
     size_t count = 0;
     auxo_dataset *kept = NULL;
-    if (site == 0)
+    if (!name)
         return AUXO_OK;
+    const uint32_t site = find_site(all, name);
     uint32_t *rows = malloc((all->row_count + 1) * sizeof *rows);
     for (size_t i = 0; i < all->row_count && rows && all->sites; i++)
-        if (all->sites[i] + 1 == site)
+        if (all->sites[i] == site)
             rows[count++] = (uint32_t)i;
     auxo_status status = AUXO_OK;
     if (!rows)
         status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "rows of a site: out of memory");
     else if (count == 0)
-        status = auxo_error_set(error, AUXO_INVALID_ARGUMENT, "train-site %" PRIu64 ": %s has no rows of such a site",
-                                site, all->name);
+        status = auxo_error_set(error, AUXO_INVALID_ARGUMENT, "train-site %s: %s has no rows of such a site", name,
+                                all->name);
     else
         status = auxo_dataset_select(all, rows, count, &kept, error);
     free(rows);
@@ -201,6 +212,23 @@ static auxo_status read_options(auxo_run *run, survival_state *state, auxo_error
     return AUXO_OK;
 }
 
+/* Some of the training rows, with events in proportion, to measure each epoch on. */
+static auxo_status split_validation(auxo_run *run, survival_state *state, auxo_error *error)
+{
+    const double fraction = auxo_settings_real(run->settings, "validation");
+    auxo_dataset *rest = NULL;
+    if (fraction > 0) {
+        const uint64_t seed = auxo_settings_integer(run->settings, "seed") + 1;
+        auxo_status status =
+            auxo_dataset_split(state->data.train, fraction, seed, true, &state->validation, &rest, error);
+        if (status != AUXO_OK)
+            return status;
+        auxo_dataset_destroy(state->data.train);
+        state->data.train = rest;
+    }
+    return auxo__best_read(run->settings, state->validation != NULL, &run->best, error);
+}
+
 /* The linear model is fitted exactly, unless something is asked that only training by steps has. */
 static auxo_status choose_fit(auxo_run *run, survival_state *state, auxo_error *error)
 {
@@ -228,6 +256,9 @@ static auxo_status begin(auxo_run *run, void *user, auxo_error *error)
     auxo_status status = load_rows(run, state, error);
     if (status == AUXO_OK)
         status = keep_site(run, state, error);
+    if (status == AUXO_OK)
+        status = split_validation(run, state, error);
+    run->schema = status == AUXO_OK ? auxo_dataset_schema(state->data.train) : NULL;
     if (status == AUXO_OK)
         status = read_options(run, state, error);
     if (status == AUXO_OK)
@@ -276,6 +307,7 @@ static void end(void *user)
     auxo_survival_model_deinit(&state->model);
     auxo__linear_deinit(&state->linear);
     outcome_deinit(&state->outcome);
+    auxo_dataset_destroy(state->validation);
     auxo_survival_data_deinit(&state->data);
 }
 
@@ -293,6 +325,39 @@ static auxo_status fit_linear(auxo_run *run, survival_state *state, auxo_error *
     return status;
 }
 
+/* Harrell's C of the validation rows; NaN without them, or without a comparable pair. */
+static auxo_status validate(survival_state *state, double *concordance, auxo_error *error)
+{
+    double *risks = NULL;
+    auxo_concordance c = {.index = (double)NAN};
+    *concordance = (double)NAN;
+    if (!state->validation)
+        return AUXO_OK;
+    auxo_status status = auxo_survival_risks(state->model.network, state->validation, false, &risks, error);
+    if (status != AUXO_OK)
+        return status;
+    const auxo_survival_sample sample = auxo_survival_rows(state->validation, risks);
+    auxo_error undefined;
+    if (auxo_survival_concordance(&sample, &c, &undefined) == AUXO_OK)
+        *concordance = c.index;
+    free(risks);
+    return AUXO_OK;
+}
+
+/* What an epoch gave, told and kept. */
+static auxo_status end_epoch(auxo_run *run, survival_state *state, const auxo_epoch_metrics *metrics, bool *exhausted,
+                             auxo_error *error)
+{
+    auxo__survival_epoch record = {
+        .epoch = metrics->epoch, .of = state->epochs, .train_loss = metrics->train_loss, .braked = metrics->braked};
+    auxo_status status = validate(state, &record.validation, error);
+    if (status == AUXO_OK)
+        status = auxo__run_emit(run, &auxo__survival_epoch_event, &record, error);
+    return status == AUXO_OK
+               ? auxo__run_offer(run, metrics->epoch, record.validation, metrics->train_loss, exhausted, error)
+               : status;
+}
+
 static auxo_status step(auxo_run *run, void *user, bool *done, auxo_error *error)
 {
     survival_state *state = user;
@@ -303,18 +368,17 @@ static auxo_status step(auxo_run *run, void *user, bool *done, auxo_error *error
         *done = true;
         return fit_linear(run, state, error);
     }
-    *done = auxo_trainer_epoch(state->trainer) >= state->epochs;
+    bool exhausted = auxo__best_exhausted(&run->best);
+    *done = exhausted || auxo_trainer_epoch(state->trainer) >= state->epochs;
     if (*done)
         return AUXO_OK;
     auxo_status status = auxo_trainer_run(state->trainer, 0, &finished_epoch, &metrics, error);
     const uint32_t epoch = auxo_trainer_epoch(state->trainer);
-    *done = epoch >= state->epochs;
+    if (status == AUXO_OK && finished_epoch)
+        status = end_epoch(run, state, &metrics, &exhausted, error);
+    *done = exhausted || epoch >= state->epochs;
     if (status == AUXO_OK || status == AUXO_INTERRUPTED)
         auxo__run_moved(run, auxo_trainer_step(state->trainer), finished_epoch && (*done || epoch % state->every == 0));
-    const auxo__survival_epoch record = {
-        .epoch = metrics.epoch, .of = state->epochs, .train_loss = metrics.train_loss, .braked = metrics.braked};
-    if (status == AUXO_OK && finished_epoch)
-        status = auxo__run_emit(run, &auxo__survival_epoch_event, &record, error);
     return status;
 }
 
@@ -345,50 +409,59 @@ static auxo_status restore(auxo_run *run, void *user, const auxo__archive *archi
 
 /* ---- the end ----------------------------------------------------------------------------------------------------- */
 
-static auxo_status score_rows(auxo_run *run, survival_state *state, const auxo_dataset *rows, double **raw,
-                              double **risks, auxo_survival_scores *scores, auxo_error *error)
+static auxo_status find_risks(auxo_run *run, survival_state *state, const auxo_dataset *rows, double **raw,
+                              double **risks, auxo_error *error)
 {
     const bool standardize = auxo_settings_flag(run->settings, "standardize-sites");
     auxo_status status = auxo_survival_risks(state->model.network, rows, false, raw, error);
-    if (status == AUXO_OK)
-        status = auxo_survival_risks(state->model.network, rows, standardize, risks, error);
-    if (status == AUXO_OK)
-        status = auxo_survival_scores_compute(state->data.train, rows, *risks,
-                                              auxo_settings_integer(run->settings, "seed"), scores, error);
-    return status;
+    return status == AUXO_OK ? auxo_survival_risks(state->model.network, rows, standardize, risks, error) : status;
 }
 
-/* Scores of all rows, and the baseline hazard; once. */
-static auxo_status measure(auxo_run *run, survival_state *state, auxo_error *error)
+/* Risks of all rows, and the baseline hazard; once. */
+static auxo_status find_hazard(auxo_run *run, survival_state *state, auxo_error *error)
 {
     const auxo_dataset *train = state->data.train, *test = state->data.test;
     auxo__survival_outcome *found = &state->outcome;
     if (state->model.hazard.count > 0)
         return AUXO_OK;
     outcome_deinit(found);
-    auxo_status status = score_rows(run, state, train, &found->train_raw, &found->train_risks, &found->train, error);
+    auxo_status status = find_risks(run, state, train, &found->train_raw, &found->train_risks, error);
     if (status == AUXO_OK && test)
-        status = score_rows(run, state, test, &found->test_raw, &found->test_risks, &found->test, error);
+        status = find_risks(run, state, test, &found->test_raw, &found->test_risks, error);
+    const auxo_survival_sample sample = auxo_survival_rows(train, found->train_risks);
+    return status == AUXO_OK ? auxo_survival_baseline_hazard(&sample, &state->model.hazard, error) : status;
+}
+
+static auxo_status measure(auxo_run *run, survival_state *state, auxo_error *error)
+{
+    const auxo_dataset *train = state->data.train, *test = state->data.test;
+    const uint64_t seed = auxo_settings_integer(run->settings, "seed");
+    auxo__survival_outcome *found = &state->outcome;
+    auxo_status status = find_hazard(run, state, error);
+    if (status == AUXO_OK)
+        status = auxo_survival_scores_compute(train, train, found->train_risks, &state->model.hazard, seed,
+                                              &found->train, error);
+    if (status == AUXO_OK && test)
+        status = auxo_survival_scores_compute(train, test, found->test_risks, &state->model.hazard, seed, &found->test,
+                                              error);
     if (status == AUXO_OK)
         status = auxo_survival_site_scores_compute(test ? test : train, test ? found->test_raw : found->train_raw,
                                                    &found->sites, error);
-    if (status == AUXO_OK) {
-        const auxo_survival_sample sample = auxo_survival_rows(train, found->train_risks);
-        status = auxo_survival_baseline_hazard(&sample, &state->model.hazard, error);
-    }
     return status;
 }
 
 static auxo_status save_model(auxo_run *run, void *user, const char *path, auxo_error *error)
 {
     survival_state *state = user;
-    auxo_status status = measure(run, state, error);
+    auxo_step_function_deinit(&state->model.hazard); /* the weights may be those of another epoch */
+    auxo_status status = find_hazard(run, state, error);
     return status == AUXO_OK ? auxo_survival_model_save(&state->model, path, error) : status;
 }
 
 static auxo_status finish(auxo_run *run, void *user, auxo_error *error)
 {
     survival_state *state = user;
+    auxo_step_function_deinit(&state->model.hazard);
     auxo_status status = measure(run, state, error);
     if (status == AUXO_OK && state->is_linear && state->trainer) {
         auxo__linear_deinit(&state->linear);
@@ -430,6 +503,12 @@ static auxo_status report(auxo_run *run, void *user, auxo_report *report, auxo_e
                                                     .fields = {"train_loss"},
                                                     .names = {"training"},
                                                     .count = 1});
+        auxo__report_history(report, run,
+                             &(auxo__history_chart){.title = "Validation",
+                                                    .y_label = "Harrell's C",
+                                                    .fields = {"val_concordance"},
+                                                    .names = {"validation"},
+                                                    .count = 1});
     }
     auxo_report_section(report, "Network");
     const auxo_model_desc *desc = auxo_model_get_desc(state->model.network);
@@ -437,8 +516,9 @@ static auxo_status report(auxo_run *run, void *user, auxo_report *report, auxo_e
     return AUXO_OK;
 }
 
-static const auxo_setting *const settings[] = {auxo_survival_data_settings, survival_settings,  auxo__device_settings,
-                                               auxo__seed_settings,         auxo__run_settings, NULL};
+static const auxo_setting *const settings[] = {
+    auxo_survival_data_settings, survival_settings,   auxo__validation_settings, auxo__keep_settings,
+    auxo__device_settings,       auxo__seed_settings, auxo__run_settings,        NULL};
 static const auxo_event_type *const events[] = {&auxo__start_event,
                                                 &auxo__survival_epoch_event,
                                                 &auxo__survival_coefficient_event,

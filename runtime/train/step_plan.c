@@ -124,7 +124,8 @@ static auxo_status build_step(const auxo_trainer *trainer, const auxo__batch *ba
     if (status == AUXO_OK && updates)
         status = add_counters(trainer, *plan, error);
     auxo_plan_options options = {.allow_host_fallback = trainer->options.allow_host_fallback,
-                                 .profile = trainer->options.profile};
+                                 .profile = trainer->options.profile,
+                                 .stop = trainer->options.stop};
     if (status == AUXO_OK)
         status = auxo_plan_compile(*plan, &options, error);
     return status == AUXO_OK ? status : auxo_error_wrap(error, status, "training step");

@@ -141,7 +141,7 @@ static auxo_status run_eval(const cli_context *context, auxo_error *error)
     const char *path = cli_text(context->arguments, "report");
     auxo_status status = open_saved(context, false, cli_choice(context->arguments, "split") == 0, &saved, error);
     if (status == AUXO_OK)
-        status = auxo_survival_scores_compute(saved.data.train, saved.rows, saved.risks,
+        status = auxo_survival_scores_compute(saved.data.train, saved.rows, saved.risks, &saved.model.hazard,
                                               cli_integer(context->arguments, "seed"), &found.scores, error);
     if (status == AUXO_OK)
         status = auxo_survival_site_scores_compute(saved.rows, saved.raw, &found.sites, error);

@@ -23,6 +23,9 @@ void survival_scores_print(const auxo_survival_scores *scores, cli_output *outpu
     add_number(result, "", "concordance", scores->concordance.index);
     add_number(result, "", "low", scores->low);
     add_number(result, "", "high", scores->high);
+    add_number(result, "", "uno_concordance", scores->uno);
+    add_number(result, "", "integrated_brier", scores->integrated_brier);
+    cli_print(output, "  Uno's C %.4f  integrated Brier score %.4f\n", scores->uno, scores->integrated_brier);
     cJSON *list = cJSON_AddArrayToObject(result, "dynamic_auc");
     for (int k = 0; k < AUXO_SURVIVAL_TIMES; k++) {
         cli_print(output, "  AUC at time %.6g: %.4f (95 %% %.4f to %.4f)\n", scores->times[k], scores->areas[k],
@@ -32,6 +35,7 @@ void survival_scores_print(const auxo_survival_scores *scores, cli_output *outpu
         add_number(item, "", "auc", scores->areas[k]);
         add_number(item, "", "low", scores->area_lows[k]);
         add_number(item, "", "high", scores->area_highs[k]);
+        add_number(item, "", "brier", scores->briers[k]);
         if (list)
             cJSON_AddItemToArray(list, item);
     }
@@ -44,10 +48,11 @@ void survival_site_scores_print(const auxo_survival_site_scores *scores, cli_out
     cli_table *table = cli_table_create("rows of|>C|>AUROC|>mean risk|>deviation");
     cJSON *list = cJSON_AddArrayToObject(result, "sites");
     for (size_t s = 0; s < scores->site_count; s++) {
-        cli_table_row(table, "site %u|%.4f|%.4f|%.4f|%.4f", scores->sites[s] + 1, scores->concordance[s],
-                      scores->auroc[s], scores->means[s], scores->deviations[s]);
+        cli_table_row(table, "%s|%.4f|%.4f|%.4f|%.4f", scores->names[s], scores->concordance[s], scores->auroc[s],
+                      scores->means[s], scores->deviations[s]);
         cJSON *item = list ? cJSON_CreateObject() : NULL;
         add_number(item, "", "site", scores->sites[s] + 1);
+        cJSON_AddStringToObject(item, "name", scores->names[s]);
         add_number(item, "", "concordance", scores->concordance[s]);
         add_number(item, "", "auroc", scores->auroc[s]);
         add_number(item, "", "mean_risk", scores->means[s]);
