@@ -154,6 +154,10 @@ auxo_status auxo__checkpoint_open(auxo_run *run, auxo__archive **archive, auxo_e
     const char *text = status == AUXO_OK ? auxo__archive_text(*archive, "", RUN_KEY) : NULL;
     if (status == AUXO_OK && !text)
         auxo_error_set(&reason, AUXO_FORMAT, "%s is a model, not the checkpoint of a run", path);
+    if (text && !auxo__archive_text(*archive, "", "auxo.checksum")) {
+        auxo_error_set(&reason, AUXO_FORMAT, "%s has lost its checksum: take a copy that is whole", path);
+        text = NULL;
+    }
     if (!text) {
         auxo__archive_destroy(*archive);
         *archive = NULL;

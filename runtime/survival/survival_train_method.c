@@ -93,7 +93,8 @@ typedef struct survival_state {
     auxo_trainer *trainer; /* NULL: linear */
     auxo_train_options options;
     char optimizer_text[256];
-    bool linear_wanted, fitted;
+    bool is_linear, linear_wanted; /* wanted: fitted by Newton's method */
+    bool fitted;                   /* `linear` is of the model as it is */
     auxo__linear linear;
     uint32_t epochs, every;
     auxo__survival_outcome outcome;
@@ -233,7 +234,8 @@ static auxo_status choose_fit(auxo_run *run, survival_state *state, auxo_error *
 {
     static const char *const of_steps[] = {"epochs", "batch", "optimizer", "domain"};
     const char *name = auxo_settings_text(run->settings, "model");
-    if (!name || strcmp(name, "linear") != 0)
+    state->is_linear = name && strcmp(name, "linear") == 0;
+    if (!state->is_linear)
         return AUXO_OK;
     for (size_t i = 0; i < sizeof of_steps / sizeof *of_steps; i++)
         if (auxo_settings_given(run->settings, of_steps[i]))
@@ -461,6 +463,11 @@ static auxo_status finish(auxo_run *run, void *user, auxo_error *error)
     survival_state *state = user;
     auxo_step_function_deinit(&state->model.hazard);
     auxo_status status = measure(run, state, error);
+    if (status == AUXO_OK && state->is_linear && state->trainer) {
+        auxo__linear_deinit(&state->linear);
+        status = auxo__linear_read(state->data.train, state->model.network, &state->linear, error);
+        state->fitted = status == AUXO_OK;
+    }
     if (status == AUXO_OK && state->fitted)
         status = auxo__survival_tell_linear(run, &state->linear, state->data.train, error);
     if (status == AUXO_OK)
