@@ -58,8 +58,9 @@ struct auxo_run {
     bool begun, resumed, done, save_due;
     double setup_seconds; /* from open to the first step */
     double open_seconds;
-    char *result; /* JSON */
-    char **notes; /* what was decided on the way, for the report */
+    float *class_weights; /* of the setting; NULL: none */
+    char *result;         /* JSON */
+    char **notes;         /* what was decided on the way, for the report */
     size_t note_count;
 };
 

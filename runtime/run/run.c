@@ -53,6 +53,7 @@ auxo_status auxo__run_emit(auxo_run *run, const auxo_event_type *type, const voi
     const auxo_event event = {type, record};
     auxo_status status = auxo__history_add(&run->history, &event, error);
     if (status == AUXO_OK && strcmp(type->name, "result") == 0) {
+        free(run->class_weights);
         free(run->result);
         status = auxo_event_json(&event, &run->result, error);
     }
