@@ -43,7 +43,8 @@ struct auxo_method {
 
 struct auxo_run {
     const auxo_method *method;
-    auxo_settings *settings; /* own copy */
+    const auxo_method *inner; /* what was asked for; another than `method` where that runs it in folds */
+    auxo_settings *settings;  /* own copy */
     auxo_run_options options;
     char *command; /* own copy of options.command, or NULL */
     void *state;

@@ -1,6 +1,8 @@
 /* task.c: see task.h.
  */
 #include "task.h"
+
+#include "folds.h"
 #include "number.h"
 
 #include <inttypes.h>
@@ -93,6 +95,8 @@ auxo_status auxo__task_load_data(auxo_run *run, const char *name, bool needs_tes
     double fraction = auxo_settings_real(run->settings, "validation");
     auxo_status status =
         auxo__task_read(run, name ? name : auxo_settings_text(run->settings, "data"), seed, data, error);
+    if (status == AUXO_OK)
+        status = auxo__folds_apply(run, seed, &data->train, &data->test, error);
     if (status == AUXO_OK && needs_test && !data->test) {
         status =
             auxo__run_note(run, error, "%s has no test split; a fifth of its rows, drawn by the seed, is kept for it",
