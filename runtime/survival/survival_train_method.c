@@ -2,6 +2,7 @@
  *
  * A step is the stretch to the end of the epoch; the linear model takes one step, to convergence.
  */
+#include "folds.h"
 #include "plan_events.h"
 #include "run_report.h"
 #include "survival_events.h"
@@ -107,6 +108,8 @@ static auxo_status load_rows(auxo_run *run, survival_state *state, auxo_error *e
     const auxo_survival_request request = {.seed = auxo_settings_integer(run->settings, "seed")};
     auxo_survival_data *data = &state->data;
     auxo_status status = auxo_survival_load(run->settings, &request, data, error);
+    if (status == AUXO_OK)
+        status = auxo__folds_apply(run, request.seed, &data->train, &data->test, error);
     if (status != AUXO_OK)
         return status;
     run->data_hash = auxo_dataset_content_hash(data->train, data->train->row_count);
@@ -517,8 +520,9 @@ static auxo_status report(auxo_run *run, void *user, auxo_report *report, auxo_e
 }
 
 static const auxo_setting *const settings[] = {
-    auxo_survival_data_settings, survival_settings,   auxo__validation_settings, auxo__keep_settings,
-    auxo__device_settings,       auxo__seed_settings, auxo__run_settings,        NULL};
+    auxo_survival_data_settings, survival_settings,   auxo__validation_settings,
+    auxo__keep_settings,         auxo__fold_settings, auxo__device_settings,
+    auxo__seed_settings,         auxo__run_settings,  NULL};
 static const auxo_event_type *const events[] = {&auxo__start_event,
                                                 &auxo__survival_epoch_event,
                                                 &auxo__survival_coefficient_event,
