@@ -5,8 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const char *const values[][2] = {{"data", "glyphs"},
-                                        {"limit", "2000"},
+static const char *const values[][2] = {{"limit", "2000"},
                                         {"model", "conv:8-16"},
                                         {"optimizer", "adam:lr=0.005"},
                                         {"lambda", "1e-7"},
