@@ -298,7 +298,7 @@ TEST_CASE("multiscale train: a brake that fired stays over a resume, one that di
     bool fired = false;
     for (const char *iterations : {"2", "6", "12"}) {
         succeed(program, with(with(words, {"--iterations", iterations, "--save", folder.file("parts")}), checkpoint));
-fired = brake_fired(folder.file("run"));
+        fired = brake_fired(folder.file("run"));
     }
     CHECK(fired);
     CHECK(same_bytes(folder.file("whole"), folder.file("parts")));

@@ -223,11 +223,30 @@ TEST_CASE("resume: a run that may go further ends as one that was to go so far f
 TEST_CASE("stopped after each step and resumed, a run ends with the bits of an uninterrupted one")
 {
     Runtime runtime;
-    for (const std::string &method : resumable_methods()) {
+    std::vector<std::pair<std::string, Values>> runs = {
+        {"train", {{"optimizer", "adam"}, {"augment", "shift=1"}, {"lr-schedule", "cosine"}, {"patience", "1"}}},
+        {"train", {{"optimizer", "phs:lr=0.1,mass=1,friction=0.5,goal_kind=remaining,goal=0.9,watch=epoch,brake=6"}}},
+        {"autosize", {{"optimizer", "adam:lr=0.01"}, {"alpha", "1e-2"}}},
+        {"search", {{"method", "grid"}, {"networks", "dynamic"}}},
+        {"search", {{"method", "growth"}}},
+        {"search",
+         {{"method", "evolution"},
+          {"population", "2"},
+          {"newcomers", "1"},
+          {"generations", "3"},
+          {"evaluations", "20"}}},
+        {"search", {{"method", "genetic"}, {"population", "3"}, {"keep", "2"}, {"units", "4,9"}}},
+        {"multiscale train", {{"starts", "3"}}},
+        {"multiscale train", {{"order", "second"}, {"optimizer", "adam:lr=0.01"}}},
+    };
+    for (const std::string &method : resumable_methods())
+        runs.push_back({method, {}});
+    for (const auto &one : runs) {
+        const std::string &method = one.first;
+        INFO(method << (one.second.empty() ? "" : " " + one.second[0].first + " " + one.second[0].second));
         TempFolder folder;
-        Values values = small_values(method, folder);
+        Values values = with(small_values(method, folder), one.second);
         const bool saves = auxo_settings_find(Settings(method, {}), "save") != nullptr;
-        INFO(method);
         const std::string whole_model = folder.file("whole"), parts_model = folder.file("parts");
         const std::string whole = whole_result(runtime, method, saves ? with(values, {{"save", whole_model}}) : values);
         values = with(values, {{"checkpoint", folder.file("c")}, {"resume", "yes"}});
@@ -237,7 +256,6 @@ TEST_CASE("stopped after each step and resumed, a run ends with the bits of an u
         size_t lives = 0;
         std::string parts;
         for (; !done; lives++) {
-            INFO(method << ": life " << lives);
             REQUIRE(lives < 100);
             Run run(runtime, method, values);
             done = run.steps(1);
@@ -252,6 +270,35 @@ TEST_CASE("stopped after each step and resumed, a run ends with the bits of an u
         CHECK(parts == whole);
         if (saves)
             CHECK(same_bytes(whole_model, parts_model));
+    }
+}
+
+TEST_CASE("stopped after every batch and resumed, a run ends with the bits of an uninterrupted one")
+{
+    Runtime runtime;
+    for (const std::string method : {"train", "autosize"}) {
+        INFO(method);
+        TempFolder folder;
+        const Values values = with(small_values(method, folder), {{"log-every", "1"}});
+        const std::string whole = whole_result(runtime, method, with(values, {{"save", folder.file("whole")}}));
+        const Values kept =
+            with(values, {{"checkpoint", folder.file("c")}, {"resume", "yes"}, {"save", folder.file("parts")}});
+        size_t stops = 0;
+        for (bool done = false; !done;) {
+            REQUIRE(stops < 300);
+            Run run(runtime, method, kept);
+            run.stop_at = "step";
+            bool stopped = false;
+            while (!done && !stopped)
+                stopped = run.stopped_step(&done);
+            stops += stopped;
+            if (!done)
+                continue;
+            run.finish();
+            CHECK(run.result() == whole);
+        }
+        CHECK(stops >= 4);
+        CHECK(same_bytes(folder.file("whole"), folder.file("parts")));
     }
 }
 

@@ -125,7 +125,8 @@ TEST_CASE("autosize: a run resumed while fine-tuning goes on without the penalty
 TEST_CASE("sizing commands refuse bad input in one line")
 {
     Program program(AUXO_PROGRAM);
-    check_fails(program, with({"resbuild", "--augment", "shift=1", "--budget-flops", "3"}, tiny), "below the cost of one unit");
+    check_fails(program, with({"resbuild", "--augment", "shift=1", "--budget-flops", "3"}, tiny),
+                "below the cost of one unit");
     check_fails(program, with({"morph", "--model", "conv:4", "--budget-params", "3"}, tiny),
                 "below the cost of one unit");
     check_fails(program, with({"morph", "--budget-flops", "1e6", "--budget-latency", "1"}, tiny), "give one budget");

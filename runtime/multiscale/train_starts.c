@@ -60,6 +60,27 @@ static void list_numbers(const auxo__multiscale_train *state, double numbers[NUM
     memcpy(numbers, listed, sizeof listed);
 }
 
+static auxo_status put_time(auxo__archive *archive, auxo_multiscale *multiscale, auxo_error *error)
+{
+    uint32_t time = 0;
+    auxo_status status = auxo_multiscale_get_time(multiscale, &time, error);
+    const double value = time;
+    return status == AUXO_OK ? auxo__archive_put_doubles(archive, OPTIMIZER, "time", &value, 1, error) : status;
+}
+
+static auxo_status get_time(const auxo__archive *archive, auxo_multiscale *multiscale, auxo_error *error)
+{
+    double *value = NULL;
+    size_t count = 0;
+    auxo_status status = auxo__archive_get_doubles(archive, OPTIMIZER, "time", &value, &count, error);
+    if (status == AUXO_OK && count != 1)
+        status = auxo_error_set(error, AUXO_FORMAT, "the checkpoint's optimizer/time has %zu values", count);
+    if (status == AUXO_OK)
+        status = auxo_multiscale_set_time(multiscale, (uint32_t)*value, error);
+    free(value);
+    return status;
+}
+
 static auxo_status put_start(auxo__archive *archive, const char *prefix, const auxo__multiscale_start *start,
                              auxo_error *error)
 {
@@ -82,6 +103,8 @@ auxo_status auxo__multiscale_describe(auxo_run *run, void *user, auxo__archive *
     if (status == AUXO_OK && state->current.multiscale)
         status = auxo__archive_put_optimizer(archive, OPTIMIZER, state->current.model,
                                              auxo_multiscale_optimizer(state->current.multiscale), error);
+    if (status == AUXO_OK && state->current.multiscale)
+        status = put_time(archive, state->current.multiscale, error);
     if (status == AUXO_OK && state->best.model) {
         const double losses[] = {state->best.train_loss, state->best.test_loss};
         status = put_start(archive, BEST, &state->best, error);
@@ -114,6 +137,8 @@ static auxo_status restore_current(auxo_run *run, auxo__multiscale_train *state,
     if (status == AUXO_OK)
         status = auxo__archive_get_optimizer(archive, OPTIMIZER, start->model,
                                              auxo_multiscale_optimizer(start->multiscale), error);
+    if (status == AUXO_OK)
+        status = get_time(archive, start->multiscale, error);
     if (status == AUXO_OK)
         status = get_initial_weights(archive, "initial/", start, error);
     if (status == AUXO_OK)

@@ -135,7 +135,9 @@ Run::~Run()
 
 void Run::listen(void *user, const auxo_event *event)
 {
-    static_cast<Run *>(user)->told[event->type->name]++;
+    Run *run = static_cast<Run *>(user);
+    run->told[event->type->name]++;
+    run->stop = run->stop || run->stop_at == event->type->name;
 }
 
 bool Run::steps(size_t most)
@@ -147,13 +149,24 @@ bool Run::steps(size_t most)
     return done;
 }
 
+bool Run::stopped_step(bool *done)
+{
+    require_ok(status, error, "auxo_run_open");
+    const auxo_status stepped = auxo_run_step(run, done, error);
+    if (stepped == AUXO_INTERRUPTED) {
+        CHECK_FALSE(*done);
+        CHECK(error.text().find("interrupted; resume continues from ") == 0);
+    } else {
+        require_ok(stepped, error, "auxo_run_step");
+    }
+    return stepped == AUXO_INTERRUPTED;
+}
+
 void Run::interrupt()
 {
     bool done = false;
     stop = 1;
-    REQUIRE(auxo_run_step(run, &done, error) == AUXO_INTERRUPTED);
-    CHECK_FALSE(done);
-    CHECK(error.text().find("interrupted; resume continues from ") == 0);
+    REQUIRE(stopped_step(&done));
     stop = 0;
 }
 

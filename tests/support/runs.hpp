@@ -44,6 +44,8 @@ class Run
     Run &operator=(const Run &) = delete;
     // Steps until it is done or has made `most` steps; true if done. Fails the test after an error.
     bool steps(size_t most = SIZE_MAX);
+    // One step; true if it was stopped on the way.
+    bool stopped_step(bool *done);
     // The step that finds the stop flag set, and has to say so.
     void interrupt();
     void save();
@@ -54,6 +56,7 @@ class Run
     Error error;
     auxo_run *run = nullptr;
     std::map<std::string, size_t> told; // events by name
+    std::string stop_at;                // sets the stop flag at each event of this name
   private:
     static void listen(void *user, const auxo_event *event);
     volatile int stop = 0;
