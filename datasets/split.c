@@ -257,3 +257,36 @@ auxo_status auxo__limit_rows(auxo_dataset **dataset, size_t limit, auxo_error *e
     *dataset = limited;
     return AUXO_OK;
 }
+
+/* ---- folds ------------------------------------------------------------------------------------------------------- */
+
+/* Units go round the folds, stratum after stratum, so that folds differ by one unit at most. */
+static void choose_fold(units *all, uint32_t stratum_count, uint32_t folds, uint32_t fold)
+{
+    size_t place = 0;
+    for (uint32_t stratum = 0; stratum < stratum_count; stratum++)
+        for (size_t i = 0; i < all->count; i++)
+            if (all->stratum[all->order[i]] == stratum)
+                all->chosen[all->order[i]] = place++ % folds == fold;
+}
+
+auxo_status auxo_dataset_fold(const auxo_dataset *dataset, uint32_t folds, uint32_t fold, uint64_t seed,
+                              auxo_dataset **part, auxo_dataset **rest, auxo_error *error)
+{
+    const bool survival = dataset->target_type == AUXO_TARGET_SURVIVAL,
+               classes = dataset->target_type == AUXO_TARGET_CLASS;
+    units all = {0};
+    auxo_status status = AUXO_OK;
+    if (!units_init(&all, dataset, survival || classes, seed))
+        status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: no memory for folds", dataset->name);
+    else if (folds < 2 || fold >= folds || folds > all.count)
+        status = auxo_error_set(error, AUXO_INVALID_ARGUMENT,
+                                "%s: fold %u of %u cannot be made of %zu rows or groups; folds are 2 or more",
+                                dataset->name, fold + 1, folds, all.count);
+    if (status == AUXO_OK) {
+        choose_fold(&all, classes ? dataset->class_count : survival ? 2 : 1, folds, fold);
+        status = select_both(dataset, &all, part, rest, error);
+    }
+    units_deinit(&all);
+    return status;
+}

@@ -57,6 +57,18 @@ TEST_CASE("the installed package builds and runs the example of the README")
     require_command(folder, environment + "cc -std=c11" + warnings +
                                 AUXO_SOURCE_DIR "/tests/examples/tune_and_bench.c $(" + package +
                                 ") -o tune_and_bench && ./tune_and_bench cpu out.tune && grep -q '^gemm ' out.tune");
+    // So it is with runs: sized under a budget, stopped half-way, resumed; the network that is left is within it.
+    require_command(folder, environment + "cc -std=c11" + warnings +
+                                AUXO_SOURCE_DIR "/tests/examples/size_under_budget.c $(" + package +
+                                ") -o size_under_budget && ./size_under_budget cpu >sizing && grep -q '<svg' run.html");
+    const std::string told = auxo_test::read_whole_file(folder.file("sizing"));
+    INFO(told);
+    CHECK(told.find("iteration 1") < told.find("final after 1")); // before and after the stop, neither twice
+    CHECK(told.find("iteration 1", told.find("iteration 1") + 1) == std::string::npos);
+    require_command(folder, "unset LD_LIBRARY_PATH; " + prefix + "/bin/auxo model show " +
+                                folder.file("model.safetensors") + " --json >" + folder.file("shown"));
+    const std::string shown = auxo_test::read_whole_file(folder.file("shown"));
+    CHECK(std::stod(shown.substr(shown.rfind("\"flops\":") + 8)) <= 4e5);
     require_command(folder, "unset LD_LIBRARY_PATH; " + prefix + "/bin/auxo --version");
     // The installed library finds the installed plugins, as many as the build has.
     require_command(folder, "unset LD_LIBRARY_PATH AUXO_BACKEND_PATH; test \"$(" + prefix +

@@ -122,9 +122,6 @@ TEST_CASE("multiscale names the cell, the column and the model that it cannot us
                 with({"multiscale", "train"}, with(quick, {"--data", "reactor", "--model", folder.file("still.json")})),
                 "");
     check_fails(program,
-                with({"multiscale", "train"}, with(quick, {"--starts", "2", "--checkpoint", folder.file("run")})),
-                "--starts");
-    check_fails(program,
                 with({"multiscale", "sensitivity"}, {"--preset", "table5", "--device", "cpu", "--levels", "9"}),
                 "9 tree levels");
 }

@@ -70,4 +70,4 @@ export AUXO_REQUIRE_DEVICES=cpu,opencl,vulkan
 export VK_INSTANCE_LAYERS=VK_LAYER_KHRONOS_validation
 export VK_LAYER_ENABLES=VK_VALIDATION_FEATURE_ENABLE_SYNCHRONIZATION_VALIDATION_EXT
 [ -n "${AUXO_DATA_DIR:-}" ] || echo "AUXO_DATA_DIR is not set: tests on real data are skipped"
-exec ctest --test-dir build -j "$(nproc)" --output-on-failure --repeat until-pass:2
+exec ctest --test-dir build -j "$(nproc)" --output-on-failure

@@ -53,7 +53,8 @@ TEST_CASE("search: models, a saved one that is like any other, a trace, a report
     CHECK(rest.events("evaluation").size() == 2);
     CHECK(quality(rest) == quality(whole));
     CHECK(rest.events("result")[0].number("test_loss") == whole.events("result")[0].number("test_loss"));
-    check_fails(program, with(kept, {"--evaluations", "5", "--resume", "--units", "5,9"}), "--units");
+    check_fails(program, with(kept, {"--evaluations", "5", "--resume", "--units", "5,9"}),
+                "units was not given and is 5,9");
 }
 
 TEST_CASE("search: every method resumes to the numbers of a whole run")
@@ -99,7 +100,7 @@ TEST_CASE("search: an interrupt ends it with the best model so far, and it can g
     REQUIRE(program.wait_for_output("\"number\":2"));
     program.send_signal(SIGINT);
     ProgramResult stopped = program.wait();
-    CHECK(stopped.exit_code == 1);
+    CHECK(stopped.exit_code == 3);
     CHECK(stopped.errors.find("interrupted") != std::string::npos);
     CHECK(stopped.events("result").size() == 1);
     CHECK(file_exists(folder.file("m")));
@@ -163,7 +164,7 @@ TEST_CASE("search profile: means and shares of several runs")
     CHECK(profile.events("method")[0].text("method") == "random static");
     CHECK(read_whole_file(folder.file("p.html")).find("Performance profile: random dynamic") != std::string::npos);
     CHECK(read_whole_file(folder.file("p.csv")).find("method,seconds,quality,share\n") == 0);
-    check_fails(program, {"search", "profile", folder.file("p.csv")}, "not a trace of auxo search");
+    check_fails(program, {"search", "profile", folder.file("p.csv")}, "p.csv: not a trace of a search");
 }
 
 TEST_CASE("search refuses bad input in one line")
@@ -174,6 +175,6 @@ TEST_CASE("search refuses bad input in one line")
     check_fails(program, with({"search", "--units", "9,3"}, tiny), "the lower end first");
     check_fails(program, with({"search", "--method", "evolution", "--networks", "static"}, tiny), "size themselves");
     check_fails(program, with({"search", "--method", "genetic", "--keep", "30"}, tiny), "keeps at least 2");
-    check_fails(program, with({"search", "--resume"}, tiny), "--resume needs --checkpoint");
+    check_fails(program, with({"search", "--resume"}, tiny), "--resume needs a checkpoint");
     check_fails(program, with({"search", "--method", "genetik"}, tiny), "did you mean \"genetic\"");
 }

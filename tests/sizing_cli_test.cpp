@@ -2,6 +2,8 @@
 // runs that are resumed, bad input.
 #include "support/program.hpp"
 
+#include <csignal>
+
 using namespace auxo_test;
 
 namespace
@@ -40,7 +42,8 @@ TEST_CASE("morph: fronts, reports, a model within the budget that is like any ot
         program.run({"eval", folder.file("m.safetensors"), "--limit", "160", "--device", "cpu", "--json"});
     INFO(evaluated.errors);
     CHECK(evaluated.exit_code == 0);
-    check_fails(program, with(run, {"--checkpoint", folder.file("c"), "--resume", "--epochs", "2"}), "--epochs");
+    check_fails(program, with(run, {"--checkpoint", folder.file("c"), "--resume", "--epochs", "2"}),
+                "epochs was 1 and is 2");
 }
 
 TEST_CASE("resbuild: architectures, presets, and a run in two parts equal to a whole one")
@@ -89,7 +92,11 @@ TEST_CASE("autosize: presets set what the command line leaves open, and a resume
     ProgramResult whole = program.run(with(dynamic, {"--dynamic-epochs", "3"}));
     REQUIRE(whole.exit_code == 0);
     const Words kept = with(dynamic, {"--checkpoint", folder.file("c")});
-    REQUIRE(program.run(with(kept, {"--dynamic-epochs", "2"})).exit_code == 0);
+    program.start(with(kept, {"--dynamic-epochs", "3"}));
+    CHECK(program.wait_for_output("\"event\":\"checkpoint\""));
+    program.send_signal(SIGKILL);
+    CHECK(program.wait().exit_code == -1);
+    check_fails(program, with(kept, {"--resume", "--dynamic-epochs", "4"}), "dynamic-epochs was 3 and is 4");
     ProgramResult rest = program.run(with(kept, {"--resume", "--dynamic-epochs", "3"}));
     INFO(rest.errors);
     REQUIRE(rest.exit_code == 0);
@@ -118,7 +125,8 @@ TEST_CASE("autosize: a run resumed while fine-tuning goes on without the penalty
 TEST_CASE("sizing commands refuse bad input in one line")
 {
     Program program(AUXO_PROGRAM);
-    check_fails(program, with({"resbuild", "--budget-flops", "3"}, tiny), "below the cost of one unit");
+    check_fails(program, with({"resbuild", "--augment", "shift=1", "--budget-flops", "3"}, tiny),
+                "below the cost of one unit");
     check_fails(program, with({"morph", "--model", "conv:4", "--budget-params", "3"}, tiny),
                 "below the cost of one unit");
     check_fails(program, with({"morph", "--budget-flops", "1e6", "--budget-latency", "1"}, tiny), "give one budget");
@@ -128,7 +136,7 @@ TEST_CASE("sizing commands refuse bad input in one line")
     check_fails(program, with({"resbuild", "--validation", "0"}, tiny), "needs a validation set");
     check_fails(program, with({"resbuild", "--data", "reactor"}, tiny), "resbuild needs classes");
     check_fails(program, with({"resbuild", "--preset", "smal"}, tiny), "did you mean \"small\"");
-    check_fails(program, with({"resbuild", "--resume"}, tiny), "--resume needs --checkpoint");
+    check_fails(program, with({"resbuild", "--resume"}, tiny), "--resume needs a checkpoint");
     ProgramResult broken =
         program.run(with({"morph", "--model", "conv:4-4", "--lambda", "0.001", "--optimizer", "adam:lr=0.05",
                           "--threshold", "0.1", "--epochs", "10", "--iterations", "2", "--json"},

@@ -307,3 +307,32 @@ TEST_CASE("bad survival data is one clear line")
     CHECK(auxo_survival_concordance(&view, &c, error) == AUXO_INVALID_ARGUMENT);
     CHECK(error.text().find("comparable") != std::string::npos);
 }
+
+TEST_CASE("Uno's concordance and Brier scores are scikit-survival's")
+{
+    Error error;
+    const std::vector<double> times = {1.2, 4.0, 14.1, 2.7, 3.5, 2.7, 4.4, 1.1, 10.1, 0.8, 4.6, 33.6, 2.8, 13.0};
+    const std::vector<uint32_t> events = {0, 0, 1, 0, 0, 1, 1, 0, 1, 1, 0, 1, 1, 0};
+    const std::vector<double> risks = {-0.2, 1.0, -0.9, -0.3, 0.9, 0.6, 0.1, 0.7, -2.8, 1.0, -1.0, -1.7, 0.3, 0.7};
+    const std::vector<double> train_times = {21.3, 4.8,  24.6, 53.4, 2.5,  28.7, 8.7, 6.3, 2.6,  37.6,
+                                             1.6,  17.7, 7.4,  30.3, 14.0, 51.2, 2.6, 2.3, 21.7, 5.4};
+    const std::vector<uint32_t> train_events = {0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 0, 1, 1, 1};
+    const auxo_survival_sample train = {20, train_times.data(), train_events.data(), nullptr};
+    const auxo_survival_sample sample = {14, times.data(), events.data(), risks.data()};
+    auxo_concordance uno{};
+    REQUIRE_OK(auxo_survival_concordance_ipcw(&train, &sample, 13.0, &uno, error));
+    CHECK(uno.index == Approx(0.6693608137779068).epsilon(1e-12));
+    std::vector<double> steps = {1, 4, 9}, values = {0.1, 0.4, 1.1};
+    auxo_step_function hazard{};
+    hazard.count = 3;
+    hazard.times = steps.data();
+    hazard.values = values.data();
+    const double at[] = {2, 5, 9}, expected[] = {0.056544932175604586, 0.12259023209054974, 0.11814741903869651};
+    double scores[3], integral = 0;
+    REQUIRE_OK(auxo_survival_brier(&train, &sample, &hazard, at, 3, scores, error));
+    for (int k = 0; k < 3; k++)
+        CHECK(scores[k] == Approx(expected[k]).epsilon(1e-12));
+    REQUIRE_OK(auxo_survival_integrated_brier(&train, &sample, &hazard, 2, 9, &integral, error));
+    CHECK(integral == Approx(0.12521742876411415).epsilon(1e-12));
+    CHECK(auxo_survival_integrated_brier(&train, &sample, &hazard, 9, 2, &integral, error) == AUXO_INVALID_ARGUMENT);
+}

@@ -85,7 +85,8 @@ TEST_CASE("CSV: what does not parse is refused with line and column")
 {
     check_refused("t.csv", "a,b\n1,2\n3\n", "t.csv:3: 1 fields, but the header names 2 columns");
     check_refused("t.csv", "a,b\n1,2,3\n", "t.csv:2: 3 fields, but the header names 2 columns");
-    check_refused("t.csv", "a,b\n1,2\n1,x\n", "t.csv:3: column 2 (b): 'x' is not a finite number, but 1 of 2 values are");
+    check_refused("t.csv", "a,b\n1,2\n1,x\n",
+                  "t.csv:3: column 2 (b): 'x' is not a finite number, but 1 of 2 values are");
     check_refused("t.csv", "a,b\n1,2\n1,inf\n", "column 2 (b): 'inf'");
     check_refused("t.csv", "a,b\n1,2\n1,0x10\n", "'0x10' is not");
     check_refused("t.csv", "a,b\n1,2\n1,1e999\n", "'1e999' is not a finite number");

@@ -106,6 +106,10 @@ AUXO_API auxo_status auxo_dataset_locate(const char *name, const auxo_data_optio
  * *part receives the fraction, *rest the others; both new. stratified: keeps class proportions. */
 AUXO_API auxo_status auxo_dataset_split(const auxo_dataset *dataset, double fraction, uint64_t seed, bool stratified,
                                         auxo_dataset **part, auxo_dataset **rest, auxo_error *error);
+/* Fold number `fold` (from 0) of `folds`, drawn with `seed`: every row is in exactly one, rows of one group together,
+ * classes and events in proportion. *part receives the fold, *rest the others; both new. */
+AUXO_API auxo_status auxo_dataset_fold(const auxo_dataset *dataset, uint32_t folds, uint32_t fold, uint64_t seed,
+                                       auxo_dataset **part, auxo_dataset **rest, auxo_error *error);
 /* Holds out `fraction` of *rows for testing: *held_out receives them, *rows the others; classes and events keep their
  * proportions. Both schemas say so, so that auxo_dataset_held_out finds the same rows again. */
 AUXO_API auxo_status auxo_dataset_hold_out(auxo_dataset **rows, double fraction, uint64_t seed, auxo_dataset **held_out,

@@ -123,6 +123,9 @@ AUXO_API auxo_status auxo_multiscale_train_layers(auxo_multiscale *multiscale, u
 AUXO_API uint32_t auxo_multiscale_iteration_count(const auxo_multiscale *multiscale);
 AUXO_API void auxo_multiscale_set_iteration_count(auxo_multiscale *multiscale, uint32_t count);
 AUXO_API auxo_optimizer *auxo_multiscale_optimizer(auxo_multiscale *multiscale);
+/* The optimiser's time: updates made so far, plus one. Set when resuming; Adam's correction depends on it. */
+AUXO_API auxo_status auxo_multiscale_get_time(auxo_multiscale *multiscale, uint32_t *time, auxo_error *error);
+AUXO_API auxo_status auxo_multiscale_set_time(auxo_multiscale *multiscale, uint32_t time, auxo_error *error);
 
 /* First-order sensitivities dL/dtheta of every node, signed; values (node_count). */
 AUXO_API auxo_status auxo_multiscale_sensitivities(auxo_multiscale *multiscale, auxo_difference difference,

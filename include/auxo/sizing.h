@@ -226,6 +226,8 @@ AUXO_API const auxo_model_desc *auxo_morph_loop_desc(const auxo_morph_loop *loop
 /* Best validation accuracy (loss, where there are no classes) among the networks within the budget, of all networks
  * before there is one; NULL before the first training. Borrowed. */
 AUXO_API auxo_model *auxo_morph_loop_best(const auxo_morph_loop *loop);
+/* Its validation accuracy, or minus its loss; -INFINITY without one. */
+AUXO_API double auxo_morph_loop_best_score(const auxo_morph_loop *loop);
 /* Hands that model over to the caller; the loop has none until it finds another. */
 AUXO_API auxo_model *auxo_morph_loop_take_best(auxo_morph_loop *loop);
 AUXO_API const auxo_budget *auxo_morph_loop_budget(const auxo_morph_loop *loop);

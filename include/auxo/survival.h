@@ -7,6 +7,7 @@
 #ifndef AUXO_SURVIVAL_H
 #define AUXO_SURVIVAL_H
 
+#include "auxo/metrics.h"
 #include "auxo/report.h"
 #include "auxo/run.h"
 #include "auxo/train.h"
@@ -51,10 +52,6 @@ AUXO_API auxo_status auxo_survival_concordance_interval(const auxo_survival_samp
 AUXO_API auxo_status auxo_survival_concordance_ipcw(const auxo_survival_sample *train,
                                                     const auxo_survival_sample *sample, double tau,
                                                     auxo_concordance *concordance, auxo_error *error);
-
-/* Area under the ROC curve of scores against 0/1 labels; ties count one half. Errors: one class only. */
-AUXO_API auxo_status auxo_auroc(const double *scores, const uint32_t *labels, size_t count, double *area,
-                                auxo_error *error);
 
 /* Cumulative/dynamic AUC (Uno et al. 2007) at each of `at_count` times: cases had the event by t, controls live past t;
  * cases weighted by 1 / G(time), G the Kaplan-Meier estimate of the censoring distribution in `train`.

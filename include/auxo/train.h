@@ -165,7 +165,11 @@ typedef struct auxo_train_options {
     const bool *train_layers; /* per layer; NULL: all; copied */
     auxo_plan_hook *before_step, *after_step;
     void *hook_user;
-    uint32_t log_every; /* steps between on_step calls; 0: never */
+    /* Rows count by their class, in gradients; reported losses do not. One device only. */
+    bool balance_classes;       /* every class as much as any other */
+    const float *class_weights; /* (class_count), brought to mean 1 over the rows; used until the trainer is made */
+    float gradient_clip;        /* all gradients are scaled so that their common norm is at most this; 0: never */
+    uint32_t log_every;         /* steps between on_step calls; 0: never */
     void (*on_step)(void *user, const auxo_step_metrics *metrics);
     void *on_step_user;
     const volatile int *stop; /* != 0: finish the step, return INTERRUPTED; may be NULL */

@@ -1,9 +1,8 @@
-/* runtime/cli/train/cmd_eval.c: auxo eval FILE: loss and accuracy of a saved model, by class or target column.
+/* runtime/cli/cmd_eval.c: auxo eval FILE: loss and accuracy of a saved model, by class or target column.
  *
- * Losses are accumulated in double on the host from the model's outputs: cross-entropy by log-sum-exp, or the mean
- * squared error in the units of the targets, with R² = 1 - MSE / variance beside it (undefined where the target is
- * constant).
+ * The scores are the library's (auxo/metrics.h), in the units of the targets.
  */
+#include "auxo/metrics.h"
 #include "cli_outputs.h"
 #include "cli_text.h"
 
@@ -11,39 +10,52 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-typedef struct class_score {
-    size_t row_count, correct;
-} class_score;
-
-static double cross_entropy(const float *scores, size_t count, uint32_t label)
+static void add_number(cJSON *event, const char *name, double value)
 {
-    double largest = scores[cli_argmax(scores, count)], sum = 0;
-    for (size_t i = 0; i < count; i++)
-        sum += exp((double)scores[i] - largest);
-    return log(sum) + largest - (double)scores[label];
+    if (isfinite(value))
+        cJSON_AddNumberToObject(event, name, value);
+    else
+        cJSON_AddNullToObject(event, name);
 }
 
-static void report_classes(cli_output *output, const cli_outputs *outputs, const class_score *scores)
+static void emit_class(cli_output *output, const auxo_class_scores *scores, size_t i, const char *name)
 {
-    const auxo_dataset *dataset = outputs->dataset;
-    cli_table *table = cli_table_create("CLASS|>ROWS|>CORRECT|>ACCURACY");
-    for (size_t i = 0; i < dataset->class_count; i++) {
+    const auxo_class_score *c = &scores->classes[i];
+    cJSON *event = cli_event(output, "class");
+    cJSON_AddNumberToObject(event, "class", (double)i);
+    cJSON_AddStringToObject(event, "name", name);
+    cJSON_AddNumberToObject(event, "rows", (double)c->rows);
+    cJSON_AddNumberToObject(event, "correct", (double)c->correct);
+    add_number(event, "precision", c->precision);
+    add_number(event, "recall", c->recall);
+    add_number(event, "f1", c->f1);
+    add_number(event, "auroc", c->auroc);
+    cJSON *predicted = cJSON_AddArrayToObject(event, "predicted_as");
+    for (size_t j = 0; j < scores->class_count && predicted; j++)
+        cJSON_AddItemToArray(predicted, cJSON_CreateNumber((double)scores->confusion[i * scores->class_count + j]));
+    cli_emit(output, event);
+}
+
+static void report_classes(cli_output *output, const cli_outputs *outputs, const auxo_class_scores *scores)
+{
+    cli_table *table = cli_table_create("CLASS|>ROWS|>CORRECT|>ACCURACY|>PRECISION|>F1|>ROC AUC");
+    for (size_t i = 0; i < scores->class_count; i++) {
         char number[32];
+        const auxo_class_score *c = &scores->classes[i];
         const char *name = cli_output_name(outputs, i, number, sizeof number);
-        double accuracy = scores[i].row_count ? (double)scores[i].correct / (double)scores[i].row_count : (double)NAN;
-        cli_table_row(table, "%s|%zu|%zu|%.2f %%", name, scores[i].row_count, scores[i].correct, 100 * accuracy);
-        cJSON *event = cli_event(output, "class");
-        cJSON_AddNumberToObject(event, "class", (double)i);
-        cJSON_AddStringToObject(event, "name", name);
-        cJSON_AddNumberToObject(event, "rows", (double)scores[i].row_count);
-        cJSON_AddNumberToObject(event, "correct", (double)scores[i].correct);
-        cli_emit(output, event);
+        cli_table_row(table, "%s|%zu|%zu|%.2f %%|%.4f|%.4f|%.4f", name, c->rows, c->correct, 100 * c->recall,
+                      c->precision, c->f1, c->auroc);
+        emit_class(output, scores, i, name);
     }
     cli_table_print(output, table);
+    cli_print(output, "mean F1 %.4f  mean ROC AUC %.4f  calibration error %.4f\n", scores->macro_f1,
+              scores->macro_auroc, scores->calibration_error);
 }
 
-static void report_result(const cli_context *context, const cli_outputs *outputs, double loss, double accuracy)
+static void report_result(const cli_context *context, const cli_outputs *outputs, double loss,
+                          const auxo_class_scores *scores)
 {
+    const double accuracy = scores ? scores->accuracy : (double)NAN;
     size_t rows = outputs->dataset->row_count;
     double rate = outputs->seconds > 0 ? (double)rows / outputs->seconds : 0;
     char rate_text[32];
@@ -61,6 +73,12 @@ static void report_result(const cli_context *context, const cli_outputs *outputs
         cJSON_AddNumberToObject(result, "accuracy", accuracy);
     else
         cJSON_AddNullToObject(result, "accuracy");
+    if (scores) {
+        add_number(result, "macro_f1", scores->macro_f1);
+        add_number(result, "weighted_f1", scores->weighted_f1);
+        add_number(result, "macro_auroc", scores->macro_auroc);
+        add_number(result, "calibration_error", scores->calibration_error);
+    }
     cJSON_AddNumberToObject(result, "rows", (double)rows);
     cJSON_AddNumberToObject(result, "images_per_second", rate);
     cJSON_AddNumberToObject(result, "seconds", outputs->seconds);
@@ -68,76 +86,59 @@ static void report_result(const cli_context *context, const cli_outputs *outputs
     cli_emit(context->output, result);
 }
 
-static auxo_status eval_classes(const cli_context *context, const cli_outputs *outputs, auxo_error *error)
+static auxo_status write_report(const cli_outputs *outputs, const auxo_class_scores *scores, const char *path,
+                                auxo_error *error)
 {
-    const auxo_dataset *dataset = outputs->dataset;
-    class_score *scores = calloc(dataset->class_count + 1, sizeof *scores);
-    if (!scores)
-        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory for %u classes", dataset->class_count);
-    double loss_sum = 0;
-    size_t correct = 0, count = outputs->column_count;
-    for (size_t row = 0; row < dataset->row_count; row++) {
-        const float *values = outputs->values + row * count;
-        uint32_t label = dataset->labels[row];
-        bool hit = cli_argmax(values, count) == label;
-        loss_sum += cross_entropy(values, count, label);
-        scores[label].row_count++;
-        scores[label].correct += hit;
-        correct += hit;
-    }
-    double rows = (double)dataset->row_count;
-    report_classes(context->output, outputs, scores);
-    report_result(context, outputs, loss_sum / rows, (double)correct / rows);
-    free(scores);
-    return AUXO_OK;
+    auxo_report *report = NULL;
+    auxo_status status = auxo_report_create("Evaluation", &report, error);
+    if (status != AUXO_OK)
+        return status;
+    auxo_report_text(report, "%s, %zu rows: accuracy %.2f %%, loss %.5f.", outputs->dataset->name, scores->row_count,
+                     100 * scores->accuracy, scores->loss);
+    status = auxo_class_scores_report(scores, outputs->names, report, error);
+    if (status == AUXO_OK)
+        status = auxo_report_write(report, path, error);
+    auxo_report_destroy(report);
+    return status;
 }
 
-/* Error and spread of one target column; the spread is summed in a second pass around the mean. */
-typedef struct target_score {
-    double mse, variance;
-} target_score;
-
-static target_score score_target(const cli_outputs *outputs, size_t column)
+static auxo_status eval_classes(const cli_context *context, const cli_outputs *outputs, auxo_error *error)
 {
-    const auxo_dataset *dataset = outputs->dataset;
-    size_t count = outputs->column_count;
-    double squares = 0, sum = 0, spread = 0, rows = (double)dataset->row_count;
-    for (size_t row = 0; row < dataset->row_count; row++) {
-        double target = dataset->targets[row * count + column];
-        double difference = outputs->values[row * count + column] - target;
-        squares += difference * difference;
-        sum += target;
-    }
-    for (size_t row = 0; row < dataset->row_count; row++) {
-        double difference = dataset->targets[row * count + column] - sum / rows;
-        spread += difference * difference;
-    }
-    bool constant = true;
-    for (size_t row = 1; row < dataset->row_count; row++)
-        constant = constant && dataset->targets[row * count + column] == dataset->targets[column];
-    return (target_score){squares / rows, constant ? 0 : spread / rows};
+    auxo_class_scores scores;
+    const char *path = cli_text(context->arguments, "report");
+    auxo_status status = auxo_class_scores_compute(outputs->values, outputs->dataset->labels,
+                                                   outputs->dataset->row_count, outputs->column_count, &scores, error);
+    if (status != AUXO_OK)
+        return status;
+    if (path)
+        status = write_report(outputs, &scores, path, error);
+    report_classes(context->output, outputs, &scores);
+    report_result(context, outputs, scores.loss, &scores);
+    auxo_class_scores_deinit(&scores);
+    return status;
 }
 
 static void eval_targets(const cli_context *context, const cli_outputs *outputs)
 {
     size_t count = outputs->column_count;
     double loss_sum = 0;
-    cli_table *table = cli_table_create("TARGET|>MSE|>RMSE|>R2");
+    cli_table *table = cli_table_create("TARGET|>MSE|>RMSE|>MAE|>R2");
     for (size_t column = 0; column < count; column++) {
         char number[32], r2_text[64] = "undefined: the target is constant";
         const char *name = cli_output_name(outputs, column, number, sizeof number);
-        const target_score score = score_target(outputs, column);
-        double r2 = 1 - score.mse / score.variance;
+        const auxo_real_score score = auxo_real_score_compute(
+            outputs->values + column, outputs->dataset->targets + column, outputs->dataset->row_count, count);
         bool defined = score.variance > 0;
         if (defined)
-            snprintf(r2_text, sizeof r2_text, "%.4f", r2);
+            snprintf(r2_text, sizeof r2_text, "%.4f", score.r2);
         loss_sum += score.mse;
-        cli_table_row(table, "%s|%.6g|%.6g|%s", name, score.mse, sqrt(score.mse), r2_text);
+        cli_table_row(table, "%s|%.6g|%.6g|%.6g|%s", name, score.mse, sqrt(score.mse), score.mae, r2_text);
         cJSON *event = cli_event(context->output, "target");
         cJSON_AddStringToObject(event, "name", name);
         cJSON_AddNumberToObject(event, "mse", score.mse);
+        cJSON_AddNumberToObject(event, "mae", score.mae);
         if (defined)
-            cJSON_AddNumberToObject(event, "r2", r2);
+            cJSON_AddNumberToObject(event, "r2", score.r2);
         else
             cJSON_AddNullToObject(event, "r2");
         if (!defined)
@@ -145,7 +146,7 @@ static void eval_targets(const cli_context *context, const cli_outputs *outputs)
         cli_emit(context->output, event);
     }
     cli_table_print(context->output, table);
-    report_result(context, outputs, loss_sum / (double)count, (double)NAN);
+    report_result(context, outputs, loss_sum / (double)count, NULL);
 }
 
 static auxo_status run(const cli_context *context, auxo_error *error)
@@ -165,7 +166,15 @@ static auxo_status run(const cli_context *context, auxo_error *error)
     return status;
 }
 
-static const cli_option *const options[] = {cli_data_options, cli_outputs_options, cli_device_options,
+static const cli_option eval_options[] = {
+    {.name = "report",
+     .type = CLI_TEXT,
+     .argument = "FILE.html",
+     .help = "Of classes: write the confusion matrix, scores of each class and the calibration as HTML"},
+    CLI_OPTIONS_END,
+};
+
+static const cli_option *const options[] = {cli_data_options, cli_outputs_options, eval_options, cli_device_options,
                                             cli_seed_options, cli_common_options,  NULL};
 
 const cli_command cli_command_eval = {
@@ -179,7 +188,8 @@ const cli_command cli_command_eval = {
         "error and R2 of each target column, in the targets' own units; R2 of a constant target is undefined). The "
         "model knows its columns, classes and held-out rows: a table may have its columns in any order, and the rows "
         "that were held out when it was trained are found again.",
-    .events = "{\"event\":\"class\",\"class\":0,\"name\":..,\"rows\":..,\"correct\":..}  for classes\n"
+    .events = "{\"event\":\"class\",\"class\":0,\"name\":..,\"rows\":..,\"correct\":..,\"precision\":..,\"recall\":..,"
+              "\"f1\":..,\n \"auroc\":..,\"predicted_as\":[..]}  for classes\n"
               "{\"event\":\"target\",\"name\":..,\"mse\":..,\"r2\":..}  for numbers; r2 is null where undefined\n"
               "{\"event\":\"result\",\"loss\":..,\"loss_kind\":..,\"accuracy\":..,\"rows\":..,\"images_per_second\":..,"
               "\"seconds\":..,..}",

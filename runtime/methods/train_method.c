@@ -2,9 +2,9 @@
  *
  * A step is the stretch to the end of the epoch, to the next checkpoint or to the last step, whichever comes first.
  */
+#include "train_method.h"
+#include "folds.h"
 #include "plan_events.h"
-#include "run_report.h"
-#include "task.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -51,22 +51,6 @@ static const auxo_setting train_settings[] = {
      .role = AUXO_SETTING_FREE},
     AUXO_SETTINGS_END,
 };
-
-typedef struct train_state {
-    auxo__task_data data;
-    auxo_device *helpers[AUXO__HELPERS_MAX]; /* further devices; the run's is the first */
-    size_t helper_count;
-    uint32_t shares[AUXO__HELPERS_MAX + 1]; /* of the setting; options.shares points here */
-    auxo_model *model;
-    auxo_trainer *trainer;
-    auxo_train_options options;
-    char optimizer_text[256];
-    uint64_t epoch_limit, step_limit, checkpoint_every;
-    uint64_t first_step; /* steps done before this process */
-    bool explained;
-    auxo_evaluation result;
-    auxo_trainer_work work; /* of this process */
-} train_state;
 
 /* ---- events ------------------------------------------------------------------------------------------------------ */
 
@@ -121,12 +105,17 @@ static const auxo_event_type epoch_event = {
 typedef struct result_record {
     double test_accuracy, test_loss, rows_per_second, seconds, setup_seconds;
     uint64_t host_fallbacks, peak_host_bytes, steps, epochs;
-    const char *device;
+    double macro_f1, macro_auroc, calibration_error;
+    const char *device, *confusion;
     char top_ops[256];
 } result_record;
 static const auxo_field result_fields[] = {
     AUXO__FIELD(result_record, test_accuracy, "test_accuracy", REAL),
     AUXO__FIELD(result_record, test_loss, "test_loss", REAL),
+    AUXO__FIELD_OPTIONAL(result_record, macro_f1, "test_macro_f1", REAL),
+    AUXO__FIELD_OPTIONAL(result_record, macro_auroc, "test_macro_auroc", REAL),
+    AUXO__FIELD_OPTIONAL(result_record, calibration_error, "test_calibration_error", REAL),
+    AUXO__FIELD(result_record, confusion, "test_confusion", JSON),
     AUXO__FIELD(result_record, rows_per_second, "images_per_second", REAL),
     AUXO__FIELD(result_record, seconds, "seconds", REAL),
     AUXO__FIELD(result_record, setup_seconds, "setup_seconds", REAL),
@@ -141,12 +130,13 @@ static const auxo_field result_fields[] = {
 static const auxo_event_type result_event = {
     .name = "result",
     .fields = result_fields,
-    .line = "test loss {test_loss:.5f}[  accuracy {test_accuracy:percent}]  {images_per_second:count} rows/s  "
+    .line = "test loss {test_loss:.5f}[  accuracy {test_accuracy:percent}][  F1 {test_macro_f1:.4f}]  "
+            "{images_per_second:count} rows/s  "
             "{seconds:duration}  host fallbacks {host_fallbacks}  peak host memory {peak_host_bytes:bytes}"};
 
 /* ---- devices ----------------------------------------------------------------------------------------------------- */
 
-static auxo_status check_distinct(const auxo_run *run, const train_state *state, auxo_error *error)
+static auxo_status check_distinct(const auxo_run *run, const auxo__train_state *state, auxo_error *error)
 {
     const char *last = auxo_device_get_info(state->helpers[state->helper_count - 1])->selector;
     const char *other = auxo_device_get_info(run->device)->selector;
@@ -159,7 +149,7 @@ static auxo_status check_distinct(const auxo_run *run, const train_state *state,
 }
 
 /* As many numbers as devices; what they mean is checked by the trainer. */
-static auxo_status parse_shares(train_state *state, const char *list, auxo_error *error)
+static auxo_status parse_shares(auxo__train_state *state, const char *list, auxo_error *error)
 {
     char text[512], *items[AUXO__HELPERS_MAX + 2];
     snprintf(text, sizeof text, "%s", list);
@@ -178,7 +168,7 @@ static auxo_status parse_shares(train_state *state, const char *list, auxo_error
     return AUXO_OK;
 }
 
-static auxo_status open_devices(auxo_run *run, train_state *state, auxo_error *error)
+static auxo_status open_devices(auxo_run *run, auxo__train_state *state, auxo_error *error)
 {
     char text[512], *selectors[AUXO__HELPERS_MAX + 2];
     snprintf(text, sizeof text, "%s", auxo_settings_text(run->settings, "device"));
@@ -211,7 +201,7 @@ static uint64_t epoch_limit(const auxo_settings *settings)
 
 static auxo_status begin(auxo_run *run, void *user, auxo_error *error)
 {
-    train_state *state = user;
+    auxo__train_state *state = user;
     const auxo_settings *settings = run->settings;
     state->epoch_limit = epoch_limit(settings);
     state->step_limit = auxo_settings_integer(settings, "steps");
@@ -237,7 +227,7 @@ static auxo_status begin(auxo_run *run, void *user, auxo_error *error)
 
 static auxo_status announce(auxo_run *run, void *user, auxo_error *error)
 {
-    const train_state *state = user;
+    const auxo__train_state *state = user;
     const auxo_device_info *info = auxo_device_get_info(run->device);
     const auxo__start_record record = {.data = state->data.train->name,
                                        .rows = state->data.train->row_count,
@@ -254,17 +244,18 @@ static auxo_status announce(auxo_run *run, void *user, auxo_error *error)
 
 static void end(void *user)
 {
-    train_state *state = user;
+    auxo__train_state *state = user;
     auxo_trainer_destroy(state->trainer);
     auxo_model_destroy(state->model);
     for (size_t i = 0; i < state->helper_count; i++)
         auxo_device_close(state->helpers[i]);
+    auxo_class_scores_deinit(&state->scores);
     auxo__task_data_deinit(&state->data);
 }
 
 /* ---- steps ------------------------------------------------------------------------------------------------------- */
 
-static uint64_t last_step(const train_state *state)
+static uint64_t last_step(const auxo__train_state *state)
 {
     uint64_t total = state->step_limit;
     if (state->epoch_limit != UINT64_MAX) {
@@ -275,7 +266,7 @@ static uint64_t last_step(const train_state *state)
 }
 
 /* Steps until the next checkpoint or the limit; 0: no limit within the epoch. */
-static uint64_t next_stretch(const train_state *state)
+static uint64_t next_stretch(const auxo__train_state *state)
 {
     uint64_t step = auxo_trainer_step(state->trainer);
     uint64_t stretch = state->step_limit ? state->step_limit - step : 0;
@@ -288,7 +279,7 @@ static uint64_t next_stretch(const train_state *state)
 }
 
 /* How several devices divide each batch; known after the first step. */
-static auxo_status report_shares(auxo_run *run, const train_state *state, auxo_error *error)
+static auxo_status report_shares(auxo_run *run, const auxo__train_state *state, auxo_error *error)
 {
     uint32_t rows[AUXO__HELPERS_MAX + 1];
     share_record devices[AUXO__HELPERS_MAX + 1];
@@ -310,7 +301,7 @@ static auxo_status report_shares(auxo_run *run, const train_state *state, auxo_e
     return auxo__run_emit(run, &shares_event, &record, error);
 }
 
-static auxo_status report_epoch(auxo_run *run, const train_state *state, const auxo_epoch_metrics *metrics,
+static auxo_status report_epoch(auxo_run *run, const auxo__train_state *state, const auxo_epoch_metrics *metrics,
                                 auxo_error *error)
 {
     epoch_record record = {.epoch = metrics->epoch,
@@ -330,7 +321,7 @@ static auxo_status report_epoch(auxo_run *run, const train_state *state, const a
 }
 
 /* The first stretch compiles the plan: before it, nothing has been chosen. */
-static auxo_status explain(auxo_run *run, train_state *state, auxo_error *error)
+static auxo_status explain(auxo_run *run, auxo__train_state *state, auxo_error *error)
 {
     auxo_status status = AUXO_OK;
     if (auxo_settings_flag(run->settings, "explain"))
@@ -341,7 +332,7 @@ static auxo_status explain(auxo_run *run, train_state *state, auxo_error *error)
 
 static auxo_status step(auxo_run *run, void *user, bool *done, auxo_error *error)
 {
-    train_state *state = user;
+    auxo__train_state *state = user;
     bool finished_epoch = false;
     auxo_epoch_metrics metrics = {0};
     bool exhausted = auxo__best_exhausted(&run->best);
@@ -369,7 +360,7 @@ static auxo_status step(auxo_run *run, void *user, bool *done, auxo_error *error
 static double progress(const auxo_run *run, const void *user)
 {
     (void)run;
-    const train_state *state = user;
+    const auxo__train_state *state = user;
     uint64_t total = last_step(state);
     return total ? (double)auxo_trainer_step(state->trainer) / (double)total : (double)NAN;
 }
@@ -377,7 +368,7 @@ static double progress(const auxo_run *run, const void *user)
 /* ---- checkpoints ------------------------------------------------------------------------------------------------- */
 
 /* The rows that each of several devices takes: a resumed run must divide its batches in the same way. */
-static auxo_status store_shares(const train_state *state, auxo__archive *archive, auxo_error *error)
+static auxo_status store_shares(const auxo__train_state *state, auxo__archive *archive, auxo_error *error)
 {
     uint32_t rows[AUXO__HELPERS_MAX + 1];
     const size_t count = auxo_trainer_shares(state->trainer, rows, AUXO__HELPERS_MAX + 1);
@@ -390,7 +381,7 @@ static auxo_status store_shares(const train_state *state, auxo__archive *archive
 }
 
 /* Other devices than before, or shares that were given: what was saved does not count. */
-static auxo_status restore_shares(train_state *state, const auxo__archive *archive, auxo_error *error)
+static auxo_status restore_shares(auxo__train_state *state, const auxo__archive *archive, auxo_error *error)
 {
     uint32_t rows[AUXO__HELPERS_MAX + 1];
     double *values = NULL;
@@ -408,7 +399,7 @@ static auxo_status restore_shares(train_state *state, const auxo__archive *archi
 static auxo_status describe(auxo_run *run, void *user, auxo__archive *archive, auxo_error *error)
 {
     (void)run;
-    train_state *state = user;
+    auxo__train_state *state = user;
     auxo_status status = auxo__archive_put_model(archive, "", state->model, error);
     if (status == AUXO_OK)
         status = auxo__archive_put_trainer(archive, TRAINING, state->trainer, error);
@@ -417,7 +408,7 @@ static auxo_status describe(auxo_run *run, void *user, auxo__archive *archive, a
 
 static auxo_status restore(auxo_run *run, void *user, const auxo__archive *archive, auxo_error *error)
 {
-    train_state *state = user;
+    auxo__train_state *state = user;
     auxo_status status = auxo__archive_get_trainer(archive, TRAINING, "", state->trainer, error);
     if (status == AUXO_OK)
         status = restore_shares(state, archive, error);
@@ -432,15 +423,25 @@ static auxo_status restore(auxo_run *run, void *user, const auxo__archive *archi
 
 static auxo_status finish(auxo_run *run, void *user, auxo_error *error)
 {
-    train_state *state = user;
+    auxo__train_state *state = user;
     const auxo_plan *plan = auxo_trainer_plan(state->trainer); /* NULL: this process has trained nothing */
     auxo_status status = auxo_trainer_evaluate(state->trainer, state->data.test, &state->result, error);
+    auxo_class_scores_deinit(&state->scores);
+    if (status == AUXO_OK)
+        status = auxo__task_class_scores(state->model, state->data.test, &state->scores, error);
     if (status == AUXO_OK && plan && state->options.profile)
         status = auxo__emit_profile(run, plan, error);
     if (status != AUXO_OK)
         return status;
     state->work = auxo_trainer_get_work(state->trainer);
-    result_record record = {.test_accuracy = state->result.accuracy,
+    const bool classes = state->scores.class_count > 0;
+    const double none = (double)NAN;
+    char *confusion = auxo__confusion_json(&state->scores);
+    result_record record = {.macro_f1 = classes ? state->scores.macro_f1 : none,
+                            .macro_auroc = classes ? state->scores.macro_auroc : none,
+                            .calibration_error = classes ? state->scores.calibration_error : none,
+                            .confusion = confusion,
+                            .test_accuracy = state->result.accuracy,
                             .test_loss = state->result.loss,
                             .rows_per_second = state->work.rows_per_second,
                             .seconds = state->work.seconds,
@@ -452,121 +453,22 @@ static auxo_status finish(auxo_run *run, void *user, auxo_error *error)
                             .device = auxo_device_get_info(run->device)->selector};
     if (plan)
         auxo__plan_top_ops(plan, record.top_ops, sizeof record.top_ops, 3);
-    return auxo__run_emit(run, &result_event, &record, error);
+    status = auxo__run_emit(run, &result_event, &record, error);
+    free(confusion);
+    return status;
 }
 
 static auxo_model *model(void *user)
 {
-    return ((train_state *)user)->model;
-}
-
-/* ---- the report -------------------------------------------------------------------------------------------------- */
-
-static void write_summary(const train_state *state, auxo_report *report)
-{
-    static const char *const headings[] = {"quantity", "value"};
-    auxo_report_table_begin(report, headings, 2);
-    const char *const optimizer[] = {"optimiser", state->optimizer_text};
-    auxo_report_table_row(report, optimizer);
-    auxo_report_table_rowf(report, "weights|%" PRIu64, auxo_model_weight_count(state->model));
-    auxo_report_table_rowf(report, "test loss|%.5f", state->result.loss);
-    if (isfinite(state->result.accuracy))
-        auxo_report_table_rowf(report, "test accuracy|%.2f %%", 100 * state->result.accuracy);
-    auxo_report_table_rowf(report, "rows per second|%.0f", state->work.rows_per_second);
-    auxo_report_table_rowf(report, "seconds|%.1f", state->work.seconds);
-    auxo_report_table_end(report);
-}
-
-/* Where the brake fired, as rules of the charts. Ownership: free. */
-static auxo_rule *find_brakes(const auxo_run *run, size_t *count)
-{
-    const auxo__column *braked = auxo__history_column(&run->history, "epoch", "braked");
-    const auxo__column *epochs = auxo__history_column(&run->history, "epoch", "epoch");
-    auxo_rule *brakes = calloc(braked->count + 1, sizeof *brakes);
-    *count = 0;
-    for (size_t i = 0; brakes && i < braked->count; i++)
-        if (braked->values[i] != 0)
-            brakes[(*count)++] = (auxo_rule){.vertical = true, .at = epochs->values[i], .label = "brake"};
-    return brakes;
-}
-
-/* Kinetic and potential energy and their sum (port-Hamiltonian optimisers). */
-static void draw_energies(const auxo_run *run, auxo_report *report, const auxo_rule *brakes, size_t brake_count)
-{
-    const auxo__column *kinetic = auxo__history_column(&run->history, "epoch", "kinetic_energy");
-    const auxo__column *loss = auxo__history_column(&run->history, "epoch", "train_loss");
-    double *total = malloc((kinetic->count + 1) * sizeof *total);
-    bool any = false;
-    for (size_t i = 0; total && i < kinetic->count; i++) {
-        total[i] = kinetic->values[i] + loss->values[i];
-        any = any || kinetic->values[i] != 0;
-    }
-    if (any) {
-        auxo_series series[] = {
-            {.name = "kinetic |p|²/(2m)", .count = kinetic->count, .y = kinetic->values},
-            {.name = "potential (loss)", .count = kinetic->count, .y = loss->values},
-            {.name = "total", .count = kinetic->count, .y = total, .dashed = true},
-        };
-        auxo_report_chart(report, &(auxo_chart){.title = "Energy",
-                                                .x_label = "epoch",
-                                                .y_label = "energy",
-                                                .series = series,
-                                                .series_count = 3,
-                                                .rules = brakes,
-                                                .rule_count = brake_count});
-    }
-    free(total);
-}
-
-static auxo_status report(auxo_run *run, void *user, auxo_report *report, auxo_error *error)
-{
-    (void)error;
-    const train_state *state = user;
-    size_t brake_count = 0;
-    auxo_rule *brakes = find_brakes(run, &brake_count);
-    write_summary(state, report);
-    auxo_report_section(report, "Training");
-    auxo__history_chart chart = {.title = "Loss",
-                                 .y_label = "loss",
-                                 .fields = {"train_loss", "val_loss"},
-                                 .names = {"training", "validation"},
-                                 .count = 2,
-                                 .rules = brakes,
-                                 .rule_count = brake_count};
-    auxo__report_history(report, run, &chart);
-    chart.title = "Accuracy";
-    chart.y_label = "%";
-    chart.scale = 100;
-    chart.fields[0] = "train_accuracy";
-    chart.fields[1] = "val_accuracy";
-    auxo__report_history(report, run, &chart);
-    draw_energies(run, report, brakes, brake_count);
-    auxo__report_history(
-        report, run,
-        &(auxo__history_chart){
-            .title = "Speed", .y_label = "rows per second", .fields = {"images_per_second"}, .count = 1});
-    free(brakes);
-    auxo_report_section(report, "Network");
-    const auxo_model_desc *desc = auxo_model_get_desc(state->model);
-    auxo__report_network(report, desc->name, desc);
-    if (state->options.profile && auxo_trainer_plan(state->trainer))
-        auxo__report_profile(report, auxo_trainer_plan(state->trainer));
-    return AUXO_OK;
+    return ((auxo__train_state *)user)->model;
 }
 
 /* ---- the table --------------------------------------------------------------------------------------------------- */
 
-static const auxo_setting *const settings[] = {auxo_data_settings,
-                                               auxo__model_settings,
-                                               auxo__device_settings,
-                                               auxo__seed_settings,
-                                               train_settings,
-                                               auxo__training_settings,
-                                               auxo__validation_settings,
-                                               auxo__keep_settings,
-                                               auxo__run_settings,
-                                               auxo__save_settings,
-                                               NULL};
+static const auxo_setting *const settings[] = {auxo_data_settings,        auxo__model_settings, auxo__device_settings,
+                                               auxo__seed_settings,       train_settings,       auxo__training_settings,
+                                               auxo__validation_settings, auxo__keep_settings,  auxo__fold_settings,
+                                               auxo__run_settings,        auxo__save_settings,  NULL};
 static const auxo_event_type *const events[] = {&auxo__start_event,  &shares_event,   &auxo__step_event, &epoch_event,
                                                 &auxo__choice_event, &auxo__op_event, &result_event,     NULL};
 
@@ -592,14 +494,14 @@ const auxo_method auxo__method_train = {
             .settings = settings,
             .events = events,
         },
-    .state_bytes = sizeof(train_state),
+    .state_bytes = sizeof(auxo__train_state),
     .begin = begin,
     .announce = announce,
     .step = step,
     .describe = describe,
     .restore = restore,
     .finish = finish,
-    .report = report,
+    .report = auxo__train_report,
     .end = end,
     .model = model,
     .progress = progress,

@@ -431,7 +431,6 @@ static const auxo_setting *const settings[] = {auxo__multiscale_data_settings,
                                                auxo__device_settings,
                                                auxo__seed_settings,
                                                auxo__run_settings,
-                                               auxo__save_settings,
                                                NULL};
 static const auxo_event_type *const events[] = {&run_event, &curve_event, &row_event, &result_event, NULL};
 

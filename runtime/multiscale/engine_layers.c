@@ -357,6 +357,11 @@ static void destroy(multiscale_engine *base)
     free(engine);
 }
 
+static range_trainer *trainer(multiscale_engine *base)
+{
+    return ((engine_layers *)base)->trainer;
+}
+
 static const multiscale_engine_ops engine_layers_ops = {"layers",
                                                         destroy,
                                                         auxo__engine_layers_full_gradient,
@@ -364,7 +369,8 @@ static const multiscale_engine_ops engine_layers_ops = {"layers",
                                                         auxo__engine_layers_theta_losses,
                                                         auxo__engine_layers_second_derivatives,
                                                         train,
-                                                        evaluate};
+                                                        evaluate,
+                                                        trainer};
 
 static auxo_status upload(engine_layers *engine, const engine_inputs *inputs, const auxo_dataset *dataset,
                           sample_set *set, auxo_error *error)

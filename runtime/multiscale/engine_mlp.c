@@ -215,6 +215,11 @@ static void destroy(multiscale_engine *base)
     free(engine);
 }
 
+static range_trainer *trainer(multiscale_engine *base)
+{
+    return ((engine_mlp *)base)->trainer;
+}
+
 static const multiscale_engine_ops engine_mlp_ops = {"fused",
                                                      destroy,
                                                      full_gradient,
@@ -222,7 +227,8 @@ static const multiscale_engine_ops engine_mlp_ops = {"fused",
                                                      auxo__engine_mlp_theta_losses,
                                                      auxo__engine_mlp_second_derivatives,
                                                      train,
-                                                     evaluate};
+                                                     evaluate,
+                                                     trainer};
 
 /* UNIT_GROUP tables: every unit's layer, and every unit itself. */
 static auxo_status create_unit_groups(engine_mlp *engine, auxo_error *error)

@@ -206,6 +206,16 @@ void auxo_multiscale_set_iteration_count(auxo_multiscale *ms, uint32_t count)
     ms->iteration = count;
 }
 
+auxo_status auxo_multiscale_get_time(auxo_multiscale *ms, uint32_t *time, auxo_error *error)
+{
+    return auxo__range_trainer_get_time(ms->engine->ops->trainer(ms->engine), time, error);
+}
+
+auxo_status auxo_multiscale_set_time(auxo_multiscale *ms, uint32_t time, auxo_error *error)
+{
+    return auxo__range_trainer_set_time(ms->engine->ops->trainer(ms->engine), time, error);
+}
+
 auxo_optimizer *auxo_multiscale_optimizer(auxo_multiscale *ms)
 {
     return ms->optimizer;

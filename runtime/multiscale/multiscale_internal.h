@@ -43,6 +43,7 @@ typedef struct train_outcome {
 } train_outcome;
 
 typedef struct multiscale_engine multiscale_engine;
+typedef struct range_trainer range_trainer;
 typedef struct multiscale_engine_ops {
     const char *name;
     void (*destroy)(multiscale_engine *engine);
@@ -61,6 +62,7 @@ typedef struct multiscale_engine_ops {
     auxo_status (*train)(multiscale_engine *engine, const train_request *request, train_outcome *outcome,
                          auxo_error *error);
     auxo_status (*evaluate)(multiscale_engine *engine, double *train_loss, double *test_loss, auxo_error *error);
+    range_trainer *(*trainer)(multiscale_engine *engine);
 } multiscale_engine_ops;
 
 struct multiscale_engine {
@@ -93,7 +95,6 @@ uint32_t auxo__weight_layers(const auxo_model_desc *desc, uint32_t *layers);
 /* One epoch, appended to a plan: gradient of the range into the model's gradient buffer and loss into loss f32[2]. */
 typedef auxo_status append_gradient(void *user, auxo_plan *plan, uint32_t layer_begin, uint32_t layer_end,
                                     const auxo_tensor *loss, auxo_error *error);
-typedef struct range_trainer range_trainer;
 
 /* Trains ranges of weights with many epochs per submission; keeps one compiled plan per range. */
 auxo_status auxo__range_trainer_create(auxo_model *model, auxo_optimizer *optimizer, append_gradient *append,
@@ -102,6 +103,10 @@ void auxo__range_trainer_destroy(range_trainer *trainer);
 /* offset, count: the flat weights of the requested layers. */
 auxo_status auxo__range_trainer_run(range_trainer *trainer, const train_request *request, uint64_t offset,
                                     uint64_t count, train_outcome *outcome, auxo_error *error);
+
+/* Updates made so far, plus one: the optimiser's time, which Adam's correction needs. */
+auxo_status auxo__range_trainer_get_time(range_trainer *trainer, uint32_t *time, auxo_error *error);
+auxo_status auxo__range_trainer_set_time(range_trainer *trainer, uint32_t time, auxo_error *error);
 
 /* ---- data
  * -------------------------------------------------------------------------------------------------------------- */

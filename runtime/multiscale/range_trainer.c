@@ -269,3 +269,13 @@ auxo_status auxo__range_trainer_run(range_trainer *trainer, const train_request 
     }
     return status;
 }
+
+auxo_status auxo__range_trainer_get_time(range_trainer *trainer, uint32_t *time, auxo_error *error)
+{
+    return auxo_buffer_read(trainer->queue, trainer->counter, 0, time, sizeof *time, error);
+}
+
+auxo_status auxo__range_trainer_set_time(range_trainer *trainer, uint32_t time, auxo_error *error)
+{
+    return auxo_buffer_write(trainer->queue, trainer->counter, 0, &time, sizeof time, error);
+}

@@ -43,7 +43,8 @@ struct auxo_method {
 
 struct auxo_run {
     const auxo_method *method;
-    auxo_settings *settings; /* own copy */
+    const auxo_method *inner; /* what was asked for; another than `method` where that runs it in folds */
+    auxo_settings *settings;  /* own copy */
     auxo_run_options options;
     char *command; /* own copy of options.command, or NULL */
     void *state;
@@ -58,8 +59,9 @@ struct auxo_run {
     bool begun, resumed, done, save_due;
     double setup_seconds; /* from open to the first step */
     double open_seconds;
-    char *result; /* JSON */
-    char **notes; /* what was decided on the way, for the report */
+    float *class_weights; /* of the setting; NULL: none */
+    char *result;         /* JSON */
+    char **notes;         /* what was decided on the way, for the report */
     size_t note_count;
 };
 

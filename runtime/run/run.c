@@ -6,6 +6,7 @@
 #include "checkpoint.h"
 
 #include "clock.h"
+#include "folds.h"
 #include "run_report.h"
 
 #include <math.h>
@@ -125,19 +126,21 @@ auxo_status auxo_run_open(const auxo_method *method, const auxo_settings *settin
     auxo_run *opened = calloc(1, sizeof *opened);
     if (!opened)
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory opening a run");
-    opened->method = method;
+    const bool in_folds = auxo_settings_find(settings, "folds") && auxo_settings_integer(settings, "folds") > 0;
+    opened->method = in_folds ? &auxo__folds_method : method;
+    opened->inner = method;
     opened->options = *options;
     opened->lock = (auxo__file_lock)AUXO__FILE_UNLOCKED;
     opened->open_seconds = auxo__now_seconds();
     opened->saved_position = UINT64_MAX;
-    opened->state = calloc(1, method->state_bytes + 1);
+    opened->state = calloc(1, opened->method->state_bytes + 1);
     opened->command = options->command ? strdup(options->command) : NULL;
     opened->options.command = opened->command;
     auxo_status status = opened->state && (opened->command || !options->command)
                              ? auxo_settings_copy(settings, &opened->settings, error)
                              : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory opening a run");
     if (status == AUXO_OK)
-        status = auxo__history_init(&opened->history, method->info.events, error);
+        status = auxo__history_init(&opened->history, opened->method->info.events, error);
     if (status == AUXO_OK)
         status = begin(opened, error);
     if (status != AUXO_OK) {
@@ -163,6 +166,7 @@ void auxo_run_close(auxo_run *run)
     for (size_t i = 0; i < run->note_count; i++)
         free(run->notes[i]);
     free(run->notes);
+    free(run->class_weights);
     free(run->result);
     free(run->command);
     free(run->state);

@@ -6,6 +6,7 @@
 #include "settings.h"
 
 #include "file.h"
+#include "number.h"
 #include "text.h"
 
 #include <errno.h>
@@ -29,14 +30,14 @@ static bool parse_integer(const char *text, uint64_t *value)
 static bool parse_real(const char *text, double *value)
 {
     char *end = NULL;
-    *value = strtod(text, &end);
+    *value = auxo__text_to_double(text, &end);
     return end != text && *end == '\0' && isfinite(*value);
 }
 
 static bool parse_seconds(const char *text, double *value)
 {
     char *end = NULL;
-    *value = strtod(text, &end);
+    *value = auxo__text_to_double(text, &end);
     if (end == text || !isfinite(*value) || *value < 0)
         return false;
     if (strcmp(end, "m") == 0)

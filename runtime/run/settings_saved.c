@@ -4,6 +4,8 @@
  */
 #include "settings.h"
 
+#include "number.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -24,7 +26,7 @@ static auxo_status canonical(const auxo_settings *settings, const auxo__slot *s,
         return AUXO_OK;
     case AUXO_SETTING_REAL:
     case AUXO_SETTING_SECONDS:
-        snprintf(text, CANONICAL_BYTES, "%.17g", auxo_settings_real(settings, name));
+        auxo__number_print(text, CANONICAL_BYTES, "%.17g", auxo_settings_real(settings, name));
         return AUXO_OK;
     default:
         if (s->setting->canonical)
@@ -72,7 +74,7 @@ static void saved_text(const auxo__slot *s, const cJSON *item, char *text, size_
     if (cJSON_IsString(item))
         snprintf(text, size, "%s", item->valuestring);
     else if (cJSON_IsNumber(item))
-        snprintf(text, size, s->setting->type == AUXO_SETTING_INTEGER ? "%.0f" : "%.17g", item->valuedouble);
+        auxo__number_print(text, size, s->setting->type == AUXO_SETTING_INTEGER ? "%.0f" : "%.17g", item->valuedouble);
     else if (cJSON_IsBool(item))
         snprintf(text, size, "%s", cJSON_IsTrue(item) ? "yes" : "no");
 }

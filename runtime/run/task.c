@@ -2,6 +2,9 @@
  */
 #include "task.h"
 
+#include "folds.h"
+#include "number.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,6 +95,8 @@ auxo_status auxo__task_load_data(auxo_run *run, const char *name, bool needs_tes
     double fraction = auxo_settings_real(run->settings, "validation");
     auxo_status status =
         auxo__task_read(run, name ? name : auxo_settings_text(run->settings, "data"), seed, data, error);
+    if (status == AUXO_OK)
+        status = auxo__folds_apply(run, seed, &data->train, &data->test, error);
     if (status == AUXO_OK && needs_test && !data->test) {
         status =
             auxo__run_note(run, error, "%s has no test split; a fifth of its rows, drawn by the seed, is kept for it",
@@ -262,6 +267,34 @@ static auxo_status parse_augment(auxo_run *run, const auxo_dataset *train, auxo_
     return AUXO_OK;
 }
 
+static auxo_status parse_class_weights(auxo_run *run, const auxo_dataset *train, auxo_train_options *options,
+                                       auxo_error *error)
+{
+    const char *text = auxo_settings_text(run->settings, "class-weights");
+    auxo_list list = {0};
+    options->balance_classes = strcmp(text, "balanced") == 0;
+    if (options->balance_classes || strcmp(text, "none") == 0)
+        return AUXO_OK;
+    auxo_status status = auxo_list_parse("class-weights", text, &list, error);
+    if (status == AUXO_OK && list.count != train->class_count)
+        status = auxo_error_set(error, AUXO_INVALID_ARGUMENT, "class-weights has %zu numbers, but %s has %u classes",
+                                list.count, train->name, train->class_count);
+    free(run->class_weights);
+    run->class_weights = calloc(list.count + 1, sizeof *run->class_weights);
+    if (status == AUXO_OK && !run->class_weights)
+        status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "class-weights: out of memory");
+    for (size_t i = 0; i < list.count && status == AUXO_OK; i++) {
+        char *end = NULL;
+        run->class_weights[i] = (float)auxo__text_to_double(list.items[i], &end);
+        if (end == list.items[i] || *end)
+            status =
+                auxo_error_set(error, AUXO_INVALID_ARGUMENT, "class-weights: \"%s\" is not a number", list.items[i]);
+    }
+    auxo_list_deinit(&list);
+    options->class_weights = run->class_weights;
+    return status;
+}
+
 static auxo_status parse_optimizer(const auxo_settings *settings, auxo_optimizer_config *config,
                                    char optimizer_text[256], auxo_error *error)
 {
@@ -308,7 +341,10 @@ auxo_status auxo__task_options(auxo_run *run, const auxo_dataset *train, const a
     options->on_step = on_step;
     options->on_step_user = run;
     options->stop = run->options.stop;
+    options->gradient_clip = (float)auxo_settings_real(settings, "clip");
     auxo_status status = parse_augment(run, train, &options->augmentation, error);
+    if (status == AUXO_OK)
+        status = parse_class_weights(run, train, options, error);
     if (status == AUXO_OK)
         status = parse_optimizer(settings, &options->optimizer, optimizer_text, error);
     if (status != AUXO_OK)

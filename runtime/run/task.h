@@ -6,6 +6,8 @@
 
 #include "method.h"
 
+#include "auxo/metrics.h"
+
 /* Tables that methods put together; each ends with AUXO_SETTINGS_END. */
 extern const auxo_setting auxo__device_settings[];     /* device, allow-host-fallback */
 extern const auxo_setting auxo__validation_settings[]; /* validation */
@@ -52,6 +54,12 @@ auxo_status auxo__task_model_desc(auxo_run *run, const auxo_dataset *train, auxo
 const char *auxo__task_model_name(const char *name, const auxo_dataset *dataset);
 /* Whether a model reads these rows and has their outputs. */
 auxo_status auxo__task_check_model(const auxo_model *model, const auxo_dataset *dataset, auxo_error *error);
+
+/* How well classes are told apart, where the rows have classes; else *found is empty. Ownership: deinit. */
+auxo_status auxo__task_class_scores(auxo_model *model, const auxo_dataset *rows, auxo_class_scores *found,
+                                    auxo_error *error);
+/* The confusion matrix as JSON, [[..],..]; NULL when out of memory, or without classes. Ownership: free. */
+char *auxo__confusion_json(const auxo_class_scores *found);
 
 /* ---- what all of them tell ---- */
 typedef struct auxo__start_record {

@@ -79,6 +79,11 @@ auxo_model *auxo_morph_loop_best(const auxo_morph_loop *loop)
     return loop->best;
 }
 
+double auxo_morph_loop_best_score(const auxo_morph_loop *loop)
+{
+    return loop->best_score;
+}
+
 auxo_model *auxo_morph_loop_take_best(auxo_morph_loop *loop)
 {
     auxo_model *best = loop->best;

@@ -522,8 +522,9 @@ static auxo_status finish(auxo_run *run, void *user, auxo_error *error)
     if (status != AUXO_OK)
         return status;
     bool classes = state->data.train->target_type == AUXO_TARGET_CLASS;
-    result_record record = {.validation_accuracy = classes ? state->best_score : NAN,
-                            .validation_loss = classes ? NAN : -state->best_score,
+    const double score = state->best ? state->best_score : auxo_morph_loop_best_score(state->loop);
+    result_record record = {.validation_accuracy = classes ? score : NAN,
+                            .validation_loss = classes ? NAN : -score,
                             .test_accuracy = state->test.accuracy,
                             .test_loss = state->test.loss,
                             .weights = auxo_model_weight_count(best),
@@ -531,11 +532,10 @@ static auxo_status finish(auxo_run *run, void *user, auxo_error *error)
                             .trainings = state->training_count,
                             .broke_down = state->broke_down[0] ? state->broke_down : NULL};
     if (classes)
-        snprintf(record.text, sizeof record.text, "validation %.2f %%, test %.2f %%", 100 * state->best_score,
+        snprintf(record.text, sizeof record.text, "validation %.2f %%, test %.2f %%", 100 * score,
                  100 * state->test.accuracy);
     else
-        snprintf(record.text, sizeof record.text, "validation loss %.5f, test loss %.5f", -state->best_score,
-                 state->test.loss);
+        snprintf(record.text, sizeof record.text, "validation loss %.5f, test loss %.5f", -score, state->test.loss);
     status = auxo__run_emit(run, &result_event, &record, error);
     /* Some loops of a front are expected to break down; a run of which none came through has failed. */
     if (status == AUXO_OK && state->broken_count == state->plan_count)

@@ -242,13 +242,16 @@ static auxo_status begin(auxo_run *run, void *user, auxo_error *error)
     state->test = (auxo_evaluation){NAN, NAN, 0};
     const auxo__task_schedule schedule = {.end = (uint32_t)auxo_settings_integer(run->settings, "epochs")};
     auxo_status status = auxo__task_load_data(run, NULL, true, &state->data, error);
+    if (status == AUXO_OK && state->data.train->target_type != AUXO_TARGET_CLASS)
+        status = auxo_error_set(error, AUXO_INVALID_ARGUMENT, "data: %s has numbers as targets; resbuild needs classes",
+                                state->data.train->name);
+    if (status == AUXO_OK && !state->data.validation)
+        status = auxo_error_set(error, AUXO_INVALID_ARGUMENT,
+                                "validation: ResBuilder chooses by validation accuracy and needs a validation set");
     if (status == AUXO_OK)
         status = auxo__task_options(run, state->data.train, &schedule, &state->training, state->optimizer_text, error);
     if (status == AUXO_OK)
         status = auxo__task_open_device(run, error);
-    if (status == AUXO_OK && state->data.train->target_type != AUXO_TARGET_CLASS)
-        status = auxo_error_set(error, AUXO_INVALID_ARGUMENT, "data: %s has numbers as targets; resbuild needs classes",
-                                state->data.train->name);
     if (status == AUXO_OK)
         status = read_options(run->settings, state, error);
     if (status == AUXO_OK)

@@ -1,32 +1,10 @@
-/* runtime/survival/auc.c: areas under ROC curves: of labels (AUROC), and cumulative/dynamic over time (Uno et al.
+/* runtime/survival/auc.c: areas under cumulative/dynamic ROC curves over time (Uno et al.
  * 2007), with bootstrap intervals. The weights of censoring are estimated once, not per bootstrap sample.
  */
 #include "survival_internal.h"
 
 #include <math.h>
 #include <stdlib.h>
-
-auxo_status auxo_auroc(const double *scores, const uint32_t *labels, size_t count, double *area, auxo_error *error)
-{
-    keyed_index *order = NULL;
-    auxo_status status = auxo__order_by_key(scores, count, &order, error);
-    if (status != AUXO_OK)
-        return status;
-    double positives = 0, negatives = 0, wins = 0;
-    for (size_t begin = 0, end; begin < count; begin = end) {
-        double tied_positives = 0, tied_negatives = 0;
-        for (end = begin; end < count && order[end].key == order[begin].key; end++)
-            *(labels[order[end].index] ? &tied_positives : &tied_negatives) += 1;
-        wins += tied_positives * (negatives + 0.5 * tied_negatives);
-        positives += tied_positives;
-        negatives += tied_negatives;
-    }
-    free(order);
-    if (positives == 0 || negatives == 0)
-        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "the labels are of one class only: no ROC curve");
-    *area = wins / (positives * negatives);
-    return AUXO_OK;
-}
 
 /* What the areas at all times share. */
 typedef struct auc_work {

@@ -16,6 +16,7 @@
 enum { ITERATIONS_MAX = 200, HALVINGS_MAX = 30 };
 static const double COLLINEAR = 1e-9;  /* share of a column's information that is its own */
 static const double DECREMENT = 1e-13; /* of the log likelihood, relative */
+static const double GONE = 1e-9;       /* information on a scaled column, per event, that is none */
 static const double WALK = 1e-2;       /* a step, in deviations, that is still taken at the end */
 
 typedef struct cox_problem {
@@ -24,8 +25,8 @@ typedef struct cox_problem {
     const uint32_t *events;
     double *x; /* (rows, columns), centred and scaled, in the given order of rows */
     auxo_cox_ties ties;
-    double *weights;     /* (rows) exp(risk - largest) */
     double *risks;       /* (rows) */
+    double largest;      /* risk of the risk set so far; its weights are exp(risk - largest) */
     double *sums, *tied; /* (1 + columns + columns * columns): of w, wx, wxx' over the risk set, over tied events */
     double *gradient;    /* (columns) */
     double *information; /* (columns, columns) */
@@ -64,20 +65,37 @@ static double add_term(cox_problem *problem, double share)
     return log(total);
 }
 
+/* What is summed so far is taken relative to a larger risk, so that no risk set vanishes beside rows that are not in
+ * it.
+ */
+static void raise_largest(cox_problem *problem, double risk)
+{
+    const size_t n = problem->columns, size = 1 + n + n * n;
+    if (!(risk > problem->largest))
+        return;
+    const double share = exp(problem->largest - risk);
+    for (size_t k = 0; k < size; k++)
+        problem->sums[k] *= share;
+    problem->largest = risk;
+}
+
 /* The risk sets that begin with the rows [begin, end) of the order, which have one time. */
-static double add_time(cox_problem *problem, size_t begin, size_t end, double largest)
+static double add_time(cox_problem *problem, size_t begin, size_t end)
 {
     const size_t n = problem->columns, size = 1 + n + n * n;
     double likelihood = 0, events = 0;
     memset(problem->tied, 0, size * sizeof *problem->tied);
+    for (size_t k = begin; k < end; k++)
+        raise_largest(problem, problem->risks[problem->order[k].index]);
     for (size_t k = begin; k < end; k++) {
         const uint32_t i = problem->order[k].index;
         const double *x = problem->x + i * n;
-        add_row(problem->sums, x, problem->weights[i], n);
+        const double weight = exp(problem->risks[i] - problem->largest);
+        add_row(problem->sums, x, weight, n);
         if (!problem->events[i])
             continue;
-        add_row(problem->tied, x, problem->weights[i], n);
-        likelihood += problem->risks[i] - largest;
+        add_row(problem->tied, x, weight, n);
+        likelihood += problem->risks[i] - problem->largest;
         events++;
         for (size_t a = 0; a < n; a++)
             problem->gradient[a] += x[a];
@@ -91,23 +109,21 @@ static double add_time(cox_problem *problem, size_t begin, size_t end, double la
 static double evaluate(cox_problem *problem, const double *beta)
 {
     const size_t n = problem->columns;
-    double largest = -INFINITY, likelihood = 0;
+    double likelihood = 0;
+    problem->largest = -INFINITY;
     for (size_t i = 0; i < problem->rows; i++) {
         double risk = 0;
         for (size_t a = 0; a < n; a++)
             risk += problem->x[i * n + a] * beta[a];
         problem->risks[i] = risk;
-        largest = fmax(largest, risk);
     }
-    for (size_t i = 0; i < problem->rows; i++)
-        problem->weights[i] = exp(problem->risks[i] - largest);
     memset(problem->sums, 0, (1 + n + n * n) * sizeof *problem->sums);
     memset(problem->gradient, 0, n * sizeof *problem->gradient);
     memset(problem->information, 0, n * n * sizeof *problem->information);
     for (size_t end = problem->rows, begin; end > 0; end = begin) {
         for (begin = end - 1; begin > 0 && problem->order[begin - 1].key == problem->order[end - 1].key;)
             begin--;
-        likelihood += add_time(problem, begin, end, largest);
+        likelihood += add_time(problem, begin, end);
     }
     return likelihood;
 }
@@ -189,7 +205,6 @@ static void problem_deinit(cox_problem *problem, cox_columns *use)
 {
     free((void *)problem->order);
     free(problem->x);
-    free(problem->weights);
     free(problem->risks);
     free(problem->sums);
     free(problem->tied);
@@ -217,14 +232,13 @@ static auxo_status allocate(cox_problem *problem, cox_columns *use, size_t colum
     use->scales = malloc((n + 1) * sizeof *use->scales);
     use->fitted = malloc((n + 1) * sizeof *use->fitted);
     problem->x = malloc((rows * n + 1) * sizeof *problem->x);
-    problem->weights = malloc((rows + 1) * sizeof *problem->weights);
     problem->risks = malloc((rows + 1) * sizeof *problem->risks);
     problem->sums = malloc((1 + n + n * n) * sizeof *problem->sums);
     problem->tied = malloc((1 + n + n * n) * sizeof *problem->tied);
     problem->gradient = malloc((n + 1) * sizeof *problem->gradient);
     problem->information = malloc((n * n + 1) * sizeof *problem->information);
-    bool ok = use->means && use->scales && use->fitted && problem->x && problem->weights && problem->risks &&
-              problem->sums && problem->tied && problem->gradient && problem->information;
+    bool ok = use->means && use->scales && use->fitted && problem->x && problem->risks && problem->sums &&
+              problem->tied && problem->gradient && problem->information;
     return ok ? AUXO_OK
               : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "linear model of %zu columns, %zu rows: out of memory", n,
                                rows);
@@ -309,10 +323,13 @@ static void read_fit(cox_problem *problem, const cox_columns *use, const double 
                      auxo_cox_fit *fit, double *room)
 {
     const size_t n = problem->columns;
+    double events = 0;
+    for (size_t i = 0; i < problem->rows; i++)
+        events += problem->events[i];
     for (size_t a = 0; a < n; a++) {
         auxo_cox_coefficient *c = &fit->coefficients[use->fitted[a]];
         c->value = beta[a] / use->scales[use->fitted[a]];
-        if (fabs(step[a]) <= WALK)
+        if (fabs(step[a]) <= WALK && problem->information[a * n + a] > GONE * events)
             continue;
         c->state = AUXO_COEFFICIENT_INFINITE;
         for (size_t b = 0; b < n; b++)

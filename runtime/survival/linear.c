@@ -96,6 +96,42 @@ auxo_status auxo__linear_write(const auxo__linear *linear, const auxo_dataset *d
     return status;
 }
 
+/* The feature of the reference level of that feature's column; the feature itself if it has none. */
+static size_t reference_of(const auxo_dataset *dataset, size_t feature)
+{
+    size_t level = 0;
+    const auxo_schema_input *input = dataset->schema ? auxo_data_schema_input(dataset->schema, feature, &level) : NULL;
+    return input && input->kind == AUXO_INPUT_CATEGORY && input->level_count > 1 ? feature - level : feature;
+}
+
+auxo_status auxo__linear_read(const auxo_dataset *dataset, auxo_model *network, auxo__linear *linear, auxo_error *error)
+{
+    const auxo_preprocessing *trained = auxo_model_preprocessing(network);
+    const size_t features = (size_t)(dataset->channels * dataset->height * dataset->width);
+    const size_t pixels = features / (size_t)dataset->channels;
+    size_t count = 0;
+    *linear = (auxo__linear){0};
+    auxo_status status = choose_features(dataset, linear, &count, error);
+    if (status != AUXO_OK)
+        return status;
+    float *weights = malloc((auxo_model_weight_count(network) + 1) * sizeof *weights);
+    linear->fit.coefficients = calloc(count + 1, sizeof *linear->fit.coefficients);
+    if (!weights || !linear->fit.coefficients)
+        status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "coefficients: out of memory");
+    if (status == AUXO_OK)
+        status = auxo_model_read_weights(network, weights, NULL, error);
+    for (size_t f = 0; f < features && status == AUXO_OK; f++)
+        weights[f] *= trained && trained->channel_count > 0 ? trained->inverse_stds[f / pixels] : 1;
+    for (; linear->fit.count < count && status == AUXO_OK; linear->fit.count++) {
+        const size_t feature = linear->features[linear->fit.count], reference = reference_of(dataset, feature);
+        const double base = reference == feature ? 0 : (double)weights[reference];
+        linear->fit.coefficients[linear->fit.count] = (auxo_cox_coefficient){
+            AUXO_COEFFICIENT_FITTED, .value = (double)weights[feature] - base, .standard_error = (double)NAN};
+    }
+    free(weights);
+    return status;
+}
+
 void auxo__linear_deinit(auxo__linear *linear)
 {
     auxo_cox_fit_deinit(&linear->fit);

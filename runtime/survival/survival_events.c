@@ -2,6 +2,9 @@
  */
 #include "survival_events.h"
 
+#include "number.h"
+#include "run_report.h"
+
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -43,9 +46,10 @@ static const auxo_field coefficient_fields[] = {
 const auxo_event_type auxo__survival_coefficient_event = {
     .name = "coefficient",
     .fields = coefficient_fields,
-    .line = "{column}:[ coefficient {coefficient:.6f}  hazard ratio {hazard_ratio:.4f} (95 % {hazard_ratio_low:.4f} to "
-            "{hazard_ratio_high:.4f})  se {standard_error:.6f}  z {z:.3f}  p {p:.3g}][ no coefficient: "
-            "{not_identified}]"};
+    .line =
+        "{column}:[ coefficient {coefficient:.6f}  hazard ratio {hazard_ratio:.4f}][ (95 % {hazard_ratio_low:.4f} to "
+        "{hazard_ratio_high:.4f})  se {standard_error:.6f}  z {z:.3f}  p {p:.3g}][ no coefficient: "
+        "{not_identified}]"};
 
 typedef struct reference_record {
     const char *levels;
@@ -117,16 +121,16 @@ void auxo__survival_linear_report(auxo_report *report, const auxo__linear *linea
         char number[32], value[7][96];
         const coefficient_record r =
             describe(&linear->fit.coefficients[c], column_name(dataset, linear->features[c], number));
-        const char *cells[7] = {r.column, r.reason ? r.reason : value[1], "", "", "", "", ""};
+        const char *cells[7] = {r.column, r.reason, "", "", "", "", ""};
         if (!r.reason) {
-            snprintf(value[1], sizeof value[1], "%.6f", r.coefficient);
-            snprintf(value[2], sizeof value[2], "%.6f", r.standard_error);
-            snprintf(value[3], sizeof value[3], "%.4f", r.ratio);
-            snprintf(value[4], sizeof value[4], "%.4f to %.4f", r.low, r.high);
-            snprintf(value[5], sizeof value[5], "%.3f", r.z);
-            snprintf(value[6], sizeof value[6], "%.3g", r.p);
-            for (int k = 2; k < 7; k++)
-                cells[k] = value[k];
+            cells[1] = auxo__report_number(value[1], sizeof value[1], "%.6f", r.coefficient);
+            cells[2] = auxo__report_number(value[2], sizeof value[2], "%.6f", r.standard_error);
+            cells[3] = auxo__report_number(value[3], sizeof value[3], "%.4f", r.ratio);
+            if (isfinite(r.low))
+                auxo__number_print(value[4], sizeof value[4], "%.4f to %.4f", r.low, r.high);
+            cells[4] = isfinite(r.low) ? value[4] : "";
+            cells[5] = auxo__report_number(value[5], sizeof value[5], "%.3f", r.z);
+            cells[6] = auxo__report_number(value[6], sizeof value[6], "%.3g", r.p);
         }
         auxo_report_table_row(report, cells);
     }

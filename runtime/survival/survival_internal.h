@@ -35,6 +35,9 @@ typedef struct auxo__linear {
 auxo_status auxo__linear_fit(const auxo_dataset *dataset, auxo_cox_ties ties, auxo__linear *linear, auxo_error *error);
 auxo_status auxo__linear_write(const auxo__linear *linear, const auxo_dataset *dataset, auxo_model *network,
                                auxo_error *error);
+/* The coefficients of a linear network that was trained by steps; they have no standard errors (NaN). */
+auxo_status auxo__linear_read(const auxo_dataset *dataset, auxo_model *network, auxo__linear *linear,
+                              auxo_error *error);
 void auxo__linear_deinit(auxo__linear *linear);
 
 #endif

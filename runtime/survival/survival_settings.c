@@ -160,7 +160,8 @@ static auxo_status split(const auxo_settings *settings, const auxo_survival_requ
                          auxo_error *error)
 {
     double fraction = auxo_settings_real(settings, "test-fraction");
-    if (data->test || fraction <= 0)
+    const bool in_folds = auxo_settings_find(settings, "fold") && auxo_settings_text(settings, "fold");
+    if (data->test || fraction <= 0 || in_folds) /* a fold is the test split */
         return AUXO_OK;
     if (!request->schema)
         return auxo_dataset_hold_out(&data->train, fraction, request->seed, &data->test, error);

@@ -2,6 +2,7 @@
  *
  * A step is the stretch to the end of the epoch; the linear model takes one step, to convergence.
  */
+#include "folds.h"
 #include "plan_events.h"
 #include "run_report.h"
 #include "survival_events.h"
@@ -93,7 +94,8 @@ typedef struct survival_state {
     auxo_trainer *trainer; /* NULL: linear */
     auxo_train_options options;
     char optimizer_text[256];
-    bool linear_wanted, fitted;
+    bool is_linear, linear_wanted; /* wanted: fitted by Newton's method */
+    bool fitted;                   /* `linear` is of the model as it is */
     auxo__linear linear;
     uint32_t epochs, every;
     auxo__survival_outcome outcome;
@@ -106,6 +108,8 @@ static auxo_status load_rows(auxo_run *run, survival_state *state, auxo_error *e
     const auxo_survival_request request = {.seed = auxo_settings_integer(run->settings, "seed")};
     auxo_survival_data *data = &state->data;
     auxo_status status = auxo_survival_load(run->settings, &request, data, error);
+    if (status == AUXO_OK)
+        status = auxo__folds_apply(run, request.seed, &data->train, &data->test, error);
     if (status != AUXO_OK)
         return status;
     run->data_hash = auxo_dataset_content_hash(data->train, data->train->row_count);
@@ -233,7 +237,8 @@ static auxo_status choose_fit(auxo_run *run, survival_state *state, auxo_error *
 {
     static const char *const of_steps[] = {"epochs", "batch", "optimizer", "domain"};
     const char *name = auxo_settings_text(run->settings, "model");
-    if (!name || strcmp(name, "linear") != 0)
+    state->is_linear = name && strcmp(name, "linear") == 0;
+    if (!state->is_linear)
         return AUXO_OK;
     for (size_t i = 0; i < sizeof of_steps / sizeof *of_steps; i++)
         if (auxo_settings_given(run->settings, of_steps[i]))
@@ -461,6 +466,11 @@ static auxo_status finish(auxo_run *run, void *user, auxo_error *error)
     survival_state *state = user;
     auxo_step_function_deinit(&state->model.hazard);
     auxo_status status = measure(run, state, error);
+    if (status == AUXO_OK && state->is_linear && state->trainer) {
+        auxo__linear_deinit(&state->linear);
+        status = auxo__linear_read(state->data.train, state->model.network, &state->linear, error);
+        state->fitted = status == AUXO_OK;
+    }
     if (status == AUXO_OK && state->fitted)
         status = auxo__survival_tell_linear(run, &state->linear, state->data.train, error);
     if (status == AUXO_OK)
@@ -510,8 +520,9 @@ static auxo_status report(auxo_run *run, void *user, auxo_report *report, auxo_e
 }
 
 static const auxo_setting *const settings[] = {
-    auxo_survival_data_settings, survival_settings,   auxo__validation_settings, auxo__keep_settings,
-    auxo__device_settings,       auxo__seed_settings, auxo__run_settings,        NULL};
+    auxo_survival_data_settings, survival_settings,   auxo__validation_settings,
+    auxo__keep_settings,         auxo__fold_settings, auxo__device_settings,
+    auxo__seed_settings,         auxo__run_settings,  NULL};
 static const auxo_event_type *const events[] = {&auxo__start_event,
                                                 &auxo__survival_epoch_event,
                                                 &auxo__survival_coefficient_event,

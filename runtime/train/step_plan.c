@@ -98,6 +98,8 @@ static auxo_status add_gradients(const auxo_trainer *trainer, const auxo__batch 
         status = auxo__batch_add_loss(batch, &trainer->options, plan, &output, &outputs, error);
     }
     if (status == AUXO_OK)
+        status = auxo__trainer_add_row_weights(trainer, batch, plan, &gradient, error);
+    if (status == AUXO_OK)
         status = auxo_model_add_backward(trainer->model, plan, activations, &gradient, trainer->train_layers, error);
     auxo_activations_destroy(activations);
     return status;
@@ -117,6 +119,8 @@ static auxo_status build_step(const auxo_trainer *trainer, const auxo__batch *ba
         status = add_gradients(trainer, batch, *plan, &input, error);
     if (status == AUXO_OK && updates)
         status = call_hook(trainer, trainer->options.before_step, *plan, error);
+    if (status == AUXO_OK && updates)
+        status = auxo__trainer_add_clip(trainer, *plan, error);
     if (status == AUXO_OK && updates)
         status = add_update(trainer, *plan, error);
     if (status == AUXO_OK && updates)

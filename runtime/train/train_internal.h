@@ -122,15 +122,17 @@ struct auxo_trainer {
 
     auxo__device_data data;
     auxo__device_preprocessing preprocessing;
-    auxo__evaluator *validation; /* or NULL */
-    auxo_buffer *counter;        /* u32[8] */
-    auxo_buffer *order;          /* u32 (rows): this epoch's permutation */
-    auxo_buffer *history;        /* f32[AUXO__HISTORY_LENGTH] */
-    auxo_buffer *stats;          /* f32[4] */
-    auxo_plan *full, *remainder; /* NULL until built; remainder NULL if batches fill the epoch */
-    auxo_plan *update;           /* of a team, whose full and remainder end with the gradients; else NULL */
-    auxo__team *team;            /* NULL: this device alone */
-    uint64_t structure_version;  /* of the plans */
+    auxo__evaluator *validation;           /* or NULL */
+    auxo_buffer *counter;                  /* u32[8] */
+    auxo_buffer *order;                    /* u32 (rows): this epoch's permutation */
+    auxo_buffer *history;                  /* f32[AUXO__HISTORY_LENGTH] */
+    auxo_buffer *stats;                    /* f32[4] */
+    auxo_buffer *row_weights;              /* f32 (rows): of each row's class; NULL: none */
+    auxo_buffer *clip_hyper, *clip_values; /* of gradient_shape.c; NULL: no clipping */
+    auxo_plan *full, *remainder;           /* NULL until built; remainder NULL if batches fill the epoch */
+    auxo_plan *update;                     /* of a team, whose full and remainder end with the gradients; else NULL */
+    auxo__team *team;                      /* NULL: this device alone */
+    uint64_t structure_version;            /* of the plans */
 
     /* progress */
     uint64_t step;           /* finished steps */
@@ -147,6 +149,17 @@ struct auxo_trainer {
     auxo_trainer_work work;
     uint64_t chunk; /* steps to enqueue at once, from measured time */
 };
+
+/* ---- gradient_shape.c ---- */
+/* Do nothing where the options ask for nothing. */
+auxo_status auxo__trainer_init_row_weights(auxo_trainer *trainer, const auxo_dataset *train, auxo_error *error);
+auxo_status auxo__trainer_init_clip(auxo_trainer *trainer, auxo_error *error);
+void auxo__trainer_deinit_shape(auxo_trainer *trainer);
+/* After the loss: its gradient by rows (size, outputs). */
+auxo_status auxo__trainer_add_row_weights(const auxo_trainer *trainer, const auxo__batch *batch, auxo_plan *plan,
+                                          const auxo_tensor *gradient, auxo_error *error);
+/* Before the update. */
+auxo_status auxo__trainer_add_clip(const auxo_trainer *trainer, auxo_plan *plan, auxo_error *error);
 
 /* ---- schedule.c ---- */
 /* Sets the learning rate of the next step; does nothing under a constant schedule. */

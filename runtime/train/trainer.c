@@ -101,6 +101,10 @@ static auxo_status set_up(auxo_trainer *trainer, const auxo_dataset *train, cons
     if (status == AUXO_OK)
         status = auxo__trainer_create_buffers(trainer, error);
     if (status == AUXO_OK)
+        status = auxo__trainer_init_row_weights(trainer, train, error);
+    if (status == AUXO_OK)
+        status = auxo__trainer_init_clip(trainer, error);
+    if (status == AUXO_OK)
         status = auxo_optimizer_create(model, &trainer->options.optimizer, &trainer->optimizer, error);
     if (status == AUXO_OK && trainer->options.helper_count > 0)
         status = auxo__team_create(trainer, error);
@@ -157,6 +161,7 @@ void auxo_trainer_destroy(auxo_trainer *trainer)
     auxo_buffer_destroy(trainer->order);
     auxo_buffer_destroy(trainer->history);
     auxo_buffer_destroy(trainer->stats);
+    auxo__trainer_deinit_shape(trainer);
     free(trainer->train_layers);
     free(trainer);
 }

@@ -43,6 +43,12 @@ std::string read_whole_file(const std::string &path)
     return text.str();
 }
 
+bool same_bytes(const std::string &one, const std::string &other)
+{
+    const std::string bytes = read_whole_file(one);
+    return !bytes.empty() && bytes == read_whole_file(other);
+}
+
 bool file_exists(const std::string &path)
 {
     struct stat info;

@@ -80,6 +80,8 @@ void check_one_line(const ProgramResult &result, const std::string &part);
 void check_fails(Program &program, const Words &arguments, const std::string &part);
 
 std::string read_whole_file(const std::string &path);
+// Whether both files hold the same bytes. Prints neither.
+bool same_bytes(const std::string &one, const std::string &other);
 bool file_exists(const std::string &path);
 
 } // namespace auxo_test
