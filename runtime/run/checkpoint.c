@@ -41,7 +41,7 @@ static auxo_status describe_run(const auxo_run *run, char **text, auxo_error *er
     auxo__json_key(&json, "version");
     auxo__json_number(&json, CHECKPOINT_VERSION);
     auxo__json_key(&json, "method");
-    auxo__json_text(&json, run->method->info.name);
+    auxo__json_text(&json, run->inner->info.name);
     auxo__json_key(&json, "auxo");
     auxo__json_text(&json, AUXO_VERSION);
     auxo__json_key(&json, "date");
@@ -123,9 +123,9 @@ static auxo_status compare_run(auxo_run *run, const char *path, const cJSON *roo
     if (version->valuedouble > CHECKPOINT_VERSION)
         return auxo_error_set(error, AUXO_FORMAT, "resume: %s was written by a newer Auxo (format %.0f; this reads %d)",
                               path, version->valuedouble, CHECKPOINT_VERSION);
-    if (strcmp(method, run->method->info.name) != 0)
+    if (strcmp(method, run->inner->info.name) != 0)
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "resume: %s belongs to a run of \"%s\", not of \"%s\"",
-                              path, method, run->method->info.name);
+                              path, method, run->inner->info.name);
     run->saved_data_hash = strtoull(hash, NULL, 16);
     run->position = run->saved_position = (uint64_t)position->valuedouble;
     auxo_status status = auxo__settings_compare(run->settings, cJSON_GetObjectItemCaseSensitive(root, "settings"),

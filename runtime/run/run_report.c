@@ -24,7 +24,7 @@ static auxo_status write_command(const auxo_run *run, auxo_report *report, auxo_
     if (status == AUXO_OK)
         status = auxo__json_finish(&json, error);
     if (status == AUXO_OK) {
-        auxo_report_code(report, run->method->info.name);
+        auxo_report_code(report, run->inner->info.name);
         auxo_report_code(report, json.text);
     }
     auxo__json_deinit(&json);
