@@ -2,6 +2,8 @@
 // address on some Vulkan drivers. Results are compared at sample positions, among them both sides of that limit.
 #include "support/support.hpp"
 
+#include "auxo/plan.h"
+
 #include <cmath>
 
 using auxo_test::Device;
@@ -83,6 +85,75 @@ TEST_CASE("fill, add and copy reach past 128 MiB", "[large]")
         device.run(copy);
         for (int64_t position : positions)
             CHECK(sample(device, b, position) == pattern(position));
+    });
+}
+
+TEST_CASE("activation, scale, dropout and an optimizer's step reach past 128 MiB", "[large]")
+{
+    for_each_device([](Device &device) {
+        if (!fits(device, count * 4))
+            return;
+        auxo_tensor a = upload_pattern(device), b = device.empty(AUXO_DTYPE_F32, {count});
+        auxo_op relu = {};
+        relu.kind = AUXO_OP_ACTIVATION_FORWARD;
+        relu.params.activation.activation = AUXO_ACTIVATION_RELU;
+        relu.tensors[AUXO_ACTIVATION_X] = a;
+        relu.tensors[AUXO_ACTIVATION_Y] = b;
+        device.run(relu);
+        for (int64_t position : positions)
+            CHECK(sample(device, b, position) == pattern(position));
+
+        const int64_t dims[3] = {1, 1, count};
+        auxo_op scale = {};
+        scale.kind = AUXO_OP_SCALE;
+        scale.tensors[AUXO_SCALE_X] = auxo_tensor_make(a.buffer, 0, AUXO_DTYPE_F32, 3, dims);
+        scale.tensors[AUXO_SCALE_SCALE] = device.f32({2}, {1});
+        scale.tensors[AUXO_SCALE_Y] = auxo_tensor_make(b.buffer, 0, AUXO_DTYPE_F32, 3, dims);
+        device.run(scale);
+        for (int64_t position : positions)
+            CHECK(sample(device, b, position) == 2 * pattern(position));
+
+        auxo_op dropout = {};
+        dropout.kind = AUXO_OP_DROPOUT;
+        dropout.params.dropout = {0.5f, 7, 0};
+        dropout.tensors[AUXO_DROPOUT_X] = a;
+        dropout.tensors[AUXO_DROPOUT_Y] = b;
+        device.run(dropout);
+        for (int64_t position : positions) {
+            const float value = sample(device, b, position);
+            CHECK((value == 0 || value == 2 * pattern(position)));
+        }
+
+        auxo_op step = {};
+        step.kind = AUXO_OP_OPTIMIZER_STEP;
+        step.params.optimizer_step.kind = AUXO_OPTIMIZER_SGD;
+        step.tensors[AUXO_OPTIMIZER_PARAMS] = b;
+        step.tensors[AUXO_OPTIMIZER_GRADS] = a;
+        step.tensors[AUXO_OPTIMIZER_HYPER] = device.f32({0.5f, 0, 0, 0, 0, 1, 0, 0}, {AUXO_HYPER_COUNT});
+        device.run(relu); // b = a
+        device.run(step);
+        for (int64_t position : positions)
+            CHECK(sample(device, b, position) == 0.5f * pattern(position));
+    });
+}
+
+TEST_CASE("an op that cannot be parted names the limit and how much of its tensor fits", "[large]")
+{
+    for_each_device([](Device &device) {
+        const auxo_device_info *info = auxo_device_get_info(device.device);
+        if (info->max_binding_bytes == 0 || info->max_binding_bytes > 2 * static_cast<uint64_t>(limit_bytes) ||
+            !fits(device, count * 4))
+            return;
+        const int64_t rows = count / 1000;
+        auxo_tensor x = device.empty(AUXO_DTYPE_F32, {rows, 1000});
+        auxo_op softmax = {};
+        softmax.kind = AUXO_OP_SOFTMAX;
+        softmax.tensors[AUXO_SOFTMAX_X] = softmax.tensors[AUXO_SOFTMAX_Y] = x;
+        auxo_test::Error error;
+        CHECK(auxo_op_run(device.queue, &softmax, error) == AUXO_UNSUPPORTED);
+        INFO(error.message);
+        CHECK(error.text().find(std::to_string(info->max_binding_bytes)) != std::string::npos);
+        CHECK(error.text().find("33553 of its " + std::to_string(rows) + " rows fit") != std::string::npos);
     });
 }
 

@@ -281,6 +281,9 @@ TEST_CASE("check: convolution and pooling", "[check]")
     changed.params.conv2d.pad_h = -1;
     check_refused(changed, {"height padding is -1"});
     changed = op;
+    changed.params.conv2d.pad_w = 1 << 30;
+    check_refused(changed, {"width 8 with padding 1073741824 is 2147483656", "at most 2147483647"});
+    changed = op;
     changed.tensors[AUXO_CONV2D_BIAS] = layout.f32({5});
     check_refused(changed, {"BIAS dim 0 is 5", "W dim 0 is 6"});
 
@@ -293,6 +296,11 @@ TEST_CASE("check: convolution and pooling", "[check]")
     check_valid(pool);
     pool.params.pool2d.pad_h = 2;
     check_refused(pool, {"padding 2x0", "window 2x2"});
+    pool.tensors[AUXO_POOL2D_X] = layout.f32({2, 3, 0, 6});
+    pool.tensors[AUXO_POOL2D_Y] = pool.tensors[AUXO_POOL2D_INDEX] = layout.f32({2, 3, 2, 3});
+    pool.tensors[AUXO_POOL2D_INDEX].dtype = AUXO_DTYPE_U32;
+    pool.params.pool2d = {AUXO_POOL_MAX, 3, 2, 1, 2, 2, 0};
+    check_refused(pool, {"X is of 0 x 6", "no window has an element"});
     auxo_op backward = make_op(AUXO_OP_POOL2D_BACKWARD, {layout.f32({2, 3, 3, 3}), layout.f32({2, 3, 6, 6})});
     backward.params.pool2d = {AUXO_POOL_MAX, 2, 2, 2, 2, 0, 0};
     check_refused(backward, {"INDEX must be present"});

@@ -89,6 +89,8 @@ TEST_CASE("wrong optimiser settings are refused with the reason")
     CHECK_THAT(parse_error("phs:lr=1,mass=0.2,friction=1"), Contains("multiply the momentum by -4"));
     CHECK_THAT(parse_error("phs:lr=1,mass=1,friction=1,goal=0.4,brake=10"), Contains("after braking"));
     CHECK_THAT(parse_error("phs:lr=1,mass=0"), Contains("mass=0"));
+    CHECK_THAT(parse_error("adam:beta1=1"), Contains("beta1=1 must be at least 0 and below 1"));
+    CHECK_THAT(parse_error("adamw:beta2=0.99999999"), Contains("beta2=1 must be"));
 }
 
 TEST_CASE("training learns, with every optimiser, and evaluation agrees with prediction")

@@ -38,8 +38,7 @@
     X(BATCH_NORM_BACKWARD, batch_norm_backward)                                                                        \
     X(DROPOUT, dropout)                                                                                                \
     X(RANDOM_FILL, random_fill)                                                                                        \
-    X(AUGMENT, augment)                                                                                                \
-    X(CONV2D_BACKWARD_WEIGHTS, conv2d_backward_weights)
+    X(AUGMENT, augment)
 /* X(KIND, noun): ops with a kernel that no instruction set matters to. */
 #define CPU_NATIVE_TABLE(X) X(ARGSORT, argsort) X(KEPT_SCAN, kept_scan)
 /* X(KIND, noun): ops that run the reference kernel. */
@@ -56,6 +55,7 @@
 CPU_SIMD_DECLARE(GEMM, gemm)
 CPU_SIMD_DECLARE(CONV2D_FORWARD, conv2d_forward)
 CPU_SIMD_DECLARE(CONV2D_BACKWARD_DATA, conv2d_backward_data)
+CPU_SIMD_DECLARE(CONV2D_BACKWARD_WEIGHTS, conv2d_backward_weights)
 CPU_SIMD_TABLE(CPU_SIMD_DECLARE)
 CPU_SIMD_DECLARE(CONV2D_FORWARD, conv2d_forward_winograd)
 CPU_SIMD_DECLARE(CONV2D_BACKWARD_DATA, conv2d_backward_data_winograd)

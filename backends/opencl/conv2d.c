@@ -18,6 +18,21 @@ ocl_conv2d_shape ocl_conv2d_shape_of(const auxo_conv2d_params *params, const aux
                               .params = params};
 }
 
+static double spread_length(int64_t outputs, int64_t taps, int32_t stride, int32_t dilation)
+{
+    const int64_t extent = (taps - 1) * dilation + 1;
+    return (double)stride * (double)(outputs - 1 + (extent + stride - 1) / stride);
+}
+
+bool ocl_conv2d_is_scattered(const ocl_conv2d_shape *shape)
+{
+    const double times = 16, elements = 1 << 16; /* of what is made of an image may be larger than the image */
+    const auxo_conv2d_params *params = shape->params;
+    const double spread = spread_length(shape->p, shape->r, params->stride_h, params->dilation_h) *
+                          spread_length(shape->q, shape->s, params->stride_w, params->dilation_w);
+    return spread > elements + times * (double)(shape->h * shape->w + shape->p * shape->q + shape->r * shape->s);
+}
+
 void ocl_arg_conv2d_shape(ocl_builder *builder, const ocl_conv2d_shape *shape)
 {
     const auxo_conv2d_params *params = shape->params;

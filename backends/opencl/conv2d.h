@@ -12,6 +12,9 @@ typedef struct ocl_conv2d_shape {
 
 ocl_conv2d_shape ocl_conv2d_shape_of(const auxo_conv2d_params *params, const auxo_tensor *x, const auxo_tensor *w,
                                      const auxo_tensor *y);
+/* Whether a stride, a padding or a dilation is so much larger than the images that kernels which spread them out, or
+ * work phase by phase of the stride, would do nearly all of their work on zeros. */
+bool ocl_conv2d_is_scattered(const ocl_conv2d_shape *shape);
 /* Binds CONV2D_SHAPE of shaders/opencl/conv2d.clh. */
 void ocl_arg_conv2d_shape(ocl_builder *builder, const ocl_conv2d_shape *shape);
 

@@ -228,7 +228,7 @@ bool ocl_conv2d_forward_planes_supports(void *device, const auxo_op *op)
     const ocl_device *self = device;
     const ocl_conv2d_shape s = forward_shape(op);
     const planes_shape p = forward_planes(&s, self->vector_width);
-    return planes_fit(self, &p, 1);
+    return !ocl_conv2d_is_scattered(&s) && planes_fit(self, &p, 1);
 }
 
 auxo_status ocl_conv2d_forward_planes_prepare(void *device, const auxo_op *op, const int32_t *parameters, void **state,
@@ -254,7 +254,7 @@ bool ocl_conv2d_backward_data_planes_supports(void *device, const auxo_op *op)
     const ocl_device *self = device;
     const ocl_conv2d_shape s = backward_data_shape(op);
     const planes_shape p = backward_planes(&s, self->vector_width);
-    return planes_fit(self, &p, 1);
+    return !ocl_conv2d_is_scattered(&s) && planes_fit(self, &p, 1);
 }
 
 auxo_status ocl_conv2d_backward_data_planes_prepare(void *device, const auxo_op *op, const int32_t *parameters,
@@ -292,7 +292,7 @@ bool ocl_conv2d_backward_weights_planes_supports(void *device, const auxo_op *op
     const ocl_device *self = device;
     const ocl_conv2d_shape s = backward_weights_shape(op);
     const planes_shape p = forward_planes(&s, self->vector_width);
-    return planes_fit(self, &p, images_per_pass(&p));
+    return !ocl_conv2d_is_scattered(&s) && planes_fit(self, &p, images_per_pass(&p));
 }
 
 auxo_status ocl_conv2d_backward_weights_planes_prepare(void *device, const auxo_op *op, const int32_t *parameters,

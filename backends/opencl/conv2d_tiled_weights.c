@@ -37,7 +37,7 @@ bool ocl_conv2d_tiled_fits(const ocl_conv2d_shape *s)
     const int64_t limit = INT32_MAX;
     const int64_t reach_max = INT16_MAX;
     const int64_t area = (s->h + s->params->dilation_h * s->r) * (s->w + s->params->dilation_w * s->s);
-    return s->params->groups > 0 && s->params->dilation_h * s->r < reach_max &&
+    return s->params->groups > 0 && !ocl_conv2d_is_scattered(s) && s->params->dilation_h * s->r < reach_max &&
            s->params->dilation_w * s->s < reach_max && s->c * area < limit && s->k * s->p * s->q < limit &&
            s->k * s->c * s->r * s->s < limit && s->n * s->h * s->w < limit && s->n * s->p * s->q < limit;
 }

@@ -97,9 +97,17 @@ typedef struct conv_shape {
     uint64_t tile_m, tile_n;
 } conv_shape;
 
+/* Taps one by one, not phase by phase of the stride: for large windows, and where the stride is far larger than the
+ * images, so that nearly all phases would be empty. */
 static bool is_wide(const conv_task *task)
 {
-    return (int64_t)task->push.window_h * task->push.window_w > WINDOW_MAX;
+    const double phase_times = 16, phase_places = 1 << 16;
+    const conv_push *push = &task->push;
+    const double places = (double)push->height * (double)push->width;
+    const double spread = (double)push->stride_h *
+                          (double)vk_ceil_div((uint64_t)push->height, (uint64_t)push->stride_h) *
+                          (double)push->stride_w * (double)vk_ceil_div((uint64_t)push->width, (uint64_t)push->stride_w);
+    return (int64_t)push->window_h * push->window_w > WINDOW_MAX || spread > phase_places + phase_times * places;
 }
 
 static bool has_vectors(vk_span span, uint64_t run)

@@ -54,7 +54,7 @@ enum { ACTIVATION_COUNT = sizeof activation_cases / sizeof activation_cases[0], 
 
 static const activation_case *begin_activation(auxo__case *built, size_t index)
 {
-    const activation_case *row = &activation_cases[index];
+    const activation_case *row = &activation_cases[index % ACTIVATION_COUNT];
     built->op.params.activation = (auxo_activation_params){row->activation, 0.3f};
     auxo__case_text(built, "%s ", auxo_activation_noun(row->activation));
     describe_shape(built, &row->extent, row->flags);
@@ -70,6 +70,8 @@ static void build_activation_forward(auxo__case *built, size_t index)
     int64_t count = auxo_tensor_element_count(&built->op.tensors[AUXO_ACTIVATION_X]);
     for (int64_t e = 0; e < (int64_t)(sizeof special / sizeof special[0]) && e < count; e++)
         auxo__case_set(built, AUXO_ACTIVATION_X, count - 1 - e, special[e]);
+    if (index >= ACTIVATION_COUNT)
+        auxo__case_special(built, AUXO_ACTIVATION_X, index < 2 * ACTIVATION_COUNT ? AUXO__NAN : AUXO__INFINITE);
     if (row->flags & IN_PLACE)
         auxo__case_in_place(built, AUXO_ACTIVATION_Y, AUXO_ACTIVATION_X);
     else
@@ -94,6 +96,8 @@ static void build_activation_backward(auxo__case *built, size_t index)
         auxo__case_set(built, AUXO_ACTIVATION_B_Y, 0, 0);
     add_f32(built, AUXO_ACTIVATION_B_DY, &row->extent);
     auxo__case_uniform(built, AUXO_ACTIVATION_B_DY, -2, 2);
+    if (index >= ACTIVATION_COUNT)
+        auxo__case_special(built, index < 2 * ACTIVATION_COUNT ? AUXO_ACTIVATION_B_DY : AUXO_ACTIVATION_B_Y, AUXO__NAN);
     if (row->flags & IN_PLACE)
         auxo__case_in_place(built, AUXO_ACTIVATION_B_DX, AUXO_ACTIVATION_B_DY);
     else
@@ -107,9 +111,9 @@ static double bound_activation_backward(const auxo__case *tested, uint32_t slot,
     return 8 * AUXO__UNIT_ROUNDOFF * fabs(auxo__case_get(tested, AUXO_ACTIVATION_B_DY, element));
 }
 
-const auxo__suite auxo__suite_activation_forward = {ACTIVATION_COUNT, ACTIVATION_QUICK, build_activation_forward,
+const auxo__suite auxo__suite_activation_forward = {3 * ACTIVATION_COUNT, ACTIVATION_QUICK, build_activation_forward,
                                                     bound_activation_forward, false};
-const auxo__suite auxo__suite_activation_backward = {ACTIVATION_COUNT, ACTIVATION_QUICK, build_activation_backward,
+const auxo__suite auxo__suite_activation_backward = {3 * ACTIVATION_COUNT, ACTIVATION_QUICK, build_activation_backward,
                                                      bound_activation_backward, false};
 
 /* ---- add -----------------------------------------------------------------------------------------------------------
@@ -264,6 +268,9 @@ static const copy_case copy_cases[] = {
     {AUXO_DTYPE_F32, AUXO_DTYPE_F32, {1, {1}}, {0}, {0}, 3, true},
     {AUXO_DTYPE_F32, AUXO_DTYPE_F32, {1, {70001}}, {0}, {0}, 1, true},
     {AUXO_DTYPE_F16, AUXO_DTYPE_F16, {2, {7, 9}}, {1, 7}, {0}, 1, false},
+    {AUXO_DTYPE_U32, AUXO_DTYPE_U8, {1, {259}}, {0}, {0}, 1, false},
+    {AUXO_DTYPE_U32, AUXO_DTYPE_U8, {2, {5, 9}}, {11, 1}, {0}, 1, false},
+    {AUXO_DTYPE_U32, AUXO_DTYPE_U8, {1, {65}}, {0}, {0}, 0.00000002f, false},
 };
 
 static void build_copy(auxo__case *built, size_t index)

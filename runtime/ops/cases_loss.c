@@ -4,14 +4,18 @@
  */
 #include "verify_case.h"
 
+#include <float.h>
 #include <math.h>
 
 enum loss_flags {
     GRADIENT = 1,
     STATS = 2,
     HISTORY = 4,
-    TIES = 8,      /* logits of few values: the first maximum decides */
-    BAD_LABEL = 16 /* one label is out of range: the loss is NaN */
+    TIES = 8,       /* logits of few values: the first maximum decides */
+    BAD_LABEL = 16, /* one label is out of range: the loss is NaN */
+    NANS = 32,
+    INFINITE = 64, /* some logits or predictions are */
+    LARGEST = 128  /* two logits of a row are the largest number */
 };
 
 typedef struct loss_case {
@@ -32,12 +36,20 @@ static const loss_case xent_cases[] = {
     {3, 1025, 5, GRADIENT},
     {1000, 33, 1, 0},
     {4097, 10, 2, GRADIENT | STATS},
+    {33, 10, 3, GRADIENT | STATS | HISTORY | NANS},
+    {3, 1025, 5, GRADIENT | STATS | NANS},
+    {127, 2, 3, GRADIENT | NANS},
+    {33, 10, 3, GRADIENT | STATS | INFINITE},
+    {2, 257, 3, GRADIENT | STATS | INFINITE},
+    {1, 2, 1, GRADIENT | STATS | LARGEST},
+    {5, 130, 1, GRADIENT | LARGEST},
 };
 
 static const loss_case mse_cases[] = {
-    {33, 2, 3, GRADIENT | STATS},          {5, 127, 1, GRADIENT},       {129, 1, 1, STATS | HISTORY},
-    {1, 1, 1, GRADIENT | STATS | HISTORY}, {0, 3, 1, GRADIENT | STATS}, {7, 0, 1, GRADIENT},
-    {1000, 2, 100, GRADIENT | HISTORY},    {70001, 1, 1, STATS},        {4097, 5, 1, GRADIENT | STATS},
+    {33, 2, 3, GRADIENT | STATS},          {5, 127, 1, GRADIENT},         {129, 1, 1, STATS | HISTORY},
+    {1, 1, 1, GRADIENT | STATS | HISTORY}, {0, 3, 1, GRADIENT | STATS},   {7, 0, 1, GRADIENT},
+    {1000, 2, 100, GRADIENT | HISTORY},    {70001, 1, 1, STATS},          {4097, 5, 1, GRADIENT | STATS},
+    {33, 2, 3, GRADIENT | STATS | NANS},   {4097, 5, 1, GRADIENT | NANS}, {33, 2, 3, GRADIENT | STATS | INFINITE},
 };
 
 enum { HISTORY_LENGTH = 7, STEP = 17 };
@@ -66,6 +78,17 @@ static void describe_loss(auxo__case *built, const loss_case *row)
                     row->flags & BAD_LABEL ? " label out of range" : "");
 }
 
+static void set_special(auxo__case *built, uint32_t slot, const loss_case *row)
+{
+    if (row->flags & (NANS | INFINITE))
+        auxo__case_special(built, slot, row->flags & NANS ? AUXO__NAN : AUXO__INFINITE);
+    if (row->flags & LARGEST) {
+        auxo__case_text(built, " two of the largest number");
+        auxo__case_set(built, slot, 0, (double)FLT_MAX);
+        auxo__case_set(built, slot, row->columns - 1, (double)FLT_MAX);
+    }
+}
+
 /* Bounds of LOSS, STATS and HISTORY when the loss itself may be off by `error`. */
 static double bound_loss_outputs(uint32_t slot, uint32_t loss_slot, uint32_t stats_slot, int64_t element,
                                  double expected, double rows, double error)
@@ -88,8 +111,11 @@ static void build_softmax_cross_entropy(auxo__case *built, size_t index)
         auxo__case_integers(built, AUXO_XENT_LOGITS, 3);
     else
         auxo__case_uniform(built, AUXO_XENT_LOGITS, -(double)row->range, (double)row->range);
+    set_special(built, AUXO_XENT_LOGITS, row);
     AUXO__U32(built, AUXO_XENT_LABELS, row->rows);
     auxo__case_integers(built, AUXO_XENT_LABELS, (uint32_t)row->columns);
+    if (row->flags & LARGEST)
+        auxo__case_set(built, AUXO_XENT_LABELS, 0, (double)row->columns - 1);
     if (row->flags & BAD_LABEL)
         auxo__case_set(built, AUXO_XENT_LABELS, row->rows / 2, (double)row->columns);
     if (row->flags & GRADIENT)
@@ -119,6 +145,7 @@ static void build_mse(auxo__case *built, size_t index)
     AUXO__F32(built, AUXO_MSE_PREDICTION, row->rows, row->columns);
     AUXO__F32(built, AUXO_MSE_TARGET, row->rows, row->columns);
     auxo__case_uniform(built, AUXO_MSE_PREDICTION, -range, range);
+    set_special(built, AUXO_MSE_PREDICTION, row);
     auxo__case_uniform(built, AUXO_MSE_TARGET, -range, range);
     if (row->flags & GRADIENT)
         AUXO__F32(built, AUXO_MSE_DPREDICTION, row->rows, row->columns);

@@ -21,16 +21,41 @@ static const norm_case norm_cases[] = {
     {5, 0, AUXO_NORM_RMS, false},   {129, 129, AUXO_NORM_MEAN, false},
 };
 
+enum { NORM_COUNT = sizeof norm_cases / sizeof norm_cases[0] };
+
+/* Rows of the table; a sum of squares that leaves the range of f32 must not take the norm with it. */
+typedef struct special_norm {
+    size_t base;
+    auxo__special special;
+    uint32_t slot;
+    int times; /* the special value is set so often: 2^120, 2^-100 */
+} special_norm;
+
+static const special_norm special_norms[] = {
+    {0, AUXO__NAN, AUXO_GROUP_NORM_W, 1},      {1, AUXO__NAN, AUXO_GROUP_NORM_W, 1},
+    {2, AUXO__NAN, AUXO_GROUP_NORM_W, 1},      {3, AUXO__NAN, AUXO_GROUP_NORM_W, 1},
+    {4, AUXO__NAN, AUXO_GROUP_NORM_W, 1},      {5, AUXO__NAN, AUXO_GROUP_NORM_BIAS, 1},
+    {2, AUXO__NAN, AUXO_GROUP_NORM_BIAS, 1},   {12, AUXO__NAN, AUXO_GROUP_NORM_BIAS, 1},
+    {13, AUXO__NAN, AUXO_GROUP_NORM_W, 1},     {0, AUXO__INFINITE, AUXO_GROUP_NORM_W, 1},
+    {1, AUXO__INFINITE, AUXO_GROUP_NORM_W, 1}, {2, AUXO__INFINITE, AUXO_GROUP_NORM_W, 1},
+    {4, AUXO__INFINITE, AUXO_GROUP_NORM_W, 1}, {1, AUXO__LARGE, AUXO_GROUP_NORM_W, 2},
+    {4, AUXO__LARGE, AUXO_GROUP_NORM_W, 2},    {1, AUXO__SMALL, AUXO_GROUP_NORM_W, 2},
+    {4, AUXO__SMALL, AUXO_GROUP_NORM_W, 2},    {12, AUXO__LARGE, AUXO_GROUP_NORM_BIAS, 2},
+};
+
 static void build_group_norm(auxo__case *built, size_t index)
 {
+    const special_norm *special = index < NORM_COUNT ? NULL : &special_norms[index - NORM_COUNT];
     static const char *const kinds[] = {"l1", "l2", "linf", "mean", "rms", "weighted_l1"};
-    const norm_case *row = &norm_cases[index];
+    const norm_case *row = &norm_cases[special ? special->base : index];
     built->op.params.group_norm.kind = row->kind;
     auxo__case_text(built, "%s W=(%lld,%lld)%s", kinds[row->kind], (long long)row->groups, (long long)row->size,
                     row->bias ? " bias" : "");
     AUXO__INPUT(built, AUXO_GROUP_NORM_W, row->groups, row->size);
     if (row->bias)
         AUXO__INPUT(built, AUXO_GROUP_NORM_BIAS, row->groups);
+    for (int i = 0; special && i < special->times; i++)
+        auxo__case_special(built, special->slot, special->special);
     AUXO__F32(built, AUXO_GROUP_NORM_NORM, row->groups);
 }
 
@@ -44,8 +69,8 @@ static double bound_group_norm(const auxo__case *tested, uint32_t slot, int64_t 
     return (12 + auxo__log2_ceil(terms)) * AUXO__UNIT_ROUNDOFF * expected;
 }
 
-const auxo__suite auxo__suite_group_norm = {sizeof norm_cases / sizeof norm_cases[0], 6, build_group_norm,
-                                            bound_group_norm, false};
+const auxo__suite auxo__suite_group_norm = {NORM_COUNT + sizeof special_norms / sizeof special_norms[0], 6,
+                                            build_group_norm, bound_group_norm, false};
 
 /* ---- penalty -------------------------------------------------------------------------------------------------------
  */
@@ -78,10 +103,30 @@ static const penalty_case penalty_cases[] = {
     {4, 7, AUXO_PENALTY_L1, true, true, true, true, 0},
 };
 
+enum { PENALTY_COUNT = sizeof penalty_cases / sizeof penalty_cases[0] };
+
+/* Rows of the table: every kind, both steps, with NaN and with infinities in the weights, and with NaN in the biases.
+ */
+static const size_t special_penalties[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 12, 13, 14, 15, 16, 17};
+
+enum { SPECIAL_PENALTIES = sizeof special_penalties / sizeof special_penalties[0] };
+
+static void make_penalty_special(auxo__case *built, size_t index)
+{
+    if (index < SPECIAL_PENALTIES)
+        auxo__case_special(built, AUXO_PENALTY_W, AUXO__NAN);
+    else if (index < 2 * SPECIAL_PENALTIES)
+        auxo__case_special(built, AUXO_PENALTY_W, AUXO__INFINITE);
+    else if (auxo_tensor_is_present(&built->op.tensors[AUXO_PENALTY_BIAS]))
+        auxo__case_special(built, AUXO_PENALTY_BIAS, AUXO__NAN);
+}
+
 static void build_penalty(auxo__case *built, size_t index)
 {
     static const char *const kinds[] = {"l1", "weighted_l1", "l2_squared", "l21", "linf1"};
-    const penalty_case *row = &penalty_cases[index];
+    const size_t special = index - PENALTY_COUNT; /* huge for the rows of the table */
+    const penalty_case *row =
+        &penalty_cases[index < PENALTY_COUNT ? index : special_penalties[special % SPECIAL_PENALTIES]];
     built->op.params.penalty = (auxo_penalty_params){row->kind, row->proximal, row->strength};
     auxo__case_text(built, "%s %s W=(%lld,%lld) strength=%g%s%s", kinds[row->kind],
                     row->proximal ? "proximal" : "subgradient", (long long)row->groups, (long long)row->size,
@@ -91,6 +136,8 @@ static void build_penalty(auxo__case *built, size_t index)
         auxo__case_set(built, AUXO_PENALTY_W, 2, 0); /* sign(0) = 0 */
     if (row->bias)
         AUXO__INPUT(built, AUXO_PENALTY_BIAS, row->groups);
+    if (index >= PENALTY_COUNT)
+        make_penalty_special(built, special);
     if (!row->proximal) {
         AUXO__INPUT(built, AUXO_PENALTY_DW, row->groups, row->size);
         if (row->bias)
@@ -125,8 +172,7 @@ static double bound_penalty(const auxo__case *tested, uint32_t slot, int64_t ele
     return u * (sum_error * (1 + fabs(expected)) + 8 * reach);
 }
 
-const auxo__suite auxo__suite_penalty = {sizeof penalty_cases / sizeof penalty_cases[0], 6, build_penalty,
-                                         bound_penalty, false};
+const auxo__suite auxo__suite_penalty = {PENALTY_COUNT + 3 * SPECIAL_PENALTIES, 6, build_penalty, bound_penalty, false};
 
 /* ---- kept_scan -----------------------------------------------------------------------------------------------------
  */

@@ -90,6 +90,9 @@ typedef struct optimizer_case {
     float weight_decay;
 } optimizer_case;
 
+/* The first rows, one for each kind and form, also run with NaN in the gradients and in the parameters. */
+enum { SPECIAL_STEPS = 10 };
+
 static const optimizer_case optimizer_cases[] = {
     {127, AUXO_OPTIMIZER_SGD, false, false, -1, 0},    {33, AUXO_OPTIMIZER_MOMENTUM, false, false, 3, 0.25f},
     {65, AUXO_OPTIMIZER_NESTEROV, false, false, 3, 0}, {129, AUXO_OPTIMIZER_RMSPROP, false, false, 3, 0.01f},
@@ -106,7 +109,8 @@ static void build_optimizer_step(auxo__case *built, size_t index)
 {
     static const char *const kinds[] = {"sgd", "momentum", "nesterov", "rmsprop", "adagrad", "adam", "adamw", "phs"};
     static const double hyper[AUXO_HYPER_COUNT] = {0.05, 0.9, 0.999, 1e-6, 0, 2, 0.5, 0};
-    const optimizer_case *row = &optimizer_cases[index];
+    const size_t plain = sizeof optimizer_cases / sizeof optimizer_cases[0];
+    const optimizer_case *row = &optimizer_cases[index < plain ? index : (index - plain) % SPECIAL_STEPS];
     bool two = row->kind == AUXO_OPTIMIZER_ADAM || row->kind == AUXO_OPTIMIZER_ADAMW;
     built->op.params.optimizer_step = (auxo_optimizer_step_params){row->kind, row->euler, row->exponential};
     auxo__case_text(built, "%s n=%lld step=%d weight_decay=%g%s%s", kinds[row->kind], (long long)row->n, (int)row->step,
@@ -125,6 +129,9 @@ static void build_optimizer_step(auxo__case *built, size_t index)
         AUXO__F32(built, AUXO_OPTIMIZER_STATE1, row->n);
         auxo__case_uniform(built, AUXO_OPTIMIZER_STATE1, 0.01, 1);
     }
+    if (index >= plain)
+        auxo__case_special(built, index - plain < SPECIAL_STEPS ? AUXO_OPTIMIZER_GRADS : AUXO_OPTIMIZER_PARAMS,
+                           AUXO__NAN);
     AUXO__F32(built, AUXO_OPTIMIZER_HYPER, AUXO_HYPER_COUNT);
     for (int64_t i = 0; i < AUXO_HYPER_COUNT; i++)
         auxo__case_set(built, AUXO_OPTIMIZER_HYPER, i, hyper[i]);
@@ -149,5 +156,5 @@ static double bound_optimizer_step(const auxo__case *tested, uint32_t slot, int6
     return bound + 1000 * u * fabs(expected - old);
 }
 
-const auxo__suite auxo__suite_optimizer_step = {sizeof optimizer_cases / sizeof optimizer_cases[0], 10,
-                                                build_optimizer_step, bound_optimizer_step, false};
+const auxo__suite auxo__suite_optimizer_step = {sizeof optimizer_cases / sizeof optimizer_cases[0] + 2 * SPECIAL_STEPS,
+                                                10, build_optimizer_step, bound_optimizer_step, false};

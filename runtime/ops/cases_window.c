@@ -43,6 +43,9 @@ static const conv_case conv_cases[] = {
     {2, 16, 16, 16, 16, 3, 3, 1, 1, 1, 1, 1, 1, 1, false, AUXO_ACTIVATION_IDENTITY},
     {1, 4, 15, 15, 4, 3, 3, 1, 1, 0, 0, 1, 1, 1, false, AUXO_ACTIVATION_IDENTITY},
     {1, 2, 9, 9, 2, 2, 2, 3, 3, 0, 0, 1, 1, 1, true, AUXO_ACTIVATION_IDENTITY},
+    {1, 2, 5, 4, 3, 3, 3, 1 << 30, 1 << 30, 0, 0, 1, 1, 1, true, AUXO_ACTIVATION_RELU},
+    {2, 3, 7, 5, 4, 3, 2, 2048, 2048, 2049, 2048, 1, 1, 1, true, AUXO_ACTIVATION_IDENTITY},
+    {1, 2, 6, 3, 2, 2, 2, 1, 1, 1 << 29, 1 << 28, 1 << 30, 1 << 29, 1, false, AUXO_ACTIVATION_IDENTITY},
     {2, 37, 13, 11, 50, 3, 3, 1, 1, 1, 1, 1, 1, 1, true, AUXO_ACTIVATION_RELU},
     {5, 16, 10, 14, 21, 3, 3, 1, 1, 0, 0, 1, 1, 1, false, AUXO_ACTIVATION_TANH},
     {3, 20, 6, 30, 16, 3, 3, 1, 1, 2, 2, 1, 1, 1, true, AUXO_ACTIVATION_IDENTITY},
@@ -169,6 +172,7 @@ static const pool_case pool_cases[] = {
     {AUXO_POOL_AVERAGE, 2, 0, 4, 4, 2, 2, 2, 2, 0, 0, 0},    {AUXO_POOL_MAX, 2, 3, 2, 2, 3, 3, 1, 1, 0, 0, 0},
     {AUXO_POOL_MAX, 3, 5, 13, 11, 3, 2, 1, 1, 2, 1, TIES},   {AUXO_POOL_MAX, 2, 2, 10, 10, 3, 3, 2, 2, 1, 1, NANS},
     {AUXO_POOL_MAX, 2, 4, 6, 6, 2, 3, 2, 3, 0, 0, NO_INDEX}, {AUXO_POOL_AVERAGE, 1, 2, 5, 33, 5, 7, 3, 2, 2, 3, 0},
+    {AUXO_POOL_AVERAGE, 2, 2, 7, 7, 3, 3, 2, 2, 1, 1, NANS}, {AUXO_POOL_MAX, 2, 3, 8, 40, 2, 2, 2, 2, 0, 0, NANS},
     {AUXO_POOL_AVERAGE, 1, 127, 3, 3, 3, 3, 1, 1, 1, 1, 0},  {AUXO_POOL_MAX, 4, 16, 14, 14, 2, 2, 2, 2, 0, 0, 0},
 };
 

@@ -29,6 +29,9 @@ static auxo_status check_axis(const auxo_op *op, const window_axis *axis, auxo_e
                              (int)axis->stride, (int)axis->dilation);
     if (axis->pad < 0)
         return auxo__op_fail(op, error, "%s padding is %d, but must not be negative", axis->name, (int)axis->pad);
+    if (input + 2 * (int64_t)axis->pad > INT32_MAX)
+        return auxo__op_fail(op, error, "%s %lld with padding %d is %lld, but must be at most 2147483647", axis->name,
+                             (long long)input, (int)axis->pad, (long long)(input + 2 * (int64_t)axis->pad));
     int64_t expected = auxo_window_output(input, (int32_t)axis->window, axis->stride, axis->pad, axis->dilation);
     if (output != expected)
         return auxo__op_fail(op, error,
@@ -91,6 +94,10 @@ static auxo_status check_pool2d(const auxo_op *op, uint32_t x, uint32_t y, auxo_
     if (params->pad_h >= params->window_h || params->pad_w >= params->window_w)
         return auxo__op_fail(op, error, "padding %dx%d must be smaller than the window %dx%d", (int)params->pad_h,
                              (int)params->pad_w, (int)params->window_h, (int)params->window_w);
+    const int64_t *dims = op->tensors[x].dims;
+    if ((dims[2] == 0 || dims[3] == 0) && auxo_tensor_element_count(&op->tensors[y]) > 0)
+        return auxo__op_fail(op, error, "%s is of %lld x %lld, so that no window has an element",
+                             auxo__op_slot_name(op, x), (long long)dims[2], (long long)dims[3]);
     const window_axis height = {"height", x, y, 2, params->window_h, params->stride_h, params->pad_h, 1};
     const window_axis width = {"width", x, y, 3, params->window_w, params->stride_w, params->pad_w, 1};
     auxo_status status = check_axis(op, &height, error);

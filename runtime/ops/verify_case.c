@@ -234,6 +234,22 @@ void auxo__case_constant(auxo__case *built, uint32_t slot, double value)
         auxo__case_set(built, slot, element, value);
 }
 
+void auxo__case_special(auxo__case *built, uint32_t slot, auxo__special special)
+{
+    static const char *const names[] = {"NaN", "infinite", "large", "small"};
+    const int64_t count = auxo_tensor_element_count(&built->op.tensors[slot]);
+    const int64_t places[3] = {0, count / 2, count - 1};
+    const double factor = special == AUXO__LARGE ? 0x1p60 : 0x1p-50;
+    auxo__case_text(built, " %s", names[special]);
+    if (special == AUXO__LARGE || special == AUXO__SMALL)
+        for (int64_t element = 0; element < count; element++)
+            auxo__case_set(built, slot, element, factor * auxo__case_get(built, slot, element));
+    else
+        for (int i = 0; i < 3 && count > 0; i++)
+            auxo__case_set(built, slot, places[i],
+                           special == AUXO__NAN ? (double)NAN : (double)(i == 1 ? -INFINITY : INFINITY));
+}
+
 void auxo__case_counter(auxo__case *built, uint32_t slot, uint32_t step, uint32_t batch, uint32_t epoch)
 {
     AUXO__U32(built, slot, 4);

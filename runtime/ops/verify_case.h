@@ -71,8 +71,22 @@ void auxo__case_constant(auxo__case *built, uint32_t slot, double value);
 /* Sets one element (row-major in the view), converted to the slot's dtype. */
 void auxo__case_set(auxo__case *built, uint32_t slot, int64_t element, double value);
 double auxo__case_get(const auxo__case *built, uint32_t slot, int64_t element);
+/* Makes a slot's values unusual; says so in the text. */
+typedef enum auxo__special {
+    AUXO__NAN,      /* the first, the middle and the last element */
+    AUXO__INFINITE, /* the same: +, -, + */
+    AUXO__LARGE,    /* all times 2^60: squares near the end of the range that auxo/ops.h promises */
+    AUXO__SMALL     /* all times 2^-50: the same at the other end */
+} auxo__special;
+void auxo__case_special(auxo__case *built, uint32_t slot, auxo__special special);
 uint32_t auxo__case_random(auxo__case *built); /* the next 32 bits of the case's stream */
 void auxo__case_text(auxo__case *built, const char *format, ...) AUXO_PRINTF(2, 3); /* appends */
+
+/* A special case of a suite: row `base` of its table, with unusual values. */
+typedef struct auxo__special_row {
+    size_t base;
+    auxo__special special;
+} auxo__special_row;
 
 #define AUXO__RANK(...) (sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t))
 #define AUXO__F32(built, slot, ...)                                                                                    \

@@ -135,15 +135,21 @@ static bool exceeds_binding(const auxo_device *device, const auxo_op *op, char *
     size_t slot_count = 0;
     const auxo_slot_info *slots = auxo_op_slots(op->kind, &slot_count);
     const uint64_t limit = device->info.max_binding_bytes;
+    const uint64_t slack = 4096; /* bindings start at aligned addresses before a tensor and end after it */
     for (size_t s = 0; s < slot_count && limit > 0; s++) {
         const auxo_tensor *tensor = &op->tensors[s];
         const uint64_t bytes =
             auxo_tensor_is_present(tensor) ? auxo__tensor_span(tensor) * auxo_dtype_size_bytes(tensor->dtype) : 0;
-        if (bytes <= limit)
+        if (bytes + slack <= limit)
             continue;
-        snprintf(text, capacity,
-                 "%s has %llu bytes, more than the %llu that one binding of device %s (%.60s) addresses", slots[s].name,
-                 (unsigned long long)bytes, (unsigned long long)limit, device->info.selector, device->info.name);
+        const uint64_t rows = (uint64_t)tensor->dims[0];
+        snprintf(
+            text, capacity,
+            "%s has %llu bytes, more than the %llu that one binding of device %s (%.60s) addresses, which %llu of its "
+            "%llu rows fit",
+            slots[s].name, (unsigned long long)bytes, (unsigned long long)limit, device->info.selector,
+            device->info.name, (unsigned long long)((limit - slack) / ((bytes + rows - 1) / rows)),
+            (unsigned long long)rows);
         return true;
     }
     return false;
@@ -153,7 +159,7 @@ static auxo_status refuse(const auxo_device *device, const auxo_op *op, const ch
                           auxo_error *error)
 {
     const char *noun = auxo_op_noun(op->kind);
-    char reason_text[256];
+    char reason_text[384];
     if (last_failure == AUXO_WRONG_RESULT)
         return auxo_error_set(
             error, AUXO_WRONG_RESULT,

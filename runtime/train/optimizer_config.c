@@ -331,6 +331,12 @@ auxo_status auxo__optimizer_config_check(const auxo_optimizer_config *config, au
         if (!isfinite(config->hyper[i]))
             return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "optimiser %s: hyperparameter %d is not finite",
                                   kind_nouns[config->kind], i);
+    const bool adam = config->kind == AUXO_OPTIMIZER_ADAM || config->kind == AUXO_OPTIMIZER_ADAMW;
+    for (int i = AUXO_HYPER_BETA1; adam && i <= AUXO_HYPER_BETA2; i++)
+        if (!(config->hyper[i] >= 0.0f && config->hyper[i] < 1.0f)) /* adam divides by 1 - beta^t */
+            return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "optimiser %s: %s=%.9g must be at least 0 and below 1",
+                                  kind_nouns[config->kind], i == AUXO_HYPER_BETA1 ? "beta1" : "beta2",
+                                  (double)config->hyper[i]);
     if (config->kind != AUXO_OPTIMIZER_PHS)
         return AUXO_OK;
     const auxo_braking *braking = &config->braking;

@@ -160,9 +160,9 @@ float activate_derivative(uint kind, float y, float slope)
 {
     switch (kind) {
     case ACTIVATION_RELU:
-        return y > 0.0 ? 1.0 : 0.0;
+        return y > 0.0 ? 1.0 : is_nan(y) ? y : 0.0;
     case ACTIVATION_LEAKY_RELU:
-        return y > 0.0 ? 1.0 : slope;
+        return y > 0.0 ? 1.0 : is_nan(y) ? y : slope;
     case ACTIVATION_ELU:
         return y > 0.0 ? 1.0 : y + slope;
     case ACTIVATION_SELU:

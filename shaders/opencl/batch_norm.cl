@@ -71,7 +71,8 @@ kernel WG_ATTRIBUTE void batch_norm_forward(global const float *x, ulong x_offse
     }
     float squares = fold(sum, low, scratch);
     float correction = group_sum((float2)(sumv(drift), 0.0f), scratch).x / fmax(count, 1.0f);
-    float variance = count > 0.0f ? fmax(squares / count - correction * correction, 0.0f) : 0.0f;
+    float variance = count > 0.0f ? squares / count - correction * correction : 0.0f;
+    variance = variance < 0.0f ? 0.0f : variance; /* NaN stays */
     float invstd = 1.0f / sqrt(variance + epsilon);
     float g = gamma[gamma_offset + c];
     float b = beta[beta_offset + c];

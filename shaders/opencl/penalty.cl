@@ -3,7 +3,8 @@
  *     group g: [ W row | BIAS ] --norms--> partial[g] = c_g penalty --step--> DW, DBIAS (or W, BIAS)
  *     penalty_finish: one group adds partial[] in a fixed order
  * The proximal step of max|w| subtracts the projection on the l1 ball of radius t: |w| is cut at the level where the
- * parts cut off sum to t. The level is found by Michelot's iteration, which only drops elements and so ends.
+ * parts cut off sum to t. The level is found by Michelot's iteration, which only drops elements and so ends. A NaN makes
+ * NaN of all that it takes part in: comparisons are written so that it passes.
  * The kind (auxo_penalty_kind) is an argument. Parameters: VEC, WG, PROXIMAL (0 or 1).
  */
 #include "group.clh"
@@ -30,15 +31,15 @@ static inline float2 sum_row(int kind, global const float *w, ulong length)
     return fold_lanes(sum, low);
 }
 
-/* max(|w|) over the group, with the first index that holds it. */
+/* max(|w|) over the group, with the first index that holds it; NaN is the largest. */
 static inline uint2 first_largest(global const float *w, global const float *bias, ulong size, ulong count,
                            local float2 *scratch)
 {
     float largest = -1.0f;
     uint where = 0xffffffffu;
     for (ulong e = get_local_id(0); e < count; e += WG)
-        if (fabs(ELEMENT(e)) > largest) {
-            largest = fabs(ELEMENT(e));
+        if (fabs(ELEMENT(e)) > largest || (isnan(ELEMENT(e)) && !isnan(largest))) {
+            largest = isnan(ELEMENT(e)) ? NAN : fabs(ELEMENT(e));
             where = (uint)e;
         }
     return group_first_max((uint2)(as_uint(largest), where), (local uint2 *)scratch);
@@ -78,15 +79,15 @@ static inline float clip_level(global const float *w, global const float *bias, 
 /* What the step makes of w: the slope of the penalty (subgradient) or the new w (proximal). */
 static inline floatv step_elements(int kind, floatv w, float threshold, float norm, float level)
 {
-    floatv direction = w > 0.0f ? (floatv)(1.0f) : w < 0.0f ? (floatv)(-1.0f) : (floatv)(0.0f);
+    floatv direction = w > 0.0f ? (floatv)(1.0f) : w < 0.0f ? (floatv)(-1.0f) : w; /* 0 or NaN */
 #if PROXIMAL
     switch (kind) {
     case PENALTY_L2_SQUARED:
         return w / (1.0f + 2.0f * threshold);
     case PENALTY_L21:
-        return w * (norm > threshold ? 1.0f - threshold / norm : 0.0f);
+        return w * (norm <= threshold ? 0.0f : 1.0f - threshold / norm);
     case PENALTY_LINF1:
-        return direction * fmin(fabs(w), (floatv)(level));
+        return direction * (fabs(w) < level ? fabs(w) : (floatv)(level));
     default:
         return direction * fmax(fabs(w) - threshold, (floatv)(0.0f));
     }
@@ -95,7 +96,7 @@ static inline floatv step_elements(int kind, floatv w, float threshold, float no
     case PENALTY_L2_SQUARED:
         return 2.0f * w;
     case PENALTY_L21:
-        return norm > 0.0f ? w / norm : (floatv)(0.0f);
+        return norm == 0.0f ? (floatv)(0.0f) : w / norm;
     default:
         return direction;
     }
@@ -139,7 +140,7 @@ kernel WG_ATTRIBUTE void penalty(global float *w, ulong w_offset, global float *
     float2 total;
     if (kind == PENALTY_LINF1) {
         largest = first_largest(w, bias, size, count, scratch);
-        norm = fmax(as_float(largest.x), 0.0f);
+        norm = as_float(largest.x) < 0.0f ? 0.0f : as_float(largest.x);
         total = (float2)(norm, 0.0f);
     } else {
         total = sum_row(kind, w, size);
@@ -156,12 +157,12 @@ kernel WG_ATTRIBUTE void penalty(global float *w, ulong w_offset, global float *
 #if PROXIMAL
     threshold = hyper[hyper_offset] * c;
     if (kind == PENALTY_LINF1)
-        level = clip_level(w, bias, size, count, threshold, scratch);
+        level = isnan(norm) ? norm : clip_level(w, bias, size, count, threshold, scratch);
     barrier(CLK_GLOBAL_MEM_FENCE); /* the step overwrites what all items have read */
 #else
     if (kind == PENALTY_LINF1) { /* the first largest element alone has a slope */
-        if (item == 0 && norm > 0.0f) {
-            float slope = c * (ELEMENT(largest.y) > 0.0f ? 1.0f : -1.0f);
+        if (item == 0 && norm != 0.0f) {
+            float slope = c * (isnan(norm) ? norm : ELEMENT(largest.y) > 0.0f ? 1.0f : -1.0f);
             if (largest.y < size && dw)
                 dw[largest.y] += slope;
             else if (largest.y == size && dbias)

@@ -22,8 +22,8 @@ kernel void xent_rows(global const float *logits, ulong logits_offset, global co
     float largest = -INFINITY;
     uint where = 0xffffffffu;
     for (uint c = first; c < classes; c += WG)
-        if (z[c] > largest) {
-            largest = z[c];
+        if (z[c] > largest || isnan(z[c])) {
+            largest = isnan(z[c]) ? NAN : z[c];
             where = c;
         }
     uint2 best = group_first_max((uint2)(as_uint(largest), where), (local uint2 *)scratch);
@@ -40,7 +40,7 @@ kernel void xent_rows(global const float *logits, ulong logits_offset, global co
     if (first == 0) {
         float2 loss = label < classes ? two_sum(log(sum), largest - z[label]) : (float2)(NAN, 0.0f);
         partial[row] = (float4)(isfinite(loss.x) ? loss : (float2)(loss.x, 0.0f),
-                                label < classes && label == best.y ? 1.0f : 0.0f, 0.0f);
+                                label < classes && label == best.y && !isnan(largest) ? 1.0f : 0.0f, 0.0f);
     }
 }
 

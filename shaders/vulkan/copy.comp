@@ -69,7 +69,7 @@ void main()
                     value += uintBitsToFloat(y[to]);
                 bits = bits_of(value);
             } else if (TO == DTYPE_U8) {
-                bits &= 0xffu;
+                bits = min(bits, 255u);
             }
         } else if (ACCUMULATE) {
             bits = floatBitsToUint(uintBitsToFloat(bits) + uintBitsToFloat(y[to]));

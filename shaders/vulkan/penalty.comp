@@ -2,10 +2,11 @@
 //
 // The proximal step of the maximum norm cuts |w| at the level t where the cut-off parts sum to the threshold (Moreau:
 // w minus its projection on the l1 ball). sum max(|w| - t, 0) is convex and piecewise linear in t, so Newton's method
-// from 0 climbs to the root in finitely many steps.
+// from 0 climbs to the root in finitely many steps. A NaN makes NaN of all that it takes part in.
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #include "interface.glsl"
+#include "math.glsl"
 #include "reduction.glsl"
 
 #define PENALTY_L1 0u
@@ -51,7 +52,7 @@ uint first_largest(float largest)
 {
     float first = 3.0e38; // of those of the largest size; indices below 2^24 are exact
     for (uint e = lane_index(); e < p.size + p.has_bias; e += GROUP_SIZE)
-        if (abs(element(e)) == largest)
+        if (is_nan(largest) ? is_nan(element(e)) : abs(element(e)) == largest)
             first = min(first, float(e));
     return uint(group_reduce(REDUCE_MIN, vec2(first, 0.0), GROUP_SIZE, 1u).x);
 }
@@ -84,23 +85,24 @@ float cut_level(float threshold)
 float stepped(float x, float value, float threshold, float level)
 {
     const float a = abs(x);
+    const float direction = x > 0.0 ? 1.0 : x < 0.0 ? -1.0 : x; // 0 or NaN
     float size = max(a - threshold, 0.0);
     if (KIND == PENALTY_L2_SQUARED)
         size = a / (1.0 + 2.0 * threshold);
     else if (KIND == PENALTY_L21)
-        size = value > threshold ? a * (1.0 - threshold / value) : 0.0;
+        size = value <= threshold ? 0.0 : a * (1.0 - threshold / value);
     else if (KIND == PENALTY_LINF1)
-        size = min(a, level);
-    return x < 0.0 ? -size : x > 0.0 ? size : 0.0;
+        size = a < level ? a : level;
+    return is_nan(size) ? size : direction * size;
 }
 
 float slope_of(uint e, float x, float value, uint largest)
 {
-    const float s = x > 0.0 ? 1.0 : x < 0.0 ? -1.0 : 0.0;
+    const float s = x > 0.0 ? 1.0 : x < 0.0 ? -1.0 : x; // 0 or NaN
     if (KIND == PENALTY_L2_SQUARED)
         return 2.0 * x;
     if (KIND == PENALTY_L21)
-        return value > 0.0 ? x / value : 0.0;
+        return value == 0.0 ? 0.0 : x / value;
     if (KIND == PENALTY_LINF1)
         return e == largest ? s : 0.0;
     return s;
@@ -126,7 +128,7 @@ void main()
     float level = 0.0;
     if (KIND == PENALTY_LINF1) {
         if (PROXIMAL)
-            level = cut_level(threshold);
+            level = is_nan(value.x) ? value.x : cut_level(threshold);
         else
             largest = first_largest(value.x);
     }

@@ -30,9 +30,9 @@ double ref_activate_slope(auxo_activation activation, double slope, double y)
 {
     switch (activation) {
     case AUXO_ACTIVATION_RELU:
-        return y > 0 ? 1 : 0;
+        return isnan(y) ? y : y > 0;
     case AUXO_ACTIVATION_LEAKY_RELU:
-        return y > 0 ? 1 : slope;
+        return isnan(y) ? y : y > 0 ? 1 : slope;
     case AUXO_ACTIVATION_ELU:
         return y > 0 ? 1 : y + slope;
     case AUXO_ACTIVATION_SELU:

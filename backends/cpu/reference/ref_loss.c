@@ -78,7 +78,7 @@ auxo_status ref_softmax_cross_entropy(const auxo_op *op, auxo_error *error)
         bool valid = labels[r] < classes;
         double max = row_max(z, classes);
         double sum = row_exp_sum(z, classes, max);
-        loss += valid ? log(sum) + max - (double)z[labels[r]] : NAN;
+        loss += valid ? log(sum) + (max - (double)z[labels[r]]) : NAN;
         right_count += valid && is_right(z, classes, labels[r]);
         for (int64_t c = 0; dlogits && c < classes; ++c) {
             double probability = exp((double)z[c] - max) / sum;

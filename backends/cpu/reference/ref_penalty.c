@@ -1,7 +1,8 @@
 /* ref_penalty.c: regularisers on groups of weights, as a subgradient or a proximal step.
  *
  * Kinds and formulas as in auxo/ops.h. The proximal step of the maximum norm is w minus its projection on the l1 ball
- * of radius t (Moreau), found by sorting: |w| is cut at the level where what is cut off sums to t.
+ * of radius t (Moreau), found by sorting: |w| is cut at the level where what is cut off sums to t. A NaN makes NaN of
+ * all that it takes part in: comparisons are written so that it passes.
  */
 #include "ref.h"
 
@@ -37,7 +38,7 @@ static double group_value(const group_view *group, auxo_penalty_kind kind)
         double w = fabs((double)*element(group, e));
         sum += w;
         sum_squares += w * w;
-        max = w > max ? w : max;
+        max = w > max || isnan(w) ? w : max;
     }
     switch (kind) {
     case AUXO_PENALTY_L2_SQUARED:
@@ -53,14 +54,15 @@ static double group_value(const group_view *group, auxo_penalty_kind kind)
 
 static double sign(double x)
 {
-    return (x > 0) - (x < 0);
+    return isnan(x) ? x : (x > 0) - (x < 0);
 }
 
+/* NaN is the largest. */
 static int64_t first_largest(const group_view *group)
 {
     int64_t best = 0;
-    for (int64_t e = 1; e < group->count; ++e)
-        if (fabsf(*element(group, e)) > fabsf(*element(group, best)))
+    for (int64_t e = 1; e < group->count && !isnan(*element(group, best)); ++e)
+        if (fabsf(*element(group, e)) > fabsf(*element(group, best)) || isnan(*element(group, e)))
             best = e;
     return best;
 }
@@ -75,7 +77,7 @@ static void add_subgradient(const group_view *group, const group_view *gradient,
         if (kind == AUXO_PENALTY_L2_SQUARED)
             slope = 2 * w;
         else if (kind == AUXO_PENALTY_L21)
-            slope = value > 0 ? w / value : 0;
+            slope = value == 0 ? 0 : w / value;
         else if (kind == AUXO_PENALTY_LINF1)
             slope = e == largest ? sign(w) : 0;
         float *target = element(gradient, e);
@@ -111,14 +113,14 @@ static double clip_level(const group_view *group, double threshold, double *sort
 static void step_proximal(const group_view *group, auxo_penalty_kind kind, double threshold, double *sorted)
 {
     double value = group_value(group, kind);
-    double level = kind == AUXO_PENALTY_LINF1 ? clip_level(group, threshold, sorted) : 0;
+    double level = kind == AUXO_PENALTY_LINF1 && !isnan(value) ? clip_level(group, threshold, sorted) : value;
     for (int64_t e = 0; e < group->count; ++e) {
         double w = (double)*element(group, e);
-        double size = fabs(w) - threshold > 0 ? fabs(w) - threshold : 0;
+        double size = fabs(w) <= threshold ? 0 : fabs(w) - threshold;
         if (kind == AUXO_PENALTY_L2_SQUARED)
             size = fabs(w) / (1 + 2 * threshold);
         else if (kind == AUXO_PENALTY_L21)
-            size = value > threshold ? fabs(w) * (1 - threshold / value) : 0;
+            size = value <= threshold ? 0 : fabs(w) * (1 - threshold / value);
         else if (kind == AUXO_PENALTY_LINF1)
             size = fabs(w) < level ? fabs(w) : level;
         *element(group, e) = (float)(sign(w) * size);

@@ -36,15 +36,18 @@ CPU_INLINE double channel_sum(const norm_shape *shape, const float *x, int64_t c
     return total;
 }
 
-/* y = act(x scale + offset) over one channel. */
+/* y = act((x - mean) scale + beta) over one channel. The mean goes off in two parts: rounded to f32, its error would be
+ * that of every y where the mean is far above the deviation. */
 static void normalise_channel(const norm_shape *shape, const auxo_batch_norm_params *params, int64_t c, const float *x,
-                              float mean, float scale, float beta, float *y)
+                              double exact_mean, float scale, float beta, float *y)
 {
+    const float mean = (float)exact_mean;
+    const float rest = (float)(exact_mean - (double)mean);
     for (int64_t o = 0; o < shape->outer; ++o) {
         int64_t start = (o * shape->channels + c) * shape->inner;
         for (int64_t i = 0; i < shape->inner; i += VEC_LANES) {
             int64_t count = cpu_min(VEC_LANES, shape->inner - i);
-            vf value = (vf_load_partial(x + start + i, count) - mean) * scale + beta;
+            vf value = ((vf_load_partial(x + start + i, count) - mean) - rest) * scale + beta;
             vf_store_partial(y + start + i, vf_activate(params->activation, params->slope, value), count);
         }
     }
@@ -75,7 +78,7 @@ static void forward_channel(const auxo_op *op, const norm_shape *shape, int64_t 
         variance = (double)cpu_f32(op, AUXO_BATCH_NORM_RUNNING_VAR)[c];
     }
     double invstd = 1 / sqrt(variance + (double)params->epsilon);
-    normalise_channel(shape, params, c, x, (float)mean, (float)(invstd * (double)cpu_f32(op, AUXO_BATCH_NORM_GAMMA)[c]),
+    normalise_channel(shape, params, c, x, mean, (float)(invstd * (double)cpu_f32(op, AUXO_BATCH_NORM_GAMMA)[c]),
                       cpu_f32(op, AUXO_BATCH_NORM_BETA)[c], cpu_f32(op, AUXO_BATCH_NORM_Y));
     if (!params->training)
         return;

@@ -1,7 +1,8 @@
 /* penalty.c: regularisers on groups of weights; formulas in auxo/ops.h.
  *
  * The proximal step of the maximum norm cuts |w| at the level where what is cut off sums to the threshold; the level
- * is found by Michelot's iteration (1986): start from all elements, drop those below the level, repeat.
+ * is found by Michelot's iteration (1986): start from all elements, drop those below the level, repeat. A NaN makes NaN
+ * of all that it takes part in: comparisons are written so that it passes.
  */
 #include "cpu_kernels.h"
 #include "ref.h"
@@ -16,6 +17,15 @@ typedef struct group_sums {
     int64_t max_index; /* first element of largest |w|; the bias is element `size` */
 } group_sums;
 
+/* Takes element e, of size w, where it is larger than the largest so far; NaN is the largest. */
+CPU_INLINE void take_larger(group_sums *sums, float w, int64_t e)
+{
+    if (w > sums->max || (isnan(w) && !isnan(sums->max))) {
+        sums->max = w;
+        sums->max_index = e;
+    }
+}
+
 static group_sums sum_group(const float *w, int64_t size, const float *bias, bool want_max)
 {
     group_sums sums = {.max_index = size > 0 ? 0 : size};
@@ -27,17 +37,11 @@ static group_sums sum_group(const float *w, int64_t size, const float *bias, boo
         squares += (double)w[e] * (double)w[e];
     }
     for (int64_t e = 0; want_max && e < size; ++e)
-        if (fabsf(w[e]) > sums.max) {
-            sums.max = fabsf(w[e]);
-            sums.max_index = e;
-        }
+        take_larger(&sums, fabsf(w[e]), e);
     if (bias) {
         abs += (double)fabsf(*bias);
         squares += (double)*bias * (double)*bias;
-        if (fabsf(*bias) > sums.max) {
-            sums.max = fabsf(*bias);
-            sums.max_index = size;
-        }
+        take_larger(&sums, fabsf(*bias), size);
     }
     sums.abs = abs;
     sums.squares = squares;
@@ -60,7 +64,7 @@ static double value_of(auxo_penalty_kind kind, const group_sums *sums)
 
 static float sign(float x)
 {
-    return (float)((x > 0) - (x < 0));
+    return x != x ? x : (float)((x > 0) - (x < 0));
 }
 
 /* dw += c d/dw of the penalty; factor: what w is multiplied by (l2_squared, l21), or what its sign is (the others). */
@@ -88,7 +92,7 @@ static void step_proximal(auxo_penalty_kind kind, float *w, int64_t size, float 
 #pragma omp simd
         for (int64_t e = 0; e < size; ++e) {
             float size_left = fabsf(w[e]) - threshold;
-            w[e] = size_left > 0 ? sign(w[e]) * size_left : 0;
+            w[e] = size_left <= 0 ? 0 : sign(w[e]) * size_left;
         }
     }
 }
@@ -120,7 +124,7 @@ static double clip_level(const float *w, int64_t size, const float *bias, double
 static void clip(float *w, int64_t size, float level)
 {
     for (int64_t e = 0; e < size; ++e)
-        w[e] = fabsf(w[e]) > level ? sign(w[e]) * level : w[e];
+        w[e] = fabsf(w[e]) <= level ? w[e] : sign(w[e]) * level;
 }
 
 /* Element e of a group, the bias being element `size`. */
@@ -139,7 +143,7 @@ static void step_group(const auxo_op *op, int64_t g, double c, const group_sums 
     if (params->proximal) {
         double threshold = (double)cpu_f32(op, AUXO_PENALTY_HYPER)[0] * c;
         if (params->kind == AUXO_PENALTY_LINF1) {
-            float level = (float)clip_level(w, size, bias, threshold);
+            float level = isnan(sums->max) ? sums->max : (float)clip_level(w, size, bias, threshold);
             clip(w, size, level);
             if (bias)
                 clip(bias, 1, level);
@@ -147,7 +151,7 @@ static void step_group(const auxo_op *op, int64_t g, double c, const group_sums 
         }
         double factor = 1 / (1 + 2 * threshold);
         if (params->kind == AUXO_PENALTY_L21)
-            factor = value > threshold ? 1 - threshold / value : 0;
+            factor = value <= threshold ? 0 : 1 - threshold / value;
         step_proximal(params->kind, w, size, (float)factor, (float)threshold);
         if (bias)
             step_proximal(params->kind, bias, 1, (float)factor, (float)threshold);
@@ -166,7 +170,7 @@ static void step_group(const auxo_op *op, int64_t g, double c, const group_sums 
     if (params->kind == AUXO_PENALTY_L2_SQUARED)
         factor = 2 * c;
     else if (params->kind == AUXO_PENALTY_L21)
-        factor = value > 0 ? c / value : 0;
+        factor = value == 0 ? 0 : c / value;
     if (dw)
         add_subgradient(params->kind, w, dw, size, (float)factor);
     if (bias && dbias)

@@ -94,9 +94,9 @@ CPU_INLINE vf vf_activate_slope(auxo_activation activation, float slope, vf y)
     const vf one = vf_set1(1.0f);
     switch (activation) {
     case AUXO_ACTIVATION_RELU:
-        return (vf)((y > 0) & (vi)one);
+        return vf_select(y > 0, one, vf_select(y <= 0, vf_set1(0), y)); /* NaN stays */
     case AUXO_ACTIVATION_LEAKY_RELU:
-        return vf_select(y > 0, one, vf_set1(slope));
+        return vf_select(y > 0, one, vf_select(y <= 0, vf_set1(slope), y));
     case AUXO_ACTIVATION_ELU:
         return vf_select(y > 0, one, y + slope);
     case AUXO_ACTIVATION_SELU:
