@@ -289,17 +289,26 @@ TEST_CASE("training can be interrupted after any step")
     Data train = Data::classes(1280, 4, 1, 1, 3, 1);
     Model model(device, desc.desc);
     auxo_train_options options = options_for("sgd", 16);
-    volatile int stop = 1;
+    static volatile int stop;
+    stop = 0;
     options.stop = &stop;
+    options.log_every = 1;
+    options.on_step = [](void *, const auxo_step_metrics *) { stop = 1; };
     Trainer trainer(model, train.get(), nullptr, options);
     bool finished = false;
     CHECK(auxo_trainer_run(trainer, 0, &finished, nullptr, error) == AUXO_INTERRUPTED);
     CHECK_FALSE(finished);
     CHECK(auxo_trainer_step(trainer) >= 1);
-    stop = 0;
-    REQUIRE_OK(auxo_trainer_run(trainer, 0, &finished, nullptr, error));
-    CHECK(finished);
+    for (int stops = 0; !finished; stops++) {
+        REQUIRE(stops < 80);
+        stop = 0;
+        const auxo_status status = auxo_trainer_run(trainer, 0, &finished, nullptr, error);
+        CHECK(status == (finished ? AUXO_OK : AUXO_INTERRUPTED));
+    }
     CHECK(auxo_trainer_step(trainer) == 80);
+    // Asked before anything has begun, it may end at once, but never in the middle of an update.
+    stop = 1;
+    CHECK(auxo_trainer_run(trainer, 0, &finished, nullptr, error) == AUXO_INTERRUPTED);
 }
 
 TEST_CASE("data, loss and model that do not fit are refused")

@@ -105,7 +105,8 @@ static const auxo_event_type epoch_event = {
 typedef struct result_record {
     double test_accuracy, test_loss, rows_per_second, seconds, setup_seconds;
     uint64_t host_fallbacks, peak_host_bytes, steps, epochs;
-    double macro_f1, macro_auroc, calibration_error;
+    double macro_f1, macro_auroc, calibration_error, rmse, mae, r2;
+    char kind[40]; /* of the loss, where it is not in the units of the data */
     const char *device, *confusion;
     char top_ops[256];
 } result_record;
@@ -116,6 +117,10 @@ static const auxo_field result_fields[] = {
     AUXO__FIELD_OPTIONAL(result_record, macro_auroc, "test_macro_auroc", REAL),
     AUXO__FIELD_OPTIONAL(result_record, calibration_error, "test_calibration_error", REAL),
     AUXO__FIELD(result_record, confusion, "test_confusion", JSON),
+    AUXO__FIELD_OPTIONAL(result_record, rmse, "test_rmse", REAL),
+    AUXO__FIELD_OPTIONAL(result_record, mae, "test_mae", REAL),
+    AUXO__FIELD_OPTIONAL(result_record, r2, "test_r2", REAL),
+    AUXO__FIELD_OPTIONAL(result_record, kind, "loss_of", CHARS),
     AUXO__FIELD(result_record, rows_per_second, "images_per_second", REAL),
     AUXO__FIELD(result_record, seconds, "seconds", REAL),
     AUXO__FIELD(result_record, setup_seconds, "setup_seconds", REAL),
@@ -130,9 +135,9 @@ static const auxo_field result_fields[] = {
 static const auxo_event_type result_event = {
     .name = "result",
     .fields = result_fields,
-    .line = "test loss {test_loss:.5f}[  accuracy {test_accuracy:percent}][  F1 {test_macro_f1:.4f}]  "
-            "{images_per_second:count} rows/s  "
-            "{seconds:duration}  host fallbacks {host_fallbacks}  peak host memory {peak_host_bytes:bytes}"};
+    .line = "test loss {test_loss:.5f}[ (of {loss_of})][  RMSE {test_rmse:.6g}][  R2 {test_r2:.4f}][  accuracy "
+            "{test_accuracy:percent}][  F1 {test_macro_f1:.4f}]  {images_per_second:count} rows/s  {seconds:duration}  "
+            "host fallbacks {host_fallbacks}  peak host memory {peak_host_bytes:bytes}"};
 
 /* ---- devices ----------------------------------------------------------------------------------------------------- */
 
@@ -429,6 +434,8 @@ static auxo_status finish(auxo_run *run, void *user, auxo_error *error)
     auxo_class_scores_deinit(&state->scores);
     if (status == AUXO_OK)
         status = auxo__task_class_scores(state->model, state->data.test, &state->scores, error);
+    if (status == AUXO_OK)
+        status = auxo__task_real_errors(state->model, state->data.test, &state->errors, error);
     if (status == AUXO_OK && plan && state->options.profile)
         status = auxo__emit_profile(run, plan, error);
     if (status != AUXO_OK)
@@ -441,6 +448,9 @@ static auxo_status finish(auxo_run *run, void *user, auxo_error *error)
                             .macro_auroc = classes ? state->scores.macro_auroc : none,
                             .calibration_error = classes ? state->scores.calibration_error : none,
                             .confusion = confusion,
+                            .rmse = state->errors.rmse,
+                            .mae = state->errors.mae,
+                            .r2 = state->errors.r2,
                             .test_accuracy = state->result.accuracy,
                             .test_loss = state->result.loss,
                             .rows_per_second = state->work.rows_per_second,
@@ -451,6 +461,8 @@ static auxo_status finish(auxo_run *run, void *user, auxo_error *error)
                             .steps = auxo_trainer_step(state->trainer),
                             .epochs = auxo_trainer_epoch(state->trainer),
                             .device = auxo_device_get_info(run->device)->selector};
+    if (state->options.loss == AUXO_LOSS_MSE && auxo_model_preprocessing(state->model)->target_count > 0)
+        snprintf(record.kind, sizeof record.kind, "standardised targets");
     if (plan)
         auxo__plan_top_ops(plan, record.top_ops, sizeof record.top_ops, 3);
     status = auxo__run_emit(run, &result_event, &record, error);

@@ -19,6 +19,7 @@ typedef struct auxo__train_state {
     bool explained;
     auxo_evaluation result;
     auxo_class_scores scores; /* of the test rows */
+    auxo__real_errors errors; /* likewise */
     auxo_trainer_work work;   /* of this process */
 } auxo__train_state;
 

@@ -18,6 +18,10 @@ static void write_summary(const auxo__train_state *state, auxo_report *report)
     auxo_report_table_rowf(report, "test loss|%.5f", state->result.loss);
     if (isfinite(state->result.accuracy))
         auxo_report_table_rowf(report, "test accuracy|%.2f %%", 100 * state->result.accuracy);
+    if (isfinite(state->errors.rmse)) {
+        auxo_report_table_rowf(report, "test RMSE, in the targets' units|%.6g", state->errors.rmse);
+        auxo_report_table_rowf(report, "test R2|%.4f", state->errors.r2);
+    }
     auxo_report_table_rowf(report, "rows per second|%.0f", state->work.rows_per_second);
     auxo_report_table_rowf(report, "seconds|%.1f", state->work.seconds);
     auxo_report_table_end(report);

@@ -1,7 +1,7 @@
 /* folds.c: see folds.h.
  *
  * A step of the outer run is a step of the inner one. The inner run has a checkpoint of its own beside the outer one's
- * (FILE.fold), which goes when its fold is finished; the outer checkpoint holds the results of finished folds.
+ * (FILE.fold1, ...), which goes when its fold is finished; the outer checkpoint holds the results of finished folds.
  */
 #include "folds.h"
 
@@ -14,6 +14,7 @@
 #include <string.h>
 
 static const char RESULTS_KEY[] = "auxo.folds";
+enum { PATH_BYTES = 4096 };
 
 const auxo_setting auxo__fold_settings[] = {
     {.name = "folds",
@@ -99,7 +100,7 @@ typedef struct folds_state {
     auxo_run *outer, *child;
     uint32_t folds;
     cJSON *results; /* array, one object for each finished fold */
-    char child_checkpoint[4096];
+    cJSON *texts;   /* array of the same as text, which keeps every bit of a number */
 } folds_state;
 
 /* Whatever the inner run tells is passed on, but its result is one of several. */
@@ -111,11 +112,30 @@ static void pass_on(void *user, const auxo_event *event)
         options->listener(options->listener_user, event);
 }
 
+/* The checkpoint of a fold, from 0; false without checkpoints. One name for each: what a killed run leaves of a
+ * finished fold is not taken for the next one's. */
+static bool child_checkpoint(const auxo_run *run, uint32_t fold, char *path, size_t size)
+{
+    const char *checkpoint = auxo_settings_text(run->settings, "checkpoint");
+    return checkpoint && snprintf(path, size, "%s.fold%u", checkpoint, fold + 1) < (int)size;
+}
+
+static void remove_child_checkpoint(const auxo_run *run, uint32_t fold)
+{
+    char path[PATH_BYTES], lock[PATH_BYTES + 8];
+    if (!child_checkpoint(run, fold, path, sizeof path))
+        return;
+    snprintf(lock, sizeof lock, "%s.lock", path);
+    remove(path);
+    remove(lock);
+}
+
 static auxo_status child_settings(const auxo_run *run, folds_state *state, uint32_t fold, auxo_settings **settings,
                                   auxo_error *error)
 {
     static const char *const outer_only[] = {"report", "csv", "save", "checkpoint", "resume"};
-    char part[32];
+    char part[32], path[PATH_BYTES];
+    const bool kept = child_checkpoint(run, fold, path, sizeof path);
     snprintf(part, sizeof part, "%u/%u", fold + 1, state->folds);
     auxo_status status = auxo_settings_copy(run->settings, settings, error);
     if (status == AUXO_OK)
@@ -125,9 +145,9 @@ static auxo_status child_settings(const auxo_run *run, folds_state *state, uint3
     for (size_t i = 0; i < sizeof outer_only / sizeof *outer_only && status == AUXO_OK; i++)
         if (auxo_settings_find(*settings, outer_only[i]))
             status = auxo_settings_set(*settings, outer_only[i], NULL, error);
-    if (status == AUXO_OK && state->child_checkpoint[0])
-        status = auxo_settings_set(*settings, "checkpoint", state->child_checkpoint, error);
-    if (status == AUXO_OK && state->child_checkpoint[0])
+    if (status == AUXO_OK && kept)
+        status = auxo_settings_set(*settings, "checkpoint", path, error);
+    if (status == AUXO_OK && kept)
         status = auxo_settings_set(*settings, "resume", "yes", error);
     return status;
 }
@@ -143,6 +163,8 @@ static auxo_status open_child(auxo_run *run, folds_state *state, auxo_error *err
     auxo_run_options options = run->options;
     options.listener = pass_on;
     options.listener_user = state;
+    if (finished(state) > 0)
+        remove_child_checkpoint(run, finished(state) - 1); /* if a kill has left it */
     auxo_status status = child_settings(run, state, finished(state), &settings, error);
     if (status == AUXO_OK)
         status = auxo_run_open(run->inner, settings, &options, &state->child, error);
@@ -153,7 +175,6 @@ static auxo_status open_child(auxo_run *run, folds_state *state, auxo_error *err
 static auxo_status begin(auxo_run *run, void *user, auxo_error *error)
 {
     folds_state *state = user;
-    const char *checkpoint = auxo_settings_text(run->settings, "checkpoint");
     state->outer = run;
     state->folds = (uint32_t)auxo_settings_integer(run->settings, "folds");
     if (state->folds < 2)
@@ -164,10 +185,9 @@ static auxo_status begin(auxo_run *run, void *user, auxo_error *error)
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT,
                               "save: folds make several models, each without some of the rows; train once for one to "
                               "keep");
-    if (checkpoint)
-        snprintf(state->child_checkpoint, sizeof state->child_checkpoint, "%s.fold", checkpoint);
     state->results = cJSON_CreateArray();
-    return state->results ? AUXO_OK : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "folds: out of memory");
+    state->texts = cJSON_CreateArray();
+    return state->results && state->texts ? AUXO_OK : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "folds: out of memory");
 }
 
 static void end(void *user)
@@ -175,18 +195,29 @@ static void end(void *user)
     folds_state *state = user;
     auxo_run_close(state->child);
     cJSON_Delete(state->results);
+    cJSON_Delete(state->texts);
 }
 
 /* ---- steps ------------------------------------------------------------------------------------------------------- */
 
+/* Adds the result of a fold, a JSON object; false if it is none, or memory is out. */
+static bool add_result(folds_state *state, const char *text)
+{
+    cJSON *result = text ? cJSON_Parse(text) : NULL;
+    cJSON *copy = cJSON_IsObject(result) ? cJSON_CreateString(text) : NULL;
+    if (!copy || !cJSON_AddItemToArray(state->texts, copy)) {
+        cJSON_Delete(copy);
+        cJSON_Delete(result);
+        return false;
+    }
+    return cJSON_AddItemToArray(state->results, result);
+}
+
 static auxo_status end_fold(auxo_run *run, folds_state *state, auxo_error *error)
 {
     auxo_status status = auxo_run_finish(state->child, error);
-    cJSON *result = status == AUXO_OK ? cJSON_Parse(auxo_run_result(state->child)) : NULL;
-    if (status == AUXO_OK && (!result || !cJSON_AddItemToArray(state->results, result))) {
-        cJSON_Delete(result);
+    if (status == AUXO_OK && !add_result(state, auxo_run_result(state->child)))
         status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "folds: out of memory");
-    }
     if (status == AUXO_OK)
         status = auxo__run_emit(run, &fold_event,
                                 &(fold_record){finished(state), state->folds, auxo_run_result(state->child)}, error);
@@ -196,12 +227,8 @@ static auxo_status end_fold(auxo_run *run, folds_state *state, auxo_error *error
         return status;
     auxo__run_moved(run, finished(state), true);
     status = auxo_run_save(run, error); /* before the fold's own checkpoint goes */
-    if (status == AUXO_OK && state->child_checkpoint[0]) {
-        char lock[sizeof state->child_checkpoint + 8];
-        snprintf(lock, sizeof lock, "%s.lock", state->child_checkpoint);
-        remove(state->child_checkpoint);
-        remove(lock);
-    }
+    if (status == AUXO_OK)
+        remove_child_checkpoint(run, finished(state) - 1);
     return status;
 }
 
@@ -235,7 +262,7 @@ static auxo_status describe(auxo_run *run, void *user, auxo__archive *archive, a
 {
     (void)run;
     const folds_state *state = user;
-    char *text = cJSON_PrintUnformatted(state->results);
+    char *text = cJSON_PrintUnformatted(state->texts);
     auxo_status status = text ? auxo__archive_put_text(archive, "", RESULTS_KEY, text, error)
                               : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "folds: out of memory");
     cJSON_free(text);
@@ -246,19 +273,15 @@ static auxo_status restore(auxo_run *run, void *user, const auxo__archive *archi
 {
     folds_state *state = user;
     const char *text = auxo__archive_text(archive, "", RESULTS_KEY);
-    cJSON *results = text ? cJSON_Parse(text) : NULL;
-    if (run->data_differs) {
-        cJSON_Delete(results);
+    if (run->data_differs)
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "resume: %s is not as it was when the folds were begun",
                               run->data_differs);
-    }
-    if (!cJSON_IsArray(results) || (uint32_t)cJSON_GetArraySize(results) > state->folds) {
-        cJSON_Delete(results);
-        return auxo_error_set(error, AUXO_FORMAT, "its folds make no sense");
-    }
-    cJSON_Delete(state->results);
-    state->results = results;
-    return AUXO_OK;
+    cJSON *texts = text ? cJSON_Parse(text) : NULL;
+    const cJSON *item;
+    bool good = cJSON_IsArray(texts) && (uint32_t)cJSON_GetArraySize(texts) <= state->folds;
+    cJSON_ArrayForEach(item, texts) good = good && add_result(state, cJSON_GetStringValue(item));
+    cJSON_Delete(texts);
+    return good ? AUXO_OK : auxo_error_set(error, AUXO_FORMAT, "its folds make no sense");
 }
 
 /* ---- the end ----------------------------------------------------------------------------------------------------- */

@@ -58,6 +58,13 @@ auxo_status auxo__task_check_model(const auxo_model *model, const auxo_dataset *
 /* How well classes are told apart, where the rows have classes; else *found is empty. Ownership: deinit. */
 auxo_status auxo__task_class_scores(auxo_model *model, const auxo_dataset *rows, auxo_class_scores *found,
                                     auxo_error *error);
+/* Errors of real targets over all columns, in the targets' own units: root of the mean squared error, and the mean R2
+ * of the columns that vary. NaN where the rows have no real targets. */
+typedef struct auxo__real_errors {
+    double rmse, mae, r2;
+} auxo__real_errors;
+auxo_status auxo__task_real_errors(auxo_model *model, const auxo_dataset *rows, auxo__real_errors *found,
+                                   auxo_error *error);
 /* The confusion matrix as JSON, [[..],..]; NULL when out of memory, or without classes. Ownership: free. */
 char *auxo__confusion_json(const auxo_class_scores *found);
 

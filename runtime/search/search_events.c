@@ -272,8 +272,7 @@ auxo_status auxo__search_tell_result(auxo__search_state *state, auxo_error *erro
     auxo_search_quality_text(record.quality_text, sizeof record.quality_text, state->classes, best->quality);
     auxo_search_quality_text(record.test_text, sizeof record.test_text, state->classes, test_quality);
     if (baseline)
-        auxo_search_quality_text(record.baseline_text, sizeof record.baseline_text, state->classes,
-                                    baseline->quality);
+        auxo_search_quality_text(record.baseline_text, sizeof record.baseline_text, state->classes, baseline->quality);
     auxo_status status = tell_hall(state, error);
     return status == AUXO_OK ? auxo__run_emit(state->run, &result_event, &record, error) : status;
 }

@@ -140,7 +140,7 @@ static void write_summary(const auxo__search_state *run, auxo_report *report)
     auxo_report_text(report, "Best: %s: validation %s, test %s, %" PRIu64 " weights.", best->genome,
                      auxo_search_quality_text(quality, sizeof quality, run->classes, best->quality),
                      auxo_search_quality_text(test, sizeof test, run->classes,
-                                                 run->classes ? run->test.accuracy : -sqrt(run->test.loss)),
+                                              run->classes ? run->test.accuracy : -sqrt(run->test.loss)),
                      auxo_model_weight_count(auxo_search_best(run->search)));
     if (baseline)
         auxo_report_text(report, "Without hidden layer: validation %s.",

@@ -53,4 +53,6 @@ uint32_t auxo__morph_hidden_layers(const auxo_model_desc *desc, uint32_t *layers
 /* Pareto fronts, costs and widths over iterations (Fig. 5.1 to 5.5), the best network drawn. */
 auxo_status auxo__morph_report(auxo_run *run, void *state, auxo_report *report, auxo_error *error);
 
+extern const auxo_setting auxo__morph_settings[]; /* morph_settings.c */
+
 #endif

@@ -34,4 +34,6 @@ void auxo__survival_linear_report(auxo_report *report, const auxo__linear *linea
 auxo_status auxo__survival_tell_result(auxo_run *run, const auxo__survival_outcome *outcome, bool has_test,
                                        uint64_t weights, auxo_error *error);
 
+extern const auxo_setting auxo__survival_train_settings[]; /* survival_train_settings.c */
+
 #endif

@@ -16,77 +16,6 @@
 
 static const char TRAINING[] = "training/";
 
-static const auxo_setting survival_settings[] = {
-    {.name = "model",
-     .type = AUXO_SETTING_TEXT,
-     .argument = "NAME|FILE",
-     .help = "Network with one output: linear, a built-in name, or a .json description (default: two hidden layers of "
-             "32 for tables, vgg-small for images). linear is fitted by Newton's method, unless epochs, batch, "
-             "optimizer or domain are given"},
-    {.name = "ties",
-     .type = AUXO_SETTING_CHOICE,
-     .argument = "breslow|efron",
-     .initial = "efron",
-     .help = "How events at the same time enter the likelihood"},
-    {.name = "reduction",
-     .type = AUXO_SETTING_CHOICE,
-     .argument = "sum|mean|events",
-     .initial = "events",
-     .help = "What the loss of a batch is divided by"},
-    {.name = "domain",
-     .type = AUXO_SETTING_CHOICE,
-     .argument = "none|as_printed|mean2|mean_sq",
-     .initial = "none",
-     .help = "Regulariser that draws the scores of a batch to a common mean"},
-    {.name = "domain-strength",
-     .type = AUXO_SETTING_REAL,
-     .argument = "L",
-     .initial = "0",
-     .help = "Strength of domain",
-     .minimum = 0,
-     .maximum = 1e6},
-    {.name = "epochs",
-     .type = AUXO_SETTING_INTEGER,
-     .argument = "N",
-     .initial = "100",
-     .help = "Epochs",
-     .minimum = 1,
-     .maximum = 1e7,
-     .role = AUXO_SETTING_GROWS},
-    {.name = "batch",
-     .type = AUXO_SETTING_INTEGER,
-     .argument = "N",
-     .initial = "256",
-     .help = "Rows per step; risk sets are taken within a batch; 0: all rows",
-     .maximum = 1e7},
-    {.name = "optimizer",
-     .type = AUXO_SETTING_TEXT,
-     .argument = "SPEC",
-     .initial = "adam:lr=0.001",
-     .help = "Optimiser, as in train"},
-    {.name = "train-site",
-     .type = AUXO_SETTING_TEXT,
-     .argument = "SITE",
-     .help = "Train on the rows of this site alone, by its name or its number (1: the first); test on all sites"},
-    {.name = "standardize-sites",
-     .type = AUXO_SETTING_FLAG,
-     .help = "Standardise scores within each site before they are compared across sites",
-     .role = AUXO_SETTING_FREE},
-    {.name = "checkpoint-every",
-     .type = AUXO_SETTING_INTEGER,
-     .argument = "N",
-     .initial = "10",
-     .help = "Save the checkpoint every N epochs",
-     .minimum = 1,
-     .role = AUXO_SETTING_FREE},
-    {.name = "save",
-     .type = AUXO_SETTING_TEXT,
-     .argument = "FILE",
-     .help = "Write the model and its baseline hazard as one .safetensors file",
-     .role = AUXO_SETTING_FREE},
-    AUXO_SETTINGS_END,
-};
-
 typedef struct survival_state {
     auxo_survival_data data;
     auxo_dataset *validation; /* NULL: none */
@@ -519,10 +448,15 @@ static auxo_status report(auxo_run *run, void *user, auxo_report *report, auxo_e
     return AUXO_OK;
 }
 
-static const auxo_setting *const settings[] = {
-    auxo_survival_data_settings, survival_settings,   auxo__validation_settings,
-    auxo__keep_settings,         auxo__fold_settings, auxo__device_settings,
-    auxo__seed_settings,         auxo__run_settings,  NULL};
+static const auxo_setting *const settings[] = {auxo_survival_data_settings,
+                                               auxo__survival_train_settings,
+                                               auxo__validation_settings,
+                                               auxo__keep_settings,
+                                               auxo__fold_settings,
+                                               auxo__device_settings,
+                                               auxo__seed_settings,
+                                               auxo__run_settings,
+                                               NULL};
 static const auxo_event_type *const events[] = {&auxo__start_event,
                                                 &auxo__survival_epoch_event,
                                                 &auxo__survival_coefficient_event,

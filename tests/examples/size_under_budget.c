@@ -5,18 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const char *const values[][2] = {{"limit", "2000"},
-                                        {"model", "conv:8-16"},
-                                        {"optimizer", "adam:lr=0.005"},
-                                        {"lambda", "1e-7"},
-                                        {"iterations", "1"},
-                                        {"epochs", "2"},
-                                        {"final-epochs", "4"},
-                                        {"resume", "yes"},
-                                        {"budget-flops", "4e5"},
-                                        {"report", "run.html"},
-                                        {"checkpoint", "run.safetensors"},
-                                        {"save", "model.safetensors"}};
+static const char *const values[][2] = {{"limit", "2000"},      {"model", "conv:8-16"},
+                                        {"lambda", "1e-7"},     {"optimizer", "adam:lr=0.005"},
+                                        {"iterations", "1"},    {"epochs", "2"},
+                                        {"final-epochs", "4"},  {"budget-flops", "4e5"},
+                                        {"resume", "yes"},      {"checkpoint", "run.safetensors"},
+                                        {"report", "run.html"}, {"save", "model.safetensors"}};
 
 static void listen(void *user, const auxo_event *event)
 {

@@ -63,8 +63,7 @@ class LoadedTable
     LoadedTable(const LoadedTable &) = delete;
     LoadedTable &operator=(const LoadedTable &) = delete;
     // Writes `text` to a file of that name and reads it.
-    auxo_status read(const std::string &file_name, const std::string &text,
-                     const auxo_table_format *options = nullptr);
+    auxo_status read(const std::string &file_name, const std::string &text, const auxo_table_format *options = nullptr);
     auxo_status make(const auxo_table_roles &roles);
     auxo_table *table = nullptr;
     auxo_dataset *dataset = nullptr;

@@ -250,7 +250,7 @@ CPU_KERNEL(fill)
 static void copy_row_f32(const auxo_copy_params *params, const float *x, float *y, int64_t count)
 {
     const float scale = params->scale;
-    if (params->accumulate) {
+    if (params->accumulate) { /* NOLINT(bugprone-branch-clone): the loops differ */
 #pragma omp simd
         for (int64_t i = 0; i < count; ++i)
             y[i] += scale * x[i];

@@ -70,7 +70,7 @@ static float sign(float x)
 /* dw += c d/dw of the penalty; factor: what w is multiplied by (l2_squared, l21), or what its sign is (the others). */
 static void add_subgradient(auxo_penalty_kind kind, const float *w, float *dw, int64_t size, float factor)
 {
-    if (kind == AUXO_PENALTY_L2_SQUARED || kind == AUXO_PENALTY_L21) {
+    if (kind == AUXO_PENALTY_L2_SQUARED || kind == AUXO_PENALTY_L21) { /* NOLINT(bugprone-branch-clone): loops differ */
 #pragma omp simd
         for (int64_t e = 0; e < size; ++e)
             dw[e] += factor * w[e];

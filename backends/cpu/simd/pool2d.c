@@ -43,7 +43,7 @@ static cpu_range clip(int64_t position, int32_t stride, int32_t pad, int32_t win
 /* Takes `value` where it is greater than a best that is a number, or is not a number itself. */
 CPU_INLINE void take_greater(vf *best, vi *best_offset, vf value, vi offset)
 {
-    vi take = ~(value <= *best) & (*best == *best);
+    vi take = ~(value <= *best) & (*best == *best); /* NOLINT(misc-redundant-expression): false for NaN */
     *best = vf_select(take, value, *best);
     *best_offset = (offset & take) | (*best_offset & ~take);
 }
