@@ -21,7 +21,8 @@ ocl_conv2d_shape ocl_conv2d_shape_of(const auxo_conv2d_params *params, const aux
 static double spread_length(int64_t outputs, int64_t taps, int32_t stride, int32_t dilation)
 {
     const int64_t extent = (taps - 1) * dilation + 1;
-    return (double)stride * (double)(outputs - 1 + (extent + stride - 1) / stride);
+    const int64_t strides = outputs - 1 + (extent + stride - 1) / stride;
+    return (double)stride * (double)strides;
 }
 
 bool ocl_conv2d_is_scattered(const ocl_conv2d_shape *shape)

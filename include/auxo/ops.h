@@ -15,13 +15,14 @@
  * the step depends on the whole group (l21, linf1 proximal) makes all of the group NaN: what diverged never looks
  * pruned. f'(NaN) is NaN for all activations but the identity. Exceptions, where the formula chooses: dropout writes 0
  * over what it drops; linf1's subgradient touches the first NaN of a group only; a convolution computed by tiles
- * (Winograd) may spread a NaN over its tile; argsort and kept_scan say where NaN goes. Infinities follow IEEE
- * arithmetic as the formula is written; where that gives infinity minus infinity, in the statistics of a batch norm
- * too, the outputs that depend on it are not finite. Range: sums, losses, batch norms and penalties may be taken in
- * pairs of f32. They keep their bounds while the sizes of all terms add up to less than 2^127 and, where squares are
- * summed, the squares are 0 or above 2^-100 (so |x| is up to 2^63 / sqrt(terms) and from 2^-50 on). Past that range a
- * device without doubles may give infinity or 0. group_norm's l2 and rms, softmax and softmax_cross_entropy keep theirs
- * for all of f32.
+ * (Winograd) may spread a NaN over its tile; argsort and kept_scan say where NaN goes.
+ * Infinities follow IEEE arithmetic as the formula is written; where that gives infinity minus infinity, in the
+ * statistics of a batch norm too, the outputs that depend on it are not finite.
+ *
+ * Range: sums, losses, batch norms and penalties may be taken in pairs of f32. They keep their bounds while the sizes
+ * of all terms add up to less than 2^127 and, where squares are summed, the squares are 0 or above 2^-100 (so |x| is up
+ * to 2^63 / sqrt(terms) and from 2^-50 on). Past that range a device without doubles may give infinity or 0.
+ * group_norm's l2 and rms, softmax, and each row of softmax_cross_entropy keep theirs for all of f32.
  *
  * COUNTER is u32[4] in device memory, advanced by AUXO_OP_COUNTER_ADD, so that many steps can run without the
  * host: [0] training step (1 for the first), [1] batch within the epoch, [2] epoch, [3] free.
@@ -406,8 +407,7 @@ typedef struct auxo_random_fill_params {
 } auxo_random_fill_params;
 
 /* ---- fill: Y[e] = value (cast). copy: Y = scale X (+ Y if accumulate), both strided, same dims, f32/f16/u32/u8;
- * to integers it truncates and stays in the range of the dtype, NaN becomes 0; accumulate only f32.
- * ------------------------------------------------------------------
+ * to integers it truncates and stays in the range of the dtype, NaN becomes 0; accumulate only f32. ------------------
  */
 enum { AUXO_FILL_Y };
 typedef struct auxo_fill_params {
