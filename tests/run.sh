@@ -1,14 +1,14 @@
 #!/bin/sh
 # tests/run.sh: builds everything with warnings as errors and runs all checks: format, static analysis, sanitizers, OpenCL
-# kernels under oclgrind, and the whole test suite on cpu, opencl and vulkan (validation layer with synchronisation
-# validation on). On a Debian 12 machine it first installs what is missing. The last lines are ctest's summary.
+# kernels under oclgrind, short campaigns, and the whole test suite on cpu, opencl and vulkan (validation layer with
+# synchronisation validation on). On a Debian 12 machine it first installs what is missing. The last lines are ctest's summary.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/tests/support/setup.sh"
 
 # shellcheck disable=SC2086
 install_packages $build_packages catch2 clang-format clang-tidy oclgrind vulkan-validationlayers git \
-    python3 intel-opencl-icd
+    python3 python3-torch intel-opencl-icd
 
 step "Format"
 cd "$root"
@@ -66,6 +66,9 @@ if [ "${AUXO_CHECKS:-all}" != short ]; then
     run_sanitizers
     run_oclgrind
 fi
+
+step "Campaigns, short (against PyTorch; killed and resumed)"
+tests/campaigns/run.sh || fail "a campaign found a fault"
 
 step "All tests on cpu, opencl and vulkan"
 export AUXO_REQUIRE_DEVICES=cpu,opencl,vulkan

@@ -1,0 +1,55 @@
+#!/bin/sh
+# tests/campaigns/run.sh: the long searches for faults, on cpu, opencl and vulkan, with new seeds each round.
+#
+#   tests/campaigns/run.sh             one short round (what tests/run.sh runs)
+#   tests/campaigns/run.sh --hours N   rounds until N hours have passed; kills are added to ledger.json
+#
+# Needs a build in build/. Without python3-torch the comparison with PyTorch says SKIPPED, and the rest runs.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+python=${AUXO_PYTHON:-/usr/bin/python3}
+hours=0
+case "${1:-}" in
+"") ;;
+--hours) hours=${2:?--hours needs a number} ;;
+*)
+    echo "usage: $0 [--hours N]" >&2
+    exit 2
+    ;;
+esac
+
+# differential DEVICE CASES SEED
+differential() {
+    status=0
+    "$python" "$here/differential.py" --device "$1" --cases "$2" --seed "$3" || status=$?
+    [ "$status" -eq 0 ] || [ "$status" -eq 77 ]
+}
+
+# kills DEVICE KILLS SEED [OPTION...]
+kills() {
+    device=$1 count=$2 seed=$3
+    shift 3
+    "$python" "$here/kill.py" --device "$device" --kills "$count" --seed "$seed" "$@"
+}
+
+if [ "$hours" = 0 ]; then
+    differential cpu 200 1
+    differential opencl 90 1
+    differential vulkan 36 1
+    kills cpu 20 1
+    kills opencl 7 1 --methods "train,multiscale train,survival train"
+    kills vulkan 3 1 --methods "multiscale train,survival train"
+    exit 0
+fi
+
+end=$(($(date +%s) + hours * 3600))
+seed=$(date +%s)
+while [ "$(date +%s)" -lt "$end" ]; do
+    for device in cpu opencl vulkan; do
+        differential "$device" 500 "$seed"
+    done
+    kills cpu 100 "$seed" --ledger "$here/ledger.json"
+    kills opencl 20 "$seed" --ledger "$here/ledger.json"
+    kills vulkan 5 "$seed" --ledger "$here/ledger.json" --methods "multiscale train,survival train"
+    seed=$((seed + 1))
+done
