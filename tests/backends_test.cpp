@@ -94,7 +94,7 @@ TEST_CASE("a backend that cannot be loaded is named with the reason, and the oth
     std::ofstream(folder.file("libauxo_backend_broken.so")) << "no library";
     std::ofstream(folder.file("libother.so")) << "no backend";
     Program program(AUXO_PROGRAM);
-    program.set_environment("AUXO_BACKEND_PATH", folder.path + ":" AUXO_OLD_PLUGIN_FOLDER ":/nonexistent");
+    program.set_environment("AUXO_BACKEND_PATH", folder.path + ":" AUXO_OLD_PLUGIN_FOLDER ":/dev/null/none");
     ProgramResult result = program.run({"devices", "--json"});
     INFO(result.errors);
     REQUIRE(result.exit_code == 0);

@@ -190,8 +190,8 @@ TEST_CASE("report writing fails with the path and leaves nothing behind")
     auxo_report *report = nullptr;
     auxo_error error = {};
     REQUIRE(auxo_report_create("page", &report, &error) == AUXO_OK);
-    CHECK(auxo_report_write(report, "/nonexistent/page.html", &error) == AUXO_IO);
-    CHECK(std::string(error.message).find("/nonexistent/page.html") != std::string::npos);
+    CHECK(auxo_report_write(report, "/dev/null/none/page.html", &error) == AUXO_IO);
+    CHECK(std::string(error.message).find("/dev/null/none/page.html") != std::string::npos);
     auxo_report_destroy(report);
     auxo_report_destroy(nullptr);
 }
