@@ -260,7 +260,8 @@ enum {
  * RISK h (n), TIME (n), EVENT u32 (n, 0 or 1), ORDER u32 (n): indices by ascending TIME (argsort).
  * Loss = sum over events i of (log sum_{j: t_j >= t_i} exp h_j - h_i), Breslow, or Efron's correction within ties;
  * divided by 1 | n | number of events; plus domain_strength times (n mean(h)^2 | mean(h)^2 | mean(h^2)).
- * DRISK(opt) (n). No event: the likelihood term and its gradient are 0. Stable for |h| up to 1e4. O(n log n). */
+ * DRISK(opt) (n). A NaN among the risks makes LOSS and all of DRISK NaN. No event: the likelihood term and its gradient
+ * are 0. Stable for |h| up to 1e4. O(n log n). */
 enum {
     AUXO_COX_RISK,
     AUXO_COX_TIME,

@@ -72,9 +72,14 @@ static void set_times(auxo__case *built, const cox_case *row)
                 auxo__case_set(built, AUXO_COX_ORDER, position++, (double)i);
 }
 
+enum { COX_COUNT = sizeof cox_cases / sizeof cox_cases[0] };
+
+/* Rows that also run with NaN among the risks. */
+static const size_t cox_nan_rows[] = {0, 1, 2, 3, 4, 12, 16, 21, 23, 26};
+
 static void build_cox(auxo__case *built, size_t index)
 {
-    const cox_case *row = &cox_cases[index];
+    const cox_case *row = &cox_cases[index < COX_COUNT ? index : cox_nan_rows[index - COX_COUNT]];
     static const char *const reductions[] = {"sum", "mean", "per event"};
     double range = (double)row->range;
     built->op.params.cox = (auxo_cox_params){row->ties, row->reduction, row->domain, 0.25f};
@@ -83,6 +88,8 @@ static void build_cox(auxo__case *built, size_t index)
                     range, row->events == NO_EVENTS ? " no event" : "");
     AUXO__F32(built, AUXO_COX_RISK, row->n);
     auxo__case_uniform(built, AUXO_COX_RISK, -range, range);
+    if (index >= COX_COUNT)
+        auxo__case_special(built, AUXO_COX_RISK, AUXO__NAN);
     set_times(built, row);
     AUXO__U32(built, AUXO_COX_EVENT, row->n);
     if (row->events == MIXED_EVENTS)
@@ -128,7 +135,8 @@ static double bound_cox(const auxo__case *tested, uint32_t slot, int64_t element
     }
 }
 
-const auxo__suite auxo__suite_cox = {sizeof cox_cases / sizeof cox_cases[0], 5, build_cox, bound_cox, false};
+const auxo__suite auxo__suite_cox = {COX_COUNT + sizeof cox_nan_rows / sizeof cox_nan_rows[0], 5, build_cox, bound_cox,
+                                     false};
 
 /* ---- argsort -------------------------------------------------------------------------------------------------------
  */

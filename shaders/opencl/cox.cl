@@ -266,6 +266,8 @@ kernel WG_ATTRIBUTE void cox_finish(global sides *blocks, global const float2 *t
     if (n > 0 && domain != 0)
         value = pair_add(value, pair_scale(domain_value(domain, pair_divide(totals[0], (float)n), totals[1], (float)n),
                                            domain_strength));
+    if (isnan(totals[0].x)) /* some risk is NaN, whether or not a term reads it */
+        value = (float2)(NAN, 0.0f);
     write_loss(value, pair_scale(value, (float)n), 0.0f, (float)n, loss, loss_offset, stats, stats_offset, history,
                history_offset, history_length, counter, counter_offset);
 }
@@ -320,8 +322,9 @@ kernel WG_ATTRIBUTE void cox_gradient(global const row *rows, global const uint 
             float likelihood =
                 own.marks & MARK_EVENT ? exp_sum_value(own.h, of_events) - 1.0f : exp_sum_value(own.h, of_others);
             drisk[drisk_offset + order[order_offset + i]] =
-                (divisor > 0.0f ? likelihood / divisor : 0.0f) +
-                domain_strength * domain_gradient(domain, own.h, mean, (float)n);
+                isnan(mean) ? NAN
+                            : (divisor > 0.0f ? likelihood / divisor : 0.0f) +
+                                  domain_strength * domain_gradient(domain, own.h, mean, (float)n);
         }
         open_group(&group, of_others);
     }

@@ -187,6 +187,8 @@ kernel WG_ATTRIBUTE void cox_group(global const float *risk, ulong risk_offset, 
         float2 value = events > 0.0f ? pair_divide(total, divisor) : (float2)(0.0f, 0.0f);
         if (n > 0 && domain != 0)
             value = pair_add(value, pair_scale(domain_value(domain, mean, squares, (float)n), domain_strength));
+        if (isnan(sum.x)) /* some risk is NaN, whether or not a term reads it */
+            value = (float2)(NAN, 0.0f);
         write_loss(value, pair_scale(value, (float)n), 0.0f, (float)n, loss, loss_offset, stats, stats_offset, history,
                    history_offset, history_length, counter, counter_offset);
     }
@@ -207,8 +209,10 @@ kernel WG_ATTRIBUTE void cox_group(global const float *risk, ulong risk_offset, 
             uint sample = d.order[k];
             float h = d.risk[sample];
             float g = d.event[sample] ? exp_sum_value(h, tied) - 1.0f : exp_sum_value(h, running);
-            drisk[drisk_offset + sample] = (events > 0.0f ? g / divisor : 0.0f) +
-                                           domain_strength * domain_gradient(domain, h, mean.x, (float)n);
+            drisk[drisk_offset + sample] = isnan(sum.x) ? NAN
+                                                        : (events > 0.0f ? g / divisor : 0.0f) +
+                                                              domain_strength *
+                                                                  domain_gradient(domain, h, mean.x, (float)n);
         }
     }
 }

@@ -79,8 +79,10 @@ void finish(vec2 terms)
     const float divisor = totals[3].x;
     const vec2 likelihood = divisor > 0.0 ? ff_divide(terms, vec2(divisor, 0.0)) : vec2(0.0);
     const vec2 domain = ff_multiply(vec2(p.domain_strength, 0.0), domain_value(mean, mean_square));
+    // some risk is NaN, whether or not a term reads it
+    const vec2 value = is_nan(totals[0].x) ? vec2(totals[0].x, 0.0) : ff_add(likelihood, domain);
     write_loss(uvec4(p.at[3], p.at[4], p.at[5], p.at[6]),
-               loss_output(p.has_stats, p.history_length, p.has_counter, p.rows), ff_add(likelihood, domain), 0.0);
+               loss_output(p.has_stats, p.history_length, p.has_counter, p.rows), value, 0.0);
 }
 
 void main()

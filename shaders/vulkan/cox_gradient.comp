@@ -48,7 +48,8 @@ void write_gradient(uint first, uint last, vec2 of_events, vec2 of_others)
         const vec2 sum = is_event ? of_events : of_others;
         const float stands = sum.y == 0.0 ? 0.0 : exp_accurate(own.h + sum.x) * sum.y;
         const float likelihood = divisor > 0.0 ? (stands - (is_event ? 1.0 : 0.0)) / divisor : 0.0;
-        drisk[p.at[6] + order[p.at[1] + i]] = likelihood + p.domain_strength * domain_gradient(own.h, mean);
+        drisk[p.at[6] + order[p.at[1] + i]] =
+            is_nan(mean) ? mean : likelihood + p.domain_strength * domain_gradient(own.h, mean);
     }
 }
 

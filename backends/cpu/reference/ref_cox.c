@@ -172,12 +172,17 @@ auxo_status ref_cox(const auxo_op *op, auxo_error *error)
     double divide = divisor(params->reduction, data.n, event_count);
     loss = (event_count ? loss / divide : 0) +
            (double)params->domain_strength * domain_value(&data, params->domain, &mean_h);
+    const bool spoilt = isnan(mean_h); /* some risk is NaN, whether or not a term of the likelihood reads it */
+    if (spoilt)
+        loss = NAN;
     if (drisk) {
         likelihood_gradient(&data, log_later, gradient);
         for (int64_t i = 0; i < data.n; ++i)
-            drisk[i] = (float)((event_count ? gradient[i] / divide : 0) +
-                               (double)params->domain_strength *
-                                   domain_gradient(params->domain, (double)data.risk[i], mean_h, (double)data.n));
+            drisk[i] = spoilt
+                           ? NAN
+                           : (float)((event_count ? gradient[i] / divide : 0) +
+                                     (double)params->domain_strength *
+                                         domain_gradient(params->domain, (double)data.risk[i], mean_h, (double)data.n));
     }
     free(scratch);
     ref_write_loss(op, AUXO_COX_LOSS, AUXO_COX_STATS, loss, data.n, 0);
