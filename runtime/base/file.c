@@ -254,8 +254,9 @@ auxo_status auxo__file_lock_take(auxo__file_lock *lock, const char *path, bool w
     if (!reason) {
         int length = snprintf(number, sizeof number, "%ld\n", (long)getpid());
         /* For the message to a second process only: the lock holds without it. */
-        if (ftruncate(lock->descriptor, 0) != 0 || pwrite(lock->descriptor, number, (size_t)length, 0) != length)
-            reason = 0;
+        bool named =
+            ftruncate(lock->descriptor, 0) == 0 && pwrite(lock->descriptor, number, (size_t)length, 0) == length;
+        (void)named;
         return AUXO_OK;
     }
     auxo_status status = AUXO_IO;

@@ -107,7 +107,7 @@ static auxo_status parse_option(cli_arguments *arguments, int word_count, char *
         option = search_name(tables, name + 3, length - 3).exact;
         negated = option && option->type == AUXO_SETTING_FLAG;
     }
-    if (!negated && find_option(tables, name, length, &option, error) != AUXO_OK)
+    if (!negated && (find_option(tables, name, length, &option, error) != AUXO_OK || !option))
         return AUXO_INVALID_ARGUMENT;
     if (option->type == AUXO_SETTING_FLAG) {
         if (value)

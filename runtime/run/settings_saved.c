@@ -71,6 +71,8 @@ auxo_status auxo__settings_describe(const auxo_settings *settings, bool given_on
 static void saved_text(const auxo__slot *s, const cJSON *item, char *text, size_t size)
 {
     text[0] = '\0';
+    if (!item)
+        return;
     if (cJSON_IsString(item))
         snprintf(text, size, "%s", item->valuestring);
     else if (cJSON_IsNumber(item))
@@ -82,6 +84,8 @@ static void saved_text(const auxo__slot *s, const cJSON *item, char *text, size_
 static bool same_value(const auxo_settings *settings, const auxo__slot *s, const cJSON *item, const char *now)
 {
     const char *value = auxo__slot_text(s);
+    if (!item)
+        return false;
     if (s->setting->type == AUXO_SETTING_FLAG)
         return cJSON_IsBool(item) && cJSON_IsTrue(item) == (value != NULL);
     if (!value)
