@@ -111,7 +111,7 @@ TEST_CASE("survival train: missing inputs are refused, dropped, or filled with t
                 "the model's input 'a' is missing");
 }
 
-TEST_CASE("survival train: a shifted second site spoils the naive merge; standardised sites do not")
+TEST_CASE("survival train: a shifted second site spoils the naive merge, standardised sites do not")
 {
     Program program(AUXO_PROGRAM);
     TempFolder folder;

@@ -302,7 +302,7 @@ TEST_CASE("select copies rows in the order given, with names and targets")
     auxo_dataset_destroy(selected);
 }
 
-TEST_CASE("column statistics; a constant column keeps its scale")
+TEST_CASE("column statistics, a constant column keeps its scale")
 {
     LoadedTable table;
     Error &error = table.error;

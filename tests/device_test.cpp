@@ -209,7 +209,7 @@ TEST_CASE("a selector that names several devices lists them")
     CHECK_THAT(machine.open("alpha", AUXO_AMBIGUOUS), Contains("alpha:2"));
 }
 
-TEST_CASE("auto takes a discrete GPU, then an integrated one, then the host; never a CPU-type driver or the oracle")
+TEST_CASE("auto takes a discrete GPU, then an integrated one, then the host, never a CPU-type driver or the oracle")
 {
     Machine machine;
     machine.alpha.infos = {device_named("software", "X", AUXO_DEVICE_CPU)};

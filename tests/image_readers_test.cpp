@@ -207,7 +207,7 @@ void write_cifar(const TempFolder &folder, const std::vector<int> &batches)
 
 } // namespace
 
-TEST_CASE("CIFAR-10: batches in order, packed or plain; a missing one only by an explicit option")
+TEST_CASE("CIFAR-10: batches in order, packed or plain, a missing one only by an explicit option")
 {
     TempFolder folder;
     write_cifar(folder, {1, 3});

@@ -75,7 +75,7 @@ TEST_CASE("sensitivity takes a saved convolutional model down to its filters, on
     }
 }
 
-TEST_CASE("several starts keep the best; equal sensitivities are said")
+TEST_CASE("several starts keep the best, equal sensitivities are said")
 {
     Program program(AUXO_PROGRAM);
     double best = 1e9;

@@ -135,7 +135,7 @@ TEST_CASE("every device chooses the same layers for 50 iterations")
     CHECK(expected[0] != expected[1]);
 }
 
-TEST_CASE("backpropagation baseline lowers the loss; resumed draws equal uninterrupted ones")
+TEST_CASE("backpropagation baseline lowers the loss, resumed draws equal uninterrupted ones")
 {
     for_each_device([](Device &device) {
         Rows rows(400, 4, 2, 8), test(100, 4, 2, 9);

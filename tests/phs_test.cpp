@@ -136,7 +136,7 @@ TEST_CASE("momentum first equals heavy-ball momentum with lr a^2/m and momentum 
     });
 }
 
-TEST_CASE("friction dissipates; the brake fires once, multiplies friction and stays")
+TEST_CASE("friction dissipates, the brake fires once, multiplies friction and stays")
 {
     for_each_device([](Device &device) {
         Oscillator oscillator(device.device, parse("phs:lr=0.05,mass=1,friction=0.2,goal=0.2,brake=10"), 1.0f);
@@ -218,7 +218,7 @@ TEST_CASE("the brake fires once however often a run is saved and resumed")
     });
 }
 
-TEST_CASE("momenta follow a network that changes its size; the brake stays")
+TEST_CASE("momenta follow a network that changes its size, the brake stays")
 {
     for_each_device([](Device &device) {
         Error error;

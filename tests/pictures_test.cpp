@@ -230,7 +230,7 @@ TEST_CASE("JPEG is read upright, whatever its EXIF orientation, in either byte o
 #endif
 
 #ifdef TEST_HAVE_WEBP
-TEST_CASE("WebP is read; what is transparent shows black")
+TEST_CASE("WebP is read, what is transparent shows black")
 {
     Bytes rgba;
     for (int i = 0; i < 16 * 16; i++)

@@ -47,7 +47,7 @@ TEST_CASE("wrong use of temporaries is told")
     }
 }
 
-TEST_CASE("an op that writes nothing is skipped; one with a defined effect is not")
+TEST_CASE("an op that writes nothing is skipped, one with a defined effect is not")
 {
     PlanBench bench;
     bench.start();

@@ -8,7 +8,7 @@
 
 using namespace auxo_test;
 
-TEST_CASE("blocks are found, inserted and removed; the structure comes back")
+TEST_CASE("blocks are found, inserted and removed, the structure comes back")
 {
     Error error;
     Desc resnet("resnet18", 3, 32, 32, 10);
@@ -40,7 +40,7 @@ TEST_CASE("blocks are found, inserted and removed; the structure comes back")
     CHECK(auxo_block_places(&smallest.desc, places.data(), stages.data()) == 1);
 }
 
-TEST_CASE("an exact insertion keeps the outputs bit for bit; ResBuilder runs, resumes and keeps its budget")
+TEST_CASE("an exact insertion keeps the outputs bit for bit, ResBuilder runs, resumes and keeps its budget")
 {
     for_each_device([](Device &device) {
         Glyphs data(96);

@@ -32,7 +32,7 @@ auxo_train_options sized_training(auxo_autosize *autosize, const char *name = "a
 
 } // namespace
 
-TEST_CASE("growing by tau keeps the function within tau squared; pruning takes back exactly what grew")
+TEST_CASE("growing by tau keeps the function within tau squared, pruning takes back exactly what grew")
 {
     for_each_device([](Device &device) {
         Glyphs data(64);
@@ -105,7 +105,7 @@ TEST_CASE("pruning removes units below the threshold, keeps the outputs and at l
     });
 }
 
-TEST_CASE("weighted penalty pulls later units harder; a strong one empties layers, training goes on")
+TEST_CASE("weighted penalty pulls later units harder, a strong one empties layers, training goes on")
 {
     for_each_device([](Device &device) {
         Glyphs data(256);

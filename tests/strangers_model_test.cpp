@@ -188,7 +188,7 @@ TEST_CASE("predictions name the data rows of the file, also after rows were drop
               .size() == 40);
 }
 
-TEST_CASE("R2 of a constant target is undefined and said so; outputs that are no numbers are refused by row")
+TEST_CASE("R2 of a constant target is undefined and said so, outputs that are no numbers are refused by row")
 {
     Program program(AUXO_PROGRAM);
     TempFolder folder;

@@ -146,7 +146,7 @@ TEST_CASE("risks need no outcome, and are the same whether or not somebody died"
     CHECK(std::isfinite(eval.events("result")[0].number("concordance")));
 }
 
-TEST_CASE("a number column called stage=II keeps its own coefficient; a text column's first level is the reference")
+TEST_CASE("a number column called stage=II keeps its own coefficient, a text column's first level is the reference")
 {
     Program program(AUXO_PROGRAM);
     TempFolder folder;

@@ -106,7 +106,7 @@ TEST_CASE("missing texts, thousands marks and decimal commas are read as told")
     CHECK(table.read("t.csv", "a\n1\n", &german) == AUXO_INVALID_ARGUMENT);
 }
 
-TEST_CASE("the delimiter is detected and said; comments and files without header are read as told")
+TEST_CASE("the delimiter is detected and said, comments and files without header are read as told")
 {
     LoadedTable table;
     Error &error = table.error;
@@ -176,7 +176,7 @@ TEST_CASE("text columns keep their words, and numbers that are names become clas
     check_message(data.error, "holds text ('x')");
 }
 
-TEST_CASE("columns of small spread keep their digits; a constant has deviation 0")
+TEST_CASE("columns of small spread keep their digits, a constant has deviation 0")
 {
     TempFolder folder;
     LoadedData data;
@@ -205,7 +205,7 @@ TEST_CASE("columns of small spread keep their digits; a constant has deviation 0
     }
 }
 
-TEST_CASE("lists of columns have no limit; one row and one level are read")
+TEST_CASE("lists of columns have no limit, one row and one level are read")
 {
     TempFolder folder;
     LoadedData data;

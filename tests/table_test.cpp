@@ -160,7 +160,7 @@ TEST_CASE("ARFF: what does not parse is refused with line and column")
     check_refused("t.arff", "hello\n", "is not @relation, @attribute or @data");
 }
 
-TEST_CASE("a table becomes a regression set; text becomes 0 and 1 columns")
+TEST_CASE("a table becomes a regression set, text becomes 0 and 1 columns")
 {
     LoadedTable table;
     Error &error = table.error;
@@ -186,7 +186,7 @@ TEST_CASE("a table becomes a regression set; text becomes 0 and 1 columns")
     CHECK(features_of(*table.dataset) == Floats{5, 6, 7});
 }
 
-TEST_CASE("a text target makes classes; one class only is refused")
+TEST_CASE("a text target makes classes, one class only is refused")
 {
     LoadedTable table;
     Error &error = table.error;

@@ -105,7 +105,7 @@ TEST_CASE("the quota of a control group and of those above it limits the threads
     CHECK(groups.quota("0::/\n") == 0);
 }
 
-TEST_CASE("--threads gives the same numbers and is checked")
+TEST_CASE("the option --threads gives the same numbers and is checked")
 {
     Program program(AUXO_PROGRAM);
     const Words train = {"train",    "--device", "cpu",     "--model", "mlp:784-16-10",
