@@ -171,6 +171,21 @@ auxo_status auxo__checkpoint_open(auxo_run *run, auxo__archive **archive, auxo_e
     return status;
 }
 
+/* Another device may go on with a run; its numbers then agree up to rounding only. */
+static auxo_status tell_device(auxo_run *run, const auxo__archive *archive, auxo_error *error)
+{
+    const char *text = auxo__archive_text(archive, "", RUN_KEY);
+    cJSON *root = text ? cJSON_Parse(text) : NULL;
+    const char *before = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "device"));
+    const char *now = run->device ? auxo_device_get_info(run->device)->selector : NULL;
+    auxo_status status = AUXO_OK;
+    if (before && now && strcmp(before, now) != 0)
+        status = auxo__run_note(
+            run, error, "begun on %s, resumed on %s: from here on the numbers agree up to rounding only", before, now);
+    cJSON_Delete(root);
+    return status;
+}
+
 auxo_status auxo__checkpoint_restore(auxo_run *run, const auxo__archive *archive, auxo_error *error)
 {
     const char *path = auxo_settings_text(run->settings, "checkpoint");
@@ -185,6 +200,8 @@ auxo_status auxo__checkpoint_restore(auxo_run *run, const auxo__archive *archive
         status = run->method->restore(run, run->state, archive, error);
     if (status == AUXO_OK)
         status = auxo__best_restore(&run->best, auxo_run_model(run), archive, error);
+    if (status == AUXO_OK)
+        status = tell_device(run, archive, error);
     run->resumed = status == AUXO_OK;
     return status == AUXO_OK ? status : auxo_error_wrap(error, status, "resume: %s", path);
 }
