@@ -228,6 +228,21 @@ auxo_status auxo_dataset_select(const auxo_dataset *dataset, const uint32_t *row
     return AUXO_OK;
 }
 
+uint32_t auxo_dataset_output_count(const auxo_dataset *dataset)
+{
+    switch (dataset->target_type) {
+    case AUXO_TARGET_CLASS:
+        return dataset->class_count;
+    case AUXO_TARGET_REAL:
+        return dataset->target_count;
+    case AUXO_TARGET_SURVIVAL:
+        return 1;
+    case AUXO_TARGET_NONE:
+        return 0;
+    }
+    return 0;
+}
+
 const auxo_data_schema *auxo_dataset_schema(const auxo_dataset *dataset)
 {
     return dataset->schema;

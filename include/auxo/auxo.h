@@ -5,6 +5,7 @@
 #include "auxo/bench.h"
 #include "auxo/data.h"
 #include "auxo/device.h"
+#include "auxo/format.h"
 #include "auxo/metrics.h"
 #include "auxo/model.h"
 #include "auxo/multiscale.h"

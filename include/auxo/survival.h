@@ -173,9 +173,10 @@ AUXO_API auxo_status auxo_survival_model_save(const auxo_survival_model *model, 
 AUXO_API auxo_status auxo_survival_model_load(auxo_device *device, const char *path, auxo_survival_model *model,
                                               auxo_error *error);
 AUXO_API void auxo_survival_model_deinit(auxo_survival_model *model);
-/* Risks of all rows. Ownership: free(*risks). `standardize_sites`: within each site, where the data has sites. */
+/* Risks of all rows as the model gives them (*raw), and, if `risks` is not NULL, a second list of the same,
+ * standardised within each site if `standardize_sites` and the data has sites. Ownership: free both. */
 AUXO_API auxo_status auxo_survival_risks(auxo_model *network, const auxo_dataset *dataset, bool standardize_sites,
-                                         double **risks, auxo_error *error);
+                                         double **raw, double **risks, auxo_error *error);
 /* Borrows times and events of the data set, and `risks`. */
 AUXO_API auxo_survival_sample auxo_survival_rows(const auxo_dataset *dataset, const double *risks);
 

@@ -224,6 +224,8 @@ AUXO_API void auxo_trainer_invalidate(auxo_trainer *trainer);
 /* The training plan (for profiles, FLOPs, --explain); valid until the next resize. */
 AUXO_API const auxo_plan *auxo_trainer_plan(const auxo_trainer *trainer);
 
+/* Fails (INVALID_ARGUMENT, with both shapes) unless the model reads rows of this data set and has its outputs. */
+AUXO_API auxo_status auxo_model_check_data(const auxo_model *model, const auxo_dataset *dataset, auxo_error *error);
 /* Outputs of a model for all rows of a data set: outputs (row_count, output features), host memory of the caller.
  * softmax: apply it. Standardisation stored with the model is applied. */
 AUXO_API auxo_status auxo_model_predict(auxo_model *model, const auxo_dataset *dataset, uint32_t batch, bool softmax,

@@ -12,18 +12,3 @@ auxo_status cli_data_load(const cli_context *context, const auxo_data_request *r
         cli_note(context->output, "%s", (*train)->note);
     return status;
 }
-
-uint32_t cli_data_output_count(const auxo_dataset *dataset)
-{
-    switch (dataset->target_type) {
-    case AUXO_TARGET_CLASS:
-        return dataset->class_count;
-    case AUXO_TARGET_REAL:
-        return dataset->target_count;
-    case AUXO_TARGET_SURVIVAL:
-        return 1;
-    case AUXO_TARGET_NONE:
-        return 0;
-    }
-    return 0;
-}

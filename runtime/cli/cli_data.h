@@ -11,7 +11,5 @@
 /* Loads the data of the options in the form that request says; tells the reader's note. Ownership: the caller's. */
 auxo_status cli_data_load(const cli_context *context, const auxo_data_request *request, auxo_dataset **train,
                           auxo_dataset **test, auxo_error *error);
-/* Outputs that a network for this data set needs: classes, or target columns. */
-uint32_t cli_data_output_count(const auxo_dataset *dataset);
 
 #endif

@@ -219,8 +219,8 @@ void cli_progress_update(cli_progress *progress, uint64_t done, const char *form
     double remaining = rate > 0 && progress->total > done ? (double)(progress->total - done) / rate : NAN;
     double percent = progress->total > 0 ? 100.0 * (double)done / (double)progress->total : 0;
     fprintf(stderr, "\r\033[K%5.1f %%  %s  %s %s/s  %s left", percent, text,
-            cli_format_count(rate_text, sizeof rate_text, (uint64_t)rate), progress->unit,
-            cli_format_duration(left, sizeof left, remaining));
+            auxo_format_count(rate_text, sizeof rate_text, (uint64_t)rate), progress->unit,
+            auxo_format_duration(left, sizeof left, remaining));
     output->progress_shown = true;
 }
 
@@ -236,7 +236,7 @@ void cli_progress_share(cli_progress *progress, double share, double start_share
     double remaining = share > start_share ? elapsed * (1 - share) / (share - start_share) : (double)NAN;
     if (isfinite(share))
         fprintf(stderr, "\r\033[K%5.1f %%  %.60s  %s left", 100 * share, text,
-                cli_format_duration(left, sizeof left, remaining));
+                auxo_format_duration(left, sizeof left, remaining));
     else
         fprintf(stderr, "\r\033[K%.60s", text);
     output->progress_shown = true;

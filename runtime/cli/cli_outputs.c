@@ -103,7 +103,7 @@ static auxo_status describe_outputs(cli_outputs *outputs, auxo_error *error)
     outputs->names = dataset->target_names;
     if (dataset->target_type != AUXO_TARGET_NONE) {
         outputs->offsets = schema ? schema->target_offsets : NULL;
-        return cli_model_check_data(outputs->model, dataset, error);
+        return auxo_model_check_data(outputs->model, dataset, error);
     }
     outputs->kind = schema->target_type;
     outputs->names = schema->target_type == AUXO_TARGET_CLASS ? schema->classes : schema->targets;

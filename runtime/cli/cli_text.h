@@ -2,6 +2,8 @@
 #ifndef CLI_TEXT_H
 #define CLI_TEXT_H
 
+#include "auxo/format.h"
+
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -13,12 +15,5 @@ const char *cli_nearest(const char *word, const char *const *names, size_t count
 /* Prints `text` wrapped to `width` columns, every line indented by `indent`; the first line starts at column
  * `column`, where the cursor already is. An empty line in the text stays one. */
 void cli_wrap(FILE *stream, const char *text, int column, int indent, int width);
-
-/* "1,234,567" */
-const char *cli_format_count(char *buffer, size_t size, uint64_t value);
-/* "1.50 GiB" */
-const char *cli_format_bytes(char *buffer, size_t size, uint64_t bytes);
-/* "0:07", "12:30", "1:02:03" */
-const char *cli_format_duration(char *buffer, size_t size, double seconds);
 
 #endif

@@ -87,7 +87,7 @@ static void report_split(cli_output *output, const char *split, const auxo_datas
 {
     char rows[32];
     cli_print(output, "%s: %s rows of %lldx%lldx%lld %s, %s targets\n", split,
-              cli_format_count(rows, sizeof rows, dataset->row_count), (long long)dataset->channels,
+              auxo_format_count(rows, sizeof rows, dataset->row_count), (long long)dataset->channels,
               (long long)dataset->height, (long long)dataset->width,
               dataset->feature_type == AUXO_FEATURES_U8 ? "bytes" : "numbers", target_text(dataset->target_type));
     cJSON *event = cli_event(output, "split");
@@ -98,7 +98,7 @@ static void report_split(cli_output *output, const char *split, const auxo_datas
     cJSON_AddNumberToObject(event, "width", (double)dataset->width);
     cJSON_AddStringToObject(event, "features", dataset->feature_type == AUXO_FEATURES_U8 ? "u8" : "f32");
     cJSON_AddStringToObject(event, "targets", target_text(dataset->target_type));
-    cJSON_AddNumberToObject(event, "outputs", cli_data_output_count(dataset));
+    cJSON_AddNumberToObject(event, "outputs", auxo_dataset_output_count(dataset));
     cli_emit(output, event);
 }
 

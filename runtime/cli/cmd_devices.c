@@ -96,7 +96,7 @@ static auxo_status run(const cli_context *context, auxo_error *error)
         const auxo_device_info *info = &infos[i];
         const char *same = same_hardware(infos, i);
         char memory[32];
-        cli_format_bytes(memory, sizeof memory, info->memory_bytes);
+        auxo_format_bytes(memory, sizeof memory, info->memory_bytes);
         cli_table_row(table, "%s|%s|%s|%s|%u|%s%s%s%s", info->selector, info->name, type_text(info->type), memory,
                       info->compute_units, info->driver, same ? " (same hardware as " : "", same ? same : "",
                       same ? ")" : "");

@@ -65,7 +65,7 @@ static void report_result(const cli_context *context, const cli_outputs *outputs
     if (isfinite(accuracy))
         cli_print(context->output, "  accuracy %.2f %%", 100 * accuracy);
     cli_print(context->output, "  %zu rows  %s rows/s\n", rows,
-              cli_format_count(rate_text, sizeof rate_text, (uint64_t)rate));
+              auxo_format_count(rate_text, sizeof rate_text, (uint64_t)rate));
     cJSON *result = cli_event(context->output, "result");
     cJSON_AddNumberToObject(result, "loss", loss);
     cJSON_AddStringToObject(result, "loss_kind", kind);

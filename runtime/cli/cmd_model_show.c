@@ -58,8 +58,8 @@ static void report_layer(cli_output *output, cli_table *table, const auxo_model_
     snprintf(shape, sizeof shape, "%" PRId64 "x%" PRId64 "x%" PRId64, layer->output_dims[0], layer->output_dims[1],
              layer->output_dims[2]);
     cli_table_row(table, "%s|%s|%s|%s|%s|%s", layer->name, auxo_layer_noun(layer->kind), inputs, shape,
-                  cli_format_count(weights, sizeof weights, cost->weights),
-                  cli_format_count(flops_text, sizeof flops_text, cost->flops));
+                  auxo_format_count(weights, sizeof weights, cost->weights),
+                  auxo_format_count(flops_text, sizeof flops_text, cost->flops));
     cJSON *event = cli_event(output, "layer");
     cJSON_AddStringToObject(event, "name", layer->name);
     cJSON_AddStringToObject(event, "kind", auxo_layer_noun(layer->kind));
@@ -85,8 +85,8 @@ static void show_table(const cli_context *context, const auxo_model_desc *desc)
     }
     cli_table_print(context->output, table);
     cli_print(context->output, "%s: %s weights, %s FLOPs forward for one row\n", desc->name,
-              cli_format_count(weights, sizeof weights, total.weights),
-              cli_format_count(flops_text, sizeof flops_text, total.flops));
+              auxo_format_count(weights, sizeof weights, total.weights),
+              auxo_format_count(flops_text, sizeof flops_text, total.flops));
     cJSON *result = cli_event(context->output, "result");
     cJSON_AddStringToObject(result, "model", desc->name);
     cJSON_AddNumberToObject(result, "layers", desc->layer_count);

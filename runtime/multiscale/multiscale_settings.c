@@ -247,11 +247,6 @@ const auxo__multiscale_printed *auxo__multiscale_printed_of(const auxo_settings 
     return &printed[auxo_settings_choice(settings, "preset")];
 }
 
-const char *auxo__multiscale_order_name(auxo_multiscale_order order)
-{
-    return order == AUXO_MULTISCALE_FIRST ? "first" : order == AUXO_MULTISCALE_SECOND ? "second" : "backpropagation";
-}
-
 static auxo_status read_optimizer(const auxo_settings *settings, auxo_multiscale_options *options, auxo_error *error)
 {
     const char *text = auxo_settings_text(settings, "optimizer");

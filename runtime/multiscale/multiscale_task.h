@@ -27,7 +27,6 @@ auxo_status auxo__multiscale_open_model(auxo_run *run, const auxo_dataset *train
                                         auxo_error *error);
 /* A note where selection can only be uniform. */
 auxo_status auxo__multiscale_warn(auxo_run *run, const auxo_multiscale *multiscale, auxo_error *error);
-const char *auxo__multiscale_order_name(auxo_multiscale_order order);
 
 /* The "iteration" event; also the history that pictures are drawn from. */
 typedef struct auxo__iteration_record {

@@ -1,8 +1,8 @@
 /* event_line.c: events as lines for people, from the templates of their types (auxo_event_type.line).
  */
+#include "auxo/format.h"
 #include "event.h"
 #include "json.h"
-#include "number_text.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -49,11 +49,11 @@ static void append_number(line_state *line, double value, const char *format, bo
 {
     char text[64], printf_format[24];
     if (strcmp(format, "count") == 0) {
-        append(line, auxo__format_count(text, sizeof text, (uint64_t)(value > 0 ? value : 0)));
+        append(line, auxo_format_count(text, sizeof text, (uint64_t)(value > 0 ? value : 0)));
     } else if (strcmp(format, "bytes") == 0) {
-        append(line, auxo__format_bytes(text, sizeof text, (uint64_t)(value > 0 ? value : 0)));
+        append(line, auxo_format_bytes(text, sizeof text, (uint64_t)(value > 0 ? value : 0)));
     } else if (strcmp(format, "duration") == 0) {
-        append(line, auxo__format_duration(text, sizeof text, value));
+        append(line, auxo_format_duration(text, sizeof text, value));
     } else if (strcmp(format, "percent") == 0) {
         snprintf(text, sizeof text, "%.2f %%", 100 * value);
         append(line, text);

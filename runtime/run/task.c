@@ -120,13 +120,6 @@ void auxo__task_data_deinit(auxo__task_data *data)
     *data = (auxo__task_data){0};
 }
 
-uint32_t auxo__dataset_output_count(const auxo_dataset *dataset)
-{
-    return dataset->target_type == AUXO_TARGET_CLASS  ? dataset->class_count
-           : dataset->target_type == AUXO_TARGET_REAL ? dataset->target_count
-                                                      : 1;
-}
-
 /* ---- device, model ----------------------------------------------------------------------------------------------- */
 
 auxo_status auxo__task_open_device(auxo_run *run, auxo_error *error)
@@ -135,26 +128,6 @@ auxo_status auxo__task_open_device(auxo_run *run, auxo_error *error)
     const char *text = auxo_settings_text(run->settings, "device");
     snprintf(first, sizeof first, "%.*s", (int)strcspn(text, ","), text);
     return auxo_device_open(run->options.runtime, first, &run->device, error);
-}
-
-auxo_status auxo__task_check_model(const auxo_model *model, const auxo_dataset *dataset, auxo_error *error)
-{
-    const auxo_model_desc *desc = auxo_model_get_desc(model);
-    const int64_t *input = desc->layers[0].output_dims;
-    const int64_t *output = desc->layers[desc->layer_count - 1].output_dims;
-    int64_t needed_inputs = input[0] * input[1] * input[2];
-    int64_t row_features = dataset->channels * dataset->height * dataset->width;
-    if (needed_inputs != row_features)
-        return auxo_error_set(error, AUXO_INVALID_ARGUMENT,
-                              "model %s reads %" PRId64 "x%" PRId64 "x%" PRId64 " inputs, but %s has %" PRId64
-                              "x%" PRId64 "x%" PRId64,
-                              desc->name, input[0], input[1], input[2], dataset->name, dataset->channels,
-                              dataset->height, dataset->width);
-    int64_t outputs = output[0] * output[1] * output[2];
-    if (outputs != auxo__dataset_output_count(dataset))
-        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "model %s has %" PRId64 " outputs, but %s needs %" PRIu32,
-                              desc->name, outputs, dataset->name, auxo__dataset_output_count(dataset));
-    return AUXO_OK;
 }
 
 const char *auxo__task_model_name(const char *name, const auxo_dataset *dataset)
@@ -174,7 +147,7 @@ static bool is_weights_file(const char *name)
 auxo_status auxo__task_model_desc(auxo_run *run, const auxo_dataset *train, auxo_model_desc *desc, auxo_error *error)
 {
     const char *name = auxo__task_model_name(auxo_settings_text(run->settings, "model"), train);
-    return auxo_model_desc_load(name, train->channels, train->height, train->width, auxo__dataset_output_count(train),
+    return auxo_model_desc_load(name, train->channels, train->height, train->width, auxo_dataset_output_count(train),
                                 desc, error);
 }
 
@@ -200,7 +173,7 @@ auxo_status auxo__task_open_model_seeded(auxo_run *run, const auxo_dataset *trai
         auxo_model_desc_deinit(&desc);
     }
     if (status == AUXO_OK)
-        status = auxo__task_check_model(*model, train, error);
+        status = auxo_model_check_data(*model, train, error);
     if (status == AUXO_OK)
         status = auxo_model_set_data_schema(*model, auxo_dataset_schema(train), error);
     if (status != AUXO_OK) {

@@ -31,8 +31,6 @@ auxo_status auxo__task_load_data(auxo_run *run, const char *name, bool needs_tes
 /* The rows alone, with `seed` for what generates or samples them; no split, no note of one. */
 auxo_status auxo__task_read(auxo_run *run, const char *name, uint64_t seed, auxo__task_data *data, auxo_error *error);
 void auxo__task_data_deinit(auxo__task_data *data);
-/* Outputs that a network for this data set needs: classes, target columns, or 1. */
-uint32_t auxo__dataset_output_count(const auxo_dataset *dataset);
 /* Opens run->device by the setting "device" (its first, if there are several). */
 auxo_status auxo__task_open_device(auxo_run *run, auxo_error *error);
 
@@ -52,8 +50,6 @@ auxo_status auxo__task_open_model_seeded(auxo_run *run, const auxo_dataset *trai
 auxo_status auxo__task_model_desc(auxo_run *run, const auxo_dataset *train, auxo_model_desc *desc, auxo_error *error);
 /* What "auto" stands for with this data; any other name is itself. */
 const char *auxo__task_model_name(const char *name, const auxo_dataset *dataset);
-/* Whether a model reads these rows and has their outputs. */
-auxo_status auxo__task_check_model(const auxo_model *model, const auxo_dataset *dataset, auxo_error *error);
 
 /* How well classes are told apart, where the rows have classes; else *found is empty. Ownership: deinit. */
 auxo_status auxo__task_class_scores(auxo_model *model, const auxo_dataset *rows, auxo_class_scores *found,

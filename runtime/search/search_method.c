@@ -47,7 +47,7 @@ static auxo_status open_search(auxo_run *run, auxo__search_state *state, auxo_er
     auxo_model_desc desc;
     auxo_model_desc_init(&desc);
     auxo_status status = auxo_model_desc_load(model_name(run, state), data->channels, data->height, data->width,
-                                              auxo__dataset_output_count(data), &desc, error);
+                                              auxo_dataset_output_count(data), &desc, error);
     if (status == AUXO_OK)
         status = auxo_search_create(run->device, &desc, data, state->data.validation, &state->options, &state->search,
                                     error);

@@ -237,7 +237,7 @@ static auxo_status open_loop(auxo__morph_state *state, auxo_error *error)
     state->options.strength = state->plans[state->current].strength;
     state->options.budget = state->budget;
     auxo_status status = auxo_model_desc_load(state->plans[state->current].model, data->channels, data->height,
-                                              data->width, auxo__dataset_output_count(data), &start, error);
+                                              data->width, auxo_dataset_output_count(data), &start, error);
     if (status == AUXO_OK)
         status = auxo_morph_loop_create(state->run->device, &start, data, state->data.validation, &state->options,
                                         &state->loop, error);

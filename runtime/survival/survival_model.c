@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const char HAZARD[] = "hazard/";
 
@@ -76,26 +77,34 @@ auxo_survival_sample auxo_survival_rows(const auxo_dataset *dataset, const doubl
     return (auxo_survival_sample){dataset->row_count, dataset->times, dataset->events, risks};
 }
 
-auxo_status auxo_survival_risks(auxo_model *network, const auxo_dataset *dataset, bool standardize_sites,
+auxo_status auxo_survival_risks(auxo_model *network, const auxo_dataset *dataset, bool standardize_sites, double **raw,
                                 double **risks, auxo_error *error)
 {
     enum { BATCH = 256 };
-    float *outputs = malloc((dataset->row_count + 1) * sizeof *outputs);
-    *risks = malloc((dataset->row_count + 1) * sizeof **risks);
+    const size_t rows = dataset->row_count;
+    float *outputs = malloc((rows + 1) * sizeof *outputs);
+    double *found = malloc((rows + 1) * sizeof *found), *second = risks ? malloc((rows + 1) * sizeof *second) : NULL;
     auxo_status status = AUXO_OK;
-    if (!outputs || !*risks)
-        status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "risks of %zu rows: out of memory", dataset->row_count);
+    if (!outputs || !found || (risks && !second))
+        status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "risks of %zu rows: out of memory", rows);
     if (status == AUXO_OK)
         status = auxo_model_predict(network, dataset, BATCH, false, outputs, error);
-    for (size_t i = 0; i < dataset->row_count && status == AUXO_OK; i++)
-        (*risks)[i] = outputs[i];
-    if (status == AUXO_OK && standardize_sites && dataset->sites)
-        status = auxo_survival_standardize_by_site(*risks, dataset->sites, dataset->row_count, error);
+    for (size_t i = 0; i < rows && status == AUXO_OK; i++)
+        found[i] = outputs[i];
+    if (status == AUXO_OK && second) {
+        memcpy(second, found, rows * sizeof *second);
+        if (standardize_sites && dataset->sites)
+            status = auxo_survival_standardize_by_site(second, dataset->sites, rows, error);
+    }
     free(outputs);
     if (status != AUXO_OK) {
-        free(*risks);
-        *risks = NULL;
+        free(found);
+        free(second);
+        found = second = NULL;
     }
+    *raw = found;
+    if (risks)
+        *risks = second;
     return status;
 }
 

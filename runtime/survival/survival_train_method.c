@@ -20,6 +20,7 @@ typedef struct survival_state {
     auxo_survival_data data;
     auxo_dataset *validation; /* NULL: none */
     auxo_survival_model model;
+    bool hazard_of_best;   /* the hazard is that of the best epoch's weights, not of the last's */
     auxo_trainer *trainer; /* NULL: linear */
     auxo_train_options options;
     char optimizer_text[256];
@@ -115,7 +116,7 @@ static auxo_status open_model(auxo_run *run, survival_state *state, auxo_error *
                                    &state->model.network, error);
     auxo_model_desc_deinit(&desc);
     if (status == AUXO_OK)
-        status = auxo__task_check_model(state->model.network, train, error);
+        status = auxo_model_check_data(state->model.network, train, error);
     if (status == AUXO_OK)
         status = auxo_model_set_data_schema(state->model.network, auxo_dataset_schema(train), error);
     return status;
@@ -265,7 +266,7 @@ static auxo_status validate(survival_state *state, double *concordance, auxo_err
     *concordance = (double)NAN;
     if (!state->validation)
         return AUXO_OK;
-    auxo_status status = auxo_survival_risks(state->model.network, state->validation, false, &risks, error);
+    auxo_status status = auxo_survival_risks(state->model.network, state->validation, false, &risks, NULL, error);
     if (status != AUXO_OK)
         return status;
     const auxo_survival_sample sample = auxo_survival_rows(state->validation, risks);
@@ -341,25 +342,22 @@ static auxo_status restore(auxo_run *run, void *user, const auxo__archive *archi
 
 /* ---- the end ----------------------------------------------------------------------------------------------------- */
 
-static auxo_status find_risks(auxo_run *run, survival_state *state, const auxo_dataset *rows, double **raw,
-                              double **risks, auxo_error *error)
-{
-    const bool standardize = auxo_settings_flag(run->settings, "standardize-sites");
-    auxo_status status = auxo_survival_risks(state->model.network, rows, false, raw, error);
-    return status == AUXO_OK ? auxo_survival_risks(state->model.network, rows, standardize, risks, error) : status;
-}
-
-/* Risks of all rows, and the baseline hazard; once. */
+/* Risks of all rows, and the baseline hazard; once for each weights that the model has. */
 static auxo_status find_hazard(auxo_run *run, survival_state *state, auxo_error *error)
 {
     const auxo_dataset *train = state->data.train, *test = state->data.test;
     auxo__survival_outcome *found = &state->outcome;
-    if (state->model.hazard.count > 0)
+    if (state->model.hazard.count > 0 && state->hazard_of_best == run->best.in_model)
         return AUXO_OK;
+    const bool standardize = auxo_settings_flag(run->settings, "standardize-sites");
+    auxo_model *network = state->model.network;
     outcome_deinit(found);
-    auxo_status status = find_risks(run, state, train, &found->train_raw, &found->train_risks, error);
+    auxo_step_function_deinit(&state->model.hazard);
+    state->hazard_of_best = run->best.in_model;
+    auxo_status status =
+        auxo_survival_risks(network, train, standardize, &found->train_raw, &found->train_risks, error);
     if (status == AUXO_OK && test)
-        status = find_risks(run, state, test, &found->test_raw, &found->test_risks, error);
+        status = auxo_survival_risks(network, test, standardize, &found->test_raw, &found->test_risks, error);
     const auxo_survival_sample sample = auxo_survival_rows(train, found->train_risks);
     return status == AUXO_OK ? auxo_survival_baseline_hazard(&sample, &state->model.hazard, error) : status;
 }
@@ -385,7 +383,6 @@ static auxo_status measure(auxo_run *run, survival_state *state, auxo_error *err
 static auxo_status save_model(auxo_run *run, void *user, const char *path, auxo_error *error)
 {
     survival_state *state = user;
-    auxo_step_function_deinit(&state->model.hazard); /* the weights may be those of another epoch */
     auxo_status status = find_hazard(run, state, error);
     return status == AUXO_OK ? auxo_survival_model_save(&state->model, path, error) : status;
 }
@@ -393,7 +390,6 @@ static auxo_status save_model(auxo_run *run, void *user, const char *path, auxo_
 static auxo_status finish(auxo_run *run, void *user, auxo_error *error)
 {
     survival_state *state = user;
-    auxo_step_function_deinit(&state->model.hazard);
     auxo_status status = measure(run, state, error);
     if (status == AUXO_OK && state->is_linear && state->trainer) {
         auxo__linear_deinit(&state->linear);

@@ -4,6 +4,8 @@
  */
 #include "train_internal.h"
 
+#include <inttypes.h>
+
 static auxo_status add_gather(const auxo__batch *batch, auxo_plan *plan, const auxo_tensor *rows, auxo_dtype dtype,
                               const auxo_tensor *means, const auxo_tensor *inverse_stds, const char *label,
                               auxo_tensor *gathered, auxo_error *error)
@@ -158,5 +160,25 @@ auxo_status auxo__check_data(const auxo_model *model, const auxo_dataset *datase
                               "the model's output is (%lld, %lld, %lld), but data set \"%s\" needs %lld outputs",
                               (long long)out[0], (long long)out[1], (long long)out[2], dataset->name,
                               (long long)wanted);
+    return AUXO_OK;
+}
+
+auxo_status auxo_model_check_data(const auxo_model *model, const auxo_dataset *dataset, auxo_error *error)
+{
+    const auxo_model_desc *desc = auxo_model_get_desc(model);
+    const int64_t *input = desc->layers[0].output_dims;
+    const int64_t *output = desc->layers[desc->layer_count - 1].output_dims;
+    int64_t needed_inputs = input[0] * input[1] * input[2];
+    int64_t row_features = dataset->channels * dataset->height * dataset->width;
+    if (needed_inputs != row_features)
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT,
+                              "model %s reads %" PRId64 "x%" PRId64 "x%" PRId64 " inputs, but %s has %" PRId64
+                              "x%" PRId64 "x%" PRId64,
+                              desc->name, input[0], input[1], input[2], dataset->name, dataset->channels,
+                              dataset->height, dataset->width);
+    int64_t outputs = output[0] * output[1] * output[2];
+    if (outputs != auxo_dataset_output_count(dataset))
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "model %s has %" PRId64 " outputs, but %s needs %" PRIu32,
+                              desc->name, outputs, dataset->name, auxo_dataset_output_count(dataset));
     return AUXO_OK;
 }

@@ -104,11 +104,8 @@ static auxo_status open_saved(const cli_context *context, bool inputs_only, bool
     if (status != AUXO_OK)
         return status;
     saved->rows = wants_test && saved->data.test ? saved->data.test : saved->data.train;
-    status = auxo_survival_risks(saved->model.network, saved->rows, false, &saved->raw, error);
-    if (status == AUXO_OK)
-        status = auxo_survival_risks(saved->model.network, saved->rows,
-                                     cli_flag(context->arguments, "standardize-sites"), &saved->risks, error);
-    return status;
+    return auxo_survival_risks(saved->model.network, saved->rows, cli_flag(context->arguments, "standardize-sites"),
+                               &saved->raw, &saved->risks, error);
 }
 
 typedef struct measured {

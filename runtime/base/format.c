@@ -1,11 +1,11 @@
-/* number_text.c: see number_text.h.
+/* format.c: see auxo/format.h.
  */
-#include "number_text.h"
+#include "auxo/format.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
-const char *auxo__format_count(char *buffer, size_t size, uint64_t value)
+const char *auxo_format_count(char *buffer, size_t size, uint64_t value)
 {
     char digits[32];
     int length = snprintf(digits, sizeof digits, "%" PRIu64, value);
@@ -19,7 +19,7 @@ const char *auxo__format_count(char *buffer, size_t size, uint64_t value)
     return buffer;
 }
 
-const char *auxo__format_bytes(char *buffer, size_t size, uint64_t bytes)
+const char *auxo_format_bytes(char *buffer, size_t size, uint64_t bytes)
 {
     static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
     double value = (double)bytes;
@@ -32,7 +32,7 @@ const char *auxo__format_bytes(char *buffer, size_t size, uint64_t bytes)
     return buffer;
 }
 
-const char *auxo__format_duration(char *buffer, size_t size, double seconds)
+const char *auxo_format_duration(char *buffer, size_t size, double seconds)
 {
     if (!(seconds >= 0) || seconds > 1e9) {
         snprintf(buffer, size, "-");
