@@ -45,85 +45,79 @@ void ocl_arg_conv2d_shape(ocl_builder *builder, const ocl_conv2d_shape *shape)
         ocl_arg_int(builder, values[i]);
 }
 
-static auxo_status prepare_forward_direct(void *device, const auxo_op *op, const int32_t *parameters, void **state,
-                                          auxo_error *error)
+static void build_forward_direct(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
-    ocl_builder b = ocl_build_begin(device, error);
     const ocl_conv2d_shape s = ocl_conv2d_shape_of(&op->params.conv2d, &op->tensors[AUXO_CONV2D_X],
                                                    &op->tensors[AUXO_CONV2D_W], &op->tensors[AUXO_CONV2D_Y]);
     (void)parameters;
-    ocl_build_kernel(&b, "conv2d_forward", "conv2d_forward_direct", "%s", "");
+    ocl_build_kernel(b, "conv2d_forward", "conv2d_forward_direct", "%s", "");
     for (int slot = AUXO_CONV2D_X; slot <= AUXO_CONV2D_BIAS; ++slot)
-        ocl_arg_tensor(&b, &op->tensors[slot]);
-    ocl_arg_conv2d_shape(&b, &s);
-    ocl_arg_int(&b, op->params.conv2d.activation);
-    ocl_arg_float(&b, op->params.conv2d.slope);
-    ocl_build_items(&b, (uint64_t)(s.n * s.k) * (uint64_t)(s.p * s.q));
-    return ocl_build_end(&b, state);
+        ocl_arg_tensor(b, &op->tensors[slot]);
+    ocl_arg_conv2d_shape(b, &s);
+    ocl_arg_int(b, op->params.conv2d.activation);
+    ocl_arg_float(b, op->params.conv2d.slope);
+    ocl_build_items(b, (uint64_t)(s.n * s.k) * (uint64_t)(s.p * s.q));
 }
 
-static auxo_status prepare_backward_data_direct(void *device, const auxo_op *op, const int32_t *parameters,
-                                                void **state, auxo_error *error)
+static OCL_PREPARE(prepare_forward_direct, build_forward_direct)
+
+    static void build_backward_data_direct(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
-    ocl_builder b = ocl_build_begin(device, error);
     const ocl_conv2d_shape s = ocl_conv2d_shape_of(&op->params.conv2d, &op->tensors[AUXO_CONV2D_BD_DX],
                                                    &op->tensors[AUXO_CONV2D_BD_W], &op->tensors[AUXO_CONV2D_BD_DY]);
     (void)parameters;
-    ocl_build_kernel(&b, "conv2d_backward_data", "conv2d_backward_data_direct", "%s", "");
+    ocl_build_kernel(b, "conv2d_backward_data", "conv2d_backward_data_direct", "%s", "");
     for (int slot = AUXO_CONV2D_BD_DY; slot <= AUXO_CONV2D_BD_DX; ++slot)
-        ocl_arg_tensor(&b, &op->tensors[slot]);
-    ocl_arg_conv2d_shape(&b, &s);
-    ocl_build_items(&b, (uint64_t)(s.n * s.c) * (uint64_t)(s.h * s.w));
-    return ocl_build_end(&b, state);
+        ocl_arg_tensor(b, &op->tensors[slot]);
+    ocl_arg_conv2d_shape(b, &s);
+    ocl_build_items(b, (uint64_t)(s.n * s.c) * (uint64_t)(s.h * s.w));
 }
 
-static auxo_status build_backward_weights_direct(void *device, const auxo_op *op, const int32_t *parameters,
-                                                 void **state, auxo_error *error)
+static OCL_PREPARE(prepare_backward_data_direct, build_backward_data_direct)
+
+    static void build_backward_weights_direct(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
-    ocl_builder b = ocl_build_begin(device, error);
     const auxo_tensor *dw = &op->tensors[AUXO_CONV2D_BW_DW];
     const ocl_conv2d_shape s =
         ocl_conv2d_shape_of(&op->params.conv2d, &op->tensors[AUXO_CONV2D_BW_X], dw, &op->tensors[AUXO_CONV2D_BW_DY]);
     const int64_t weights = dw->dims[0] * dw->dims[1] * dw->dims[2] * dw->dims[3];
     const bool has_bias = op->tensors[AUXO_CONV2D_BW_DBIAS].rank > 0;
     (void)parameters;
-    ocl_build_kernel(&b, "conv2d_backward_weights", "conv2d_backward_weights_direct", "-DWG=%zu", b.device->group_size);
+    ocl_build_kernel(b, "conv2d_backward_weights", "conv2d_backward_weights_direct", "-DWG=%zu", b->group_size);
     for (int slot = AUXO_CONV2D_BW_X; slot <= AUXO_CONV2D_BW_DBIAS; ++slot)
-        ocl_arg_tensor(&b, &op->tensors[slot]);
-    ocl_arg_conv2d_shape(&b, &s);
-    ocl_arg_long(&b, weights);
-    ocl_build_groups_1d(&b, (uint64_t)(weights + (has_bias ? s.k : 0)), b.device->group_size);
-    return ocl_build_end(&b, state);
+        ocl_arg_tensor(b, &op->tensors[slot]);
+    ocl_arg_conv2d_shape(b, &s);
+    ocl_arg_long(b, weights);
+    ocl_build_groups_1d(b, (uint64_t)(weights + (has_bias ? s.k : 0)), b->group_size);
 }
 
-static auxo_status prepare_backward_weights_direct(void *device, const auxo_op *op, const int32_t *parameters,
-                                                   void **state, auxo_error *error)
-{
-    return ocl_prepare_retrying(build_backward_weights_direct, device, op, parameters, state, error);
-}
+static OCL_PREPARE(prepare_backward_weights_direct, build_backward_weights_direct)
 
-const auxo_kernel ocl_conv2d_forward_kernels[OCL_CONV2D_FORWARD_KERNEL_COUNT] = {
-    {.variant = "planes",
-     .supports = ocl_conv2d_forward_planes_supports,
-     .prepare = ocl_conv2d_forward_planes_prepare,
-     .release = ocl_task_release,
-     .enqueue = ocl_task_enqueue},
-    {.variant = "tiled",
-     .tunables = ocl_tile_gather_tunables,
-     .tunable_count = OCL_TILE_TUNABLE_COUNT,
-     .supports = ocl_conv2d_forward_tiled_supports,
-     .prepare = ocl_conv2d_forward_tiled_prepare,
-     .release = ocl_task_release,
-     .enqueue = ocl_task_enqueue},
-    {.variant = "direct", .prepare = prepare_forward_direct, .release = ocl_task_release, .enqueue = ocl_task_enqueue},
-    {.variant = "winograd",
-     .is_nominal = true,
-     .tunables = ocl_conv2d_winograd_tunables,
-     .tunable_count = OCL_CONV2D_WINOGRAD_TUNABLE_COUNT,
-     .supports = ocl_conv2d_forward_winograd_supports,
-     .prepare = ocl_conv2d_forward_winograd_prepare,
-     .release = ocl_task_release,
-     .enqueue = ocl_task_enqueue},
+    const auxo_kernel ocl_conv2d_forward_kernels[OCL_CONV2D_FORWARD_KERNEL_COUNT] = {
+        {.variant = "planes",
+         .supports = ocl_conv2d_forward_planes_supports,
+         .prepare = ocl_conv2d_forward_planes_prepare,
+         .release = ocl_task_release,
+         .enqueue = ocl_task_enqueue},
+        {.variant = "tiled",
+         .tunables = ocl_tile_gather_tunables,
+         .tunable_count = OCL_TILE_TUNABLE_COUNT,
+         .supports = ocl_conv2d_forward_tiled_supports,
+         .prepare = ocl_conv2d_forward_tiled_prepare,
+         .release = ocl_task_release,
+         .enqueue = ocl_task_enqueue},
+        {.variant = "direct",
+         .prepare = prepare_forward_direct,
+         .release = ocl_task_release,
+         .enqueue = ocl_task_enqueue},
+        {.variant = "winograd",
+         .is_nominal = true,
+         .tunables = ocl_conv2d_winograd_tunables,
+         .tunable_count = OCL_CONV2D_WINOGRAD_TUNABLE_COUNT,
+         .supports = ocl_conv2d_forward_winograd_supports,
+         .prepare = ocl_conv2d_forward_winograd_prepare,
+         .release = ocl_task_release,
+         .enqueue = ocl_task_enqueue},
 };
 
 const auxo_kernel ocl_conv2d_backward_data_kernels[OCL_CONV2D_BACKWARD_DATA_KERNEL_COUNT] = {

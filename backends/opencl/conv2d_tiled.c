@@ -324,34 +324,20 @@ bool ocl_conv2d_backward_data_tiled_supports(void *device, const auxo_op *op)
     return ocl_conv2d_tiled_fits(&s) && ocl_tile_loops_fit(device, s.k / s.params->groups * s.r * s.s);
 }
 
-static auxo_status build_forward(void *device, const auxo_op *op, const int32_t *parameters, void **state,
-                                 auxo_error *error)
+static void build_forward(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
-    ocl_builder b = ocl_build_begin(device, error);
     const ocl_conv2d_shape s = forward_shape(op);
     const direction d = forward_direction(op, &s);
-    build_direction(&b, &d, &s, parameters);
-    return ocl_build_end(&b, state);
+    build_direction(b, &d, &s, parameters);
 }
 
-static auxo_status build_backward_data(void *device, const auxo_op *op, const int32_t *parameters, void **state,
-                                       auxo_error *error)
+static void build_backward_data(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
-    ocl_builder b = ocl_build_begin(device, error);
     const ocl_conv2d_shape s = backward_shape(op);
     const direction d = backward_direction(op, &s);
-    build_direction(&b, &d, &s, parameters);
-    return ocl_build_end(&b, state);
+    build_direction(b, &d, &s, parameters);
 }
 
-auxo_status ocl_conv2d_forward_tiled_prepare(void *device, const auxo_op *op, const int32_t *parameters, void **state,
-                                             auxo_error *error)
-{
-    return ocl_prepare_retrying(build_forward, device, op, parameters, state, error);
-}
+OCL_PREPARE(ocl_conv2d_forward_tiled_prepare, build_forward)
 
-auxo_status ocl_conv2d_backward_data_tiled_prepare(void *device, const auxo_op *op, const int32_t *parameters,
-                                                   void **state, auxo_error *error)
-{
-    return ocl_prepare_retrying(build_backward_data, device, op, parameters, state, error);
-}
+OCL_PREPARE(ocl_conv2d_backward_data_tiled_prepare, build_backward_data)

@@ -133,10 +133,9 @@ static void build_finish(ocl_builder *b, const auxo_op *op, const ocl_conv2d_sha
     ocl_build_groups_1d(b, ocl_divide_up((uint64_t)(s->k * (w->inner + w->with_bias)), ELEMENTS), ELEMENTS * lanes);
 }
 
-static auxo_status build(void *device, const auxo_op *op, const int32_t *parameters, void **state, auxo_error *error)
+static void build(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
     enum { POSITIONS_MIN = 256, LANES = 8, LANE_GROUP = 256 };
-    ocl_builder b = ocl_build_begin(device, error);
     const ocl_conv2d_shape s = weights_shape(op);
     const int64_t groups = s.params->groups;
     weights_product w = {.inner = s.c / groups * s.r * s.s,
@@ -145,26 +144,21 @@ static auxo_status build(void *device, const auxo_op *op, const int32_t *paramet
     const ocl_tiled_product product = {(uint64_t)(s.k / groups), (uint64_t)(w.inner + w.with_bias), (uint64_t)groups,
                                        w.positions, 1 + w.positions / POSITIONS_MIN};
     if (s.k == 0 || product.columns == 0)
-        return ocl_build_end(&b, state);
-    const ocl_tile tile = ocl_tile_of(b.device, parameters, &product);
+        return;
+    const ocl_tile tile = ocl_tile_of(b->device, parameters, &product);
     const bool bounded = s.params->pad_h > 0 || s.params->pad_w > 0;
     const bool quads = s.p * s.q % 4 == 0 && op->tensors[AUXO_CONV2D_BW_DY].offset_bytes % (4 * sizeof(float)) == 0;
-    const uint64_t lanes = b.device->group_size >= LANE_GROUP ? LANES : 1;
+    const uint64_t lanes = b->group_size >= LANE_GROUP ? LANES : 1;
     char options[OCL_OPTIONS_MAX];
     snprintf(options, sizeof options, "%s -DA_VEC=%d -DBOUNDED=%d -DLANES=%d", tile.options, quads ? 4 : 1, bounded,
              (int)lanes);
     w.options = options;
     cl_mem partial = NULL;
     if (w.positions > 0) {
-        w.splits = ocl_tile_splits(b.device, &tile, &product);
-        partial = build_splits(&b, op, &s, &tile, &w);
+        w.splits = ocl_tile_splits(b->device, &tile, &product);
+        partial = build_splits(b, op, &s, &tile, &w);
     }
-    build_finish(&b, op, &s, &w, partial, lanes);
-    return ocl_build_end(&b, state);
+    build_finish(b, op, &s, &w, partial, lanes);
 }
 
-auxo_status ocl_conv2d_backward_weights_tiled_prepare(void *device, const auxo_op *op, const int32_t *parameters,
-                                                      void **state, auxo_error *error)
-{
-    return ocl_prepare_retrying(build, device, op, parameters, state, error);
-}
+OCL_PREPARE(ocl_conv2d_backward_weights_tiled_prepare, build)

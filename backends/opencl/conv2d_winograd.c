@@ -226,32 +226,18 @@ static void build_direction(ocl_builder *b, const direction *d, const int32_t *p
         build_slice(b, d, &c, parameters, options, memory, first);
 }
 
-static auxo_status build_forward(void *device, const auxo_op *op, const int32_t *parameters, void **state,
-                                 auxo_error *error)
+static void build_forward(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
-    ocl_builder b = ocl_build_begin(device, error);
     const direction d = forward_direction(op);
-    build_direction(&b, &d, parameters);
-    return ocl_build_end(&b, state);
+    build_direction(b, &d, parameters);
 }
 
-static auxo_status build_backward(void *device, const auxo_op *op, const int32_t *parameters, void **state,
-                                  auxo_error *error)
+static void build_backward(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
-    ocl_builder b = ocl_build_begin(device, error);
     const direction d = backward_direction(op);
-    build_direction(&b, &d, parameters);
-    return ocl_build_end(&b, state);
+    build_direction(b, &d, parameters);
 }
 
-auxo_status ocl_conv2d_forward_winograd_prepare(void *device, const auxo_op *op, const int32_t *parameters,
-                                                void **state, auxo_error *error)
-{
-    return ocl_prepare_retrying(build_forward, device, op, parameters, state, error);
-}
+OCL_PREPARE(ocl_conv2d_forward_winograd_prepare, build_forward)
 
-auxo_status ocl_conv2d_backward_data_winograd_prepare(void *device, const auxo_op *op, const int32_t *parameters,
-                                                      void **state, auxo_error *error)
-{
-    return ocl_prepare_retrying(build_backward, device, op, parameters, state, error);
-}
+OCL_PREPARE(ocl_conv2d_backward_data_winograd_prepare, build_backward)

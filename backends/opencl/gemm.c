@@ -60,22 +60,26 @@ static bool supports_direct(void *device, const auxo_op *op)
     return (double)ocl_gemm_shape_of(op).k < self->loop_limit;
 }
 
-static auxo_status prepare_direct(void *device, const auxo_op *op, const int32_t *parameters, void **state,
-                                  auxo_error *error)
+static void build_direct(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
-    ocl_builder b = ocl_build_begin(device, error);
     const ocl_gemm_call call = ocl_gemm_call_of(op);
     (void)parameters;
-    ocl_build_kernel(&b, "gemm", "gemm_direct", "-DINPUT_DTYPE=%d -DOUTPUT_DTYPE=%d",
+    ocl_build_kernel(b, "gemm", "gemm_direct", "-DINPUT_DTYPE=%d -DOUTPUT_DTYPE=%d",
                      (int)op->tensors[AUXO_GEMM_A].dtype, (int)op->tensors[AUXO_GEMM_C].dtype);
-    ocl_arg_gemm(&b, &call);
-    ocl_build_items(&b, (uint64_t)(call.shape.batches * call.shape.m) * (uint64_t)call.shape.n);
-    return ocl_build_end(&b, state);
+    ocl_arg_gemm(b, &call);
+    ocl_build_items(b, (uint64_t)(call.shape.batches * call.shape.m) * (uint64_t)call.shape.n);
 }
 
-/* packed: explicit vectors, one work-item per block of C. */
+static OCL_PREPARE(prepare_direct, build_direct)
 
-enum { PACKED_TILE_K, PACKED_PANELS, PACKED_ITEMS_PER_UNIT, PACKED_TUNABLE_COUNT };
+    /* packed: explicit vectors, one work-item per block of C. */
+
+    enum {
+        PACKED_TILE_K,
+        PACKED_PANELS,
+        PACKED_ITEMS_PER_UNIT,
+        PACKED_TUNABLE_COUNT
+    };
 static const auxo_tunable packed_tunables[PACKED_TUNABLE_COUNT] = {
     [PACKED_TILE_K] = {.name = "tile_k", .initial = 256, .value_count = 3, .values = {128, 256, 512}},
     [PACKED_PANELS] = {.name = "panels", .initial = 8, .value_count = 4, .values = {1, 2, 4, 8}},
@@ -147,40 +151,39 @@ void ocl_build_gemm_packed(ocl_builder *b, const ocl_gemm_call *call, const int3
     ocl_build_groups(b, 3, groups, group_size);
 }
 
-static auxo_status prepare_packed(void *device, const auxo_op *op, const int32_t *parameters, void **state,
-                                  auxo_error *error)
+static void build_packed(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
-    ocl_builder b = ocl_build_begin(device, error);
     const ocl_gemm_call call = ocl_gemm_call_of(op);
-    ocl_build_gemm_packed(&b, &call, parameters);
-    return ocl_build_end(&b, state);
+    ocl_build_gemm_packed(b, &call, parameters);
 }
 
-const auxo_kernel ocl_gemm_kernels[OCL_GEMM_KERNEL_COUNT] = {
-    {.variant = "packed",
-     .tunables = packed_tunables,
-     .tunable_count = PACKED_TUNABLE_COUNT,
-     .supports = supports_packed,
-     .prepare = prepare_packed,
-     .release = ocl_task_release,
-     .enqueue = ocl_task_enqueue},
-    {.variant = "tiled",
-     .tunables = ocl_gemm_tiled_tunables,
-     .tunable_count = OCL_GEMM_TILED_TUNABLE_COUNT,
-     .supports = ocl_gemm_tiled_supports,
-     .prepare = ocl_gemm_tiled_prepare,
-     .release = ocl_task_release,
-     .enqueue = ocl_task_enqueue},
-    {.variant = "clblast",
-     .tunables = ocl_gemm_clblast_tunables,
-     .tunable_count = OCL_GEMM_CLBLAST_TUNABLE_COUNT,
-     .supports = ocl_gemm_clblast_supports,
-     .prepare = ocl_gemm_clblast_prepare,
-     .release = ocl_gemm_clblast_release,
-     .enqueue = ocl_gemm_clblast_enqueue},
-    {.variant = "direct",
-     .supports = supports_direct,
-     .prepare = prepare_direct,
-     .release = ocl_task_release,
-     .enqueue = ocl_task_enqueue},
+static OCL_PREPARE(prepare_packed, build_packed)
+
+    const auxo_kernel ocl_gemm_kernels[OCL_GEMM_KERNEL_COUNT] = {
+        {.variant = "packed",
+         .tunables = packed_tunables,
+         .tunable_count = PACKED_TUNABLE_COUNT,
+         .supports = supports_packed,
+         .prepare = prepare_packed,
+         .release = ocl_task_release,
+         .enqueue = ocl_task_enqueue},
+        {.variant = "tiled",
+         .tunables = ocl_gemm_tiled_tunables,
+         .tunable_count = OCL_GEMM_TILED_TUNABLE_COUNT,
+         .supports = ocl_gemm_tiled_supports,
+         .prepare = ocl_gemm_tiled_prepare,
+         .release = ocl_task_release,
+         .enqueue = ocl_task_enqueue},
+        {.variant = "clblast",
+         .tunables = ocl_gemm_clblast_tunables,
+         .tunable_count = OCL_GEMM_CLBLAST_TUNABLE_COUNT,
+         .supports = ocl_gemm_clblast_supports,
+         .prepare = ocl_gemm_clblast_prepare,
+         .release = ocl_gemm_clblast_release,
+         .enqueue = ocl_gemm_clblast_enqueue},
+        {.variant = "direct",
+         .supports = supports_direct,
+         .prepare = prepare_direct,
+         .release = ocl_task_release,
+         .enqueue = ocl_task_enqueue},
 };

@@ -79,7 +79,7 @@ static auxo_status prepare_epilogue(void *device, const auxo_op *op, void **task
     const ocl_gemm_shape s = ocl_gemm_shape_of(op);
     if (op->tensors[AUXO_GEMM_BIAS].rank == 0 && params->activation == AUXO_ACTIVATION_IDENTITY)
         return AUXO_OK;
-    ocl_builder b = ocl_build_begin(device, error);
+    ocl_builder b = ocl_build_begin(device, ((const ocl_device *)device)->group_size, error);
     ocl_build_kernel(&b, "gemm", "gemm_epilogue", "-DINPUT_DTYPE=%d -DOUTPUT_DTYPE=%d", (int)AUXO_DTYPE_F32,
                      (int)AUXO_DTYPE_F32);
     ocl_arg_tensor(&b, &op->tensors[AUXO_GEMM_C]);

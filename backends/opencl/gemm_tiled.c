@@ -100,16 +100,10 @@ bool ocl_gemm_tiled_supports(void *device, const auxo_op *op)
     return ocl_gemm_tiled_fits(device, &call);
 }
 
-static auxo_status build(void *device, const auxo_op *op, const int32_t *parameters, void **state, auxo_error *error)
+static void build(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
-    ocl_builder b = ocl_build_begin(device, error);
     const ocl_gemm_call call = ocl_gemm_call_of(op);
-    ocl_build_gemm_tiled(&b, &call, parameters, parameters[OCL_GEMM_TAIL_APART] != 0);
-    return ocl_build_end(&b, state);
+    ocl_build_gemm_tiled(b, &call, parameters, parameters[OCL_GEMM_TAIL_APART] != 0);
 }
 
-auxo_status ocl_gemm_tiled_prepare(void *device, const auxo_op *op, const int32_t *parameters, void **state,
-                                   auxo_error *error)
-{
-    return ocl_prepare_retrying(build, device, op, parameters, state, error);
-}
+OCL_PREPARE(ocl_gemm_tiled_prepare, build)

@@ -2,10 +2,10 @@
  * channels are long and too few to fill a GPU, in two dispatches. */
 #include "vk_ops.h"
 
-VK_PREPARE(batch_norm_forward)
+static auxo_status build_batch_norm_forward(vk_device *device, const auxo_op *op, vk_program *program, void **state,
+                                            auxo_error *error)
 {
-    (void)parameters;
-    vk_program *program = vk_program_begin(device, error);
+    (void)device;
     const auxo_batch_norm_params *params = &op->params.batch_norm;
     const int64_t *dims = op->tensors[AUXO_BATCH_NORM_X].dims;
     if (dims[1] > 0) {
@@ -34,10 +34,12 @@ VK_PREPARE(batch_norm_forward)
     return vk_program_finish(program, state, error);
 }
 
-VK_PREPARE(batch_norm_backward)
+VK_PREPARE_EITHER(batch_norm_forward)
+
+static auxo_status build_batch_norm_backward(vk_device *device, const auxo_op *op, vk_program *program, void **state,
+                                             auxo_error *error)
 {
-    (void)parameters;
-    vk_program *program = vk_program_begin(device, error);
+    (void)device;
     const int64_t *dims = op->tensors[AUXO_BATCH_NORM_B_X].dims;
     if (dims[1] > 0) {
         vk_step *step = vk_program_add(program, VK_SHADER_batch_norm_backward, 0, NULL, 0);
@@ -54,6 +56,8 @@ VK_PREPARE(batch_norm_backward)
     }
     return vk_program_finish(program, state, error);
 }
+
+VK_PREPARE_EITHER(batch_norm_backward)
 
 /* How a channel's terms are divided among workgroups. */
 typedef struct split {

@@ -46,10 +46,9 @@ void vk_add_loss_finish(vk_program *program, const auxo_op *op, const vk_loss_fi
     vk_step_groups(program, step, finish->losses);
 }
 
-VK_PREPARE(softmax)
+static auxo_status build_softmax(vk_device *device, const auxo_op *op, vk_program *program, void **state,
+                                 auxo_error *error)
 {
-    (void)parameters;
-    vk_program *program = vk_program_begin(device, error);
     const int64_t *dims = op->tensors[AUXO_SOFTMAX_X].dims;
     if (dims[0] * dims[1] > 0) {
         const uint32_t lanes = vk_lanes_for(device, (uint64_t)dims[1]);
@@ -64,13 +63,14 @@ VK_PREPARE(softmax)
     return vk_program_finish(program, state, error);
 }
 
-VK_PREPARE(softmax_cross_entropy)
+VK_PREPARE_EITHER(softmax)
+
+static auxo_status build_softmax_cross_entropy(vk_device *device, const auxo_op *op, vk_program *program, void **state,
+                                               auxo_error *error)
 {
-    (void)parameters;
-    vk_program *program = vk_program_begin(device, error);
     const int64_t *dims = op->tensors[AUXO_XENT_LOGITS].dims;
     const uint32_t lanes = vk_lanes_for(device, (uint64_t)dims[1]);
-    const uint64_t rows_per_group = ((vk_device *)device)->group_size / lanes;
+    const uint64_t rows_per_group = device->group_size / lanes;
     const uint64_t parts = vk_ceil_div((uint64_t)dims[0], rows_per_group);
     const vk_span partial = vk_program_scratch(program, 4 * parts, 4);
     if (parts > 0) {
@@ -94,6 +94,8 @@ VK_PREPARE(softmax_cross_entropy)
     vk_add_loss_finish(program, op, &finish);
     return vk_program_finish(program, state, error);
 }
+
+VK_PREPARE_EITHER(softmax_cross_entropy)
 
 VK_PREPARE(mse)
 {

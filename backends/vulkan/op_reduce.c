@@ -151,10 +151,10 @@ void vk_add_reduction(vk_program *program, const vk_reduction *reduction)
         add_finish(&task);
 }
 
-VK_PREPARE(reduce)
+static auxo_status build_reduce(vk_device *device, const auxo_op *op, vk_program *program, void **state,
+                                auxo_error *error)
 {
-    (void)parameters;
-    vk_program *program = vk_program_begin(device, error);
+    (void)device;
     const int64_t *dims = op->tensors[AUXO_REDUCE_X].dims;
     const vk_reduction reduction = {.kind = op->params.reduce.kind,
                                     .x = vk_span_of(&op->tensors[AUXO_REDUCE_X]),
@@ -166,10 +166,12 @@ VK_PREPARE(reduce)
     return vk_program_finish(program, state, error);
 }
 
-VK_PREPARE(segment_reduce)
+VK_PREPARE_EITHER(reduce)
+
+static auxo_status build_segment_reduce(vk_device *device, const auxo_op *op, vk_program *program, void **state,
+                                        auxo_error *error)
 {
-    (void)parameters;
-    vk_program *program = vk_program_begin(device, error);
+    (void)device;
     const auxo_segment_reduce_params *params = &op->params.segment_reduce;
     const uint32_t segments = (uint32_t)op->tensors[AUXO_SEGMENT_REDUCE_Y].dims[0];
     if (segments > 0) {
@@ -184,6 +186,8 @@ VK_PREPARE(segment_reduce)
     return vk_program_finish(program, state, error);
 }
 
+VK_PREPARE_EITHER(segment_reduce)
+
 uint32_t vk_lanes_for(const vk_device *device, uint64_t row_elements)
 {
     uint32_t lanes = 1; /* a few elements for each */
@@ -192,10 +196,9 @@ uint32_t vk_lanes_for(const vk_device *device, uint64_t row_elements)
     return lanes;
 }
 
-VK_PREPARE(group_norm)
+static auxo_status build_group_norm(vk_device *device, const auxo_op *op, vk_program *program, void **state,
+                                    auxo_error *error)
 {
-    (void)parameters;
-    vk_program *program = vk_program_begin(device, error);
     const auxo_norm_kind kind = op->params.group_norm.kind;
     const int64_t *dims = op->tensors[AUXO_GROUP_NORM_W].dims;
     const uint32_t reduction = kind == AUXO_NORM_LINF                          ? AUXO_REDUCE_MAX_ABS
@@ -216,3 +219,5 @@ VK_PREPARE(group_norm)
     }
     return vk_program_finish(program, state, error);
 }
+
+VK_PREPARE_EITHER(group_norm)

@@ -43,6 +43,7 @@ typedef struct vk_scratch {
 
 typedef struct vk_program {
     vk_device *device;
+    bool by_subgroups; /* vk_program_begin_subgroups */
     vk_step *first, **last;
     vk_scratch *scratch;
     vk_step sink; /* where the builder writes after a failure */
@@ -52,6 +53,8 @@ typedef struct vk_program {
 
 /* NULL when there is no host memory; every function below accepts that. */
 vk_program *vk_program_begin(vk_device *device, auxo_error *error);
+/* The same; where a shader has a twin that reduces by subgroups, the twin is dispatched. */
+vk_program *vk_program_begin_subgroups(vk_device *device, auxo_error *error);
 /* Compiles the pipelines and hands the program over, or frees it and returns what went wrong. */
 auxo_status vk_program_finish(vk_program *program, void **state, auxo_error *error);
 void vk_program_fail(vk_program *program, auxo_status status, const char *message);
