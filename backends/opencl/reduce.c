@@ -77,7 +77,7 @@ void ocl_segment_reduce_build(ocl_builder *b, const auxo_op *op, const int32_t *
 {
     const auxo_segment_reduce_params *params = &op->params.segment_reduce;
     (void)parameters;
-    const int dot = AUXO_REDUCE_MAX_ABS + 1; /* as segment_reduce.cl numbers it */
+    const int dot = AUXO_REDUCE_COUNT; /* as segment_reduce.cl numbers it */
     ocl_build_kernel(b, "segment_reduce", "segment_reduce", "-DVEC=%d -DWG=%zu -DSUMS=%d", b->device->vector_width,
                      b->group_size, params->dot || is_sum(params->kind));
     for (int slot = AUXO_SEGMENT_REDUCE_A; slot <= AUXO_SEGMENT_REDUCE_Y; ++slot)

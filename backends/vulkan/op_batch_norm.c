@@ -18,10 +18,7 @@ static auxo_status build_batch_norm_forward(vk_device *device, const auxo_op *op
             vk_step_bind(program, step, vk_span_of(&op->tensors[slot]), access);
         }
         const struct {
-            uint32_t channels;
-            vk_divider inner;
-            uint32_t terms;
-            float epsilon, momentum, slope;
+            BATCH_NORM_FORWARD_PUSH
         } push = {(uint32_t)dims[1],
                   vk_divider_of((uint64_t)dims[2]),
                   (uint32_t)(dims[0] * dims[2]),
@@ -47,9 +44,7 @@ static auxo_status build_batch_norm_backward(vk_device *device, const auxo_op *o
             vk_step_bind(program, step, vk_span_of(&op->tensors[slot]),
                          slot >= AUXO_BATCH_NORM_B_DX ? VK_WRITE : VK_READ);
         const struct {
-            uint32_t channels;
-            vk_divider inner;
-            uint32_t terms;
+            BATCH_NORM_BACKWARD_PUSH
         } push = {(uint32_t)dims[1], vk_divider_of((uint64_t)dims[2]), (uint32_t)(dims[0] * dims[2])};
         vk_step_push(program, step, &push, sizeof push);
         vk_step_groups(program, step, push.channels);
@@ -61,9 +56,7 @@ VK_PREPARE_EITHER(batch_norm_backward)
 
 /* How a channel's terms are divided among workgroups. */
 typedef struct split {
-    uint32_t channels;
-    vk_divider inner;
-    uint32_t terms, parts, part_terms;
+    BATCH_NORM_SPLIT_PUSH
 } split;
 
 enum {
@@ -116,7 +109,7 @@ VK_PREPARE(batch_norm_forward_split)
     const vk_span x = vk_span_of(&op->tensors[AUXO_BATCH_NORM_X]);
     const struct {
         split parts;
-        float epsilon, momentum, slope;
+        BATCH_NORM_FORWARD_SPLIT_PUSH
     } push = {split_of(device, op->tensors[AUXO_BATCH_NORM_X].dims), params->epsilon, params->momentum, params->slope};
     const uint64_t groups = (uint64_t)push.parts.channels * push.parts.parts;
     const uint32_t constants[] = {params->activation};

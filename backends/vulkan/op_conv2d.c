@@ -33,12 +33,7 @@ const auxo_tunable vk_conv2d_direct_tunables[VK_CONV2D_DIRECT_TUNABLES] = {
 
 /* Of conv2d.glsl, behind at[]. */
 typedef struct conv_push {
-    int32_t images, channels, height, width, filters, out_height, out_width, window_h, window_w;
-    int32_t group_channels, group_filters, groups;
-    int32_t stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w;
-    uint32_t tiles_m, tiles_n, splits;
-    int32_t split_length;
-    float slope;
+    CONV2D_PUSH
 } conv_push;
 
 /* One of the three ops in its two ways; a tiled one may need the shader for wide windows. */

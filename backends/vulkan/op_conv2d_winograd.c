@@ -113,7 +113,10 @@ static void add_weights(vk_program *program, const winograd *w)
         1);
     vk_step_bind(program, step, vk_span_of(w->weights), VK_READ);
     vk_step_bind(program, step, w->u, VK_WRITE);
-    vk_step_push(program, step, &pairs, sizeof pairs);
+    const struct {
+        CONV2D_WINOGRAD_WEIGHTS_PUSH
+    } push = {pairs};
+    vk_step_push(program, step, &push, sizeof push);
     vk_step_groups(program, step, vk_ceil_div(pairs, program->device->group_size));
 }
 
@@ -124,12 +127,7 @@ static void push_tiles(vk_program *program, vk_step *step, const winograd *w, co
 {
     const uint64_t end = first + pitch < w->tiles ? first + pitch : w->tiles;
     const struct {
-        uint32_t channels;
-        int32_t height, width;
-        vk_divider tiles_h, tiles_w, pitch;
-        uint32_t first, end;
-        int32_t pad_h, pad_w;
-        float slope;
+        CONV2D_WINOGRAD_TILES_PUSH
     } push = {.channels = (uint32_t)image->dims[1],
               .height = (int32_t)image->dims[2],
               .width = (int32_t)image->dims[3],

@@ -79,9 +79,7 @@ static void emit_part(gemm_task *task, const gemm_part *part, const vk_span span
         bias = vk_span_part(bias, part->first_row, part->rows);
     vk_step_bind(task->program, step, bias, VK_READ);
     const struct {
-        uint32_t m, n, k, a_stride, b_stride, c_stride, a_batch_stride, b_batch_stride, c_batch_stride, batches,
-            tiles_m, tiles_n;
-        float alpha, beta, slope;
+        GEMM_PUSH
     } push = {.m = (uint32_t)part->rows,
               .n = (uint32_t)task->n,
               .k = params->alpha == 0 ? 0 : (uint32_t)task->k,
@@ -154,10 +152,7 @@ void vk_add_sum_of_parts(vk_program *program, const vk_parts_sum *sum)
     vk_step_bind(program, step, sum->c, sum->beta != 0 ? VK_READ_WRITE : VK_WRITE);
     vk_step_bind(program, step, sum->bias, VK_READ);
     const struct {
-        uint32_t count, parts;
-        vk_divider columns;
-        uint32_t c_stride;
-        float alpha, beta, slope;
+        GEMM_FINISH_PUSH
     } push = {(uint32_t)(sum->rows * sum->columns),
               (uint32_t)sum->parts,
               vk_divider_of(sum->columns),

@@ -276,7 +276,7 @@ void vk_step_groups(vk_program *program, vk_step *step, uint64_t count)
 void vk_step_groups_flat(vk_program *program, vk_step *step, uint64_t element_count)
 {
     if (program)
-        vk_step_groups(program, step, vk_ceil_div(element_count, VK_FLAT_ELEMENTS * (uint64_t)step->constants[0]));
+        vk_step_groups(program, step, vk_ceil_div(element_count, FLAT_ELEMENTS * (uint64_t)step->constants[0]));
 }
 
 static auxo_status record_step(vk_queue *queue, const vk_step *step, auxo_error *error)

@@ -155,12 +155,11 @@ VK_PREPARE(softmax_subgroup);
 VK_PREPARE(softmax_cross_entropy);
 VK_PREPARE(softmax_cross_entropy_subgroup);
 VK_PREPARE(mse);
-/* Binds LOSS, STATS, HISTORY and COUNTER, as shaders/common/loss.glsl wants them. */
+/* Binds LOSS, STATS, HISTORY and COUNTER, as shaders/vulkan/include/loss.glsl wants them. */
 void vk_bind_loss(vk_program *program, vk_step *step, const auxo_op *op, uint32_t loss_slot, uint32_t stats_slot);
 /* What that file wants to know of them. */
 typedef struct vk_loss_push {
-    uint32_t has_stats, history_length, has_counter;
-    float rows;
+    LOSS_ENDING_PUSH
 } vk_loss_push;
 vk_loss_push vk_loss_push_of(const auxo_op *op, uint32_t stats_slot, uint64_t rows);
 
