@@ -38,3 +38,8 @@ function(auxo_gpu_contract glsl opencl)
   file(CONFIGURE OUTPUT ${glsl} CONTENT "${glsl_text}" @ONLY)
   file(CONFIGURE OUTPUT ${opencl} CONTENT "${opencl_text}" @ONLY)
 endfunction()
+
+# As a script: cmake -DGLSL=<file> -DOPENCL=<file> -P shaders/contract.cmake
+if(CMAKE_SCRIPT_MODE_FILE STREQUAL CMAKE_CURRENT_LIST_FILE)
+  auxo_gpu_contract(${GLSL} ${OPENCL})
+endif()
