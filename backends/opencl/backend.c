@@ -6,7 +6,8 @@
 #include "kernels.h"
 
 #define OCL_SINGLE_KERNEL(kind, noun)                                                                                  \
-    static OCL_PREPARE(prepare_##noun, ocl_##noun##_build) static const auxo_kernel noun##_kernel[] = {                \
+    static OCL_PREPARE(prepare_##noun, ocl_##noun##_build);                                                            \
+    static const auxo_kernel noun##_kernel[] = {                                                                       \
         {.variant = "native", .prepare = prepare_##noun, .release = ocl_task_release, .enqueue = ocl_task_enqueue}};
 OCL_SINGLE_TABLE(OCL_SINGLE_KERNEL)
 #undef OCL_SINGLE_KERNEL

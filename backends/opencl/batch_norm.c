@@ -27,9 +27,9 @@ static void build_forward(ocl_builder *b, const auxo_op *op, const int32_t *para
                                ocl_divide_up((uint64_t)dims[2], (uint64_t)b->device->vector_width));
 }
 
-static OCL_PREPARE(prepare_forward, build_forward)
+static OCL_PREPARE(prepare_forward, build_forward);
 
-    static void build_backward(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
+static void build_backward(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
     const int64_t *dims = op->tensors[AUXO_BATCH_NORM_B_X].dims;
     (void)parameters;
@@ -42,9 +42,9 @@ static OCL_PREPARE(prepare_forward, build_forward)
     ocl_build_groups_1d(b, (uint64_t)dims[1], b->group_size);
 }
 
-static OCL_PREPARE(prepare_backward, build_backward)
+static OCL_PREPARE(prepare_backward, build_backward);
 
-    static bool supports_vectors(void *device, const auxo_op *op)
+static bool supports_vectors(void *device, const auxo_op *op)
 {
     const ocl_device *self = device;
     (void)op;
@@ -136,9 +136,9 @@ static void build_backward_split(ocl_builder *b, const auxo_op *op, const int32_
     end_launch(b, &s);
 }
 
-static OCL_PREPARE(prepare_forward_split, build_forward_split)
+static OCL_PREPARE(prepare_forward_split, build_forward_split);
 
-    static OCL_PREPARE(prepare_backward_split, build_backward_split)
+static OCL_PREPARE(prepare_backward_split, build_backward_split);
 
 #define VARIANT(name, check, prepare_function)                                                                         \
     {                                                                                                                  \
@@ -146,10 +146,10 @@ static OCL_PREPARE(prepare_forward_split, build_forward_split)
         .enqueue = ocl_task_enqueue                                                                                    \
     }
 
-        const auxo_kernel ocl_batch_norm_forward_kernels[OCL_BATCH_NORM_FORWARD_KERNEL_COUNT] = {
-            VARIANT("vectors", supports_vectors, prepare_forward),
-            VARIANT("split", supports_split, prepare_forward_split),
-            VARIANT("group", NULL, prepare_forward),
+const auxo_kernel ocl_batch_norm_forward_kernels[OCL_BATCH_NORM_FORWARD_KERNEL_COUNT] = {
+    VARIANT("vectors", supports_vectors, prepare_forward),
+    VARIANT("split", supports_split, prepare_forward_split),
+    VARIANT("group", NULL, prepare_forward),
 };
 
 const auxo_kernel ocl_batch_norm_backward_kernels[OCL_BATCH_NORM_BACKWARD_KERNEL_COUNT] = {

@@ -153,9 +153,9 @@ static void build_blocks(ocl_builder *b, const auxo_op *op, const int32_t *param
         build_gradient(&t);
 }
 
-static OCL_PREPARE(prepare_blocks, build_blocks)
+static OCL_PREPARE(prepare_blocks, build_blocks);
 
-    static void build_group(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
+static void build_group(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
     enum { SUMS = 3 };
     const uint64_t n = (uint64_t)op->tensors[AUXO_COX_RISK].dims[0];
@@ -176,13 +176,13 @@ static OCL_PREPARE(prepare_blocks, build_blocks)
     ocl_build_groups_1d(b, 1, b->group_size);
 }
 
-static OCL_PREPARE(prepare_group, build_group)
+static OCL_PREPARE(prepare_group, build_group);
 
 #define VARIANT(name, prepare_function)                                                                                \
     {                                                                                                                  \
         .variant = name, .prepare = prepare_function, .release = ocl_task_release, .enqueue = ocl_task_enqueue         \
     }
-    const auxo_kernel ocl_cox_kernels[OCL_COX_KERNEL_COUNT] = {
-        VARIANT("blocks", prepare_blocks),
-        VARIANT("group", prepare_group),
+const auxo_kernel ocl_cox_kernels[OCL_COX_KERNEL_COUNT] = {
+    VARIANT("blocks", prepare_blocks),
+    VARIANT("group", prepare_group),
 };

@@ -3,31 +3,9 @@
 #include "kernels.h"
 #include "tile.h"
 
-ocl_gemm_shape ocl_gemm_shape_of(const auxo_op *op)
-{
-    const auxo_tensor *a = &op->tensors[AUXO_GEMM_A];
-    const auxo_tensor *b = &op->tensors[AUXO_GEMM_B];
-    const auxo_tensor *c = &op->tensors[AUXO_GEMM_C];
-    const bool trans_a = op->params.gemm.trans_a;
-    const bool trans_b = op->params.gemm.trans_b;
-    ocl_gemm_shape s = {.batches = c->rank == 3 ? c->dims[0] : 1};
-    s.m = c->dims[c->rank - 2];
-    s.n = c->dims[c->rank - 1];
-    s.k = a->dims[trans_a ? a->rank - 2 : a->rank - 1];
-    s.a_batch = a->rank == 3 ? a->strides[0] : 0;
-    s.a_row = a->strides[trans_a ? a->rank - 1 : a->rank - 2];
-    s.a_column = a->strides[trans_a ? a->rank - 2 : a->rank - 1];
-    s.b_batch = b->rank == 3 ? b->strides[0] : 0;
-    s.b_row = b->strides[trans_b ? b->rank - 1 : b->rank - 2];
-    s.b_column = b->strides[trans_b ? b->rank - 2 : b->rank - 1];
-    s.c_batch = c->rank == 3 ? c->strides[0] : 0;
-    s.c_row = c->strides[c->rank - 2];
-    return s;
-}
-
 ocl_gemm_call ocl_gemm_call_of(const auxo_op *op)
 {
-    ocl_gemm_call call = {.params = op->params.gemm, .shape = ocl_gemm_shape_of(op)};
+    ocl_gemm_call call = {.params = op->params.gemm, .shape = common_gemm_view_of(op)};
     for (int slot = AUXO_GEMM_A; slot <= AUXO_GEMM_BIAS; ++slot)
         call.tensors[slot] = &op->tensors[slot];
     return call;
@@ -44,7 +22,7 @@ void ocl_arg_gemm_finish(ocl_builder *b, const ocl_gemm_call *call)
 
 void ocl_arg_gemm(ocl_builder *b, const ocl_gemm_call *call)
 {
-    const ocl_gemm_shape *s = &call->shape;
+    const common_gemm_view *s = &call->shape;
     const int64_t extents[] = {s->m,        s->n,       s->k,     s->batches,  s->a_batch, s->a_row,
                                s->a_column, s->b_batch, s->b_row, s->b_column, s->c_batch, s->c_row};
     for (int slot = AUXO_GEMM_A; slot <= AUXO_GEMM_BIAS; ++slot)
@@ -57,7 +35,7 @@ void ocl_arg_gemm(ocl_builder *b, const ocl_gemm_call *call)
 static bool supports_direct(void *device, const auxo_op *op)
 {
     const ocl_device *self = device;
-    return (double)ocl_gemm_shape_of(op).k < self->loop_limit;
+    return (double)common_gemm_view_of(op).k < self->loop_limit;
 }
 
 static void build_direct(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
@@ -70,16 +48,11 @@ static void build_direct(ocl_builder *b, const auxo_op *op, const int32_t *param
     ocl_build_items(b, (uint64_t)(call.shape.batches * call.shape.m) * (uint64_t)call.shape.n);
 }
 
-static OCL_PREPARE(prepare_direct, build_direct)
+static OCL_PREPARE(prepare_direct, build_direct);
 
-    /* packed: explicit vectors, one work-item per block of C. */
+/* packed: explicit vectors, one work-item per block of C. */
 
-    enum {
-        PACKED_TILE_K,
-        PACKED_PANELS,
-        PACKED_ITEMS_PER_UNIT,
-        PACKED_TUNABLE_COUNT
-    };
+enum { PACKED_TILE_K, PACKED_PANELS, PACKED_ITEMS_PER_UNIT, PACKED_TUNABLE_COUNT };
 static const auxo_tunable packed_tunables[PACKED_TUNABLE_COUNT] = {
     [PACKED_TILE_K] = {.name = "tile_k", .initial = 256, .value_count = 3, .values = {128, 256, 512}},
     [PACKED_PANELS] = {.name = "panels", .initial = 8, .value_count = 4, .values = {1, 2, 4, 8}},
@@ -99,7 +72,7 @@ typedef struct packed_cut {
     uint64_t row_ranges, panel_ranges;
 } packed_cut;
 
-static packed_cut cut_packed(const ocl_gemm_shape *s, uint64_t vector_width, uint64_t most_panels, uint64_t wanted)
+static packed_cut cut_packed(const common_gemm_view *s, uint64_t vector_width, uint64_t most_panels, uint64_t wanted)
 {
     enum { TILE_ROWS = 8, BLOCK_ROWS = 64 };
     const uint64_t panels = ocl_divide_up((uint64_t)s->n, 2 * vector_width);
@@ -121,7 +94,7 @@ static packed_cut cut_packed(const ocl_gemm_shape *s, uint64_t vector_width, uin
 
 void ocl_build_gemm_packed(ocl_builder *b, const ocl_gemm_call *call, const int32_t *parameters)
 {
-    const ocl_gemm_shape s = call->shape;
+    const common_gemm_view s = call->shape;
     int32_t initial[PACKED_TUNABLE_COUNT];
     for (int i = 0; i < PACKED_TUNABLE_COUNT; ++i)
         initial[i] = packed_tunables[i].initial;
@@ -157,33 +130,33 @@ static void build_packed(ocl_builder *b, const auxo_op *op, const int32_t *param
     ocl_build_gemm_packed(b, &call, parameters);
 }
 
-static OCL_PREPARE(prepare_packed, build_packed)
+static OCL_PREPARE(prepare_packed, build_packed);
 
-    const auxo_kernel ocl_gemm_kernels[OCL_GEMM_KERNEL_COUNT] = {
-        {.variant = "packed",
-         .tunables = packed_tunables,
-         .tunable_count = PACKED_TUNABLE_COUNT,
-         .supports = supports_packed,
-         .prepare = prepare_packed,
-         .release = ocl_task_release,
-         .enqueue = ocl_task_enqueue},
-        {.variant = "tiled",
-         .tunables = ocl_gemm_tiled_tunables,
-         .tunable_count = OCL_GEMM_TILED_TUNABLE_COUNT,
-         .supports = ocl_gemm_tiled_supports,
-         .prepare = ocl_gemm_tiled_prepare,
-         .release = ocl_task_release,
-         .enqueue = ocl_task_enqueue},
-        {.variant = "clblast",
-         .tunables = ocl_gemm_clblast_tunables,
-         .tunable_count = OCL_GEMM_CLBLAST_TUNABLE_COUNT,
-         .supports = ocl_gemm_clblast_supports,
-         .prepare = ocl_gemm_clblast_prepare,
-         .release = ocl_gemm_clblast_release,
-         .enqueue = ocl_gemm_clblast_enqueue},
-        {.variant = "direct",
-         .supports = supports_direct,
-         .prepare = prepare_direct,
-         .release = ocl_task_release,
-         .enqueue = ocl_task_enqueue},
+const auxo_kernel ocl_gemm_kernels[OCL_GEMM_KERNEL_COUNT] = {
+    {.variant = "packed",
+     .tunables = packed_tunables,
+     .tunable_count = PACKED_TUNABLE_COUNT,
+     .supports = supports_packed,
+     .prepare = prepare_packed,
+     .release = ocl_task_release,
+     .enqueue = ocl_task_enqueue},
+    {.variant = "tiled",
+     .tunables = ocl_gemm_tiled_tunables,
+     .tunable_count = OCL_GEMM_TILED_TUNABLE_COUNT,
+     .supports = ocl_gemm_tiled_supports,
+     .prepare = ocl_gemm_tiled_prepare,
+     .release = ocl_task_release,
+     .enqueue = ocl_task_enqueue},
+    {.variant = "clblast",
+     .tunables = ocl_gemm_clblast_tunables,
+     .tunable_count = OCL_GEMM_CLBLAST_TUNABLE_COUNT,
+     .supports = ocl_gemm_clblast_supports,
+     .prepare = ocl_gemm_clblast_prepare,
+     .release = ocl_gemm_clblast_release,
+     .enqueue = ocl_gemm_clblast_enqueue},
+    {.variant = "direct",
+     .supports = supports_direct,
+     .prepare = prepare_direct,
+     .release = ocl_task_release,
+     .enqueue = ocl_task_enqueue},
 };

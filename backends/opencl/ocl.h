@@ -64,7 +64,6 @@ auxo_status ocl_programs_visit(void *device, auxo_program_function *visit, void 
 void ocl_programs_close(ocl_device *device);
 
 /* ---- cache.c: files of host->cache_dir; reading returns false where there is none or where it is damaged */
-uint64_t ocl_hash(uint64_t hash, const void *data, size_t size);
 bool ocl_cache_read(const ocl_device *device, uint64_t hash, const char *key, unsigned char **binary, size_t *size);
 void ocl_cache_write(const ocl_device *device, uint64_t hash, const char *key, const unsigned char *binary,
                      size_t size);

@@ -56,42 +56,42 @@ static void build_forward_rows(ocl_builder *b, const auxo_op *op, const int32_t 
     build_forward(b, op, true);
 }
 
-static OCL_PREPARE(prepare_forward_rows, build_forward_rows)
+static OCL_PREPARE(prepare_forward_rows, build_forward_rows);
 
-    static void build_forward_elements(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
+static void build_forward_elements(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
     (void)parameters;
     build_forward(b, op, false);
 }
 
-static OCL_PREPARE(prepare_forward_elements, build_forward_elements)
+static OCL_PREPARE(prepare_forward_elements, build_forward_elements);
 
-    static void build_backward_rows(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
+static void build_backward_rows(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
     (void)parameters;
     build_backward(b, op, true);
 }
 
-static OCL_PREPARE(prepare_backward_rows, build_backward_rows)
+static OCL_PREPARE(prepare_backward_rows, build_backward_rows);
 
-    static void build_backward_elements(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
+static void build_backward_elements(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
     (void)parameters;
     build_backward(b, op, false);
 }
 
-static OCL_PREPARE(prepare_backward_elements, build_backward_elements)
+static OCL_PREPARE(prepare_backward_elements, build_backward_elements);
 
-    const auxo_kernel ocl_pool2d_forward_kernels[OCL_POOL2D_FORWARD_KERNEL_COUNT] = {
-        {.variant = "rows",
-         .supports = supports_rows,
-         .prepare = prepare_forward_rows,
-         .release = ocl_task_release,
-         .enqueue = ocl_task_enqueue},
-        {.variant = "elements",
-         .prepare = prepare_forward_elements,
-         .release = ocl_task_release,
-         .enqueue = ocl_task_enqueue},
+const auxo_kernel ocl_pool2d_forward_kernels[OCL_POOL2D_FORWARD_KERNEL_COUNT] = {
+    {.variant = "rows",
+     .supports = supports_rows,
+     .prepare = prepare_forward_rows,
+     .release = ocl_task_release,
+     .enqueue = ocl_task_enqueue},
+    {.variant = "elements",
+     .prepare = prepare_forward_elements,
+     .release = ocl_task_release,
+     .enqueue = ocl_task_enqueue},
 };
 
 const auxo_kernel ocl_pool2d_backward_kernels[OCL_POOL2D_BACKWARD_KERNEL_COUNT] = {

@@ -69,12 +69,13 @@ typedef auxo_status ocl_prepare_function(void *device, const auxo_op *op, const 
  * groups only. */
 auxo_status ocl_prepare(ocl_build_function *build, void *device, const auxo_op *op, const int32_t *parameters,
                         void **state, auxo_error *error);
-/* Defines the SPI slot `name` from a build function. */
+/* Defines the SPI slot `name` from a build function; ends with a declaration of it, so that a semicolon follows. */
 #define OCL_PREPARE(name, build)                                                                                       \
     auxo_status name(void *device, const auxo_op *op, const int32_t *parameters, void **state, auxo_error *error)      \
     {                                                                                                                  \
         return ocl_prepare(build, device, op, parameters, state, error);                                               \
-    }
+    }                                                                                                                  \
+    ocl_prepare_function name
 
 static inline uint64_t ocl_divide_up(uint64_t value, uint64_t divisor)
 {
