@@ -477,10 +477,19 @@ static auxo_model *model(void *user)
 
 /* ---- the table --------------------------------------------------------------------------------------------------- */
 
-static const auxo_setting *const settings[] = {auxo_data_settings,        auxo__model_settings, auxo__device_settings,
-                                               auxo__seed_settings,       train_settings,       auxo__training_settings,
-                                               auxo__validation_settings, auxo__keep_settings,  auxo__fold_settings,
-                                               auxo__run_settings,        auxo__save_settings,  NULL};
+static const auxo_setting *const settings[] = {auxo_data_settings,
+                                               auxo__model_settings,
+                                               auxo__device_settings,
+                                               auxo__seed_settings,
+                                               train_settings,
+                                               auxo__training_settings,
+                                               auxo__validation_settings,
+                                               auxo__keep_settings,
+                                               auxo__fold_settings,
+                                               auxo__stream_settings,
+                                               auxo__run_settings,
+                                               auxo__save_settings,
+                                               NULL};
 static const auxo_event_type *const events[] = {&auxo__start_event,  &shares_event,   &auxo__step_event, &epoch_event,
                                                 &auxo__choice_event, &auxo__op_event, &result_event,     NULL};
 

@@ -27,7 +27,7 @@ static auxo_status add_gather(const auxo__batch *batch, auxo_plan *plan, const a
 auxo_status auxo__batch_add_input(const auxo__batch *batch, auxo_plan *plan, auxo_tensor *input, auxo_error *error)
 {
     const auxo_dataset *dataset = batch->data->dataset;
-    const int64_t dims[3] = {(int64_t)dataset->row_count, dataset->channels, dataset->height * dataset->width};
+    const int64_t dims[3] = {batch->data->rows, dataset->channels, dataset->height * dataset->width};
     auxo_tensor rows = auxo_tensor_make(
         batch->data->features, 0, dataset->feature_type == AUXO_FEATURES_U8 ? AUXO_DTYPE_U8 : AUXO_DTYPE_F32, 3, dims);
     auxo_status status = add_gather(batch, plan, &rows, AUXO_DTYPE_F32, &batch->preprocessing->means,
@@ -43,7 +43,7 @@ static auxo_status add_targets(const auxo__batch *batch, auxo_plan *plan, auxo_b
                                int64_t columns, bool standardized, const char *label, auxo_tensor *targets,
                                auxo_error *error)
 {
-    const int64_t dims[3] = {(int64_t)batch->data->dataset->row_count, columns, 1};
+    const int64_t dims[3] = {batch->data->rows, columns, 1};
     auxo_tensor rows = auxo_tensor_make(buffer, 0, dtype, 3, dims), none = auxo_tensor_none();
     auxo_status status =
         add_gather(batch, plan, &rows, dtype, standardized ? &batch->preprocessing->target_means : &none,

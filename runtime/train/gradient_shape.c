@@ -13,17 +13,29 @@ enum { FACTOR, ONE, NORM_SQUARED, NEGATIVE_LIMIT, VALUE_COUNT };
 
 /* ---- class weights ----------------------------------------------------------------------------------------------- */
 
+static auxo_status count_classes(const auxo_dataset *train, size_t *counts, auxo_error *error)
+{
+    enum { BLOCK = 1024 };
+    uint32_t labels[BLOCK];
+    const auxo_row_block block = {.labels = labels};
+    auxo_status status = AUXO_OK;
+    for (size_t first = 0; first < train->row_count && status == AUXO_OK; first += BLOCK) {
+        const size_t left = train->row_count - first, count = left < BLOCK ? left : BLOCK;
+        status = auxo_dataset_read(train, NULL, first, count, &block, error);
+        for (size_t i = 0; i < count && status == AUXO_OK; i++)
+            counts[labels[i]]++;
+    }
+    return status;
+}
+
 /* Weights by class: the given ones, or those that let every class count the same; of mean 1 over the rows. */
 static auxo_status find_class_weights(const auxo_dataset *train, const auxo_train_options *options, double *weights,
                                       auxo_error *error)
 {
     double sum = 0;
     size_t *counts = calloc(train->class_count + 1, sizeof *counts);
-    if (!counts)
-        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "class weights: out of memory");
-    for (size_t i = 0; i < train->row_count; i++)
-        counts[train->labels[i]]++;
-    auxo_status status = AUXO_OK;
+    auxo_status status = counts ? count_classes(train, counts, error)
+                                : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "class weights: out of memory");
     for (uint32_t c = 0; c < train->class_count && status == AUXO_OK; c++) {
         weights[c] =
             options->balance_classes ? (counts[c] ? 1.0 / (double)counts[c] : 0) : (double)options->class_weights[c];
@@ -39,26 +51,59 @@ static auxo_status find_class_weights(const auxo_dataset *train, const auxo_trai
     return status;
 }
 
-auxo_status auxo__trainer_init_row_weights(auxo_trainer *trainer, const auxo_dataset *train, auxo_error *error)
+auxo_status auxo__class_weights(const auxo_dataset *train, const auxo_train_options *options, double **weights,
+                                auxo_error *error)
 {
-    const auxo_train_options *options = &trainer->options;
-    const uint64_t size_bytes = train->row_count * sizeof(float);
+    *weights = NULL;
     if (!options->balance_classes && !options->class_weights)
         return AUXO_OK;
     if (options->loss != AUXO_LOSS_CROSS_ENTROPY || options->helper_count > 0)
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "class weights need classes, and one device alone");
-    double *classes = malloc((train->class_count + 1) * sizeof *classes);
+    *weights = malloc((train->class_count + 1) * sizeof **weights);
+    const auxo_status status = *weights ? find_class_weights(train, options, *weights, error)
+                                        : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "class weights: out of memory");
+    if (status != AUXO_OK) {
+        free(*weights);
+        *weights = NULL;
+    }
+    return status;
+}
+
+/* The weight of every row to the device. */
+static auxo_status upload_row_weights(auxo_trainer *trainer, const auxo_dataset *train, const double *classes,
+                                      auxo_error *error)
+{
+    const uint64_t size_bytes = train->row_count * sizeof(float);
+    uint32_t *labels = malloc(size_bytes + 1);
     float *rows = malloc(size_bytes + 1);
-    auxo_status status = classes && rows ? find_class_weights(train, options, classes, error)
-                                         : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "class weights: out of memory");
+    const auxo_row_block block = {.labels = labels};
+    auxo_status status = labels && rows ? auxo_dataset_read(train, NULL, 0, train->row_count, &block, error)
+                                        : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "class weights: out of memory");
     for (size_t i = 0; i < train->row_count && status == AUXO_OK; i++)
-        rows[i] = (float)classes[train->labels[i]];
+        rows[i] = (float)classes[labels[i]];
     if (status == AUXO_OK)
-        status = auxo_buffer_create(auxo_model_device(trainer->model), size_bytes, &trainer->row_weights, error);
+        status = auxo_buffer_create(auxo_model_device(trainer->model), size_bytes, &trainer->own_row_weights, error);
     if (status == AUXO_OK)
-        status = auxo_buffer_write(auxo_model_queue(trainer->model), trainer->row_weights, 0, rows, size_bytes, error);
-    free(classes);
+        status =
+            auxo_buffer_write(auxo_model_queue(trainer->model), trainer->own_row_weights, 0, rows, size_bytes, error);
+    trainer->row_weights = trainer->own_row_weights;
+    free(labels);
     free(rows);
+    return status;
+}
+
+auxo_status auxo__trainer_init_row_weights(auxo_trainer *trainer, const auxo_dataset *train, auxo_error *error)
+{
+    double *classes = NULL;
+    auxo_status status = AUXO_OK;
+    if (trainer->data.stream) {
+        trainer->row_weights = auxo__stream_get_ring(trainer->data.stream).weights;
+    } else {
+        status = auxo__class_weights(train, &trainer->options, &classes, error);
+        if (status == AUXO_OK && classes)
+            status = upload_row_weights(trainer, train, classes, error);
+    }
+    free(classes);
     trainer->options.class_weights = NULL; /* the caller's array is not needed any more */
     return status;
 }
@@ -68,10 +113,11 @@ auxo_status auxo__trainer_add_row_weights(const auxo_trainer *trainer, const aux
 {
     if (!trainer->row_weights)
         return AUXO_OK;
-    const int64_t rows[3] = {(int64_t)batch->data->dataset->row_count, 1, 1}, part[3] = {batch->size, 1, 1};
+    const int64_t rows[3] = {batch->data->rows, 1, 1}, part[3] = {batch->size, 1, 1};
     const int64_t shape[3] = {1, batch->size, gradient->dims[1]};
     auxo_op gather = {.kind = AUXO_OP_GATHER_BATCH, .params.gather_batch = {.scale = 1.0f}};
-    gather.tensors[AUXO_GATHER_BATCH_DATA] = auxo_tensor_make(trainer->row_weights, 0, AUXO_DTYPE_F32, 3, rows);
+    const auxo_tensor all = auxo_tensor_make(trainer->row_weights, 0, AUXO_DTYPE_F32, 3, rows);
+    gather.tensors[AUXO_GATHER_BATCH_DATA] = auxo_tensor_slice(all, 0, batch->first_row, batch->row_count);
     gather.tensors[AUXO_GATHER_BATCH_ORDER] = batch->order;
     gather.tensors[AUXO_GATHER_BATCH_COUNTER] = batch->counter;
     gather.tensors[AUXO_GATHER_BATCH_Y] = auxo_plan_temp(plan, AUXO_DTYPE_F32, 3, part);
@@ -150,7 +196,7 @@ auxo_status auxo__trainer_add_clip(const auxo_trainer *trainer, auxo_plan *plan,
 
 void auxo__trainer_deinit_shape(auxo_trainer *trainer)
 {
-    auxo_buffer_destroy(trainer->row_weights);
+    auxo_buffer_destroy(trainer->own_row_weights);
     auxo_buffer_destroy(trainer->clip_hyper);
     auxo_buffer_destroy(trainer->clip_values);
 }

@@ -138,14 +138,20 @@ static auxo_status build_step(const auxo_trainer *trainer, const auxo__batch *ba
 /* A batch of `size` rows out of `count` places of the order from `first` on; numbered beyond them, it wraps. */
 static auxo__batch batch_of(const auxo_trainer *trainer, int64_t size, int64_t first, int64_t count)
 {
-    const int64_t rows = (int64_t)trainer->data.dataset->row_count;
-    const auxo_tensor order = auxo_tensor_1d(trainer->order, 0, AUXO_DTYPE_U32, rows);
-    return (auxo__batch){.data = &trainer->data,
+    const int64_t rows = trainer->data.rows;
+    auxo__batch batch = {.data = &trainer->data,
                          .preprocessing = &trainer->preprocessing,
                          .size = size,
                          .row_count = rows,
-                         .order = auxo_tensor_slice(order, 0, first, count),
                          .counter = counter_view(trainer, 0)};
+    if (trainer->data.stream) { /* the ring is in order; the last batch lies at one place of it */
+        batch.first_row = count == size ? first % rows : 0;
+        batch.row_count = count == size ? size : rows;
+        return batch;
+    }
+    const auxo_tensor order = auxo_tensor_1d(trainer->order, 0, AUXO_DTYPE_U32, rows);
+    batch.order = auxo_tensor_slice(order, 0, first, count);
+    return batch;
 }
 
 /* `batches` batches of `size` rows, and one of `rest` rows after them. */

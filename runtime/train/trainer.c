@@ -43,10 +43,11 @@ static auxo_status set_preprocessing(auxo_model *model, const auxo_dataset *trai
                                         .inverse_stds = values + channels,
                                         .target_means = values + 2 * channels,
                                         .target_inverse_stds = values + 2 * channels + columns};
-    auxo_dataset_channel_stats(train, preprocessing.means, preprocessing.inverse_stds);
-    if (targets)
-        auxo_dataset_target_stats(train, preprocessing.target_means, preprocessing.target_inverse_stds);
-    auxo_status status = auxo_model_set_preprocessing(model, &preprocessing, error);
+    auxo_status status = auxo_dataset_channel_stats(train, preprocessing.means, preprocessing.inverse_stds, error);
+    if (status == AUXO_OK && targets)
+        status = auxo_dataset_target_stats(train, preprocessing.target_means, preprocessing.target_inverse_stds, error);
+    if (status == AUXO_OK)
+        status = auxo_model_set_preprocessing(model, &preprocessing, error);
     free(values);
     return status;
 }
@@ -74,7 +75,7 @@ auxo_status auxo__trainer_create_buffers(auxo_trainer *trainer, auxo_error *erro
         auxo_buffer **buffer;
         uint64_t size_bytes;
     } wanted[] = {{&trainer->counter, 8 * sizeof(uint32_t)},
-                  {&trainer->order, trainer->data.dataset->row_count * sizeof(uint32_t)},
+                  {&trainer->order, trainer->data.stream ? 0 : trainer->data.dataset->row_count * sizeof(uint32_t)},
                   {&trainer->history, AUXO__HISTORY_LENGTH * sizeof(float)},
                   {&trainer->stats, 4 * sizeof(float)}};
     auxo_status status = AUXO_OK;
@@ -82,6 +83,33 @@ auxo_status auxo__trainer_create_buffers(auxo_trainer *trainer, auxo_error *erro
         status = auxo_buffer_create(auxo_model_device(trainer->model), wanted[i].size_bytes, wanted[i].buffer, error);
     if (status == AUXO_OK)
         status = auxo_buffer_zero(auxo_model_queue(trainer->model), trainer->counter, 0, 8 * sizeof(uint32_t), error);
+    return status;
+}
+
+/* The training rows: on the device, or streamed to it. */
+static auxo_status place_rows(auxo_trainer *trainer, const auxo_dataset *train, auxo_error *error)
+{
+    const auxo_train_options *options = &trainer->options;
+    auxo_queue *queue = auxo_model_queue(trainer->model);
+    auxo_device *device = auxo_model_device(trainer->model);
+    const auxo__order_kind order = auxo__order_choose(train, options->shuffle);
+    auxo__order_init(&trainer->row_order, order, train, options->seed);
+    const bool can = options->loss != AUXO_LOSS_COX && options->helper_count == 0;
+    if (options->stream == AUXO_STREAM_ALWAYS && !can)
+        return auxo_error_set(error, AUXO_UNSUPPORTED, "rows are streamed to one device, and not for the Cox loss");
+    if (!can || !auxo__device_data_streams(device, train, options->stream, options->stream_limit_bytes))
+        return auxo__device_data_init(&trainer->data, queue, train, error);
+    double *weights = NULL;
+    auxo_status status = auxo__class_weights(train, options, &weights, error);
+    auxo__stream_options stream = {.order = order,
+                                   .seed = options->seed,
+                                   .batch = options->batch,
+                                   .targets = true,
+                                   .class_weights = weights,
+                                   .repeats = true};
+    if (status == AUXO_OK)
+        status = auxo__device_data_stream(&trainer->data, queue, train, &stream, error);
+    free(weights);
     return status;
 }
 
@@ -93,7 +121,7 @@ static auxo_status set_up(auxo_trainer *trainer, const auxo_dataset *train, cons
     if (trainer->options.standardize && auxo_model_preprocessing(model)->channel_count == 0)
         status = set_preprocessing(model, train, &trainer->options, error);
     if (status == AUXO_OK)
-        status = auxo__device_data_init(&trainer->data, auxo_model_queue(model), train, error);
+        status = place_rows(trainer, train, error);
     if (status == AUXO_OK)
         status = auxo__device_preprocessing_init(&trainer->preprocessing, model, error);
     if (status == AUXO_OK)
@@ -156,6 +184,7 @@ void auxo_trainer_destroy(auxo_trainer *trainer)
     free(trainer->validation);
     auxo_optimizer_destroy(trainer->optimizer);
     auxo__device_data_deinit(&trainer->data);
+    auxo__order_deinit(&trainer->row_order);
     auxo__device_preprocessing_deinit(&trainer->preprocessing);
     auxo_buffer_destroy(trainer->counter);
     auxo_buffer_destroy(trainer->order);
