@@ -201,17 +201,17 @@ typedef struct auxo_forward {
 } auxo_forward;
 typedef struct auxo_activations auxo_activations; /* the layer outputs inside one plan */
 
-/* Appends the forward pass. *activations: destroy it after the plan is compiled or backward is added. */
-AUXO_API auxo_status auxo_model_add_forward(auxo_model *model, auxo_plan *plan, const auxo_forward *forward,
-                                            auxo_activations **activations, auxo_error *error);
+/* Appends the forward pass. The result is to be destroyed after the plan is compiled or backward is added; NULL when
+ * building the plan has failed (auxo_plan_status). */
+AUXO_API auxo_activations *auxo_model_add_forward(auxo_model *model, auxo_plan *plan, const auxo_forward *forward);
 /* Output of a layer (the last: the model's output): (batch, C, H, W), or (batch, features) when H = W = 1. Absent for
- * layers before begin_layer. */
+ * layers before begin_layer, and of NULL. */
 AUXO_API auxo_tensor auxo_activations_output(const auxo_activations *activations, uint32_t layer);
 AUXO_API void auxo_activations_destroy(auxo_activations *activations);
 /* Appends the backward pass from the gradient of the model's output; writes the gradients of all parameters of layers
  * with train[layer] true (NULL: all), and nothing to the others; stops at the lowest such layer. */
-AUXO_API auxo_status auxo_model_add_backward(auxo_model *model, auxo_plan *plan, const auxo_activations *activations,
-                                             const auxo_tensor *output_gradient, const bool *train, auxo_error *error);
+AUXO_API void auxo_model_add_backward(auxo_model *model, auxo_plan *plan, const auxo_activations *activations,
+                                      const auxo_tensor *output_gradient, const bool *train);
 
 /* ---- host copies ------------------------------------------------------------------------------------------------ */
 AUXO_API auxo_status auxo_model_read_weights(auxo_model *model, float *weights, float *statistics, auxo_error *error);

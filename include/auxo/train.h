@@ -57,8 +57,8 @@ AUXO_API auxo_status auxo_optimizer_create(auxo_model *model, const auxo_optimiz
 AUXO_API void auxo_optimizer_destroy(auxo_optimizer *optimizer);
 AUXO_API const auxo_optimizer_config *auxo_optimizer_get_config(const auxo_optimizer *optimizer);
 /* Appends the update of weights [offset, offset + count) to a plan. */
-AUXO_API auxo_status auxo_optimizer_add_step(auxo_optimizer *optimizer, auxo_plan *plan, uint64_t offset,
-                                             uint64_t count, const auxo_tensor *counter, auxo_error *error);
+AUXO_API void auxo_optimizer_add_step(auxo_optimizer *optimizer, auxo_plan *plan, uint64_t offset, uint64_t count,
+                                      const auxo_tensor *counter);
 /* Changes one hyperparameter (AUXO_HYPER_*) on the device, in queue order; plans stay valid. */
 AUXO_API auxo_status auxo_optimizer_set_hyper(auxo_optimizer *optimizer, int hyper, float value, auxo_error *error);
 AUXO_API float auxo_optimizer_get_hyper(const auxo_optimizer *optimizer, int hyper);
@@ -148,9 +148,8 @@ typedef struct auxo_evaluation {
 } auxo_evaluation;
 
 /* Appends ops to the training plan: before_step after the backward pass (penalties on gradients), after_step after the
- * update (proximal steps). Called again whenever the plan is rebuilt. */
-typedef auxo_status auxo_plan_hook(void *user, auxo_model *model, auxo_optimizer *optimizer, auxo_plan *plan,
-                                   auxo_error *error);
+ * update (proximal steps). Called again whenever the plan is rebuilt. What it cannot do it says by auxo_plan_fail. */
+typedef void auxo_plan_hook(void *user, auxo_model *model, auxo_optimizer *optimizer, auxo_plan *plan);
 
 /* Whether the rows lie on the device, or come batch by batch while it works. */
 typedef enum auxo_stream_mode {
