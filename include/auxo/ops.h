@@ -230,7 +230,7 @@ enum {
     AUXO_MSE_COUNTER
 };
 
-/* ---- cox: negative log partial likelihood (Cox 1972; SPEC survival analysis) --------------------------------------
+/* ---- cox: negative log partial likelihood (Cox 1972; the domain term: Burghoff et al. 2023) ------------------------
  * RISK h (n), TIME (n), EVENT u32 (n, 0 or 1), ORDER u32 (n): indices by ascending TIME (argsort).
  * Loss = sum over events i of (log sum_{j: t_j >= t_i} exp h_j - h_i), Breslow, or Efron's correction within ties;
  * divided by 1 | n | number of events; plus domain_strength times (n mean(h)^2 | mean(h)^2 | mean(h^2)).

@@ -23,8 +23,9 @@ typedef enum auxo_goal_kind {
 } auxo_goal_kind;
 typedef enum auxo_watch_kind { AUXO_WATCH_BATCH, AUXO_WATCH_EMA, AUXO_WATCH_EPOCH } auxo_watch_kind;
 
-/* Port-Hamiltonian goal braking (SPEC: port-Hamiltonian optimiser): friction is multiplied by `brake` once, when the
- * watched loss first reaches the goal. */
+/* Port-Hamiltonian goal braking (J. Burghoff, M. H. Monells, H. Gottschalk, "Who breaks early, looses: goal oriented
+ * training of deep neural networks based on port Hamiltonian dynamics", 2023): friction is multiplied by `brake` once,
+ * when the watched loss first reaches the goal. */
 typedef struct auxo_braking {
     auxo_goal_kind goal;
     double goal_value; /* absolute loss; or fraction of the initial loss removed (reduction) or left (remaining) */

@@ -1,4 +1,4 @@
-/* runtime/search/genetic.c: genetic tuning (paper 004, Algorithms A and B): a population of genomes, each judged by a
+/* runtime/search/genetic.c: genetic tuning (Zhan, Algorithms A and B): a population of genomes, each judged by a
  * network trained from scratch.
  *
  * A step trains one network: first the baseline without hidden layer, then what the population holds and no record

@@ -1,4 +1,4 @@
-/* runtime/search/genetic_genome.c: draws, mutation, crossover, text and network of a genome (paper 004). */
+/* runtime/search/genetic_genome.c: draws, mutation, crossover, text and network of a genome (Zhan). */
 #include "genetic.h"
 #include "number.h"
 

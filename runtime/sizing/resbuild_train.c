@@ -1,4 +1,4 @@
-/* runtime/sizing/resbuild_train.c: the three trainings of an architecture (SPEC: ResBuilder).
+/* runtime/sizing/resbuild_train.c: the three trainings of an architecture (Burghoff et al. 2023, ResBuilder).
  *
  * Regularised: LayerLasso lambda_L sum|w|_1 over the convolutions of blocks, and MorphNet's regulariser, on the model
  * that goes on. Fresh: no penalties, new weights. Inherited: no penalties, from a copy of the regularised weights.
