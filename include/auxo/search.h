@@ -85,12 +85,15 @@ typedef struct auxo_search_options {
     uint32_t keep, elite, hall_size; /* parents of the next generation; of them unchanged; best ever */
     uint32_t layer_limit;
     double mutation, crossover; /* probabilities */
+    double layer_addition;      /* probability that a network that is drawn or bred gets one more random layer */
+    uint32_t plateau_limit;     /* end after so many generations without a better network; 0: never */
     bool search_lr;             /* the learning rate is a gene, from lr; else the optimiser's own */
 
     /* Ends; 0: none. Seconds and evaluations count from the beginning, over all parts of a resumed search. */
     double time_limit;
     uint64_t evaluation_limit;
     uint32_t generation_limit;
+    double target; /* end when the best quality reaches it; INFINITY: never */
 
     void (*on_epoch)(void *user, const auxo_trace_point *point); /* may be NULL */
     void *user;
