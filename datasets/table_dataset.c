@@ -311,6 +311,11 @@ static auxo_status describe(const table_layout *layout, const auxo_table_roles *
     schema->missing = roles->keep_missing   ? AUXO_MISSING_MEAN
                       : roles->drop_missing ? AUXO_MISSING_DROP
                                             : AUXO_MISSING_REFUSE;
+    const auxo_column *columns = layout->table->columns;
+    schema->group_column = layout->group != NO_COLUMN ? auxo__text_duplicate(columns[layout->group].name) : NULL;
+    schema->site_column = layout->site != NO_COLUMN ? auxo__text_duplicate(columns[layout->site].name) : NULL;
+    if ((layout->group != NO_COLUMN && !schema->group_column) || (layout->site != NO_COLUMN && !schema->site_column))
+        return no_memory(layout, error);
     auxo_status status = describe_inputs(layout, schema, error);
     if (status == AUXO_OK)
         status = auxo__table_describe_targets(layout, roles, schema, error);
