@@ -44,7 +44,8 @@ AUXO_API auxo_status auxo_plan_keep(auxo_plan *plan, const auxo_tensor *temp, au
 /* The tensor with its buffer filled in; after compile. */
 AUXO_API auxo_tensor auxo_plan_resolve(const auxo_plan *plan, const auxo_tensor *temp);
 
-typedef enum auxo_route { AUXO_ROUTE_NATIVE, AUXO_ROUTE_DECOMPOSED, AUXO_ROUTE_HOST } auxo_route;
+/* A kernel of the device, or the reference backend through host memory. */
+typedef enum auxo_route { AUXO_ROUTE_NATIVE, AUXO_ROUTE_HOST } auxo_route;
 typedef struct auxo_plan_op_info {
     const char *label; /* borrowed from the plan */
     auxo_op_kind kind;
