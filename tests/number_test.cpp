@@ -89,7 +89,7 @@ TEST_CASE("numbers of a table are the nearest doubles")
         digits %= i % 3 == 0 ? 100000000000000000u : i % 3 == 1 ? 1000000000000000000u : 10000000000000000000u;
         if (i % 5 == 0) /* 54 bits, the last of them set */
             digits = ((uint64_t(1) << 53) + digits % (uint64_t(1) << 53)) | 1;
-        snprintf(cell, sizeof cell, "%llue%d", static_cast<unsigned long long>(digits), int(i % 61) - 30);
+        snprintf(cell, sizeof cell, "%llue%d", static_cast<unsigned long long>(digits), int(i % 47) - 29);
         cells.push_back(cell);
     }
     for (const std::string &cell : cells)
