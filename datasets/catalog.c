@@ -208,9 +208,13 @@ static auxo_status load_any(const char *name, const auxo_data_options *options, 
         return auxo__load_numpy(name, options, train, test, error);
     if (is_table_path(name))
         return auxo__load_table_path(name, options, train, error);
+    if ((strchr(name, '/') || !is_folder(name)) && auxo__is_idx_path(name))
+        return auxo__load_idx_folder(name, options, train, test, error);
     if (strchr(name, '/'))
         return auxo__load_image_folder(name, options, train, test, error);
     auxo_status status = find_entry(name, &index, error);
+    if (status != AUXO_OK && is_folder(name) && auxo__is_idx_path(name))
+        return auxo__load_idx_folder(name, options, train, test, error);
     if (status != AUXO_OK && is_folder(name))
         return auxo__load_image_folder(name, options, train, test, error);
     if (status == AUXO_OK)

@@ -179,7 +179,8 @@ typedef struct auxo_train_options {
     const bool *train_layers; /* per layer; NULL: all; copied */
     auxo_plan_hook *before_step, *after_step;
     void *hook_user;
-    /* Rows count by their class, in gradients; reported losses do not. One device only. */
+    /* Rows count by their class in gradients. Reported losses, of training, validation and test alike, count every row
+     * the same, so that they compare with those of other weights. */
     bool balance_classes;        /* every class as much as any other */
     const float *class_weights;  /* (class_count), brought to mean 1 over the rows; used until the trainer is made */
     auxo_stream_mode stream;     /* not for the Cox loss, nor with helpers */

@@ -463,6 +463,8 @@ static auxo_status finish(auxo_run *run, void *user, auxo_error *error)
                             .device = auxo_device_get_info(run->device)->selector};
     if (state->options.loss == AUXO_LOSS_MSE && auxo_model_preprocessing(state->model)->target_count > 0)
         snprintf(record.kind, sizeof record.kind, "standardised targets");
+    else if (state->options.balance_classes || state->options.class_weights)
+        snprintf(record.kind, sizeof record.kind, "all rows alike, without class weights");
     if (plan)
         auxo__plan_top_ops(plan, record.top_ops, sizeof record.top_ops, 3);
     status = auxo__run_emit(run, &result_event, &record, error);

@@ -13,7 +13,7 @@ const auxo_setting auxo_data_settings[] = {
      .initial = "glyphs",
      .help =
          "Data set: a name of \"auxo data list\", a table (.csv, .tsv, .arff, also .gz or .xz), a packed set (.auxo), "
-         "NumPy arrays (.npy, .npz), or a folder of pictures with one subfolder for each class",
+         "NumPy arrays (.npy, .npz), or a folder: of pictures with one subfolder for each class, or of IDX files",
      .role = AUXO_SETTING_DATA},
     {.name = "data-dir",
      .type = AUXO_SETTING_TEXT,

@@ -160,7 +160,7 @@ const auxo_setting auxo__training_settings[] = {
      .argument = "none|balanced|W1,W2,...",
      .initial = "none",
      .help = "How much the rows of each class count in gradients: all the same, every class as much as any other, or "
-             "one number for each class in their order"},
+             "one number for each class in their order; losses that are reported count every row the same"},
     {.name = "standardize",
      .type = AUXO_SETTING_FLAG,
      .initial = "yes",

@@ -3,6 +3,7 @@
  * Regularised: LayerLasso lambda_L sum|w|_1 over the convolutions of blocks, and MorphNet's regulariser, on the model
  * that goes on. Fresh: no penalties, new weights. Inherited: no penalties, from a copy of the regularised weights.
  */
+#include "best.h"
 #include "morph_channels.h"
 #include "resbuild_internal.h"
 
@@ -85,16 +86,24 @@ static auxo_status train_epochs(const auxo_resbuild *resbuild, auxo_model *model
     options.seed = resbuild->options.seed + resbuild->number;
     auxo_trainer *trainer = NULL;
     auxo_epoch_metrics metrics = {.validation_accuracy = NAN};
+    auxo__best best = {.wanted = !penalty && resbuild->options.keep_best,
+                       .patience = penalty ? 0 : resbuild->options.patience};
     auxo_status status = auxo_trainer_create(model, resbuild->train, resbuild->validation, &options, &trainer, error);
-    for (uint32_t e = 0; e < resbuild->options.epochs && status == AUXO_OK; e++) {
+    for (uint32_t e = 0; e < resbuild->options.epochs && status == AUXO_OK && !auxo__best_exhausted(&best); e++) {
         bool finished = false;
         auxo_morph_cost cost;
         status = auxo_trainer_run(trainer, 0, &finished, &metrics, error);
+        if (status == AUXO_OK)
+            status = auxo__best_offer(&best, model, metrics.epoch, metrics.validation_accuracy, metrics.validation_loss,
+                                      error);
         if (status == AUXO_OK && penalty && penalty->morph)
             status = auxo_morph_refresh(penalty->morph, &cost, error);
     }
     auxo_trainer_destroy(trainer);
-    *accuracy = metrics.validation_accuracy;
+    if (status == AUXO_OK)
+        status = auxo__best_exchange(&best, model, error);
+    *accuracy = best.wanted && best.epoch > 0 ? best.score : metrics.validation_accuracy;
+    auxo__best_deinit(&best);
     return status;
 }
 

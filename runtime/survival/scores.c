@@ -9,12 +9,12 @@ enum { RESAMPLES = 200 };
 static const double CONFIDENCE = 0.95;
 
 /* What cannot be had stays NaN. */
-static void compute_weighted(const auxo_dataset *fit, const auxo_dataset *rows, const double *risks,
+static void compute_weighted(const auxo_survival_sample *fit, const auxo_dataset *rows, const double *risks,
                              const auxo_step_function *hazard, auxo_survival_scores *scores)
 {
     auxo_error ignored;
     auxo_concordance c;
-    const auxo_survival_sample trained = auxo_survival_rows(fit, NULL), sample = auxo_survival_rows(rows, risks);
+    const auxo_survival_sample trained = *fit, sample = auxo_survival_rows(rows, risks);
     const double tau = auxo__event_time_quantile(rows, 0.9);
     const double from = auxo__event_time_quantile(rows, 0.05), to = auxo__event_time_quantile(rows, 0.95);
     if (auxo_survival_concordance_ipcw(&trained, &sample, tau, &c, &ignored) == AUXO_OK)
@@ -29,10 +29,10 @@ static void compute_weighted(const auxo_dataset *fit, const auxo_dataset *rows, 
         scores->integrated_brier = (double)NAN;
 }
 
-static auxo_status compute(const auxo_dataset *fit, const auxo_dataset *rows, const double *risks, uint64_t seed,
-                           auxo_survival_scores *scores, auxo_error *error)
+static auxo_status compute(const auxo_survival_sample *fit, const auxo_dataset *rows, const double *risks,
+                           uint64_t seed, auxo_survival_scores *scores, auxo_error *error)
 {
-    auxo_survival_sample trained = auxo_survival_rows(fit, NULL), sample = auxo_survival_rows(rows, risks);
+    const auxo_survival_sample trained = *fit, sample = auxo_survival_rows(rows, risks);
     for (int k = 0; k < AUXO_SURVIVAL_TIMES; k++)
         scores->times[k] = auxo__event_time_quantile(rows, 0.25 * (k + 1));
     auxo_status status = auxo_survival_concordance(&sample, &scores->concordance, error);
@@ -47,7 +47,7 @@ static auxo_status compute(const auxo_dataset *fit, const auxo_dataset *rows, co
     return status;
 }
 
-auxo_status auxo_survival_scores_compute(const auxo_dataset *fit, const auxo_dataset *rows, const double *risks,
+auxo_status auxo_survival_scores_compute(const auxo_survival_sample *fit, const auxo_dataset *rows, const double *risks,
                                          const auxo_step_function *hazard, uint64_t seed, auxo_survival_scores *scores,
                                          auxo_error *error)
 {

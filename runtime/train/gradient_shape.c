@@ -57,8 +57,8 @@ auxo_status auxo__class_weights(const auxo_dataset *train, const auxo_train_opti
     *weights = NULL;
     if (!options->balance_classes && !options->class_weights)
         return AUXO_OK;
-    if (options->loss != AUXO_LOSS_CROSS_ENTROPY || options->helper_count > 0)
-        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "class weights need classes, and one device alone");
+    if (options->loss != AUXO_LOSS_CROSS_ENTROPY)
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "class weights need classes");
     *weights = malloc((train->class_count + 1) * sizeof **weights);
     const auxo_status status = *weights ? find_class_weights(train, options, *weights, error)
                                         : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "class weights: out of memory");
@@ -92,20 +92,14 @@ static auxo_status upload_row_weights(auxo_trainer *trainer, const auxo_dataset 
     return status;
 }
 
-auxo_status auxo__trainer_init_row_weights(auxo_trainer *trainer, const auxo_dataset *train, auxo_error *error)
+auxo_status auxo__trainer_init_row_weights(auxo_trainer *trainer, const auxo_dataset *train, const double *weights,
+                                           auxo_error *error)
 {
-    double *classes = NULL;
-    auxo_status status = AUXO_OK;
-    if (trainer->data.stream) {
+    if (trainer->data.stream)
         trainer->row_weights = auxo__stream_get_ring(trainer->data.stream).weights;
-    } else {
-        status = auxo__class_weights(train, &trainer->options, &classes, error);
-        if (status == AUXO_OK && classes)
-            status = upload_row_weights(trainer, train, classes, error);
-    }
-    free(classes);
-    trainer->options.class_weights = NULL; /* the caller's array is not needed any more */
-    return status;
+    else if (weights)
+        return upload_row_weights(trainer, train, weights, error);
+    return AUXO_OK;
 }
 
 void auxo__trainer_add_row_weights(const auxo_trainer *trainer, const auxo__batch *batch, auxo_plan *plan,

@@ -139,6 +139,7 @@ struct auxo_trainer {
     auxo_buffer *stats;                    /* f32[4] */
     auxo_buffer *row_weights;              /* f32 (rows): of each row's class; NULL: none; borrowed */
     auxo_buffer *own_row_weights;          /* NULL: those of a stream, or none */
+    double *class_weights;                 /* (class_count) of mean 1 over the rows; owned; NULL: none */
     auxo_buffer *clip_hyper, *clip_values; /* of gradient_shape.c; NULL: no clipping */
     auxo_plan *full, *remainder;           /* NULL until built; remainder NULL if batches fill the epoch */
     auxo_plan *update;                     /* of a team, whose full and remainder end with the gradients; else NULL */
@@ -164,7 +165,8 @@ struct auxo_trainer {
 
 /* ---- gradient_shape.c ---- */
 /* Do nothing where the options ask for nothing. */
-auxo_status auxo__trainer_init_row_weights(auxo_trainer *trainer, const auxo_dataset *train, auxo_error *error);
+auxo_status auxo__trainer_init_row_weights(auxo_trainer *trainer, const auxo_dataset *train, const double *weights,
+                                           auxo_error *error);
 /* Weights by class (class_count) as the options ask for; NULL: for none. Ownership: free. */
 auxo_status auxo__class_weights(const auxo_dataset *train, const auxo_train_options *options, double **weights,
                                 auxo_error *error);

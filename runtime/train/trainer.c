@@ -99,18 +99,13 @@ static auxo_status place_rows(auxo_trainer *trainer, const auxo_dataset *train, 
         return auxo_error_set(error, AUXO_UNSUPPORTED, "rows are streamed to one device, and not for the Cox loss");
     if (!can || !auxo__device_data_streams(device, train, options->stream, options->stream_limit_bytes))
         return auxo__device_data_init(&trainer->data, queue, train, error);
-    double *weights = NULL;
-    auxo_status status = auxo__class_weights(train, options, &weights, error);
     auxo__stream_options stream = {.order = order,
                                    .seed = options->seed,
                                    .batch = options->batch,
                                    .targets = true,
-                                   .class_weights = weights,
+                                   .class_weights = trainer->class_weights,
                                    .repeats = true};
-    if (status == AUXO_OK)
-        status = auxo__device_data_stream(&trainer->data, queue, train, &stream, error);
-    free(weights);
-    return status;
+    return auxo__device_data_stream(&trainer->data, queue, train, &stream, error);
 }
 
 static auxo_status set_up(auxo_trainer *trainer, const auxo_dataset *train, const auxo_dataset *validation,
@@ -121,6 +116,9 @@ static auxo_status set_up(auxo_trainer *trainer, const auxo_dataset *train, cons
     if (trainer->options.standardize && auxo_model_preprocessing(model)->channel_count == 0)
         status = set_preprocessing(model, train, &trainer->options, error);
     if (status == AUXO_OK)
+        status = auxo__class_weights(train, &trainer->options, &trainer->class_weights, error);
+    trainer->options.class_weights = NULL; /* the caller's array is not needed any more */
+    if (status == AUXO_OK)
         status = place_rows(trainer, train, error);
     if (status == AUXO_OK)
         status = auxo__device_preprocessing_init(&trainer->preprocessing, model, error);
@@ -129,7 +127,7 @@ static auxo_status set_up(auxo_trainer *trainer, const auxo_dataset *train, cons
     if (status == AUXO_OK)
         status = auxo__trainer_create_buffers(trainer, error);
     if (status == AUXO_OK)
-        status = auxo__trainer_init_row_weights(trainer, train, error);
+        status = auxo__trainer_init_row_weights(trainer, train, trainer->class_weights, error);
     if (status == AUXO_OK)
         status = auxo__trainer_init_clip(trainer, error);
     if (status == AUXO_OK)
@@ -192,6 +190,7 @@ void auxo_trainer_destroy(auxo_trainer *trainer)
     auxo_buffer_destroy(trainer->stats);
     auxo__trainer_deinit_shape(trainer);
     free(trainer->train_layers);
+    free(trainer->class_weights);
     free(trainer);
 }
 
