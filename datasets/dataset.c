@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 void *auxo__array(size_t count, size_t size)
@@ -255,21 +256,18 @@ size_t auxo_dataset_row_number(const auxo_dataset *dataset, size_t row)
 
 uint64_t auxo_dataset_content_hash(const auxo_dataset *dataset, size_t row_count)
 {
-    XXH3_state_t *state = XXH3_createState();
-    if (!state)
-        return 0;
+    XXH3_state_t state;
     size_t rows = row_count < dataset->row_count ? row_count : dataset->row_count;
-    XXH3_64bits_reset(state);
-    XXH3_64bits_update(state, dataset->features, rows * auxo__dataset_row_bytes(dataset));
+    XXH3_64bits_reset(&state);
+    XXH3_64bits_update(&state, dataset->features, rows * auxo__dataset_row_bytes(dataset));
     if (dataset->labels)
-        XXH3_64bits_update(state, dataset->labels, rows * sizeof *dataset->labels);
+        XXH3_64bits_update(&state, dataset->labels, rows * sizeof *dataset->labels);
     if (dataset->targets)
-        XXH3_64bits_update(state, dataset->targets, rows * dataset->target_count * sizeof *dataset->targets);
+        XXH3_64bits_update(&state, dataset->targets, rows * dataset->target_count * sizeof *dataset->targets);
     if (dataset->times)
-        XXH3_64bits_update(state, dataset->times, rows * sizeof *dataset->times);
+        XXH3_64bits_update(&state, dataset->times, rows * sizeof *dataset->times);
     if (dataset->events)
-        XXH3_64bits_update(state, dataset->events, rows * sizeof *dataset->events);
-    uint64_t hash = XXH3_64bits_digest(state);
-    XXH3_freeState(state);
+        XXH3_64bits_update(&state, dataset->events, rows * sizeof *dataset->events);
+    uint64_t hash = XXH3_64bits_digest(&state);
     return hash ? hash : 1; /* 0 means unknown */
 }
