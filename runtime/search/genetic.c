@@ -257,12 +257,12 @@ const uint64_t *auxo_search_hall(const auxo_search *search, size_t *count)
 static void describe(const auxo_search *search, cJSON *root)
 {
     const genetic *state = search->state;
-    cJSON *list = cJSON_AddArrayToObject(root, "population");
-    cJSON_AddNumberToObject(root, "generation", state->generation);
+    cJSON *list = auxo__tree_add(root, "population", cJSON_CreateArray());
+    auxo__tree_number(root, "generation", state->generation);
     for (uint32_t i = 0; list && i < search->options.population; i++)
-        cJSON_AddItemToArray(list, cJSON_CreateString(state->members[i].text));
+        auxo__tree_add(list, NULL, cJSON_CreateString(state->members[i].text));
     if (state->has_baseline)
-        cJSON_AddItemToObject(root, "baseline", auxo__record_to_json(&state->baseline));
+        auxo__tree_add(root, "baseline", auxo__record_to_json(&state->baseline));
 }
 
 static auxo_status restore(auxo_search *search, const cJSON *root, auxo_model *const *models, size_t model_count,
@@ -286,10 +286,10 @@ static auxo_status restore(auxo_search *search, const cJSON *root, auxo_model *c
         if (status == AUXO_OK)
             set_member(&state->members[count++], &genome);
     }
-    state->generation = (uint32_t)auxo__state_number(root, "generation", 0);
     state->has_baseline = baseline != NULL;
-    if (baseline)
-        state->baseline = auxo__record_from_json(baseline);
+    if (!auxo__state_count(root, "generation", &state->generation) ||
+        (baseline && !auxo__record_from_json(baseline, &state->baseline)))
+        return auxo_error_set(error, AUXO_FORMAT, "search: the state of this genetic tuning makes no sense");
     for (size_t i = 0; i < search->record_count && status == AUXO_OK; i++)
         enter_hall(search, state, i + 1);
     return status;

@@ -144,8 +144,8 @@ static void describe(const auxo_search *search, cJSON *root)
     const auxo_grid *grid = search->state;
     char position[32];
     snprintf(position, sizeof position, "%llu", (unsigned long long)grid->position);
-    cJSON_AddNumberToObject(root, "level", grid->level);
-    cJSON_AddStringToObject(root, "position", position); /* too large for a number of JSON */
+    auxo__tree_number(root, "level", grid->level);
+    auxo__tree_text(root, "position", position); /* too large for a number of JSON */
 }
 
 static auxo_status restore(auxo_search *search, const cJSON *root, auxo_model *const *models, size_t model_count,

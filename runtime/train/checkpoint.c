@@ -5,6 +5,7 @@
  * Doubles are written in hexadecimal so that no bit is lost.
  */
 #include "archive.h"
+#include "json.h"
 #include "number.h"
 #include "train_internal.h"
 
@@ -242,8 +243,8 @@ static auxo_status apply_state(auxo_trainer *trainer, const char *text, auxo_err
     state_field fields[FIELDS_MAX];
     image_options(trainer, &image);
     size_t count = list_fields(trainer, &image, fields);
-    cJSON *root = cJSON_Parse(text);
-    auxo_status status = AUXO_OK;
+    cJSON *root = NULL;
+    auxo_status status = auxo__json_parse(text, strlen(text), &root, error);
     for (size_t i = 0; status == AUXO_OK && i < count; i++) {
         const cJSON *item = cJSON_GetObjectItemCaseSensitive(root, fields[i].name);
         char expected[64];
