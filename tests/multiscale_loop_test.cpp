@@ -35,6 +35,66 @@ TEST_CASE("only the selected layer changes, bit for bit")
     });
 }
 
+TEST_CASE("of a selected block of units only its rows and biases change, as gradient descent by hand changes them")
+{
+    for_each_device([](Device &device) {
+        // Narrow networks run on the fused operators, the one with 70 units through the layer plans.
+        for (std::vector<uint32_t> widths : {std::vector<uint32_t>{3, 6, 5, 2}, std::vector<uint32_t>{3, 70, 6, 2}}) {
+            Rows rows(120, 3, 2, 4);
+            auxo_multiscale_options options = defaults();
+            options.epochs = 3;
+            options.inner_tolerance = 1e-12; // watches the norms, stops nothing
+            options.train_units = true;
+            options.unit_levels = 1;
+            Network trained(device.device, widths, AUXO_ACTIVATION_TANH, true, 8);
+            Network manual(device.device, widths, AUXO_ACTIVATION_TANH, true, 8);
+            Multiscale multiscale(trained.model, rows.set, options), gradient(manual.model, rows.set, options);
+            std::set<std::pair<uint32_t, uint32_t>> blocks;
+            for (int i = 0; i < 6; i++) {
+                auxo_multiscale_iteration iteration;
+                Error error;
+                const std::vector<float> before = trained.weights();
+                REQUIRE_OK(auxo_multiscale_iterate(multiscale.ms, &iteration, error));
+                const uint32_t layer = iteration.layer_begin, units = widths[layer + 1], half = units / 2;
+                REQUIRE(iteration.layer_end == layer + 1);
+                INFO("layer " << layer << " units " << iteration.unit_begin << " to " << iteration.unit_end);
+                CHECK((iteration.unit_begin == 0 || iteration.unit_begin == half));
+                CHECK(iteration.unit_end == (iteration.unit_begin == 0 ? half : units));
+                blocks.insert({layer, iteration.unit_begin});
+                uint64_t offset, count;
+                auxo_model_layer_range(manual.model, layer + 1, &offset, &count);
+                const uint64_t inputs = widths[layer], biases = offset + units * inputs;
+                double largest = 0;
+                for (int epoch = 0; epoch < 3; epoch++) {
+                    double loss, gradient_max;
+                    REQUIRE_OK(auxo_multiscale_gradient_norm(gradient.ms, &loss, &gradient_max, error));
+                    std::vector<float> weights = manual.weights(), g(weights.size());
+                    REQUIRE_OK(auxo_buffer_read(auxo_model_queue(manual.model), auxo_model_gradients(manual.model), 0,
+                                                g.data(), g.size() * sizeof(float), error));
+                    largest = 0;
+                    for (uint64_t e = offset; e < offset + count; e++) {
+                        const uint64_t unit = e < biases ? (e - offset) / inputs : e - biases;
+                        if (unit < iteration.unit_begin || unit >= iteration.unit_end)
+                            continue;
+                        weights[e] -= 0.01f * g[e];
+                        largest = std::max(largest, std::fabs(static_cast<double>(g[e])));
+                    }
+                    manual.set_weights(weights);
+                }
+                const std::vector<float> by_loop = trained.weights(), by_hand = manual.weights();
+                for (size_t e = 0; e < by_hand.size(); e++) {
+                    CHECK(by_loop[e] == Approx(by_hand[e]).margin(2e-6));
+                    if (std::memcmp(&by_hand[e], &before[e], sizeof(float)) == 0) // outside the block
+                        CHECK(std::memcmp(&by_loop[e], &before[e], sizeof(float)) == 0);
+                }
+                CHECK(iteration.layer_gradient_max == Approx(largest).epsilon(1e-3));
+                trained.set_weights(by_hand); // so that errors do not add up
+            }
+            CHECK(blocks.size() > 1);
+        }
+    });
+}
+
 TEST_CASE("a layer trained from the cached prefix equals training with the full forward pass")
 {
     for_each_device([](Device &device) {

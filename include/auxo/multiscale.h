@@ -73,15 +73,18 @@ typedef struct auxo_multiscale_options {
     auxo_mean_gradients means; /* second order only */
     bool greedy;               /* take the larger side instead of drawing */
     bool split_units;          /* the tree continues down to units; selection stops at the layer that holds them */
-    uint32_t level_limit;      /* 0: none */
-    double epsilon;            /* perturbation of theta for first-order differences; > 0 */
-    double second_step;        /* step of second-order differences; 0: eq. (43) */
-    uint32_t epochs;           /* per iteration, E */
-    uint32_t iterations;       /* at most */
-    double inner_tolerance;    /* (44); 0: none */
-    double tolerance;          /* (45); 0: none */
-    bool stop_on_sum;          /* (45) on the sum of all |gradients| (Algorithm 1, Norm) instead of the largest */
-    uint32_t check_every;      /* iterations between checks of (45); 1 by default, the authors' code had 50 */
+    bool train_units;       /* selection goes on inside a layer, and only the chosen block of units is trained: its rows
+                               of the weight and its biases (sec. 4.1); implies split_units */
+    uint32_t unit_levels;   /* levels below a layer at most; 0: down to single units */
+    uint32_t level_limit;   /* 0: none */
+    double epsilon;         /* perturbation of theta for first-order differences; > 0 */
+    double second_step;     /* step of second-order differences; 0: eq. (43) */
+    uint32_t epochs;        /* per iteration, E */
+    uint32_t iterations;    /* at most */
+    double inner_tolerance; /* (44); 0: none */
+    double tolerance;       /* (45); 0: none */
+    bool stop_on_sum;       /* (45) on the sum of all |gradients| (Algorithm 1, Norm) instead of the largest */
+    uint32_t check_every;   /* iterations between checks of (45); 1 by default, the authors' code had 50 */
     auxo_optimizer_config optimizer;
     uint64_t seed;
     bool standardize;         /* inputs and targets by the training set's statistics */
@@ -96,6 +99,7 @@ AUXO_API void auxo_multiscale_options_init(auxo_multiscale_options *options);
 typedef struct auxo_multiscale_iteration {
     uint32_t iteration;              /* 1 for the first */
     uint32_t layer_begin, layer_end; /* trained weight layers */
+    uint32_t unit_begin, unit_end;   /* of a single layer: the units trained; 0, 0: whole layers */
     uint32_t epochs;                 /* really run */
     double loss;                     /* training loss after the iteration */
     double layer_gradient_max;       /* |dMSE/dW_layer|_inf at its last epoch */

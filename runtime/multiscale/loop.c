@@ -104,8 +104,8 @@ static auxo_status build_tree(auxo_multiscale *ms, auxo_error *error)
     uint32_t count = auxo__weight_layers(desc, ms->weight_layers);
     for (uint32_t l = 0; l < count; l++)
         units[l] = desc->layers[ms->weight_layers[l]].units;
-    auxo_status status =
-        auxo_tree_create(count, units, ms->options.split_units, ms->options.level_limit, &ms->tree, error);
+    auxo_status status = auxo_tree_create(count, units, ms->options.split_units || ms->options.train_units,
+                                          ms->options.level_limit, &ms->tree, error);
     free(units);
     if (status == AUXO_OK) {
         ms->unit_values = malloc(ms->tree->unit_offsets[count] * sizeof *ms->unit_values);
@@ -271,10 +271,18 @@ static auxo_status branch_values(void *user, uint32_t index, double *left, doubl
     return status;
 }
 
-static auxo_status select_layers(auxo_multiscale *ms, uint32_t *layer_begin, uint32_t *layer_end, auxo_error *error)
+/* How far a walk goes inside a layer: a block of units that is trained as part of its layer need not be known. */
+static uint32_t unit_levels_of(const auxo_multiscale_options *options)
 {
-    *layer_begin = 0;
-    *layer_end = ms->tree->layer_count;
+    if (!options->train_units)
+        return 0;
+    return options->unit_levels > 0 ? options->unit_levels : UINT32_MAX;
+}
+
+static auxo_status select_block(auxo_multiscale *ms, auxo_multiscale_iteration *result, auxo_error *error)
+{
+    result->layer_begin = 0;
+    result->layer_end = ms->tree->layer_count;
     if (ms->options.order == AUXO_MULTISCALE_BACKPROPAGATION)
         return AUXO_OK;
     auxo_status status = AUXO_OK;
@@ -285,14 +293,19 @@ static auxo_status select_layers(auxo_multiscale *ms, uint32_t *layer_begin, uin
             status = ms->engine->ops->unit_sensitivities(ms->engine, ms->options.theta_on, ms->unit_values, error);
     }
     uint32_t node = 0;
-    const tree_walk walk = {branch_values, philox_draw, ms};
+    const tree_walk walk = {branch_values, philox_draw, ms, unit_levels_of(&ms->options)};
     if (status == AUXO_OK)
         status = auxo__tree_walk(ms->tree, ms->options.greedy, &walk, &node, error);
-    if (status == AUXO_OK) {
-        *layer_begin = ms->tree->nodes[node].layer_begin;
-        *layer_end = ms->tree->nodes[node].layer_end;
+    if (status != AUXO_OK)
+        return status;
+    const auxo_tree_node *chosen = &ms->tree->nodes[node];
+    result->layer_begin = chosen->layer_begin;
+    result->layer_end = chosen->layer_end;
+    if (ms->options.train_units && chosen->unit_end - chosen->unit_begin < ms->tree->unit_counts[chosen->layer_begin]) {
+        result->unit_begin = chosen->unit_begin;
+        result->unit_end = chosen->unit_end;
     }
-    return status;
+    return AUXO_OK;
 }
 
 /* Tells the optimiser a loss, which drives goal braking: with full batches it is a batch's and an epoch's at once. */
@@ -318,8 +331,13 @@ static auxo_status observe_start(auxo_multiscale *ms, auxo_error *error)
 static auxo_status train_layers(auxo_multiscale *ms, auxo_multiscale_iteration *result, auxo_error *error)
 {
     const auxo_multiscale_options *options = &ms->options;
-    const train_request request = {result->layer_begin, result->layer_end, options->epochs, options->inner_tolerance,
-                                   options->stop};
+    const train_request request = {.layer_begin = result->layer_begin,
+                                   .layer_end = result->layer_end,
+                                   .unit_begin = result->unit_begin,
+                                   .unit_end = result->unit_end,
+                                   .epochs = options->epochs,
+                                   .tolerance = options->inner_tolerance,
+                                   .stop = options->stop};
     train_outcome outcome;
     auxo_status status = ms->engine->ops->train(ms->engine, &request, &outcome, error);
     if (status != AUXO_OK)
@@ -371,7 +389,7 @@ auxo_status auxo_multiscale_iterate(auxo_multiscale *ms, auxo_multiscale_iterati
     double start = auxo__now_seconds();
     auxo_status status = observe_start(ms, error);
     if (status == AUXO_OK)
-        status = select_layers(ms, &result->layer_begin, &result->layer_end, error);
+        status = select_block(ms, result, error);
     if (status != AUXO_OK)
         return auxo_error_wrap(error, status, "iteration %u, selection", result->iteration);
     result->selection_seconds = auxo__now_seconds() - start;

@@ -15,6 +15,7 @@ typedef struct tree_walk {
     auxo_status (*branch)(void *user, uint32_t node, double *left, double *right, auxo_error *error);
     double (*draw)(void *user, uint32_t k); /* k-th uniform number */
     void *user;
+    uint32_t unit_levels; /* how far to go on inside a layer; UINT32_MAX: to the end */
 } tree_walk;
 
 auxo_status auxo__tree_walk(const auxo_tree *tree, bool greedy, const tree_walk *walk, uint32_t *selected,
@@ -31,6 +32,7 @@ typedef struct theta_mask {
 
 typedef struct train_request {
     uint32_t layer_begin, layer_end; /* weight layers to train */
+    uint32_t unit_begin, unit_end;   /* of one layer, a block of its units; 0, 0: all */
     uint32_t epochs;
     double tolerance; /* on |dMSE/dW_layer|_inf; 0: none */
     const volatile int *stop;
@@ -100,7 +102,8 @@ typedef void append_gradient(void *user, auxo_plan *plan, uint32_t layer_begin, 
 auxo_status auxo__range_trainer_create(auxo_model *model, auxo_optimizer *optimizer, append_gradient *append,
                                        void *user, range_trainer **trainer, auxo_error *error);
 void auxo__range_trainer_destroy(range_trainer *trainer);
-/* offset, count: the flat weights of the requested layers. */
+/* offset, count: the flat weights of the requested layers. Of a block of units only its rows of the weight and its
+ * biases move, with their optimiser state; everything else stays as it is, bit for bit. */
 auxo_status auxo__range_trainer_run(range_trainer *trainer, const train_request *request, uint64_t offset,
                                     uint64_t count, train_outcome *outcome, auxo_error *error);
 

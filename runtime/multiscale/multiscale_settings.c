@@ -266,6 +266,15 @@ const auxo_setting auxo__multiscale_training_settings[] = {
      .help = "Iterations between looks at the network's gradient",
      .minimum = 1,
      .maximum = 1e9},
+    {.name = "train-units",
+     .type = AUXO_SETTING_FLAG,
+     .help = "Go on inside the selected layer and train only a block of its units: its rows of the weight, its biases"},
+    {.name = "unit-levels",
+     .type = AUXO_SETTING_INTEGER,
+     .argument = "N",
+     .initial = "1",
+     .help = "How often a layer is halved for train-units; 0: down to single units",
+     .maximum = 64},
     {.name = "greedy", .type = AUXO_SETTING_FLAG, .help = "Always take the more sensitive branch instead of drawing"},
     AUXO_SETTINGS_END,
 };
@@ -310,6 +319,8 @@ auxo_status auxo__multiscale_read_options(const auxo_run *run, auxo_multiscale_o
     options->stop_on_sum = auxo_settings_choice(settings, "stop-on") == 1;
     options->check_every = (uint32_t)auxo_settings_integer(settings, "check-every");
     options->greedy = auxo_settings_flag(settings, "greedy");
+    options->train_units = auxo_settings_flag(settings, "train-units");
+    options->unit_levels = (uint32_t)auxo_settings_integer(settings, "unit-levels");
     return read_optimizer(settings, options, error);
 }
 

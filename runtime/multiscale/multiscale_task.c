@@ -11,6 +11,8 @@ auxo__iteration_record auxo__iteration_record_of(const auxo_multiscale_iteration
     return (auxo__iteration_record){.iteration = iteration->iteration,
                                     .layer_begin = iteration->layer_begin,
                                     .layer_end = iteration->layer_end,
+                                    .unit_begin = iteration->unit_end > 0 ? iteration->unit_begin : (double)NAN,
+                                    .unit_end = iteration->unit_end > 0 ? iteration->unit_end : (double)NAN,
                                     .layer = iteration->layer_begin + 1,
                                     .epochs = iteration->epochs,
                                     .loss = iteration->loss,

@@ -31,6 +31,7 @@ auxo_status auxo__multiscale_warn(auxo_run *run, const auxo_multiscale *multisca
 /* The "iteration" event; also the history that pictures are drawn from. */
 typedef struct auxo__iteration_record {
     uint32_t iteration, layer_begin, layer_end, epochs, layer;
+    double unit_begin, unit_end; /* NaN: whole layers */
     double loss, layer_gradient_max, network_gradient_max, selection_seconds, training_seconds;
     double start; /* counted from 1; NaN with one start only */
     double method;

@@ -1,9 +1,11 @@
 /* runtime/multiscale/range_trainer.c: trains a range of weights with many epochs per submission.
  *
- * Invariants: results holds CHUNK losses (f32[2] each), then CHUNK gradient norms. An epoch is gradient, norm, update.
- * With a tolerance, a chunk of epochs is submitted at once and its norms are read together; if epoch k was the first
- * below the tolerance, the state from before the chunk is restored and k epochs are run again, so that the outcome is
- * exactly that of checking after every epoch (44). Without one, all epochs are submitted and nothing is read between.
+ * Invariants: results holds CHUNK losses (f32[2] each), then two gradient norms for each of CHUNK epochs, one per run
+ * of weights. An epoch is gradient, norms, update. What is trained are one or two runs of the flat weights: whole
+ * layers, or of a block of units its rows of the weight and its biases. With a tolerance, a chunk of epochs is
+ * submitted at once and its norms are read together; if epoch k was the first below the tolerance, the state from
+ * before the chunk is restored and k epochs are run again, so that the outcome is exactly that of checking after every
+ * epoch (44). Without one, all epochs are submitted and nothing is read between.
  */
 #include "multiscale_internal.h"
 
@@ -11,10 +13,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHUNK = 8, EPOCHS_PER_STOP_CHECK = 256, SNAPSHOT_START = 0, SNAPSHOT_CHUNK = 1, SNAPSHOT_COUNT = 2 };
+enum {
+    CHUNK = 8,
+    RESULTS = CHUNK * 4,
+    EPOCHS_PER_STOP_CHECK = 256,
+    SNAPSHOT_START = 0,
+    SNAPSHOT_CHUNK = 1,
+    SNAPSHOT_COUNT = 2
+};
+
+/* Neighbours in the flat weights that are trained together. */
+typedef struct weight_run {
+    uint64_t offset, count;
+} weight_run;
+enum { RUNS_MAX = 2 };
+typedef struct weight_runs {
+    uint32_t count;
+    weight_run at[RUNS_MAX];
+} weight_runs;
 
 typedef struct range_plan {
-    uint32_t layer_begin, layer_end;
+    uint32_t layer_begin, layer_end, unit_begin, unit_end;
     auxo_plan *epoch; /* one epoch into result slot 0, no norm unless watched */
     auxo_plan *chunk; /* CHUNK epochs; made on first use */
     bool watched;     /* the plans compute norms */
@@ -45,7 +64,7 @@ auxo_status auxo__range_trainer_create(auxo_model *model, auxo_optimizer *optimi
     auxo_device *device = auxo_model_device(model);
     uint64_t arrays = 1 + auxo_optimizer_carried_state(optimizer).count;
     uint64_t snapshot_bytes = 16 + arrays * auxo_model_weight_count(model) * sizeof(float);
-    auxo_status status = auxo_buffer_create(device, CHUNK * 3 * sizeof(float), &trainer->results, error);
+    auxo_status status = auxo_buffer_create(device, RESULTS * sizeof(float), &trainer->results, error);
     if (status == AUXO_OK)
         status = auxo_buffer_create(device, 16, &trainer->counter, error);
     for (int s = 0; s < SNAPSHOT_COUNT && status == AUXO_OK; s++)
@@ -76,33 +95,49 @@ void auxo__range_trainer_destroy(range_trainer *trainer)
     free(trainer);
 }
 
-/* Copies counter, weights and optimiser state of the range to a snapshot, or back. */
-static auxo_status copy_state(range_trainer *trainer, int snapshot, uint64_t offset, uint64_t count, bool restore,
+/* Copies counter, weights and optimiser state of the runs to a snapshot, or back. */
+static auxo_status copy_state(range_trainer *trainer, int snapshot, const weight_runs *runs, bool restore,
                               auxo_error *error)
 {
     auxo_carried_state carried = auxo_optimizer_carried_state(trainer->optimizer);
-    uint64_t size_bytes = count * sizeof(float), offset_bytes = offset * sizeof(float), place_bytes = 16;
+    uint64_t place_bytes = 16;
     auxo_buffer *kept = trainer->snapshots[snapshot];
     auxo_status status = restore ? auxo_buffer_copy(trainer->queue, kept, 0, trainer->counter, 0, 16, error)
                                  : auxo_buffer_copy(trainer->queue, trainer->counter, 0, kept, 0, 16, error);
-    for (size_t i = 0; i <= carried.count && status == AUXO_OK; i++, place_bytes += size_bytes) {
-        auxo_buffer *live = i == 0 ? auxo_model_weights(trainer->model) : carried.buffers[i - 1];
+    for (size_t i = 0; i < (carried.count + 1) * runs->count && status == AUXO_OK; i++) {
+        const weight_run *run = &runs->at[i % runs->count];
+        const size_t array = i / runs->count;
+        const uint64_t size_bytes = run->count * sizeof(float), offset_bytes = run->offset * sizeof(float);
+        auxo_buffer *live = array == 0 ? auxo_model_weights(trainer->model) : carried.buffers[array - 1];
         status = restore ? auxo_buffer_copy(trainer->queue, kept, place_bytes, live, offset_bytes, size_bytes, error)
                          : auxo_buffer_copy(trainer->queue, live, offset_bytes, kept, place_bytes, size_bytes, error);
+        place_bytes += size_bytes;
     }
     return status;
 }
 
-static void append_norm(range_trainer *trainer, auxo_plan *plan, uint64_t offset, uint64_t count, uint32_t slot)
+/* The largest |gradient| of each run, of epoch `slot`. */
+static void append_norms(range_trainer *trainer, auxo_plan *plan, const weight_runs *runs, uint32_t slot)
 {
-    auxo_op op = {.kind = AUXO_OP_REDUCE, .params.reduce = {AUXO_REDUCE_MAX_ABS}};
-    op.tensors[AUXO_REDUCE_X] = auxo_tensor_make(auxo_model_gradients(trainer->model), offset * sizeof(float),
-                                                 AUXO_DTYPE_F32, 3, (int64_t[]){1, 1, (int64_t)count});
-    op.tensors[AUXO_REDUCE_Y] = auxo_tensor_1d(trainer->results, (2 * CHUNK + slot) * sizeof(float), AUXO_DTYPE_F32, 1);
-    auxo_plan_add(plan, &op, "gradient norm");
+    for (uint32_t r = 0; r < runs->count; r++) {
+        const uint64_t place = 2 * CHUNK + RUNS_MAX * slot + r;
+        auxo_op op = {.kind = AUXO_OP_REDUCE, .params.reduce = {AUXO_REDUCE_MAX_ABS}};
+        op.tensors[AUXO_REDUCE_X] =
+            auxo_tensor_make(auxo_model_gradients(trainer->model), runs->at[r].offset * sizeof(float), AUXO_DTYPE_F32,
+                             3, (int64_t[]){1, 1, (int64_t)runs->at[r].count});
+        op.tensors[AUXO_REDUCE_Y] = auxo_tensor_1d(trainer->results, place * sizeof(float), AUXO_DTYPE_F32, 1);
+        auxo_plan_add(plan, &op, "gradient norm");
+    }
 }
 
-static auxo_status build_plan(range_trainer *trainer, const train_request *request, uint64_t offset, uint64_t count,
+/* NaN where either is. */
+static float norm_of(const float *results, const weight_runs *runs, uint32_t slot)
+{
+    const float *norms = results + 2 * CHUNK + RUNS_MAX * slot;
+    return runs->count < 2 || !(norms[1] <= norms[0]) ? norms[runs->count - 1] : norms[0];
+}
+
+static auxo_status build_plan(range_trainer *trainer, const train_request *request, const weight_runs *runs,
                               uint32_t epochs, bool watched, auxo_plan **out, auxo_error *error)
 {
     auxo_plan *plan = NULL;
@@ -114,8 +149,9 @@ static auxo_status build_plan(range_trainer *trainer, const train_request *reque
         auxo_tensor loss = auxo_tensor_1d(trainer->results, 2 * k * sizeof(float), AUXO_DTYPE_F32, 2);
         trainer->append(trainer->user, plan, request->layer_begin, request->layer_end, &loss);
         if (watched)
-            append_norm(trainer, plan, offset, count, k);
-        auxo_optimizer_add_step(trainer->optimizer, plan, offset, count, &counter);
+            append_norms(trainer, plan, runs, k);
+        for (uint32_t r = 0; r < runs->count; r++)
+            auxo_optimizer_add_step(trainer->optimizer, plan, runs->at[r].offset, runs->at[r].count, &counter);
         auxo_plan_add(plan, &advance, "advance");
     }
     if (status == AUXO_OK)
@@ -129,13 +165,14 @@ static auxo_status build_plan(range_trainer *trainer, const train_request *reque
 }
 
 /* The plan for the requested range, made on first use. */
-static auxo_status find_plan(range_trainer *trainer, const train_request *request, uint64_t offset, uint64_t count,
+static auxo_status find_plan(range_trainer *trainer, const train_request *request, const weight_runs *runs,
                              range_plan **found, auxo_error *error)
 {
     bool watched = request->tolerance > 0;
     for (size_t i = 0; i < trainer->plan_count; i++) {
         range_plan *plan = &trainer->plans[i];
         if (plan->layer_begin == request->layer_begin && plan->layer_end == request->layer_end &&
+            plan->unit_begin == request->unit_begin && plan->unit_end == request->unit_end &&
             plan->watched == watched) {
             *found = plan;
             return AUXO_OK;
@@ -149,8 +186,12 @@ static auxo_status find_plan(range_trainer *trainer, const train_request *reques
         trainer->plans = plans;
         trainer->plan_capacity = capacity;
     }
-    range_plan plan = {request->layer_begin, request->layer_end, NULL, NULL, watched};
-    auxo_status status = build_plan(trainer, request, offset, count, 1, watched, &plan.epoch, error);
+    range_plan plan = {.layer_begin = request->layer_begin,
+                       .layer_end = request->layer_end,
+                       .unit_begin = request->unit_begin,
+                       .unit_end = request->unit_end,
+                       .watched = watched};
+    auxo_status status = build_plan(trainer, request, runs, 1, watched, &plan.epoch, error);
     if (status != AUXO_OK)
         return status;
     trainer->plans[trainer->plan_count] = plan;
@@ -196,15 +237,15 @@ static auxo_status run_watched_epochs(range_trainer *trainer, range_plan *plan, 
 {
     auxo_status status = auxo_plan_run(epochs == 1 ? plan->epoch : plan->chunk, trainer->queue, 1, error);
     if (status == AUXO_OK)
-        status = auxo_buffer_read(trainer->queue, trainer->results, 0, results, CHUNK * 3 * sizeof(float), error);
+        status = auxo_buffer_read(trainer->queue, trainer->results, 0, results, RESULTS * sizeof(float), error);
     return status;
 }
 
 /* Epochs with the inner criterion (44). The first is run alone: often it is the only one. */
-static auxo_status run_watched(range_trainer *trainer, range_plan *plan, const train_request *request, uint64_t offset,
-                               uint64_t count, train_outcome *outcome, auxo_error *error)
+static auxo_status run_watched(range_trainer *trainer, range_plan *plan, const train_request *request,
+                               const weight_runs *runs, train_outcome *outcome, auxo_error *error)
 {
-    float results[CHUNK * 3];
+    float results[RESULTS];
     uint32_t done = 0;
     while (done < request->epochs) {
         if (should_stop(request))
@@ -213,26 +254,26 @@ static auxo_status run_watched(range_trainer *trainer, range_plan *plan, const t
         auxo_status status = AUXO_OK;
         if (epochs > 1) {
             if (!plan->chunk)
-                status = build_plan(trainer, request, offset, count, CHUNK, true, &plan->chunk, error);
+                status = build_plan(trainer, request, runs, CHUNK, true, &plan->chunk, error);
             if (status == AUXO_OK)
-                status = copy_state(trainer, SNAPSHOT_CHUNK, offset, count, false, error);
+                status = copy_state(trainer, SNAPSHOT_CHUNK, runs, false, error);
         }
         if (status == AUXO_OK)
             status = run_watched_epochs(trainer, plan, epochs, results, error);
         if (status != AUXO_OK)
             return status;
         uint32_t last = 0;
-        while (last + 1 < epochs && !(results[2 * CHUNK + last] < request->tolerance))
+        while (last + 1 < epochs && !(norm_of(results, runs, last) < request->tolerance))
             last++;
         for (uint32_t k = 0; k <= last; k++)
-            if (!isfinite(results[2 * k]) || !isfinite(results[2 * CHUNK + k]))
+            if (!isfinite(results[2 * k]) || !isfinite(norm_of(results, runs, k)))
                 return auxo_error_set(error, AUXO_NOT_FINITE, "loss or gradient became non-finite in epoch %u",
                                       done + k + 1);
         outcome->loss = (double)results[2 * last] + (double)results[2 * last + 1];
-        outcome->gradient_max = results[2 * CHUNK + last];
+        outcome->gradient_max = norm_of(results, runs, last);
         done += last + 1;
         if (last + 1 < epochs) {
-            status = copy_state(trainer, SNAPSHOT_CHUNK, offset, count, true, error);
+            status = copy_state(trainer, SNAPSHOT_CHUNK, runs, true, error);
             if (status == AUXO_OK)
                 status = auxo_plan_run(plan->epoch, trainer->queue, last + 1, error);
             if (status != AUXO_OK)
@@ -245,24 +286,42 @@ static auxo_status run_watched(range_trainer *trainer, range_plan *plan, const t
     return AUXO_OK;
 }
 
+/* The rows of a block of units in the weight and the bias of its layer. */
+static weight_runs runs_of_units(const auxo_model *model, const train_request *request, uint64_t offset, uint64_t count)
+{
+    const auxo_param *params = auxo_model_params(model);
+    weight_runs runs = {0};
+    for (size_t i = 0; i < auxo_model_param_count(model); i++) {
+        const auxo_param *param = &params[i];
+        if (!param->trainable || param->offset < offset || param->offset >= offset + count || runs.count == RUNS_MAX)
+            continue;
+        const uint64_t row = (uint64_t)auxo_model_param_tensor(model, param).strides[0];
+        runs.at[runs.count++] =
+            (weight_run){param->offset + request->unit_begin * row, (request->unit_end - request->unit_begin) * row};
+    }
+    return runs;
+}
+
 auxo_status auxo__range_trainer_run(range_trainer *trainer, const train_request *request, uint64_t offset,
                                     uint64_t count, train_outcome *outcome, auxo_error *error)
 {
     range_plan *plan = NULL;
-    auxo_status status = find_plan(trainer, request, offset, count, &plan, error);
+    const weight_runs runs = request->unit_end > 0 ? runs_of_units(trainer->model, request, offset, count)
+                                                   : (weight_runs){1, {{offset, count}}};
+    auxo_status status = find_plan(trainer, request, &runs, &plan, error);
     if (status == AUXO_OK)
-        status = copy_state(trainer, SNAPSHOT_START, offset, count, false, error);
+        status = copy_state(trainer, SNAPSHOT_START, &runs, false, error);
     if (status != AUXO_OK)
         return status;
     *outcome = (train_outcome){0, NAN, NAN};
     if (request->epochs == 0)
         return AUXO_OK;
-    status = request->tolerance > 0 ? run_watched(trainer, plan, request, offset, count, outcome, error)
+    status = request->tolerance > 0 ? run_watched(trainer, plan, request, &runs, outcome, error)
                                     : run_unwatched(trainer, plan, request, outcome, error);
     if (status == AUXO_NOT_FINITE) {
         /* Best effort: the first error is the one to report. */
         auxo_error ignored = {0};
-        copy_state(trainer, SNAPSHOT_START, offset, count, true, &ignored);
+        copy_state(trainer, SNAPSHOT_START, &runs, true, &ignored);
     }
     return status;
 }

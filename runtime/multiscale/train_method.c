@@ -40,6 +40,8 @@ static const auxo_field iteration_fields[] = {
     AUXO__FIELD(auxo__iteration_record, iteration, "iteration", U32),
     AUXO__FIELD(auxo__iteration_record, layer_begin, "layer_begin", U32),
     AUXO__FIELD(auxo__iteration_record, layer_end, "layer_end", U32),
+    AUXO__FIELD_OPTIONAL(auxo__iteration_record, unit_begin, "unit_begin", REAL),
+    AUXO__FIELD_OPTIONAL(auxo__iteration_record, unit_end, "unit_end", REAL),
     AUXO__FIELD(auxo__iteration_record, epochs, "epochs", U32),
     AUXO__FIELD(auxo__iteration_record, loss, "loss", REAL),
     AUXO__FIELD(auxo__iteration_record, layer_gradient_max, "layer_gradient_max", REAL),

@@ -122,8 +122,10 @@ double auxo_branch_probability(double left, double right)
 auxo_status auxo__tree_walk(const auxo_tree *tree, bool greedy, const tree_walk *walk, uint32_t *selected,
                             auxo_error *error)
 {
-    uint32_t index = 0;
+    uint32_t index = 0, inside = 0; /* levels below a layer */
     for (uint32_t k = 0; tree->nodes[index].left >= 0; k++) {
+        if (tree->nodes[index].layer_end - tree->nodes[index].layer_begin == 1 && inside++ >= walk->unit_levels)
+            break;
         double left_value = 0, right_value = 0;
         auxo_status status = walk->branch(walk->user, index, &left_value, &right_value, error);
         if (status != AUXO_OK)
@@ -162,7 +164,7 @@ uint32_t auxo_tree_select(const auxo_tree *tree, const double *values, bool gree
                           double (*draw)(void *user, uint32_t k), void *user)
 {
     value_walk given = {tree, values, draw, user};
-    tree_walk walk = {value_branch, value_draw, &given};
+    tree_walk walk = {value_branch, value_draw, &given, UINT32_MAX};
     uint32_t selected = 0;
     auxo__tree_walk(tree, greedy, &walk, &selected, NULL); /* value_branch cannot fail */
     return selected;
