@@ -10,6 +10,7 @@ Status 1 if a program does not compile, or if one that plans take by default spi
 """
 import argparse
 import concurrent.futures
+import functools
 import glob
 import json
 import os
@@ -66,13 +67,23 @@ def radv(family):
 
 # ---- OpenCL: sources and options ----------------------------------------------------------------------------------
 
+@functools.lru_cache(maxsize=None)
+def contract():
+    """contract.clh, the generated numbers of include/auxo/."""
+    with tempfile.TemporaryDirectory() as folder:
+        made = pathlib.Path(folder) / "contract.clh"
+        subprocess.run(["cmake", f"-DGLSL={folder}/contract.glsl", f"-DOPENCL={made}", "-P",
+                        str(SHADERS.parent / "contract.cmake")], check=True)
+        return made.read_text(encoding="utf-8")
+
+
 def flatten(path, seen):
     def expand(match):
         name = match.group(1)
         if name in seen:
             return ""
         seen.add(name)
-        return flatten(path.parent / name, seen)
+        return contract() if name == "contract.clh" else flatten(path.parent / name, seen)
     return INCLUDE.sub(expand, path.read_text(encoding="utf-8"))
 
 

@@ -176,11 +176,18 @@ static auxo_status finish_schema(const auxo_data_options *options, auxo_dataset 
     if (!dataset->schema)
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: no memory for its description", dataset->name);
     dataset->schema->row_count = dataset->row_count;
-    dataset->schema->content_hash = auxo_dataset_content_hash(dataset, dataset->row_count);
+    /* Rows of which the hash is not known are read once for it. */
+    auxo_status status =
+        auxo_dataset_content_hash(dataset, dataset->row_count, &dataset->schema->content_hash, error);
+    if (status != AUXO_OK)
+        return status;
     dataset->schema->split_fraction = 0;
     dataset->schema->split_seed = 0;
     if (options->schema && options->schema->missing_values && dataset->channels == options->schema->channels) {
-        size_t filled = auxo_dataset_fill_missing(dataset, options->schema->missing_values);
+        size_t filled = 0;
+        status = auxo_dataset_fill_missing(dataset, options->schema->missing_values, &filled, error);
+        if (status != AUXO_OK)
+            return status;
         if (filled > 0)
             auxo__note_add(dataset->note, sizeof dataset->note,
                            "%zu missing values replaced by the means that the model was trained with", filled);
@@ -198,11 +205,19 @@ static auxo_status load_any(const char *name, const auxo_data_options *options, 
                             auxo_dataset **test, auxo_error *error)
 {
     size_t index = 0;
+    if (auxo__is_packed_path(name))
+        return auxo__load_packed(name, options, train, test, error);
+    if (auxo__is_numpy_path(name))
+        return auxo__load_numpy(name, options, train, test, error);
     if (is_table_path(name))
         return auxo__load_table_path(name, options, train, error);
+    if ((strchr(name, '/') || !is_folder(name)) && auxo__is_idx_path(name))
+        return auxo__load_idx_folder(name, options, train, test, error);
     if (strchr(name, '/'))
         return auxo__load_image_folder(name, options, train, test, error);
     auxo_status status = find_entry(name, &index, error);
+    if (status != AUXO_OK && is_folder(name) && auxo__is_idx_path(name))
+        return auxo__load_idx_folder(name, options, train, test, error);
     if (status != AUXO_OK && is_folder(name))
         return auxo__load_image_folder(name, options, train, test, error);
     if (status == AUXO_OK)

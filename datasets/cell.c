@@ -27,6 +27,8 @@ char *auxo__trim(char *text)
 
 static void trim_span(const char **text, size_t *length)
 {
+    if (*length > 0 && **text > ' ' && (*text)[*length - 1] > ' ')
+        return;
     while (*length > 0 && isspace((unsigned char)**text)) {
         (*text)++;
         (*length)--;
@@ -57,7 +59,9 @@ static bool is_word(const char *text, size_t length, const char *word)
 
 static bool is_missing(const char *text, size_t length, const auxo_table_format *format)
 {
-    if (length == 0 || (length == 1 && text[0] == '?') || is_word(text, length, "NA") || is_word(text, length, "NaN"))
+    if (length == 0 || (length == 1 && text[0] == '?'))
+        return true;
+    if ((*text | 0x20) == 'n' && (is_word(text, length, "NA") || is_word(text, length, "NaN")))
         return true;
     for (size_t i = 0; i < format->missing_text_count; i++)
         if (strlen(format->missing_texts[i]) == length && memcmp(format->missing_texts[i], text, length) == 0)
@@ -69,6 +73,8 @@ static bool is_missing_like(const char *text, size_t length)
 {
     static const char *const words[] = {"null", "n/a", "#n/a", "<na>", "none", "nil",  "nul", "-",       "--",
                                         ".",    "..",  "na.",  "n.a.", "-nan", "+nan", "nat", "#value!", "#div/0!"};
+    if (length > 8 || !strchr("nN#<-.+", *text)) /* what they begin with */
+        return false;
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (is_word(text, length, words[i]))
             return true;
@@ -131,6 +137,8 @@ static bool is_number_like(const char *text, size_t length)
     if (is_word(unsigned_text, unsigned_length, "inf") || is_word(unsigned_text, unsigned_length, "infinity") ||
         is_word(unsigned_text, unsigned_length, "1.#inf"))
         return true;
+    if ((*text | 0x20) >= 'a' && (*text | 0x20) <= 'z') /* which nothing below takes away */
+        return false;
     if (unsigned_length > 2 && unsigned_text[0] == '0' && (unsigned_text[1] | 0x20) == 'x')
         return strspn(unsigned_text + 2, "0123456789abcdefABCDEF.") >= unsigned_length - 2;
     if (length > 2 && text[0] == '(' && text[length - 1] == ')') { /* accountants' minus */
@@ -154,6 +162,12 @@ static bool is_number_like(const char *text, size_t length)
         i += step;
     }
     return auxo__decimal_parse(copy, copied, '.', &value);
+}
+
+bool auxo__cell_is_missing(const char *text, size_t length, const auxo_table_format *format)
+{
+    trim_span(&text, &length);
+    return is_missing(text, length, format);
 }
 
 auxo__cell_meaning auxo__cell_read(const char *text, size_t length, const auxo_table_format *format, double *value)

@@ -19,6 +19,8 @@ typedef enum auxo__cell_meaning {
 
 /* Reads a cell by the format's decimal and thousands marks; *value is set for NUMBER (NaN for MISSING). */
 auxo__cell_meaning auxo__cell_read(const char *text, size_t length, const auxo_table_format *format, double *value);
+/* The same as MISSING. */
+bool auxo__cell_is_missing(const char *text, size_t length, const auxo_table_format *format);
 /* What to do about a cell that is neither number nor missing, as the end of a message. */
 const char *auxo__cell_advice(auxo__cell_meaning meaning);
 /* Removes blanks at both ends, in place. */

@@ -230,10 +230,9 @@ static auxo_status collect_row(column_builder *builder, auxo__levels *levels, si
     for (size_t i = 0; i < builder->table->column_count; i++) {
         auxo_column *column = &builder->table->columns[i];
         const auxo__cell *cell = &builder->csv->cells[i];
-        double value = 0;
         if (!column->codes)
             continue;
-        if (auxo__cell_read(cell->text, cell->length, builder->format, &value) == AUXO__CELL_MISSING) {
+        if (auxo__cell_is_missing(cell->text, cell->length, builder->format)) {
             column->codes[row] = AUXO_LEVEL_MISSING;
             column->missing_count++;
         } else if (!auxo__levels_add(&levels[i], cell->text, cell->length, &column->codes[row])) {

@@ -3,6 +3,8 @@
  * Knows nothing of files or formats. Statistics are in statistics.c.
  */
 #include "dataset.h"
+
+#include "mapped.h"
 #include "text.h"
 
 #include <stdio.h>
@@ -77,6 +79,7 @@ void auxo_dataset_destroy(auxo_dataset *dataset)
     auxo__names_destroy(dataset->site_names, dataset->site_count);
     free(dataset->row_numbers);
     auxo__names_destroy(dataset->row_names, dataset->row_count);
+    auxo__mapped_destroy(dataset->mapped);
     auxo_data_schema_destroy(dataset->schema);
     free(dataset);
 }
@@ -173,7 +176,7 @@ static bool number_rows(const auxo_dataset *from, auxo_dataset *to, const uint32
     return to->row_numbers != NULL;
 }
 
-static bool copy_names(const auxo_dataset *from, auxo_dataset *to)
+bool auxo__dataset_copy_names(const auxo_dataset *from, auxo_dataset *to)
 {
     if (from->feature_names) {
         to->feature_names = auxo__names_copy((const char *const *)from->feature_names, (size_t)from->channels);
@@ -213,13 +216,16 @@ auxo_status auxo_dataset_select(const auxo_dataset *dataset, const uint32_t *row
     if (status != AUXO_OK)
         return status;
     memcpy(made->note, dataset->note, sizeof made->note);
-    copy_rows(dataset->features, made->features, auxo__dataset_row_bytes(dataset), rows, count);
-    copy_rows(dataset->labels, made->labels, sizeof *dataset->labels, rows, count);
-    copy_rows(dataset->targets, made->targets, dataset->target_count * sizeof *dataset->targets, rows, count);
+    const auxo_row_block block = {made->features, made->labels, made->targets};
+    status = auxo_dataset_read(dataset, rows, 0, count, &block, error);
+    if (status != AUXO_OK) {
+        auxo_dataset_destroy(made);
+        return status;
+    }
     copy_rows(dataset->times, made->times, sizeof *dataset->times, rows, count);
     copy_rows(dataset->events, made->events, sizeof *dataset->events, rows, count);
     if (!copy_optional_rows(dataset->groups, &made->groups, rows, count) ||
-        !copy_optional_rows(dataset->sites, &made->sites, rows, count) || !copy_names(dataset, made) ||
+        !copy_optional_rows(dataset->sites, &made->sites, rows, count) || !auxo__dataset_copy_names(dataset, made) ||
         !number_rows(dataset, made, rows, count) || !copy_row_names(dataset, made, rows, count) ||
         (dataset->schema && auxo_data_schema_copy(dataset->schema, &made->schema, NULL) != AUXO_OK)) {
         auxo_dataset_destroy(made);
@@ -251,23 +257,52 @@ const auxo_data_schema *auxo_dataset_schema(const auxo_dataset *dataset)
 
 size_t auxo_dataset_row_number(const auxo_dataset *dataset, size_t row)
 {
+    if (dataset->mapped)
+        return auxo__mapped_row_number(dataset->mapped, row);
     return dataset->row_numbers ? dataset->row_numbers[row] : row + 1;
 }
 
-uint64_t auxo_dataset_content_hash(const auxo_dataset *dataset, size_t row_count)
+/* All rows of one part after the other, as if they were one array. */
+static auxo_status hash_part(XXH3_state_t *state, const auxo_dataset *dataset, bool features, size_t row_count,
+                             auxo_error *error)
 {
-    XXH3_state_t state;
+    auxo__row_blocks blocks;
+    bool found = true;
+    auxo_status status = auxo__row_blocks_init(&blocks, dataset, features, error);
+    while (status == AUXO_OK && found && blocks.first + blocks.count < row_count) {
+        status = auxo__row_blocks_next(&blocks, &found, error);
+        if (status != AUXO_OK || !found)
+            break;
+        const size_t left = row_count - blocks.first, count = blocks.count < left ? blocks.count : left;
+        if (features)
+            XXH3_64bits_update(state, blocks.features, count * auxo__dataset_row_bytes(dataset));
+        else if (blocks.labels)
+            XXH3_64bits_update(state, blocks.labels, count * sizeof *blocks.labels);
+        else if (blocks.targets)
+            XXH3_64bits_update(state, blocks.targets, count * dataset->target_count * sizeof *blocks.targets);
+    }
+    auxo__row_blocks_deinit(&blocks);
+    return status;
+}
+
+auxo_status auxo_dataset_content_hash(const auxo_dataset *dataset, size_t row_count, uint64_t *hash, auxo_error *error)
+{
     size_t rows = row_count < dataset->row_count ? row_count : dataset->row_count;
+    const auxo_mapped_rows *mapped = dataset->mapped;
+    if (mapped && !mapped->subset && mapped->content_hash && rows == mapped->total_rows) {
+        *hash = mapped->content_hash;
+        return AUXO_OK;
+    }
+    XXH3_state_t state;
     XXH3_64bits_reset(&state);
-    XXH3_64bits_update(&state, dataset->features, rows * auxo__dataset_row_bytes(dataset));
-    if (dataset->labels)
-        XXH3_64bits_update(&state, dataset->labels, rows * sizeof *dataset->labels);
-    if (dataset->targets)
-        XXH3_64bits_update(&state, dataset->targets, rows * dataset->target_count * sizeof *dataset->targets);
+    auxo_status status = hash_part(&state, dataset, true, rows, error);
+    if (status == AUXO_OK)
+        status = hash_part(&state, dataset, false, rows, error);
     if (dataset->times)
         XXH3_64bits_update(&state, dataset->times, rows * sizeof *dataset->times);
     if (dataset->events)
         XXH3_64bits_update(&state, dataset->events, rows * sizeof *dataset->events);
-    uint64_t hash = XXH3_64bits_digest(&state);
-    return hash ? hash : 1; /* 0 means unknown */
+    const uint64_t found = XXH3_64bits_digest(&state);
+    *hash = found ? found : 1; /* 0 means unknown */
+    return status;
 }

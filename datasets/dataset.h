@@ -24,6 +24,8 @@ void *auxo__array(size_t count, size_t size);
 /* Copies of `count` strings, or NULL when memory is short. Ownership: the caller's (auxo__names_destroy). */
 char **auxo__names_copy(const char *const *names, size_t count);
 void auxo__names_destroy(char **names, size_t count);
+/* Names of features, targets and sites. False: no memory. */
+bool auxo__dataset_copy_names(const auxo_dataset *from, auxo_dataset *to);
 /* Replaces *dataset by its first `limit` rows; 0: no limit. */
 auxo_status auxo__limit_rows(auxo_dataset **dataset, size_t limit, auxo_error *error);
 size_t auxo__dataset_row_bytes(const auxo_dataset *dataset);

@@ -47,6 +47,18 @@ auxo_status auxo__load_table_path(const char *path, const auxo_data_options *opt
 /* A folder of images, one subfolder per class, perhaps below train and test. */
 auxo_status auxo__load_image_folder(const char *path, const auxo_data_options *options, auxo_dataset **train,
                                     auxo_dataset **test, auxo_error *error);
+/* IDX files of the user's own: a folder, or the file of pictures. */
+bool auxo__is_idx_path(const char *name);
+auxo_status auxo__load_idx_folder(const char *name, const auxo_data_options *options, auxo_dataset **train,
+                                  auxo_dataset **test, auxo_error *error);
+/* A packed set, .auxo. */
+bool auxo__is_packed_path(const char *name);
+auxo_status auxo__load_packed(const char *path, const auxo_data_options *options, auxo_dataset **train,
+                              auxo_dataset **test, auxo_error *error);
+/* NumPy arrays: .npy with a second file for labels, or .npz. */
+bool auxo__is_numpy_path(const char *name);
+auxo_status auxo__load_numpy(const char *path, const auxo_data_options *options, auxo_dataset **train,
+                             auxo_dataset **test, auxo_error *error);
 /* One SVHN .mat file. */
 auxo_status auxo__svhn_read(const char *path, size_t limit, auxo_dataset **dataset, auxo_error *error);
 

@@ -1,71 +1,93 @@
 /* missing.c: gaps in the inputs of tables, read as NaN under keep_missing, and filled by means of the training rows. */
-#include "auxo/data.h"
-
-#include "dataset.h"
+#include "mapped.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-void auxo_dataset_present_means(const auxo_dataset *dataset, float *means)
+static bool is_table(const auxo_dataset *dataset)
 {
-    size_t columns = (size_t)dataset->channels;
-    const float *features = dataset->features;
-    for (size_t c = 0; c < columns; c++) {
-        double sum = 0;
-        size_t present = 0;
-        for (size_t row = 0; row < dataset->row_count; row++) {
-            double value = (double)features[row * columns + c];
-            if (isnan(value))
-                continue;
-            sum += value;
-            present++;
-        }
-        means[c] = present ? (float)(sum / (double)present) : 0.0f;
-    }
+    return dataset->feature_type == AUXO_FEATURES_F32 && dataset->height * dataset->width == 1;
 }
 
-size_t auxo_dataset_fill_missing(auxo_dataset *dataset, const float *values)
+/* Mean per column over the values that are present; 0 where none is. */
+static auxo_status present_means(const auxo_dataset *dataset, float *means, auxo_error *error)
 {
-    size_t columns = (size_t)dataset->channels, filled = 0;
+    const size_t columns = (size_t)dataset->channels;
+    double *sums = calloc(columns + 1, sizeof *sums);
+    size_t *present = calloc(columns + 1, sizeof *present);
+    auxo__row_blocks blocks = {0};
+    bool found = true;
+    auxo_status status = sums && present
+                             ? auxo__row_blocks_init(&blocks, dataset, true, error)
+                             : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: out of memory", dataset->name);
+    while (status == AUXO_OK && found) {
+        status = auxo__row_blocks_next(&blocks, &found, error);
+        const float *values = blocks.features;
+        for (size_t i = 0; status == AUXO_OK && found && i < blocks.count * columns; i++) {
+            if (isnan(values[i]))
+                continue;
+            sums[i % columns] += (double)values[i];
+            present[i % columns]++;
+        }
+    }
+    for (size_t c = 0; status == AUXO_OK && c < columns; c++)
+        means[c] = present[c] ? (float)(sums[c] / (double)present[c]) : 0.0f;
+    auxo__row_blocks_deinit(&blocks);
+    free(sums);
+    free(present);
+    return status;
+}
+
+auxo_status auxo_dataset_fill_missing(auxo_dataset *dataset, const float *values, size_t *filled, auxo_error *error)
+{
+    size_t columns = (size_t)dataset->channels, count = 0;
     float *features = dataset->features;
-    if (dataset->feature_type != AUXO_FEATURES_F32 || dataset->height * dataset->width != 1)
-        return 0;
-    for (size_t i = 0; i < dataset->row_count * columns; i++)
+    auxo_status status = AUXO_OK;
+    if (is_table(dataset) && dataset->mapped)
+        status = auxo__mapped_fill(dataset, values, &count, error);
+    for (size_t i = 0; is_table(dataset) && !dataset->mapped && i < dataset->row_count * columns; i++)
         if (isnan(features[i])) {
             features[i] = values[i % columns];
-            filled++;
+            count++;
         }
-    return filled;
+    if (filled)
+        *filled = count;
+    return status;
+}
+
+/* What the schema shall know; takes `means` over. */
+static void remember(auxo_dataset *train, float *means)
+{
+    if (!train->schema) {
+        free(means);
+        return;
+    }
+    free(train->schema->missing_values);
+    train->schema->missing_values = means;
+    train->schema->missing = AUXO_MISSING_MEAN;
 }
 
 auxo_status auxo_dataset_impute(auxo_dataset *train, auxo_dataset *const *others, size_t other_count, size_t *filled,
                                 auxo_error *error)
 {
-    size_t count = (size_t)train->channels, total = 0;
-    float *means = auxo__array(count, sizeof *means);
-    float *kept = auxo__array(count, sizeof *kept);
-    if (!means || !kept) {
-        free(means);
-        free(kept);
+    size_t total = 0, here = 0;
+    if (filled)
+        *filled = 0;
+    if (!is_table(train))
+        return AUXO_OK;
+    float *means = auxo__array((size_t)train->channels, sizeof *means);
+    if (!means)
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: no memory for the means of its columns", train->name);
+    auxo_status status = present_means(train, means, error);
+    if (status == AUXO_OK)
+        status = auxo_dataset_fill_missing(train, means, &total, error);
+    for (size_t i = 0; i < other_count && status == AUXO_OK; i++) {
+        status = others[i] ? auxo_dataset_fill_missing(others[i], means, &here, error) : AUXO_OK;
+        total += others[i] ? here : 0;
     }
-    if (train->feature_type == AUXO_FEATURES_F32 && train->height * train->width == 1) {
-        auxo_dataset_present_means(train, means);
-        total = auxo_dataset_fill_missing(train, means);
-        for (size_t i = 0; i < other_count; i++)
-            total += others[i] ? auxo_dataset_fill_missing(others[i], means) : 0;
-        if (train->schema) {
-            memcpy(kept, means, count * sizeof *kept);
-            free(train->schema->missing_values);
-            train->schema->missing_values = kept;
-            train->schema->missing = AUXO_MISSING_MEAN;
-            kept = NULL;
-        }
-    }
+    remember(train, means);
     if (filled)
         *filled = total;
-    free(means);
-    free(kept);
-    return AUXO_OK;
+    return status;
 }

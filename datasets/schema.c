@@ -32,6 +32,8 @@ void auxo_data_schema_destroy(auxo_data_schema *schema)
     auxo__names_destroy(schema->classes, schema->class_count);
     free(schema->target_offsets);
     free(schema->event_level);
+    free(schema->group_column);
+    free(schema->site_column);
     free(schema->picture_column);
     free(schema->missing_values);
     free(schema);
@@ -88,6 +90,8 @@ auxo_status auxo_data_schema_copy(const auxo_data_schema *schema, auxo_data_sche
         made->targets = copied_names(schema->targets, schema->target_count, &good);
         made->classes = copied_names(schema->classes, schema->class_count, &good);
         made->event_level = copied_text(schema->event_level, &good);
+        made->group_column = copied_text(schema->group_column, &good);
+        made->site_column = copied_text(schema->site_column, &good);
         made->picture_column = copied_text(schema->picture_column, &good);
         made->target_offsets =
             copied(schema->target_offsets, schema->target_count * sizeof *schema->target_offsets, &good);

@@ -84,6 +84,10 @@ auxo_status auxo_data_schema_describe(const auxo_data_schema *schema, char **tex
                        cJSON_CreateDoubleArray(schema->target_offsets, (int)schema->target_count));
     add_names(root, "classes", schema->classes, schema->class_count);
     auxo__tree_number(root, "class_count", schema->class_count);
+    if (schema->group_column)
+        auxo__tree_text(root, "group_column", schema->group_column);
+    if (schema->site_column)
+        auxo__tree_text(root, "site_column", schema->site_column);
     if (schema->event_level)
         auxo__tree_text(root, "event_level", schema->event_level);
     auxo__tree_text(root, "missing", missing_nouns[schema->missing]);
@@ -299,6 +303,8 @@ static void read_targets(schema_reader *reader, auxo_data_schema *schema)
         wrong(reader, "classes");
     }
     schema->event_level = read_text(reader, "event_level");
+    schema->group_column = read_text(reader, "group_column");
+    schema->site_column = read_text(reader, "site_column");
     schema->picture_column = read_text(reader, "picture_column");
 }
 

@@ -1,9 +1,11 @@
 /* split.c: auxo_dataset_split: a seeded part and the rest, by rows, classes or groups.
  *
  * Rows fall into units (a group when the set has groups, else one row each); units are shuffled and the first ones
- * form the part, per class when stratified. Both results keep the rows in their original order.
+ * form the part, per class when stratified. Both results keep the rows in their original order. Sets of very many rows
+ * are drawn row by row instead (draw.c), which takes a bit for each.
  */
-#include "dataset.h"
+#include "draw.h"
+#include "mapped.h"
 #include "random.h"
 
 #include <math.h>
@@ -60,7 +62,23 @@ static bool number_groups(const auxo_dataset *dataset, units *all)
     return true;
 }
 
-static bool units_init(units *all, const auxo_dataset *dataset, bool stratified, uint64_t seed)
+/* The stratum of every row; NULL: no memory, or all rows have the same. */
+static auxo_status read_strata(const auxo_dataset *dataset, uint32_t **strata, auxo_error *error)
+{
+    *strata = auxo__array(dataset->row_count, sizeof **strata);
+    if (!*strata)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: no memory to split %zu rows", dataset->name,
+                              dataset->row_count);
+    if (dataset->target_type == AUXO_TARGET_SURVIVAL) {
+        for (size_t i = 0; i < dataset->row_count; i++)
+            (*strata)[i] = dataset->events[i];
+        return AUXO_OK;
+    }
+    const auxo_row_block block = {.labels = *strata};
+    return auxo_dataset_read(dataset, NULL, 0, dataset->row_count, &block, error);
+}
+
+static bool units_init(units *all, const auxo_dataset *dataset, const uint32_t *strata, uint64_t seed)
 {
     size_t rows = dataset->row_count;
     all->unit_of_row = auxo__array(rows, sizeof *all->unit_of_row);
@@ -83,10 +101,10 @@ static bool units_init(units *all, const auxo_dataset *dataset, bool stratified,
     for (size_t i = 0; i < rows; i++) {
         uint32_t unit = all->unit_of_row[i];
         bool first = all->row_total[unit]++ == 0;
-        if (stratified && dataset->target_type == AUXO_TARGET_SURVIVAL)
-            all->stratum[unit] = all->stratum[unit] || dataset->events[i];
-        else if (stratified && first)
-            all->stratum[unit] = dataset->labels[i];
+        if (strata && dataset->target_type == AUXO_TARGET_SURVIVAL)
+            all->stratum[unit] = all->stratum[unit] || strata[i];
+        else if (strata && first)
+            all->stratum[unit] = strata[i];
     }
     auxo_shuffle(all->order, all->count, seed, AUXO__STREAM_SPLIT);
     return true;
@@ -131,23 +149,54 @@ static void fill_empty_side(units *all, double fraction)
         all->chosen[all->order[all->count - 1]] = 0;
 }
 
-static auxo_status select_both(const auxo_dataset *dataset, const units *all, auxo_dataset **part, auxo_dataset **rest,
-                               auxo_error *error)
+/* Units go round the folds, stratum after stratum, so that folds differ by one unit at most. */
+static void choose_fold(units *all, uint32_t stratum_count, uint32_t folds, uint32_t fold)
 {
-    uint32_t *rows = auxo__array(dataset->row_count, sizeof *rows);
-    if (!rows)
-        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: no memory to split %zu rows", dataset->name,
-                              dataset->row_count);
-    auxo_status status = AUXO_OK;
-    auxo_dataset *made[2] = {NULL, NULL};
-    for (int side = 0; side < 2 && status == AUXO_OK; side++) {
-        size_t count = 0;
-        for (size_t i = 0; i < dataset->row_count; i++)
-            if (all->chosen[all->unit_of_row[i]] == (side == 0))
+    size_t place = 0;
+    for (uint32_t stratum = 0; stratum < stratum_count; stratum++)
+        for (size_t i = 0; i < all->count; i++)
+            if (all->stratum[all->order[i]] == stratum)
+                all->chosen[all->order[i]] = place++ % folds == fold;
+}
+
+/* The rows in `chosen`, or those that are not, as a new data set. */
+static auxo_status take_rows(const auxo_dataset *dataset, const auxo__row_set *chosen, bool in, auxo_dataset **part,
+                             auxo_error *error)
+{
+    auxo__row_set side = {0};
+    uint32_t *rows = NULL;
+    size_t count = 0;
+    bool good = true;
+    if (dataset->mapped)
+        good = auxo__row_set_init(&side, dataset->row_count);
+    else
+        good = (rows = auxo__array(dataset->row_count, sizeof *rows)) != NULL;
+    for (size_t i = 0; i < dataset->row_count && good; i++)
+        if (auxo__row_set_has(chosen, i) == in) {
+            if (rows)
                 rows[count++] = (uint32_t)i;
-        status = auxo_dataset_select(dataset, rows, count, &made[side], error);
-    }
+            else
+                auxo__row_set_add(&side, i);
+        }
+    auxo_status status = AUXO_OK;
+    if (!good)
+        status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: no memory to split %zu rows", dataset->name,
+                                dataset->row_count);
+    else if (dataset->mapped)
+        status = auxo__mapped_view(dataset, &side, part, error);
+    else
+        status = auxo_dataset_select(dataset, rows, count, part, error);
     free(rows);
+    return status;
+}
+
+static auxo_status take_both(const auxo_dataset *dataset, const auxo__row_set *chosen, auxo_dataset **part,
+                             auxo_dataset **rest, auxo_error *error)
+{
+    auxo_dataset *made[2] = {NULL, NULL};
+    auxo_status status = take_rows(dataset, chosen, true, &made[0], error);
+    if (status == AUXO_OK)
+        status = take_rows(dataset, chosen, false, &made[1], error);
     if (status != AUXO_OK) {
         auxo_dataset_destroy(made[0]);
         return status;
@@ -155,6 +204,104 @@ static auxo_status select_both(const auxo_dataset *dataset, const units *all, au
     *part = made[0];
     *rest = made[1];
     return AUXO_OK;
+}
+
+static auxo_status take_units(const auxo_dataset *dataset, const units *all, auxo_dataset **part, auxo_dataset **rest,
+                              auxo_error *error)
+{
+    auxo__row_set chosen;
+    if (!auxo__row_set_init(&chosen, dataset->row_count))
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: no memory to split %zu rows", dataset->name,
+                              dataset->row_count);
+    for (size_t i = 0; i < dataset->row_count; i++)
+        if (all->chosen[all->unit_of_row[i]])
+            auxo__row_set_add(&chosen, i);
+    const auxo_status status = take_both(dataset, &chosen, part, rest, error);
+    auxo__row_set_deinit(&chosen);
+    return status;
+}
+
+/* ---- a part and the rest ----------------------------------------------------------------------------------------- */
+
+/* Shuffled units: what is chosen of them, by `choose`. */
+typedef struct choice {
+    double fraction;
+    uint32_t folds, fold; /* folds 0: the fraction */
+    uint64_t seed;
+    bool stratified;
+} choice;
+
+static uint32_t count_strata(const auxo_dataset *dataset, const choice *wanted)
+{
+    if (!wanted->stratified)
+        return 1;
+    return dataset->target_type == AUXO_TARGET_CLASS ? dataset->class_count : 2;
+}
+
+static void choose_units(const auxo_dataset *dataset, const choice *wanted, units *all)
+{
+    const bool survival = wanted->stratified && dataset->target_type == AUXO_TARGET_SURVIVAL;
+    const uint32_t strata = count_strata(dataset, wanted);
+    if (wanted->folds) {
+        choose_fold(all, strata, wanted->folds, wanted->fold);
+        return;
+    }
+    for (uint32_t stratum = 0; stratum < strata; stratum++)
+        choose_stratum(all, stratum, wanted->fraction, survival && stratum == 1);
+    fill_empty_side(all, wanted->fraction);
+}
+
+static auxo_status split_units(const auxo_dataset *dataset, const choice *wanted, auxo_dataset **part,
+                               auxo_dataset **rest, auxo_error *error)
+{
+    units all = {0};
+    uint32_t *strata = NULL;
+    auxo_status status = wanted->stratified ? read_strata(dataset, &strata, error) : AUXO_OK;
+    if (status == AUXO_OK && !units_init(&all, dataset, strata, wanted->seed))
+        status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: no memory to split %zu rows", dataset->name,
+                                dataset->row_count);
+    free(strata);
+    if (status == AUXO_OK && wanted->folds > all.count)
+        status = auxo_error_set(error, AUXO_INVALID_ARGUMENT, "%s: %u folds cannot be made of %zu rows or groups",
+                                dataset->name, wanted->folds, all.count);
+    if (status == AUXO_OK) {
+        choose_units(dataset, wanted, &all);
+        status = take_units(dataset, &all, part, rest, error);
+    }
+    units_deinit(&all);
+    return status;
+}
+
+static auxo_status split_drawn(const auxo_dataset *dataset, const choice *wanted, auxo_dataset **part,
+                               auxo_dataset **rest, auxo_error *error)
+{
+    auxo__row_set chosen = {0};
+    const auxo__draw draw = {.seed = wanted->seed,
+                             .stratum_count = count_strata(dataset, wanted),
+                             .folds = wanted->folds ? wanted->folds : 2,
+                             .fold = wanted->folds ? wanted->fold : 0,
+                             .even = wanted->folds > 0,
+                             .fraction = wanted->fraction};
+    auxo_status status = auxo__draw_rows(dataset, &draw, &chosen, error);
+    if (status == AUXO_OK)
+        status = take_both(dataset, &chosen, part, rest, error);
+    auxo__row_set_deinit(&chosen);
+    return status;
+}
+
+static auxo_status split_by(const auxo_dataset *dataset, const choice *wanted, auxo_dataset **part, auxo_dataset **rest,
+                            auxo_error *error)
+{
+    if (dataset->row_count > UINT32_MAX)
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "%s: %zu rows are too many to split", dataset->name,
+                              dataset->row_count);
+    return dataset->row_count > AUXO__DRAW_ROWS && !dataset->groups ? split_drawn(dataset, wanted, part, rest, error)
+                                                                    : split_units(dataset, wanted, part, rest, error);
+}
+
+static bool has_strata(const auxo_dataset *dataset)
+{
+    return dataset->target_type == AUXO_TARGET_CLASS || dataset->target_type == AUXO_TARGET_SURVIVAL;
 }
 
 auxo_status auxo_dataset_split(const auxo_dataset *dataset, double fraction, uint64_t seed, bool stratified,
@@ -165,32 +312,25 @@ auxo_status auxo_dataset_split(const auxo_dataset *dataset, double fraction, uin
     if (!(fraction >= 0.0 && fraction <= 1.0))
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "%s: cannot split off a fraction of %g; use 0 to 1",
                               dataset->name, fraction);
-    if (dataset->row_count > UINT32_MAX)
-        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "%s: %zu rows are too many to split", dataset->name,
-                              dataset->row_count);
-    bool survival = dataset->target_type == AUXO_TARGET_SURVIVAL;
-    bool has_strata = stratified && (survival || dataset->target_type == AUXO_TARGET_CLASS);
-    uint32_t stratum_count = !has_strata ? 1 : dataset->target_type == AUXO_TARGET_CLASS ? dataset->class_count : 2;
-    units all = {0};
-    auxo_status status;
-    if (units_init(&all, dataset, has_strata, seed)) {
-        for (uint32_t stratum = 0; stratum < stratum_count; stratum++)
-            choose_stratum(&all, stratum, fraction, survival && stratum == 1);
-        fill_empty_side(&all, fraction);
-        status = select_both(dataset, &all, part, rest, error);
-    } else {
-        status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: no memory to split %zu rows", dataset->name,
-                                dataset->row_count);
-    }
-    units_deinit(&all);
-    return status;
+    const choice wanted = {.fraction = fraction, .seed = seed, .stratified = stratified && has_strata(dataset)};
+    return split_by(dataset, &wanted, part, rest, error);
+}
+
+auxo_status auxo_dataset_fold(const auxo_dataset *dataset, uint32_t folds, uint32_t fold, uint64_t seed,
+                              auxo_dataset **part, auxo_dataset **rest, auxo_error *error)
+{
+    if (folds < 2 || fold >= folds || folds > dataset->row_count)
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT,
+                              "%s: fold %u of %u cannot be made of %zu rows or groups; folds are 2 or more",
+                              dataset->name, fold + 1, folds, dataset->row_count);
+    const choice wanted = {.folds = folds, .fold = fold, .seed = seed, .stratified = has_strata(dataset)};
+    return split_by(dataset, &wanted, part, rest, error);
 }
 
 static auxo_status split_off(const auxo_dataset *dataset, double fraction, uint64_t seed, auxo_dataset **held_out,
                              auxo_dataset **rest, auxo_error *error)
 {
-    bool stratified = dataset->target_type == AUXO_TARGET_CLASS || dataset->target_type == AUXO_TARGET_SURVIVAL;
-    return auxo_dataset_split(dataset, fraction, seed, stratified, held_out, rest, error);
+    return auxo_dataset_split(dataset, fraction, seed, has_strata(dataset), held_out, rest, error);
 }
 
 auxo_status auxo_dataset_hold_out(auxo_dataset **rows, double fraction, uint64_t seed, auxo_dataset **held_out,
@@ -218,13 +358,13 @@ auxo_status auxo_dataset_hold_out(auxo_dataset **rows, double fraction, uint64_t
 /* The first `count` rows. */
 static auxo_status select_first(const auxo_dataset *dataset, size_t count, auxo_dataset **selected, auxo_error *error)
 {
-    uint32_t *rows = auxo__array(count, sizeof *rows);
-    if (!rows)
+    auxo__row_set chosen;
+    if (!auxo__row_set_init(&chosen, dataset->row_count))
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: no memory for %zu rows", dataset->name, count);
     for (size_t i = 0; i < count; i++)
-        rows[i] = (uint32_t)i;
-    auxo_status status = auxo_dataset_select(dataset, rows, count, selected, error);
-    free(rows);
+        auxo__row_set_add(&chosen, i);
+    auxo_status status = take_rows(dataset, &chosen, true, selected, error);
+    auxo__row_set_deinit(&chosen);
     return status;
 }
 
@@ -233,12 +373,16 @@ auxo_status auxo_dataset_held_out(const auxo_dataset *dataset, const auxo_data_s
 {
     *held_out = *trained_on = NULL;
     if (!schema || schema->split_fraction <= 0 || schema->row_count == 0 || dataset->row_count < schema->row_count ||
-        schema->content_hash == 0 || auxo_dataset_content_hash(dataset, schema->row_count) != schema->content_hash)
+        schema->content_hash == 0)
         return AUXO_OK;
+    uint64_t hash = 0;
+    auxo_status status = auxo_dataset_content_hash(dataset, schema->row_count, &hash, error);
+    if (status != AUXO_OK || hash != schema->content_hash)
+        return status;
     if (dataset->row_count == schema->row_count)
         return split_off(dataset, schema->split_fraction, schema->split_seed, held_out, trained_on, error);
     auxo_dataset *first = NULL;
-    auxo_status status = select_first(dataset, schema->row_count, &first, error);
+    status = select_first(dataset, schema->row_count, &first, error);
     if (status == AUXO_OK)
         status = split_off(first, schema->split_fraction, schema->split_seed, held_out, trained_on, error);
     auxo_dataset_destroy(first);
@@ -256,37 +400,4 @@ auxo_status auxo__limit_rows(auxo_dataset **dataset, size_t limit, auxo_error *e
     auxo_dataset_destroy(*dataset);
     *dataset = limited;
     return AUXO_OK;
-}
-
-/* ---- folds ------------------------------------------------------------------------------------------------------- */
-
-/* Units go round the folds, stratum after stratum, so that folds differ by one unit at most. */
-static void choose_fold(units *all, uint32_t stratum_count, uint32_t folds, uint32_t fold)
-{
-    size_t place = 0;
-    for (uint32_t stratum = 0; stratum < stratum_count; stratum++)
-        for (size_t i = 0; i < all->count; i++)
-            if (all->stratum[all->order[i]] == stratum)
-                all->chosen[all->order[i]] = place++ % folds == fold;
-}
-
-auxo_status auxo_dataset_fold(const auxo_dataset *dataset, uint32_t folds, uint32_t fold, uint64_t seed,
-                              auxo_dataset **part, auxo_dataset **rest, auxo_error *error)
-{
-    const bool survival = dataset->target_type == AUXO_TARGET_SURVIVAL,
-               classes = dataset->target_type == AUXO_TARGET_CLASS;
-    units all = {0};
-    auxo_status status = AUXO_OK;
-    if (!units_init(&all, dataset, survival || classes, seed))
-        status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: no memory for folds", dataset->name);
-    else if (folds < 2 || fold >= folds || folds > all.count)
-        status = auxo_error_set(error, AUXO_INVALID_ARGUMENT,
-                                "%s: fold %u of %u cannot be made of %zu rows or groups; folds are 2 or more",
-                                dataset->name, fold + 1, folds, all.count);
-    if (status == AUXO_OK) {
-        choose_fold(&all, classes ? dataset->class_count : survival ? 2 : 1, folds, fold);
-        status = select_both(dataset, &all, part, rest, error);
-    }
-    units_deinit(&all);
-    return status;
 }

@@ -75,21 +75,21 @@ static auxo_status convert(const char *path, const matvar_t *images, const matva
     return status;
 }
 
-/* Whether a file begins as MATLAB's level 5 does, which the set has; what it says in other levels matio takes on trust.
- */
-static bool is_level_5(const char *path)
+/* Whether a file begins as those of MATLAB 5 to 7.3 do: of others matio takes the sizes on trust. */
+static bool is_matlab(const char *path)
 {
     unsigned char head[128] = {0};
     FILE *stream = fopen(path, "rb");
     bool read = stream && fread(head, 1, sizeof head, stream) == sizeof head;
     if (stream)
         fclose(stream);
-    return read && (memcmp(head + 124, "\0\1IM", 4) == 0 || memcmp(head + 124, "\1\0MI", 4) == 0);
+    return read && (memcmp(head + 124, "\0\1IM", 4) == 0 || memcmp(head + 124, "\1\0MI", 4) == 0 ||
+                    memcmp(head + 124, "\0\2IM", 4) == 0);
 }
 
 auxo_status auxo__svhn_read(const char *path, size_t limit, auxo_dataset **dataset, auxo_error *error)
 {
-    mat_t *file = is_level_5(path) ? Mat_Open(path, MAT_ACC_RDONLY) : NULL;
+    mat_t *file = is_matlab(path) ? Mat_Open(path, MAT_ACC_RDONLY) : NULL;
     if (!file)
         return auxo_error_set(error, AUXO_FORMAT, "%s: not a MATLAB file that matio can open", path);
     struct stat found;

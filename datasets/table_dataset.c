@@ -226,11 +226,12 @@ static void narrow(auxo_column *column, size_t row_count, input_source *input)
 }
 
 /* Missing values, which only keep_missing lets through, become NaN in all features of the column. */
-static void fill_input(const table_layout *layout, const input_source *input, float *features, bool unknown_is_gap)
+static void fill_input(const table_layout *layout, const input_source *input, size_t begin, size_t end, float *features,
+                       bool unknown_is_gap)
 {
     const auxo_column *column = &layout->table->columns[input->column];
-    float *at = features + input->first_feature;
-    for (size_t i = 0; i < layout->row_count; i++, at += layout->feature_count) {
+    float *at = features + begin * layout->feature_count + input->first_feature;
+    for (size_t i = begin; i < end; i++, at += layout->feature_count) {
         size_t row = layout->rows[i];
         if (input->narrowed) {
             *at = input->narrowed[row];
@@ -311,6 +312,11 @@ static auxo_status describe(const table_layout *layout, const auxo_table_roles *
     schema->missing = roles->keep_missing   ? AUXO_MISSING_MEAN
                       : roles->drop_missing ? AUXO_MISSING_DROP
                                             : AUXO_MISSING_REFUSE;
+    const auxo_column *columns = layout->table->columns;
+    schema->group_column = layout->group != NO_COLUMN ? auxo__text_duplicate(columns[layout->group].name) : NULL;
+    schema->site_column = layout->site != NO_COLUMN ? auxo__text_duplicate(columns[layout->site].name) : NULL;
+    if ((layout->group != NO_COLUMN && !schema->group_column) || (layout->site != NO_COLUMN && !schema->site_column))
+        return no_memory(layout, error);
     auxo_status status = describe_inputs(layout, schema, error);
     if (status == AUXO_OK)
         status = auxo__table_describe_targets(layout, roles, schema, error);
@@ -320,8 +326,12 @@ static auxo_status describe(const table_layout *layout, const auxo_table_roles *
 static auxo_status fill(table_layout *layout, const auxo_table_roles *roles, auxo_dataset *dataset, auxo_error *error)
 {
     bool gaps = !roles->schema || roles->keep_missing;
-    for (size_t i = 0; i < layout->input_count; i++)
-        fill_input(layout, &layout->inputs[i], dataset->features, gaps);
+    enum { BLOCK_ROWS = 512 }; /* columns are read and rows written: some of both stay in the cache */
+    for (size_t first = 0; first < layout->row_count; first += BLOCK_ROWS) {
+        const size_t end = layout->row_count - first < BLOCK_ROWS ? layout->row_count : first + BLOCK_ROWS;
+        for (size_t i = 0; i < layout->input_count; i++)
+            fill_input(layout, &layout->inputs[i], first, end, dataset->features, gaps);
+    }
     auxo_status status = auxo__table_fill_targets(layout, roles, dataset, error);
     if (status == AUXO_OK)
         status = describe(layout, roles, dataset, error);

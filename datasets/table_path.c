@@ -139,6 +139,15 @@ static auxo_status check_options(const char *path, const auxo_data_options *opti
     return AUXO_OK;
 }
 
+/* The column that was given, else the one that the model knows, if the table has it. */
+static const char *column_of_model(const auxo_table *table, const char *given, const char *known)
+{
+    for (size_t i = 0; !given && known && i < table->column_count; i++)
+        if (strcmp(table->columns[i].name, known) == 0)
+            return known;
+    return given;
+}
+
 auxo_status auxo__load_table_path(const char *path, const auxo_data_options *options, auxo_dataset **train,
                                   auxo_error *error)
 {
@@ -167,6 +176,10 @@ auxo_status auxo__load_table_path(const char *path, const auxo_data_options *opt
                               .event_level = options->event_level,
                               .group_column = options->group_column,
                               .site_column = options->site_column};
+    if (schema) {
+        roles.group_column = column_of_model(table, options->group_column, schema->group_column);
+        roles.site_column = column_of_model(table, options->site_column, schema->site_column);
+    }
     if (schema && !options->drop_missing) {
         roles.drop_missing = schema->missing == AUXO_MISSING_DROP;
         roles.keep_missing = roles.keep_missing || schema->missing_values;

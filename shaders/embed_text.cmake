@@ -1,12 +1,16 @@
 # Writes the OpenCL C sources into one C file, so that the library needs no files at run time.
-#   cmake -DOUTPUT=<file.c> -DINPUTS=<a.cl|b.cl|...> -P embed_text.cmake
+#   cmake -DOUTPUT=<file.c> -DINPUTS=<a.cl|b.cl|...> -DCONTRACT=<contract.clh> -P embed_text.cmake
 # Each text becomes one entry {noun, text, size} of the table `ocl_sources`; a line `#include "x.clh"` is replaced by
-# that file of the same folder (once per text), because a driver has no include path to look in.
+# that file of the same folder, or the generated contract.clh (contract.cmake), once per text, because a driver has no
+# include path to look in.
 cmake_minimum_required(VERSION 3.18)
 string(REPLACE "|" ";" INPUTS "${INPUTS}")
 
 # Expands includes of `file` into the variable named by `result`; `seen` lists what is already in.
 function(expand_includes file result seen_variable)
+  if(file MATCHES "/contract.clh$")
+    set(file "${CONTRACT}")
+  endif()
   file(READ "${file}" text)
   get_filename_component(folder "${file}" DIRECTORY)
   set(seen "${${seen_variable}}")

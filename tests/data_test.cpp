@@ -313,12 +313,12 @@ TEST_CASE("column statistics, a constant column keeps its scale")
     roles.target_column_count = 1;
     REQUIRE_OK(table.make(roles));
     float means[2], scales[2];
-    auxo_dataset_channel_stats(table.dataset, means, scales);
+    REQUIRE(auxo_dataset_channel_stats(table.dataset, means, scales, nullptr) == AUXO_OK);
     CHECK(means[0] == 2);
     CHECK(scales[0] == Approx(1 / std::sqrt(2.0 / 3)));
     CHECK(means[1] == 5);
     CHECK(scales[1] == 1);
-    auxo_dataset_target_stats(table.dataset, means, scales);
+    REQUIRE(auxo_dataset_target_stats(table.dataset, means, scales, nullptr) == AUXO_OK);
     CHECK(means[0] == 20);
     CHECK(scales[0] == Approx(1 / std::sqrt(200.0 / 3)));
 }

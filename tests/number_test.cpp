@@ -82,6 +82,16 @@ TEST_CASE("numbers of a table are the nearest doubles")
         snprintf(cell, sizeof cell, i % 3 == 0 ? "%.17g" : i % 3 == 1 ? "%.7g" : "%.25f", value);
         cells.push_back(cell);
     }
+    // 17 to 19 digits, and neighbours of what lies half-way between two doubles.
+    for (uint32_t i = 0; i < 30000; i++) {
+        char cell[64];
+        uint64_t digits = uint64_t(integers(1, 1u << 30, i)[0]) * 6364136223846793005u + i;
+        digits %= i % 3 == 0 ? 100000000000000000u : i % 3 == 1 ? 1000000000000000000u : 10000000000000000000u;
+        if (i % 5 == 0) /* 54 bits, the last of them set */
+            digits = ((uint64_t(1) << 53) + digits % (uint64_t(1) << 53)) | 1;
+        snprintf(cell, sizeof cell, "%llue%d", static_cast<unsigned long long>(digits), int(i % 47) - 29);
+        cells.push_back(cell);
+    }
     for (const std::string &cell : cells)
         text += cell + ",1\n";
     LoadedTable table;

@@ -61,7 +61,7 @@ Bytes ppm(int width, int height, const Bytes &pixels, bool colour)
 double mean_of(const auxo_dataset &set)
 {
     std::vector<double> means(size_t(set.channels)), stds(size_t(set.channels));
-    auxo_dataset_column_summary(&set, means.data(), stds.data());
+    REQUIRE(auxo_dataset_column_summary(&set, means.data(), stds.data(), nullptr) == AUXO_OK);
     double sum = 0;
     for (double mean : means)
         sum += mean / double(set.channels);

@@ -147,3 +147,36 @@ TEST_CASE("sizing commands refuse bad input in one line")
     CHECK(broken.errors.find("best network so far was kept") != std::string::npos);
     CHECK(broken.events("result").size() == 1);
 }
+
+TEST_CASE("morph and resbuild: the best epoch of the trainings without penalties, and folds")
+{
+    TempFolder folder;
+    Program program(AUXO_PROGRAM);
+    // A rate far too high: later epochs are worse than some earlier one.
+    const Words morph = {"morph",        "--device", "cpu",      "--data", "glyphs",         "--limit", "300",
+                         "--iterations", "1",        "--epochs", "1",      "--final-epochs", "8",       "--optimizer",
+                         "adam:lr=0.05", "--model",  "conv:8",   "--json"};
+    const ProgramResult last = program.run(morph);
+    const ProgramResult best = program.run(with(morph, {"--keep", "best"}));
+    const ProgramResult stopped = program.run(with(morph, {"--keep", "best", "--patience", "1"}));
+    const auto accuracy = [](const ProgramResult &result) {
+        INFO(result.errors);
+        REQUIRE(result.exit_code == 0);
+        return result.events("training").back().number("val_accuracy");
+    };
+    CHECK(accuracy(best) >= accuracy(last));
+    CHECK(accuracy(best) >= accuracy(stopped));
+    CHECK(best.events("result").at(0).number("validation_accuracy") == accuracy(best));
+    // The trainings that decide which channels live are the same.
+    CHECK(best.events("training").at(0).number("val_loss") == last.events("training").at(0).number("val_loss"));
+    CHECK(best.events("training").back().number("val_loss") != last.events("training").back().number("val_loss"));
+
+    const Words resbuild = {"resbuild", "--preset",        "small", "--device", "cpu", "--data", "glyphs",  "--limit",
+                            "150",      "--architectures", "1",     "--epochs", "2",   "--json", "--folds", "2"};
+    const ProgramResult folds = program.run(with(resbuild, {"--keep", "best", "--patience", "1"}));
+    INFO(folds.errors);
+    REQUIRE(folds.exit_code == 0);
+    CHECK(folds.events("fold").size() == 2);
+    CHECK(folds.events("result").at(0).number("folds") == 2);
+    check_fails(program, with(resbuild, {"--save", folder.file("m.safetensors")}), "folds make several models");
+}

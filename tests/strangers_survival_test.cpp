@@ -4,6 +4,7 @@
 #include "support/data_files.hpp"
 #include "support/program.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 using namespace auxo_test;
@@ -173,4 +174,81 @@ TEST_CASE("a number column called stage=II keeps its own coefficient, a text col
     CHECK(second == Approx(0.8).margin(0.4));
     CHECK(third == Approx(1.6).margin(0.4));
     CHECK(ward == Approx(0.5).margin(0.35));
+}
+
+namespace
+{
+
+// Two rows for each patient, at one of two clinics; sicker patients die sooner, many are censored early.
+std::string clinics(size_t patients, uint32_t seed)
+{
+    std::vector<float> x = uniform(4 * patients, 0.01f, 1, seed);
+    std::string text = "patient,clinic,a,b,days,died\n";
+    for (size_t i = 0; i < 2 * patients; i++) {
+        const float *p = &x[4 * (i / 2)];
+        text += "P" + std::to_string(i / 2) + (i / 2 % 3 ? ",north," : ",south,") + std::to_string(p[0]) + "," +
+                std::to_string(p[1]) + "," + std::to_string(1 + int(900 * p[2] / (0.2f + p[0]))) + "," +
+                (p[3] > 0.45f ? "1" : "0") + "\n";
+    }
+    return text;
+}
+
+} // namespace
+
+TEST_CASE("a survival model remembers groups, sites and the censoring of its training rows")
+{
+    TempFolder folder;
+    Program program(AUXO_PROGRAM);
+    write_file(folder.file("t.csv"), clinics(80, 5));
+    write_file(folder.file("other.csv"), clinics(40, 6));
+    const std::string model = folder.file("m.safetensors");
+    const Words columns = {"--time", "days", "--event", "died", "--device", "cpu", "--json"};
+    const ProgramResult trained =
+        succeed(program, with(with({"survival", "train", "--data", folder.file("t.csv"), "--model", "linear", "--group",
+                                    "patient", "--site", "clinic", "--inputs", "a,b", "--save", model},
+                                   columns),
+                              {}));
+    // The rows that were held out, whole patients, are found again without being told of patients.
+    const Event told = trained.events("result").at(0);
+    const ProgramResult again =
+        succeed(program, {"survival", "eval", model, "--data", folder.file("t.csv"), "--device", "cpu", "--json"});
+    const Event found = again.events("result").at(0);
+    CHECK(found.number("concordance") == Approx(told.number("test_concordance")).epsilon(1e-12));
+    CHECK(again.output.find("north") != std::string::npos);
+
+    // Of other rows, the weights are those of the training rows: scikit-survival's survival_train.
+    const ProgramResult of_others =
+        succeed(program, {"survival", "eval", model, "--data", folder.file("other.csv"), "--device", "cpu", "--json"});
+    const ProgramResult risks = succeed(
+        program, {"survival", "predict", model, "--data", folder.file("other.csv"), "--device", "cpu", "--json"});
+    LoadedData train, others;
+    auxo_data_options options = {};
+    options.time_column = "days";
+    options.event_column = "died";
+    options.group_column = "patient";
+    const char *inputs[] = {"a", "b"};
+    options.input_columns = inputs;
+    options.input_column_count = 2;
+    train.require(folder.file("t.csv"), options);
+    others.require(folder.file("other.csv"), options);
+    auxo_dataset *held_out = nullptr;
+    Error error;
+    REQUIRE_OK(auxo_dataset_hold_out(&train.train, 0.2, 1, &held_out, error));
+    std::vector<double> predicted, event_times;
+    for (const Event &row : risks.events("row"))
+        predicted.push_back(row.number("risk"));
+    REQUIRE(predicted.size() == others.train->row_count);
+    for (size_t i = 0; i < others.train->row_count; i++)
+        if (others.train->events[i])
+            event_times.push_back(others.train->times[i]);
+    std::sort(event_times.begin(), event_times.end());
+    const double tau = event_times[size_t(0.9 * double(event_times.size() - 1))];
+    const auxo_survival_sample fit = auxo_survival_rows(train.train, nullptr);
+    const auxo_survival_sample sample = auxo_survival_rows(others.train, predicted.data());
+    auxo_concordance by_training, by_themselves;
+    REQUIRE_OK(auxo_survival_concordance_ipcw(&fit, &sample, tau, &by_training, error));
+    REQUIRE_OK(auxo_survival_concordance_ipcw(&sample, &sample, tau, &by_themselves, error));
+    CHECK(by_training.index != Approx(by_themselves.index).epsilon(1e-6));
+    CHECK(of_others.events("result").at(0).number("uno_concordance") == Approx(by_training.index).epsilon(1e-9));
+    auxo_dataset_destroy(held_out);
 }

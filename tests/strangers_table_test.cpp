@@ -191,15 +191,15 @@ TEST_CASE("columns of small spread keep their digits, a constant has deviation 0
         INFO(base);
         require_ok(load(data, folder, "t.csv", text), data.error, "load");
         double means[2], stds[2], target_mean, target_std;
-        auxo_dataset_column_summary(data.train, means, stds);
-        auxo_dataset_target_summary(data.train, &target_mean, &target_std);
+        REQUIRE(auxo_dataset_column_summary(data.train, means, stds, nullptr) == AUXO_OK);
+        REQUIRE(auxo_dataset_target_summary(data.train, &target_mean, &target_std, nullptr) == AUXO_OK);
         CHECK(means[0] == Approx(base + 499.5 * step).epsilon(1e-14));
         CHECK(stds[0] == Approx(288.6749902572095 * step).epsilon(1e-4));
         CHECK(stds[1] == 0);
         CHECK(means[1] == Approx(base / 3).epsilon(1e-14));
         CHECK(target_std == Approx(288.6749902572095 * step).epsilon(1e-4));
         float stored[2], scales[2];
-        auxo_dataset_channel_stats(data.train, stored, scales);
+        REQUIRE(auxo_dataset_channel_stats(data.train, stored, scales, nullptr) == AUXO_OK);
         CHECK(std::fabs(stored[0]) < step);
         CHECK(scales[1] == 1.0f);
     }

@@ -44,13 +44,16 @@ struct Outcome {
     std::vector<float> weights;
 };
 
-Outcome train(Device &device, const std::vector<auxo_device *> &helpers, const uint32_t *shares = nullptr)
+Outcome train(Device &device, const std::vector<auxo_device *> &helpers, const uint32_t *shares = nullptr,
+              const float *class_weights = nullptr)
 {
     Desc desc{std::string(network)};
     Model model(device, desc.desc);
     // 75 rows: four full batches and one of 11.
     Data data = Data::classes(75, 1, 6, 6, 3, 5), held_out = Data::classes(20, 1, 6, 6, 3, 6);
-    Trainer trainer(model, data.get(), held_out.get(), train_options(helpers, shares));
+    auxo_train_options options = train_options(helpers, shares);
+    options.class_weights = class_weights;
+    Trainer trainer(model, data.get(), held_out.get(), options);
     Outcome outcome;
     outcome.metrics = trainer.epochs(3);
     outcome.weights = model.weights();
@@ -89,6 +92,17 @@ TEST_CASE("two devices give the numbers of one, whichever holds the optimiser")
         check_same(train(cpu, {other.device}, shares), alone);
         check_same(train(other, {cpu.device}, shares), alone);
         check_same(train(cpu, {other.device}, lopsided), alone);
+    });
+}
+
+TEST_CASE("class weights: two devices give the numbers of one")
+{
+    const uint32_t shares[2] = {11, 5};
+    const float weights[3] = {1, 4, 0.5f};
+    for_each_pair([&](Device &cpu, Device &other) {
+        const Outcome alone = train(cpu, {}, nullptr, weights);
+        check_same(train(cpu, {other.device}, shares, weights), alone);
+        CHECK(train(cpu, {}).weights != alone.weights);
     });
 }
 

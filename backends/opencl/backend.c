@@ -1,16 +1,12 @@
 /* backends/opencl/backend.c: the table through which the runtime sees this backend.
  *
  * Every op has a native kernel. Ops with alternatives list them in their own file; the others have one variant, made
- * from their prepare function here.
+ * from their build function here.
  */
 #include "kernels.h"
 
 #define OCL_SINGLE_KERNEL(kind, noun)                                                                                  \
-    static auxo_status prepare_##noun(void *device, const auxo_op *op, const int32_t *parameters, void **state,        \
-                                      auxo_error *error)                                                               \
-    {                                                                                                                  \
-        return ocl_prepare_retrying(ocl_##noun##_prepare, device, op, parameters, state, error);                       \
-    }                                                                                                                  \
+    static OCL_PREPARE(prepare_##noun, ocl_##noun##_build);                                                            \
     static const auxo_kernel noun##_kernel[] = {                                                                       \
         {.variant = "native", .prepare = prepare_##noun, .release = ocl_task_release, .enqueue = ocl_task_enqueue}};
 OCL_SINGLE_TABLE(OCL_SINGLE_KERNEL)

@@ -2,49 +2,47 @@
  * training on GPUs, several, where channels are long and too few to fill the device ("split"). */
 #include "kernels.h"
 
-static auxo_status prepare_forward(void *device, const auxo_op *op, const int32_t *parameters, void **state,
-                                   auxo_error *error)
+static void build_forward(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
-    ocl_builder b = ocl_build_begin(device, error);
     const auxo_batch_norm_params *params = &op->params.batch_norm;
     const int64_t *dims = op->tensors[AUXO_BATCH_NORM_X].dims; /* N, C, inner */
     const int last_slot = params->training ? AUXO_BATCH_NORM_SAVED_INVSTD : AUXO_BATCH_NORM_Y;
     (void)parameters;
-    ocl_build_kernel(&b, "batch_norm", params->training ? "batch_norm_forward" : "batch_norm_inference",
-                     "-DVEC=%d -DWG=%zu", b.device->vector_width, b.device->group_size);
+    ocl_build_kernel(b, "batch_norm", params->training ? "batch_norm_forward" : "batch_norm_inference",
+                     "-DVEC=%d -DWG=%zu", b->device->vector_width, b->group_size);
     for (int slot = AUXO_BATCH_NORM_X; slot <= last_slot; ++slot)
-        ocl_arg_tensor(&b, &op->tensors[slot]);
-    ocl_arg_long(&b, params->training ? dims[0] : dims[0] * dims[1]);
-    ocl_arg_long(&b, dims[1]);
-    ocl_arg_long(&b, dims[2]);
-    ocl_arg_float(&b, params->epsilon);
+        ocl_arg_tensor(b, &op->tensors[slot]);
+    ocl_arg_long(b, params->training ? dims[0] : dims[0] * dims[1]);
+    ocl_arg_long(b, dims[1]);
+    ocl_arg_long(b, dims[2]);
+    ocl_arg_float(b, params->epsilon);
     if (params->training)
-        ocl_arg_float(&b, params->momentum);
-    ocl_arg_int(&b, params->activation);
-    ocl_arg_float(&b, params->slope);
+        ocl_arg_float(b, params->momentum);
+    ocl_arg_int(b, params->activation);
+    ocl_arg_float(b, params->slope);
     if (params->training)
-        ocl_build_groups_1d(&b, (uint64_t)dims[1], b.device->group_size);
+        ocl_build_groups_1d(b, (uint64_t)dims[1], b->group_size);
     else
-        ocl_build_items(&b, (uint64_t)(dims[0] * dims[1]) *
-                                ocl_divide_up((uint64_t)dims[2], (uint64_t)b.device->vector_width));
-    return ocl_build_end(&b, state);
+        ocl_build_items(b, (uint64_t)(dims[0] * dims[1]) *
+                               ocl_divide_up((uint64_t)dims[2], (uint64_t)b->device->vector_width));
 }
 
-static auxo_status prepare_backward(void *device, const auxo_op *op, const int32_t *parameters, void **state,
-                                    auxo_error *error)
+static OCL_PREPARE(prepare_forward, build_forward);
+
+static void build_backward(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
-    ocl_builder b = ocl_build_begin(device, error);
     const int64_t *dims = op->tensors[AUXO_BATCH_NORM_B_X].dims;
     (void)parameters;
-    ocl_build_kernel(&b, "batch_norm", "batch_norm_backward", "-DVEC=%d -DWG=%zu", b.device->vector_width,
-                     b.device->group_size);
+    ocl_build_kernel(b, "batch_norm", "batch_norm_backward", "-DVEC=%d -DWG=%zu", b->device->vector_width,
+                     b->group_size);
     for (int slot = AUXO_BATCH_NORM_B_X; slot <= AUXO_BATCH_NORM_B_DBETA; ++slot)
-        ocl_arg_tensor(&b, &op->tensors[slot]);
+        ocl_arg_tensor(b, &op->tensors[slot]);
     for (int axis = 0; axis < 3; ++axis)
-        ocl_arg_long(&b, dims[axis]);
-    ocl_build_groups_1d(&b, (uint64_t)dims[1], b.device->group_size);
-    return ocl_build_end(&b, state);
+        ocl_arg_long(b, dims[axis]);
+    ocl_build_groups_1d(b, (uint64_t)dims[1], b->group_size);
 }
+
+static OCL_PREPARE(prepare_backward, build_backward);
 
 static bool supports_vectors(void *device, const auxo_op *op)
 {
@@ -90,7 +88,7 @@ static split begin_split(ocl_builder *b, const int64_t *dims)
 static void start_launch(ocl_builder *b, const char *kernel, const auxo_op *op, const split *s, const int *slots,
                          size_t slot_count)
 {
-    ocl_build_kernel(b, "batch_norm_split", kernel, "-DWG=%zu", b->device->group_size);
+    ocl_build_kernel(b, "batch_norm_split", kernel, "-DWG=%zu", b->group_size);
     for (size_t i = 0; i < slot_count; i++)
         ocl_arg_tensor(b, &op->tensors[slots[i]]);
     ocl_arg_memory(b, s->partial);
@@ -102,59 +100,45 @@ static void start_launch(ocl_builder *b, const char *kernel, const auxo_op *op, 
 
 static void end_launch(ocl_builder *b, const split *s)
 {
-    const uint64_t groups[] = {s->parts, s->channels}, group_size[] = {b->device->group_size, 1};
+    const uint64_t groups[] = {s->parts, s->channels}, group_size[] = {b->group_size, 1};
     ocl_build_groups(b, 2, groups, group_size);
 }
 
-static auxo_status build_forward_split(void *device, const auxo_op *op, const int32_t *parameters, void **state,
-                                       auxo_error *error)
+static void build_forward_split(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
     static const int all[] = {
         AUXO_BATCH_NORM_X,           AUXO_BATCH_NORM_GAMMA, AUXO_BATCH_NORM_BETA,       AUXO_BATCH_NORM_RUNNING_MEAN,
         AUXO_BATCH_NORM_RUNNING_VAR, AUXO_BATCH_NORM_Y,     AUXO_BATCH_NORM_SAVED_MEAN, AUXO_BATCH_NORM_SAVED_INVSTD};
-    ocl_builder b = ocl_build_begin(device, error);
     const auxo_batch_norm_params *params = &op->params.batch_norm;
-    const split s = begin_split(&b, op->tensors[AUXO_BATCH_NORM_X].dims);
+    const split s = begin_split(b, op->tensors[AUXO_BATCH_NORM_X].dims);
     (void)parameters;
-    start_launch(&b, "batch_norm_moments", op, &s, all, 1);
-    end_launch(&b, &s);
-    start_launch(&b, "batch_norm_merged", op, &s, all, sizeof all / sizeof all[0]);
-    ocl_arg_float(&b, params->epsilon);
-    ocl_arg_float(&b, params->momentum);
-    ocl_arg_int(&b, params->activation);
-    ocl_arg_float(&b, params->slope);
-    end_launch(&b, &s);
-    return ocl_build_end(&b, state);
+    start_launch(b, "batch_norm_moments", op, &s, all, 1);
+    end_launch(b, &s);
+    start_launch(b, "batch_norm_merged", op, &s, all, sizeof all / sizeof all[0]);
+    ocl_arg_float(b, params->epsilon);
+    ocl_arg_float(b, params->momentum);
+    ocl_arg_int(b, params->activation);
+    ocl_arg_float(b, params->slope);
+    end_launch(b, &s);
 }
 
-static auxo_status build_backward_split(void *device, const auxo_op *op, const int32_t *parameters, void **state,
-                                        auxo_error *error)
+static void build_backward_split(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
     static const int sums[] = {AUXO_BATCH_NORM_B_X, AUXO_BATCH_NORM_B_SAVED_MEAN, AUXO_BATCH_NORM_B_DY};
     static const int all[] = {
         AUXO_BATCH_NORM_B_X,  AUXO_BATCH_NORM_B_GAMMA, AUXO_BATCH_NORM_B_SAVED_MEAN, AUXO_BATCH_NORM_B_SAVED_INVSTD,
         AUXO_BATCH_NORM_B_DY, AUXO_BATCH_NORM_B_DX,    AUXO_BATCH_NORM_B_DGAMMA,     AUXO_BATCH_NORM_B_DBETA};
-    ocl_builder b = ocl_build_begin(device, error);
-    const split s = begin_split(&b, op->tensors[AUXO_BATCH_NORM_B_X].dims);
+    const split s = begin_split(b, op->tensors[AUXO_BATCH_NORM_B_X].dims);
     (void)parameters;
-    start_launch(&b, "batch_norm_sums", op, &s, sums, sizeof sums / sizeof sums[0]);
-    end_launch(&b, &s);
-    start_launch(&b, "batch_norm_sums_merged", op, &s, all, sizeof all / sizeof all[0]);
-    end_launch(&b, &s);
-    return ocl_build_end(&b, state);
+    start_launch(b, "batch_norm_sums", op, &s, sums, sizeof sums / sizeof sums[0]);
+    end_launch(b, &s);
+    start_launch(b, "batch_norm_sums_merged", op, &s, all, sizeof all / sizeof all[0]);
+    end_launch(b, &s);
 }
 
-static auxo_status prepare_forward_split(void *device, const auxo_op *op, const int32_t *parameters, void **state,
-                                         auxo_error *error)
-{
-    return ocl_prepare_retrying(build_forward_split, device, op, parameters, state, error);
-}
+static OCL_PREPARE(prepare_forward_split, build_forward_split);
 
-static auxo_status prepare_backward_split(void *device, const auxo_op *op, const int32_t *parameters, void **state,
-                                          auxo_error *error)
-{
-    return ocl_prepare_retrying(build_backward_split, device, op, parameters, state, error);
-}
+static OCL_PREPARE(prepare_backward_split, build_backward_split);
 
 #define VARIANT(name, check, prepare_function)                                                                         \
     {                                                                                                                  \

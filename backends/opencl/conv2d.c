@@ -3,38 +3,7 @@
 #include "kernels.h"
 #include "tile.h"
 
-ocl_conv2d_shape ocl_conv2d_shape_of(const auxo_conv2d_params *params, const auxo_tensor *x, const auxo_tensor *w,
-                                     const auxo_tensor *y)
-{
-    return (ocl_conv2d_shape){.n = x->dims[0],
-                              .c = x->dims[1],
-                              .h = x->dims[2],
-                              .w = x->dims[3],
-                              .k = w->dims[0],
-                              .r = w->dims[2],
-                              .s = w->dims[3],
-                              .p = y->dims[2],
-                              .q = y->dims[3],
-                              .params = params};
-}
-
-static double spread_length(int64_t outputs, int64_t taps, int32_t stride, int32_t dilation)
-{
-    const int64_t extent = (taps - 1) * dilation + 1;
-    const int64_t strides = outputs - 1 + (extent + stride - 1) / stride;
-    return (double)stride * (double)strides;
-}
-
-bool ocl_conv2d_is_scattered(const ocl_conv2d_shape *shape)
-{
-    const double times = 16, elements = 1 << 16; /* of what is made of an image may be larger than the image */
-    const auxo_conv2d_params *params = shape->params;
-    const double spread = spread_length(shape->p, shape->r, params->stride_h, params->dilation_h) *
-                          spread_length(shape->q, shape->s, params->stride_w, params->dilation_w);
-    return spread > elements + times * (double)(shape->h * shape->w + shape->p * shape->q + shape->r * shape->s);
-}
-
-void ocl_arg_conv2d_shape(ocl_builder *builder, const ocl_conv2d_shape *shape)
+void ocl_arg_conv2d_shape(ocl_builder *builder, const common_conv2d_view *shape)
 {
     const auxo_conv2d_params *params = shape->params;
     const int64_t values[] = {shape->n,      shape->c,           shape->h,           shape->w,
@@ -45,62 +14,50 @@ void ocl_arg_conv2d_shape(ocl_builder *builder, const ocl_conv2d_shape *shape)
         ocl_arg_int(builder, values[i]);
 }
 
-static auxo_status prepare_forward_direct(void *device, const auxo_op *op, const int32_t *parameters, void **state,
-                                          auxo_error *error)
+static void build_forward_direct(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
-    ocl_builder b = ocl_build_begin(device, error);
-    const ocl_conv2d_shape s = ocl_conv2d_shape_of(&op->params.conv2d, &op->tensors[AUXO_CONV2D_X],
-                                                   &op->tensors[AUXO_CONV2D_W], &op->tensors[AUXO_CONV2D_Y]);
+    const common_conv2d_view s = common_conv2d_view_of(op);
     (void)parameters;
-    ocl_build_kernel(&b, "conv2d_forward", "conv2d_forward_direct", "%s", "");
+    ocl_build_kernel(b, "conv2d_forward", "conv2d_forward_direct", "%s", "");
     for (int slot = AUXO_CONV2D_X; slot <= AUXO_CONV2D_BIAS; ++slot)
-        ocl_arg_tensor(&b, &op->tensors[slot]);
-    ocl_arg_conv2d_shape(&b, &s);
-    ocl_arg_int(&b, op->params.conv2d.activation);
-    ocl_arg_float(&b, op->params.conv2d.slope);
-    ocl_build_items(&b, (uint64_t)(s.n * s.k) * (uint64_t)(s.p * s.q));
-    return ocl_build_end(&b, state);
+        ocl_arg_tensor(b, &op->tensors[slot]);
+    ocl_arg_conv2d_shape(b, &s);
+    ocl_arg_int(b, op->params.conv2d.activation);
+    ocl_arg_float(b, op->params.conv2d.slope);
+    ocl_build_items(b, (uint64_t)(s.n * s.k) * (uint64_t)(s.p * s.q));
 }
 
-static auxo_status prepare_backward_data_direct(void *device, const auxo_op *op, const int32_t *parameters,
-                                                void **state, auxo_error *error)
+static OCL_PREPARE(prepare_forward_direct, build_forward_direct);
+
+static void build_backward_data_direct(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
-    ocl_builder b = ocl_build_begin(device, error);
-    const ocl_conv2d_shape s = ocl_conv2d_shape_of(&op->params.conv2d, &op->tensors[AUXO_CONV2D_BD_DX],
-                                                   &op->tensors[AUXO_CONV2D_BD_W], &op->tensors[AUXO_CONV2D_BD_DY]);
+    const common_conv2d_view s = common_conv2d_view_of(op);
     (void)parameters;
-    ocl_build_kernel(&b, "conv2d_backward_data", "conv2d_backward_data_direct", "%s", "");
+    ocl_build_kernel(b, "conv2d_backward_data", "conv2d_backward_data_direct", "%s", "");
     for (int slot = AUXO_CONV2D_BD_DY; slot <= AUXO_CONV2D_BD_DX; ++slot)
-        ocl_arg_tensor(&b, &op->tensors[slot]);
-    ocl_arg_conv2d_shape(&b, &s);
-    ocl_build_items(&b, (uint64_t)(s.n * s.c) * (uint64_t)(s.h * s.w));
-    return ocl_build_end(&b, state);
+        ocl_arg_tensor(b, &op->tensors[slot]);
+    ocl_arg_conv2d_shape(b, &s);
+    ocl_build_items(b, (uint64_t)(s.n * s.c) * (uint64_t)(s.h * s.w));
 }
 
-static auxo_status build_backward_weights_direct(void *device, const auxo_op *op, const int32_t *parameters,
-                                                 void **state, auxo_error *error)
+static OCL_PREPARE(prepare_backward_data_direct, build_backward_data_direct);
+
+static void build_backward_weights_direct(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
-    ocl_builder b = ocl_build_begin(device, error);
     const auxo_tensor *dw = &op->tensors[AUXO_CONV2D_BW_DW];
-    const ocl_conv2d_shape s =
-        ocl_conv2d_shape_of(&op->params.conv2d, &op->tensors[AUXO_CONV2D_BW_X], dw, &op->tensors[AUXO_CONV2D_BW_DY]);
+    const common_conv2d_view s = common_conv2d_view_of(op);
     const int64_t weights = dw->dims[0] * dw->dims[1] * dw->dims[2] * dw->dims[3];
     const bool has_bias = op->tensors[AUXO_CONV2D_BW_DBIAS].rank > 0;
     (void)parameters;
-    ocl_build_kernel(&b, "conv2d_backward_weights", "conv2d_backward_weights_direct", "-DWG=%zu", b.device->group_size);
+    ocl_build_kernel(b, "conv2d_backward_weights", "conv2d_backward_weights_direct", "-DWG=%zu", b->group_size);
     for (int slot = AUXO_CONV2D_BW_X; slot <= AUXO_CONV2D_BW_DBIAS; ++slot)
-        ocl_arg_tensor(&b, &op->tensors[slot]);
-    ocl_arg_conv2d_shape(&b, &s);
-    ocl_arg_long(&b, weights);
-    ocl_build_groups_1d(&b, (uint64_t)(weights + (has_bias ? s.k : 0)), b.device->group_size);
-    return ocl_build_end(&b, state);
+        ocl_arg_tensor(b, &op->tensors[slot]);
+    ocl_arg_conv2d_shape(b, &s);
+    ocl_arg_long(b, weights);
+    ocl_build_groups_1d(b, (uint64_t)(weights + (has_bias ? s.k : 0)), b->group_size);
 }
 
-static auxo_status prepare_backward_weights_direct(void *device, const auxo_op *op, const int32_t *parameters,
-                                                   void **state, auxo_error *error)
-{
-    return ocl_prepare_retrying(build_backward_weights_direct, device, op, parameters, state, error);
-}
+static OCL_PREPARE(prepare_backward_weights_direct, build_backward_weights_direct);
 
 const auxo_kernel ocl_conv2d_forward_kernels[OCL_CONV2D_FORWARD_KERNEL_COUNT] = {
     {.variant = "planes",

@@ -33,7 +33,7 @@ static void measure_planes(planes_shape *p, int64_t vector_width)
     p->plane_size = p->stride_h * p->stride_w * p->rows * p->width + 2 * vector_width;
 }
 
-static planes_shape forward_planes(const ocl_conv2d_shape *s, int64_t vector_width)
+static planes_shape forward_planes(const common_conv2d_view *s, int64_t vector_width)
 {
     const auxo_conv2d_params *params = s->params;
     planes_shape p = {.images = s->n,
@@ -59,7 +59,7 @@ static planes_shape forward_planes(const ocl_conv2d_shape *s, int64_t vector_wid
 }
 
 /* DX from DY: the source is DY, spread out by the stride; the window is turned around. */
-static planes_shape backward_planes(const ocl_conv2d_shape *s, int64_t vector_width)
+static planes_shape backward_planes(const common_conv2d_view *s, int64_t vector_width)
 {
     planes_shape p = forward_planes(s, vector_width);
     const auxo_conv2d_params *params = s->params;
@@ -217,63 +217,39 @@ static void build_planes(ocl_builder *b, const planes_shape *p, const auxo_tenso
     ocl_build_groups_1d(b, slots, 1);
 }
 
-static ocl_conv2d_shape forward_shape(const auxo_op *op)
-{
-    return ocl_conv2d_shape_of(&op->params.conv2d, &op->tensors[AUXO_CONV2D_X], &op->tensors[AUXO_CONV2D_W],
-                               &op->tensors[AUXO_CONV2D_Y]);
-}
-
 bool ocl_conv2d_forward_planes_supports(void *device, const auxo_op *op)
 {
     const ocl_device *self = device;
-    const ocl_conv2d_shape s = forward_shape(op);
+    const common_conv2d_view s = common_conv2d_view_of(op);
     const planes_shape p = forward_planes(&s, self->vector_width);
-    return !ocl_conv2d_is_scattered(&s) && planes_fit(self, &p, 1);
+    return !common_conv2d_is_scattered(&s) && planes_fit(self, &p, 1);
 }
 
-auxo_status ocl_conv2d_forward_planes_prepare(void *device, const auxo_op *op, const int32_t *parameters, void **state,
-                                              auxo_error *error)
+static void build_forward(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
-    ocl_builder b = ocl_build_begin(device, error);
-    const ocl_conv2d_shape s = forward_shape(op);
-    const planes_shape p = forward_planes(&s, b.device->vector_width);
+    const common_conv2d_view s = common_conv2d_view_of(op);
+    const planes_shape p = forward_planes(&s, b->device->vector_width);
     (void)parameters;
-    build_planes(&b, &p, &op->tensors[AUXO_CONV2D_X], &op->tensors[AUXO_CONV2D_W], &op->tensors[AUXO_CONV2D_Y],
+    build_planes(b, &p, &op->tensors[AUXO_CONV2D_X], &op->tensors[AUXO_CONV2D_W], &op->tensors[AUXO_CONV2D_Y],
                  &op->tensors[AUXO_CONV2D_BIAS], false, &op->params.conv2d);
-    return ocl_build_end(&b, state);
-}
-
-static ocl_conv2d_shape backward_data_shape(const auxo_op *op)
-{
-    return ocl_conv2d_shape_of(&op->params.conv2d, &op->tensors[AUXO_CONV2D_BD_DX], &op->tensors[AUXO_CONV2D_BD_W],
-                               &op->tensors[AUXO_CONV2D_BD_DY]);
 }
 
 bool ocl_conv2d_backward_data_planes_supports(void *device, const auxo_op *op)
 {
     const ocl_device *self = device;
-    const ocl_conv2d_shape s = backward_data_shape(op);
+    const common_conv2d_view s = common_conv2d_view_of(op);
     const planes_shape p = backward_planes(&s, self->vector_width);
-    return !ocl_conv2d_is_scattered(&s) && planes_fit(self, &p, 1);
+    return !common_conv2d_is_scattered(&s) && planes_fit(self, &p, 1);
 }
 
-auxo_status ocl_conv2d_backward_data_planes_prepare(void *device, const auxo_op *op, const int32_t *parameters,
-                                                    void **state, auxo_error *error)
+static void build_backward_data(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
-    ocl_builder b = ocl_build_begin(device, error);
-    const ocl_conv2d_shape s = backward_data_shape(op);
-    const planes_shape p = backward_planes(&s, b.device->vector_width);
+    const common_conv2d_view s = common_conv2d_view_of(op);
+    const planes_shape p = backward_planes(&s, b->device->vector_width);
     const auxo_tensor none = {0};
     (void)parameters;
-    build_planes(&b, &p, &op->tensors[AUXO_CONV2D_BD_DY], &op->tensors[AUXO_CONV2D_BD_W],
+    build_planes(b, &p, &op->tensors[AUXO_CONV2D_BD_DY], &op->tensors[AUXO_CONV2D_BD_W],
                  &op->tensors[AUXO_CONV2D_BD_DX], &none, true, &op->params.conv2d);
-    return ocl_build_end(&b, state);
-}
-
-static ocl_conv2d_shape backward_weights_shape(const auxo_op *op)
-{
-    return ocl_conv2d_shape_of(&op->params.conv2d, &op->tensors[AUXO_CONV2D_BW_X], &op->tensors[AUXO_CONV2D_BW_DW],
-                               &op->tensors[AUXO_CONV2D_BW_DY]);
 }
 
 /* Images handled at once, so that the sums over lanes at the end of a tile are rare: about 1024 positions. */
@@ -290,46 +266,47 @@ static uint64_t images_per_pass(const planes_shape *p)
 bool ocl_conv2d_backward_weights_planes_supports(void *device, const auxo_op *op)
 {
     const ocl_device *self = device;
-    const ocl_conv2d_shape s = backward_weights_shape(op);
+    const common_conv2d_view s = common_conv2d_view_of(op);
     const planes_shape p = forward_planes(&s, self->vector_width);
-    return !ocl_conv2d_is_scattered(&s) && planes_fit(self, &p, images_per_pass(&p));
+    return !common_conv2d_is_scattered(&s) && planes_fit(self, &p, images_per_pass(&p));
 }
 
-auxo_status ocl_conv2d_backward_weights_planes_prepare(void *device, const auxo_op *op, const int32_t *parameters,
-                                                       void **state, auxo_error *error)
+static void build_backward_weights(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
-    ocl_builder b = ocl_build_begin(device, error);
-    const ocl_conv2d_shape s = backward_weights_shape(op);
-    const planes_shape p = forward_planes(&s, b.device->vector_width);
+    const common_conv2d_view s = common_conv2d_view_of(op);
+    const planes_shape p = forward_planes(&s, b->device->vector_width);
     const uint64_t images = images_per_pass(&p);
-    const uint64_t slots = choose_slots(b.device, ocl_divide_up((uint64_t)p.images, images));
+    const uint64_t slots = choose_slots(b->device, ocl_divide_up((uint64_t)p.images, images));
     const uint64_t weight_count = (uint64_t)(p.groups * p.outputs * p.inputs * p.r * p.s);
     const uint64_t bias_count = op->tensors[AUXO_CONV2D_BW_DBIAS].rank > 0 ? (uint64_t)s.k : 0;
     (void)parameters;
-    cl_mem planes = ocl_build_scratch(&b, slots * images * (uint64_t)(p.inputs * p.plane_size) * sizeof(float));
-    cl_mem gradients = ocl_build_scratch(&b, slots * images * (uint64_t)(p.outputs * p.row_size) * sizeof(float));
-    cl_mem partial = ocl_build_scratch(&b, slots * (weight_count + bias_count) * sizeof(float));
-    cl_mem offsets = build_offsets(&b, &p, p.inputs);
-    ocl_build_kernel(&b, "conv2d_planes_weights", "conv2d_planes_weights", "-DVEC=%d", b.device->vector_width);
-    ocl_arg_tensor(&b, &op->tensors[AUXO_CONV2D_BW_X]);
-    ocl_arg_tensor(&b, &op->tensors[AUXO_CONV2D_BW_DY]);
-    ocl_arg_memory(&b, offsets);
-    ocl_arg_memory(&b, planes);
-    ocl_arg_memory(&b, gradients);
-    ocl_arg_memory(&b, partial);
-    arg_plane_shape(&b, &p);
-    arg_extents(&b, &p);
-    ocl_arg_int(&b, p.row_size);
-    ocl_arg_int(&b, bias_count > 0);
-    ocl_arg_int(&b, (int64_t)images);
-    ocl_build_groups_1d(&b, slots, 1);
-    ocl_build_kernel(&b, "conv2d_planes_weights", "conv2d_planes_weights_finish", "-DVEC=%d", b.device->vector_width);
-    ocl_arg_memory(&b, partial);
-    ocl_arg_tensor(&b, &op->tensors[AUXO_CONV2D_BW_DW]);
-    ocl_arg_tensor(&b, &op->tensors[AUXO_CONV2D_BW_DBIAS]);
-    ocl_arg_long(&b, (int64_t)weight_count);
-    ocl_arg_long(&b, (int64_t)bias_count);
-    ocl_arg_int(&b, (int64_t)slots);
-    ocl_build_items(&b, weight_count + bias_count);
-    return ocl_build_end(&b, state);
+    cl_mem planes = ocl_build_scratch(b, slots * images * (uint64_t)(p.inputs * p.plane_size) * sizeof(float));
+    cl_mem gradients = ocl_build_scratch(b, slots * images * (uint64_t)(p.outputs * p.row_size) * sizeof(float));
+    cl_mem partial = ocl_build_scratch(b, slots * (weight_count + bias_count) * sizeof(float));
+    cl_mem offsets = build_offsets(b, &p, p.inputs);
+    ocl_build_kernel(b, "conv2d_planes_weights", "conv2d_planes_weights", "-DVEC=%d", b->device->vector_width);
+    ocl_arg_tensor(b, &op->tensors[AUXO_CONV2D_BW_X]);
+    ocl_arg_tensor(b, &op->tensors[AUXO_CONV2D_BW_DY]);
+    ocl_arg_memory(b, offsets);
+    ocl_arg_memory(b, planes);
+    ocl_arg_memory(b, gradients);
+    ocl_arg_memory(b, partial);
+    arg_plane_shape(b, &p);
+    arg_extents(b, &p);
+    ocl_arg_int(b, p.row_size);
+    ocl_arg_int(b, bias_count > 0);
+    ocl_arg_int(b, (int64_t)images);
+    ocl_build_groups_1d(b, slots, 1);
+    ocl_build_kernel(b, "conv2d_planes_weights", "conv2d_planes_weights_finish", "-DVEC=%d", b->device->vector_width);
+    ocl_arg_memory(b, partial);
+    ocl_arg_tensor(b, &op->tensors[AUXO_CONV2D_BW_DW]);
+    ocl_arg_tensor(b, &op->tensors[AUXO_CONV2D_BW_DBIAS]);
+    ocl_arg_long(b, (int64_t)weight_count);
+    ocl_arg_long(b, (int64_t)bias_count);
+    ocl_arg_int(b, (int64_t)slots);
+    ocl_build_items(b, weight_count + bias_count);
 }
+
+OCL_PREPARE(ocl_conv2d_forward_planes_prepare, build_forward);
+OCL_PREPARE(ocl_conv2d_backward_data_planes_prepare, build_backward_data);
+OCL_PREPARE(ocl_conv2d_backward_weights_planes_prepare, build_backward_weights);

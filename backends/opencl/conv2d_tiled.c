@@ -45,7 +45,7 @@ static void add_phase(phases *made, int64_t inner, int64_t grid_h, int64_t grid_
     made->inner_max = made->inner_max < inner ? inner : made->inner_max;
 }
 
-static bool forward_phases(ocl_builder *b, const ocl_conv2d_shape *s, phases *made)
+static bool forward_phases(ocl_builder *b, const common_conv2d_view *s, phases *made)
 {
     const int64_t inner = s->c / s->params->groups * s->r * s->s;
     if (!begin_phases(b, made, 1, inner))
@@ -57,7 +57,7 @@ static bool forward_phases(ocl_builder *b, const ocl_conv2d_shape *s, phases *ma
 
 /* Taps (row, column of the window) that reach outputs h = row_phase mod stride_h, w = column_phase mod stride_w: the
  * source row of grid row i is i + (row_phase + pad_h - r dilation_h) / stride_h. */
-static void add_backward_phase(const ocl_conv2d_shape *s, phases *made, int64_t row_phase, int64_t column_phase)
+static void add_backward_phase(const common_conv2d_view *s, phases *made, int64_t row_phase, int64_t column_phase)
 {
     const auxo_conv2d_params *params = s->params;
     const int64_t c_group = s->c / params->groups;
@@ -79,7 +79,7 @@ static void add_backward_phase(const ocl_conv2d_shape *s, phases *made, int64_t 
               (s->w - column_phase + params->stride_w - 1) / params->stride_w, row_phase * s->w + column_phase);
 }
 
-static bool backward_phases(ocl_builder *b, const ocl_conv2d_shape *s, phases *made)
+static bool backward_phases(ocl_builder *b, const common_conv2d_view *s, phases *made)
 {
     const auxo_conv2d_params *params = s->params;
     if (!begin_phases(b, made, (int64_t)params->stride_h * params->stride_w, s->k / params->groups * s->r * s->s))
@@ -102,7 +102,7 @@ typedef struct direction {
     float slope;
 } direction;
 
-static direction forward_direction(const auxo_op *op, const ocl_conv2d_shape *s)
+static direction forward_direction(const auxo_op *op, const common_conv2d_view *s)
 {
     const auxo_conv2d_params *params = s->params;
     return (direction){.source = &op->tensors[AUXO_CONV2D_X],
@@ -127,7 +127,7 @@ static direction forward_direction(const auxo_op *op, const ocl_conv2d_shape *s)
                        .slope = params->slope};
 }
 
-static direction backward_direction(const auxo_op *op, const ocl_conv2d_shape *s)
+static direction backward_direction(const auxo_op *op, const common_conv2d_view *s)
 {
     static const auxo_tensor none = {0};
     const auxo_conv2d_params *params = s->params;
@@ -152,7 +152,7 @@ static direction backward_direction(const auxo_op *op, const ocl_conv2d_shape *s
 }
 
 /* Whether no window leaves the source. */
-static bool windows_inside(const direction *d, const ocl_conv2d_shape *s)
+static bool windows_inside(const direction *d, const common_conv2d_view *s)
 {
     const bool small = s->r == 1 && s->s == 1;
     return d->backward
@@ -161,7 +161,7 @@ static bool windows_inside(const direction *d, const ocl_conv2d_shape *s)
 }
 
 /* W', packed into scratch for the product. */
-static cl_mem build_packed(ocl_builder *b, const direction *d, const ocl_conv2d_shape *s, const char *options,
+static cl_mem build_packed(ocl_builder *b, const direction *d, const common_conv2d_view *s, const char *options,
                            cl_mem taps, cl_mem phase_values)
 {
     const int64_t per_group = d->rows * d->source_channels * s->r * s->s;
@@ -187,7 +187,7 @@ static bool weights_in_quads(const direction *d, const phases *made)
     return quads;
 }
 
-static void bind_product(ocl_builder *b, const direction *d, const ocl_conv2d_shape *s, cl_mem packed, cl_mem taps,
+static void bind_product(ocl_builder *b, const direction *d, const common_conv2d_view *s, cl_mem packed, cl_mem taps,
                          cl_mem phase_values)
 {
     const int64_t source_area = d->source_h * d->source_w;
@@ -224,7 +224,7 @@ static void bind_product(ocl_builder *b, const direction *d, const ocl_conv2d_sh
     ocl_arg_memory(b, phase_values);
 }
 
-static void build_product(ocl_builder *b, const direction *d, const ocl_conv2d_shape *s, const phases *made,
+static void build_product(ocl_builder *b, const direction *d, const common_conv2d_view *s, const phases *made,
                           const int32_t *parameters)
 {
     const ocl_tiled_product product = {.rows = (uint64_t)d->rows,
@@ -253,7 +253,7 @@ static void build_product(ocl_builder *b, const direction *d, const ocl_conv2d_s
 }
 
 /* Y of every image = W X, or DX = W^T DY, where images are large enough to fill tiles by themselves. */
-static bool is_plain_product(const direction *d, const ocl_conv2d_shape *s)
+static bool is_plain_product(const direction *d, const common_conv2d_view *s)
 {
     enum { AREA_MIN = 256 };
     return windows_inside(d, s) && s->r == 1 && s->s == 1 && d->stride_h == 1 && d->stride_w == 1 && d->groups == 1 &&
@@ -283,7 +283,7 @@ static ocl_gemm_call plain_product(const direction *d)
                                      .c_row = area}};
 }
 
-static void build_direction(ocl_builder *b, const direction *d, const ocl_conv2d_shape *s, const int32_t *parameters)
+static void build_direction(ocl_builder *b, const direction *d, const common_conv2d_view *s, const int32_t *parameters)
 {
     phases made = {0};
     if (d->rows == 0 || d->images * d->target_h * d->target_w == 0)
@@ -300,58 +300,32 @@ static void build_direction(ocl_builder *b, const direction *d, const ocl_conv2d
     end_phases(&made);
 }
 
-static ocl_conv2d_shape forward_shape(const auxo_op *op)
-{
-    return ocl_conv2d_shape_of(&op->params.conv2d, &op->tensors[AUXO_CONV2D_X], &op->tensors[AUXO_CONV2D_W],
-                               &op->tensors[AUXO_CONV2D_Y]);
-}
-
-static ocl_conv2d_shape backward_shape(const auxo_op *op)
-{
-    return ocl_conv2d_shape_of(&op->params.conv2d, &op->tensors[AUXO_CONV2D_BD_DX], &op->tensors[AUXO_CONV2D_BD_W],
-                               &op->tensors[AUXO_CONV2D_BD_DY]);
-}
-
 bool ocl_conv2d_forward_tiled_supports(void *device, const auxo_op *op)
 {
-    const ocl_conv2d_shape s = forward_shape(op);
+    const common_conv2d_view s = common_conv2d_view_of(op);
     return ocl_conv2d_tiled_fits(&s) && ocl_tile_loops_fit(device, s.c / s.params->groups * s.r * s.s);
 }
 
 bool ocl_conv2d_backward_data_tiled_supports(void *device, const auxo_op *op)
 {
-    const ocl_conv2d_shape s = backward_shape(op);
+    const common_conv2d_view s = common_conv2d_view_of(op);
     return ocl_conv2d_tiled_fits(&s) && ocl_tile_loops_fit(device, s.k / s.params->groups * s.r * s.s);
 }
 
-static auxo_status build_forward(void *device, const auxo_op *op, const int32_t *parameters, void **state,
-                                 auxo_error *error)
+static void build_forward(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
-    ocl_builder b = ocl_build_begin(device, error);
-    const ocl_conv2d_shape s = forward_shape(op);
+    const common_conv2d_view s = common_conv2d_view_of(op);
     const direction d = forward_direction(op, &s);
-    build_direction(&b, &d, &s, parameters);
-    return ocl_build_end(&b, state);
+    build_direction(b, &d, &s, parameters);
 }
 
-static auxo_status build_backward_data(void *device, const auxo_op *op, const int32_t *parameters, void **state,
-                                       auxo_error *error)
+static void build_backward_data(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
-    ocl_builder b = ocl_build_begin(device, error);
-    const ocl_conv2d_shape s = backward_shape(op);
+    const common_conv2d_view s = common_conv2d_view_of(op);
     const direction d = backward_direction(op, &s);
-    build_direction(&b, &d, &s, parameters);
-    return ocl_build_end(&b, state);
+    build_direction(b, &d, &s, parameters);
 }
 
-auxo_status ocl_conv2d_forward_tiled_prepare(void *device, const auxo_op *op, const int32_t *parameters, void **state,
-                                             auxo_error *error)
-{
-    return ocl_prepare_retrying(build_forward, device, op, parameters, state, error);
-}
+OCL_PREPARE(ocl_conv2d_forward_tiled_prepare, build_forward);
 
-auxo_status ocl_conv2d_backward_data_tiled_prepare(void *device, const auxo_op *op, const int32_t *parameters,
-                                                   void **state, auxo_error *error)
-{
-    return ocl_prepare_retrying(build_backward_data, device, op, parameters, state, error);
-}
+OCL_PREPARE(ocl_conv2d_backward_data_tiled_prepare, build_backward_data);

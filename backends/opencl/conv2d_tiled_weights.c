@@ -21,7 +21,7 @@ cl_mem ocl_conv2d_taps_build(ocl_builder *b, const cl_int4 *taps, int64_t count)
     return ocl_build_table(b, taps, (uint64_t)(count + TAPS_PADDING) * sizeof *taps);
 }
 
-void ocl_conv2d_forward_taps(const ocl_conv2d_shape *s, cl_int4 *taps)
+void ocl_conv2d_forward_taps(const common_conv2d_view *s, cl_int4 *taps)
 {
     for (int64_t c = 0; c < s->c / s->params->groups; ++c)
         for (int64_t r = 0; r < s->r; ++r)
@@ -32,29 +32,23 @@ void ocl_conv2d_forward_taps(const ocl_conv2d_shape *s, cl_int4 *taps)
             }
 }
 
-bool ocl_conv2d_tiled_fits(const ocl_conv2d_shape *s)
+bool ocl_conv2d_tiled_fits(const common_conv2d_view *s)
 {
     const int64_t limit = INT32_MAX;
     const int64_t reach_max = INT16_MAX;
     const int64_t area = (s->h + s->params->dilation_h * s->r) * (s->w + s->params->dilation_w * s->s);
-    return s->params->groups > 0 && !ocl_conv2d_is_scattered(s) && s->params->dilation_h * s->r < reach_max &&
+    return s->params->groups > 0 && !common_conv2d_is_scattered(s) && s->params->dilation_h * s->r < reach_max &&
            s->params->dilation_w * s->s < reach_max && s->c * area < limit && s->k * s->p * s->q < limit &&
            s->k * s->c * s->r * s->s < limit && s->n * s->h * s->w < limit && s->n * s->p * s->q < limit;
 }
 
-static ocl_conv2d_shape weights_shape(const auxo_op *op)
-{
-    return ocl_conv2d_shape_of(&op->params.conv2d, &op->tensors[AUXO_CONV2D_BW_X], &op->tensors[AUXO_CONV2D_BW_DW],
-                               &op->tensors[AUXO_CONV2D_BW_DY]);
-}
-
 bool ocl_conv2d_backward_weights_tiled_supports(void *device, const auxo_op *op)
 {
-    const ocl_conv2d_shape s = weights_shape(op);
+    const common_conv2d_view s = common_conv2d_view_of(op);
     return ocl_conv2d_tiled_fits(&s) && ocl_tile_loops_fit(device, s.n * s.p * s.q);
 }
 
-static cl_mem build_taps(ocl_builder *b, const ocl_conv2d_shape *s)
+static cl_mem build_taps(ocl_builder *b, const common_conv2d_view *s)
 {
     const int64_t inner = s->c / s->params->groups * s->r * s->s;
     cl_int4 *taps = ocl_conv2d_taps_create(inner);
@@ -71,12 +65,13 @@ static cl_mem build_taps(ocl_builder *b, const ocl_conv2d_shape *s)
 /* The gradient as a matrix (K, columns): the taps of a group, and perhaps the bias. */
 typedef struct weights_product {
     int64_t inner, with_bias;
-    uint64_t positions, splits;
+    uint64_t positions;
+    common_split split; /* of the positions */
     const char *options;
 } weights_product;
 
 /* partial[split] of every split. */
-static cl_mem build_splits(ocl_builder *b, const auxo_op *op, const ocl_conv2d_shape *s, const ocl_tile *tile,
+static cl_mem build_splits(ocl_builder *b, const auxo_op *op, const common_conv2d_view *s, const ocl_tile *tile,
                            const weights_product *w)
 {
     const auxo_conv2d_params *params = s->params;
@@ -86,7 +81,7 @@ static cl_mem build_splits(ocl_builder *b, const auxo_op *op, const ocl_conv2d_s
     const uint64_t row_tiles = ocl_divide_up((uint64_t)rows, (uint64_t)tile->m);
     const uint64_t column_tiles = ocl_divide_up((uint64_t)columns, (uint64_t)tile->n);
     cl_mem taps = build_taps(b, s);
-    cl_mem partial = ocl_build_scratch(b, w->splits * (uint64_t)(s->k * columns) * sizeof(float));
+    cl_mem partial = ocl_build_scratch(b, w->split.count * (uint64_t)(s->k * columns) * sizeof(float));
     ocl_build_kernel(b, "conv2d_tiled_weights", "conv2d_tiled_weights", "%s", w->options);
     ocl_arg_tensor(b, &op->tensors[AUXO_CONV2D_BW_X]);
     ocl_arg_tensor(b, &op->tensors[AUXO_CONV2D_BW_DY]);
@@ -109,16 +104,16 @@ static cl_mem build_splits(ocl_builder *b, const auxo_op *op, const ocl_conv2d_s
     ocl_arg_int(b, w->inner);
     ocl_arg_int(b, w->with_bias);
     ocl_arg_int(b, (int64_t)w->positions);
-    ocl_arg_int(b, (int64_t)ocl_tile_terms_per_split(tile, w->positions, w->splits));
+    ocl_arg_int(b, (int64_t)w->split.length);
     ocl_arg_int(b, (int64_t)row_tiles);
     ocl_arg_int(b, (int64_t)column_tiles);
-    const uint64_t counts[] = {row_tiles * column_tiles, (uint64_t)params->groups, w->splits};
+    const uint64_t counts[] = {row_tiles * column_tiles, (uint64_t)params->groups, w->split.count};
     const uint64_t sizes[] = {(uint64_t)(tile->threads_m * tile->threads_n), 1, 1};
     ocl_build_groups(b, 3, counts, sizes);
     return partial;
 }
 
-static void build_finish(ocl_builder *b, const auxo_op *op, const ocl_conv2d_shape *s, const weights_product *w,
+static void build_finish(ocl_builder *b, const auxo_op *op, const common_conv2d_view *s, const weights_product *w,
                          cl_mem partial, uint64_t lanes)
 {
     enum { ELEMENTS = 32 };
@@ -129,15 +124,14 @@ static void build_finish(ocl_builder *b, const auxo_op *op, const ocl_conv2d_sha
     ocl_arg_long(b, s->k);
     ocl_arg_long(b, w->inner);
     ocl_arg_long(b, w->with_bias);
-    ocl_arg_uint(b, (uint32_t)w->splits);
+    ocl_arg_uint(b, (uint32_t)w->split.count);
     ocl_build_groups_1d(b, ocl_divide_up((uint64_t)(s->k * (w->inner + w->with_bias)), ELEMENTS), ELEMENTS * lanes);
 }
 
-static auxo_status build(void *device, const auxo_op *op, const int32_t *parameters, void **state, auxo_error *error)
+static void build(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
     enum { POSITIONS_MIN = 256, LANES = 8, LANE_GROUP = 256 };
-    ocl_builder b = ocl_build_begin(device, error);
-    const ocl_conv2d_shape s = weights_shape(op);
+    const common_conv2d_view s = common_conv2d_view_of(op);
     const int64_t groups = s.params->groups;
     weights_product w = {.inner = s.c / groups * s.r * s.s,
                          .with_bias = op->tensors[AUXO_CONV2D_BW_DBIAS].rank > 0,
@@ -145,26 +139,21 @@ static auxo_status build(void *device, const auxo_op *op, const int32_t *paramet
     const ocl_tiled_product product = {(uint64_t)(s.k / groups), (uint64_t)(w.inner + w.with_bias), (uint64_t)groups,
                                        w.positions, 1 + w.positions / POSITIONS_MIN};
     if (s.k == 0 || product.columns == 0)
-        return ocl_build_end(&b, state);
-    const ocl_tile tile = ocl_tile_of(b.device, parameters, &product);
+        return;
+    const ocl_tile tile = ocl_tile_of(b->device, parameters, &product);
     const bool bounded = s.params->pad_h > 0 || s.params->pad_w > 0;
     const bool quads = s.p * s.q % 4 == 0 && op->tensors[AUXO_CONV2D_BW_DY].offset_bytes % (4 * sizeof(float)) == 0;
-    const uint64_t lanes = b.device->group_size >= LANE_GROUP ? LANES : 1;
+    const uint64_t lanes = b->group_size >= LANE_GROUP ? LANES : 1;
     char options[OCL_OPTIONS_MAX];
     snprintf(options, sizeof options, "%s -DA_VEC=%d -DBOUNDED=%d -DLANES=%d", tile.options, quads ? 4 : 1, bounded,
              (int)lanes);
     w.options = options;
     cl_mem partial = NULL;
     if (w.positions > 0) {
-        w.splits = ocl_tile_splits(b.device, &tile, &product);
-        partial = build_splits(&b, op, &s, &tile, &w);
+        w.split = ocl_tile_split(b->device, &tile, &product);
+        partial = build_splits(b, op, &s, &tile, &w);
     }
-    build_finish(&b, op, &s, &w, partial, lanes);
-    return ocl_build_end(&b, state);
+    build_finish(b, op, &s, &w, partial, lanes);
 }
 
-auxo_status ocl_conv2d_backward_weights_tiled_prepare(void *device, const auxo_op *op, const int32_t *parameters,
-                                                      void **state, auxo_error *error)
-{
-    return ocl_prepare_retrying(build, device, op, parameters, state, error);
-}
+OCL_PREPARE(ocl_conv2d_backward_weights_tiled_prepare, build);

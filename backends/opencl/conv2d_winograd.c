@@ -24,112 +24,27 @@ const auxo_tunable ocl_conv2d_winograd_tunables[OCL_CONV2D_WINOGRAD_TUNABLE_COUN
 
 enum { PATCH_MAX = 6, POINTS_MAX = PATCH_MAX * PATCH_MAX, QUAD = 4 };
 
-/* One direction of a convolution: windows in the source, tiles in the target. */
-typedef struct direction {
-    const auxo_tensor *source, *weights, *target, *bias;
-    bool backward;
-    int64_t images, source_channels, source_h, source_w, target_channels, target_h, target_w;
-    int64_t pad_h, pad_w; /* of the source */
-    auxo_activation activation;
-    float slope;
-} direction;
-
-static direction forward_direction(const auxo_op *op)
+/* And what kernels number fits 32 bits. */
+static bool suits(void *device, const auxo_op *op)
 {
-    const auxo_conv2d_params *params = &op->params.conv2d;
-    const auxo_tensor *x = &op->tensors[AUXO_CONV2D_X], *y = &op->tensors[AUXO_CONV2D_Y];
-    return (direction){.source = x,
-                       .weights = &op->tensors[AUXO_CONV2D_W],
-                       .target = y,
-                       .bias = &op->tensors[AUXO_CONV2D_BIAS],
-                       .images = x->dims[0],
-                       .source_channels = x->dims[1],
-                       .source_h = x->dims[2],
-                       .source_w = x->dims[3],
-                       .target_channels = y->dims[1],
-                       .target_h = y->dims[2],
-                       .target_w = y->dims[3],
-                       .pad_h = params->pad_h,
-                       .pad_w = params->pad_w,
-                       .activation = params->activation,
-                       .slope = params->slope};
-}
-
-static direction backward_direction(const auxo_op *op)
-{
-    static const auxo_tensor none = {0};
-    const auxo_conv2d_params *params = &op->params.conv2d;
-    const auxo_tensor *dy = &op->tensors[AUXO_CONV2D_BD_DY], *dx = &op->tensors[AUXO_CONV2D_BD_DX];
-    return (direction){.source = dy,
-                       .weights = &op->tensors[AUXO_CONV2D_BD_W],
-                       .target = dx,
-                       .bias = &none,
-                       .backward = true,
-                       .images = dy->dims[0],
-                       .source_channels = dy->dims[1],
-                       .source_h = dy->dims[2],
-                       .source_w = dy->dims[3],
-                       .target_channels = dx->dims[1],
-                       .target_h = dx->dims[2],
-                       .target_w = dx->dims[3],
-                       .pad_h = 2 - params->pad_h,
-                       .pad_w = 2 - params->pad_w,
-                       .activation = AUXO_ACTIVATION_IDENTITY};
-}
-
-/* Enough source channels that the error of the sum over them, which every variant has, is the greater part; and what
- * kernels number fits 32 bits. */
-static bool suits(const ocl_device *device, const auxo_conv2d_params *params, const direction *d)
-{
-    const int64_t channels_min = 16, pairs_max = (INT64_C(256) << 20) / (POINTS_MAX * (int64_t)sizeof(float));
-    const int64_t area_max = INT64_C(1) << 28;
-    const int64_t *w = d->weights->dims;
-    return w[2] == 3 && w[3] == 3 && params->stride_h == 1 && params->stride_w == 1 && params->dilation_h == 1 &&
-           params->dilation_w == 1 && params->groups == 1 && params->pad_h <= 2 && params->pad_w <= 2 &&
-           d->source_channels >= channels_min && d->source_channels * d->target_channels <= pairs_max &&
-           d->source_h * d->source_w < area_max && d->images * d->target_h * d->target_w < area_max &&
-           ocl_tile_loops_fit(device, d->source_channels);
+    const int64_t pairs_max = (INT64_C(256) << 20) / (POINTS_MAX * (int64_t)sizeof(float)), area_max = INT64_C(1) << 28;
+    const common_direction d = common_direction_of(op);
+    return common_winograd_suits(op, &d) && d.source_channels * d.target_channels <= pairs_max &&
+           d.source_h * d.source_w < area_max && d.images * d.target_h * d.target_w < area_max &&
+           ocl_tile_loops_fit(device, d.source_channels);
 }
 
 bool ocl_conv2d_forward_winograd_supports(void *device, const auxo_op *op)
 {
-    const direction d = forward_direction(op);
-    return suits(device, &op->params.conv2d, &d);
+    return suits(device, op);
 }
 
 bool ocl_conv2d_backward_data_winograd_supports(void *device, const auxo_op *op)
 {
-    const direction d = backward_direction(op);
-    return suits(device, &op->params.conv2d, &d);
+    return suits(device, op);
 }
 
-/* The tiles of all images, and how many of them a slice takes. */
-typedef struct cut {
-    int64_t tile, points;
-    int64_t tiles_h, tiles_w, tiles, slice; /* slice: whole quads */
-} cut;
-
-/* Slices of about the same size whose transformed source and sums are within the memory asked for. */
-static cut cut_of(const ocl_device *device, const direction *d, const int32_t *parameters)
-{
-    const int64_t tile = parameters[TILE];
-    cut c = {.tile = tile,
-             .points = (tile + 2) * (tile + 2),
-             .tiles_h = (d->target_h + tile - 1) / tile,
-             .tiles_w = (d->target_w + tile - 1) / tile};
-    c.tiles = d->images * c.tiles_h * c.tiles_w;
-    const int64_t both = d->source_channels + d->target_channels;
-    const int64_t point_bytes = c.points * (int64_t)sizeof(float);
-    int64_t most = ((int64_t)parameters[SLICE_MIB] << 20) / (point_bytes * both);
-    const int64_t limit = (int64_t)(device->info.max_allocation_bytes / (uint64_t)(point_bytes * both));
-    most = most < limit ? most : limit;
-    most = most / QUAD > 0 ? most / QUAD * QUAD : QUAD;
-    const int64_t slices = (c.tiles + most - 1) / most;
-    c.slice = (int64_t)ocl_divide_up(ocl_divide_up((uint64_t)c.tiles, (uint64_t)slices), QUAD) * QUAD;
-    return c;
-}
-
-static void build_weights(ocl_builder *b, const direction *d, const char *options, cl_mem u)
+static void build_weights(ocl_builder *b, const common_direction *d, const char *options, cl_mem u)
 {
     const int64_t pairs = d->source_channels * d->target_channels;
     ocl_build_kernel(b, "conv2d_winograd", "conv2d_winograd_weights", "%s", options);
@@ -141,8 +56,8 @@ static void build_weights(ocl_builder *b, const direction *d, const char *option
 }
 
 /* The product of every point: m (target channels, tiles) = u (target channels, source channels) v. */
-static void build_products(ocl_builder *b, const direction *d, const cut *c, const int32_t *parameters,
-                           const cl_mem memory[3], int64_t pitch)
+static void build_products(ocl_builder *b, const common_direction *d, const common_winograd_cut *c,
+                           const int32_t *parameters, const cl_mem memory[3], int64_t pitch)
 {
     auxo_buffer buffers[3];
     auxo_tensor tensors[3];
@@ -175,8 +90,8 @@ static void build_products(ocl_builder *b, const direction *d, const cut *c, con
 
 /* What the transforms of source and target have in common: `channels` images of height x width, and the tiles from
  * number `first` on. */
-static void arg_tiles(ocl_builder *b, const cut *c, int64_t channels, int64_t height, int64_t width, int64_t first,
-                      int64_t pitch)
+static void arg_tiles(ocl_builder *b, const common_winograd_cut *c, int64_t channels, int64_t height, int64_t width,
+                      int64_t first, int64_t pitch)
 {
     const int64_t end = first + pitch < c->tiles ? first + pitch : c->tiles;
     const int64_t values[] = {channels, height, width, c->tiles_h, c->tiles_w, first, end, pitch};
@@ -184,8 +99,8 @@ static void arg_tiles(ocl_builder *b, const cut *c, int64_t channels, int64_t he
         ocl_arg_int(b, values[i]);
 }
 
-static void build_slice(ocl_builder *b, const direction *d, const cut *c, const int32_t *parameters,
-                        const char *options, const cl_mem memory[3], int64_t first)
+static void build_slice(ocl_builder *b, const common_direction *d, const common_winograd_cut *c,
+                        const int32_t *parameters, const char *options, const cl_mem memory[3], int64_t first)
 {
     const int64_t left = (int64_t)ocl_divide_up((uint64_t)(c->tiles - first), QUAD) * QUAD;
     const int64_t pitch = left < c->slice ? left : c->slice;
@@ -207,11 +122,12 @@ static void build_slice(ocl_builder *b, const direction *d, const cut *c, const 
     ocl_build_items(b, (uint64_t)(d->target_channels * pitch));
 }
 
-static void build_direction(ocl_builder *b, const direction *d, const int32_t *parameters)
+static void build_direction(ocl_builder *b, const common_direction *d, const int32_t *parameters)
 {
     if (d->target_channels == 0 || d->images * d->target_h * d->target_w == 0)
         return;
-    const cut c = cut_of(b->device, d, parameters);
+    const uint64_t wanted = (uint64_t)parameters[SLICE_MIB] << 20, limit = b->device->info.max_allocation_bytes;
+    const common_winograd_cut c = common_winograd_cut_of(d, parameters[TILE], wanted < limit ? wanted : limit);
     const uint64_t point_bytes = (uint64_t)c.points * sizeof(float);
     const bool vectors = d->target_w % c.tile == 0 && d->target->offset_bytes % ((uint64_t)c.tile * sizeof(float)) == 0;
     char options[OCL_OPTIONS_MAX];
@@ -226,32 +142,12 @@ static void build_direction(ocl_builder *b, const direction *d, const int32_t *p
         build_slice(b, d, &c, parameters, options, memory, first);
 }
 
-static auxo_status build_forward(void *device, const auxo_op *op, const int32_t *parameters, void **state,
-                                 auxo_error *error)
+static void build(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
-    ocl_builder b = ocl_build_begin(device, error);
-    const direction d = forward_direction(op);
-    build_direction(&b, &d, parameters);
-    return ocl_build_end(&b, state);
+    const common_direction d = common_direction_of(op);
+    build_direction(b, &d, parameters);
 }
 
-static auxo_status build_backward(void *device, const auxo_op *op, const int32_t *parameters, void **state,
-                                  auxo_error *error)
-{
-    ocl_builder b = ocl_build_begin(device, error);
-    const direction d = backward_direction(op);
-    build_direction(&b, &d, parameters);
-    return ocl_build_end(&b, state);
-}
+OCL_PREPARE(ocl_conv2d_forward_winograd_prepare, build);
 
-auxo_status ocl_conv2d_forward_winograd_prepare(void *device, const auxo_op *op, const int32_t *parameters,
-                                                void **state, auxo_error *error)
-{
-    return ocl_prepare_retrying(build_forward, device, op, parameters, state, error);
-}
-
-auxo_status ocl_conv2d_backward_data_winograd_prepare(void *device, const auxo_op *op, const int32_t *parameters,
-                                                      void **state, auxo_error *error)
-{
-    return ocl_prepare_retrying(build_backward, device, op, parameters, state, error);
-}
+OCL_PREPARE(ocl_conv2d_backward_data_winograd_prepare, build);

@@ -113,7 +113,7 @@ static void build_gradient(const cox_task *t)
 static void choose_cut(cox_task *t)
 {
     const ocl_device *device = t->b->device;
-    t->group = device->group_size < GPU_GROUP ? device->group_size : GPU_GROUP;
+    t->group = t->b->group_size < GPU_GROUP ? t->b->group_size : GPU_GROUP;
     t->run = CPU_RUN;
     if (!device->vector_cpu) {
         const uint64_t wanted = GPU_GROUPS_PER_UNIT * (uint64_t)device->info.compute_units * t->group;
@@ -121,7 +121,7 @@ static void choose_cut(cox_task *t)
         t->run = t->run < GPU_RUN_MIN ? GPU_RUN_MIN : t->run > GPU_RUN_MAX ? GPU_RUN_MAX : t->run;
     }
     t->blocks = ocl_divide_up(t->n, t->group * t->run);
-    t->carry_group = t->blocks <= t->group ? t->group : device->group_size; /* one program more, not one per size */
+    t->carry_group = t->blocks <= t->group ? t->group : t->b->group_size; /* one program more, not one per size */
 }
 
 static void take_scratch(cox_task *t)
@@ -137,14 +137,12 @@ static void take_scratch(cox_task *t)
     t->terms = ocl_build_scratch(t->b, t->blocks * sizeof(cl_float2));
 }
 
-static auxo_status prepare_blocks(void *device, const auxo_op *op, const int32_t *parameters, void **state,
-                                  auxo_error *error)
+static void build_blocks(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
-    ocl_builder b = ocl_build_begin(device, error);
-    cox_task t = {.b = &b, .op = op, .n = (uint64_t)op->tensors[AUXO_COX_RISK].dims[0]};
+    cox_task t = {.b = b, .op = op, .n = (uint64_t)op->tensors[AUXO_COX_RISK].dims[0]};
     (void)parameters;
     if (t.n > INT32_MAX)
-        ocl_build_fail(&b, AUXO_UNSUPPORTED, "cox of more than 2^31 subjects");
+        ocl_build_fail(b, AUXO_UNSUPPORTED, "cox of more than 2^31 subjects");
     choose_cut(&t);
     take_scratch(&t);
     build_sums(&t);
@@ -153,32 +151,32 @@ static auxo_status prepare_blocks(void *device, const auxo_op *op, const int32_t
     build_finish(&t);
     if (t.inverses)
         build_gradient(&t);
-    return ocl_build_end(&b, state);
 }
 
-static auxo_status prepare_group(void *device, const auxo_op *op, const int32_t *parameters, void **state,
-                                 auxo_error *error)
+static OCL_PREPARE(prepare_blocks, build_blocks);
+
+static void build_group(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
     enum { SUMS = 3 };
-    ocl_builder b = ocl_build_begin(device, error);
     const uint64_t n = (uint64_t)op->tensors[AUXO_COX_RISK].dims[0];
     cl_mem sums[SUMS];
     (void)parameters;
     for (int i = 0; i < SUMS; ++i)
-        sums[i] = ocl_build_scratch(&b, (n + 1) * sizeof(cl_float4));
-    ocl_build_kernel(&b, "cox_group", "cox_group", "-DWG=%zu", b.device->group_size);
+        sums[i] = ocl_build_scratch(b, (n + 1) * sizeof(cl_float4));
+    ocl_build_kernel(b, "cox_group", "cox_group", "-DWG=%zu", b->group_size);
     for (int slot = AUXO_COX_RISK; slot <= AUXO_COX_ORDER; ++slot)
-        ocl_arg_tensor(&b, &op->tensors[slot]);
-    ocl_arg_tensor(&b, &op->tensors[AUXO_COX_DRISK]);
+        ocl_arg_tensor(b, &op->tensors[slot]);
+    ocl_arg_tensor(b, &op->tensors[AUXO_COX_DRISK]);
     for (int i = 0; i < SUMS; ++i)
-        ocl_arg_memory(&b, sums[i]);
-    ocl_arg_int(&b, (int64_t)n);
-    ocl_arg_int(&b, op->params.cox.ties == AUXO_COX_EFRON);
-    arg_options(&b, op);
-    ocl_arg_loss_outputs(&b, op, AUXO_COX_LOSS, AUXO_COX_STATS);
-    ocl_build_groups_1d(&b, 1, b.device->group_size);
-    return ocl_build_end(&b, state);
+        ocl_arg_memory(b, sums[i]);
+    ocl_arg_int(b, (int64_t)n);
+    ocl_arg_int(b, op->params.cox.ties == AUXO_COX_EFRON);
+    arg_options(b, op);
+    ocl_arg_loss_outputs(b, op, AUXO_COX_LOSS, AUXO_COX_STATS);
+    ocl_build_groups_1d(b, 1, b->group_size);
 }
+
+static OCL_PREPARE(prepare_group, build_group);
 
 #define VARIANT(name, prepare_function)                                                                                \
     {                                                                                                                  \

@@ -3,31 +3,9 @@
 #include "kernels.h"
 #include "tile.h"
 
-ocl_gemm_shape ocl_gemm_shape_of(const auxo_op *op)
-{
-    const auxo_tensor *a = &op->tensors[AUXO_GEMM_A];
-    const auxo_tensor *b = &op->tensors[AUXO_GEMM_B];
-    const auxo_tensor *c = &op->tensors[AUXO_GEMM_C];
-    const bool trans_a = op->params.gemm.trans_a;
-    const bool trans_b = op->params.gemm.trans_b;
-    ocl_gemm_shape s = {.batches = c->rank == 3 ? c->dims[0] : 1};
-    s.m = c->dims[c->rank - 2];
-    s.n = c->dims[c->rank - 1];
-    s.k = a->dims[trans_a ? a->rank - 2 : a->rank - 1];
-    s.a_batch = a->rank == 3 ? a->strides[0] : 0;
-    s.a_row = a->strides[trans_a ? a->rank - 1 : a->rank - 2];
-    s.a_column = a->strides[trans_a ? a->rank - 2 : a->rank - 1];
-    s.b_batch = b->rank == 3 ? b->strides[0] : 0;
-    s.b_row = b->strides[trans_b ? b->rank - 1 : b->rank - 2];
-    s.b_column = b->strides[trans_b ? b->rank - 2 : b->rank - 1];
-    s.c_batch = c->rank == 3 ? c->strides[0] : 0;
-    s.c_row = c->strides[c->rank - 2];
-    return s;
-}
-
 ocl_gemm_call ocl_gemm_call_of(const auxo_op *op)
 {
-    ocl_gemm_call call = {.params = op->params.gemm, .shape = ocl_gemm_shape_of(op)};
+    ocl_gemm_call call = {.params = op->params.gemm, .shape = common_gemm_view_of(op)};
     for (int slot = AUXO_GEMM_A; slot <= AUXO_GEMM_BIAS; ++slot)
         call.tensors[slot] = &op->tensors[slot];
     return call;
@@ -44,7 +22,7 @@ void ocl_arg_gemm_finish(ocl_builder *b, const ocl_gemm_call *call)
 
 void ocl_arg_gemm(ocl_builder *b, const ocl_gemm_call *call)
 {
-    const ocl_gemm_shape *s = &call->shape;
+    const common_gemm_view *s = &call->shape;
     const int64_t extents[] = {s->m,        s->n,       s->k,     s->batches,  s->a_batch, s->a_row,
                                s->a_column, s->b_batch, s->b_row, s->b_column, s->c_batch, s->c_row};
     for (int slot = AUXO_GEMM_A; slot <= AUXO_GEMM_BIAS; ++slot)
@@ -57,21 +35,20 @@ void ocl_arg_gemm(ocl_builder *b, const ocl_gemm_call *call)
 static bool supports_direct(void *device, const auxo_op *op)
 {
     const ocl_device *self = device;
-    return (double)ocl_gemm_shape_of(op).k < self->loop_limit;
+    return (double)common_gemm_view_of(op).k < self->loop_limit;
 }
 
-static auxo_status prepare_direct(void *device, const auxo_op *op, const int32_t *parameters, void **state,
-                                  auxo_error *error)
+static void build_direct(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
-    ocl_builder b = ocl_build_begin(device, error);
     const ocl_gemm_call call = ocl_gemm_call_of(op);
     (void)parameters;
-    ocl_build_kernel(&b, "gemm", "gemm_direct", "-DINPUT_DTYPE=%d -DOUTPUT_DTYPE=%d",
+    ocl_build_kernel(b, "gemm", "gemm_direct", "-DINPUT_DTYPE=%d -DOUTPUT_DTYPE=%d",
                      (int)op->tensors[AUXO_GEMM_A].dtype, (int)op->tensors[AUXO_GEMM_C].dtype);
-    ocl_arg_gemm(&b, &call);
-    ocl_build_items(&b, (uint64_t)(call.shape.batches * call.shape.m) * (uint64_t)call.shape.n);
-    return ocl_build_end(&b, state);
+    ocl_arg_gemm(b, &call);
+    ocl_build_items(b, (uint64_t)(call.shape.batches * call.shape.m) * (uint64_t)call.shape.n);
 }
+
+static OCL_PREPARE(prepare_direct, build_direct);
 
 /* packed: explicit vectors, one work-item per block of C. */
 
@@ -95,7 +72,7 @@ typedef struct packed_cut {
     uint64_t row_ranges, panel_ranges;
 } packed_cut;
 
-static packed_cut cut_packed(const ocl_gemm_shape *s, uint64_t vector_width, uint64_t most_panels, uint64_t wanted)
+static packed_cut cut_packed(const common_gemm_view *s, uint64_t vector_width, uint64_t most_panels, uint64_t wanted)
 {
     enum { TILE_ROWS = 8, BLOCK_ROWS = 64 };
     const uint64_t panels = ocl_divide_up((uint64_t)s->n, 2 * vector_width);
@@ -117,7 +94,7 @@ static packed_cut cut_packed(const ocl_gemm_shape *s, uint64_t vector_width, uin
 
 void ocl_build_gemm_packed(ocl_builder *b, const ocl_gemm_call *call, const int32_t *parameters)
 {
-    const ocl_gemm_shape s = call->shape;
+    const common_gemm_view s = call->shape;
     int32_t initial[PACKED_TUNABLE_COUNT];
     for (int i = 0; i < PACKED_TUNABLE_COUNT; ++i)
         initial[i] = packed_tunables[i].initial;
@@ -147,14 +124,13 @@ void ocl_build_gemm_packed(ocl_builder *b, const ocl_gemm_call *call, const int3
     ocl_build_groups(b, 3, groups, group_size);
 }
 
-static auxo_status prepare_packed(void *device, const auxo_op *op, const int32_t *parameters, void **state,
-                                  auxo_error *error)
+static void build_packed(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
-    ocl_builder b = ocl_build_begin(device, error);
     const ocl_gemm_call call = ocl_gemm_call_of(op);
-    ocl_build_gemm_packed(&b, &call, parameters);
-    return ocl_build_end(&b, state);
+    ocl_build_gemm_packed(b, &call, parameters);
 }
+
+static OCL_PREPARE(prepare_packed, build_packed);
 
 const auxo_kernel ocl_gemm_kernels[OCL_GEMM_KERNEL_COUNT] = {
     {.variant = "packed",

@@ -3,24 +3,16 @@
 #define OCL_GEMM_H
 
 #include "task.h"
-
-/* Strides in elements: X_row steps op(X)'s first index, X_column its second. */
-typedef struct ocl_gemm_shape {
-    int64_t batches, m, n, k;
-    int64_t a_batch, a_row, a_column;
-    int64_t b_batch, b_row, b_column;
-    int64_t c_batch, c_row;
-} ocl_gemm_shape;
+#include "views.h"
 
 /* A product of matrices that lie in tensors: those of a gemm op, or of another op that is one in disguise. */
 typedef struct ocl_gemm_call {
     const auxo_tensor *tensors[AUXO_GEMM_BIAS + 1];
     auxo_gemm_params params;
-    ocl_gemm_shape shape;
+    common_gemm_view shape;
     bool whole_sums; /* never cut along k, so that an element does not depend on how many others there are */
 } ocl_gemm_call;
 
-ocl_gemm_shape ocl_gemm_shape_of(const auxo_op *op);
 ocl_gemm_call ocl_gemm_call_of(const auxo_op *op);
 
 /* gemm.c: the launch of the variant "packed", for CPU drivers (ocl_device.vector_cpu); parameters NULL: its initial

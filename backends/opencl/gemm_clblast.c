@@ -31,7 +31,7 @@ typedef struct clblast_state {
 bool ocl_gemm_clblast_supports(void *device, const auxo_op *op)
 {
     const ocl_device *self = device;
-    const ocl_gemm_shape s = ocl_gemm_shape_of(op);
+    const common_gemm_view s = common_gemm_view_of(op);
     const double cpu_terms_min = 512.0 * 512.0 * 512.0;
     if (self->info.type == AUXO_DEVICE_CPU && (double)s.m * (double)s.n * (double)s.k < cpu_terms_min)
         return false;
@@ -76,10 +76,10 @@ static auxo_status override_parameters(const ocl_device *device, const int32_t *
 static auxo_status prepare_epilogue(void *device, const auxo_op *op, void **task, auxo_error *error)
 {
     const auxo_gemm_params *params = &op->params.gemm;
-    const ocl_gemm_shape s = ocl_gemm_shape_of(op);
+    const common_gemm_view s = common_gemm_view_of(op);
     if (op->tensors[AUXO_GEMM_BIAS].rank == 0 && params->activation == AUXO_ACTIVATION_IDENTITY)
         return AUXO_OK;
-    ocl_builder b = ocl_build_begin(device, error);
+    ocl_builder b = ocl_build_begin(device, ((const ocl_device *)device)->group_size, error);
     ocl_build_kernel(&b, "gemm", "gemm_epilogue", "-DINPUT_DTYPE=%d -DOUTPUT_DTYPE=%d", (int)AUXO_DTYPE_F32,
                      (int)AUXO_DTYPE_F32);
     ocl_arg_tensor(&b, &op->tensors[AUXO_GEMM_C]);
@@ -134,7 +134,7 @@ auxo_status ocl_gemm_clblast_enqueue(void *queue, const auxo_op *op, void *state
     ocl_queue *self = queue;
     const clblast_state *prepared = state;
     const auxo_gemm_params *params = &op->params.gemm;
-    const ocl_gemm_shape s = ocl_gemm_shape_of(op);
+    const common_gemm_view s = common_gemm_view_of(op);
     const auxo_tensor *a = &op->tensors[AUXO_GEMM_A];
     const auxo_tensor *b = &op->tensors[AUXO_GEMM_B];
     const auxo_tensor *c = &op->tensors[AUXO_GEMM_C];

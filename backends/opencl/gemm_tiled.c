@@ -28,7 +28,7 @@ static int64_t b_pitch(const ocl_gemm_call *call)
 
 bool ocl_gemm_tiled_fits(const ocl_device *device, const ocl_gemm_call *call)
 {
-    const ocl_gemm_shape *s = &call->shape;
+    const common_gemm_view *s = &call->shape;
     const int64_t tile_offset_max = INT64_C(1) << 31; /* offsets within a tile are 32 bits wide */
     const int64_t tile_extent_max = 256;
     return ocl_tile_loops_fit(device, s->k) && s->m < tile_offset_max && s->n < tile_offset_max &&
@@ -39,7 +39,7 @@ bool ocl_gemm_tiled_fits(const ocl_device *device, const ocl_gemm_call *call)
 static void build_finish(ocl_builder *b, const ocl_gemm_call *call, const char *options, uint64_t splits,
                          cl_mem partial)
 {
-    const ocl_gemm_shape *s = &call->shape;
+    const common_gemm_view *s = &call->shape;
     ocl_build_kernel(b, "gemm_tiled", "gemm_tiled_finish", "%s", options);
     ocl_arg_tensor(b, call->tensors[AUXO_GEMM_C]);
     ocl_arg_tensor(b, call->tensors[AUXO_GEMM_BIAS]);
@@ -55,7 +55,7 @@ static void build_finish(ocl_builder *b, const ocl_gemm_call *call, const char *
 void ocl_build_gemm_tiled(ocl_builder *b, const ocl_gemm_call *call, const int32_t *parameters, bool tail_apart)
 {
     enum { TERMS_PER_SPLIT = 512, LARGE_TILE = 64 * 64 };
-    const ocl_gemm_shape *s = &call->shape;
+    const common_gemm_view *s = &call->shape;
     const auxo_tensor *const *tensors = call->tensors;
     const bool trans_a = call->params.trans_a;
     const bool trans_b = call->params.trans_b;
@@ -64,7 +64,8 @@ void ocl_build_gemm_tiled(ocl_builder *b, const ocl_gemm_call *call, const int32
     if (s->m == 0 || s->n == 0 || s->batches == 0)
         return;
     const ocl_tile tile = ocl_tile_of(b->device, parameters, &product);
-    const uint64_t splits = ocl_tile_splits(b->device, &tile, &product);
+    const common_split split = ocl_tile_split(b->device, &tile, &product);
+    const uint64_t splits = split.count;
     const uint64_t row_tiles = ocl_divide_up(product.rows, (uint64_t)tile.m);
     const uint64_t column_tiles = ocl_divide_up(product.columns, (uint64_t)tile.n);
     const bool a_quads = has_quads(tensors[AUXO_GEMM_A], trans_a ? s->m : s->k, a_pitch(call), s->a_batch);
@@ -85,7 +86,7 @@ void ocl_build_gemm_tiled(ocl_builder *b, const ocl_gemm_call *call, const int32
     ocl_arg_gemm(b, call);
     ocl_arg_uint(b, (uint32_t)row_tiles);
     ocl_arg_uint(b, (uint32_t)column_tiles);
-    ocl_arg_uint(b, (uint32_t)(splits > 1 ? ocl_tile_terms_per_split(&tile, product.terms, splits) : product.terms));
+    ocl_arg_uint(b, (uint32_t)(splits > 1 ? split.length : product.terms));
     ocl_arg_memory(b, partial);
     const uint64_t groups[] = {row_tiles * column_tiles, splits, product.instances};
     const uint64_t group_size[] = {(uint64_t)(tile.threads_m * tile.threads_n), 1, 1};
@@ -100,16 +101,10 @@ bool ocl_gemm_tiled_supports(void *device, const auxo_op *op)
     return ocl_gemm_tiled_fits(device, &call);
 }
 
-static auxo_status build(void *device, const auxo_op *op, const int32_t *parameters, void **state, auxo_error *error)
+static void build(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
-    ocl_builder b = ocl_build_begin(device, error);
     const ocl_gemm_call call = ocl_gemm_call_of(op);
-    ocl_build_gemm_tiled(&b, &call, parameters, parameters[OCL_GEMM_TAIL_APART] != 0);
-    return ocl_build_end(&b, state);
+    ocl_build_gemm_tiled(b, &call, parameters, parameters[OCL_GEMM_TAIL_APART] != 0);
 }
 
-auxo_status ocl_gemm_tiled_prepare(void *device, const auxo_op *op, const int32_t *parameters, void **state,
-                                   auxo_error *error)
-{
-    return ocl_prepare_retrying(build, device, op, parameters, state, error);
-}
+OCL_PREPARE(ocl_gemm_tiled_prepare, build);

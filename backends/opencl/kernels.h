@@ -1,6 +1,6 @@
 /* backends/opencl/kernels.h: the kernels of every op.
  *
- * Owns the two lists from which backend.c builds its table: ops with one kernel (a prepare function each) and ops with
+ * Owns the two lists from which backend.c builds its table: ops with one kernel (a build function each) and ops with
  * alternatives (an array each, the preferred variant first).
  */
 #ifndef OCL_KERNELS_H
@@ -52,9 +52,9 @@
     X(POOL2D_FORWARD, pool2d_forward, 2)                                                                               \
     X(POOL2D_BACKWARD, pool2d_backward, 2)
 
-#define OCL_DECLARE_PREPARE(kind, noun) ocl_prepare_function ocl_##noun##_prepare;
-OCL_SINGLE_TABLE(OCL_DECLARE_PREPARE)
-#undef OCL_DECLARE_PREPARE
+#define OCL_DECLARE_BUILD(kind, noun) ocl_build_function ocl_##noun##_build;
+OCL_SINGLE_TABLE(OCL_DECLARE_BUILD)
+#undef OCL_DECLARE_BUILD
 
 enum {
 #define OCL_VARIANT_COUNT(kind, noun, count) OCL_##kind##_KERNEL_COUNT = (count),

@@ -8,10 +8,10 @@
 #include "auxo/tensor.h"
 
 /* Work-items that share one row of `classes`: one, unless a GPU would otherwise walk long rows alone. */
-static size_t row_group_size(const ocl_device *device, int64_t classes)
+static size_t row_group_size(const ocl_builder *b, int64_t classes)
 {
     enum { CLASSES_PER_ITEM = 32, ROW_GROUP = 64 };
-    return device->vector_cpu || classes <= CLASSES_PER_ITEM || device->group_size < ROW_GROUP ? 1 : ROW_GROUP;
+    return b->device->vector_cpu || classes <= CLASSES_PER_ITEM || b->group_size < ROW_GROUP ? 1 : ROW_GROUP;
 }
 
 static void build_rows(ocl_builder *b, int64_t rows, size_t group)
@@ -32,70 +32,62 @@ void ocl_arg_loss_outputs(ocl_builder *b, const auxo_op *op, int loss_slot, int 
     ocl_arg_tensor(b, &op->tensors[stats_slot + 2]);
 }
 
-auxo_status ocl_softmax_prepare(void *device, const auxo_op *op, const int32_t *parameters, void **state,
-                                auxo_error *error)
+void ocl_softmax_build(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
-    ocl_builder b = ocl_build_begin(device, error);
     const int64_t *dims = op->tensors[AUXO_SOFTMAX_X].dims;
-    const size_t group = row_group_size(b.device, dims[1]);
+    const size_t group = row_group_size(b, dims[1]);
     (void)parameters;
-    ocl_build_kernel(&b, "softmax", "softmax", "-DWG=%zu", group);
-    ocl_arg_tensor(&b, &op->tensors[AUXO_SOFTMAX_X]);
-    ocl_arg_tensor(&b, &op->tensors[AUXO_SOFTMAX_Y]);
-    ocl_arg_long(&b, dims[0]);
-    ocl_arg_long(&b, dims[1]);
-    build_rows(&b, dims[0], group);
-    return ocl_build_end(&b, state);
+    ocl_build_kernel(b, "softmax", "softmax", "-DWG=%zu", group);
+    ocl_arg_tensor(b, &op->tensors[AUXO_SOFTMAX_X]);
+    ocl_arg_tensor(b, &op->tensors[AUXO_SOFTMAX_Y]);
+    ocl_arg_long(b, dims[0]);
+    ocl_arg_long(b, dims[1]);
+    build_rows(b, dims[0], group);
 }
 
-auxo_status ocl_softmax_cross_entropy_prepare(void *device, const auxo_op *op, const int32_t *parameters, void **state,
-                                              auxo_error *error)
+void ocl_softmax_cross_entropy_build(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
-    ocl_builder b = ocl_build_begin(device, error);
     const int64_t *dims = op->tensors[AUXO_XENT_LOGITS].dims;
-    const size_t group = row_group_size(b.device, dims[1]);
+    const size_t group = row_group_size(b, dims[1]);
     (void)parameters;
-    cl_mem partial = ocl_build_scratch(&b, ((uint64_t)dims[0] + 1) * sizeof(cl_float4));
-    ocl_build_kernel(&b, "softmax_cross_entropy", "xent_rows", "-DWG=%zu", group);
-    ocl_arg_tensor(&b, &op->tensors[AUXO_XENT_LOGITS]);
-    ocl_arg_tensor(&b, &op->tensors[AUXO_XENT_LABELS]);
-    ocl_arg_tensor(&b, &op->tensors[AUXO_XENT_DLOGITS]);
-    ocl_arg_memory(&b, partial);
-    ocl_arg_long(&b, dims[0]);
-    ocl_arg_long(&b, dims[1]);
-    build_rows(&b, dims[0], group);
-    ocl_build_kernel(&b, "softmax_cross_entropy", "xent_finish", "-DWG=%zu", b.device->group_size);
-    ocl_arg_memory(&b, partial);
-    ocl_arg_long(&b, dims[0]);
-    ocl_arg_loss_outputs(&b, op, AUXO_XENT_LOSS, AUXO_XENT_STATS);
-    ocl_build_groups_1d(&b, 1, b.device->group_size);
-    return ocl_build_end(&b, state);
+    cl_mem partial = ocl_build_scratch(b, ((uint64_t)dims[0] + 1) * sizeof(cl_float4));
+    ocl_build_kernel(b, "softmax_cross_entropy", "xent_rows", "-DWG=%zu", group);
+    ocl_arg_tensor(b, &op->tensors[AUXO_XENT_LOGITS]);
+    ocl_arg_tensor(b, &op->tensors[AUXO_XENT_LABELS]);
+    ocl_arg_tensor(b, &op->tensors[AUXO_XENT_DLOGITS]);
+    ocl_arg_memory(b, partial);
+    ocl_arg_long(b, dims[0]);
+    ocl_arg_long(b, dims[1]);
+    build_rows(b, dims[0], group);
+    ocl_build_kernel(b, "softmax_cross_entropy", "xent_finish", "-DWG=%zu", b->group_size);
+    ocl_arg_memory(b, partial);
+    ocl_arg_long(b, dims[0]);
+    ocl_arg_loss_outputs(b, op, AUXO_XENT_LOSS, AUXO_XENT_STATS);
+    ocl_build_groups_1d(b, 1, b->group_size);
 }
 
-auxo_status ocl_mse_prepare(void *device, const auxo_op *op, const int32_t *parameters, void **state, auxo_error *error)
+void ocl_mse_build(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
     enum { CHUNKS_PER_ITEM = 16 };
-    ocl_builder b = ocl_build_begin(device, error);
     const int64_t count = auxo_tensor_element_count(&op->tensors[AUXO_MSE_PREDICTION]);
-    const size_t group = b.device->group_size;
-    const uint64_t most = (b.device->vector_cpu ? 4u : 32u) * (uint64_t)b.device->info.compute_units;
-    uint64_t groups = ocl_divide_up((uint64_t)count, group * (uint64_t)b.device->vector_width * CHUNKS_PER_ITEM);
+    const size_t group = b->group_size;
+    const uint64_t most = (b->device->vector_cpu ? 4u : 32u) * (uint64_t)b->device->info.compute_units;
+    uint64_t groups = ocl_divide_up((uint64_t)count, group * (uint64_t)b->device->vector_width * CHUNKS_PER_ITEM);
     groups = groups > most ? most : groups;
     (void)parameters;
-    cl_mem partial = ocl_build_scratch(&b, (groups + 1) * sizeof(cl_float2));
-    ocl_build_kernel(&b, "mse", "mse_groups", "-DVEC=%d -DWG=%zu", b.device->vector_width, group);
-    ocl_arg_tensor(&b, &op->tensors[AUXO_MSE_PREDICTION]);
-    ocl_arg_tensor(&b, &op->tensors[AUXO_MSE_TARGET]);
-    ocl_arg_tensor(&b, &op->tensors[AUXO_MSE_DPREDICTION]);
-    ocl_arg_memory(&b, partial);
-    ocl_arg_long(&b, count);
-    ocl_build_groups_1d(&b, groups, group);
-    ocl_build_kernel(&b, "mse", "mse_finish", "-DVEC=%d -DWG=%zu", b.device->vector_width, group);
-    ocl_arg_memory(&b, partial);
-    ocl_arg_uint(&b, (uint32_t)groups);
-    ocl_arg_long(&b, op->tensors[AUXO_MSE_PREDICTION].dims[0]);
-    ocl_arg_long(&b, count);
-    ocl_arg_loss_outputs(&b, op, AUXO_MSE_LOSS, AUXO_MSE_STATS);
-    ocl_build_groups_1d(&b, 1, group);
-    return ocl_build_end(&b, state);
+    cl_mem partial = ocl_build_scratch(b, (groups + 1) * sizeof(cl_float2));
+    ocl_build_kernel(b, "mse", "mse_groups", "-DVEC=%d -DWG=%zu", b->device->vector_width, group);
+    ocl_arg_tensor(b, &op->tensors[AUXO_MSE_PREDICTION]);
+    ocl_arg_tensor(b, &op->tensors[AUXO_MSE_TARGET]);
+    ocl_arg_tensor(b, &op->tensors[AUXO_MSE_DPREDICTION]);
+    ocl_arg_memory(b, partial);
+    ocl_arg_long(b, count);
+    ocl_build_groups_1d(b, groups, group);
+    ocl_build_kernel(b, "mse", "mse_finish", "-DVEC=%d -DWG=%zu", b->device->vector_width, group);
+    ocl_arg_memory(b, partial);
+    ocl_arg_uint(b, (uint32_t)groups);
+    ocl_arg_long(b, op->tensors[AUXO_MSE_PREDICTION].dims[0]);
+    ocl_arg_long(b, count);
+    ocl_arg_loss_outputs(b, op, AUXO_MSE_LOSS, AUXO_MSE_STATS);
+    ocl_build_groups_1d(b, 1, group);
 }

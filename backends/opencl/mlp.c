@@ -136,7 +136,7 @@ void ocl_mlp_build_kernel(ocl_builder *b, const char *noun, const char *kernel, 
 {
     ocl_build_kernel(b, noun, kernel, "-DVEC=%d -DSTRIPS=%d -DWIDTH=%u -DLANES=%u -DWG=%zu -DPARAMS_PER_GROUP=%d",
                      b->device->vector_width, shape->strips, (unsigned)shape->width_bound, (unsigned)shape->lanes,
-                     b->device->group_size, ocl_mlp_params_per_group(b->device));
+                     b->group_size, ocl_mlp_params_per_group(b->device));
 }
 
 cl_mem ocl_mlp_build_block_scratch(ocl_builder *b, const mlp_shape *shape, uint64_t slots, uint64_t units)
@@ -144,27 +144,24 @@ cl_mem ocl_mlp_build_block_scratch(ocl_builder *b, const mlp_shape *shape, uint6
     return ocl_build_scratch(b, slots * (units + 2 * (uint64_t)shape->width_bound) * shape->vec * sizeof(float));
 }
 
-auxo_status ocl_mlp_forward_prepare(void *device, const auxo_op *op, const int32_t *parameters, void **state,
-                                    auxo_error *error)
+void ocl_mlp_forward_build(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
-    ocl_builder b = ocl_build_begin(device, error);
     const auxo_mlp_params *params = &op->params.mlp;
-    const mlp_shape shape = ocl_mlp_shape_of(b.device, params, &op->tensors[AUXO_MLP_FORWARD_X], strips_of(b.device));
+    const mlp_shape shape = ocl_mlp_shape_of(b->device, params, &op->tensors[AUXO_MLP_FORWARD_X], strips_of(b->device));
     (void)parameters;
-    cl_mem net = ocl_mlp_build_net(&b, &params->mlp);
-    ocl_mlp_build_kernel(&b, "mlp_forward", "mlp_forward", &shape);
+    cl_mem net = ocl_mlp_build_net(b, &params->mlp);
+    ocl_mlp_build_kernel(b, "mlp_forward", "mlp_forward", &shape);
     for (int slot = AUXO_MLP_FORWARD_X; slot <= AUXO_MLP_FORWARD_Y; ++slot)
-        ocl_arg_tensor(&b, &op->tensors[slot]);
-    ocl_arg_memory(&b, net);
-    ocl_arg_uint(&b, params->begin_layer);
-    ocl_arg_uint(&b, params->end_layer);
-    ocl_arg_uint(&b, params->mlp.widths[params->begin_layer]);
-    ocl_arg_uint(&b, params->mlp.widths[params->end_layer]);
-    ocl_arg_long(&b, (int64_t)shape.rows);
-    ocl_arg_float(&b, params->mlp.slope);
-    ocl_arg_int(&b, params->mlp.has_bias);
-    ocl_mlp_build_slots(&b, shape.blocks);
-    return ocl_build_end(&b, state);
+        ocl_arg_tensor(b, &op->tensors[slot]);
+    ocl_arg_memory(b, net);
+    ocl_arg_uint(b, params->begin_layer);
+    ocl_arg_uint(b, params->end_layer);
+    ocl_arg_uint(b, params->mlp.widths[params->begin_layer]);
+    ocl_arg_uint(b, params->mlp.widths[params->end_layer]);
+    ocl_arg_long(b, (int64_t)shape.rows);
+    ocl_arg_float(b, params->mlp.slope);
+    ocl_arg_int(b, params->mlp.has_bias);
+    ocl_mlp_build_slots(b, shape.blocks);
 }
 
 /* theta_eval: unperturbed activations of all samples, shared by the masks; NULL where they would not pay or not fit. */
@@ -249,34 +246,31 @@ static void build_theta_blocks(ocl_builder *b, const auxo_op *op, const mlp_shap
     ocl_mlp_build_slots(b, pass->slots);
 }
 
-auxo_status ocl_theta_eval_prepare(void *device, const auxo_op *op, const int32_t *parameters, void **state,
-                                   auxo_error *error)
+void ocl_theta_eval_build(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
-    ocl_builder b = ocl_build_begin(device, error);
-    const bool blocks = b.device->vector_cpu;
+    const bool blocks = b->device->vector_cpu;
     const auxo_mlp_params *params = &op->params.mlp;
     const auxo_tensor *x = &op->tensors[AUXO_THETA_EVAL_X];
     const mlp_shape shape =
-        blocks ? ocl_mlp_block_shape_of(b.device, params, x) : ocl_mlp_shape_of(b.device, params, x, 1);
+        blocks ? ocl_mlp_block_shape_of(b->device, params, x) : ocl_mlp_shape_of(b->device, params, x, 1);
     theta_pass pass = {.masks = (uint64_t)op->tensors[AUXO_THETA_EVAL_THETA].dims[0]};
     (void)parameters;
     if (pass.masks == 0)
-        return ocl_build_end(&b, state);
-    pass.slots = ocl_mlp_choose_slots(b.device, &shape, blocks ? 1 : pass.masks, 2);
-    const uint64_t gpu_slots = ocl_divide_up(GPU_ITEMS_PER_UNIT * (uint64_t)b.device->info.compute_units, pass.masks);
+        return;
+    pass.slots = ocl_mlp_choose_slots(b->device, &shape, blocks ? 1 : pass.masks, 2);
+    const uint64_t gpu_slots = ocl_divide_up(GPU_ITEMS_PER_UNIT * (uint64_t)b->device->info.compute_units, pass.masks);
     if (!blocks && pass.slots > gpu_slots)
         pass.slots = gpu_slots;
-    pass.net = ocl_mlp_build_net(&b, &params->mlp);
-    pass.partial = ocl_build_scratch(&b, pass.masks * pass.slots * sizeof(cl_float2));
+    pass.net = ocl_mlp_build_net(b, &params->mlp);
+    pass.partial = ocl_build_scratch(b, pass.masks * pass.slots * sizeof(cl_float2));
     if (blocks)
-        build_theta_blocks(&b, op, &shape, &pass);
+        build_theta_blocks(b, op, &shape, &pass);
     else
-        build_theta_items(&b, op, &shape, &pass);
-    ocl_mlp_build_kernel(&b, "theta_eval", "theta_reduce", &shape);
-    ocl_arg_memory(&b, pass.partial);
-    ocl_arg_tensor(&b, &op->tensors[AUXO_THETA_EVAL_LOSS]);
-    ocl_arg_uint(&b, (uint32_t)pass.slots);
-    ocl_arg_float(&b, (float)shape.rows * (float)params->mlp.widths[shape.layer_count]);
-    ocl_build_groups_1d(&b, pass.masks, b.device->group_size);
-    return ocl_build_end(&b, state);
+        build_theta_items(b, op, &shape, &pass);
+    ocl_mlp_build_kernel(b, "theta_eval", "theta_reduce", &shape);
+    ocl_arg_memory(b, pass.partial);
+    ocl_arg_tensor(b, &op->tensors[AUXO_THETA_EVAL_LOSS]);
+    ocl_arg_uint(b, (uint32_t)pass.slots);
+    ocl_arg_float(b, (float)shape.rows * (float)params->mlp.widths[shape.layer_count]);
+    ocl_build_groups_1d(b, pass.masks, b->group_size);
 }

@@ -93,30 +93,27 @@ static void build_gradient_reduction(ocl_builder *b, const auxo_op *op, const ml
     ocl_arg_long(b, history->rank > 0 ? history->dims[0] : 0);
     ocl_arg_tensor(b, &op->tensors[AUXO_MLP_GRADIENT_COUNTER]);
     ocl_build_groups_1d(b, ocl_divide_up(pass->sum_count + 1, (uint64_t)ocl_mlp_params_per_group(b->device)),
-                        b->device->group_size);
+                        b->group_size);
 }
 
-auxo_status ocl_mlp_gradient_prepare(void *device, const auxo_op *op, const int32_t *parameters, void **state,
-                                     auxo_error *error)
+void ocl_mlp_gradient_build(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
-    ocl_builder b = ocl_build_begin(device, error);
-    const bool blocks = b.device->vector_cpu;
+    const bool blocks = b->device->vector_cpu;
     const auxo_mlp_params *params = &op->params.mlp;
     const auxo_tensor *x = &op->tensors[AUXO_MLP_GRADIENT_X];
-    const mlp_shape shape = blocks ? ocl_mlp_block_shape_of(b.device, params, x)
-                                   : ocl_mlp_lane_shape_of(b.device, params, x, GRADIENT_REGIONS);
-    gradient_pass pass = {.net = ocl_mlp_build_net(&b, &params->mlp),
+    const mlp_shape shape = blocks ? ocl_mlp_block_shape_of(b->device, params, x)
+                                   : ocl_mlp_lane_shape_of(b->device, params, x, GRADIENT_REGIONS);
+    gradient_pass pass = {.net = ocl_mlp_build_net(b, &params->mlp),
                           .first_param = ocl_mlp_param_offset(&params->mlp, params->train_begin)};
     (void)parameters;
     pass.sum_count = ocl_mlp_param_offset(&params->mlp, params->train_end) - pass.first_param;
-    pass.slots = ocl_mlp_choose_slots(b.device, &shape, 1, shape.kept_units * shape.vec + pass.sum_count);
-    pass.sum_layout = ocl_mlp_layout_of(b.device, pass.slots, pass.sum_count, (uint64_t)b.device->vector_width);
-    pass.partial = ocl_build_scratch(&b, pass.slots * shape.lanes * sizeof(cl_float2));
-    pass.sums = ocl_build_scratch(&b, pass.sum_layout.bytes);
+    pass.slots = ocl_mlp_choose_slots(b->device, &shape, 1, shape.kept_units * shape.vec + pass.sum_count);
+    pass.sum_layout = ocl_mlp_layout_of(b->device, pass.slots, pass.sum_count, (uint64_t)b->device->vector_width);
+    pass.partial = ocl_build_scratch(b, pass.slots * shape.lanes * sizeof(cl_float2));
+    pass.sums = ocl_build_scratch(b, pass.sum_layout.bytes);
     if (blocks)
-        build_gradient_blocks(&b, op, &shape, &pass);
+        build_gradient_blocks(b, op, &shape, &pass);
     else
-        build_gradient_lanes(&b, op, &shape, &pass);
-    build_gradient_reduction(&b, op, &shape, &pass);
-    return ocl_build_end(&b, state);
+        build_gradient_lanes(b, op, &shape, &pass);
+    build_gradient_reduction(b, op, &shape, &pass);
 }

@@ -61,23 +61,21 @@ static void build_reduction(ocl_builder *b, const auxo_op *op, const mlp_shape *
     ocl_arg_uint(b, shape->rows > 0 ? (uint32_t)pass->slots : 0);
     ocl_arg_long(b, (int64_t)pass->sum_layout.row_stride);
     ocl_arg_long(b, (int64_t)pass->sum_layout.slot_stride);
-    ocl_build_groups_1d(b, pass->direction_count * pass->param_count, b->device->group_size);
+    ocl_build_groups_1d(b, pass->direction_count * pass->param_count, b->group_size);
 }
 
-auxo_status ocl_mlp_hvp_prepare(void *device, const auxo_op *op, const int32_t *parameters, void **state,
-                                auxo_error *error)
+void ocl_mlp_hvp_build(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
-    ocl_builder b = ocl_build_begin(device, error);
-    const bool by_lanes = !b.device->vector_cpu;
+    const bool by_lanes = !b->device->vector_cpu;
     const auxo_mlp_params *params = &op->params.mlp;
     const auxo_tensor *x = &op->tensors[AUXO_MLP_HVP_X];
-    const mlp_shape shape =
-        by_lanes ? ocl_mlp_lane_shape_of(b.device, params, x, LANES_REGIONS) : ocl_mlp_shape_of(b.device, params, x, 1);
+    const mlp_shape shape = by_lanes ? ocl_mlp_lane_shape_of(b->device, params, x, LANES_REGIONS)
+                                     : ocl_mlp_shape_of(b->device, params, x, 1);
     const uint64_t directions = (uint64_t)op->tensors[AUXO_MLP_HVP_V].dims[0];
     (void)parameters;
     if (directions == 0)
-        return ocl_build_end(&b, state);
-    hvp_pass pass = {.net = ocl_mlp_build_net(&b, &params->mlp),
+        return;
+    hvp_pass pass = {.net = ocl_mlp_build_net(b, &params->mlp),
                      .first_param = ocl_mlp_param_offset(&params->mlp, params->begin_layer),
                      .param_count = ocl_mlp_param_offset(&params->mlp, shape.layer_count),
                      .by_lanes = by_lanes};
@@ -85,19 +83,18 @@ auxo_status ocl_mlp_hvp_prepare(void *device, const auxo_op *op, const int32_t *
     const uint64_t sums = pass.param_count - pass.first_param;
     const uint64_t sum_vec = by_lanes ? 1 : shape.vec;
     const uint64_t floats_per_slot = kept * shape.vec + sums * sum_vec;
-    pass.slots = ocl_mlp_choose_slots(b.device, &shape, directions, floats_per_slot);
+    pass.slots = ocl_mlp_choose_slots(b->device, &shape, directions, floats_per_slot);
     uint64_t chunk = OCL_MLP_SCRATCH_BYTES / (sizeof(float) * pass.slots * floats_per_slot);
     chunk = chunk < 1 ? 1 : chunk > directions ? directions : chunk;
-    pass.kept_layout = ocl_mlp_layout_of(b.device, chunk * pass.slots, kept, shape.vec);
-    pass.sum_layout = ocl_mlp_layout_of(b.device, chunk * pass.slots, sums, sum_vec);
-    pass.kept = ocl_build_scratch(&b, by_lanes ? chunk * pass.slots * kept * shape.vec * sizeof(float)
-                                               : pass.kept_layout.bytes);
-    pass.sums = ocl_build_scratch(&b, pass.sum_layout.bytes);
+    pass.kept_layout = ocl_mlp_layout_of(b->device, chunk * pass.slots, kept, shape.vec);
+    pass.sum_layout = ocl_mlp_layout_of(b->device, chunk * pass.slots, sums, sum_vec);
+    pass.kept =
+        ocl_build_scratch(b, by_lanes ? chunk * pass.slots * kept * shape.vec * sizeof(float) : pass.kept_layout.bytes);
+    pass.sums = ocl_build_scratch(b, pass.sum_layout.bytes);
     for (uint64_t first = 0; first < directions; first += chunk) {
         pass.first_direction = (uint32_t)first;
         pass.direction_count = (uint32_t)(directions - first < chunk ? directions - first : chunk);
-        build_products(&b, op, &shape, &pass);
-        build_reduction(&b, op, &shape, &pass);
+        build_products(b, op, &shape, &pass);
+        build_reduction(b, op, &shape, &pass);
     }
-    return ocl_build_end(&b, state);
 }

@@ -31,7 +31,7 @@ typedef struct ocl_device {
     char identity[512];    /* platform, device and driver versions: part of every cache key */
     bool vector_cpu;       /* a CPU driver that wants explicit vectors and few, large work-items (PoCL) */
     int vector_width;      /* floats that one work-item handles side by side: 16 or 8 on such a CPU, else 1 */
-    size_t group_size;     /* work-items that share one reduction */
+    size_t group_size;     /* work-items that share one reduction, where the driver runs so many */
     double loop_limit;     /* iterations after which the driver silently ends a work-item's loops */
     ocl_program *programs; /* compiled so far */
 } ocl_device;
@@ -64,7 +64,6 @@ auxo_status ocl_programs_visit(void *device, auxo_program_function *visit, void 
 void ocl_programs_close(ocl_device *device);
 
 /* ---- cache.c: files of host->cache_dir; reading returns false where there is none or where it is damaged */
-uint64_t ocl_hash(uint64_t hash, const void *data, size_t size);
 bool ocl_cache_read(const ocl_device *device, uint64_t hash, const char *key, unsigned char **binary, size_t *size);
 void ocl_cache_write(const ocl_device *device, uint64_t hash, const char *key, const unsigned char *binary,
                      size_t size);

@@ -17,34 +17,30 @@ static void arg_pool_shape(ocl_builder *b, const auxo_pool2d_params *params, con
     ocl_arg_int(b, params->kind == AUXO_POOL_MAX);
 }
 
-static auxo_status prepare_forward(void *device, const auxo_op *op, bool rows, void **state, auxo_error *error)
+static void build_forward(ocl_builder *b, const auxo_op *op, bool rows)
 {
-    ocl_builder b = ocl_build_begin(device, error);
     const auxo_tensor *y = &op->tensors[AUXO_POOL2D_Y];
     const int64_t row_count = y->dims[3] > 0 ? y->dims[0] * y->dims[1] * y->dims[2] : 0;
     const int64_t count = rows ? row_count : row_count * y->dims[3];
-    ocl_build_kernel(&b, "pool2d", rows ? "pool2d_forward_rows" : "pool2d_forward_elements", "%s", "");
+    ocl_build_kernel(b, "pool2d", rows ? "pool2d_forward_rows" : "pool2d_forward_elements", "%s", "");
     for (int slot = AUXO_POOL2D_X; slot <= AUXO_POOL2D_INDEX; ++slot)
-        ocl_arg_tensor(&b, &op->tensors[slot]);
-    ocl_arg_long(&b, count);
-    arg_pool_shape(&b, &op->params.pool2d, op->tensors[AUXO_POOL2D_X].dims, y->dims);
-    ocl_build_items(&b, (uint64_t)count);
-    return ocl_build_end(&b, state);
+        ocl_arg_tensor(b, &op->tensors[slot]);
+    ocl_arg_long(b, count);
+    arg_pool_shape(b, &op->params.pool2d, op->tensors[AUXO_POOL2D_X].dims, y->dims);
+    ocl_build_items(b, (uint64_t)count);
 }
 
-static auxo_status prepare_backward(void *device, const auxo_op *op, bool rows, void **state, auxo_error *error)
+static void build_backward(ocl_builder *b, const auxo_op *op, bool rows)
 {
-    ocl_builder b = ocl_build_begin(device, error);
     const auxo_tensor *dx = &op->tensors[AUXO_POOL2D_B_DX];
     const int64_t row_count = dx->dims[3] > 0 ? dx->dims[0] * dx->dims[1] * dx->dims[2] : 0;
     const int64_t count = rows ? row_count : row_count * dx->dims[3];
-    ocl_build_kernel(&b, "pool2d", rows ? "pool2d_backward_rows" : "pool2d_backward_elements", "%s", "");
+    ocl_build_kernel(b, "pool2d", rows ? "pool2d_backward_rows" : "pool2d_backward_elements", "%s", "");
     for (int slot = AUXO_POOL2D_B_DY; slot <= AUXO_POOL2D_B_INDEX; ++slot)
-        ocl_arg_tensor(&b, &op->tensors[slot]);
-    ocl_arg_long(&b, count);
-    arg_pool_shape(&b, &op->params.pool2d, dx->dims, op->tensors[AUXO_POOL2D_B_DY].dims);
-    ocl_build_items(&b, (uint64_t)count);
-    return ocl_build_end(&b, state);
+        ocl_arg_tensor(b, &op->tensors[slot]);
+    ocl_arg_long(b, count);
+    arg_pool_shape(b, &op->params.pool2d, dx->dims, op->tensors[AUXO_POOL2D_B_DY].dims);
+    ocl_build_items(b, (uint64_t)count);
 }
 
 static bool supports_rows(void *device, const auxo_op *op)
@@ -54,33 +50,37 @@ static bool supports_rows(void *device, const auxo_op *op)
     return self->vector_cpu;
 }
 
-static auxo_status prepare_forward_rows(void *device, const auxo_op *op, const int32_t *parameters, void **state,
-                                        auxo_error *error)
+static void build_forward_rows(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
     (void)parameters;
-    return prepare_forward(device, op, true, state, error);
+    build_forward(b, op, true);
 }
 
-static auxo_status prepare_forward_elements(void *device, const auxo_op *op, const int32_t *parameters, void **state,
-                                            auxo_error *error)
+static OCL_PREPARE(prepare_forward_rows, build_forward_rows);
+
+static void build_forward_elements(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
     (void)parameters;
-    return prepare_forward(device, op, false, state, error);
+    build_forward(b, op, false);
 }
 
-static auxo_status prepare_backward_rows(void *device, const auxo_op *op, const int32_t *parameters, void **state,
-                                         auxo_error *error)
+static OCL_PREPARE(prepare_forward_elements, build_forward_elements);
+
+static void build_backward_rows(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
     (void)parameters;
-    return prepare_backward(device, op, true, state, error);
+    build_backward(b, op, true);
 }
 
-static auxo_status prepare_backward_elements(void *device, const auxo_op *op, const int32_t *parameters, void **state,
-                                             auxo_error *error)
+static OCL_PREPARE(prepare_backward_rows, build_backward_rows);
+
+static void build_backward_elements(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
     (void)parameters;
-    return prepare_backward(device, op, false, state, error);
+    build_backward(b, op, false);
 }
+
+static OCL_PREPARE(prepare_backward_elements, build_backward_elements);
 
 const auxo_kernel ocl_pool2d_forward_kernels[OCL_POOL2D_FORWARD_KERNEL_COUNT] = {
     {.variant = "rows",

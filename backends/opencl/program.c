@@ -6,6 +6,7 @@
  * as many as a short time allows, and only what took long to build: a driver with a cache of its own builds in
  * milliseconds from the second run on, faster than it hands out binaries.
  */
+#include "cache_file.h"
 #include "ocl.h"
 #include "source.h"
 
@@ -139,8 +140,9 @@ auxo_status ocl_program_get(ocl_device *device, const char *noun, const char *op
     if (!made)
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "OpenCL: program %s", noun);
     memcpy(made->key, key, sizeof key);
-    made->disk_hash = ocl_hash(ocl_hash(ocl_hash(0, device->identity, strlen(device->identity)), key, strlen(key)),
-                               source->text, source->size);
+    made->disk_hash =
+        common_hash(common_hash(common_hash(0, device->identity, strlen(device->identity)), key, strlen(key)),
+                    source->text, source->size);
     made->handle = load(device, made, all_options);
     made->on_disk = made->handle != NULL;
     if (!made->handle) {

@@ -29,7 +29,7 @@ static void build_finish(ocl_builder *b, const auxo_op *op, cl_mem partial, int6
     if (splits < 2)
         return;
     ocl_build_kernel(b, "reduce", "reduce_finish", "-DVEC=%d -DWG=%zu -DSUMS=%d", b->device->vector_width,
-                     b->device->group_size, is_sum(op->params.reduce.kind));
+                     b->group_size, is_sum(op->params.reduce.kind));
     ocl_arg_memory(b, partial);
     ocl_arg_tensor(b, &op->tensors[AUXO_REDUCE_Y]);
     ocl_arg_long(b, channels);
@@ -39,101 +39,89 @@ static void build_finish(ocl_builder *b, const auxo_op *op, cl_mem partial, int6
     ocl_build_items(b, (uint64_t)channels);
 }
 
-auxo_status ocl_reduce_prepare(void *device, const auxo_op *op, const int32_t *parameters, void **state,
-                               auxo_error *error)
+void ocl_reduce_build(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
     enum { ROWS_MIN = 256 };
-    ocl_builder b = ocl_build_begin(device, error);
     const int64_t *dims = op->tensors[AUXO_REDUCE_X].dims; /* outer, channels, inner */
-    const uint64_t vec = (uint64_t)b.device->vector_width;
-    const uint64_t group = (uint64_t)b.device->group_size;
+    const uint64_t vec = (uint64_t)b->device->vector_width;
+    const uint64_t group = (uint64_t)b->group_size;
     const bool columns = dims[2] == 1;
     const uint64_t terms =
         columns ? (uint64_t)dims[0] : (uint64_t)dims[0] * ocl_divide_up((uint64_t)dims[2], vec); /* rows or chunks */
     const uint64_t outputs =
-        columns ? ocl_divide_up((uint64_t)dims[1], vec * (b.device->vector_cpu ? 1 : group)) : (uint64_t)dims[1];
-    const uint64_t splits = choose_splits(b.device, outputs, terms, columns ? ROWS_MIN : 4 * group + ROWS_MIN);
+        columns ? ocl_divide_up((uint64_t)dims[1], vec * (b->device->vector_cpu ? 1 : group)) : (uint64_t)dims[1];
+    const uint64_t splits = choose_splits(b->device, outputs, terms, columns ? ROWS_MIN : 4 * group + ROWS_MIN);
     const uint64_t share = ocl_divide_up(terms, splits);
     (void)parameters;
-    cl_mem partial = splits > 1 ? ocl_build_scratch(&b, splits * (uint64_t)dims[1] * sizeof(cl_float2)) : NULL;
-    ocl_build_kernel(&b, "reduce", columns ? "reduce_columns" : "reduce_rows", "-DVEC=%d -DWG=%zu -DSUMS=%d", (int)vec,
-                     b.device->group_size, is_sum(op->params.reduce.kind));
-    ocl_arg_tensor(&b, &op->tensors[AUXO_REDUCE_X]);
-    ocl_arg_tensor(&b, &op->tensors[AUXO_REDUCE_Y]);
-    ocl_arg_memory(&b, partial);
-    ocl_arg_long(&b, dims[0]);
-    ocl_arg_long(&b, dims[1]);
+    cl_mem partial = splits > 1 ? ocl_build_scratch(b, splits * (uint64_t)dims[1] * sizeof(cl_float2)) : NULL;
+    ocl_build_kernel(b, "reduce", columns ? "reduce_columns" : "reduce_rows", "-DVEC=%d -DWG=%zu -DSUMS=%d", (int)vec,
+                     b->group_size, is_sum(op->params.reduce.kind));
+    ocl_arg_tensor(b, &op->tensors[AUXO_REDUCE_X]);
+    ocl_arg_tensor(b, &op->tensors[AUXO_REDUCE_Y]);
+    ocl_arg_memory(b, partial);
+    ocl_arg_long(b, dims[0]);
+    ocl_arg_long(b, dims[1]);
     if (!columns)
-        ocl_arg_long(&b, dims[2]);
-    ocl_arg_long(&b, (int64_t)share);
-    ocl_arg_uint(&b, (uint32_t)splits);
-    ocl_arg_int(&b, op->params.reduce.kind);
+        ocl_arg_long(b, dims[2]);
+    ocl_arg_long(b, (int64_t)share);
+    ocl_arg_uint(b, (uint32_t)splits);
+    ocl_arg_int(b, op->params.reduce.kind);
     if (columns)
-        ocl_build_items(&b, ocl_divide_up((uint64_t)dims[1], vec) * splits);
+        ocl_build_items(b, ocl_divide_up((uint64_t)dims[1], vec) * splits);
     else
-        ocl_build_groups_1d(&b, (uint64_t)dims[1] * splits, group);
-    build_finish(&b, op, partial, dims[1], dims[0] * dims[2], splits);
-    return ocl_build_end(&b, state);
+        ocl_build_groups_1d(b, (uint64_t)dims[1] * splits, group);
+    build_finish(b, op, partial, dims[1], dims[0] * dims[2], splits);
 }
 
-auxo_status ocl_segment_reduce_prepare(void *device, const auxo_op *op, const int32_t *parameters, void **state,
-                                       auxo_error *error)
+void ocl_segment_reduce_build(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
-    ocl_builder b = ocl_build_begin(device, error);
     const auxo_segment_reduce_params *params = &op->params.segment_reduce;
     (void)parameters;
-    const int dot = AUXO_REDUCE_MAX_ABS + 1; /* as segment_reduce.cl numbers it */
-    ocl_build_kernel(&b, "segment_reduce", "segment_reduce", "-DVEC=%d -DWG=%zu -DSUMS=%d", b.device->vector_width,
-                     b.device->group_size, params->dot || is_sum(params->kind));
+    const int dot = AUXO_REDUCE_COUNT; /* as segment_reduce.cl numbers it */
+    ocl_build_kernel(b, "segment_reduce", "segment_reduce", "-DVEC=%d -DWG=%zu -DSUMS=%d", b->device->vector_width,
+                     b->group_size, params->dot || is_sum(params->kind));
     for (int slot = AUXO_SEGMENT_REDUCE_A; slot <= AUXO_SEGMENT_REDUCE_Y; ++slot)
-        ocl_arg_tensor(&b, &op->tensors[slot]);
-    ocl_arg_int(&b, params->dot ? dot : (int)params->kind);
-    ocl_build_groups_1d(&b, (uint64_t)op->tensors[AUXO_SEGMENT_REDUCE_Y].dims[0], b.device->group_size);
-    return ocl_build_end(&b, state);
+        ocl_arg_tensor(b, &op->tensors[slot]);
+    ocl_arg_int(b, params->dot ? dot : (int)params->kind);
+    ocl_build_groups_1d(b, (uint64_t)op->tensors[AUXO_SEGMENT_REDUCE_Y].dims[0], b->group_size);
 }
 
-auxo_status ocl_group_norm_prepare(void *device, const auxo_op *op, const int32_t *parameters, void **state,
-                                   auxo_error *error)
+void ocl_group_norm_build(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
-    ocl_builder b = ocl_build_begin(device, error);
     const int64_t *dims = op->tensors[AUXO_GROUP_NORM_W].dims;
     (void)parameters;
-    ocl_build_kernel(&b, "group_norm", "group_norm", "-DVEC=%d -DWG=%zu", b.device->vector_width, b.device->group_size);
-    ocl_arg_tensor(&b, &op->tensors[AUXO_GROUP_NORM_W]);
-    ocl_arg_tensor(&b, &op->tensors[AUXO_GROUP_NORM_BIAS]);
-    ocl_arg_tensor(&b, &op->tensors[AUXO_GROUP_NORM_NORM]);
-    ocl_arg_long(&b, dims[1]);
-    ocl_arg_int(&b, op->params.group_norm.kind);
-    ocl_build_groups_1d(&b, (uint64_t)dims[0], b.device->group_size);
-    return ocl_build_end(&b, state);
+    ocl_build_kernel(b, "group_norm", "group_norm", "-DVEC=%d -DWG=%zu", b->device->vector_width, b->group_size);
+    ocl_arg_tensor(b, &op->tensors[AUXO_GROUP_NORM_W]);
+    ocl_arg_tensor(b, &op->tensors[AUXO_GROUP_NORM_BIAS]);
+    ocl_arg_tensor(b, &op->tensors[AUXO_GROUP_NORM_NORM]);
+    ocl_arg_long(b, dims[1]);
+    ocl_arg_int(b, op->params.group_norm.kind);
+    ocl_build_groups_1d(b, (uint64_t)dims[0], b->group_size);
 }
 
-auxo_status ocl_penalty_prepare(void *device, const auxo_op *op, const int32_t *parameters, void **state,
-                                auxo_error *error)
+void ocl_penalty_build(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
-    ocl_builder b = ocl_build_begin(device, error);
     const auxo_penalty_params *params = &op->params.penalty;
     const int64_t *dims = op->tensors[AUXO_PENALTY_W].dims;
     const auxo_tensor *value = &op->tensors[AUXO_PENALTY_VALUE];
-    const size_t group = b.device->group_size;
+    const size_t group = b->group_size;
     (void)parameters;
-    cl_mem partial = ocl_build_scratch(&b, ((uint64_t)dims[0] + 1) * sizeof(cl_float2));
-    ocl_build_kernel(&b, "penalty", "penalty", "-DVEC=%d -DWG=%zu -DPROXIMAL=%d", b.device->vector_width, group,
+    cl_mem partial = ocl_build_scratch(b, ((uint64_t)dims[0] + 1) * sizeof(cl_float2));
+    ocl_build_kernel(b, "penalty", "penalty", "-DVEC=%d -DWG=%zu -DPROXIMAL=%d", b->device->vector_width, group,
                      (int)params->proximal);
     for (int slot = AUXO_PENALTY_W; slot <= AUXO_PENALTY_HYPER; ++slot)
-        ocl_arg_tensor(&b, &op->tensors[slot]);
-    ocl_arg_memory(&b, partial);
-    ocl_arg_long(&b, dims[1]);
-    ocl_arg_float(&b, params->strength);
-    ocl_arg_int(&b, params->kind);
-    ocl_build_groups_1d(&b, (uint64_t)dims[0], group);
+        ocl_arg_tensor(b, &op->tensors[slot]);
+    ocl_arg_memory(b, partial);
+    ocl_arg_long(b, dims[1]);
+    ocl_arg_float(b, params->strength);
+    ocl_arg_int(b, params->kind);
+    ocl_build_groups_1d(b, (uint64_t)dims[0], group);
     if (value->rank > 0) {
-        ocl_build_kernel(&b, "penalty", "penalty_finish", "-DVEC=%d -DWG=%zu -DPROXIMAL=%d", b.device->vector_width,
+        ocl_build_kernel(b, "penalty", "penalty_finish", "-DVEC=%d -DWG=%zu -DPROXIMAL=%d", b->device->vector_width,
                          group, (int)params->proximal);
-        ocl_arg_memory(&b, partial);
-        ocl_arg_long(&b, dims[0]);
-        ocl_arg_tensor(&b, value);
-        ocl_build_groups_1d(&b, 1, group);
+        ocl_arg_memory(b, partial);
+        ocl_arg_long(b, dims[0]);
+        ocl_arg_tensor(b, value);
+        ocl_build_groups_1d(b, 1, group);
     }
-    return ocl_build_end(&b, state);
 }

@@ -44,9 +44,9 @@ static void *grow(ocl_builder *builder, void *items, size_t count, size_t item_s
     return grown;
 }
 
-ocl_builder ocl_build_begin(void *device, auxo_error *error)
+ocl_builder ocl_build_begin(void *device, size_t group_size, auxo_error *error)
 {
-    ocl_builder builder = {.device = device, .error = error, .status = AUXO_OK};
+    ocl_builder builder = {.device = device, .group_size = group_size, .error = error, .status = AUXO_OK};
     builder.task = calloc(1, sizeof *builder.task);
     if (!builder.task)
         builder_fail(&builder, CL_OUT_OF_HOST_MEMORY, "creating a task");
@@ -225,7 +225,7 @@ static size_t group_limit(ocl_builder *builder)
 
 void ocl_build_groups(ocl_builder *builder, cl_uint dims, const uint64_t *groups, const uint64_t *group_size)
 {
-    ocl_device *device = builder->device;
+    const ocl_device *device = builder->device;
     const size_t limit = group_limit(builder);
     uint64_t product = 1;
     for (cl_uint i = 0; i < dims; ++i)
@@ -234,8 +234,7 @@ void ocl_build_groups(ocl_builder *builder, cl_uint dims, const uint64_t *groups
         builder->status = auxo_error_set(builder->error, AUXO_UNSUPPORTED,
                                          "OpenCL: %s runs groups of %zu work-items for this kernel, not of %llu",
                                          device->info.name, limit, (unsigned long long)product);
-        while (device->group_size > limit && device->group_size > 1)
-            device->group_size /= 2;
+        builder->group_limit = limit;
     }
     add_launch(builder, dims, groups, group_size);
 }
@@ -260,15 +259,19 @@ void ocl_build_items(ocl_builder *builder, uint64_t count)
     ocl_build_items_in_groups(builder, count, ITEMS_PER_GROUP);
 }
 
-auxo_status ocl_prepare_retrying(ocl_prepare_function *prepare, void *device, const auxo_op *op,
-                                 const int32_t *parameters, void **state, auxo_error *error)
+auxo_status ocl_prepare(ocl_build_function *build, void *device, const auxo_op *op, const int32_t *parameters,
+                        void **state, auxo_error *error)
 {
-    const ocl_device *self = device;
+    size_t group_size = ((const ocl_device *)device)->group_size;
     for (;;) {
-        const size_t tried = self->group_size;
-        auxo_status status = prepare(device, op, parameters, state, error);
-        if (status == AUXO_OK || self->group_size == tried)
+        ocl_builder builder = ocl_build_begin(device, group_size, error);
+        build(&builder, op, parameters);
+        const size_t limit = builder.group_limit;
+        const auxo_status status = ocl_build_end(&builder, state);
+        if (status == AUXO_OK || limit == 0 || limit >= group_size || group_size == 1)
             return status;
+        while (group_size > limit && group_size > 1)
+            group_size /= 2;
     }
 }
 

@@ -12,6 +12,8 @@ typedef struct ocl_task ocl_task;
 
 typedef struct ocl_builder {
     ocl_device *device;
+    size_t group_size;  /* work-items that share one reduction in this task */
+    size_t group_limit; /* 0, or why building failed: the driver runs a kernel in groups of so many at most */
     ocl_task *task;
     auxo_error *error;
     auxo_status status; /* of the first failure */
@@ -19,7 +21,8 @@ typedef struct ocl_builder {
     cl_uint next_arg;
 } ocl_builder;
 
-ocl_builder ocl_build_begin(void *device, auxo_error *error);
+/* `group_size`: of reductions, usually the device's. */
+ocl_builder ocl_build_begin(void *device, size_t group_size, auxo_error *error);
 /* Ends the building: *state is the task on success. */
 auxo_status ocl_build_end(ocl_builder *builder, void **state);
 
@@ -56,14 +59,23 @@ void ocl_build_groups_1d(ocl_builder *builder, uint64_t groups, uint64_t group_s
 auxo_status ocl_task_enqueue(void *queue, const auxo_op *op, void *state, auxo_error *error);
 void ocl_task_release(void *device, void *state);
 
-/* Type of all prepare slots, and one function per op noun. */
+/* Adds the launches of an op to a task that has begun. */
+typedef void ocl_build_function(ocl_builder *b, const auxo_op *op, const int32_t *parameters);
+/* The type of an SPI prepare slot. */
 typedef auxo_status ocl_prepare_function(void *device, const auxo_op *op, const int32_t *parameters, void **state,
                                          auxo_error *error);
 
-/* Calls `prepare`, and again with smaller groups where the driver turns out to run a kernel in smaller groups only
- * (ocl_device.group_size has then been lowered for good). */
-auxo_status ocl_prepare_retrying(ocl_prepare_function *prepare, void *device, const auxo_op *op,
-                                 const int32_t *parameters, void **state, auxo_error *error);
+/* Begins a task, builds and ends it; again with smaller groups where the driver turns out to run a kernel in smaller
+ * groups only. */
+auxo_status ocl_prepare(ocl_build_function *build, void *device, const auxo_op *op, const int32_t *parameters,
+                        void **state, auxo_error *error);
+/* Defines the SPI slot `name` from a build function; ends with a declaration of it, so that a semicolon follows. */
+#define OCL_PREPARE(name, build)                                                                                       \
+    auxo_status name(void *device, const auxo_op *op, const int32_t *parameters, void **state, auxo_error *error)      \
+    {                                                                                                                  \
+        return ocl_prepare(build, device, op, parameters, state, error);                                               \
+    }                                                                                                                  \
+    ocl_prepare_function name
 
 static inline uint64_t ocl_divide_up(uint64_t value, uint64_t divisor)
 {

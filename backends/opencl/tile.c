@@ -117,21 +117,13 @@ ocl_tile ocl_tile_of(const ocl_device *device, const int32_t *parameters, const 
     return tile;
 }
 
-uint64_t ocl_tile_splits(const ocl_device *device, const ocl_tile *tile, const ocl_tiled_product *product)
+common_split ocl_tile_split(const ocl_device *device, const ocl_tile *tile, const ocl_tiled_product *product)
 {
     enum { GROUPS_PER_UNIT = 2 };
     const uint64_t groups = group_count(tile, product);
-    if (product->splits_max <= 1 || groups == 0 || !few_groups(device, groups))
-        return 1;
-    uint64_t splits = GROUPS_PER_UNIT * (uint64_t)device->info.compute_units / groups;
-    splits = splits < product->splits_max ? splits : product->splits_max;
-    return ocl_divide_up(product->terms, ocl_tile_terms_per_split(tile, product->terms, splits > 0 ? splits : 1));
-}
-
-uint64_t ocl_tile_terms_per_split(const ocl_tile *tile, uint64_t terms, uint64_t splits)
-{
-    const uint64_t step = (uint64_t)tile->k;
-    return ocl_divide_up(ocl_divide_up(terms, splits), step) * step;
+    const bool splits = product->splits_max > 1 && groups > 0 && few_groups(device, groups);
+    const uint64_t wanted = splits ? GROUPS_PER_UNIT * (uint64_t)device->info.compute_units / groups : 1;
+    return common_split_of(product->terms, wanted, product->splits_max, (uint64_t)tile->k);
 }
 
 bool ocl_tile_loops_fit(const ocl_device *device, int64_t inner)

@@ -4,6 +4,7 @@
 #define OCL_TILE_H
 
 #include "ocl.h"
+#include "views.h"
 
 enum { OCL_TILE_M, OCL_TILE_N, OCL_TILE_K, OCL_TILE_THREADS_M, OCL_TILE_THREADS_N, OCL_TILE_TUNABLE_COUNT };
 /* Small enough for the registers of every GPU whose compiler was asked; tuning data has larger ones where those pay. */
@@ -34,11 +35,9 @@ typedef struct ocl_tiled_product {
  * without work, where the device has too small groups, or too little local memory. */
 ocl_tile ocl_tile_of(const ocl_device *device, const int32_t *parameters, const ocl_tiled_product *product);
 
-/* Into how many splits the sum is cut: more than 1 where the tiles alone leave much of the device without work. */
-uint64_t ocl_tile_splits(const ocl_device *device, const ocl_tile *tile, const ocl_tiled_product *product);
-
-/* Terms per split: whole steps of the tile. */
-uint64_t ocl_tile_terms_per_split(const ocl_tile *tile, uint64_t terms, uint64_t splits);
+/* How the sum is cut, in whole steps of the tile: more than once where the tiles alone leave much of the device without
+ * work. */
+common_split ocl_tile_split(const ocl_device *device, const ocl_tile *tile, const ocl_tiled_product *product);
 
 /* Whether the loops of a tiled kernel over `inner` terms are within what the device runs (ocl_device.loop_limit). */
 bool ocl_tile_loops_fit(const ocl_device *device, int64_t inner);

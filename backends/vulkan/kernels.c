@@ -30,26 +30,14 @@ static bool supports_subgroups(void *device, const auxo_op *op)
     return self->has_shuffle && vk_fits_bindings(device, op);
 }
 
-#define SUBGROUP(name)                                                                                                 \
-    static auxo_status prepare_##name##_subgroup(void *device, const auxo_op *op, const int32_t *parameters,           \
-                                                 void **state, auxo_error *error)                                      \
-    {                                                                                                                  \
-        vk_device *self = device;                                                                                      \
-        self->use_subgroups = true;                                                                                    \
-        const auxo_status status = vk_prepare_##name(device, op, parameters, state, error);                            \
-        self->use_subgroups = false;                                                                                   \
-        return status;                                                                                                 \
-    }
 #define SUBGROUP_KERNEL(op)                                                                                            \
     {                                                                                                                  \
-        .variant = "subgroup", .supports = supports_subgroups, .prepare = prepare_##op##_subgroup,                     \
+        .variant = "subgroup", .supports = supports_subgroups, .prepare = vk_prepare_##op##_subgroup,                  \
         .release = vk_program_release, .enqueue = vk_program_enqueue                                                   \
     }
 #define WITH_SUBGROUPS(op, variant_name, limit)                                                                        \
-    SUBGROUP(op)                                                                                                       \
     static const auxo_kernel op[] = {KERNEL(variant_name, limit, op), SUBGROUP_KERNEL(op)}
 #define BATCH_NORM(op)                                                                                                 \
-    SUBGROUP(op)                                                                                                       \
     static const auxo_kernel op[] = {KERNEL("split", vk_supports_batch_norm_split, op##_split),                        \
                                      KERNEL("channel_group", vk_fits_bindings, op), SUBGROUP_KERNEL(op)}
 

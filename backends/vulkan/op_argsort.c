@@ -20,9 +20,11 @@ static void add_pass(vk_program *program, const auxo_op *op, vk_span pairs, uint
     vk_step_bind(program, step, vk_span_of(&op->tensors[AUXO_ARGSORT_KEYS]), VK_READ);
     vk_step_bind(program, step, vk_span_of(&op->tensors[AUXO_ARGSORT_ORDER]), VK_WRITE);
     vk_step_bind(program, step, pairs, VK_READ_WRITE);
-    const uint32_t push[] = {(uint32_t)op->tensors[AUXO_ARGSORT_KEYS].dims[0], op->params.argsort.descending, pass->run,
-                             pass->distance, pass->last};
-    vk_step_push(program, step, push, sizeof push);
+    const struct {
+        ARGSORT_PUSH
+    } push = {(uint32_t)op->tensors[AUXO_ARGSORT_KEYS].dims[0], op->params.argsort.descending, pass->run,
+              pass->distance, pass->last};
+    vk_step_push(program, step, &push, sizeof push);
     if (step)
         vk_step_groups(program, step, padded / (2 * step->constants[0]));
 }

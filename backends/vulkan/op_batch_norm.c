@@ -2,10 +2,10 @@
  * channels are long and too few to fill a GPU, in two dispatches. */
 #include "vk_ops.h"
 
-VK_PREPARE(batch_norm_forward)
+static auxo_status build_batch_norm_forward(vk_device *device, const auxo_op *op, vk_program *program, void **state,
+                                            auxo_error *error)
 {
-    (void)parameters;
-    vk_program *program = vk_program_begin(device, error);
+    (void)device;
     const auxo_batch_norm_params *params = &op->params.batch_norm;
     const int64_t *dims = op->tensors[AUXO_BATCH_NORM_X].dims;
     if (dims[1] > 0) {
@@ -18,10 +18,7 @@ VK_PREPARE(batch_norm_forward)
             vk_step_bind(program, step, vk_span_of(&op->tensors[slot]), access);
         }
         const struct {
-            uint32_t channels;
-            vk_divider inner;
-            uint32_t terms;
-            float epsilon, momentum, slope;
+            BATCH_NORM_FORWARD_PUSH
         } push = {(uint32_t)dims[1],
                   vk_divider_of((uint64_t)dims[2]),
                   (uint32_t)(dims[0] * dims[2]),
@@ -34,10 +31,12 @@ VK_PREPARE(batch_norm_forward)
     return vk_program_finish(program, state, error);
 }
 
-VK_PREPARE(batch_norm_backward)
+VK_PREPARE_EITHER(batch_norm_forward)
+
+static auxo_status build_batch_norm_backward(vk_device *device, const auxo_op *op, vk_program *program, void **state,
+                                             auxo_error *error)
 {
-    (void)parameters;
-    vk_program *program = vk_program_begin(device, error);
+    (void)device;
     const int64_t *dims = op->tensors[AUXO_BATCH_NORM_B_X].dims;
     if (dims[1] > 0) {
         vk_step *step = vk_program_add(program, VK_SHADER_batch_norm_backward, 0, NULL, 0);
@@ -45,9 +44,7 @@ VK_PREPARE(batch_norm_backward)
             vk_step_bind(program, step, vk_span_of(&op->tensors[slot]),
                          slot >= AUXO_BATCH_NORM_B_DX ? VK_WRITE : VK_READ);
         const struct {
-            uint32_t channels;
-            vk_divider inner;
-            uint32_t terms;
+            BATCH_NORM_BACKWARD_PUSH
         } push = {(uint32_t)dims[1], vk_divider_of((uint64_t)dims[2]), (uint32_t)(dims[0] * dims[2])};
         vk_step_push(program, step, &push, sizeof push);
         vk_step_groups(program, step, push.channels);
@@ -55,11 +52,11 @@ VK_PREPARE(batch_norm_backward)
     return vk_program_finish(program, state, error);
 }
 
+VK_PREPARE_EITHER(batch_norm_backward)
+
 /* How a channel's terms are divided among workgroups. */
 typedef struct split {
-    uint32_t channels;
-    vk_divider inner;
-    uint32_t terms, parts, part_terms;
+    BATCH_NORM_SPLIT_PUSH
 } split;
 
 enum {
@@ -112,7 +109,7 @@ VK_PREPARE(batch_norm_forward_split)
     const vk_span x = vk_span_of(&op->tensors[AUXO_BATCH_NORM_X]);
     const struct {
         split parts;
-        float epsilon, momentum, slope;
+        BATCH_NORM_FORWARD_SPLIT_PUSH
     } push = {split_of(device, op->tensors[AUXO_BATCH_NORM_X].dims), params->epsilon, params->momentum, params->slope};
     const uint64_t groups = (uint64_t)push.parts.channels * push.parts.parts;
     const uint32_t constants[] = {params->activation};

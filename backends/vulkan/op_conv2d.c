@@ -3,6 +3,7 @@
  * All three are matrix products; conv2d.glsl says of what. backward_weights has few results and many terms, so it is
  * split by images into partial results that a reduction adds up in a fixed order. DBIAS is a reduction of DY.
  */
+#include "views.h"
 #include "vk_ops.h"
 
 #include <string.h>
@@ -33,12 +34,7 @@ const auxo_tunable vk_conv2d_direct_tunables[VK_CONV2D_DIRECT_TUNABLES] = {
 
 /* Of conv2d.glsl, behind at[]. */
 typedef struct conv_push {
-    int32_t images, channels, height, width, filters, out_height, out_width, window_h, window_w;
-    int32_t group_channels, group_filters, groups;
-    int32_t stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w;
-    uint32_t tiles_m, tiles_n, splits;
-    int32_t split_length;
-    float slope;
+    CONV2D_PUSH
 } conv_push;
 
 /* One of the three ops in its two ways; a tiled one may need the shader for wide windows. */
@@ -62,21 +58,21 @@ typedef struct conv_task {
     bool splits;                /* has few results of many terms */
 } conv_task;
 
-static conv_push geometry_of(const auxo_op *op, uint32_t x_slot, uint32_t w_slot, uint32_t y_slot)
+static conv_push geometry_of(const auxo_op *op)
 {
-    const auxo_conv2d_params *params = &op->params.conv2d;
-    const int64_t *x = op->tensors[x_slot].dims, *w = op->tensors[w_slot].dims, *y = op->tensors[y_slot].dims;
-    return (conv_push){.images = (int32_t)x[0],
-                       .channels = (int32_t)x[1],
-                       .height = (int32_t)x[2],
-                       .width = (int32_t)x[3],
-                       .filters = (int32_t)w[0],
-                       .out_height = (int32_t)y[2],
-                       .out_width = (int32_t)y[3],
-                       .window_h = (int32_t)w[2],
-                       .window_w = (int32_t)w[3],
-                       .group_channels = (int32_t)w[1],
-                       .group_filters = (int32_t)(w[0] / params->groups),
+    const common_conv2d_view v = common_conv2d_view_of(op);
+    const auxo_conv2d_params *params = v.params;
+    return (conv_push){.images = (int32_t)v.n,
+                       .channels = (int32_t)v.c,
+                       .height = (int32_t)v.h,
+                       .width = (int32_t)v.w,
+                       .filters = (int32_t)v.k,
+                       .out_height = (int32_t)v.p,
+                       .out_width = (int32_t)v.q,
+                       .window_h = (int32_t)v.r,
+                       .window_w = (int32_t)v.s,
+                       .group_channels = (int32_t)(v.c / params->groups),
+                       .group_filters = (int32_t)(v.k / params->groups),
                        .groups = params->groups,
                        .stride_h = params->stride_h,
                        .stride_w = params->stride_w,
@@ -85,7 +81,7 @@ static conv_push geometry_of(const auxo_op *op, uint32_t x_slot, uint32_t w_slot
                        .dilation_h = params->dilation_h,
                        .dilation_w = params->dilation_w,
                        .splits = 1,
-                       .split_length = (int32_t)x[0],
+                       .split_length = (int32_t)v.n,
                        .slope = params->slope};
 }
 
@@ -179,13 +175,9 @@ static void choose_splits(conv_task *task, uint32_t group_size)
     } else if (most > terms) {
         most = terms;
     }
-    splits = splits > most ? most : splits;
-    uint64_t length = vk_ceil_div(terms, splits ? splits : 1);
-    if (task->tiled)
-        length = vk_ceil_div(length, SPLIT_TERMS) * SPLIT_TERMS;
-    push->split_length = (int32_t)length;
-    push->splits = length ? (uint32_t)vk_ceil_div(terms, length) : 1;
-    push->splits = push->splits ? push->splits : 1;
+    const common_split split = common_split_of(terms, splits, most, task->tiled ? SPLIT_TERMS : 1);
+    push->split_length = (int32_t)split.length;
+    push->splits = (uint32_t)split.count;
 }
 
 static void add_convolution(conv_task *task)
@@ -225,7 +217,7 @@ static auxo_status prepare_forward(void *device, const auxo_op *op, bool tiled, 
                       .a_slot = AUXO_CONV2D_W,
                       .b_slot = AUXO_CONV2D_X,
                       .result_slot = AUXO_CONV2D_Y,
-                      .push = geometry_of(op, AUXO_CONV2D_X, AUXO_CONV2D_W, AUXO_CONV2D_Y),
+                      .push = geometry_of(op),
                       .has_bias = auxo_tensor_is_present(&op->tensors[AUXO_CONV2D_BIAS])};
     const conv_push *push = &task.push;
     task.rows = (uint64_t)push->group_filters;
@@ -249,7 +241,7 @@ static auxo_status prepare_backward_data(void *device, const auxo_op *op, bool t
                       .a_slot = AUXO_CONV2D_BD_W,
                       .b_slot = AUXO_CONV2D_BD_DY,
                       .result_slot = AUXO_CONV2D_BD_DX,
-                      .push = geometry_of(op, AUXO_CONV2D_BD_DX, AUXO_CONV2D_BD_W, AUXO_CONV2D_BD_DY)};
+                      .push = geometry_of(op)};
     conv_push *push = &task.push;
     const uint64_t stride_h = (uint64_t)push->stride_h, stride_w = (uint64_t)push->stride_w;
     task.rows = (uint64_t)push->group_channels;
@@ -279,7 +271,7 @@ static auxo_status prepare_backward_weights(void *device, const auxo_op *op, boo
                       .a_slot = AUXO_CONV2D_BW_DY,
                       .b_slot = AUXO_CONV2D_BW_X,
                       .result_slot = AUXO_CONV2D_BW_DW,
-                      .push = geometry_of(op, AUXO_CONV2D_BW_X, AUXO_CONV2D_BW_DW, AUXO_CONV2D_BW_DY)};
+                      .push = geometry_of(op)};
     const conv_push *push = &task.push;
     task.rows = (uint64_t)push->group_filters;
     task.columns = (uint64_t)push->group_channels * (uint64_t)push->window_h * (uint64_t)push->window_w;

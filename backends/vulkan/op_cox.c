@@ -2,7 +2,7 @@
  *
  * cox_sums reads the samples in ORDER and scans exponentials within each block, cox_carry scans the blocks, cox_terms
  * makes the terms and scans inverse denominators within each block, cox_carry scans those and writes the loss,
- * cox_gradient the gradient. shaders/common/cox.glsl says what is scanned.
+ * cox_gradient the gradient. shaders/vulkan/include/cox.glsl says what is scanned.
  */
 #include "vk_ops.h"
 
@@ -39,8 +39,7 @@ static void bind_slot(const cox_task *task, vk_step *step, uint32_t slot, vk_acc
 static void push_cut(const cox_task *task, vk_step *step)
 {
     const struct {
-        uint32_t n, run, blocks;
-        float domain_strength; /* of the last of these shaders; the others do not look */
+        COX_PUSH
     } push = {(uint32_t)task->n, (uint32_t)task->run, (uint32_t)task->blocks, task->op->params.cox.domain_strength};
     vk_step_push(task->program, step, &push, sizeof push);
     vk_step_groups(task->program, step, task->blocks);
@@ -71,11 +70,10 @@ static void add_carry(const cox_task *task, bool inverses, bool carries)
     vk_step_bind(task->program, step, task->totals, inverses ? VK_READ : VK_WRITE);
     vk_bind_loss(task->program, step, task->op, AUXO_COX_LOSS, AUXO_COX_STATS);
     const struct {
-        uint32_t n, blocks;
+        COX_CARRY_PUSH
         vk_loss_push ending;
-        float domain_strength;
-    } push = {(uint32_t)task->n, (uint32_t)task->blocks, vk_loss_push_of(task->op, AUXO_COX_STATS, task->n),
-              params->domain_strength};
+    } push = {(uint32_t)task->n, (uint32_t)task->blocks, params->domain_strength,
+              vk_loss_push_of(task->op, AUXO_COX_STATS, task->n)};
     vk_step_push(task->program, step, &push, sizeof push);
     vk_step_groups(task->program, step, 1);
 }

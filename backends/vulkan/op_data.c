@@ -33,11 +33,7 @@ static void add_gather(vk_program *program, const auxo_op *op, const gather_wind
         vk_step_bind(program, step, vk_span_of(&op->tensors[slot]), VK_READ);
     vk_step_bind(program, step, vk_span_part(vk_span_of(y), window->first, window->count), VK_WRITE);
     const struct {
-        uint32_t count, first, batch;
-        vk_divider row_elements, inner;
-        uint32_t n, row_begin, row_end;
-        uint32_t has_order, has_counter, has_mean, has_invstd;
-        float scale;
+        GATHER_BATCH_PUSH
     } push = {.count = (uint32_t)window->count,
               .first = (uint32_t)window->first,
               .batch = (uint32_t)y->dims[0],
@@ -90,9 +86,7 @@ VK_PREPARE(augment)
         vk_step_bind(program, step, vk_span_of(&op->tensors[AUXO_AUGMENT_Y]), VK_WRITE);
         vk_step_bind(program, step, vk_span_of(&op->tensors[AUXO_AUGMENT_COUNTER]), VK_READ);
         const struct {
-            uint32_t count;
-            vk_divider channels, height, width;
-            uint32_t max_shift_h, max_shift_w, flip, seed_low, seed_high, stream, has_counter;
+            AUGMENT_PUSH
         } push = {.count = count,
                   .channels = vk_divider_of((uint64_t)x->dims[1]),
                   .height = vk_divider_of((uint64_t)x->dims[2]),
@@ -123,8 +117,7 @@ VK_PREPARE(random_fill)
         vk_step_bind(program, step, vk_span_part(vk_span_of(&op->tensors[AUXO_RANDOM_FILL_Y]), first, part), VK_WRITE);
         vk_step_bind(program, step, vk_span_of(&op->tensors[AUXO_RANDOM_FILL_COUNTER]), VK_READ);
         const struct {
-            uint32_t count, block_low, block_high, seed_low, seed_high, stream, has_counter;
-            float a, b;
+            RANDOM_FILL_PUSH
         } push = {(uint32_t)part,
                   (uint32_t)block,
                   (uint32_t)(block >> 32),
@@ -153,8 +146,7 @@ VK_PREPARE(dropout)
         vk_step_bind(program, step, vk_span_part(vk_span_of(&op->tensors[AUXO_DROPOUT_Y]), first, part), VK_WRITE);
         vk_step_bind(program, step, vk_span_of(&op->tensors[AUXO_DROPOUT_COUNTER]), VK_READ);
         const struct {
-            uint32_t count, block_low, block_high, seed_low, seed_high, stream, has_counter;
-            float rate;
+            DROPOUT_PUSH
         } push = {(uint32_t)part,
                   (uint32_t)block,
                   (uint32_t)(block >> 32),

@@ -70,7 +70,7 @@ static void add_fill(vk_program *program, vk_span y, uint64_t begin_bytes, uint6
     vk_step_bind(program, step, words, VK_READ_WRITE);
     const uint32_t head_bytes = (uint32_t)(begin_bytes % 4), tail_bytes = (uint32_t)(end_bytes % 4);
     const struct {
-        uint32_t word_count, pattern, head_mask, tail_mask;
+        FILL_PUSH
     } push = {.word_count = (uint32_t)(end_word - first_word),
               .pattern = pattern,
               .head_mask = UINT32_MAX << (8 * head_bytes),
@@ -111,10 +111,7 @@ static void emit_copy(vk_program *program, const auxo_copy_params *params, const
     vk_step_bind(program, step, vk_span_of(x), VK_READ);
     vk_step_bind(program, step, vk_span_of(y), VK_READ_WRITE);
     struct {
-        uint32_t count;
-        vk_divider dims[3];
-        int32_t x_strides[4], y_strides[4];
-        float scale;
+        COPY_PUSH
     } push = {.count = (uint32_t)auxo_tensor_element_count(y),
               .dims = {vk_divider_of(1), vk_divider_of(1), vk_divider_of(1)},
               .scale = params->scale};
@@ -183,8 +180,7 @@ VK_PREPARE(add)
         const uint64_t part = chunk_at(first, count);
         vk_step *step = add_flat(program, op, VK_SHADER_add, NULL, slots, 3, first, part);
         const struct {
-            uint32_t count;
-            float alpha, beta;
+            ADD_PUSH
         } push = {(uint32_t)part, op->params.add.alpha, op->params.add.beta};
         vk_step_push(program, step, &push, sizeof push);
     }
@@ -202,9 +198,7 @@ VK_PREPARE(multiply_add)
         const uint64_t part = chunk_at(first, count);
         vk_step *step = add_flat(program, op, VK_SHADER_multiply_add, NULL, slots, 2, first, part);
         const struct {
-            uint32_t count;
-            float a, b;
-            uint32_t rounds;
+            MULTIPLY_ADD_PUSH
         } push = {(uint32_t)part, params->a, params->b, params->count};
         vk_step_push(program, step, &push, sizeof push);
     }
@@ -221,8 +215,7 @@ static auxo_status prepare_activation(void *device, const auxo_op *op, vk_shader
         const uint64_t part = chunk_at(first, count);
         vk_step *step = add_flat(program, op, shader, &activation, slots, slot_count, first, part);
         const struct {
-            uint32_t count;
-            float slope;
+            ACTIVATION_PUSH
         } push = {(uint32_t)part, op->params.activation.slope};
         vk_step_push(program, step, &push, sizeof push);
     }
@@ -258,9 +251,7 @@ static auxo_status prepare_per_channel(void *device, const auxo_op *op, vk_shade
         vk_step_bind(program, step, vk_span_of(&op->tensors[AUXO_BIAS_ADD_BIAS]), VK_READ);
         vk_step_bind(program, step, vk_span_part(vk_span_of(&op->tensors[AUXO_BIAS_ADD_Y]), first, part), VK_WRITE);
         const struct {
-            uint32_t count, first;
-            vk_divider channels, inner;
-            float slope;
+            BIAS_ADD_PUSH
         } push = {(uint32_t)part, (uint32_t)(first % plane), vk_divider_of((uint64_t)dims[1]),
                   vk_divider_of((uint64_t)dims[2]), slope};
         vk_step_push(program, step, &push, sizeof push);

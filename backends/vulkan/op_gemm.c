@@ -4,6 +4,7 @@
  * What exceeds one binding is cut: batch by batch, then rows of C (with the rows of A) as long as B fits.
  */
 #include "gemm_shape.h"
+#include "views.h"
 
 enum {
     ELEMENTS_MIN = 32, /* neighbours that a workgroup sums over all parts */
@@ -79,9 +80,7 @@ static void emit_part(gemm_task *task, const gemm_part *part, const vk_span span
         bias = vk_span_part(bias, part->first_row, part->rows);
     vk_step_bind(task->program, step, bias, VK_READ);
     const struct {
-        uint32_t m, n, k, a_stride, b_stride, c_stride, a_batch_stride, b_batch_stride, c_batch_stride, batches,
-            tiles_m, tiles_n;
-        float alpha, beta, slope;
+        GEMM_PUSH
     } push = {.m = (uint32_t)part->rows,
               .n = (uint32_t)task->n,
               .k = params->alpha == 0 ? 0 : (uint32_t)task->k,
@@ -154,10 +153,7 @@ void vk_add_sum_of_parts(vk_program *program, const vk_parts_sum *sum)
     vk_step_bind(program, step, sum->c, sum->beta != 0 ? VK_READ_WRITE : VK_WRITE);
     vk_step_bind(program, step, sum->bias, VK_READ);
     const struct {
-        uint32_t count, parts;
-        vk_divider columns;
-        uint32_t c_stride;
-        float alpha, beta, slope;
+        GEMM_FINISH_PUSH
     } push = {(uint32_t)(sum->rows * sum->columns),
               (uint32_t)sum->parts,
               vk_divider_of(sum->columns),
@@ -197,8 +193,8 @@ static void add_split(gemm_task *task, uint64_t wanted)
 {
     const auxo_gemm_params *params = &task->op->params.gemm;
     const uint64_t even_k = vk_ceil_div(task->k, wanted);
-    const uint64_t part_k = even_k < PART_K ? even_k : vk_ceil_div(even_k, PART_K) * PART_K;
-    const uint64_t full = task->k / part_k, rest = task->k % part_k, parts = full + (rest > 0);
+    const common_split split = common_split_of(task->k, wanted, task->k, even_k < PART_K ? 1 : PART_K);
+    const uint64_t part_k = split.length, parts = split.count, full = task->k / part_k, rest = task->k % part_k;
     const vk_span sums = vk_program_scratch(task->program, parts * task->m * task->n, sizeof(float));
     gemm_task part = *task;
     part.partial = true;
@@ -218,11 +214,10 @@ static void add_split(gemm_task *task, uint64_t wanted)
 
 bool vk_supports_gemm_split(void *device, const auxo_op *op)
 {
-    const auxo_tensor *c = &op->tensors[AUXO_GEMM_C];
-    const int64_t batches = c->rank == 3 ? c->dims[0] : 1;
-    const uint64_t sums = PARTS_MAX * (uint64_t)(c->dims[c->rank - 2] * c->dims[c->rank - 1]);
-    return batches == 1 && c->dtype == AUXO_DTYPE_F32 && op->params.gemm.alpha != 0 && vk_fits_bindings(device, op) &&
-           vk_span_fits(device, (vk_span){.size_bytes = sums * sizeof(float)});
+    const common_gemm_view view = common_gemm_view_of(op);
+    const uint64_t sums = PARTS_MAX * (uint64_t)(view.m * view.n);
+    return view.batches == 1 && op->tensors[AUXO_GEMM_C].dtype == AUXO_DTYPE_F32 && op->params.gemm.alpha != 0 &&
+           vk_fits_bindings(device, op) && vk_span_fits(device, (vk_span){.size_bytes = sums * sizeof(float)});
 }
 
 /* Into how many parts the tiled variant cuts K by itself: while there are fewer workgroups than half the units. */
@@ -241,7 +236,7 @@ static uint64_t parts_for(void *device, const gemm_task *task)
 static auxo_status prepare(void *device, const auxo_op *op, gemm_way way, const int32_t *parameters, void **state,
                            auxo_error *error)
 {
-    const auxo_tensor *c = &op->tensors[AUXO_GEMM_C], *a = &op->tensors[AUXO_GEMM_A];
+    const common_gemm_view view = common_gemm_view_of(op);
     gemm_task task = {.program = vk_program_begin(device, error),
                       .op = op,
                       .way = way,
@@ -249,10 +244,10 @@ static auxo_status prepare(void *device, const auxo_op *op, gemm_way way, const 
                       .a = matrix_of(op, AUXO_GEMM_A),
                       .b = matrix_of(op, AUXO_GEMM_B),
                       .c = matrix_of(op, AUXO_GEMM_C),
-                      .batches = c->rank == 3 ? (uint64_t)c->dims[0] : 1,
-                      .m = (uint64_t)c->dims[c->rank - 2],
-                      .n = (uint64_t)c->dims[c->rank - 1],
-                      .k = (uint64_t)a->dims[op->params.gemm.trans_a ? a->rank - 2 : a->rank - 1]};
+                      .batches = (uint64_t)view.batches,
+                      .m = (uint64_t)view.m,
+                      .n = (uint64_t)view.n,
+                      .k = (uint64_t)view.k};
     const gemm_part all = {.batches = task.batches, .rows = task.m};
     if (task.batches == 0 || task.m == 0 || task.n == 0)
         return vk_program_finish(task.program, state, error);

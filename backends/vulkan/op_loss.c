@@ -37,8 +37,7 @@ void vk_add_loss_finish(vk_program *program, const auxo_op *op, const vk_loss_fi
     }
     const double divisor = (double)finish->divisor;
     const struct {
-        uint32_t losses, parts;
-        float divisor_hi, divisor_lo;
+        LOSS_FINISH_PUSH
         vk_loss_push ending;
     } push = {(uint32_t)finish->losses, (uint32_t)finish->parts, (float)divisor,
               (float)(divisor - (double)(float)divisor), ending};
@@ -46,31 +45,33 @@ void vk_add_loss_finish(vk_program *program, const auxo_op *op, const vk_loss_fi
     vk_step_groups(program, step, finish->losses);
 }
 
-VK_PREPARE(softmax)
+static auxo_status build_softmax(vk_device *device, const auxo_op *op, vk_program *program, void **state,
+                                 auxo_error *error)
 {
-    (void)parameters;
-    vk_program *program = vk_program_begin(device, error);
     const int64_t *dims = op->tensors[AUXO_SOFTMAX_X].dims;
     if (dims[0] * dims[1] > 0) {
         const uint32_t lanes = vk_lanes_for(device, (uint64_t)dims[1]);
         vk_step *step = vk_program_add(program, VK_SHADER_softmax, 0, &lanes, 1);
         vk_step_bind(program, step, vk_span_of(&op->tensors[AUXO_SOFTMAX_X]), VK_READ);
         vk_step_bind(program, step, vk_span_of(&op->tensors[AUXO_SOFTMAX_Y]), VK_WRITE);
-        const uint32_t push[] = {(uint32_t)dims[0], (uint32_t)dims[1]};
-        vk_step_push(program, step, push, sizeof push);
+        const struct {
+            SOFTMAX_PUSH
+        } push = {(uint32_t)dims[0], (uint32_t)dims[1]};
+        vk_step_push(program, step, &push, sizeof push);
         if (step)
-            vk_step_groups(program, step, vk_ceil_div(push[0], step->constants[0] / lanes));
+            vk_step_groups(program, step, vk_ceil_div(push.rows, step->constants[0] / lanes));
     }
     return vk_program_finish(program, state, error);
 }
 
-VK_PREPARE(softmax_cross_entropy)
+VK_PREPARE_EITHER(softmax)
+
+static auxo_status build_softmax_cross_entropy(vk_device *device, const auxo_op *op, vk_program *program, void **state,
+                                               auxo_error *error)
 {
-    (void)parameters;
-    vk_program *program = vk_program_begin(device, error);
     const int64_t *dims = op->tensors[AUXO_XENT_LOGITS].dims;
     const uint32_t lanes = vk_lanes_for(device, (uint64_t)dims[1]);
-    const uint64_t rows_per_group = ((vk_device *)device)->group_size / lanes;
+    const uint64_t rows_per_group = device->group_size / lanes;
     const uint64_t parts = vk_ceil_div((uint64_t)dims[0], rows_per_group);
     const vk_span partial = vk_program_scratch(program, 4 * parts, 4);
     if (parts > 0) {
@@ -80,8 +81,10 @@ VK_PREPARE(softmax_cross_entropy)
         vk_step_bind(program, step, vk_span_of(&op->tensors[AUXO_XENT_LABELS]), VK_READ);
         vk_step_bind(program, step, vk_span_of(&op->tensors[AUXO_XENT_DLOGITS]), VK_WRITE);
         vk_step_bind(program, step, partial, VK_WRITE);
-        const uint32_t push[] = {(uint32_t)dims[0], (uint32_t)dims[1]};
-        vk_step_push(program, step, push, sizeof push);
+        const struct {
+            SOFTMAX_PUSH
+        } push = {(uint32_t)dims[0], (uint32_t)dims[1]};
+        vk_step_push(program, step, &push, sizeof push);
         vk_step_groups(program, step, parts);
     }
     const vk_loss_finish finish = {.partial = partial,
@@ -94,6 +97,8 @@ VK_PREPARE(softmax_cross_entropy)
     vk_add_loss_finish(program, op, &finish);
     return vk_program_finish(program, state, error);
 }
+
+VK_PREPARE_EITHER(softmax_cross_entropy)
 
 VK_PREPARE(mse)
 {
@@ -112,8 +117,10 @@ VK_PREPARE(mse)
         vk_step_bind(program, step, vk_span_of(&op->tensors[AUXO_MSE_TARGET]), VK_READ);
         vk_step_bind(program, step, vk_span_of(&op->tensors[AUXO_MSE_DPREDICTION]), VK_WRITE);
         vk_step_bind(program, step, partial, VK_WRITE);
-        const uint32_t push[] = {(uint32_t)count, (uint32_t)(parts * group_size)};
-        vk_step_push(program, step, push, sizeof push);
+        const struct {
+            MSE_PUSH
+        } push = {(uint32_t)count, (uint32_t)(parts * group_size)};
+        vk_step_push(program, step, &push, sizeof push);
         vk_step_groups(program, step, parts);
     }
     const vk_loss_finish finish = {.partial = partial,

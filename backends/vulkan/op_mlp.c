@@ -82,8 +82,7 @@ static void add_forward(vk_program *program, const auxo_op *op, const mlp_shape 
     vk_step_bind(program, step, y, VK_WRITE);
     vk_step_bind(program, step, shape->layers, VK_READ);
     const struct {
-        uint32_t rows, begin_layer, end_layer, has_bias;
-        float slope;
+        MLP_FORWARD_PUSH
     } push = {rows, params->begin_layer, end_layer, params->mlp.has_bias, params->mlp.slope};
     vk_step_push(program, step, &push, sizeof push);
     vk_step_groups(program, step, vk_ceil_div(rows, shape->lanes ? shape->lanes : 1));
@@ -121,9 +120,7 @@ static void add_gradient(vk_program *program, const auxo_op *op, const gradient_
     vk_step_bind(program, step, task->partial, VK_READ_WRITE);
     vk_step_bind(program, step, task->partial_loss, VK_WRITE);
     const struct {
-        uint32_t rows, workgroups, begin_layer, layer_count, train_begin, train_end, has_bias, unit_count,
-            trained_first, trained_count;
-        float slope;
+        MLP_GRADIENT_PUSH
     } push = {(uint32_t)task->rows,
               (uint32_t)task->walks,
               params->begin_layer,
@@ -194,8 +191,7 @@ static void add_directions(vk_program *program, const auxo_op *op, const hvp_tas
         vk_step_bind(program, step, task->kept, VK_READ_WRITE);
         vk_step_bind(program, step, task->partial, VK_READ_WRITE);
         const struct {
-            uint32_t rows, walks, directions, begin_layer, layer_count, has_bias, unit_count, param_count;
-            float slope;
+            MLP_HVP_PUSH
         } push = {(uint32_t)task->rows,
                   (uint32_t)task->walks,
                   (uint32_t)task->count,
@@ -271,8 +267,7 @@ static void add_masks(vk_program *program, const auxo_op *op, const mlp_shape *s
     vk_step_bind(program, step, prefix, VK_READ);
     vk_step_bind(program, step, partial, VK_WRITE);
     const struct {
-        uint32_t rows, masks, walks, begin_layer, layer_count, has_bias, theta_groups, begin_units;
-        float slope;
+        THETA_EVAL_PUSH
     } push = {(uint32_t)op->tensors[AUXO_THETA_EVAL_X].dims[0],
               (uint32_t)theta->dims[0],
               (uint32_t)walks,

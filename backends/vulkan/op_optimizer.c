@@ -18,8 +18,10 @@ VK_PREPARE(optimizer_step)
         }
         vk_step_bind(program, step, vk_span_of(&op->tensors[AUXO_OPTIMIZER_HYPER]), VK_READ);
         vk_step_bind(program, step, vk_span_of(&op->tensors[AUXO_OPTIMIZER_COUNTER]), VK_READ);
-        const uint32_t push[] = {(uint32_t)part, auxo_tensor_is_present(&op->tensors[AUXO_OPTIMIZER_COUNTER])};
-        vk_step_push(program, step, push, sizeof push);
+        const struct {
+            OPTIMIZER_STEP_PUSH
+        } push = {(uint32_t)part, auxo_tensor_is_present(&op->tensors[AUXO_OPTIMIZER_COUNTER])};
+        vk_step_push(program, step, &push, sizeof push);
         vk_step_groups_flat(program, step, part);
     }
     return vk_program_finish(program, state, error);

@@ -2,9 +2,7 @@
 #include "vk_ops.h"
 
 typedef struct pool_push {
-    uint32_t count;
-    vk_divider height, width, out_height, out_width, stride_h, stride_w;
-    int32_t window_h, window_w, pad_h, pad_w;
+    POOL2D_PUSH
 } pool_push;
 
 static pool_push push_of(const auxo_pool2d_params *params, const auxo_tensor *image, const auxo_tensor *pooled)

@@ -23,8 +23,7 @@ VK_PREPARE(penalty)
                          slot <= AUXO_PENALTY_DBIAS ? VK_READ_WRITE : VK_READ);
         vk_step_bind(program, step, partial, VK_WRITE);
         const struct {
-            uint32_t groups, size, has_bias, has_dbias, has_coef;
-            float strength;
+            PENALTY_PUSH
         } push = {(uint32_t)dims[0],
                   (uint32_t)dims[1],
                   is_present(op, AUXO_PENALTY_BIAS),
@@ -35,11 +34,13 @@ VK_PREPARE(penalty)
         vk_step_groups(program, step, push.groups);
     }
     if (is_present(op, AUXO_PENALTY_VALUE)) {
-        const uint32_t groups = (uint32_t)dims[0];
+        const struct {
+            PENALTY_FINISH_PUSH
+        } push = {(uint32_t)dims[0]};
         vk_step *step = vk_program_add(program, VK_SHADER_penalty_finish, 0, NULL, 0);
         vk_step_bind(program, step, partial, VK_READ);
         vk_step_bind(program, step, vk_span_of(&op->tensors[AUXO_PENALTY_VALUE]), VK_WRITE);
-        vk_step_push(program, step, &groups, sizeof groups);
+        vk_step_push(program, step, &push, sizeof push);
         vk_step_groups(program, step, 1);
     }
     return vk_program_finish(program, state, error);
@@ -54,9 +55,7 @@ VK_PREPARE(kept_scan)
     vk_step_bind(program, step, vk_span_of(&op->tensors[AUXO_KEPT_SCAN_KEPT]), VK_WRITE);
     vk_step_bind(program, step, vk_span_of(&op->tensors[AUXO_KEPT_SCAN_COUNT]), VK_WRITE);
     const struct {
-        uint32_t n;
-        float threshold;
-        uint32_t min_keep;
+        KEPT_SCAN_PUSH
     } push = {(uint32_t)op->tensors[AUXO_KEPT_SCAN_NORM].dims[0], op->params.kept_scan.threshold,
               op->params.kept_scan.min_keep};
     vk_step_push(program, step, &push, sizeof push);
@@ -98,9 +97,7 @@ static void add_select(vk_program *program, const auxo_op *op, const select_wind
         vk_step_bind(program, step, vk_span_part(vk_span_of(&op->tensors[AUXO_INDEX_SELECT_Y]), to + first, part),
                      VK_WRITE);
         const struct {
-            uint32_t count, first;
-            vk_divider selected, inner;
-            uint32_t axis, axis_begin, axis_end, fill, writes_fill;
+            INDEX_SELECT_PUSH
         } push = {(uint32_t)part,
                   (uint32_t)first,
                   vk_divider_of(selected),

@@ -7,6 +7,10 @@
 
 enum { PART_TERMS_MIN = 4096, WORKGROUPS_WANTED = 512, COLUMN_CHANNELS = 32 };
 
+typedef struct reduce_push {
+    REDUCE_PUSH
+} reduce_push;
+
 typedef struct reduce_task {
     vk_program *program;
     const vk_reduction *reduction;
@@ -45,22 +49,17 @@ static void emit_box(reduce_task *task, const reduce_box *box)
     vk_step *step = vk_program_add(task->program, VK_SHADER_reduce, 0, constants, 3);
     vk_step_bind(task->program, step, vk_span_part(task->reduction->x, first, span), VK_READ);
     vk_step_bind(task->program, step, task->target, VK_WRITE);
-    const struct {
-        uint32_t channels;
-        vk_divider inner;
-        uint32_t terms, outer_stride, channel_stride, part_count, part_terms, first_part, first_channel, all_channels;
-        float count;
-    } push = {.channels = (uint32_t)box->channels,
-              .inner = vk_divider_of(box->inner),
-              .terms = (uint32_t)terms,
-              .outer_stride = (uint32_t)plane,
-              .channel_stride = (uint32_t)task->inner,
-              .part_count = (uint32_t)parts,
-              .part_terms = (uint32_t)vk_ceil_div(terms, parts),
-              .first_part = (uint32_t)task->parts,
-              .first_channel = (uint32_t)box->first_channel,
-              .all_channels = (uint32_t)task->channels,
-              .count = (float)(task->outer * task->inner)};
+    const reduce_push push = {.channels = (uint32_t)box->channels,
+                              .inner = vk_divider_of(box->inner),
+                              .terms = (uint32_t)terms,
+                              .outer_stride = (uint32_t)plane,
+                              .channel_stride = (uint32_t)task->inner,
+                              .part_count = (uint32_t)parts,
+                              .part_terms = (uint32_t)vk_ceil_div(terms, parts),
+                              .first_part = (uint32_t)task->parts,
+                              .first_channel = (uint32_t)box->first_channel,
+                              .all_channels = (uint32_t)task->channels,
+                              .count = (float)(task->outer * task->inner)};
     vk_step_push(task->program, step, &push, sizeof push);
     vk_step_groups(task->program, step, parts * vk_ceil_div(box->channels, constants[1]));
 }
@@ -106,9 +105,11 @@ static void add_neutral(reduce_task *task)
     vk_step *step = vk_program_add(task->program, VK_SHADER_reduce, 0, constants, 3);
     vk_step_bind(task->program, step, vk_span_none(), VK_READ);
     vk_step_bind(task->program, step, task->reduction->y, VK_WRITE);
-    /* channels, inner (divider), no terms, strides, one part, ... */
-    const uint32_t push[13] = {(uint32_t)task->channels, 1, 1, 0, 0, 0, 0, 1, 0, 0, 0, (uint32_t)task->channels, 0};
-    vk_step_push(task->program, step, push, sizeof push);
+    const reduce_push push = {.channels = (uint32_t)task->channels,
+                              .inner = vk_divider_of(1),
+                              .part_count = 1,
+                              .all_channels = (uint32_t)task->channels};
+    vk_step_push(task->program, step, &push, sizeof push);
     vk_step_groups(task->program, step, task->channels);
 }
 
@@ -119,8 +120,7 @@ static void add_finish(reduce_task *task)
     vk_step_bind(task->program, step, task->target, VK_READ);
     vk_step_bind(task->program, step, task->reduction->y, VK_WRITE);
     const struct {
-        uint32_t channels, parts;
-        float count;
+        REDUCE_FINISH_PUSH
     } push = {(uint32_t)task->channels, (uint32_t)task->parts, (float)(task->outer * task->inner)};
     vk_step_push(task->program, step, &push, sizeof push);
     if (step)
@@ -151,10 +151,10 @@ void vk_add_reduction(vk_program *program, const vk_reduction *reduction)
         add_finish(&task);
 }
 
-VK_PREPARE(reduce)
+static auxo_status build_reduce(vk_device *device, const auxo_op *op, vk_program *program, void **state,
+                                auxo_error *error)
 {
-    (void)parameters;
-    vk_program *program = vk_program_begin(device, error);
+    (void)device;
     const int64_t *dims = op->tensors[AUXO_REDUCE_X].dims;
     const vk_reduction reduction = {.kind = op->params.reduce.kind,
                                     .x = vk_span_of(&op->tensors[AUXO_REDUCE_X]),
@@ -166,10 +166,12 @@ VK_PREPARE(reduce)
     return vk_program_finish(program, state, error);
 }
 
-VK_PREPARE(segment_reduce)
+VK_PREPARE_EITHER(reduce)
+
+static auxo_status build_segment_reduce(vk_device *device, const auxo_op *op, vk_program *program, void **state,
+                                        auxo_error *error)
 {
-    (void)parameters;
-    vk_program *program = vk_program_begin(device, error);
+    (void)device;
     const auxo_segment_reduce_params *params = &op->params.segment_reduce;
     const uint32_t segments = (uint32_t)op->tensors[AUXO_SEGMENT_REDUCE_Y].dims[0];
     if (segments > 0) {
@@ -178,11 +180,16 @@ VK_PREPARE(segment_reduce)
         for (uint32_t slot = AUXO_SEGMENT_REDUCE_A; slot <= AUXO_SEGMENT_REDUCE_Y; slot++)
             vk_step_bind(program, step, vk_span_of(&op->tensors[slot]),
                          slot == AUXO_SEGMENT_REDUCE_Y ? VK_WRITE : VK_READ);
-        vk_step_push(program, step, &segments, sizeof segments);
+        const struct {
+            SEGMENT_REDUCE_PUSH
+        } push = {segments};
+        vk_step_push(program, step, &push, sizeof push);
         vk_step_groups(program, step, segments);
     }
     return vk_program_finish(program, state, error);
 }
+
+VK_PREPARE_EITHER(segment_reduce)
 
 uint32_t vk_lanes_for(const vk_device *device, uint64_t row_elements)
 {
@@ -192,10 +199,9 @@ uint32_t vk_lanes_for(const vk_device *device, uint64_t row_elements)
     return lanes;
 }
 
-VK_PREPARE(group_norm)
+static auxo_status build_group_norm(vk_device *device, const auxo_op *op, vk_program *program, void **state,
+                                    auxo_error *error)
 {
-    (void)parameters;
-    vk_program *program = vk_program_begin(device, error);
     const auxo_norm_kind kind = op->params.group_norm.kind;
     const int64_t *dims = op->tensors[AUXO_GROUP_NORM_W].dims;
     const uint32_t reduction = kind == AUXO_NORM_LINF                          ? AUXO_REDUCE_MAX_ABS
@@ -208,11 +214,14 @@ VK_PREPARE(group_norm)
         vk_step_bind(program, step, vk_span_of(&op->tensors[AUXO_GROUP_NORM_W]), VK_READ);
         vk_step_bind(program, step, vk_span_of(&op->tensors[AUXO_GROUP_NORM_BIAS]), VK_READ);
         vk_step_bind(program, step, vk_span_of(&op->tensors[AUXO_GROUP_NORM_NORM]), VK_WRITE);
-        const uint32_t push[] = {(uint32_t)dims[0], (uint32_t)dims[1],
-                                 auxo_tensor_is_present(&op->tensors[AUXO_GROUP_NORM_BIAS])};
-        vk_step_push(program, step, push, sizeof push);
+        const struct {
+            GROUP_NORM_PUSH
+        } push = {(uint32_t)dims[0], (uint32_t)dims[1], auxo_tensor_is_present(&op->tensors[AUXO_GROUP_NORM_BIAS])};
+        vk_step_push(program, step, &push, sizeof push);
         if (step)
-            vk_step_groups(program, step, vk_ceil_div(push[0], step->constants[0] / lanes));
+            vk_step_groups(program, step, vk_ceil_div(push.groups, step->constants[0] / lanes));
     }
     return vk_program_finish(program, state, error);
 }
+
+VK_PREPARE_EITHER(group_norm)

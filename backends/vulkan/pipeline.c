@@ -4,12 +4,13 @@
  * number of bindings serves all. The cache file is named after vendor, device and cache UUID (which drivers change
  * with their version), and is replaced atomically.
  */
+#include "cache_file.h"
 #include "vk_internal.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 auxo_status vk_layout_get(vk_device *device, uint32_t binding_count, const vk_layout **layout_out, auxo_error *error)
 {
@@ -146,33 +147,15 @@ static bool cache_path(const vk_device *device, char *path, size_t capacity)
     return length > 0 && (size_t)length < capacity;
 }
 
-/* The whole file, or NULL. The driver itself checks the header that it wrote. */
-static void *read_file(const char *path, size_t *size_bytes)
-{
-    FILE *file = fopen(path, "rb");
-    if (!file)
-        return NULL;
-    void *data = NULL;
-    if (fseek(file, 0, SEEK_END) == 0) {
-        const long length = ftell(file);
-        if (length > 0 && fseek(file, 0, SEEK_SET) == 0) {
-            data = malloc((size_t)length);
-            if (data && fread(data, 1, (size_t)length, file) != (size_t)length) {
-                free(data);
-                data = NULL;
-            }
-            *size_bytes = (size_t)length;
-        }
-    }
-    fclose(file);
-    return data;
-}
-
 void vk_pipeline_cache_load(vk_device *device)
 {
     char path[1024];
     size_t size_bytes = 0;
-    void *data = cache_path(device, path, sizeof path) ? read_file(path, &size_bytes) : NULL;
+    void *data = NULL;
+    if (cache_path(device, path, sizeof path) &&
+        common_cache_read(path, "", &data, &size_bytes) == COMMON_CACHE_DAMAGED)
+        vk_log(&device->instance->host, AUXO_LOG_WARNING, "vulkan: the pipeline cache %s is damaged and not used",
+               path);
     VkPipelineCacheCreateInfo info = {.sType = VK_STRUCTURE_TYPE_PIPELINE_CACHE_CREATE_INFO,
                                       .initialDataSize = data ? size_bytes : 0,
                                       .pInitialData = data};
@@ -186,32 +169,17 @@ void vk_pipeline_cache_load(vk_device *device)
     free(data);
 }
 
-static bool write_file(const char *path, const void *data, size_t size_bytes)
-{
-    FILE *file = fopen(path, "wb");
-    if (!file)
-        return false;
-    bool good = fwrite(data, 1, size_bytes, file) == size_bytes;
-    good = fflush(file) == 0 && good;
-    good = fsync(fileno(file)) == 0 && good;
-    return fclose(file) == 0 && good;
-}
-
 void vk_pipeline_cache_save(vk_device *device)
 {
-    char path[1024], temporary[1056];
+    char path[1024];
     size_t size_bytes = 0;
     if (!device->pipelines_changed || !device->pipeline_cache || !cache_path(device, path, sizeof path) ||
         vkGetPipelineCacheData(device->handle, device->pipeline_cache, &size_bytes, NULL) != VK_SUCCESS)
         return;
     void *data = malloc(size_bytes);
-    if (data && vkGetPipelineCacheData(device->handle, device->pipeline_cache, &size_bytes, data) == VK_SUCCESS) {
-        snprintf(temporary, sizeof temporary, "%s.%ld", path, (long)getpid());
-        if (!write_file(temporary, data, size_bytes) || rename(temporary, path) != 0) {
-            remove(temporary);
-            vk_log(&device->instance->host, AUXO_LOG_WARNING, "vulkan: the pipeline cache %s could not be written",
-                   path);
-        }
-    }
+    if (data && vkGetPipelineCacheData(device->handle, device->pipeline_cache, &size_bytes, data) == VK_SUCCESS &&
+        !common_cache_write(path, "", data, size_bytes))
+        vk_log(&device->instance->host, AUXO_LOG_WARNING, "vulkan: the pipeline cache %s could not be written: %s",
+               path, strerror(errno));
     free(data);
 }

@@ -32,6 +32,14 @@ vk_program *vk_program_begin(vk_device *device, auxo_error *error)
     return program;
 }
 
+vk_program *vk_program_begin_subgroups(vk_device *device, auxo_error *error)
+{
+    vk_program *program = vk_program_begin(device, error);
+    if (program)
+        program->by_subgroups = true;
+    return program;
+}
+
 void vk_program_fail(vk_program *program, auxo_status status, const char *message)
 {
     if (program && program->status == AUXO_OK)
@@ -123,7 +131,7 @@ vk_step *vk_program_add(vk_program *program, vk_shader shader, uint32_t group_si
         *program->last = step;
         program->last = &step->next;
     }
-    step->shader = program->device->use_subgroups ? subgroup_twin(shader) : shader;
+    step->shader = program->by_subgroups ? subgroup_twin(shader) : shader;
     step->constants[0] = group_size ? group_size : program->device->group_size;
     for (uint32_t i = 0; i < constant_count; i++)
         step->constants[1 + i] = constants[i];
@@ -268,7 +276,7 @@ void vk_step_groups(vk_program *program, vk_step *step, uint64_t count)
 void vk_step_groups_flat(vk_program *program, vk_step *step, uint64_t element_count)
 {
     if (program)
-        vk_step_groups(program, step, vk_ceil_div(element_count, VK_FLAT_ELEMENTS * (uint64_t)step->constants[0]));
+        vk_step_groups(program, step, vk_ceil_div(element_count, FLAT_ELEMENTS * (uint64_t)step->constants[0]));
 }
 
 static auxo_status record_step(vk_queue *queue, const vk_step *step, auxo_error *error)

@@ -128,7 +128,6 @@ typedef struct vk_device {
     bool lost;           /* sticky */
     bool compiles_only;  /* a driver without memory, for absent hardware: buffers live on the host, nothing runs */
     bool has_shuffle;    /* subgroups exchange values in compute shaders */
-    bool use_subgroups;  /* while a variant "subgroup" is prepared */
     bool has_statistics; /* pipelines are compiled with VK_KHR_pipeline_executable_properties */
     vk_cooperative cooperative;
     uint32_t group_size; /* invocations of the usual workgroup: 256, or what the device allows */

@@ -8,6 +8,19 @@
     auxo_status vk_prepare_##name(void *device, const auxo_op *op, const int32_t *parameters, void **state,            \
                                   auxo_error *error)
 
+/* Two prepare functions from one static build_<name>: with reductions over local memory, and by subgroup shuffles. */
+#define VK_PREPARE_EITHER(name)                                                                                        \
+    VK_PREPARE(name)                                                                                                   \
+    {                                                                                                                  \
+        (void)parameters;                                                                                              \
+        return build_##name(device, op, vk_program_begin(device, error), state, error);                                \
+    }                                                                                                                  \
+    VK_PREPARE(name##_subgroup)                                                                                        \
+    {                                                                                                                  \
+        (void)parameters;                                                                                              \
+        return build_##name(device, op, vk_program_begin_subgroups(device, error), state, error);                      \
+    }
+
 /* op_elementwise.c */
 VK_PREPARE(fill);
 VK_PREPARE(copy);
@@ -113,8 +126,11 @@ typedef struct vk_reduction {
 /* Adds the dispatches of a reduction; X of any size. */
 void vk_add_reduction(vk_program *program, const vk_reduction *reduction);
 VK_PREPARE(reduce);
+VK_PREPARE(reduce_subgroup);
 VK_PREPARE(segment_reduce);
+VK_PREPARE(segment_reduce_subgroup);
 VK_PREPARE(group_norm);
+VK_PREPARE(group_norm_subgroup);
 /* Invocations, a power of two, that share a row of so many elements. */
 uint32_t vk_lanes_for(const vk_device *device, uint64_t row_elements);
 
@@ -135,14 +151,15 @@ VK_PREPARE(optimizer_step);
 
 /* op_loss.c */
 VK_PREPARE(softmax);
+VK_PREPARE(softmax_subgroup);
 VK_PREPARE(softmax_cross_entropy);
+VK_PREPARE(softmax_cross_entropy_subgroup);
 VK_PREPARE(mse);
-/* Binds LOSS, STATS, HISTORY and COUNTER, as shaders/common/loss.glsl wants them. */
+/* Binds LOSS, STATS, HISTORY and COUNTER, as shaders/vulkan/include/loss.glsl wants them. */
 void vk_bind_loss(vk_program *program, vk_step *step, const auxo_op *op, uint32_t loss_slot, uint32_t stats_slot);
 /* What that file wants to know of them. */
 typedef struct vk_loss_push {
-    uint32_t has_stats, history_length, has_counter;
-    float rows;
+    LOSS_ENDING_PUSH
 } vk_loss_push;
 vk_loss_push vk_loss_push_of(const auxo_op *op, uint32_t stats_slot, uint64_t rows);
 
@@ -170,7 +187,9 @@ VK_PREPARE(pool2d_backward);
 
 /* op_batch_norm.c */
 VK_PREPARE(batch_norm_forward);
+VK_PREPARE(batch_norm_forward_subgroup);
 VK_PREPARE(batch_norm_backward);
+VK_PREPARE(batch_norm_backward_subgroup);
 VK_PREPARE(batch_norm_forward_split);
 VK_PREPARE(batch_norm_backward_split);
 bool vk_supports_batch_norm_split(void *device, const auxo_op *op);

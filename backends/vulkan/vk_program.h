@@ -8,11 +8,11 @@
 #ifndef VK_PROGRAM_H
 #define VK_PROGRAM_H
 
+#include "push.h"
 #include "vk_internal.h"
 
 /* Elements that one dispatch of an elementwise op handles: 64 MiB of f32, within every device's binding range. */
 #define VK_FLAT_CHUNK (UINT64_C(1) << 24)
-#define VK_FLAT_ELEMENTS 4 /* per invocation, as FLAT_ELEMENTS in interface.glsl */
 
 typedef struct vk_span {
     VkBuffer buffer; /* null: absent */
@@ -43,6 +43,7 @@ typedef struct vk_scratch {
 
 typedef struct vk_program {
     vk_device *device;
+    bool by_subgroups; /* vk_program_begin_subgroups */
     vk_step *first, **last;
     vk_scratch *scratch;
     vk_step sink; /* where the builder writes after a failure */
@@ -52,6 +53,8 @@ typedef struct vk_program {
 
 /* NULL when there is no host memory; every function below accepts that. */
 vk_program *vk_program_begin(vk_device *device, auxo_error *error);
+/* The same; where a shader has a twin that reduces by subgroups, the twin is dispatched. */
+vk_program *vk_program_begin_subgroups(vk_device *device, auxo_error *error);
 /* Compiles the pipelines and hands the program over, or frees it and returns what went wrong. */
 auxo_status vk_program_finish(vk_program *program, void **state, auxo_error *error);
 void vk_program_fail(vk_program *program, auxo_status status, const char *message);
@@ -80,10 +83,13 @@ void vk_step_groups(vk_program *program, vk_step *step, uint64_t count);
 void vk_step_groups_flat(vk_program *program, vk_step *step, uint64_t element_count);
 
 uint64_t vk_ceil_div(uint64_t value, uint64_t divisor);
-/* A divisor as shaders/common/divide.glsl wants it; 0 counts as 1. */
+/* A divisor as shaders/vulkan/include/divide.glsl wants it; 0 counts as 1. */
 typedef struct vk_divider {
     uint32_t divisor, multiplier, shift;
 } vk_divider;
+/* What push.h calls them. */
+typedef uint32_t uint;
+typedef vk_divider divider;
 vk_divider vk_divider_of(uint64_t divisor);
 /* Whether each tensor fits one binding of the device. */
 bool vk_fits_bindings(void *device, const auxo_op *op);

@@ -16,6 +16,8 @@
 extern "C" {
 #endif
 
+typedef struct auxo_mapped_rows auxo_mapped_rows; /* rows that stay in a file */
+
 typedef struct auxo_dataset {
     char name[64];
     size_t row_count;
@@ -38,6 +40,8 @@ typedef struct auxo_dataset {
     uint32_t
         *row_numbers; /* (row_count) where each row stands in the file or set it came from, from 1; NULL: in order */
     char **row_names; /* (row_count) the file of each picture, or NULL */
+    auxo_mapped_rows *mapped; /* not NULL: rows lie in a file, and features, labels, targets and all that has one entry
+                               * a row are NULL; auxo_dataset_read gives them */
     auxo_data_schema *schema; /* what a model trained on it will know; NULL for sets made by hand */
     char note[512];           /* what the reader chose, left out, and why; one line for the user; "" if nothing */
 } auxo_dataset;
@@ -82,12 +86,15 @@ typedef struct auxo_data_options {
     const char *event_level;                /* the text that means an event; NULL: 1, true, yes, dead, event */
     const char *group_column, *site_column; /* tables: as auxo_table_roles; NULL: none */
     bool allow_missing_files; /* CIFAR: go on without a training batch that is not there; the note names it */
+    const char *labels_file;  /* .npy: the file of labels or targets; NULL: found by the name of the inputs' file */
+    bool map;                 /* packed sets and NumPy arrays of classes or real targets: rows stay in the file */
 } auxo_data_options;
 
 /* Loads a data set by name ("fashion-mnist", "glyphs", "ccpp", "reactor"), a table by the path of its .csv or .arff
- * file, or a folder of images (PNG, PGM, PPM; one subfolder per class, perhaps below train/ and test/) by a path with a
- * slash. Sets without a test split of their own come with *test NULL. Ownership: the caller's. Errors: NOT_FOUND lists
- * the folders searched and the nearest names; FORMAT names file and position. */
+ * file, a packed set (.auxo), NumPy arrays (.npy, .npz), or a folder of images (PNG, PGM, PPM; one subfolder per class,
+ * perhaps below train/ and test/) by a path with a slash. Sets without a test split of their own come with *test NULL.
+ * Ownership: the caller's. Errors: NOT_FOUND lists the folders searched and the nearest names; FORMAT names file and
+ * position. */
 AUXO_API auxo_status auxo_dataset_load(const char *name, const auxo_data_options *options, auxo_dataset **train,
                                        auxo_dataset **test, auxo_error *error);
 
@@ -119,7 +126,8 @@ AUXO_API auxo_status auxo_dataset_hold_out(auxo_dataset **rows, double fraction,
 AUXO_API auxo_status auxo_dataset_held_out(const auxo_dataset *dataset, const auxo_data_schema *schema,
                                            auxo_dataset **held_out, auxo_dataset **trained_on, auxo_error *error);
 /* Hash (XXH3) of the values of the first `row_count` rows: inputs, labels, targets, times and events. */
-AUXO_API uint64_t auxo_dataset_content_hash(const auxo_dataset *dataset, size_t row_count);
+AUXO_API auxo_status auxo_dataset_content_hash(const auxo_dataset *dataset, size_t row_count, uint64_t *hash,
+                                               auxo_error *error);
 /* Outputs that a network for it needs: classes, target columns, or 1 risk; 0 without targets. */
 AUXO_API uint32_t auxo_dataset_output_count(const auxo_dataset *dataset);
 /* What a model trained on it should know; borrowed. NULL for sets made by hand. */
@@ -130,23 +138,52 @@ AUXO_API size_t auxo_dataset_row_number(const auxo_dataset *dataset, size_t row)
  * may be NULL), and notes them in the schema of `train`. *filled (may be NULL): how many. */
 AUXO_API auxo_status auxo_dataset_impute(auxo_dataset *train, auxo_dataset *const *others, size_t other_count,
                                          size_t *filled, auxo_error *error);
-/* The given rows, in order, as a new data set. */
+/* Where rows are read to, row after row; NULL: not wanted. */
+typedef struct auxo_row_block {
+    void *features;   /* (count, channels, height, width), of the data set's feature_type */
+    uint32_t *labels; /* (count), TARGET_CLASS */
+    float *targets;   /* (count, target_count), TARGET_REAL */
+} auxo_row_block;
+/* Reads rows[0 .. count), or without `rows` those from `first` on, wherever they lie. From any thread. Errors:
+ * INVALID_ARGUMENT for a row that is not there; FORMAT where the file has changed since it was packed. */
+AUXO_API auxo_status auxo_dataset_read(const auxo_dataset *dataset, const uint32_t *rows, size_t first, size_t count,
+                                       const auxo_row_block *block, auxo_error *error);
+/* Rows that lie together in the file, a power of two; 0 for rows in memory. */
+AUXO_API size_t auxo_dataset_block_rows(const auxo_dataset *dataset);
+/* The given rows, in order, as a new data set in memory. */
 AUXO_API auxo_status auxo_dataset_select(const auxo_dataset *dataset, const uint32_t *rows, size_t count,
                                          auxo_dataset **selected, auxo_error *error);
 /* Mean and population standard deviation per channel (u8 scaled by 1/255 first), in the units of the file, missing
  * values left out; a constant column has exactly 0. Arrays of `channels`; of real targets: of `target_count`. */
-AUXO_API void auxo_dataset_column_summary(const auxo_dataset *dataset, double *means, double *stds);
-AUXO_API void auxo_dataset_target_summary(const auxo_dataset *dataset, double *means, double *stds);
+AUXO_API auxo_status auxo_dataset_column_summary(const auxo_dataset *dataset, double *means, double *stds,
+                                                 auxo_error *error);
+AUXO_API auxo_status auxo_dataset_target_summary(const auxo_dataset *dataset, double *means, double *stds,
+                                                 auxo_error *error);
 /* Mean and 1/std per channel of the features as stored (u8 scaled by 1/255 first); std 0 gives 1. Arrays of
  * `channels`. */
-AUXO_API void auxo_dataset_channel_stats(const auxo_dataset *dataset, float *means, float *inverse_stds);
-/* Mean per column of a table over the values that are present (NaN is missing; 0 where none is). means (channels). */
-AUXO_API void auxo_dataset_present_means(const auxo_dataset *dataset, float *means);
-/* Puts values[column] where an input of a table is NaN; returns how many were. values (channels): the means of the
- * training rows, for test rows too. */
-AUXO_API size_t auxo_dataset_fill_missing(auxo_dataset *dataset, const float *values);
+AUXO_API auxo_status auxo_dataset_channel_stats(const auxo_dataset *dataset, float *means, float *inverse_stds,
+                                                auxo_error *error);
+/* Puts values[column] where an input of a table is NaN (or, where rows lie in a file, whenever it is read); *filled
+ * (may be NULL): how many were. values (channels): the means of the training rows, for test rows too. */
+AUXO_API auxo_status auxo_dataset_fill_missing(auxo_dataset *dataset, const float *values, size_t *filled,
+                                               auxo_error *error);
 /* Mean and 1/std of the columns of real targets. */
-AUXO_API void auxo_dataset_target_stats(const auxo_dataset *dataset, float *means, float *inverse_stds);
+AUXO_API auxo_status auxo_dataset_target_stats(const auxo_dataset *dataset, float *means, float *inverse_stds,
+                                               auxo_error *error);
+/* ---- packed sets -------------------------------------------------------------------------------------------------
+ * A file of rows as they lie in memory, in shards with a hash each, that knows all that the reader knew: names, kinds,
+ * levels, classes, shape, the rule for missing values. It is loaded by its path (.auxo), and with auxo_data_options.map
+ * its rows stay in the file: sets larger than memory. Names of picture files are not kept. */
+typedef struct auxo_packer auxo_packer;
+/* The file appears complete or not at all. */
+AUXO_API auxo_status auxo_packer_create(const char *path, auxo_packer **packer, auxo_error *error);
+/* Adds loaded rows (in memory); all training rows, then test rows, in as many parts as wanted. Errors: FORMAT for a
+ * part that is not of the form of the first. */
+AUXO_API auxo_status auxo_packer_add(auxo_packer *packer, const auxo_dataset *part, bool test, auxo_error *error);
+/* Ends the packer, whatever is returned. *size_bytes may be NULL. */
+AUXO_API auxo_status auxo_packer_finish(auxo_packer *packer, uint64_t *size_bytes, auxo_error *error);
+AUXO_API void auxo_packer_destroy(auxo_packer *packer); /* without a file; NULL is allowed */
+
 /* log relative risk of a simulated subject with covariates x: LINEAR x0 + 2 x1; GAUSSIAN log(5) exp(-2 (x0^2 + x1^2))
  * (the two shapes of DeepSurv's simulation, Katzman et al. 2018). */
 typedef enum auxo_risk { AUXO_RISK_LINEAR, AUXO_RISK_GAUSSIAN } auxo_risk;

@@ -1,8 +1,12 @@
-/* auxo/multiscale.h: hierarchical multi-scale training (Dorneanu et al. 2023; conference version with the reactor).
+/* auxo/multiscale.h: hierarchical multi-scale training.
+ *
+ * Source: S. Zhang, V. S. Vassiliadis, B. Dorneanu, H. Arellano-Garcia, "Hierarchical multi-scale parametric
+ * optimization of deep neural networks", 2023 (equation numbers are this article's), and its short conference version
+ * with the reactor's data.
  *
  * The layers with weights are the leaves of a binary tree. Every node has a scaling factor theta = 1; the loss's
  * sensitivity to it says how much that block of the network matters now. A randomised walk from the root picks one
- * layer, which alone is trained for a while; then the sensitivities are taken again. Equation numbers are the paper's.
+ * layer, which alone is trained for a while; then the sensitivities are taken again.
  */
 #ifndef AUXO_MULTISCALE_H
 #define AUXO_MULTISCALE_H
@@ -68,7 +72,7 @@ typedef struct auxo_multiscale_options {
     double inner_tolerance; /* (44); 0: none */
     double tolerance;       /* (45); 0: none */
     bool stop_on_sum;       /* (45) on the sum of all |gradients| (Algorithm 1, Norm) instead of the largest */
-    uint32_t check_every;   /* iterations between checks of (45); 1 by default, the paper's code had 50 */
+    uint32_t check_every;   /* iterations between checks of (45); 1 by default, the authors' code had 50 */
     auxo_optimizer_config optimizer;
     uint64_t seed;
     bool standardize;         /* inputs and targets by the training set's statistics */

@@ -35,6 +35,7 @@
 #ifndef AUXO_OPS_H
 #define AUXO_OPS_H
 
+#include "auxo/kinds.h"
 #include "auxo/tensor.h"
 
 #ifdef __cplusplus
@@ -88,23 +89,6 @@ typedef enum auxo_op_kind {
         AUXO_OP_COUNT
 } auxo_op_kind;
 
-/* X(NAME, noun): f, with slope a. Derivatives are taken from y = f(x). */
-#define AUXO_ACTIVATION_TABLE(X)                                                                                       \
-    X(IDENTITY, identity)     /* x */                                                                                  \
-    X(RELU, relu)             /* max(x, 0) */                                                                          \
-    X(LEAKY_RELU, leaky_relu) /* x > 0 ? x : a x, a = slope in (0, 1) */                                               \
-    X(ELU, elu)               /* x > 0 ? x : a (e^x - 1), a = slope > 0 */                                             \
-    X(SELU, selu)             /* 1.0507009873554805 (x > 0 ? x : 1.6732632423543772 (e^x - 1)) */                      \
-    X(SIGMOID, sigmoid)       /* 1 / (1 + e^-x) */                                                                     \
-    X(TANH, tanh)             /* tanh x */
-
-typedef enum auxo_activation {
-#define AUXO_ACTIVATION_ENUM(name, noun) AUXO_ACTIVATION_##name,
-    AUXO_ACTIVATION_TABLE(AUXO_ACTIVATION_ENUM)
-#undef AUXO_ACTIVATION_ENUM
-        AUXO_ACTIVATION_COUNT
-} auxo_activation;
-
 /* ---- gemm: C = act(alpha op(A) op(B) + beta C + bias) ------------------------------------------------------------
  * A (M,K) or (K,M) if trans_a; B (K,N) or (N,K) if trans_b; C (M,N), read only if beta != 0; BIAS(opt) (N) if
  * bias_per_row is false, else (M). Rank 3 adds a leading batch dim; a batch stride of 0 broadcasts A or B.
@@ -140,7 +124,6 @@ typedef struct auxo_conv2d_params {
  * windows add up in window order. pool2d_backward of max does not need X. */
 enum { AUXO_POOL2D_X, AUXO_POOL2D_Y, AUXO_POOL2D_INDEX };         /* forward */
 enum { AUXO_POOL2D_B_DY, AUXO_POOL2D_B_DX, AUXO_POOL2D_B_INDEX }; /* backward */
-typedef enum auxo_pool_kind { AUXO_POOL_MAX, AUXO_POOL_AVERAGE } auxo_pool_kind;
 typedef struct auxo_pool2d_params {
     auxo_pool_kind kind;
     int32_t window_h, window_w, stride_h, stride_w, pad_h, pad_w;
@@ -170,15 +153,6 @@ enum { AUXO_SCALE_X, AUXO_SCALE_SCALE, AUXO_SCALE_Y };
  * Neutral elements: sum-like 0, max -inf, min +inf; mean of nothing is 0. Bound (8 + log2 terms) u S, that is,
  * pairwise or compensated. */
 enum { AUXO_REDUCE_X, AUXO_REDUCE_Y };
-typedef enum auxo_reduce_kind {
-    AUXO_REDUCE_SUM,
-    AUXO_REDUCE_MEAN,
-    AUXO_REDUCE_MAX,
-    AUXO_REDUCE_MIN,
-    AUXO_REDUCE_SUM_ABS,
-    AUXO_REDUCE_SUM_SQUARES,
-    AUXO_REDUCE_MAX_ABS
-} auxo_reduce_kind;
 typedef struct auxo_reduce_params {
     auxo_reduce_kind kind;
 } auxo_reduce_params;
@@ -257,7 +231,7 @@ enum {
     AUXO_MSE_COUNTER
 };
 
-/* ---- cox: negative log partial likelihood (Cox 1972; SPEC survival analysis) --------------------------------------
+/* ---- cox: negative log partial likelihood (Cox 1972; the domain term: Burghoff et al. 2023) ------------------------
  * RISK h (n), TIME (n), EVENT u32 (n, 0 or 1), ORDER u32 (n): indices by ascending TIME (argsort).
  * Loss = sum over events i of (log sum_{j: t_j >= t_i} exp h_j - h_i), Breslow, or Efron's correction within ties;
  * divided by 1 | n | number of events; plus domain_strength times (n mean(h)^2 | mean(h)^2 | mean(h^2)).
@@ -274,14 +248,6 @@ enum {
     AUXO_COX_HISTORY,
     AUXO_COX_COUNTER
 };
-typedef enum auxo_cox_ties { AUXO_COX_BRESLOW, AUXO_COX_EFRON } auxo_cox_ties;
-typedef enum auxo_cox_reduction { AUXO_COX_SUM, AUXO_COX_MEAN, AUXO_COX_PER_EVENT } auxo_cox_reduction;
-typedef enum auxo_cox_domain {
-    AUXO_COX_DOMAIN_NONE,
-    AUXO_COX_DOMAIN_AS_PRINTED,
-    AUXO_COX_DOMAIN_MEAN2,
-    AUXO_COX_DOMAIN_MEAN_SQ
-} auxo_cox_domain;
 typedef struct auxo_cox_params {
     auxo_cox_ties ties;
     auxo_cox_reduction reduction;
@@ -300,14 +266,6 @@ typedef struct auxo_argsort_params {
  * l1: sum|w|; l2: sqrt(sum w^2); linf: max|w|; mean: sum|w| / count; rms: sqrt(sum w^2 / count);
  * weighted_l1: (g + 1) sum|w| (dynamic auto-sizing, eq. 4.2). Empty row: 0. */
 enum { AUXO_GROUP_NORM_W, AUXO_GROUP_NORM_BIAS, AUXO_GROUP_NORM_NORM };
-typedef enum auxo_norm_kind {
-    AUXO_NORM_L1,
-    AUXO_NORM_L2,
-    AUXO_NORM_LINF,
-    AUXO_NORM_MEAN,
-    AUXO_NORM_RMS,
-    AUXO_NORM_WEIGHTED_L1
-} auxo_norm_kind;
 typedef struct auxo_group_norm_params {
     auxo_norm_kind kind;
 } auxo_group_norm_params;
@@ -327,13 +285,6 @@ enum {
     AUXO_PENALTY_HYPER,
     AUXO_PENALTY_VALUE
 };
-typedef enum auxo_penalty_kind {
-    AUXO_PENALTY_L1,
-    AUXO_PENALTY_WEIGHTED_L1,
-    AUXO_PENALTY_L2_SQUARED,
-    AUXO_PENALTY_L21,
-    AUXO_PENALTY_LINF1
-} auxo_penalty_kind;
 typedef struct auxo_penalty_params {
     auxo_penalty_kind kind;
     bool proximal;
@@ -395,12 +346,6 @@ typedef struct auxo_augment_params {
  * uses cos, 2k + 1 sin, u1 = (word + 1) 2^-32 rounded to f32); bernoulli: u < a ? 1 : 0; bits: u32 Y, the word. -----
  */
 enum { AUXO_RANDOM_FILL_Y, AUXO_RANDOM_FILL_COUNTER };
-typedef enum auxo_random_kind {
-    AUXO_RANDOM_UNIFORM,
-    AUXO_RANDOM_NORMAL,
-    AUXO_RANDOM_BERNOULLI,
-    AUXO_RANDOM_BITS
-} auxo_random_kind;
 typedef struct auxo_random_fill_params {
     auxo_random_kind kind;
     float a, b;
@@ -453,27 +398,6 @@ enum {
     AUXO_OPTIMIZER_STATE1,
     AUXO_OPTIMIZER_HYPER,
     AUXO_OPTIMIZER_COUNTER
-};
-typedef enum auxo_optimizer_kind {
-    AUXO_OPTIMIZER_SGD,
-    AUXO_OPTIMIZER_MOMENTUM,
-    AUXO_OPTIMIZER_NESTEROV,
-    AUXO_OPTIMIZER_RMSPROP,
-    AUXO_OPTIMIZER_ADAGRAD,
-    AUXO_OPTIMIZER_ADAM,
-    AUXO_OPTIMIZER_ADAMW,
-    AUXO_OPTIMIZER_PHS,
-    AUXO_OPTIMIZER_KIND_COUNT
-} auxo_optimizer_kind;
-enum {
-    AUXO_HYPER_LR,
-    AUXO_HYPER_BETA1 /* mu, rho */,
-    AUXO_HYPER_BETA2,
-    AUXO_HYPER_EPSILON,
-    AUXO_HYPER_WEIGHT_DECAY,
-    AUXO_HYPER_MASS,
-    AUXO_HYPER_FRICTION,
-    AUXO_HYPER_COUNT = 8
 };
 typedef struct auxo_optimizer_step_params {
     auxo_optimizer_kind kind;

@@ -60,6 +60,8 @@ typedef struct auxo_data_schema {
     double *target_offsets; /* (target_count) REAL: as auxo_schema_input.offset; NULL: zeros */
     char **classes;         /* (class_count) names in the order of their numbers; may be NULL */
     uint32_t class_count;
+    char *group_column,
+        *site_column;  /* of a table: rows that were kept together, and where they came from; may be NULL */
     char *event_level; /* SURVIVAL: the text that means an event; may be NULL */
     auxo_missing_rule missing;
     float *missing_values; /* (channels) MEAN: what fills the gaps of each feature; NULL until known */

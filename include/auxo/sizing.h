@@ -1,5 +1,10 @@
 /* auxo/sizing.h: networks that size themselves: dynamic auto-sizing, MorphNet, ResBuilder.
  *
+ * Sources: V. Cahlik, "Anytime Learning with Auto-Sizing Neural Networks", master's thesis, CTU in Prague 2022 (dynamic
+ * auto-sizing, weighted l1); A. Gordon et al., "MorphNet: Fast & Simple Resource-Constrained Structure Learning of Deep
+ * Networks", CVPR 2018; J. Burghoff, M. Rottmann, J. von Conta, S. Schoenen, A. Witte, H. Gottschalk, "ResBuilder:
+ * Automated machine learning with residual structures", 2023, and J. Burghoff's dissertation, Wuppertal 2023.
+ *
  * All three are policies over one mechanism, auxo_model_resize and auxo_model_restructure: they decide which units or
  * blocks come and go; the model carries weights, statistics and optimiser state across. Every edit is logged with what
  * was done, why, and the loss before and after. The result is an ordinary model.
@@ -191,6 +196,9 @@ typedef struct auxo_morph_loop_options {
     uint32_t epochs, final_epochs;
     uint32_t refresh_steps;      /* between two refreshes of who is alive; 100 */
     auxo_train_options training; /* hooks are set here */
+    bool keep_best;              /* the training without regulariser ends with the weights of its best epoch on the
+                                  * validation set; those with it always end with their last */
+    uint32_t patience;           /* and it stops after so many epochs without a better one; 0: never */
     uint64_t seed;
     void (*on_refresh)(void *user, const auxo_morph_snapshot *snapshot); /* may be NULL */
     void *user;
@@ -280,6 +288,8 @@ typedef struct auxo_resbuild_options {
     double new_scale;            /* mean magnitude of an inserted block's weights; 1e-2 */
     bool exact_insertion;        /* also zero its last batch norm: the function is kept exactly */
     auxo_train_options training; /* batch, optimizer, augmentation, stop ...; hooks are set here */
+    bool keep_best;    /* FRESH and INHERITED end with the weights of their best epoch on the validation set */
+    uint32_t patience; /* and stop after so many epochs without a better one; 0: never */
     uint64_t seed;
 } auxo_resbuild_options;
 AUXO_API void auxo_resbuild_options_init(auxo_resbuild_options *options);

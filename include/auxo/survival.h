@@ -3,6 +3,9 @@
  * A subject has a time >= 0 and an event flag (1: the event happened then; 0: censored, known to be event-free until
  * then). A higher h means a higher risk. The loss itself is the cox op (auxo/ops.h) and the trainer's AUXO_LOSS_COX.
  * Everything here runs on the host in double, in O(n log n) unless said.
+ *
+ * Sources: D. R. Cox, "Regression models and life-tables", 1972; J. Katzman et al., "DeepSurv", 2018; J. Burghoff et
+ * al., "Risk stratification of malignant melanoma using neural networks", 2023 (sites and the domain term).
  */
 #ifndef AUXO_SURVIVAL_H
 #define AUXO_SURVIVAL_H
@@ -166,8 +169,17 @@ AUXO_API void auxo_survival_data_deinit(auxo_survival_data *data);
 typedef struct auxo_survival_model {
     auxo_model *network;
     auxo_step_function hazard; /* for risk 0 */
+    /* Times and events of the training rows, in ascending order of time, without what belonged to them: scores weighted
+     * by the inverse probability of censoring take its distribution from here. 0 rows in files of older versions. */
+    size_t training_count;
+    double *training_times;
+    uint32_t *training_events;
 } auxo_survival_model;
-/* One safetensors file: the model, and the tensors hazard/times and hazard/values (F64). */
+/* Copies times and events of the training rows into the model. */
+AUXO_API auxo_status auxo_survival_model_set_training(auxo_survival_model *model, const auxo_dataset *train,
+                                                      auxo_error *error);
+/* One safetensors file: the model, and the tensors hazard/times, hazard/values, training/times and training/events
+ * (F64). */
 AUXO_API auxo_status auxo_survival_model_save(const auxo_survival_model *model, const char *path, auxo_error *error);
 /* Errors: FORMAT if the file holds no hazard. Ownership: deinit. */
 AUXO_API auxo_status auxo_survival_model_load(auxo_device *device, const char *path, auxo_survival_model *model,
@@ -193,8 +205,9 @@ typedef struct auxo_survival_scores {
     double uno; /* Uno's C, of events before the 90th percentile of the event times */
     double briers[AUXO_SURVIVAL_TIMES], integrated_brier; /* the integral: from the 5th to the 95th percentile */
 } auxo_survival_scores;
-/* `fit`: the rows that the model was trained on, for the distribution of censoring. hazard NULL: no Brier scores. */
-AUXO_API auxo_status auxo_survival_scores_compute(const auxo_dataset *fit, const auxo_dataset *rows,
+/* `fit`: times and events of the rows that the model was trained on, for the distribution of censoring. hazard NULL: no
+ * Brier scores. */
+AUXO_API auxo_status auxo_survival_scores_compute(const auxo_survival_sample *fit, const auxo_dataset *rows,
                                                   const double *risks, const auxo_step_function *hazard, uint64_t seed,
                                                   auxo_survival_scores *scores, auxo_error *error);
 
@@ -216,7 +229,7 @@ AUXO_API auxo_status auxo_survival_site_scores_compute(const auxo_dataset *rows,
 /* Tables and pictures for a report: curves by risk group, calibration, AUC over time, risks by site. */
 AUXO_API void auxo_survival_scores_report(const auxo_survival_scores *scores, auxo_report *report);
 AUXO_API void auxo_survival_site_scores_report(const auxo_survival_site_scores *scores, auxo_report *report);
-AUXO_API auxo_status auxo_survival_report_draw(auxo_report *report, const auxo_dataset *train,
+AUXO_API auxo_status auxo_survival_report_draw(auxo_report *report, const auxo_survival_sample *fit,
                                                const auxo_dataset *dataset, const double *risks,
                                                const auxo_step_function *hazard, auxo_error *error);
 

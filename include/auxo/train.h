@@ -23,8 +23,9 @@ typedef enum auxo_goal_kind {
 } auxo_goal_kind;
 typedef enum auxo_watch_kind { AUXO_WATCH_BATCH, AUXO_WATCH_EMA, AUXO_WATCH_EPOCH } auxo_watch_kind;
 
-/* Port-Hamiltonian goal braking (SPEC: port-Hamiltonian optimiser): friction is multiplied by `brake` once, when the
- * watched loss first reaches the goal. */
+/* Port-Hamiltonian goal braking (J. Burghoff, M. H. Monells, H. Gottschalk, "Who breaks early, looses: goal oriented
+ * training of deep neural networks based on port Hamiltonian dynamics", 2023): friction is multiplied by `brake` once,
+ * when the watched loss first reaches the goal. */
 typedef struct auxo_braking {
     auxo_goal_kind goal;
     double goal_value; /* absolute loss; or fraction of the initial loss removed (reduction) or left (remaining) */
@@ -57,8 +58,8 @@ AUXO_API auxo_status auxo_optimizer_create(auxo_model *model, const auxo_optimiz
 AUXO_API void auxo_optimizer_destroy(auxo_optimizer *optimizer);
 AUXO_API const auxo_optimizer_config *auxo_optimizer_get_config(const auxo_optimizer *optimizer);
 /* Appends the update of weights [offset, offset + count) to a plan. */
-AUXO_API auxo_status auxo_optimizer_add_step(auxo_optimizer *optimizer, auxo_plan *plan, uint64_t offset,
-                                             uint64_t count, const auxo_tensor *counter, auxo_error *error);
+AUXO_API void auxo_optimizer_add_step(auxo_optimizer *optimizer, auxo_plan *plan, uint64_t offset, uint64_t count,
+                                      const auxo_tensor *counter);
 /* Changes one hyperparameter (AUXO_HYPER_*) on the device, in queue order; plans stay valid. */
 AUXO_API auxo_status auxo_optimizer_set_hyper(auxo_optimizer *optimizer, int hyper, float value, auxo_error *error);
 AUXO_API float auxo_optimizer_get_hyper(const auxo_optimizer *optimizer, int hyper);
@@ -148,9 +149,22 @@ typedef struct auxo_evaluation {
 } auxo_evaluation;
 
 /* Appends ops to the training plan: before_step after the backward pass (penalties on gradients), after_step after the
- * update (proximal steps). Called again whenever the plan is rebuilt. */
-typedef auxo_status auxo_plan_hook(void *user, auxo_model *model, auxo_optimizer *optimizer, auxo_plan *plan,
-                                   auxo_error *error);
+ * update (proximal steps). Called again whenever the plan is rebuilt. What it cannot do it says by auxo_plan_fail. */
+typedef void auxo_plan_hook(void *user, auxo_model *model, auxo_optimizer *optimizer, auxo_plan *plan);
+
+/* Whether the rows lie on the device, or come batch by batch while it works. */
+typedef enum auxo_stream_mode {
+    AUXO_STREAM_AUTO, /* they lie there if they fit: see stream_limit_bytes */
+    AUXO_STREAM_ALWAYS,
+    AUXO_STREAM_NEVER
+} auxo_stream_mode;
+
+/* In which order an epoch visits its rows, by the seed. It does not depend on where the rows lie. */
+typedef enum auxo_shuffle_kind {
+    AUXO_SHUFFLE_AUTO,  /* ROWS; SHARDS for mapped sets of more than 2^20 rows or 1 GiB */
+    AUXO_SHUFFLE_ROWS,  /* any row after any other; takes 4 bytes a row */
+    AUXO_SHUFFLE_SHARDS /* shards of neighbouring rows in any order, and the rows of every 16 shards in any order */
+} auxo_shuffle_kind;
 
 typedef struct auxo_train_options {
     auxo_loss_kind loss;
@@ -165,11 +179,16 @@ typedef struct auxo_train_options {
     const bool *train_layers; /* per layer; NULL: all; copied */
     auxo_plan_hook *before_step, *after_step;
     void *hook_user;
-    /* Rows count by their class, in gradients; reported losses do not. One device only. */
-    bool balance_classes;       /* every class as much as any other */
-    const float *class_weights; /* (class_count), brought to mean 1 over the rows; used until the trainer is made */
-    float gradient_clip;        /* all gradients are scaled so that their common norm is at most this; 0: never */
-    uint32_t log_every;         /* steps between on_step calls; 0: never */
+    /* Rows count by their class in gradients. Reported losses, of training, validation and test alike, count every row
+     * the same, so that they compare with those of other weights. */
+    bool balance_classes;        /* every class as much as any other */
+    const float *class_weights;  /* (class_count), brought to mean 1 over the rows; used until the trainer is made */
+    auxo_stream_mode stream;     /* not for the Cox loss, nor with helpers */
+    uint64_t stream_limit_bytes; /* AUTO: rows of more bytes are streamed. 0: half of the device's memory; and 32 MiB
+                                  * for mapped sets where that memory is the host's own (device type CPU) */
+    auxo_shuffle_kind shuffle;
+    float gradient_clip; /* all gradients are scaled so that their common norm is at most this; 0: never */
+    uint32_t log_every;  /* steps between on_step calls; 0: never */
     void (*on_step)(void *user, const auxo_step_metrics *metrics);
     void *on_step_user;
     const volatile int *stop; /* != 0: finish the step, return INTERRUPTED; may be NULL */
@@ -230,6 +249,13 @@ AUXO_API auxo_status auxo_model_check_data(const auxo_model *model, const auxo_d
  * softmax: apply it. Standardisation stored with the model is applied. */
 AUXO_API auxo_status auxo_model_predict(auxo_model *model, const auxo_dataset *dataset, uint32_t batch, bool softmax,
                                         float *outputs, auxo_error *error);
+/* The same, batch after batch: outputs (count, output features) of rows first .. first + count, borrowed for the call.
+ * What the function returns other than OK ends the prediction. */
+typedef auxo_status auxo_outputs_function(void *user, size_t first, size_t count, const float *outputs,
+                                          auxo_error *error);
+AUXO_API auxo_status auxo_model_predict_each(auxo_model *model, const auxo_dataset *dataset, uint32_t batch,
+                                             bool softmax, auxo_outputs_function *function, void *user,
+                                             auxo_error *error);
 
 /* ---- files ----------------------------------------------------------------------------------------------------------
  */
@@ -243,6 +269,8 @@ AUXO_API auxo_status auxo_model_file_desc(const char *path, auxo_model_desc *des
 AUXO_API auxo_status auxo_model_set_data_schema(auxo_model *model, const auxo_data_schema *schema, auxo_error *error);
 /* *schema: a new copy, which the caller destroys; NULL if the model knows nothing of its data. */
 AUXO_API auxo_status auxo_model_data_schema(const auxo_model *model, auxo_data_schema **schema, auxo_error *error);
+/* The same of a saved model, whose weights are not read. */
+AUXO_API auxo_status auxo_model_file_schema(const char *path, auxo_data_schema **schema, auxo_error *error);
 AUXO_API auxo_status auxo_model_load(auxo_device *device, const char *path, auxo_model **model, auxo_error *error);
 
 /* Full training state as one safetensors file, replaced by one rename: the model under its own names (PATH is a model

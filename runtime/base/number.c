@@ -2,10 +2,12 @@
  *
  * The C locale object is a constant of the C library: making and freeing it costs nothing, so none is kept. Short
  * decimals take a way of their own that is exact: an integer of at most 53 bits times or over a power of ten up to
- * 10^22 is one correctly rounded operation.
+ * 10^22 is one correctly rounded operation. Where long double has 64 bits, so is one of at most 64 bits and 10^27, and
+ * rounding that to double is right wherever it does not lie half-way between two.
  */
 #include "number.h"
 
+#include <float.h>
 #include <locale.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -107,6 +109,24 @@ static bool split_decimal(const char *text, size_t length, char point, decimal *
     at += at < end && (*at == '+' || *at == '-');
     const char *first = at;
     size_t points = 0;
+    if (end - at <= DIGITS_MAX) { /* as many digits at most: none can be too many */
+        const char *fraction = end;
+        uint64_t digits = 0;
+        for (; at < end; at++) {
+            const unsigned digit = (unsigned)(*at - '0');
+            if (digit <= 9) {
+                digits = digits * 10 + digit;
+                continue;
+            }
+            if (*at != point || points > 0)
+                break;
+            points = 1;
+            fraction = at + 1;
+        }
+        number->digits = digits;
+        number->exponent = points ? -(int)(at - fraction) : 0;
+        return (size_t)(at - first) > points && read_exponent(at, end, number);
+    }
     for (; at < end; at++) {
         if (is_digit(*at))
             add_digit(number, *at, points > 0);
@@ -138,6 +158,32 @@ static bool parse_long(const char *text, size_t length, char point, double *valu
     return whole;
 }
 
+/* 17 digits, as programs write doubles. False: some other way must be found. */
+static bool parse_extended(const decimal *number, double *value)
+{
+#if LDBL_MANT_DIG == 64
+    static const long double powers[] = {1e0L,  1e1L,  1e2L,  1e3L,  1e4L,  1e5L,  1e6L,  1e7L,  1e8L,  1e9L,
+                                         1e10L, 1e11L, 1e12L, 1e13L, 1e14L, 1e15L, 1e16L, 1e17L, 1e18L, 1e19L,
+                                         1e20L, 1e21L, 1e22L, 1e23L, 1e24L, 1e25L, 1e26L, 1e27L};
+    enum { DROPPED = (1 << (64 - DBL_MANT_DIG)) - 1, HALF = 1 << (64 - DBL_MANT_DIG - 1) };
+    if (number->digits == 0 || number->digit_count > DIGITS_MAX || number->exponent < -27 || number->exponent > 27)
+        return false;
+    const long double digits = (long double)number->digits;
+    const long double found =
+        number->exponent < 0 ? digits / powers[-number->exponent] : digits * powers[number->exponent];
+    uint64_t mantissa;
+    memcpy(&mantissa, &found, sizeof mantissa); /* x86 keeps it in the low 8 bytes */
+    if ((mantissa & DROPPED) >= HALF - 1 && (mantissa & DROPPED) <= HALF + 1)
+        return false;
+    *value = number->negative ? -(double)found : (double)found;
+    return true;
+#else
+    (void)number;
+    (void)value;
+    return false;
+#endif
+}
+
 bool auxo__decimal_parse(const char *text, size_t length, char point, double *value)
 {
     static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
@@ -147,7 +193,7 @@ bool auxo__decimal_parse(const char *text, size_t length, char point, double *va
         return false;
     if (number.digits > UINT64_C(1) << 53 || number.digit_count > DIGITS_MAX || number.exponent < -22 ||
         number.exponent > 22)
-        return parse_long(text, length, point, value);
+        return parse_extended(&number, value) || parse_long(text, length, point, value);
     double digits = (double)number.digits;
     digits = number.exponent < 0 ? digits / powers[-number.exponent] : digits * powers[number.exponent];
     *value = number.negative ? -digits : digits;

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 const cli_option cli_outputs_options[] = {
     {.name = "split",
@@ -80,6 +81,7 @@ static auxo_status load_rows(const cli_context *context, bool labels, cli_output
                                        .schema = outputs->schema,
                                        .ignore_labels =
                                            !labels && outputs->schema && (split == SPLIT_AUTO || split == SPLIT_ALL),
+                                       .map = true,
                                        .unknown_levels_missing = cli_choice(context->arguments, "unknown-levels") == 1};
     auxo_status status = cli_data_load(context, &request, &train, &test, error);
     if (status == AUXO_OK)
@@ -117,38 +119,23 @@ static auxo_status describe_outputs(cli_outputs *outputs, auxo_error *error)
     return AUXO_OK;
 }
 
+/* Of the rows at hand. */
 static auxo_status check_finite(const cli_outputs *outputs, auxo_error *error)
 {
     char number[32];
-    for (size_t row = 0; row < outputs->dataset->row_count; row++)
+    for (size_t row = 0; row < outputs->count; row++)
         for (size_t i = 0; i < outputs->column_count; i++) {
             double value = outputs->values[row * outputs->column_count + i];
             if (!isfinite(value))
                 return auxo_error_set(error, AUXO_NOT_FINITE,
                                       "row %zu: output %s of the model is %g; --allow-nan goes on",
-                                      auxo_dataset_row_number(outputs->dataset, row),
+                                      auxo_dataset_row_number(outputs->dataset, outputs->first + row),
                                       cli_output_name(outputs, i, number, sizeof number), value);
         }
     return AUXO_OK;
 }
 
-static auxo_status compute(const cli_context *context, cli_outputs *outputs, auxo_error *error)
-{
-    outputs->values = calloc(outputs->dataset->row_count * outputs->column_count + 1, sizeof *outputs->values);
-    if (!outputs->values)
-        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory for the outputs of %zu rows",
-                              outputs->dataset->row_count);
-    double start = cli_now_seconds();
-    auxo_status status =
-        auxo_model_predict(outputs->model, outputs->dataset, (uint32_t)cli_integer(context->arguments, "batch"), false,
-                           outputs->values, error);
-    outputs->seconds = cli_now_seconds() - start;
-    if (status == AUXO_OK && !cli_flag(context->arguments, "allow-nan"))
-        status = check_finite(outputs, error);
-    return status;
-}
-
-auxo_status cli_outputs_open(const cli_context *context, bool labels, cli_outputs *outputs, auxo_error *error)
+auxo_status cli_outputs_open_rows(const cli_context *context, bool labels, cli_outputs *outputs, auxo_error *error)
 {
     *outputs = (cli_outputs){0};
     const char *file = cli_operand(context->arguments, 0);
@@ -164,14 +151,87 @@ auxo_status cli_outputs_open(const cli_context *context, bool labels, cli_output
                  file);
     if (status == AUXO_OK)
         status = load_rows(context, labels, outputs, error);
+    return status == AUXO_OK ? describe_outputs(outputs, error) : status;
+}
+
+typedef struct each_batch {
+    cli_outputs *outputs;
+    cli_outputs_use *use;
+    void *user;
+    bool allows_nan;
+} each_batch;
+
+static auxo_status take_batch(void *user, size_t first, size_t count, const float *values, auxo_error *error)
+{
+    const each_batch *each = user;
+    cli_outputs *outputs = each->outputs;
+    outputs->first = first;
+    outputs->count = count;
+    outputs->values = values;
+    const auxo_status status = each->allows_nan ? AUXO_OK : check_finite(outputs, error);
     if (status == AUXO_OK)
-        status = describe_outputs(outputs, error);
-    return status == AUXO_OK ? compute(context, outputs, error) : status;
+        each->use(each->user, outputs);
+    return status;
+}
+
+auxo_status cli_outputs_each(const cli_context *context, cli_outputs *outputs, cli_outputs_use *use, void *user,
+                             auxo_error *error)
+{
+    each_batch each = {outputs, use, user, cli_flag(context->arguments, "allow-nan")};
+    const double start = cli_now_seconds();
+    const auxo_status status =
+        auxo_model_predict_each(outputs->model, outputs->dataset, (uint32_t)cli_integer(context->arguments, "batch"),
+                                false, take_batch, &each, error);
+    outputs->seconds = cli_now_seconds() - start;
+    outputs->values = NULL;
+    return status;
+}
+
+static void keep_batch(void *user, const cli_outputs *outputs)
+{
+    float *all = user;
+    memcpy(all + outputs->first * outputs->column_count, outputs->values,
+           outputs->count * outputs->column_count * sizeof *all);
+}
+
+static auxo_status read_labels(cli_outputs *outputs, auxo_error *error)
+{
+    const auxo_dataset *dataset = outputs->dataset;
+    if (dataset->target_type == AUXO_TARGET_CLASS)
+        outputs->labels = malloc((dataset->row_count + 1) * sizeof *outputs->labels);
+    if (dataset->target_type == AUXO_TARGET_REAL)
+        outputs->targets = malloc((dataset->row_count * dataset->target_count + 1) * sizeof *outputs->targets);
+    if (!outputs->labels && !outputs->targets)
+        return dataset->target_type == AUXO_TARGET_CLASS || dataset->target_type == AUXO_TARGET_REAL
+                   ? auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory for %zu labels", dataset->row_count)
+                   : AUXO_OK;
+    const auxo_row_block block = {.labels = outputs->labels, .targets = outputs->targets};
+    return auxo_dataset_read(dataset, NULL, 0, dataset->row_count, &block, error);
+}
+
+auxo_status cli_outputs_open(const cli_context *context, bool labels, cli_outputs *outputs, auxo_error *error)
+{
+    auxo_status status = cli_outputs_open_rows(context, labels, outputs, error);
+    if (status == AUXO_OK && labels)
+        status = read_labels(outputs, error);
+    if (status != AUXO_OK)
+        return status;
+    const size_t rows = outputs->dataset->row_count;
+    outputs->own_values = calloc(rows * outputs->column_count + 1, sizeof *outputs->own_values);
+    if (!outputs->own_values)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory for the outputs of %zu rows", rows);
+    status = cli_outputs_each(context, outputs, keep_batch, outputs->own_values, error);
+    outputs->first = 0;
+    outputs->count = rows;
+    outputs->values = outputs->own_values;
+    return status;
 }
 
 void cli_outputs_close(cli_outputs *outputs)
 {
-    free(outputs->values);
+    free(outputs->own_values);
+    free(outputs->labels);
+    free(outputs->targets);
     auxo_model_destroy(outputs->model);
     auxo_data_schema_destroy(outputs->schema);
     auxo_dataset_destroy(outputs->dataset);

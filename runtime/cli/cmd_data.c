@@ -102,13 +102,31 @@ static void report_split(cli_output *output, const char *split, const auxo_datas
     cli_emit(output, event);
 }
 
-static void report_classes(cli_output *output, const auxo_dataset *dataset)
+enum { BLOCK_ROWS = 4096 };
+
+static auxo_status count_classes(const auxo_dataset *dataset, size_t *counts, auxo_error *error)
+{
+    uint32_t labels[BLOCK_ROWS];
+    const auxo_row_block block = {.labels = labels};
+    auxo_status status = AUXO_OK;
+    for (size_t first = 0; first < dataset->row_count && status == AUXO_OK; first += BLOCK_ROWS) {
+        const size_t left = dataset->row_count - first, count = left < BLOCK_ROWS ? left : BLOCK_ROWS;
+        status = auxo_dataset_read(dataset, NULL, first, count, &block, error);
+        for (size_t i = 0; i < count && status == AUXO_OK; i++)
+            counts[labels[i]]++;
+    }
+    return status;
+}
+
+static auxo_status report_classes(cli_output *output, const auxo_dataset *dataset, auxo_error *error)
 {
     size_t *counts = calloc(dataset->class_count + 1, sizeof *counts);
-    if (!counts)
-        return;
-    for (size_t i = 0; i < dataset->row_count; i++)
-        counts[dataset->labels[i]]++;
+    auxo_status status = counts ? count_classes(dataset, counts, error)
+                                : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory for classes");
+    if (status != AUXO_OK) {
+        free(counts);
+        return status;
+    }
     cli_table *table = cli_table_create(">CLASS|NAME|>ROWS");
     for (uint32_t i = 0; i < dataset->class_count; i++) {
         const char *name = dataset->target_names && dataset->target_names[i] ? dataset->target_names[i] : "";
@@ -121,6 +139,7 @@ static void report_classes(cli_output *output, const auxo_dataset *dataset)
     }
     cli_table_print(output, table);
     free(counts);
+    return status;
 }
 
 /* Enough digits for a column of large values and small spread; a standard deviation of 0 is that of a constant. */
@@ -144,7 +163,11 @@ static auxo_status report_channels(cli_output *output, const auxo_dataset *datas
     if (!means)
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory for %zu columns", count);
     double *stds = means + count;
-    auxo_dataset_column_summary(dataset, means, stds);
+    const auxo_status status = auxo_dataset_column_summary(dataset, means, stds, error);
+    if (status != AUXO_OK) {
+        free(means);
+        return status;
+    }
     cli_table *table = cli_table_create("COLUMN|>MEAN|>STD");
     for (size_t i = 0; i < count; i++) {
         char number[32];
@@ -163,7 +186,11 @@ static auxo_status report_targets(cli_output *output, const auxo_dataset *datase
     double *means = calloc(2 * count + 1, sizeof *means);
     if (!means)
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory for %zu targets", count);
-    auxo_dataset_target_summary(dataset, means, means + count);
+    const auxo_status status = auxo_dataset_target_summary(dataset, means, means + count, error);
+    if (status != AUXO_OK) {
+        free(means);
+        return status;
+    }
     cli_table *table = cli_table_create("TARGET|>MEAN|>STD");
     for (size_t i = 0; i < count; i++)
         report_column(output, table, "target", dataset->target_names ? dataset->target_names[i] : "", means[i],
@@ -174,20 +201,42 @@ static auxo_status report_targets(cli_output *output, const auxo_dataset *datase
 }
 
 /* Named sets that drop rows with gaps in training show them here. */
-static void report_gaps(cli_output *output, const auxo_dataset *dataset)
+static auxo_status report_gaps(cli_output *output, const auxo_dataset *dataset, auxo_error *error)
 {
+    const size_t width = (size_t)(dataset->channels * dataset->height * dataset->width);
     if (dataset->feature_type != AUXO_FEATURES_F32)
-        return;
-    const float *values = dataset->features;
-    size_t count = dataset->row_count * (size_t)dataset->channels, gaps = 0;
-    for (size_t i = 0; i < count; i++)
-        gaps += isnan(values[i]);
-    if (gaps > 0)
+        return AUXO_OK;
+    float *values = malloc(width * sizeof *values);
+    const auxo_row_block block = {.features = values};
+    size_t gaps = 0;
+    auxo_status status = values ? AUXO_OK : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory for a row");
+    for (size_t row = 0; row < dataset->row_count && status == AUXO_OK; row++) {
+        status = auxo_dataset_read(dataset, NULL, row, 1, &block, error);
+        for (size_t i = 0; i < width && status == AUXO_OK; i++)
+            gaps += isnan(values[i]);
+    }
+    free(values);
+    if (status == AUXO_OK && gaps > 0)
         cli_print(output, "%zu of the %zu inputs are missing values; training needs --missing drop or mean\n", gaps,
-                  count);
+                  dataset->row_count * width);
     cJSON *event = gaps > 0 ? cli_event(output, "missing") : NULL;
     cli_json_number(event, "inputs", (double)gaps);
     cli_emit(output, event);
+    return status;
+}
+
+static auxo_status report_train(cli_output *output, const auxo_dataset *train, const auxo_dataset *test,
+                                auxo_error *error)
+{
+    report_split(output, "train", train);
+    auxo_status status = report_gaps(output, train, error);
+    if (test)
+        report_split(output, "test", test);
+    if (status == AUXO_OK && train->target_type == AUXO_TARGET_CLASS)
+        status = report_classes(output, train, error);
+    if (status == AUXO_OK)
+        status = report_channels(output, train, error);
+    return status == AUXO_OK && train->target_type == AUXO_TARGET_REAL ? report_targets(output, train, error) : status;
 }
 
 static auxo_status run_info(const cli_context *context, auxo_error *error)
@@ -195,19 +244,11 @@ static auxo_status run_info(const cli_context *context, auxo_error *error)
     auxo_dataset *train = NULL, *test = NULL;
     const char *name = cli_operand(context->arguments, 0);
     const auxo_data_request request = {
-        .name = name, .seed = cli_integer(context->arguments, "seed"), .keep_gaps = true};
+        .name = name, .seed = cli_integer(context->arguments, "seed"), .keep_gaps = true, .map = true};
     auxo_status status = cli_data_load(context, &request, &train, &test, error);
     if (status != AUXO_OK)
         return status;
-    report_split(context->output, "train", train);
-    report_gaps(context->output, train);
-    if (test)
-        report_split(context->output, "test", test);
-    if (train->target_type == AUXO_TARGET_CLASS)
-        report_classes(context->output, train);
-    status = report_channels(context->output, train, error);
-    if (status == AUXO_OK && train->target_type == AUXO_TARGET_REAL)
-        status = report_targets(context->output, train, error);
+    status = report_train(context->output, train, test, error);
     cJSON *result = cli_event(context->output, "result");
     cli_json_text(result, "name", train->name);
     cli_json_number(result, "train_rows", (double)train->row_count);

@@ -106,8 +106,8 @@ static auxo_status eval_classes(const cli_context *context, const cli_outputs *o
 {
     auxo_class_scores scores;
     const char *path = cli_text(context->arguments, "report");
-    auxo_status status = auxo_class_scores_compute(outputs->values, outputs->dataset->labels,
-                                                   outputs->dataset->row_count, outputs->column_count, &scores, error);
+    auxo_status status = auxo_class_scores_compute(outputs->values, outputs->labels, outputs->dataset->row_count,
+                                                   outputs->column_count, &scores, error);
     if (status != AUXO_OK)
         return status;
     if (path)
@@ -126,8 +126,8 @@ static void eval_targets(const cli_context *context, const cli_outputs *outputs)
     for (size_t column = 0; column < count; column++) {
         char number[32], r2_text[64] = "undefined: the target is constant";
         const char *name = cli_output_name(outputs, column, number, sizeof number);
-        const auxo_real_score score = auxo_real_score_compute(
-            outputs->values + column, outputs->dataset->targets + column, outputs->dataset->row_count, count);
+        const auxo_real_score score = auxo_real_score_compute(outputs->values + column, outputs->targets + column,
+                                                              outputs->dataset->row_count, count);
         bool defined = score.variance > 0;
         if (defined)
             snprintf(r2_text, sizeof r2_text, "%.4f", score.r2);

@@ -49,10 +49,10 @@ static void write_row(FILE *stream, const cli_outputs *outputs, size_t row, doub
     char number[32];
     size_t count = outputs->column_count;
     const float *values = outputs->values + row * count;
-    fprintf(stream, "%zu", auxo_dataset_row_number(outputs->dataset, row));
+    fprintf(stream, "%zu", auxo_dataset_row_number(outputs->dataset, outputs->first + row));
     if (outputs->dataset->row_names) {
         fputc(',', stream);
-        write_field(stream, outputs->dataset->row_names[row]);
+        write_field(stream, outputs->dataset->row_names[outputs->first + row]);
     }
     if (outputs->kind == AUXO_TARGET_CLASS) {
         size_t best = cli_argmax(values, count);
@@ -76,9 +76,9 @@ static void emit_row(cli_output *output, const cli_outputs *outputs, size_t row,
     size_t count = outputs->column_count;
     const float *values = outputs->values + row * count;
     cJSON *event = cli_event(output, "prediction");
-    cli_json_number(event, "row", (double)auxo_dataset_row_number(outputs->dataset, row));
+    cli_json_number(event, "row", (double)auxo_dataset_row_number(outputs->dataset, outputs->first + row));
     if (outputs->dataset->row_names)
-        cli_json_text(event, "file", outputs->dataset->row_names[row]);
+        cli_json_text(event, "file", outputs->dataset->row_names[outputs->first + row]);
     if (outputs->kind == AUXO_TARGET_CLASS) {
         size_t best = cli_argmax(values, count);
         cli_softmax(values, count, probabilities);
@@ -95,36 +95,45 @@ static void emit_row(cli_output *output, const cli_outputs *outputs, size_t row,
     cli_emit(output, event);
 }
 
-static void write_all(const cli_context *context, const cli_outputs *outputs, FILE *stream, double *probabilities)
+/* Where rows are written to as they come. */
+typedef struct prediction_sink {
+    const cli_context *context;
+    FILE *stream; /* NULL: events */
+    double *probabilities;
+    bool all, has_header;
+} prediction_sink;
+
+static void write_rows(void *user, const cli_outputs *outputs)
 {
-    bool all = cli_flag(context->arguments, "probabilities");
-    if (stream)
-        write_header(stream, outputs, all);
-    for (size_t row = 0; row < outputs->dataset->row_count; row++) {
-        if (stream)
-            write_row(stream, outputs, row, probabilities, all);
+    prediction_sink *sink = user;
+    if (sink->stream && !sink->has_header)
+        write_header(sink->stream, outputs, sink->all);
+    sink->has_header = true;
+    for (size_t row = 0; row < outputs->count; row++) {
+        if (sink->stream)
+            write_row(sink->stream, outputs, row, sink->probabilities, sink->all);
         else
-            emit_row(context->output, outputs, row, probabilities, all);
+            emit_row(sink->context->output, outputs, row, sink->probabilities, sink->all);
     }
 }
 
 /* The file appears complete or not at all. */
-static auxo_status write_file(const cli_context *context, const cli_outputs *outputs, const char *path,
-                              double *probabilities, auxo_error *error)
+static auxo_status write_file(cli_outputs *outputs, const char *path, prediction_sink *sink, auxo_error *error)
 {
     char temporary[1100];
     snprintf(temporary, sizeof temporary, "%s.partial", path);
-    FILE *stream = fopen(temporary, "w");
-    if (!stream)
+    sink->stream = fopen(temporary, "w");
+    if (!sink->stream)
         return auxo_error_set(error, AUXO_IO, "--out: cannot write %s: %s", temporary, strerror(errno));
-    write_all(context, outputs, stream, probabilities);
-    bool failed = fflush(stream) != 0 || ferror(stream) || fsync(fileno(stream)) != 0;
-    failed = fclose(stream) != 0 || failed;
-    if (!failed && rename(temporary, path) == 0)
+    const auxo_status status = cli_outputs_each(sink->context, outputs, write_rows, sink, error);
+    bool failed = fflush(sink->stream) != 0 || ferror(sink->stream) || fsync(fileno(sink->stream)) != 0;
+    failed = fclose(sink->stream) != 0 || failed;
+    if (status == AUXO_OK && !failed && rename(temporary, path) == 0)
         return AUXO_OK;
     int reason = errno;
     unlink(temporary);
-    return auxo_error_set(error, AUXO_IO, "--out: cannot write %s: %s", path, strerror(reason));
+    return status == AUXO_OK ? auxo_error_set(error, AUXO_IO, "--out: cannot write %s: %s", path, strerror(reason))
+                             : status;
 }
 
 static auxo_status run(const cli_context *context, auxo_error *error)
@@ -133,22 +142,24 @@ static auxo_status run(const cli_context *context, auxo_error *error)
     const char *path = cli_text(context->arguments, "out");
     auxo_status status = cli_check_writable("out", path, error);
     if (status == AUXO_OK)
-        status = cli_outputs_open(context, false, &outputs, error);
-    double *probabilities = calloc(outputs.column_count + 1, sizeof *probabilities);
-    if (status == AUXO_OK && !probabilities)
+        status = cli_outputs_open_rows(context, false, &outputs, error);
+    prediction_sink sink = {.context = context,
+                            .stream = cli_output_is_json(context->output) ? NULL : stdout,
+                            .probabilities = calloc(outputs.column_count + 1, sizeof *sink.probabilities),
+                            .all = cli_flag(context->arguments, "probabilities")};
+    if (status == AUXO_OK && !sink.probabilities)
         status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory for %zu outputs", outputs.column_count);
-    bool json = cli_output_is_json(context->output);
     if (status == AUXO_OK && path)
-        status = write_file(context, &outputs, path, probabilities, error);
+        status = write_file(&outputs, path, &sink, error);
     else if (status == AUXO_OK)
-        write_all(context, &outputs, json ? NULL : stdout, probabilities);
+        status = cli_outputs_each(context, &outputs, write_rows, &sink, error);
     if (status == AUXO_OK) {
         cJSON *result = cli_event(context->output, "result");
         cli_json_number(result, "rows", (double)outputs.dataset->row_count);
         cli_json_number(result, "seconds", outputs.seconds);
         cli_emit(context->output, result);
     }
-    free(probabilities);
+    free(sink.probabilities);
     cli_outputs_close(&outputs);
     return status;
 }

@@ -24,6 +24,7 @@
     C(data_info)                                                                                                       \
     C(data_fetch)                                                                                                      \
     C(data_make)                                                                                                       \
+    C(data_pack)                                                                                                       \
     C(model_show)                                                                                                      \
     C(run)                                                                                                             \
     M("autosize")                                                                                                      \

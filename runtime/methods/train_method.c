@@ -465,6 +465,8 @@ static auxo_status finish(auxo_run *run, void *user, auxo_error *error)
                             .device = auxo_device_get_info(run->device)->selector};
     if (state->options.loss == AUXO_LOSS_MSE && auxo_model_preprocessing(state->model)->target_count > 0)
         snprintf(record.kind, sizeof record.kind, "standardised targets");
+    else if (state->options.balance_classes || state->options.class_weights)
+        snprintf(record.kind, sizeof record.kind, "all rows alike, without class weights");
     if (plan)
         auxo__plan_top_ops(plan, record.top_ops, sizeof record.top_ops, 3);
     status = auxo__run_emit(run, &result_event, &record, error);
@@ -479,10 +481,19 @@ static auxo_model *model(void *user)
 
 /* ---- the table --------------------------------------------------------------------------------------------------- */
 
-static const auxo_setting *const settings[] = {auxo_data_settings,        auxo__model_settings, auxo__device_settings,
-                                               auxo__seed_settings,       train_settings,       auxo__training_settings,
-                                               auxo__validation_settings, auxo__keep_settings,  auxo__fold_settings,
-                                               auxo__run_settings,        auxo__save_settings,  NULL};
+static const auxo_setting *const settings[] = {auxo_data_settings,
+                                               auxo__model_settings,
+                                               auxo__device_settings,
+                                               auxo__seed_settings,
+                                               train_settings,
+                                               auxo__training_settings,
+                                               auxo__validation_settings,
+                                               auxo__keep_settings,
+                                               auxo__fold_settings,
+                                               auxo__stream_settings,
+                                               auxo__run_settings,
+                                               auxo__save_settings,
+                                               NULL};
 static const auxo_event_type *const events[] = {&auxo__start_event,  &shares_event,   &auxo__step_event, &epoch_event,
                                                 &auxo__choice_event, &auxo__op_event, &result_event,     NULL};
 

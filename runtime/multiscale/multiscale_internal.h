@@ -93,8 +93,8 @@ uint32_t auxo__weight_layers(const auxo_model_desc *desc, uint32_t *layers);
 /* ---- trainer of a range of weights (range_trainer.c)
  * -------------------------------------------------------------------- */
 /* One epoch, appended to a plan: gradient of the range into the model's gradient buffer and loss into loss f32[2]. */
-typedef auxo_status append_gradient(void *user, auxo_plan *plan, uint32_t layer_begin, uint32_t layer_end,
-                                    const auxo_tensor *loss, auxo_error *error);
+typedef void append_gradient(void *user, auxo_plan *plan, uint32_t layer_begin, uint32_t layer_end,
+                             const auxo_tensor *loss);
 
 /* Trains ranges of weights with many epochs per submission; keeps one compiled plan per range. */
 auxo_status auxo__range_trainer_create(auxo_model *model, auxo_optimizer *optimizer, append_gradient *append,

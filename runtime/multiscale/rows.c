@@ -37,11 +37,14 @@ static auxo_status statistics_init(statistics *s, const auxo_dataset *dataset, b
         s->inverse_stds[c] = 1;
     for (size_t t = 0; t < target_count; t++)
         s->target_inverse_stds[t] = 1;
+    auxo_status status = AUXO_OK;
     if (standardize)
-        auxo_dataset_channel_stats(dataset, s->means, s->inverse_stds);
-    if (standardize && dataset->target_type == AUXO_TARGET_REAL)
-        auxo_dataset_target_stats(dataset, s->target_means, s->target_inverse_stds);
-    return AUXO_OK;
+        status = auxo_dataset_channel_stats(dataset, s->means, s->inverse_stds, error);
+    if (standardize && status == AUXO_OK && dataset->target_type == AUXO_TARGET_REAL)
+        status = auxo_dataset_target_stats(dataset, s->target_means, s->target_inverse_stds, error);
+    if (status != AUXO_OK)
+        statistics_deinit(s);
+    return status;
 }
 
 static auxo_status fill_features(const auxo_dataset *dataset, const statistics *s, size_t feature_count, float *rows,

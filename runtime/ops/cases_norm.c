@@ -7,7 +7,11 @@
 
 #include <math.h>
 
-static const char *const reduce_names[] = {"sum", "mean", "max", "min", "sum_abs", "sum_squares", "max_abs"};
+static const char *const reduce_names[] = {
+#define NOUN(name, noun) #noun,
+    AUXO_REDUCE_TABLE(NOUN)
+#undef NOUN
+};
 
 /* ---- reduce --------------------------------------------------------------------------------------------------------
  */

@@ -46,7 +46,11 @@ static const special_norm special_norms[] = {
 static void build_group_norm(auxo__case *built, size_t index)
 {
     const special_norm *special = index < NORM_COUNT ? NULL : &special_norms[index - NORM_COUNT];
-    static const char *const kinds[] = {"l1", "l2", "linf", "mean", "rms", "weighted_l1"};
+    static const char *const kinds[] = {
+#define NOUN(name, noun) #noun,
+        AUXO_NORM_TABLE(NOUN)
+#undef NOUN
+    };
     const norm_case *row = &norm_cases[special ? special->base : index];
     built->op.params.group_norm.kind = row->kind;
     auxo__case_text(built, "%s W=(%lld,%lld)%s", kinds[row->kind], (long long)row->groups, (long long)row->size,
@@ -123,7 +127,11 @@ static void make_penalty_special(auxo__case *built, size_t index)
 
 static void build_penalty(auxo__case *built, size_t index)
 {
-    static const char *const kinds[] = {"l1", "weighted_l1", "l2_squared", "l21", "linf1"};
+    static const char *const kinds[] = {
+#define NOUN(name, noun) #noun,
+        AUXO_PENALTY_TABLE(NOUN)
+#undef NOUN
+    };
     const size_t special = index - PENALTY_COUNT; /* huge for the rows of the table */
     const penalty_case *row =
         &penalty_cases[index < PENALTY_COUNT ? index : special_penalties[special % SPECIAL_PENALTIES]];

@@ -107,7 +107,11 @@ static const optimizer_case optimizer_cases[] = {
 
 static void build_optimizer_step(auxo__case *built, size_t index)
 {
-    static const char *const kinds[] = {"sgd", "momentum", "nesterov", "rmsprop", "adagrad", "adam", "adamw", "phs"};
+    static const char *const kinds[] = {
+#define NOUN(name, noun) #noun,
+        AUXO_OPTIMIZER_TABLE(NOUN)
+#undef NOUN
+    };
     static const double hyper[AUXO_HYPER_COUNT] = {0.05, 0.9, 0.999, 1e-6, 0, 2, 0.5, 0};
     const size_t plain = sizeof optimizer_cases / sizeof optimizer_cases[0];
     const optimizer_case *row = &optimizer_cases[index < plain ? index : (index - plain) % SPECIAL_STEPS];

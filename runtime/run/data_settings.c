@@ -11,8 +11,9 @@ const auxo_setting auxo_data_settings[] = {
      .type = AUXO_SETTING_TEXT,
      .argument = "NAME|FILE|FOLDER",
      .initial = "glyphs",
-     .help = "Data set: a name of \"auxo data list\", a table (.csv, .tsv, .arff, also .gz or .xz), or a folder of "
-             "pictures with one subfolder for each class",
+     .help =
+         "Data set: a name of \"auxo data list\", a table (.csv, .tsv, .arff, also .gz or .xz), a packed set (.auxo), "
+         "NumPy arrays (.npy, .npz), or a folder: of pictures with one subfolder for each class, or of IDX files",
      .role = AUXO_SETTING_DATA},
     {.name = "data-dir",
      .type = AUXO_SETTING_TEXT,
@@ -50,6 +51,12 @@ const auxo_setting auxo_data_settings[] = {
      .role = AUXO_SETTING_DATA},
     {.name = "drop-missing", .type = AUXO_SETTING_FLAG, .help = "The same as missing drop", .role = AUXO_SETTING_DATA},
     AUXO_TABLE_FORMAT_SETTINGS,
+    {.name = "labels",
+     .type = AUXO_SETTING_TEXT,
+     .argument = "FILE.npy",
+     .help = "The labels or targets of a .npy file of inputs (default: y.npy beside X.npy, labels.npy beside "
+             "images.npy)",
+     .role = AUXO_SETTING_DATA},
     {.name = "images",
      .type = AUXO_SETTING_TEXT,
      .argument = "COLUMN",
@@ -242,6 +249,7 @@ static auxo_status read_options(const auxo_settings *settings, data_texts *texts
     options->target_kind = kinds[auxo_settings_choice(settings, "target-kind")];
     options->format = &texts->format.format;
     options->picture_column = auxo_settings_text(settings, "images");
+    options->labels_file = auxo_settings_text(settings, "labels");
     options->drop_missing = missing_rule(settings) == MISSING_DROP;
     options->keep_missing = missing_rule(settings) == MISSING_MEAN;
     options->allow_missing_files = auxo_settings_flag(settings, "allow-missing-files");
@@ -259,7 +267,8 @@ auxo_status auxo_settings_load_data(const auxo_settings *settings, const auxo_da
     auxo_data_options options = {.seed = request->seed,
                                  .schema = request->schema,
                                  .ignore_labels = request->ignore_labels,
-                                 .unknown_levels_missing = request->unknown_levels_missing};
+                                 .unknown_levels_missing = request->unknown_levels_missing,
+                                 .map = request->map};
     const char *name = request->name ? request->name : auxo_settings_text(settings, "data");
     auxo_status status = read_options(settings, &texts, &options, error);
     options.keep_missing = options.keep_missing || (request->keep_gaps && !options.drop_missing);

@@ -44,19 +44,26 @@ auxo_status auxo_auroc(const double *scores, const uint32_t *labels, size_t coun
 
 /* ---- classes ----------------------------------------------------------------------------------------------------- */
 
-/* Softmax of one row; returns the place of its largest score. */
-static size_t softmax(const float *scores, size_t count, double *probabilities, double *log_sum)
+/* What makes probabilities of the scores of a row: p = exp(score - largest) / sum. */
+typedef struct row_softmax {
+    double largest, sum;
+} row_softmax;
+
+/* Returns the place of the largest score. */
+static size_t softmax(const float *scores, size_t count, row_softmax *row)
 {
     size_t best = 0;
-    double sum = 0;
     for (size_t j = 1; j < count; j++)
         best = scores[j] > scores[best] ? j : best;
+    *row = (row_softmax){.largest = (double)scores[best]};
     for (size_t j = 0; j < count; j++)
-        sum += probabilities[j] = exp((double)scores[j] - (double)scores[best]);
-    for (size_t j = 0; j < count; j++)
-        probabilities[j] /= sum;
-    *log_sum = log(sum) + (double)scores[best];
+        row->sum += exp((double)scores[j] - row->largest);
     return best;
+}
+
+static double probability(float score, const row_softmax *row)
+{
+    return exp((double)score - row->largest) / row->sum;
 }
 
 static auxo_status check_row(const float *scores, uint32_t label, size_t row, size_t class_count, auxo_error *error)
@@ -120,9 +127,9 @@ static void finish_classes(auxo_class_scores *found)
     found->macro_f1 /= (double)present;
 }
 
-/* probabilities (row_count, class_count). */
-static auxo_status find_areas(const double *probabilities, const uint32_t *labels, auxo_class_scores *found,
-                              auxo_error *error)
+/* scores (row_count, class_count); softmaxes (row_count). */
+static auxo_status find_areas(const float *scores, const row_softmax *softmaxes, const uint32_t *labels,
+                              auxo_class_scores *found, auxo_error *error)
 {
     const size_t rows = found->row_count, n = found->class_count;
     double *column = malloc((rows + 1) * sizeof *column), sum = 0;
@@ -132,7 +139,7 @@ static auxo_status find_areas(const double *probabilities, const uint32_t *label
         column && is ? AUXO_OK : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "ROC curves: out of memory");
     for (size_t j = 0; j < n && status == AUXO_OK; j++) {
         for (size_t i = 0; i < rows; i++) {
-            column[i] = probabilities[i * n + j];
+            column[i] = probability(scores[i * n + j], &softmaxes[i]);
             is[i] = labels[i] == j;
         }
         found->classes[j].auroc = (double)NAN;
@@ -156,33 +163,32 @@ auxo_status auxo_class_scores_compute(const float *scores, const uint32_t *label
     *found = (auxo_class_scores){.row_count = row_count, .class_count = class_count};
     if (row_count == 0 || class_count == 0)
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "no rows to measure");
-    double *probabilities = malloc(row_count * class_count * sizeof *probabilities);
+    row_softmax *softmaxes = malloc(row_count * sizeof *softmaxes);
     found->confusion = calloc(class_count * class_count, sizeof *found->confusion);
     found->classes = calloc(class_count, sizeof *found->classes);
     auxo_status status = AUXO_OK;
-    if (!probabilities || !found->confusion || !found->classes)
+    if (!softmaxes || !found->confusion || !found->classes)
         status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "scores of %zu rows: out of memory", row_count);
     size_t correct = 0;
     for (size_t i = 0; i < row_count && status == AUXO_OK; i++) {
         const float *row = scores + i * class_count;
-        double *p = probabilities + i * class_count, log_sum;
         status = check_row(row, labels[i], i, class_count, error);
         if (status != AUXO_OK)
             break;
-        const size_t best = softmax(row, class_count, p, &log_sum);
-        found->loss += log_sum - (double)row[labels[i]];
+        const size_t best = softmax(row, class_count, &softmaxes[i]);
+        found->loss += log(softmaxes[i].sum) + softmaxes[i].largest - (double)row[labels[i]];
         found->confusion[labels[i] * class_count + best]++;
         correct += best == labels[i];
-        add_to_bin(found, p[best], best == labels[i]);
+        add_to_bin(found, probability(row[best], &softmaxes[i]), best == labels[i]);
     }
     if (status == AUXO_OK) {
         found->loss /= (double)row_count;
         found->accuracy = (double)correct / (double)row_count;
         finish_bins(found);
         finish_classes(found);
-        status = find_areas(probabilities, labels, found, error);
+        status = find_areas(scores, softmaxes, labels, found, error);
     }
-    free(probabilities);
+    free(softmaxes);
     if (status != AUXO_OK)
         auxo_class_scores_deinit(found);
     return status;

@@ -46,8 +46,6 @@ static const char *route_text(auxo_route route)
     switch (route) {
     case AUXO_ROUTE_NATIVE:
         return "native";
-    case AUXO_ROUTE_DECOMPOSED:
-        return "decomposed";
     case AUXO_ROUTE_HOST:
         return "host";
     }

@@ -65,15 +65,27 @@ static auxo_status split_off(auxo_dataset **from, double fraction, uint64_t seed
     return AUXO_OK;
 }
 
+auxo_status auxo__task_hash(auxo_run *run, const auxo_dataset *train, const auxo_dataset *test, auxo_error *error)
+{
+    uint64_t of_train = 0, of_test = 0;
+    auxo_status status = auxo_dataset_content_hash(train, train->row_count, &of_train, error);
+    if (status == AUXO_OK && test)
+        status = auxo_dataset_content_hash(test, test->row_count, &of_test, error);
+    run->data_hash = of_train ^ of_test * 31;
+    return status;
+}
+
 auxo_status auxo__task_read(auxo_run *run, const char *name, uint64_t seed, auxo__task_data *data, auxo_error *error)
 {
-    const auxo_data_request request = {.name = name, .seed = seed};
+    /* Methods that have no such setting need their rows in memory. */
+    const auxo_data_request request = {
+        .name = name, .seed = seed, .map = auxo_settings_find(run->settings, "stream") != NULL};
     auxo_status status = auxo_settings_load_data(run->settings, &request, &data->train, &data->test, error);
     if (status != AUXO_OK)
         return status;
-    run->data_hash = auxo_dataset_content_hash(data->train, data->train->row_count);
-    if (data->test)
-        run->data_hash ^= auxo_dataset_content_hash(data->test, data->test->row_count) * 31;
+    status = auxo__task_hash(run, data->train, data->test, error);
+    if (status != AUXO_OK)
+        return status;
     return data->train->note[0] ? auxo__run_note(run, error, "%s", data->train->note) : AUXO_OK;
 }
 
@@ -268,6 +280,17 @@ static auxo_status parse_class_weights(auxo_run *run, const auxo_dataset *train,
     return status;
 }
 
+static void read_stream(const auxo_settings *settings, auxo_train_options *options)
+{
+    static const auxo_stream_mode modes[] = {AUXO_STREAM_AUTO, AUXO_STREAM_ALWAYS, AUXO_STREAM_NEVER};
+    static const auxo_shuffle_kind kinds[] = {AUXO_SHUFFLE_AUTO, AUXO_SHUFFLE_ROWS, AUXO_SHUFFLE_SHARDS};
+    if (!auxo_settings_find(settings, "stream"))
+        return;
+    options->stream = modes[auxo_settings_choice(settings, "stream")];
+    options->stream_limit_bytes = auxo_settings_integer(settings, "stream-limit") << 20;
+    options->shuffle = kinds[auxo_settings_choice(settings, "shuffle")];
+}
+
 static auxo_status parse_optimizer(const auxo_settings *settings, auxo_optimizer_config *config,
                                    char optimizer_text[256], auxo_error *error)
 {
@@ -314,6 +337,7 @@ auxo_status auxo__task_options(auxo_run *run, const auxo_dataset *train, const a
     options->on_step = on_step;
     options->on_step_user = run;
     options->stop = run->options.stop;
+    read_stream(settings, options);
     options->gradient_clip = (float)auxo_settings_real(settings, "clip");
     auxo_status status = parse_augment(run, train, &options->augmentation, error);
     if (status == AUXO_OK)

@@ -79,6 +79,33 @@ const auxo_setting auxo__seed_settings[] = {
     AUXO_SETTINGS_END,
 };
 
+const auxo_setting auxo__stream_settings[] = {
+    {.name = "stream",
+     .type = AUXO_SETTING_CHOICE,
+     .argument = "auto|always|never",
+     .initial = "auto",
+     .help =
+         "Whether rows come to the device batch by batch while it works, or lie there: auto streams what takes more "
+         "than stream-limit",
+     .role = AUXO_SETTING_FREE},
+    {.name = "stream-limit",
+     .type = AUXO_SETTING_INTEGER,
+     .argument = "MIB",
+     .initial = "0",
+     .help =
+         "Memory that rows may take on the device under stream auto; 0: half of the device's memory, and 32 MiB for "
+         "packed sets and arrays where the device's memory is the computer's own",
+     .maximum = 1e9,
+     .role = AUXO_SETTING_FREE},
+    {.name = "shuffle",
+     .type = AUXO_SETTING_CHOICE,
+     .argument = "auto|rows|shards",
+     .initial = "auto",
+     .help = "Order of an epoch, by the seed: any row after any other, or shards of neighbouring rows in any order and "
+             "the rows of every 16 shards mixed; auto takes shards for files of more than 1,048,576 rows or 1 GiB"},
+    AUXO_SETTINGS_END,
+};
+
 const auxo_setting auxo__training_settings[] = {
     {.name = "batch",
      .type = AUXO_SETTING_INTEGER,
@@ -133,7 +160,7 @@ const auxo_setting auxo__training_settings[] = {
      .argument = "none|balanced|W1,W2,...",
      .initial = "none",
      .help = "How much the rows of each class count in gradients: all the same, every class as much as any other, or "
-             "one number for each class in their order"},
+             "one number for each class in their order; losses that are reported count every row the same"},
     {.name = "standardize",
      .type = AUXO_SETTING_FLAG,
      .initial = "yes",

@@ -1,4 +1,4 @@
-/* runtime/search/evolution.c: anytime hyperparameter evolution (thesis 003, 5.3, Algorithms 3 and 4).
+/* runtime/search/evolution.c: anytime hyperparameter evolution (Cahlik 2022, 5.3, Algorithms 3 and 4).
  *
  * An individual is a genome, a model in training and the model's age. A step is one generation: everybody has an
  * offspring (a copy of its model under the mean genome of some parents, mutated), newcomers join with fresh models, all

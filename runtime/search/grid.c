@@ -1,4 +1,4 @@
-/* runtime/search/grid.c: anytime grid search (thesis 003, 5.2, eq. 5.1): finer and finer grids, each in random order.
+/* runtime/search/grid.c: anytime grid search (Cahlik 2022, 5.2, eq. 5.1): finer and finer grids, each in random order.
  *
  * A level of n dimensions has (2^l - 1)^n combinations, too many to list and shuffle. Their order is a keyed
  * permutation of the numbers below that: a Feistel network over the next power of four whose round function is Philox,

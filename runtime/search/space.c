@@ -1,4 +1,4 @@
-/* runtime/search/space.c: the hyperparameters that are searched (thesis 003, 6.2.2.1), and the networks they describe.
+/* runtime/search/space.c: the hyperparameters that are searched (Cahlik 2022, 6.2.2.1), and the networks they describe.
  *
  * A genome is the text that names it: values are rounded to what the text shows, so that equal texts are equal genomes.
  */

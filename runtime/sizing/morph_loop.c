@@ -4,6 +4,7 @@
  * Every training starts from fresh weights drawn from (seed, iteration), so that a state needs the next description
  * and the best model only, and a resumed run repeats the numbers.
  */
+#include "best.h"
 #include "morph_channels.h"
 
 #include "clock.h"
@@ -122,6 +123,8 @@ static auxo_status train_model(const auxo_morph_loop *loop, auxo_model *model, a
     auxo_trainer *trainer = NULL;
     auxo_epoch_metrics metrics = {.train_loss = NAN, .validation_loss = NAN, .validation_accuracy = NAN};
     auxo_morph_cost cost = {0};
+    auxo__best best = {.wanted = !morph && options->keep_best && loop->validation,
+                       .patience = !morph && loop->validation ? options->patience : 0};
     uint32_t epochs = morph ? options->epochs : options->final_epochs;
     if (morph) {
         training.before_step = auxo_morph_before_step;
@@ -132,16 +135,23 @@ static auxo_status train_model(const auxo_morph_loop *loop, auxo_model *model, a
     auxo_status status = auxo_trainer_create(model, loop->train, loop->validation, &training, &trainer, error);
     if (status == AUXO_OK && morph)
         status = tell(loop, morph, trainer, NAN, &cost, error);
-    while (status == AUXO_OK && auxo_trainer_epoch(trainer) < epochs) {
+    while (status == AUXO_OK && auxo_trainer_epoch(trainer) < epochs && !auxo__best_exhausted(&best)) {
         bool finished;
         status = auxo_trainer_run(trainer, morph ? options->refresh_steps : 0, &finished, &metrics, error);
+        if (status == AUXO_OK && finished)
+            status = auxo__best_offer(&best, model, metrics.epoch, metrics.validation_accuracy, metrics.validation_loss,
+                                      error);
         if (status == AUXO_OK && morph)
             status = tell(loop, morph, trainer, metrics.train_loss, &cost, error);
     }
     auxo_trainer_destroy(trainer);
+    if (status == AUXO_OK)
+        status = auxo__best_exchange(&best, model, error);
+    const bool kept = best.wanted && best.epoch > 0;
     record->train_loss = metrics.train_loss;
-    record->validation_loss = metrics.validation_loss;
-    record->validation_accuracy = metrics.validation_accuracy;
+    record->validation_loss = kept ? best.loss : metrics.validation_loss;
+    record->validation_accuracy = kept ? best.score : metrics.validation_accuracy;
+    auxo__best_deinit(&best);
     record->alive_cost = morph ? cost.cost : NAN;
     record->regularizer = morph ? cost.regularizer : NAN;
     return status;

@@ -6,6 +6,8 @@
 #include "morph_method.h"
 #include "json.h"
 
+#include "folds.h"
+
 #include <cjson/cJSON.h>
 #include <inttypes.h>
 #include <math.h>
@@ -128,6 +130,8 @@ static auxo_status read_options(auxo_run *run, auxo__morph_state *state, auxo_er
     options->epochs = (uint32_t)auxo_settings_integer(settings, "epochs");
     options->final_epochs = (uint32_t)auxo_settings_integer(settings, "final-epochs");
     options->refresh_steps = (uint32_t)auxo_settings_integer(settings, "refresh-steps");
+    options->keep_best = auxo_settings_choice(settings, "keep") == 0;
+    options->patience = (uint32_t)auxo_settings_integer(settings, "patience");
     options->training = state->training;
     options->training.on_step = NULL;
     options->seed = state->training.seed;
@@ -474,13 +478,15 @@ static const auxo_setting *const settings[] = {auxo__morph_settings,
                                                auxo_data_settings,
                                                auxo__training_settings,
                                                auxo__validation_settings,
+                                               auxo__keep_settings,
+                                               auxo__fold_settings,
                                                auxo__device_settings,
                                                auxo__seed_settings,
                                                auxo__run_settings,
                                                auxo__save_settings,
                                                NULL};
 static const auxo_setting_value defaults[] = {
-    {"model", "conv:32-64"}, {"optimizer", "adam"}, {"validation", "0.1"}, {NULL, NULL}};
+    {"model", "conv:32-64"}, {"optimizer", "adam"}, {"validation", "0.1"}, {"keep", "last"}, {NULL, NULL}};
 static const auxo_event_type *const events[] = {&refresh_event, &training_event, &result_event, NULL};
 
 const auxo_method auxo__method_morph = {
@@ -493,7 +499,10 @@ const auxo_method auxo__method_morph = {
                 "live, scale all widths up to the budget, and train again from scratch; at last train the network that "
                 "came out without the regulariser. Several values of lambda or starts give a front. Without a budget "
                 "it is the FLOPs of the (first) start. The best network within the budget by validation accuracy is "
-                "measured on the test split.\n\nA loop whose network breaks down (no channel of a layer lives, or the "
+                "measured on the test split. keep and patience are about that last training, without the regulariser: "
+                "those "
+                "with it must run to their end.\n\nA loop whose network breaks down (no channel of a layer lives, or "
+                "the "
                 "loss is not finite) ends with a message; its best network is kept. A run continues from its "
                 "checkpoint after the last finished training.",
             .examples = "auxo morph --preset front --data mnist --report front.html\n"

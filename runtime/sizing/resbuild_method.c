@@ -6,6 +6,8 @@
 #include "resbuild_method.h"
 #include "json.h"
 
+#include "folds.h"
+
 #include <cjson/cJSON.h>
 #include <inttypes.h>
 #include <math.h>
@@ -178,6 +180,8 @@ static auxo_status read_options(const auxo_settings *settings, auxo__resbuild_st
     options->intensity = auxo_settings_real(settings, "intensity");
     options->new_scale = auxo_settings_real(settings, "new-scale");
     options->exact_insertion = auxo_settings_flag(settings, "exact-insertion");
+    options->keep_best = auxo_settings_choice(settings, "keep") == 0;
+    options->patience = (uint32_t)auxo_settings_integer(settings, "patience");
     options->training = state->training;
     options->training.on_step = NULL; /* one line per architecture is enough */
     options->seed = state->training.seed;
@@ -460,13 +464,15 @@ static const auxo_setting *const settings[] = {resbuild_settings,
                                                auxo_data_settings,
                                                auxo__training_settings,
                                                auxo__validation_settings,
+                                               auxo__keep_settings,
+                                               auxo__fold_settings,
                                                auxo__device_settings,
                                                auxo__seed_settings,
                                                auxo__run_settings,
                                                auxo__save_settings,
                                                NULL};
 static const auxo_setting_value defaults[] = {
-    {"optimizer", "adam:weight_decay=1e-5"}, {"validation", "0.1"}, {NULL, NULL}};
+    {"optimizer", "adam:weight_decay=1e-5"}, {"validation", "0.1"}, {"keep", "last"}, {NULL, NULL}};
 static const auxo_event_type *const events[] = {&architecture_event, &result_event, NULL};
 
 const auxo_method auxo__method_resbuild = {
@@ -479,7 +485,8 @@ const auxo_method auxo__method_resbuild = {
                 "go out, and now and then a MorphNet step sets all widths anew within the budget. Every architecture "
                 "is trained up to three times: with the penalties, without them from fresh weights, and without them "
                 "from the penalised weights. The best by validation accuracy is kept and measured on the test split at "
-                "the end.\n\nEach architecture is a checkpoint: under resume the run continues to the same numbers. An "
+                "the end. keep and patience are about the two trainings without penalties.\n\nEach architecture is a "
+                "checkpoint: under resume the run continues to the same numbers. An "
                 "architecture that breaks down ends the run with a message; the best network is saved before.",
             .examples =
                 "auxo resbuild --preset small --data fashion-mnist --limit 6000 --augment shift=2 --report rb.html\n"

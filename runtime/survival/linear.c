@@ -80,14 +80,15 @@ auxo_status auxo__linear_write(const auxo__linear *linear, const auxo_dataset *d
     if (status == AUXO_OK) {
         const auxo_preprocessing standardized = {
             .channel_count = (uint32_t)channels, .means = means, .inverse_stds = means + channels};
-        auxo_dataset_channel_stats(dataset, means, means + channels);
+        status = auxo_dataset_channel_stats(dataset, means, means + channels, error);
         for (size_t c = 0; c < linear->fit.count; c++) {
             const auxo_cox_coefficient *found = &linear->fit.coefficients[c];
             const size_t feature = linear->features[c];
             const bool counts = found->state == AUXO_COEFFICIENT_FITTED || found->state == AUXO_COEFFICIENT_INFINITE;
             weights[feature] = counts ? (float)(found->value / (double)means[channels + feature / pixels]) : 0;
         }
-        status = auxo_model_set_preprocessing(network, &standardized, error);
+        if (status == AUXO_OK)
+            status = auxo_model_set_preprocessing(network, &standardized, error);
     }
     if (status == AUXO_OK)
         status = auxo_model_write_weights(network, weights, NULL, error);

@@ -15,11 +15,11 @@ static auxo_status allow_undefined(auxo_status status)
     return status == AUXO_INVALID_ARGUMENT ? AUXO_OK : status;
 }
 
-static auxo_status compute_weighted(const auxo_dataset *fit, const auxo_dataset *rows, const double *risks,
+static auxo_status compute_weighted(const auxo_survival_sample *fit, const auxo_dataset *rows, const double *risks,
                                     const auxo_step_function *hazard, auxo_survival_scores *scores, auxo_error *error)
 {
     auxo_concordance c = {.index = (double)NAN};
-    const auxo_survival_sample trained = auxo_survival_rows(fit, NULL), sample = auxo_survival_rows(rows, risks);
+    const auxo_survival_sample trained = *fit, sample = auxo_survival_rows(rows, risks);
     static const double shares[3] = {0.05, 0.9, 0.95};
     double at[3]; /* from, tau, to */
     auxo_status status = auxo__event_time_quantiles(rows, shares, 3, at, error);
@@ -40,10 +40,10 @@ static auxo_status compute_weighted(const auxo_dataset *fit, const auxo_dataset 
     return allow_undefined(status);
 }
 
-static auxo_status compute(const auxo_dataset *fit, const auxo_dataset *rows, const double *risks, uint64_t seed,
-                           auxo_survival_scores *scores, auxo_error *error)
+static auxo_status compute(const auxo_survival_sample *fit, const auxo_dataset *rows, const double *risks,
+                           uint64_t seed, auxo_survival_scores *scores, auxo_error *error)
 {
-    auxo_survival_sample trained = auxo_survival_rows(fit, NULL), sample = auxo_survival_rows(rows, risks);
+    const auxo_survival_sample trained = *fit, sample = auxo_survival_rows(rows, risks);
     double shares[AUXO_SURVIVAL_TIMES];
     for (int k = 0; k < AUXO_SURVIVAL_TIMES; k++)
         shares[k] = 0.25 * (k + 1);
@@ -61,7 +61,7 @@ static auxo_status compute(const auxo_dataset *fit, const auxo_dataset *rows, co
     return status;
 }
 
-auxo_status auxo_survival_scores_compute(const auxo_dataset *fit, const auxo_dataset *rows, const double *risks,
+auxo_status auxo_survival_scores_compute(const auxo_survival_sample *fit, const auxo_dataset *rows, const double *risks,
                                          const auxo_step_function *hazard, uint64_t seed, auxo_survival_scores *scores,
                                          auxo_error *error)
 {

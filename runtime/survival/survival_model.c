@@ -8,7 +8,85 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char HAZARD[] = "hazard/";
+static const char HAZARD[] = "hazard/", TRAINING[] = "training/";
+
+typedef struct timed_event {
+    double time;
+    uint32_t event;
+} timed_event;
+
+static int compare_timed(const void *a, const void *b)
+{
+    const timed_event *x = a, *y = b;
+    if (x->time != y->time)
+        return x->time < y->time ? -1 : 1;
+    return x->event < y->event ? -1 : x->event > y->event;
+}
+
+auxo_status auxo_survival_model_set_training(auxo_survival_model *model, const auxo_dataset *train, auxo_error *error)
+{
+    const size_t count = train->row_count;
+    timed_event *sorted = malloc((count + 1) * sizeof *sorted);
+    free(model->training_times);
+    free(model->training_events);
+    model->training_times = malloc((count + 1) * sizeof *model->training_times);
+    model->training_events = malloc((count + 1) * sizeof *model->training_events);
+    model->training_count = 0;
+    const bool good = sorted && model->training_times && model->training_events;
+    for (size_t i = 0; i < count && good; i++)
+        sorted[i] = (timed_event){train->times[i], train->events[i]};
+    if (good)
+        qsort(sorted, count, sizeof *sorted, compare_timed);
+    for (size_t i = 0; i < count && good; i++) {
+        model->training_times[i] = sorted[i].time;
+        model->training_events[i] = sorted[i].event;
+    }
+    model->training_count = good ? count : 0;
+    free(sorted);
+    return good ? AUXO_OK
+                : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "times and events of %zu rows: out of memory", count);
+}
+
+static auxo_status put_training(const auxo_survival_model *model, auxo__archive *archive, auxo_error *error)
+{
+    const size_t count = model->training_count;
+    double *events = malloc((count + 1) * sizeof *events);
+    if (!events)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "times and events of %zu rows: out of memory", count);
+    for (size_t i = 0; i < count; i++)
+        events[i] = model->training_events[i];
+    auxo_status status = auxo__archive_put_doubles(archive, TRAINING, "times", model->training_times, count, error);
+    if (status == AUXO_OK)
+        status = auxo__archive_put_doubles(archive, TRAINING, "events", events, count, error);
+    free(events);
+    return status;
+}
+
+static auxo_status get_training(const auxo__archive *archive, const char *path, auxo_survival_model *model,
+                                auxo_error *error)
+{
+    double *events = NULL;
+    size_t count = 0;
+    if (!auxo__archive_has(archive, TRAINING, "times"))
+        return AUXO_OK;
+    auxo_status status =
+        auxo__archive_get_doubles(archive, TRAINING, "times", &model->training_times, &model->training_count, error);
+    if (status == AUXO_OK)
+        status = auxo__archive_get_doubles(archive, TRAINING, "events", &events, &count, error);
+    bool sound = status == AUXO_OK && count == model->training_count;
+    model->training_events = sound ? malloc((count + 1) * sizeof *model->training_events) : NULL;
+    for (size_t i = 0; i < count && sound && model->training_events; i++) {
+        sound =
+            isfinite(model->training_times[i]) && model->training_times[i] >= 0 && (events[i] == 0 || events[i] == 1);
+        model->training_events[i] = events[i] > 0;
+    }
+    free(events);
+    if (status == AUXO_OK && !sound)
+        status = auxo_error_set(error, AUXO_FORMAT, "%s: its times and events of training make no sense", path);
+    if (status == AUXO_OK && !model->training_events)
+        status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: out of memory", path);
+    return status;
+}
 
 auxo_status auxo_survival_model_save(const auxo_survival_model *model, const char *path, auxo_error *error)
 {
@@ -21,6 +99,8 @@ auxo_status auxo_survival_model_save(const auxo_survival_model *model, const cha
         status = auxo__archive_put_doubles(archive, HAZARD, "times", hazard->times, hazard->count, error);
     if (status == AUXO_OK)
         status = auxo__archive_put_doubles(archive, HAZARD, "values", hazard->values, hazard->count, error);
+    if (status == AUXO_OK && model->training_count > 0)
+        status = put_training(model, archive, error);
     if (status == AUXO_OK)
         status = auxo__archive_write(archive, path, error);
     auxo__archive_destroy(archive);
@@ -59,6 +139,8 @@ auxo_status auxo_survival_model_load(auxo_device *device, const char *path, auxo
         status = auxo__archive_get_doubles(archive, HAZARD, "values", &hazard->values, &value_count, error);
     if (status == AUXO_OK)
         status = check_hazard(hazard, value_count, path, error);
+    if (status == AUXO_OK)
+        status = get_training(archive, path, model, error);
     auxo__archive_destroy(archive);
     if (status != AUXO_OK)
         auxo_survival_model_deinit(model);
@@ -69,6 +151,8 @@ void auxo_survival_model_deinit(auxo_survival_model *model)
 {
     auxo_model_destroy(model->network);
     auxo_step_function_deinit(&model->hazard);
+    free(model->training_times);
+    free(model->training_events);
     *model = (auxo_survival_model){0};
 }
 

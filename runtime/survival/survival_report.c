@@ -170,20 +170,20 @@ static auxo_status draw_calibration(auxo_report *report, const auxo_dataset *dat
     return status;
 }
 
-static auxo_status draw_auc(auxo_report *report, const auxo_dataset *train, const auxo_dataset *dataset,
+static auxo_status draw_auc(auxo_report *report, const auxo_survival_sample *fit, const auxo_dataset *dataset,
                             const double *risks, auxo_error *error)
 {
     enum { RESAMPLES = 200 };
     double shares[TIME_COUNT], times[TIME_COUNT], areas[TIME_COUNT], low[TIME_COUNT], high[TIME_COUNT];
     for (int k = 0; k < TIME_COUNT; k++)
         shares[k] = 0.05 + 0.9 * k / (TIME_COUNT - 1);
-    auxo_survival_sample fit = auxo_survival_rows(train, NULL), sample = auxo_survival_rows(dataset, risks);
+    auxo_survival_sample sample = auxo_survival_rows(dataset, risks);
     auxo_status status = auxo__event_time_quantiles(dataset, shares, TIME_COUNT, times, error);
     if (status == AUXO_OK)
-        status = auxo_survival_dynamic_auc(&fit, &sample, times, TIME_COUNT, areas, error);
+        status = auxo_survival_dynamic_auc(fit, &sample, times, TIME_COUNT, areas, error);
     if (status == AUXO_OK)
         status =
-            auxo_survival_dynamic_auc_interval(&fit, &sample, times, TIME_COUNT, RESAMPLES, 0.95, 1, low, high, error);
+            auxo_survival_dynamic_auc_interval(fit, &sample, times, TIME_COUNT, RESAMPLES, 0.95, 1, low, high, error);
     const auxo_series series = {.count = TIME_COUNT, .x = times, .y = areas, .low = low, .high = high};
     if (status == AUXO_OK)
         auxo_report_chart(report, &(auxo_chart){.title = "Cumulative/dynamic AUC",
@@ -222,13 +222,13 @@ static auxo_status draw_sites(auxo_report *report, const auxo_dataset *dataset, 
     return AUXO_OK;
 }
 
-auxo_status auxo_survival_report_draw(auxo_report *report, const auxo_dataset *train, const auxo_dataset *dataset,
+auxo_status auxo_survival_report_draw(auxo_report *report, const auxo_survival_sample *fit, const auxo_dataset *dataset,
                                       const double *risks, const auxo_step_function *hazard, auxo_error *error)
 {
     auxo_status status = draw_groups(report, dataset, risks, error);
     if (status == AUXO_OK)
         status = draw_calibration(report, dataset, risks, hazard, error);
     if (status == AUXO_OK)
-        status = draw_auc(report, train, dataset, risks, error);
+        status = draw_auc(report, fit, dataset, risks, error);
     return status == AUXO_OK ? draw_sites(report, dataset, risks, error) : status;
 }

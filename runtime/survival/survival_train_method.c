@@ -42,10 +42,8 @@ static auxo_status load_rows(auxo_run *run, survival_state *state, auxo_error *e
         status = auxo__folds_apply(run, request.seed, &data->train, &data->test, error);
     if (status != AUXO_OK)
         return status;
-    run->data_hash = auxo_dataset_content_hash(data->train, data->train->row_count);
-    if (data->test)
-        run->data_hash ^= auxo_dataset_content_hash(data->test, data->test->row_count) * 31;
-    if (data->train->note[0])
+    status = auxo__task_hash(run, data->train, data->test, error);
+    if (status == AUXO_OK && data->train->note[0])
         status = auxo__run_note(run, error, "%s", data->train->note);
     if (status == AUXO_OK && data->filled > 0)
         status = auxo__run_note(run, error, "%s: %zu missing values replaced by the means of the training rows",
@@ -367,12 +365,13 @@ static auxo_status measure(auxo_run *run, survival_state *state, auxo_error *err
     const auxo_dataset *train = state->data.train, *test = state->data.test;
     const uint64_t seed = auxo_settings_integer(run->settings, "seed");
     auxo__survival_outcome *found = &state->outcome;
+    const auxo_survival_sample fit = auxo_survival_rows(train, NULL);
     auxo_status status = find_hazard(run, state, error);
     if (status == AUXO_OK)
-        status = auxo_survival_scores_compute(train, train, found->train_risks, &state->model.hazard, seed,
+        status = auxo_survival_scores_compute(&fit, train, found->train_risks, &state->model.hazard, seed,
                                               &found->train, error);
     if (status == AUXO_OK && test)
-        status = auxo_survival_scores_compute(train, test, found->test_risks, &state->model.hazard, seed, &found->test,
+        status = auxo_survival_scores_compute(&fit, test, found->test_risks, &state->model.hazard, seed, &found->test,
                                               error);
     if (status == AUXO_OK)
         status = auxo_survival_site_scores_compute(test ? test : train, test ? found->test_raw : found->train_raw,
@@ -384,6 +383,8 @@ static auxo_status save_model(auxo_run *run, void *user, const char *path, auxo_
 {
     survival_state *state = user;
     auxo_status status = find_hazard(run, state, error);
+    if (status == AUXO_OK)
+        status = auxo_survival_model_set_training(&state->model, state->data.train, error);
     return status == AUXO_OK ? auxo_survival_model_save(&state->model, path, error) : status;
 }
 
@@ -419,7 +420,8 @@ static auxo_status report(auxo_run *run, void *user, auxo_report *report, auxo_e
     auxo_survival_scores_report(state->data.test ? &found->test : &found->train, report);
     if (state->fitted)
         auxo__survival_linear_report(report, &state->linear, state->data.train);
-    auxo_status status = auxo_survival_report_draw(report, state->data.train, rows, risks, &state->model.hazard, error);
+    const auxo_survival_sample fit = auxo_survival_rows(state->data.train, NULL);
+    auxo_status status = auxo_survival_report_draw(report, &fit, rows, risks, &state->model.hazard, error);
     if (status != AUXO_OK)
         return status;
     auxo_survival_site_scores_report(&found->sites, report);

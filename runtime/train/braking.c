@@ -1,7 +1,7 @@
 /* braking.c: goal braking of the port-Hamiltonian optimiser, and its kinetic energy.
  *
- * When the watched loss first reaches the goal, friction is multiplied by the brake factor, once and for good (SPEC:
- * port-Hamiltonian optimiser). The state survives checkpoints. Stalls: stall.c.
+ * When the watched loss first reaches the goal, friction is multiplied by the brake factor, once and for good (Burghoff
+ * et al. 2023). The state survives checkpoints. Stalls: stall.c.
  */
 #include "optimizer_internal.h"
 

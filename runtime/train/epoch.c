@@ -17,15 +17,18 @@ static const double CHUNK_SECONDS = 0.2; /* how late progress and interruption m
 static auxo_status write_order(auxo_trainer *trainer, auxo_error *error)
 {
     size_t rows = trainer->data.dataset->row_count;
-    if (trainer->order_epoch == trainer->epoch + 1)
+    if (trainer->data.stream || trainer->order_epoch == trainer->epoch + 1)
         return AUXO_OK;
     uint32_t *order = malloc(rows * sizeof *order);
     if (!order)
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory shuffling %zu rows", rows);
-    auxo_shuffle(order, rows, trainer->options.seed, AUXO__STREAM_SHUFFLE + trainer->epoch);
-    auxo_status status = trainer->team ? auxo__team_write_order(trainer, order, error)
-                                       : auxo_buffer_write(auxo_model_queue(trainer->model), trainer->order, 0, order,
-                                                           rows * sizeof *order, error);
+    auxo_status status = auxo__order_read(&trainer->row_order, trainer->epoch, 0, rows, order, error);
+    auxo__order_deinit(&trainer->row_order); /* it holds as much again */
+    trainer->row_order.epoch = UINT32_MAX;
+    if (status == AUXO_OK)
+        status = trainer->team ? auxo__team_write_order(trainer, order, error)
+                               : auxo_buffer_write(auxo_model_queue(trainer->model), trainer->order, 0, order,
+                                                   rows * sizeof *order, error);
     free(order);
     if (status == AUXO_OK)
         trainer->order_epoch = trainer->epoch + 1;
@@ -113,6 +116,10 @@ static uint64_t choose_chunk(const auxo_trainer *trainer, uint64_t limit)
     uint64_t chunk = single ? 1 : trainer->chunk;
     uint64_t full_batches = trainer->data.dataset->row_count / trainer->options.batch;
     uint64_t same_rate = auxo__trainer_steps_in_stage(trainer);
+    if (trainer->data.stream) {
+        const uint64_t together = auxo__stream_run_length(trainer->data.stream, trainer->epoch_batch);
+        chunk = chunk < together ? chunk : together;
+    }
     uint64_t left_full = trainer->epoch_batch < full_batches ? full_batches - trainer->epoch_batch : 1;
     chunk = chunk < limit ? chunk : limit;
     chunk = chunk < same_rate ? chunk : same_rate;
@@ -135,10 +142,15 @@ static auxo_status run_chunk(auxo_trainer *trainer, uint64_t limit, auxo_error *
     double start = auxo__now_seconds();
     const bool rest = trainer->epoch_batch >= full_batches;
     auxo_plan *plan = rest ? trainer->remainder : trainer->full;
+    auxo__stream *stream = trainer->data.stream;
     auxo_status status = auxo__trainer_apply_schedule(trainer, error);
+    if (status == AUXO_OK && stream)
+        status = auxo__stream_need(stream, trainer->epoch, trainer->epoch_batch, error);
     if (status == AUXO_OK)
         status = trainer->team ? auxo__team_step(trainer, rest, losses, error)
                                : auxo_plan_run(plan, auxo_model_queue(trainer->model), (uint32_t)count, error);
+    if (status == AUXO_OK && stream)
+        status = auxo__stream_enqueued(stream, trainer->epoch_batch, error);
     if (status == AUXO_OK && !trainer->team)
         status = read_losses(trainer, count, losses, error);
     double seconds = auxo__now_seconds() - start;

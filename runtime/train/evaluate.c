@@ -28,6 +28,19 @@ static int64_t batch_count(const auxo__evaluator *evaluator)
     return (rows + size - 1) / size;
 }
 
+/* On the device, or streamed to it. */
+static auxo_status place_rows(auxo__evaluator *evaluator, const auxo_dataset *dataset, auxo_error *error)
+{
+    const auxo_train_options *options = &evaluator->options;
+    auxo_queue *queue = auxo_model_queue(evaluator->model);
+    const bool streams =
+        options->loss != AUXO_LOSS_COX && auxo__device_data_streams(auxo_model_device(evaluator->model), dataset,
+                                                                    options->stream, options->stream_limit_bytes);
+    auxo__stream_options stream = {.batch = EVALUATION_BATCH, .targets = true};
+    return streams ? auxo__device_data_stream(&evaluator->data, queue, dataset, &stream, error)
+                   : auxo__device_data_init(&evaluator->data, queue, dataset, error);
+}
+
 auxo_status auxo__evaluator_init(auxo__evaluator *evaluator, auxo_model *model, const auxo_dataset *dataset,
                                  const auxo_train_options *options, auxo_error *error)
 {
@@ -37,7 +50,7 @@ auxo_status auxo__evaluator_init(auxo__evaluator *evaluator, auxo_model *model, 
     auxo_device *device = auxo_model_device(model);
     auxo_status status = auxo__check_data(model, dataset, options->loss, error);
     if (status == AUXO_OK)
-        status = auxo__device_data_init(&evaluator->data, auxo_model_queue(model), dataset, error);
+        status = place_rows(evaluator, dataset, error);
     if (status == AUXO_OK)
         status = auxo__device_preprocessing_init(&evaluator->preprocessing, model, error);
     if (status == AUXO_OK)
@@ -70,25 +83,22 @@ void auxo__evaluator_deinit(auxo__evaluator *evaluator)
     memset(evaluator, 0, sizeof *evaluator);
 }
 
-static auxo_status add_batch_loss(auxo__evaluator *evaluator, const auxo__batch *batch, auxo_plan *plan,
-                                  auxo_error *error)
+static void add_batch_loss(auxo__evaluator *evaluator, const auxo__batch *batch, auxo_plan *plan)
 {
     auxo_forward forward = {0};
-    auxo_activations *activations = NULL;
     auxo__loss_outputs outputs = {.stats = auxo_tensor_1d(evaluator->stats, 0, AUXO_DTYPE_F32, 4),
                                   .history =
                                       auxo_tensor_1d(evaluator->history, 0, AUXO_DTYPE_F32, batch_count(evaluator))};
-    auxo_status status = auxo__batch_add_input(batch, plan, &forward.input, error);
-    if (status == AUXO_OK)
-        status = auxo_model_add_forward(evaluator->model, plan, &forward, &activations, error);
-    if (status != AUXO_OK)
-        return status;
+    auxo__batch_add_input(batch, plan, &forward.input);
+    auxo_activations *activations = auxo_model_add_forward(evaluator->model, plan, &forward);
+    if (!activations)
+        return;
     auxo_tensor output = auxo_activations_output(activations, auxo_model_get_desc(evaluator->model)->layer_count - 1);
     auxo_activations_destroy(activations);
-    status = auxo__batch_add_loss(batch, &evaluator->options, plan, &output, &outputs, error);
+    auxo__batch_add_loss(batch, &evaluator->options, plan, &output, &outputs);
     auxo_op count = {.kind = AUXO_OP_COUNTER_ADD, .params.counter_add = {.increments = {1, 1, 0, 0}}};
     count.tensors[AUXO_COUNTER_ADD_COUNTER] = batch->counter;
-    return status == AUXO_OK ? auxo_plan_add(plan, &count, "counters", error) : status;
+    auxo_plan_add(plan, &count, "counters");
 }
 
 static auxo_status build_plan(auxo__evaluator *evaluator, int64_t size, int64_t first_row, int64_t row_count,
@@ -102,10 +112,10 @@ static auxo_status build_plan(auxo__evaluator *evaluator, int64_t size, int64_t 
                          .counter = auxo_tensor_1d(evaluator->counter, 0, AUXO_DTYPE_U32, 4)};
     auxo_plan_options options = {.allow_host_fallback = evaluator->options.allow_host_fallback};
     auxo_status status = auxo_plan_create(auxo_model_device(evaluator->model), plan, error);
-    if (status == AUXO_OK)
-        status = add_batch_loss(evaluator, &batch, *plan, error);
-    if (status == AUXO_OK)
+    if (status == AUXO_OK) {
+        add_batch_loss(evaluator, &batch, *plan);
         status = auxo_plan_compile(*plan, &options, error);
+    }
     return status == AUXO_OK ? status : auxo_error_wrap(error, status, "evaluation");
 }
 
@@ -113,13 +123,38 @@ static auxo_status build_plans(auxo__evaluator *evaluator, auxo_error *error)
 {
     drop_plans(evaluator);
     int64_t rows = (int64_t)evaluator->data.dataset->row_count, size = batch_size(evaluator), remainder = rows % size;
-    auxo_status status = build_plan(evaluator, size, 0, rows, &evaluator->full, error);
+    int64_t held = evaluator->data.rows; /* all rows, or the ring that they go through */
+    auxo_status status = build_plan(evaluator, size, 0, held, &evaluator->full, error);
     if (status == AUXO_OK && remainder > 0) /* drawn from the last rows alone: the batch number wraps into them */
-        status = build_plan(evaluator, remainder, rows - remainder, remainder, &evaluator->remainder, error);
+        status = build_plan(evaluator, remainder, (rows - remainder) % held, remainder, &evaluator->remainder, error);
     if (status != AUXO_OK)
         drop_plans(evaluator);
     evaluator->structure_version = auxo_model_structure_version(evaluator->model);
     return status;
+}
+
+/* Batches [first, first + count), which lie on the device together. */
+static auxo_status run_some(auxo__evaluator *evaluator, auxo_plan *plan, uint64_t first, uint64_t count,
+                            auxo_error *error)
+{
+    auxo__stream *stream = evaluator->data.stream;
+    auxo_status status = stream ? auxo__stream_need(stream, 0, first, error) : AUXO_OK;
+    if (status == AUXO_OK)
+        status = auxo_plan_run(plan, auxo_model_queue(evaluator->model), (uint32_t)count, error);
+    return status == AUXO_OK && stream ? auxo__stream_enqueued(stream, first, error) : status;
+}
+
+static auxo_status run_all(auxo__evaluator *evaluator, uint64_t full, auxo_error *error)
+{
+    auxo__stream *stream = evaluator->data.stream;
+    auxo_status status = AUXO_OK;
+    for (uint64_t batch = 0, count; batch < full && status == AUXO_OK; batch += count) {
+        const uint64_t together = stream ? auxo__stream_run_length(stream, batch) : full;
+        count = full - batch < together ? full - batch : together;
+        status = run_some(evaluator, evaluator->full, batch, count, error);
+    }
+    return status == AUXO_OK && evaluator->remainder ? run_some(evaluator, evaluator->remainder, full, 1, error)
+                                                     : status;
 }
 
 /* Runs all batches and sums their losses and right predictions. */
@@ -136,9 +171,7 @@ static auxo_status run_batches(auxo__evaluator *evaluator, auxo_evaluation *eval
     if (status == AUXO_OK)
         status = auxo_buffer_zero(queue, evaluator->stats, 0, sizeof stats, error);
     if (status == AUXO_OK)
-        status = auxo_plan_run(evaluator->full, queue, (uint32_t)full, error);
-    if (status == AUXO_OK && evaluator->remainder)
-        status = auxo_plan_run(evaluator->remainder, queue, 1, error);
+        status = run_all(evaluator, (uint64_t)full, error);
     if (status == AUXO_OK)
         status = auxo_buffer_read(queue, evaluator->history, 0, losses, (uint64_t)count * sizeof *losses, error);
     if (status == AUXO_OK)

@@ -263,6 +263,20 @@ auxo_status auxo_model_file_desc(const char *path, auxo_model_desc *desc, auxo_e
     return status == AUXO_OK ? status : auxo_error_wrap(error, status, "model file \"%s\"", path);
 }
 
+auxo_status auxo_model_file_schema(const char *path, auxo_data_schema **schema, auxo_error *error)
+{
+    auxo__safetensors *file = NULL;
+    *schema = NULL;
+    auxo_status status = auxo__safetensors_read_header(path, &file, error);
+    if (status != AUXO_OK)
+        return status;
+    const char *text = auxo__safetensors_metadata(file, "", DATA_KEY);
+    if (text)
+        status = auxo_data_schema_parse(text, schema, error);
+    auxo__safetensors_free(file);
+    return status == AUXO_OK ? status : auxo_error_wrap(error, status, "model file \"%s\"", path);
+}
+
 auxo_status auxo_model_load(auxo_device *device, const char *path, auxo_model **model, auxo_error *error)
 {
     *model = NULL;

@@ -15,10 +15,9 @@
 #include <string.h>
 
 static const char *const kind_nouns[AUXO_OPTIMIZER_KIND_COUNT] = {
-    [AUXO_OPTIMIZER_SGD] = "sgd",           [AUXO_OPTIMIZER_MOMENTUM] = "momentum",
-    [AUXO_OPTIMIZER_NESTEROV] = "nesterov", [AUXO_OPTIMIZER_RMSPROP] = "rmsprop",
-    [AUXO_OPTIMIZER_ADAGRAD] = "adagrad",   [AUXO_OPTIMIZER_ADAM] = "adam",
-    [AUXO_OPTIMIZER_ADAMW] = "adamw",       [AUXO_OPTIMIZER_PHS] = "phs",
+#define KIND_NOUN(name, noun) #noun,
+    AUXO_OPTIMIZER_TABLE(KIND_NOUN)
+#undef KIND_NOUN
 };
 
 enum {

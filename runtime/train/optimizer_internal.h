@@ -42,7 +42,7 @@ struct auxo_optimizer {
 /* How many state buffers a kind has. */
 size_t auxo__optimizer_state_count(auxo_optimizer_kind kind);
 const char *auxo__optimizer_noun(auxo_optimizer_kind kind);
-/* Refuses settings under which the momentum grows without bound (SPEC: port-Hamiltonian optimiser). */
+/* Refuses settings under which the momentum grows without bound (Burghoff et al. 2023). */
 auxo_status auxo__optimizer_config_check(const auxo_optimizer_config *config, auxo_error *error);
 /* Whether every batch loss must be seen before the next step may run. */
 bool auxo__optimizer_watches_batches(const auxo_optimizer *optimizer);

@@ -64,6 +64,8 @@ static auxo_status create_member(const auxo_trainer *trainer, size_t index, auxo
         status = auxo__device_preprocessing_init(&member->preprocessing, member->model, error);
     if (status == AUXO_OK)
         status = auxo__trainer_create_buffers(member, error);
+    if (status == AUXO_OK)
+        status = auxo__trainer_init_row_weights(member, trainer->data.dataset, trainer->class_weights, error);
     return blame(member, status, error);
 }
 

@@ -9,6 +9,7 @@
 #define AUXO_TRAIN_INTERNAL_H
 
 #include "optimizer_internal.h"
+#include "stream.h"
 
 /* Streams of the counter-based generator; those of the model layer lie below. */
 enum { AUXO__STREAM_AUGMENT = 0x04000000, AUXO__STREAM_SHUFFLE = 0x05000000 };
@@ -20,10 +21,19 @@ typedef struct auxo__device_data {
     auxo_buffer *features;       /* (rows, C, H W), u8 or f32 */
     auxo_buffer *targets;        /* labels u32 (rows), real targets f32 (rows, T), or times f32 (rows) */
     auxo_buffer *events;         /* u32 (rows), survival */
+    auxo__stream *stream;        /* not NULL: features and targets are its ring; else all rows in their order */
+    int64_t rows;                /* on the device */
 } auxo__device_data;
 
 auxo_status auxo__device_data_init(auxo__device_data *data, auxo_queue *queue, const auxo_dataset *dataset,
                                    auxo_error *error);
+/* The same with the rows in a ring: as options, whose dataset and queue are set. */
+auxo_status auxo__device_data_stream(auxo__device_data *data, auxo_queue *queue, const auxo_dataset *dataset,
+                                     auxo__stream_options *options, auxo_error *error);
+/* Whether the rows are to be streamed to the device. */
+bool auxo__device_data_streams(const auxo_device *device, const auxo_dataset *dataset, auxo_stream_mode mode,
+                               uint64_t limit_bytes);
+size_t auxo__device_row_bytes(const auxo_dataset *dataset); /* inputs and targets of a row */
 void auxo__device_data_deinit(auxo__device_data *data);
 
 /* The preprocessing of a model in device memory; absent tensors where there is none. */
@@ -45,15 +55,15 @@ typedef struct auxo__batch {
     auxo_tensor counter;          /* COUNTER */
 } auxo__batch;
 /* Appends the gathering of features: *input is (size, C, H, W). */
-auxo_status auxo__batch_add_input(const auxo__batch *batch, auxo_plan *plan, auxo_tensor *input, auxo_error *error);
+void auxo__batch_add_input(const auxo__batch *batch, auxo_plan *plan, auxo_tensor *input);
 
 typedef struct auxo__loss_outputs {
     auxo_tensor stats, history; /* may be absent */
     auxo_tensor *gradient;      /* receives a temporary with the gradient of the model's output; NULL: not wanted */
 } auxo__loss_outputs;
 /* Appends the gathering of targets and the loss of `output` (size, outputs). */
-auxo_status auxo__batch_add_loss(const auxo__batch *batch, const auxo_train_options *options, auxo_plan *plan,
-                                 const auxo_tensor *output, const auxo__loss_outputs *outputs, auxo_error *error);
+void auxo__batch_add_loss(const auxo__batch *batch, const auxo_train_options *options, auxo_plan *plan,
+                          const auxo_tensor *output, const auxo__loss_outputs *outputs);
 /* Whether model, data and loss fit together. */
 auxo_status auxo__check_data(const auxo_model *model, const auxo_dataset *dataset, auxo_loss_kind loss,
                              auxo_error *error);
@@ -127,7 +137,9 @@ struct auxo_trainer {
     auxo_buffer *order;                    /* u32 (rows): this epoch's permutation */
     auxo_buffer *history;                  /* f32[AUXO__HISTORY_LENGTH] */
     auxo_buffer *stats;                    /* f32[4] */
-    auxo_buffer *row_weights;              /* f32 (rows): of each row's class; NULL: none */
+    auxo_buffer *row_weights;              /* f32 (rows): of each row's class; NULL: none; borrowed */
+    auxo_buffer *own_row_weights;          /* NULL: those of a stream, or none */
+    double *class_weights;                 /* (class_count) of mean 1 over the rows; owned; NULL: none */
     auxo_buffer *clip_hyper, *clip_values; /* of gradient_shape.c; NULL: no clipping */
     auxo_plan *full, *remainder;           /* NULL until built; remainder NULL if batches fill the epoch */
     auxo_plan *update;                     /* of a team, whose full and remainder end with the gradients; else NULL */
@@ -140,8 +152,9 @@ struct auxo_trainer {
     uint64_t epoch_batch;    /* finished batches of the current epoch */
     uint64_t optimizer_time; /* updates since the optimiser's last reset */
     uint64_t reset_count;    /* of the optimiser when optimizer_time was last right */
-    uint32_t order_epoch;    /* the epoch (1 for the first) whose permutation `order` holds; 0: none */
-    double loss_sum;         /* over this epoch's rows */
+    auxo__row_order row_order;
+    uint32_t order_epoch; /* the epoch (1 for the first) whose permutation `order` holds; 0: none */
+    double loss_sum;      /* over this epoch's rows */
     uint64_t row_sum;
     double right_sum; /* rows predicted right, as of the last time that the statistics were read */
     double seconds;   /* spent on this epoch's steps */
@@ -152,14 +165,18 @@ struct auxo_trainer {
 
 /* ---- gradient_shape.c ---- */
 /* Do nothing where the options ask for nothing. */
-auxo_status auxo__trainer_init_row_weights(auxo_trainer *trainer, const auxo_dataset *train, auxo_error *error);
+auxo_status auxo__trainer_init_row_weights(auxo_trainer *trainer, const auxo_dataset *train, const double *weights,
+                                           auxo_error *error);
+/* Weights by class (class_count) as the options ask for; NULL: for none. Ownership: free. */
+auxo_status auxo__class_weights(const auxo_dataset *train, const auxo_train_options *options, double **weights,
+                                auxo_error *error);
 auxo_status auxo__trainer_init_clip(auxo_trainer *trainer, auxo_error *error);
 void auxo__trainer_deinit_shape(auxo_trainer *trainer);
 /* After the loss: its gradient by rows (size, outputs). */
-auxo_status auxo__trainer_add_row_weights(const auxo_trainer *trainer, const auxo__batch *batch, auxo_plan *plan,
-                                          const auxo_tensor *gradient, auxo_error *error);
+void auxo__trainer_add_row_weights(const auxo_trainer *trainer, const auxo__batch *batch, auxo_plan *plan,
+                                   const auxo_tensor *gradient);
 /* Before the update. */
-auxo_status auxo__trainer_add_clip(const auxo_trainer *trainer, auxo_plan *plan, auxo_error *error);
+void auxo__trainer_add_clip(const auxo_trainer *trainer, auxo_plan *plan);
 
 /* ---- schedule.c ---- */
 /* Sets the learning rate of the next step; does nothing under a constant schedule. */

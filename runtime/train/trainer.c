@@ -43,10 +43,11 @@ static auxo_status set_preprocessing(auxo_model *model, const auxo_dataset *trai
                                         .inverse_stds = values + channels,
                                         .target_means = values + 2 * channels,
                                         .target_inverse_stds = values + 2 * channels + columns};
-    auxo_dataset_channel_stats(train, preprocessing.means, preprocessing.inverse_stds);
-    if (targets)
-        auxo_dataset_target_stats(train, preprocessing.target_means, preprocessing.target_inverse_stds);
-    auxo_status status = auxo_model_set_preprocessing(model, &preprocessing, error);
+    auxo_status status = auxo_dataset_channel_stats(train, preprocessing.means, preprocessing.inverse_stds, error);
+    if (status == AUXO_OK && targets)
+        status = auxo_dataset_target_stats(train, preprocessing.target_means, preprocessing.target_inverse_stds, error);
+    if (status == AUXO_OK)
+        status = auxo_model_set_preprocessing(model, &preprocessing, error);
     free(values);
     return status;
 }
@@ -74,7 +75,7 @@ auxo_status auxo__trainer_create_buffers(auxo_trainer *trainer, auxo_error *erro
         auxo_buffer **buffer;
         uint64_t size_bytes;
     } wanted[] = {{&trainer->counter, 8 * sizeof(uint32_t)},
-                  {&trainer->order, trainer->data.dataset->row_count * sizeof(uint32_t)},
+                  {&trainer->order, trainer->data.stream ? 0 : trainer->data.dataset->row_count * sizeof(uint32_t)},
                   {&trainer->history, AUXO__HISTORY_LENGTH * sizeof(float)},
                   {&trainer->stats, 4 * sizeof(float)}};
     auxo_status status = AUXO_OK;
@@ -85,6 +86,28 @@ auxo_status auxo__trainer_create_buffers(auxo_trainer *trainer, auxo_error *erro
     return status;
 }
 
+/* The training rows: on the device, or streamed to it. */
+static auxo_status place_rows(auxo_trainer *trainer, const auxo_dataset *train, auxo_error *error)
+{
+    const auxo_train_options *options = &trainer->options;
+    auxo_queue *queue = auxo_model_queue(trainer->model);
+    auxo_device *device = auxo_model_device(trainer->model);
+    const auxo__order_kind order = auxo__order_choose(train, options->shuffle);
+    auxo__order_init(&trainer->row_order, order, train, options->seed);
+    const bool can = options->loss != AUXO_LOSS_COX && options->helper_count == 0;
+    if (options->stream == AUXO_STREAM_ALWAYS && !can)
+        return auxo_error_set(error, AUXO_UNSUPPORTED, "rows are streamed to one device, and not for the Cox loss");
+    if (!can || !auxo__device_data_streams(device, train, options->stream, options->stream_limit_bytes))
+        return auxo__device_data_init(&trainer->data, queue, train, error);
+    auxo__stream_options stream = {.order = order,
+                                   .seed = options->seed,
+                                   .batch = options->batch,
+                                   .targets = true,
+                                   .class_weights = trainer->class_weights,
+                                   .repeats = true};
+    return auxo__device_data_stream(&trainer->data, queue, train, &stream, error);
+}
+
 static auxo_status set_up(auxo_trainer *trainer, const auxo_dataset *train, const auxo_dataset *validation,
                           auxo_error *error)
 {
@@ -93,7 +116,10 @@ static auxo_status set_up(auxo_trainer *trainer, const auxo_dataset *train, cons
     if (trainer->options.standardize && auxo_model_preprocessing(model)->channel_count == 0)
         status = set_preprocessing(model, train, &trainer->options, error);
     if (status == AUXO_OK)
-        status = auxo__device_data_init(&trainer->data, auxo_model_queue(model), train, error);
+        status = auxo__class_weights(train, &trainer->options, &trainer->class_weights, error);
+    trainer->options.class_weights = NULL; /* the caller's array is not needed any more */
+    if (status == AUXO_OK)
+        status = place_rows(trainer, train, error);
     if (status == AUXO_OK)
         status = auxo__device_preprocessing_init(&trainer->preprocessing, model, error);
     if (status == AUXO_OK)
@@ -101,7 +127,7 @@ static auxo_status set_up(auxo_trainer *trainer, const auxo_dataset *train, cons
     if (status == AUXO_OK)
         status = auxo__trainer_create_buffers(trainer, error);
     if (status == AUXO_OK)
-        status = auxo__trainer_init_row_weights(trainer, train, error);
+        status = auxo__trainer_init_row_weights(trainer, train, trainer->class_weights, error);
     if (status == AUXO_OK)
         status = auxo__trainer_init_clip(trainer, error);
     if (status == AUXO_OK)
@@ -156,6 +182,7 @@ void auxo_trainer_destroy(auxo_trainer *trainer)
     free(trainer->validation);
     auxo_optimizer_destroy(trainer->optimizer);
     auxo__device_data_deinit(&trainer->data);
+    auxo__order_deinit(&trainer->row_order);
     auxo__device_preprocessing_deinit(&trainer->preprocessing);
     auxo_buffer_destroy(trainer->counter);
     auxo_buffer_destroy(trainer->order);
@@ -163,6 +190,7 @@ void auxo_trainer_destroy(auxo_trainer *trainer)
     auxo_buffer_destroy(trainer->stats);
     auxo__trainer_deinit_shape(trainer);
     free(trainer->train_layers);
+    free(trainer->class_weights);
     free(trainer);
 }
 

@@ -10,6 +10,7 @@
  * Parameters: those of tile.clh; A_VEC, TARGET_VEC = 4 where rows of the weights, or whole images of the target, are
  * aligned quads, else 1; BOUNDED = 1 where windows can leave the source.
  */
+#include "contract.clh"
 #include "activation.clh"
 #include "tile.clh"
 
@@ -144,7 +145,7 @@ kernel TILE_ATTRIBUTE void conv2d_tiled(global const float *restrict source, ulo
             if (i >= rows_left)
                 continue;
             float4 value = sums[r][v] + (bias ? bias[bias_offset + i] : 0.0f);
-            if (activation == ACT_RELU)
+            if (activation == ACTIVATION_RELU)
                 value = select(value, (float4)(0.0f), value < 0.0f);
             global float *line = target + (ulong)i * (ulong)target_area;
 #if TARGET_VEC == 4
@@ -161,7 +162,7 @@ kernel TILE_ATTRIBUTE void conv2d_tiled(global const float *restrict source, ulo
         }
     }
     /* The long activations go over the stored values in a loop, rather than once per register. */
-    if (activation > ACT_RELU)
+    if (activation > ACTIVATION_RELU)
         for (uint e = 0; e < 4 * WORK_N; ++e) {
             const uint j = j0 + TILE_COLUMN(e / 4) + e % 4;
             const uint n = j / grid_area, place = j - n * grid_area;

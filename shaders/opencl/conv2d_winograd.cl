@@ -7,6 +7,7 @@
  * `pitch` of them from number `first` on, of which those from `end` on are there to fill vectors: they repeat the last.
  * Parameters: TILE (winograd.clh); TARGET_VEC: TILE where rows of the target are aligned vectors, else 1.
  */
+#include "contract.clh"
 #include "activation.clh"
 #include "winograd.clh"
 
@@ -124,7 +125,7 @@ kernel void conv2d_winograd_target(global const float *restrict m, global float 
 #pragma unroll
         for (int j = 0; j < TILE; ++j) {
             const float value = out[j][i] + add;
-            line[j] = activation == ACT_RELU && value < 0.0f ? 0.0f : value;
+            line[j] = activation == ACTIVATION_RELU && value < 0.0f ? 0.0f : value;
         }
         if (place.y + i >= height)
             continue;
@@ -140,7 +141,7 @@ kernel void conv2d_winograd_target(global const float *restrict m, global float 
 #endif
     }
     /* The long activations go over the stored values in a loop, rather than once per register. */
-    if (activation > ACT_RELU) {
+    if (activation > ACTIVATION_RELU) {
         const int columns = min(TILE, width - place.x), count = columns * min(TILE, height - place.y);
 #pragma unroll 1
         for (int e = 0; e < count; ++e) {

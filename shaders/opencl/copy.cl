@@ -3,6 +3,7 @@
  *     dims (d0, d1, d2, d3), outermost first; work-item e walks Y in row-major order
  * exact: scale is 1 and both dtypes are the same integer type. The dtypes (auxo_dtype) are arguments.
  */
+#include "contract.clh"
 #include "dtype.clh"
 
 kernel void copy(global const void *x, ulong x_offset, global void *y, ulong y_offset, ulong d1, ulong d2, ulong d3,

@@ -11,6 +11,7 @@
  *     cox_gradient  exp(h) (earlier groups, and of this one V for an event, W for others) - event
  * Parameters: WG, EFRON.
  */
+#include "contract.clh"
 #include "cox.clh"
 #include "cox_domain.clh"
 #include "loss.clh"
@@ -241,7 +242,7 @@ kernel WG_ATTRIBUTE void cox_terms(global const row *rows, global const sides *b
 /* What the likelihood is divided by; 0 without events. */
 static inline float divisor_of(int reduction, uint n, float events)
 {
-    return events == 0.0f ? 0.0f : reduction == 0 ? 1.0f : reduction == 1 ? (float)n : events;
+    return events == 0.0f ? 0.0f : reduction == COX_REDUCTION_SUM ? 1.0f : reduction == COX_REDUCTION_MEAN ? (float)n : events;
 }
 
 /* blocks is NULL if no gradient is wanted. */

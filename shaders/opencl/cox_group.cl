@@ -11,6 +11,7 @@
  * Sums of exponentials are exp(x) (y + z) as float4 (x, y, z, unused), x the largest exponent, y + z compensated: |h|
  * of 1e4 does no harm. Parameters: WG.
  */
+#include "contract.clh"
 #include "cox_domain.clh"
 #include "group.clh"
 #include "loss.clh"
@@ -180,7 +181,7 @@ kernel WG_ATTRIBUTE void cox_group(global const float *risk, ulong risk_offset, 
     events = group_sum((float2)(events, 0.0f), scratch).x;
     sum = group_sum(sum, scratch);
     squares = group_sum(squares, scratch);
-    float divisor = reduction == 0 || events == 0.0f ? 1.0f : reduction == 1 ? (float)n : events;
+    float divisor = reduction == COX_REDUCTION_SUM || events == 0.0f ? 1.0f : reduction == COX_REDUCTION_MEAN ? (float)n : events;
     float2 mean = n > 0 ? pair_divide(sum, (float)n) : (float2)(0.0f, 0.0f);
 
     if (item == 0) {

@@ -6,6 +6,7 @@
  * and offset are multiples of 4 elements, else 1; INPUT_DTYPE, OUTPUT_DTYPE (auxo_dtype F32 or F16); SPLIT (0 or 1);
  * TAIL_APART: 1: the last step stands behind the loop, which then has no branch, 0: in it, which is half the code.
  */
+#include "contract.clh"
 #include "activation.clh"
 #include "dtype.clh"
 #include "tile.clh"
@@ -116,7 +117,7 @@ kernel TILE_ATTRIBUTE void gemm_tiled(global const stored *restrict a, ulong a_o
                     value += beta * *target;
                 if (bias)
                     value += bias_per_row ? (float4)(bias[bias_offset + i]) : vload4(0, bias + bias_offset + j);
-                *target = activation == ACT_RELU ? select(value, (float4)(0.0f), value < 0.0f) : value;
+                *target = activation == ACTIVATION_RELU ? select(value, (float4)(0.0f), value < 0.0f) : value;
             }
 #else
             float values[4];
@@ -129,7 +130,7 @@ kernel TILE_ATTRIBUTE void gemm_tiled(global const stored *restrict a, ulong a_o
                         finish_value(alpha * values[x], beta, c, at, bias, bias_offset + (bias_per_row ? i : j + x));
                     if (OUTPUT_DTYPE == DTYPE_F16)
                         value = activate_as(activation, value, slope);
-                    else if (activation == ACT_RELU)
+                    else if (activation == ACTIVATION_RELU)
                         value = value < 0.0f ? 0.0f : value;
                     store_float(OUTPUT_DTYPE, c, at, value);
                 }
@@ -138,7 +139,7 @@ kernel TILE_ATTRIBUTE void gemm_tiled(global const stored *restrict a, ulong a_o
     }
 #if !SPLIT && OUTPUT_DTYPE == DTYPE_F32
     /* The long activations go over the stored values in a loop, rather than once per register. */
-    if (activation > ACT_RELU)
+    if (activation > ACTIVATION_RELU)
         for (uint e = 0; e < 16 * WORK_M * WORK_N; ++e) {
             const uint i = TILE_ROW(e / (4 * WORK_N));
             const uint j = TILE_COLUMN(e / 4 % WORK_N) + e % 4;

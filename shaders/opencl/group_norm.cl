@@ -3,14 +3,10 @@
  *     group g: [ WG items, VEC lanes each, stride over the row ] -> NORM[g]
  * The kind (auxo_norm_kind) is an argument. Parameters: VEC, WG.
  */
+#include "contract.clh"
 #include "group.clh"
 #include "lanes.clh"
 
-#define NORM_L2 1
-#define NORM_LINF 2
-#define NORM_MEAN 3
-#define NORM_RMS 4
-#define NORM_WEIGHTED_L1 5
 
 /* VEC more elements into the lanes; zeros add nothing to any norm. */
 static inline void accumulate(int kind, floatv w, floatv *sum, floatv *low)

@@ -4,17 +4,10 @@
  * The kind is an argument, so that one program serves all optimisers. Parameters: VEC; VECTORS, several where a work-item
  * is a loop anyway and what depends on the step alone is worth computing once.
  */
+#include "contract.clh"
 #include "lanes.clh"
 
-#define OPTIMIZER_SGD 0
-#define OPTIMIZER_MOMENTUM 1
-#define OPTIMIZER_NESTEROV 2
-#define OPTIMIZER_RMSPROP 3
-#define OPTIMIZER_ADAGRAD 4
-#define OPTIMIZER_ADAM 5
-#define OPTIMIZER_ADAMW 6
-#define OPTIMIZER_PHS 7
-#define OPTIMIZER_PHS_EXPONENTIAL 8 /* phs with exponential friction: a number of this file only */
+#define OPTIMIZER_PHS_EXPONENTIAL OPTIMIZER_COUNT /* phs with exponential friction: a number of this file only */
 
 #define LR hyper[0]
 #define BETA1 hyper[1]

@@ -7,13 +7,10 @@
  * NaN of all that it takes part in: comparisons are written so that it passes.
  * The kind (auxo_penalty_kind) is an argument. Parameters: VEC, WG, PROXIMAL (0 or 1).
  */
+#include "contract.clh"
 #include "group.clh"
 #include "lanes.clh"
 
-#define PENALTY_WEIGHTED_L1 1
-#define PENALTY_L2_SQUARED 2
-#define PENALTY_L21 3
-#define PENALTY_LINF1 4
 
 /* Element e of the group; e == size is its bias. */
 #define ELEMENT(e) ((e) < size ? w[e] : *bias)

@@ -3,11 +3,9 @@
  *     work-item q: elements 4 q .. 4 q + 3, the four words of one Philox block
  * Y is f32 or u32, written as bits; the kind (auxo_random_kind) is an argument.
  */
+#include "contract.clh"
 #include "philox.clh"
 
-#define RANDOM_NORMAL 1
-#define RANDOM_BERNOULLI 2
-#define RANDOM_BITS 3
 
 /* The pair of independent normals of two words: the cosine first. */
 static inline float2 normal_pair(uint word0, uint word1)

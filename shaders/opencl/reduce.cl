@@ -6,14 +6,10 @@
  * One split needs no finish. The kind (auxo_reduce_kind) is an argument.
  * Parameters: VEC, WG, SUMS (1: sum, mean, sum_abs, sum_squares; 0: max, min, max_abs).
  */
+#include "contract.clh"
 #include "group.clh"
 #include "lanes.clh"
 
-#define REDUCE_MEAN 1
-#define REDUCE_MIN 3
-#define REDUCE_SUM_ABS 4
-#define REDUCE_SUM_SQUARES 5
-#define REDUCE_MAX_ABS 6
 
 #if SUMS
 static inline float neutral(int kind)

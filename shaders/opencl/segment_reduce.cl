@@ -4,16 +4,12 @@
  * The kind (auxo_reduce_kind, or dot) is an argument.
  * Parameters: VEC, WG, SUMS (1: sum, mean, sum_abs, sum_squares, dot; 0: max, min, max_abs).
  */
+#include "contract.clh"
 #include "group.clh"
 #include "lanes.clh"
 
-#define REDUCE_MEAN 1
-#define REDUCE_MIN 3
-#define REDUCE_SUM_ABS 4
-#define REDUCE_SUM_SQUARES 5
-#define REDUCE_MAX_ABS 6
 
-#define REDUCE_DOT 7 /* sum of A B: a number of this file only */
+#define REDUCE_DOT REDUCE_COUNT /* sum of A B: a number of this file only */
 
 #if SUMS
 /* Adds the terms of VEC neighbours. */

@@ -12,8 +12,7 @@ BUFFER(2, , float, dx);
 layout(push_constant) uniform parameters
 {
     uint at[3];
-    uint count;
-    float slope;
+    ACTIVATION_PUSH
 } p;
 
 void main()

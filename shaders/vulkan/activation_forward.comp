@@ -11,8 +11,7 @@ BUFFER(1, , float, y);
 layout(push_constant) uniform parameters
 {
     uint at[2];
-    uint count;
-    float slope;
+    ACTIVATION_PUSH
 } p;
 
 void main()

@@ -9,8 +9,7 @@ BUFFER(2, , float, y);
 layout(push_constant) uniform parameters
 {
     uint at[3];
-    uint count;
-    float alpha, beta;
+    ADD_PUSH
 } p;
 
 void main()

@@ -19,10 +19,7 @@ BUFFER(2, , uvec2, pairs);
 layout(push_constant) uniform parameters
 {
     uint at[3];
-    uint n;
-    uint descending;
-    uint run, distance;
-    uint last; // this pass ends the sort
+    ARGSORT_PUSH
 } p;
 
 shared uvec2 block[2u * GROUP_SIZE];

@@ -11,12 +11,7 @@ BUFFER(2, readonly, uint, counter);
 layout(push_constant) uniform parameters
 {
     uint at[3];
-    uint count;
-    divider channels, height, width;
-    uint max_shift_h, max_shift_w;
-    uint flip;
-    uint seed_low, seed_high, stream;
-    uint has_counter;
+    AUGMENT_PUSH
 } p;
 
 int shift_of(uint word, uint max_shift)

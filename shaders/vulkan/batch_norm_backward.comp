@@ -20,9 +20,7 @@ BUFFER(7, writeonly, float, dbeta);
 layout(push_constant) uniform parameters
 {
     uint at[8];
-    uint channels;
-    divider inner;
-    uint terms;
+    BATCH_NORM_BACKWARD_PUSH
 } p;
 
 #include "batch_norm.glsl"

@@ -26,9 +26,7 @@ BUFFER(8, writeonly, float, dbeta);
 layout(push_constant) uniform parameters
 {
     uint at[BINDINGS];
-    uint channels;
-    divider inner;
-    uint terms, parts, part_terms;
+    BATCH_NORM_SPLIT_PUSH
 } p;
 
 #include "batch_norm_parts.glsl"

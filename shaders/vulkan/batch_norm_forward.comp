@@ -24,10 +24,7 @@ BUFFER(7, writeonly, float, saved_invstd);
 layout(push_constant) uniform parameters
 {
     uint at[8];
-    uint channels;
-    divider inner;
-    uint terms; // terms = outer * inner
-    float epsilon, momentum, slope;
+    BATCH_NORM_FORWARD_PUSH
 } p;
 
 #include "batch_norm.glsl"

@@ -29,10 +29,8 @@ BUFFER(8, writeonly, float, saved_invstd);
 layout(push_constant) uniform parameters
 {
     uint at[BINDINGS];
-    uint channels;
-    divider inner;
-    uint terms, parts, part_terms;
-    float epsilon, momentum, slope;
+    BATCH_NORM_SPLIT_PUSH
+    BATCH_NORM_FORWARD_SPLIT_PUSH
 } p;
 
 #include "batch_norm_parts.glsl"

@@ -13,10 +13,7 @@ BUFFER(2, , float, y);
 layout(push_constant) uniform parameters
 {
     uint at[3];
-    uint count;
-    uint first; // of this dispatch, modulo channels * inner
-    divider channels, inner;
-    float slope;
+    BIAS_ADD_PUSH
 } p;
 
 void main()

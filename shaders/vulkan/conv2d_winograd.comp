@@ -27,7 +27,7 @@ BUFFER(1, writeonly, float, u);
 layout(push_constant) uniform parameters
 {
     uint at[2];
-    uint pairs;
+    CONV2D_WINOGRAD_WEIGHTS_PUSH
 } p;
 
 void main()
@@ -73,12 +73,7 @@ layout(std430, set = 0, binding = 1) buffer vectors_block
 layout(push_constant) uniform parameters
 {
     uint at[BINDINGS];
-    uint channels;
-    int height, width; // of the source or of the target
-    divider tiles_h, tiles_w, pitch;
-    uint first, end;
-    int pad_h, pad_w;
-    float slope;
+    CONV2D_WINOGRAD_TILES_PUSH
 } p;
 
 struct place {

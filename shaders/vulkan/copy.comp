@@ -15,10 +15,7 @@ BUFFER(1, , uint, y);
 layout(push_constant) uniform parameters
 {
     uint at[2];
-    uint count;
-    divider dims[3]; // of the three inner dimensions
-    int x_strides[4], y_strides[4];
-    float scale;
+    COPY_PUSH
 } p;
 
 float value_of(uint bits)

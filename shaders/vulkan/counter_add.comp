@@ -7,7 +7,7 @@ BUFFER(0, , uint, counter);
 layout(push_constant) uniform parameters
 {
     uint at[1];
-    uint increments[4];
+    COUNTER_ADD_PUSH
 } p;
 
 void main()

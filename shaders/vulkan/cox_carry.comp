@@ -12,11 +12,6 @@
 #define COX_SCAN
 #include "cox.glsl"
 
-#define DOMAIN_AS_PRINTED 1u
-#define DOMAIN_MEAN2 2u
-#define DOMAIN_MEAN_SQ 3u
-#define REDUCTION_MEAN 1u
-#define REDUCTION_PER_EVENT 2u
 
 layout(constant_id = 1) const bool INVERSES = false; // after cox_terms
 layout(constant_id = 2) const bool CARRIES = true;   // whether anything follows that asks for the blocks
@@ -29,10 +24,8 @@ BUFFER(2, , vec2, totals);       // of h, h^2, events; then the divisor of the l
 layout(push_constant) uniform parameters
 {
     uint at[7];
-    uint n, block_count;
-    uint has_stats, history_length, has_counter;
-    float rows;
-    float domain_strength;
+    COX_CARRY_PUSH
+    LOSS_ENDING_PUSH
 } p;
 
 void carry_blocks(uint first, uint last, uvec2 closing)
@@ -65,11 +58,11 @@ vec2 block_sum(uint first, uint last, uint stride, uint k)
 
 vec2 domain_value(vec2 mean, vec2 mean_square)
 {
-    if (DOMAIN == DOMAIN_AS_PRINTED)
+    if (DOMAIN == COX_DOMAIN_AS_PRINTED)
         return ff_multiply(vec2(float(p.n), 0.0), ff_multiply(mean, mean));
-    if (DOMAIN == DOMAIN_MEAN2)
+    if (DOMAIN == COX_DOMAIN_MEAN2)
         return ff_multiply(mean, mean);
-    return DOMAIN == DOMAIN_MEAN_SQ ? mean_square : vec2(0.0);
+    return DOMAIN == COX_DOMAIN_MEAN_SQ ? mean_square : vec2(0.0);
 }
 
 void finish(vec2 terms)
@@ -105,6 +98,6 @@ void main()
     for (uint k = 0u; k < 3u; k++)
         totals[k] = total[k];
     const float events = total[2].x;
-    const float divisor = REDUCTION == REDUCTION_MEAN ? float(p.n) : REDUCTION == REDUCTION_PER_EVENT ? events : 1.0;
+    const float divisor = REDUCTION == COX_REDUCTION_MEAN ? float(p.n) : REDUCTION == COX_REDUCTION_PER_EVENT ? events : 1.0;
     totals[3] = vec2(events > 0.0 ? divisor : 0.0, 0.0);
 }

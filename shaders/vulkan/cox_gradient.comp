@@ -8,9 +8,6 @@
 #include "math.glsl"
 #include "cox.glsl"
 
-#define DOMAIN_AS_PRINTED 1u
-#define DOMAIN_MEAN2 2u
-#define DOMAIN_MEAN_SQ 3u
 
 layout(constant_id = 1) const bool EFRON = false;
 layout(constant_id = 2) const uint DOMAIN = 0;
@@ -25,17 +22,16 @@ BUFFER(6, writeonly, float, drisk);
 layout(push_constant) uniform parameters
 {
     uint at[7];
-    uint n, run, block_count;
-    float domain_strength;
+    COX_PUSH
 } p;
 
 float domain_gradient(float h, float mean)
 {
-    if (DOMAIN == DOMAIN_AS_PRINTED)
+    if (DOMAIN == COX_DOMAIN_AS_PRINTED)
         return 2.0 * mean;
-    if (DOMAIN == DOMAIN_MEAN2)
+    if (DOMAIN == COX_DOMAIN_MEAN2)
         return 2.0 * mean / float(p.n);
-    return DOMAIN == DOMAIN_MEAN_SQ ? 2.0 * h / float(p.n) : 0.0;
+    return DOMAIN == COX_DOMAIN_MEAN_SQ ? 2.0 * h / float(p.n) : 0.0;
 }
 
 // The sum that e^h is to be multiplied by: of those with an event, and of the others.

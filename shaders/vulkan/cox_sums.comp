@@ -23,7 +23,7 @@ BUFFER(7, writeonly, vec2, sums); // (blocks, 3)
 layout(push_constant) uniform parameters
 {
     uint at[8];
-    uint n, run, blocks;
+    COX_PUSH
 } p;
 
 // Stretches of positions [first, last); adds to the sums of h, h^2 and events.
@@ -64,7 +64,7 @@ sides read_rows(uint first, uint last, inout vec2 sum[3])
 void main()
 {
     const uint block = group_index();
-    if (block >= p.blocks)
+    if (block >= p.block_count)
         return;
     const uint lane = block * GROUP_SIZE + lane_index();
     const uint first = min(lane * p.run, p.n), last = min(first + p.run, p.n);

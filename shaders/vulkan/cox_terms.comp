@@ -24,7 +24,7 @@ BUFFER(5, writeonly, vec2, sums); // (blocks)
 layout(push_constant) uniform parameters
 {
     uint at[6];
-    uint n, run, block_count;
+    COX_PUSH
 } p;
 
 // The events at [first, last) of a whole group, the first of them event `rank` of it. Adds up their terms, W and V.

@@ -10,11 +10,7 @@ BUFFER(2, readonly, uint, counter);
 layout(push_constant) uniform parameters
 {
     uint at[3];
-    uint count;
-    uint block_low, block_high; // of the first element
-    uint seed_low, seed_high, stream;
-    uint has_counter;
-    float rate;
+    DROPOUT_PUSH
 } p;
 
 void main()

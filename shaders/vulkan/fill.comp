@@ -7,10 +7,7 @@ BUFFER(0, , uint, y);
 layout(push_constant) uniform parameters
 {
     uint at[1];
-    uint word_count;
-    uint pattern;   // the value repeated to fill a word
-    uint head_mask; // the bytes of the first word that belong to Y
-    uint tail_mask; // of the last
+    FILL_PUSH
 } p;
 
 void main()

@@ -21,13 +21,7 @@ BUFFER(5, writeonly, uint, y);
 layout(push_constant) uniform parameters
 {
     uint at[6];
-    uint count, first; // of Y's elements in this dispatch
-    uint batch;
-    divider row_elements, inner;
-    uint n; // positions: the length of ORDER or of DATA
-    uint row_begin, row_end;
-    uint has_order, has_counter, has_mean, has_invstd;
-    float scale;
+    GATHER_BATCH_PUSH
 } p;
 
 // (a * b + c) mod n without overflow.

@@ -20,10 +20,7 @@ BUFFER(2, readonly, float, bias);
 layout(push_constant) uniform parameters
 {
     uint at[3];
-    uint count, parts; // M * N
-    divider columns;   // N
-    uint c_stride;     // of rows
-    float alpha, beta, slope;
+    GEMM_FINISH_PUSH
 } p;
 
 shared float row_sums[GROUP_SIZE];

@@ -7,10 +7,6 @@
 #include "interface.glsl"
 #include "reduction.glsl"
 
-#define NORM_L2 1u
-#define NORM_MEAN 3u
-#define NORM_RMS 4u
-#define NORM_WEIGHTED_L1 5u
 
 layout(constant_id = 1) const uint NORM = 0;
 layout(constant_id = 2) const uint KIND = 0; // the reduction under the norm
@@ -22,8 +18,7 @@ BUFFER(2, writeonly, float, norm);
 layout(push_constant) uniform parameters
 {
     uint at[3];
-    uint groups, size;
-    uint has_bias;
+    GROUP_NORM_PUSH
 } p;
 
 vec2 reduce_row(uint g, uint lane, float scale)

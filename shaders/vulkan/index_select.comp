@@ -13,10 +13,7 @@ BUFFER(2, writeonly, uint, y);
 layout(push_constant) uniform parameters
 {
     uint at[3];
-    uint count, first; // of Y within these outer slices
-    divider selected, inner;
-    uint axis, axis_begin, axis_end;
-    uint fill, writes_fill;
+    INDEX_SELECT_PUSH
 } p;
 
 void main()

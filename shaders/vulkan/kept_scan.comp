@@ -12,9 +12,7 @@ BUFFER(2, writeonly, uint, total);
 layout(push_constant) uniform parameters
 {
     uint at[3];
-    uint n;
-    float threshold;
-    uint min_keep;
+    KEPT_SCAN_PUSH
 } p;
 
 shared uint counts[GROUP_SIZE];

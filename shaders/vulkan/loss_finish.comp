@@ -10,10 +10,8 @@ BUFFER(0, readonly, vec4, partial); // hi, lo, right
 layout(push_constant) uniform parameters
 {
     uint at[5];
-    uint losses, parts; // partial (losses, parts)
-    float divisor_hi, divisor_lo;
-    uint has_stats, history_length, has_counter;
-    float rows;
+    LOSS_FINISH_PUSH
+    LOSS_ENDING_PUSH
 } p;
 
 void main()

@@ -13,8 +13,7 @@ BUFFER(3, readonly, uvec4, layers);
 layout(push_constant) uniform parameters
 {
     uint at[4];
-    uint rows, begin_layer, end_layer, has_bias;
-    float slope;
+    MLP_FORWARD_PUSH
 } p;
 
 #define MLP_REGIONS 2

@@ -19,9 +19,7 @@ BUFFER(6, writeonly, vec4, partial_loss);
 layout(push_constant) uniform parameters
 {
     uint at[7];
-    uint rows, workgroups, begin_layer, layer_count, train_begin, train_end, has_bias;
-    uint unit_count, trained_first, trained_count;
-    float slope;
+    MLP_GRADIENT_PUSH
 } p;
 
 #define MLP_REGIONS 3

@@ -20,9 +20,7 @@ BUFFER(6, , float, partial); // (walks, directions, parameters)
 layout(push_constant) uniform parameters
 {
     uint at[7];
-    uint rows, walks, directions, begin_layer, layer_count, has_bias;
-    uint unit_count, param_count;
-    float slope;
+    MLP_HVP_PUSH
 } p;
 
 #define MLP_REGIONS 6

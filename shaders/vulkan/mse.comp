@@ -13,7 +13,7 @@ BUFFER(3, writeonly, vec4, partial); // hi, lo, 0, 0
 layout(push_constant) uniform parameters
 {
     uint at[4];
-    uint count, stride; // stride: invocations of all workgroups
+    MSE_PUSH
 } p;
 
 void main()

@@ -9,10 +9,7 @@ BUFFER(1, , float, y);
 layout(push_constant) uniform parameters
 {
     uint at[2];
-    uint count;
-    float a;
-    float b;
-    uint rounds;
+    MULTIPLY_ADD_PUSH
 } p;
 
 void main()

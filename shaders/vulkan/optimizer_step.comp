@@ -4,21 +4,6 @@
 #include "interface.glsl"
 #include "math.glsl"
 
-#define OPTIMIZER_SGD 0u
-#define OPTIMIZER_MOMENTUM 1u
-#define OPTIMIZER_NESTEROV 2u
-#define OPTIMIZER_RMSPROP 3u
-#define OPTIMIZER_ADAGRAD 4u
-#define OPTIMIZER_ADAM 5u
-#define OPTIMIZER_ADAMW 6u
-#define OPTIMIZER_PHS 7u
-#define HYPER_LR 0u
-#define HYPER_BETA1 1u
-#define HYPER_BETA2 2u
-#define HYPER_EPSILON 3u
-#define HYPER_WEIGHT_DECAY 4u
-#define HYPER_MASS 5u
-#define HYPER_FRICTION 6u
 
 layout(constant_id = 1) const uint KIND = 0;
 layout(constant_id = 2) const bool EXPLICIT_EULER = false;
@@ -33,8 +18,7 @@ BUFFER(5, readonly, uint, counter);
 layout(push_constant) uniform parameters
 {
     uint at[6];
-    uint count;
-    uint has_counter;
+    OPTIMIZER_STEP_PUSH
 } p;
 
 float hyper_of(uint i)

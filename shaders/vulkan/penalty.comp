@@ -9,11 +9,6 @@
 #include "math.glsl"
 #include "reduction.glsl"
 
-#define PENALTY_L1 0u
-#define PENALTY_WEIGHTED_L1 1u
-#define PENALTY_L2_SQUARED 2u
-#define PENALTY_L21 3u
-#define PENALTY_LINF1 4u
 
 layout(constant_id = 1) const uint KIND = 0;
 layout(constant_id = 2) const bool PROXIMAL = false;
@@ -28,9 +23,7 @@ BUFFER(6, writeonly, vec2, partial);
 layout(push_constant) uniform parameters
 {
     uint at[7];
-    uint groups, size;
-    uint has_bias, has_dbias, has_coef;
-    float strength;
+    PENALTY_PUSH
 } p;
 
 uint group;

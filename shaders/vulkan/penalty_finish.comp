@@ -9,7 +9,7 @@ BUFFER(1, writeonly, float, value);
 layout(push_constant) uniform parameters
 {
     uint at[2];
-    uint groups;
+    PENALTY_FINISH_PUSH
 } p;
 
 void main()

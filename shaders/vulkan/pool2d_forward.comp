@@ -14,9 +14,7 @@ BUFFER(2, writeonly, uint, index);
 layout(push_constant) uniform parameters
 {
     uint at[3];
-    uint count;
-    divider height, width, out_height, out_width, stride_h, stride_w;
-    int window_h, window_w, pad_h, pad_w;
+    POOL2D_PUSH
 } p;
 
 void main()

@@ -5,10 +5,6 @@
 #include "math.glsl"
 #include "philox.glsl"
 
-#define RANDOM_UNIFORM 0u
-#define RANDOM_NORMAL 1u
-#define RANDOM_BERNOULLI 2u
-#define RANDOM_BITS 3u
 
 layout(constant_id = 1) const uint KIND = 0;
 
@@ -17,11 +13,7 @@ BUFFER(1, readonly, uint, counter);
 layout(push_constant) uniform parameters
 {
     uint at[2];
-    uint count;
-    uint block_low, block_high; // of the first element
-    uint seed_low, seed_high, stream;
-    uint has_counter;
-    float a, b;
+    RANDOM_FILL_PUSH
 } p;
 
 vec2 normal_pair(uint first, uint second)

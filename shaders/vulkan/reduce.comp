@@ -21,13 +21,7 @@ BUFFER(1, writeonly, float, y);
 layout(push_constant) uniform parameters
 {
     uint at[2];
-    uint channels;
-    divider inner;
-    uint terms; // of the box: outer * inner
-    uint outer_stride, channel_stride;
-    uint part_count, part_terms;
-    uint first_part, first_channel, all_channels; // where the results go
-    float count;                                  // of all terms, for the mean
+    REDUCE_PUSH
 } p;
 
 void main()

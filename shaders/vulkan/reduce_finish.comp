@@ -11,8 +11,7 @@ BUFFER(1, writeonly, float, y);
 layout(push_constant) uniform parameters
 {
     uint at[2];
-    uint channels, parts;
-    float count;
+    REDUCE_FINISH_PUSH
 } p;
 
 void main()

@@ -17,7 +17,7 @@ BUFFER(3, writeonly, float, y);
 layout(push_constant) uniform parameters
 {
     uint at[4];
-    uint segments;
+    SEGMENT_REDUCE_PUSH
 } p;
 
 void main()

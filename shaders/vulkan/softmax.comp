@@ -15,7 +15,7 @@ BUFFER(1, writeonly, float, y);
 layout(push_constant) uniform parameters
 {
     uint at[2];
-    uint rows, classes;
+    SOFTMAX_PUSH
 } p;
 
 void main()

@@ -19,7 +19,7 @@ BUFFER(3, writeonly, vec4, partial); // hi, lo, right, 0
 layout(push_constant) uniform parameters
 {
     uint at[4];
-    uint rows, classes;
+    SOFTMAX_PUSH
 } p;
 
 void main()

@@ -20,9 +20,7 @@ BUFFER(8, writeonly, vec4, partial_loss); // (masks, walks)
 layout(push_constant) uniform parameters
 {
     uint at[9];
-    uint rows, masks, walks, begin_layer, layer_count, has_bias;
-    uint theta_groups, begin_units; // units of layers 1..begin_layer
-    float slope;
+    THETA_EVAL_PUSH
 } p;
 
 #define MLP_REGIONS 2

@@ -4,7 +4,7 @@
     tests/campaigns/fuzz.py --build build-fuzz [--seconds 10] [--inputs 10000000] [--only csv,model] [--ledger ledger.json]
 
 Each target runs until it has taken --inputs inputs in all (those in the ledger count) or --seconds have passed. What it
-learns is kept in BUILD/corpus. An input that crashes, leaks, runs for more than 25 seconds or takes 1 GiB is kept in
+learns is kept in BUILD/corpus. An input that crashes, leaks, runs for more than 60 seconds or takes 1 GiB is kept in
 BUILD/found and told; the status then is 1. How the build is made: tests/fuzz/CMakeLists.txt.
 """
 import argparse
@@ -18,7 +18,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 FUZZ = ROOT / "tests/fuzz"
 # Longest inputs: where a reader needs no more, short ones are tried faster.
 LENGTHS = {"settings": 256, "json": 256, "self_test": 256, "schema": 768, "tuning": 512, "csv": 512, "arff": 512,
-           "config": 512, "trace": 512, "idx": 256, "norb": 256, "packed": 512, "model_json": 1024}
+           "config": 512, "trace": 512, "idx": 256, "norb": 256, "packed": 512, "model_json": 1024, "image": 2048}
 
 
 # Whose libraries (matio) take sizes on trust and give the memory back at once.
@@ -32,7 +32,7 @@ def run(target, noun, options, inputs):
     found.mkdir(exist_ok=True)
     command = [str(target), str(learnt), str(FUZZ / "corpus" / noun), f"-dict={FUZZ / (noun + '.dict')}",
                f"-artifact_prefix={found}/{noun}-", f"-max_len={LENGTHS.get(noun, 4096)}", f"-runs={inputs}",
-               f"-max_total_time={options.seconds}", "-timeout=25", "-rss_limit_mb=1024",
+               f"-max_total_time={options.seconds}", "-timeout=60", "-rss_limit_mb=1024",
                f"-malloc_limit_mb={8192 if noun in TRUSTING else 1024}", "-print_final_stats=1",
                "-verbosity=0", f"-seed={options.seed}"]
     done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace",

@@ -10,14 +10,26 @@
 class FuzzFile
 {
   public:
-    FuzzFile() : descriptor_(memfd_create("fuzz", MFD_CLOEXEC)), path_("/proc/self/fd/" + std::to_string(descriptor_))
+    // `suffix`: the end of its name, where readers go by that; the name is a link to the memory.
+    explicit FuzzFile(const char *suffix = nullptr)
+        : descriptor_(memfd_create("fuzz", MFD_CLOEXEC)), path_("/proc/self/fd/" + std::to_string(descriptor_))
     {
         if (descriptor_ < 0)
             std::abort();
+        if (suffix) {
+            link_ = "/dev/shm/auxo-fuzz-" + std::to_string(getpid()) + suffix;
+            unlink(link_.c_str());
+            if (symlink(("/proc/" + std::to_string(getpid()) + "/fd/" + std::to_string(descriptor_)).c_str(),
+                        link_.c_str()) != 0)
+                std::abort();
+            path_ = link_;
+        }
     }
     ~FuzzFile()
     {
         close(descriptor_);
+        if (!link_.empty())
+            unlink(link_.c_str());
     }
     FuzzFile(const FuzzFile &) = delete;
     FuzzFile &operator=(const FuzzFile &) = delete;
@@ -36,5 +48,5 @@ class FuzzFile
 
   private:
     int descriptor_;
-    std::string path_;
+    std::string path_, link_;
 };

@@ -242,6 +242,20 @@ bool Program::wait_for_output(const std::string &text)
     return false;
 }
 
+size_t Program::watch_private_memory()
+{
+    size_t peak = 0;
+    for (siginfo_t ended = {};;) {
+        std::ifstream status("/proc/" + std::to_string(child) + "/status");
+        for (std::string line; std::getline(status, line);)
+            if (line.rfind("RssAnon:", 0) == 0)
+                peak = std::max(peak, size_t(std::stoul(line.substr(8))) * 1024);
+        if (waitid(P_PID, id_t(child), &ended, WEXITED | WNOHANG | WNOWAIT) != 0 || ended.si_pid != 0)
+            return peak;
+        std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+}
+
 void Program::send_signal(int number)
 {
     REQUIRE(child > 0); // kill(-1) would reach every process

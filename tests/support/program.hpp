@@ -65,6 +65,8 @@ class Program
     // Waits until standard output contains `text`; false if the program ends before, or after two minutes.
     bool wait_for_output(const std::string &text);
     void send_signal(int number);
+    // The largest private memory (RssAnon) seen until the program ends, in bytes; wait() is still to be called.
+    size_t watch_private_memory();
     ProgramResult wait();
 
   private:

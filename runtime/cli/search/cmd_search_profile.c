@@ -1,4 +1,4 @@
-/* runtime/cli/search/cmd_search_profile.c: auxo search profile: performance profiles of several searches (thesis 003,
+/* runtime/cli/search/cmd_search_profile.c: auxo search profile: performance profiles of several searches (Cahlik 2022,
  * eq. 2.1): P(quality >= q at time t) over the runs of each method, and their mean best so far.
  *
  * Reads the traces that `auxo search --trace` wrote, one run a file. Times end with the shortest run: what the others

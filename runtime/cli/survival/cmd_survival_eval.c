@@ -113,16 +113,25 @@ typedef struct measured {
     auxo_survival_site_scores sites;
 } measured;
 
+/* Times and events of training: what the model remembers, or, of an older one, the rows at hand. */
+static auxo_survival_sample training_of(const saved_model *saved)
+{
+    if (saved->model.training_count == 0)
+        return auxo_survival_rows(saved->data.train, NULL);
+    return (auxo_survival_sample){saved->model.training_count, saved->model.training_times,
+                                  saved->model.training_events, NULL};
+}
+
 static auxo_status write_report(const saved_model *saved, const measured *found, const char *path, auxo_error *error)
 {
     auxo_report *report = NULL;
+    const auxo_survival_sample fit = training_of(saved);
     auxo_status status = auxo_report_create("Survival model", &report, error);
     if (status != AUXO_OK)
         return status;
     auxo_report_text(report, "%s, %zu rows.", saved->rows->name, saved->rows->row_count);
     auxo_survival_scores_report(&found->scores, report);
-    status =
-        auxo_survival_report_draw(report, saved->data.train, saved->rows, saved->risks, &saved->model.hazard, error);
+    status = auxo_survival_report_draw(report, &fit, saved->rows, saved->risks, &saved->model.hazard, error);
     if (status == AUXO_OK)
         auxo_survival_site_scores_report(&found->sites, report);
     if (status == AUXO_OK)
@@ -137,8 +146,12 @@ static auxo_status run_eval(const cli_context *context, auxo_error *error)
     measured found = {0};
     const char *path = cli_text(context->arguments, "report");
     auxo_status status = open_saved(context, false, cli_choice(context->arguments, "split") == 0, &saved, error);
+    const auxo_survival_sample fit = status == AUXO_OK ? training_of(&saved) : (auxo_survival_sample){0};
+    if (status == AUXO_OK && saved.model.training_count == 0)
+        cli_note(context->output, "the model is of an older version, which does not remember the censoring of its "
+                                  "training rows: it is taken from the rows at hand");
     if (status == AUXO_OK)
-        status = auxo_survival_scores_compute(saved.data.train, saved.rows, saved.risks, &saved.model.hazard,
+        status = auxo_survival_scores_compute(&fit, saved.rows, saved.risks, &saved.model.hazard,
                                               cli_integer(context->arguments, "seed"), &found.scores, error);
     if (status == AUXO_OK)
         status = auxo_survival_site_scores_compute(saved.rows, saved.raw, &found.sites, error);

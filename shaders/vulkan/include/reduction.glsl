@@ -9,13 +9,6 @@
 // self-test proves.
 #include "float_float.glsl"
 
-#define REDUCE_SUM 0u
-#define REDUCE_MEAN 1u
-#define REDUCE_MAX 2u
-#define REDUCE_MIN 3u
-#define REDUCE_SUM_ABS 4u
-#define REDUCE_SUM_SQUARES 5u
-#define REDUCE_MAX_ABS 6u
 
 shared vec2 reduce_shared[GROUP_SIZE];
 

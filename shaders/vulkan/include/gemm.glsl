@@ -21,11 +21,7 @@ BUFFER(3, readonly, float, bias);
 layout(push_constant) uniform parameters
 {
     uint at[4];
-    uint m, n, k;
-    uint a_stride, b_stride, c_stride;                   // of rows
-    uint a_batch_stride, b_batch_stride, c_batch_stride; // of matrices
-    uint batches, tiles_m, tiles_n;
-    float alpha, beta, slope;
+    GEMM_PUSH
 } p;
 
 layout(std430, set = 0, binding = 2) buffer vectors_c_block

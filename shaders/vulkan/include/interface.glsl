@@ -4,6 +4,9 @@
 // the push constant block begins with `uint at[bindings]`: element at[slot] of binding slot is the tensor's first.
 // Workgroups may be spread over three dimensions (65535 each): group_index() numbers them.
 
+#include "push.h"
+#include "contract.glsl" // the numbers of include/auxo/, by shaders/contract.cmake
+
 layout(local_size_x_id = 0) in;
 layout(constant_id = 0) const uint GROUP_SIZE = 256;
 
@@ -23,8 +26,7 @@ uint lane_index()
     return gl_LocalInvocationIndex;
 }
 
-// Each invocation of an elementwise shader handles FLAT_ELEMENTS elements, GROUP_SIZE apart.
-#define FLAT_ELEMENTS 4u
+// Each invocation of an elementwise shader handles FLAT_ELEMENTS (push.h) elements, GROUP_SIZE apart.
 uint flat_element(uint k)
 {
     return (group_index() * FLAT_ELEMENTS + k) * GROUP_SIZE + lane_index();

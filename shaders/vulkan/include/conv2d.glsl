@@ -14,15 +14,11 @@ BUFFER(0, readonly, float, operand_a);
 BUFFER(1, readonly, float, operand_b);
 BUFFER(2, writeonly, float, result);
 BUFFER(3, readonly, float, bias);
+
 layout(push_constant) uniform parameters
 {
     uint at[4];
-    int images, channels, height, width, filters, out_height, out_width, window_h, window_w;
-    int group_channels, group_filters, groups;
-    int stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w;
-    uint tiles_m, tiles_n, splits;
-    int split_length; // images (DIRECT) or terms (tiled)
-    float slope;
+    CONV2D_PUSH
 } p;
 
 int group;       // of channels

@@ -2,10 +2,6 @@
 //
 // `e` counts elements of the type. A halfword or byte is stored with one atomic exclusive-or of its own bits: several
 // invocations may write different parts of a word, and nobody else changes the bits that were read.
-#define DTYPE_F32 0u
-#define DTYPE_F16 1u
-#define DTYPE_U32 2u
-#define DTYPE_U8 3u
 
 uint part_shift(uint dtype, uint e)
 {

@@ -125,13 +125,6 @@ vec2 cos_sin_turn(float u)
 }
 
 // auxo_activation, in the order of AUXO_ACTIVATION_TABLE.
-#define ACTIVATION_IDENTITY 0u
-#define ACTIVATION_RELU 1u
-#define ACTIVATION_LEAKY_RELU 2u
-#define ACTIVATION_ELU 3u
-#define ACTIVATION_SELU 4u
-#define ACTIVATION_SIGMOID 5u
-#define ACTIVATION_TANH 6u
 #define SELU_LAMBDA 1.0507009873554805
 #define SELU_LAMBDA_ALPHA 1.7580993408473766
 
