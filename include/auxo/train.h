@@ -32,6 +32,8 @@ typedef struct auxo_braking {
     auxo_watch_kind watch;
     double ema_decay;          /* watch = ema; 0.98 */
     double brake;              /* factor on friction; 10 */
+    double goal_after;         /* > 0: a goal that is reached becomes this part of itself, and the brake works again
+                                  whenever the new one is reached, as long as friction stays stable */
     uint32_t stall_epochs;     /* > 0: fall back to the best parameters after so many epochs without a better loss */
     double reaccelerate;       /* > 0: divide friction by this after a stall */
     bool brake_on_overfitting; /* also brake when validation loss rises while training loss falls */
@@ -79,6 +81,7 @@ typedef struct auxo_brake_memory {
     double initial_loss; /* the first loss observed */
     double ema;
     float friction; /* in force: times brake once fired */
+    double target;  /* the next loss to brake at, after the first; 0: none */
 } auxo_brake_memory;
 AUXO_API auxo_brake_memory auxo_optimizer_get_brake(const auxo_optimizer *optimizer);
 /* Errors: INVALID_ARGUMENT if that friction is unstable. */

@@ -138,8 +138,9 @@ typedef struct pair_second_order {
 } pair_second_order;
 /* first: the pair's first-order values if already known (exact), else NULL. */
 auxo_status auxo__pair_second_order(multiscale_engine *engine, auxo_theta_placement theta_on,
-                                    auxo_difference difference, double step, const auxo_tree_node *const pair[2],
-                                    const double *first, pair_second_order *result, auxo_error *error);
+                                    auxo_difference difference, auxo_mean_gradients means, double step,
+                                    const auxo_tree_node *const pair[2], const double *first, pair_second_order *result,
+                                    auxo_error *error);
 
 struct auxo_multiscale {
     auxo_model *model;

@@ -1,7 +1,7 @@
 /* optimizer_internal.h: the optimiser's struct and what the trainer and checkpoints need of it.
  *
  * Invariants: hyper on the device equals `config.hyper` once the queue has run; every state buffer has as many elements
- * as the model has weights; the brake fires at most once.
+ * as the model has weights; the brake fires at most once, or once for each goal.
  */
 #ifndef AUXO_TRAIN_OPTIMIZER_INTERNAL_H
 #define AUXO_TRAIN_OPTIMIZER_INTERNAL_H
@@ -16,6 +16,7 @@ typedef struct auxo__brake_state {
     bool has_initial, has_ema, has_epoch;
     double initial_loss; /* the first loss observed */
     double ema;
+    double target;                                /* after the brake: the next loss to brake at; 0: none */
     double last_train_loss, last_validation_loss; /* of the last epoch */
 } auxo__brake_state;
 
