@@ -177,12 +177,14 @@ static auxo_status finish_schema(const auxo_data_options *options, auxo_dataset 
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: no memory for its description", dataset->name);
     dataset->schema->row_count = dataset->row_count;
     /* Rows of which the hash is not known are read once for it. */
-    dataset->schema->content_hash = auxo_dataset_content_hash(dataset, dataset->row_count);
+    auxo_status status = auxo_dataset_content_hash(dataset, dataset->row_count, &dataset->schema->content_hash, error);
+    if (status != AUXO_OK)
+        return status;
     dataset->schema->split_fraction = 0;
     dataset->schema->split_seed = 0;
     if (options->schema && options->schema->missing_values && dataset->channels == options->schema->channels) {
         size_t filled = 0;
-        auxo_status status = auxo_dataset_fill_missing(dataset, options->schema->missing_values, &filled, error);
+        status = auxo_dataset_fill_missing(dataset, options->schema->missing_values, &filled, error);
         if (status != AUXO_OK)
             return status;
         if (filled > 0)

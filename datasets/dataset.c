@@ -263,13 +263,15 @@ size_t auxo_dataset_row_number(const auxo_dataset *dataset, size_t row)
 }
 
 /* All rows of one part after the other, as if they were one array. */
-static bool hash_part(XXH3_state_t *state, const auxo_dataset *dataset, bool features, size_t row_count)
+static auxo_status hash_part(XXH3_state_t *state, const auxo_dataset *dataset, bool features, size_t row_count,
+                             auxo_error *error)
 {
     auxo__row_blocks blocks;
-    bool found = true, good = auxo__row_blocks_init(&blocks, dataset, features, NULL) == AUXO_OK;
-    while (good && found && blocks.first + blocks.count < row_count) {
-        good = auxo__row_blocks_next(&blocks, &found, NULL) == AUXO_OK;
-        if (!good || !found)
+    bool found = true;
+    auxo_status status = auxo__row_blocks_init(&blocks, dataset, features, error);
+    while (status == AUXO_OK && found && blocks.first + blocks.count < row_count) {
+        status = auxo__row_blocks_next(&blocks, &found, error);
+        if (status != AUXO_OK || !found)
             break;
         const size_t left = row_count - blocks.first, count = blocks.count < left ? blocks.count : left;
         if (features)
@@ -280,22 +282,27 @@ static bool hash_part(XXH3_state_t *state, const auxo_dataset *dataset, bool fea
             XXH3_64bits_update(state, blocks.targets, count * dataset->target_count * sizeof *blocks.targets);
     }
     auxo__row_blocks_deinit(&blocks);
-    return good;
+    return status;
 }
 
-uint64_t auxo_dataset_content_hash(const auxo_dataset *dataset, size_t row_count)
+auxo_status auxo_dataset_content_hash(const auxo_dataset *dataset, size_t row_count, uint64_t *hash, auxo_error *error)
 {
     size_t rows = row_count < dataset->row_count ? row_count : dataset->row_count;
     const auxo_mapped_rows *mapped = dataset->mapped;
-    if (mapped && !mapped->subset && mapped->content_hash && rows == mapped->total_rows)
-        return mapped->content_hash;
+    if (mapped && !mapped->subset && mapped->content_hash && rows == mapped->total_rows) {
+        *hash = mapped->content_hash;
+        return AUXO_OK;
+    }
     XXH3_state_t state;
     XXH3_64bits_reset(&state);
-    const bool good = hash_part(&state, dataset, true, rows) && hash_part(&state, dataset, false, rows);
+    auxo_status status = hash_part(&state, dataset, true, rows, error);
+    if (status == AUXO_OK)
+        status = hash_part(&state, dataset, false, rows, error);
     if (dataset->times)
         XXH3_64bits_update(&state, dataset->times, rows * sizeof *dataset->times);
     if (dataset->events)
         XXH3_64bits_update(&state, dataset->events, rows * sizeof *dataset->events);
-    uint64_t hash = XXH3_64bits_digest(&state);
-    return !good ? 0 : hash ? hash : 1; /* 0 means unknown */
+    const uint64_t found = XXH3_64bits_digest(&state);
+    *hash = found ? found : 1; /* 0 means unknown */
+    return status;
 }

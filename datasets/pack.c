@@ -1,12 +1,12 @@
 /* pack.c: writes packed sets (pack.h) shard by shard, so that they may be larger than memory.
  */
+#include "json_tree.h"
 #include "pack.h"
 
 #include "file.h"
 #include "number.h"
 #include "text.h"
 
-#include <cjson/cJSON.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -132,13 +132,13 @@ static void add_u64(cJSON *object, const char *key, uint64_t value)
 {
     char text[32];
     snprintf(text, sizeof text, "%" PRIu64, value);
-    cJSON_AddStringToObject(object, key, text);
+    auxo__tree_text(object, key, text);
 }
 
 static void add_names(cJSON *object, const char *key, char **names, size_t count)
 {
     if (names)
-        cJSON_AddItemToObject(object, key, cJSON_CreateStringArray((const char *const *)names, (int)count));
+        auxo__tree_add(object, key, cJSON_CreateStringArray((const char *const *)names, (int)count));
 }
 
 static cJSON *names_of(const auxo_dataset *set)
@@ -151,58 +151,47 @@ static cJSON *names_of(const auxo_dataset *set)
     return names;
 }
 
-static bool add_hashes(cJSON *object, const packed_split *split)
+static void add_hashes(cJSON *object, const packed_split *split)
 {
-    char *text = malloc(16 * split->shard_count + 1);
-    if (!text)
-        return false;
-    text[0] = '\0';
-    for (uint64_t i = 0; i < split->shard_count; i++)
+    char *text = calloc(16 * split->shard_count + 1, 1);
+    for (uint64_t i = 0; text && i < split->shard_count; i++)
         snprintf(text + 16 * i, 17, "%016" PRIx64, split->hashes[i]);
-    const bool good = cJSON_AddStringToObject(object, "hashes", text) != NULL;
+    auxo__tree_add(object, "hashes", text ? cJSON_CreateString(text) : NULL);
     free(text);
-    return good;
 }
 
-static bool add_split(cJSON *list, const packed_split *split, const char *name)
+static void add_split(cJSON *list, const packed_split *split, const char *name)
 {
-    cJSON *object = cJSON_CreateObject();
-    if (!object || !cJSON_AddItemToArray(list, object))
-        return false;
-    cJSON_AddStringToObject(object, "name", name);
+    cJSON *object = auxo__tree_add(list, NULL, cJSON_CreateObject());
+    auxo__tree_text(object, "name", name);
     add_u64(object, "rows", split->rows);
     add_u64(object, "shard_rows", split->layout.shard_rows);
     add_u64(object, "first_shard", split->first_shard);
     add_u64(object, "shard_bytes", split->layout.shard_bytes);
     add_u64(object, "content_hash", split->content_hash);
     add_u64(object, "gaps", split->gaps);
-    cJSON *arrays = cJSON_AddArrayToObject(object, "arrays");
-    for (size_t a = 0; arrays && a < AUXO__PACK_ARRAY_COUNT; a++) {
+    cJSON *arrays = auxo__tree_add(object, "arrays", cJSON_CreateArray());
+    for (size_t a = 0; a < AUXO__PACK_ARRAY_COUNT; a++) {
         if (!split->layout.arrays[a].present)
             continue;
-        cJSON *array = cJSON_CreateObject();
-        cJSON_AddStringToObject(array, "name", auxo__pack_nouns[a]);
+        cJSON *array = auxo__tree_add(arrays, NULL, cJSON_CreateObject());
+        auxo__tree_text(array, "name", auxo__pack_nouns[a]);
         add_u64(array, "offset", split->layout.arrays[a].offset);
         add_u64(array, "row_bytes", split->layout.arrays[a].row_bytes);
-        cJSON_AddItemToArray(arrays, array);
     }
-    cJSON *names = cJSON_Duplicate(split->names, true);
-    if (!names || !cJSON_AddItemToObject(object, "names", names))
-        return false;
-    return cJSON_AddStringToObject(object, "schema", split->schema) && add_hashes(object, split);
+    auxo__tree_add(object, "names", cJSON_Duplicate(split->names, true));
+    auxo__tree_text(object, "schema", split->schema);
+    add_hashes(object, split);
 }
 
-static char *print_footer(const auxo_packer *packer)
+static auxo_status print_footer(const auxo_packer *packer, char **text, auxo_error *error)
 {
     static const char *const nouns[SPLITS] = {"train", "test"};
-    cJSON *root = cJSON_CreateObject(), *list = cJSON_AddArrayToObject(root, "splits");
-    bool good = list != NULL;
-    for (size_t s = 0; s < SPLITS && good; s++)
+    cJSON *root = cJSON_CreateObject(), *list = auxo__tree_add(root, "splits", cJSON_CreateArray());
+    for (size_t s = 0; s < SPLITS; s++)
         if (packer->splits[s].begun)
-            good = add_split(list, &packer->splits[s], nouns[s]);
-    char *text = good ? cJSON_PrintUnformatted(root) : NULL;
-    cJSON_Delete(root);
-    return text;
+            add_split(list, &packer->splits[s], nouns[s]);
+    return auxo__tree_print(root, false, text, error);
 }
 
 static void put_u64(uint8_t *at, uint64_t value)
@@ -213,16 +202,17 @@ static void put_u64(uint8_t *at, uint64_t value)
 static auxo_status write_footer(auxo_packer *packer, auxo_error *error)
 {
     uint8_t header[AUXO__PACK_HEADER_BYTES] = AUXO__PACK_MAGIC;
-    char *footer = print_footer(packer);
-    if (!footer)
-        return no_memory(error);
+    char *footer = NULL;
+    auxo_status status = print_footer(packer, &footer, error);
+    if (status != AUXO_OK)
+        return status;
     const size_t size = strlen(footer);
     header[8] = AUXO__PACK_VERSION;
     put_u64(header + 16, packer->written);
     put_u64(header + 24, size);
     put_u64(header + 32, XXH3_64bits(footer, size));
-    auxo_status status = auxo__file_writer_write(&packer->writer, footer, size, error);
-    cJSON_free(footer);
+    status = auxo__file_writer_write(&packer->writer, footer, size, error);
+    free(footer);
     if (status == AUXO_OK && fseek(packer->writer.stream, 0, SEEK_SET) != 0)
         status = auxo_error_set(error, AUXO_IO, "packing: %s", strerror(errno));
     return status == AUXO_OK ? auxo__file_writer_write(&packer->writer, header, sizeof header, error) : status;
@@ -341,7 +331,10 @@ auxo_status auxo_packer_add(auxo_packer *packer, const auxo_dataset *part, bool 
     const size_t value_count = auxo__dataset_row_bytes(part) / sizeof *values * part->row_count;
     for (size_t i = 0; part->feature_type == AUXO_FEATURES_F32 && i < value_count; i++)
         split->gaps += isnan(values[i]) != 0;
-    const uint64_t hash = auxo_dataset_content_hash(part, part->row_count);
+    uint64_t hash = 0;
+    status = auxo_dataset_content_hash(part, part->row_count, &hash, error);
+    if (status != AUXO_OK)
+        return status;
     const uint64_t both[2] = {split->content_hash, hash};
     split->content_hash = split->rows ? XXH3_64bits(both, sizeof both) : hash;
     return add_rows(packer, split, part, error);

@@ -1,6 +1,7 @@
 /* pack_read.c: packed sets (pack.h) mapped, or read into memory. A file is not trusted: every offset and count is
  * checked before it is used.
  */
+#include "json.h"
 #include "loaders.h"
 #include "mapped.h"
 #include "number.h"
@@ -48,9 +49,9 @@ static auxo_status read_footer(const auxo__mapping *file, cJSON **footer, auxo_e
     if (XXH3_64bits(file->bytes + offset, (size_t)size) != get_u64(file->bytes + 32))
         return auxo_error_set(error, AUXO_FORMAT, "%s: its description has changed since it was written", file->path);
     auxo__number_scope scope = auxo__number_scope_enter();
-    *footer = cJSON_ParseWithLength((const char *)file->bytes + offset, (size_t)size);
+    auxo_status status = auxo__json_parse((const char *)file->bytes + offset, (size_t)size, footer, error);
     auxo__number_scope_leave(scope);
-    return *footer ? AUXO_OK : auxo_error_set(error, AUXO_FORMAT, "%s: its description is not JSON", file->path);
+    return status == AUXO_OK ? status : auxo_error_wrap(error, status, "%s: its description", file->path);
 }
 
 static bool read_u64(const cJSON *object, const char *key, uint64_t most, uint64_t *value)

@@ -373,12 +373,16 @@ auxo_status auxo_dataset_held_out(const auxo_dataset *dataset, const auxo_data_s
 {
     *held_out = *trained_on = NULL;
     if (!schema || schema->split_fraction <= 0 || schema->row_count == 0 || dataset->row_count < schema->row_count ||
-        schema->content_hash == 0 || auxo_dataset_content_hash(dataset, schema->row_count) != schema->content_hash)
+        schema->content_hash == 0)
         return AUXO_OK;
+    uint64_t hash = 0;
+    auxo_status status = auxo_dataset_content_hash(dataset, schema->row_count, &hash, error);
+    if (status != AUXO_OK || hash != schema->content_hash)
+        return status;
     if (dataset->row_count == schema->row_count)
         return split_off(dataset, schema->split_fraction, schema->split_seed, held_out, trained_on, error);
     auxo_dataset *first = NULL;
-    auxo_status status = select_first(dataset, schema->row_count, &first, error);
+    status = select_first(dataset, schema->row_count, &first, error);
     if (status == AUXO_OK)
         status = split_off(first, schema->split_fraction, schema->split_seed, held_out, trained_on, error);
     auxo_dataset_destroy(first);

@@ -10,20 +10,33 @@
 #ifdef AUXO_HAVE_MATIO
 
 #include <matio.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
 
 enum { SIDE = 32, CHANNELS = 3, CLASSES = 10 };
 
-static auxo_status check_images(const char *path, const matvar_t *images, auxo_error *error)
+/* Whether a file of that size can hold so many bytes: zlib packs at most 1,032 to one. */
+static bool can_hold(uint64_t file_bytes, size_t count, size_t bytes_each)
 {
-    if (!images || images->class_type != MAT_C_UINT8 || images->rank != 4 || images->dims[0] != SIDE ||
-        images->dims[1] != SIDE || images->dims[2] != CHANNELS || !images->data)
+    return count <= file_bytes * 1032 / bytes_each;
+}
+
+/* The description of a variable, before its data are read: what it says must fit the file. */
+static auxo_status check_images(const char *path, uint64_t file_bytes, const matvar_t *images, auxo_error *error)
+{
+    if (!images || images->class_type != MAT_C_UINT8 || images->rank != 4 || images->isComplex ||
+        images->dims[0] != SIDE || images->dims[1] != SIDE || images->dims[2] != CHANNELS ||
+        !can_hold(file_bytes, images->dims[3], (size_t)SIDE * SIDE * CHANNELS))
         return auxo_error_set(error, AUXO_FORMAT, "%s: variable X is not uint8 of 32 x 32 x 3 x N", path);
     return AUXO_OK;
 }
 
-static auxo_status check_labels(const char *path, const matvar_t *labels, size_t count, auxo_error *error)
+static auxo_status check_labels(const char *path, uint64_t file_bytes, const matvar_t *labels, size_t count,
+                                auxo_error *error)
 {
-    if (!labels || labels->rank != 2 || labels->dims[0] * labels->dims[1] != count || !labels->data ||
+    if (!labels || labels->rank != 2 || labels->isComplex || !can_hold(file_bytes, count, 1) ||
+        !((labels->dims[0] == 1 && labels->dims[1] == count) || (labels->dims[1] == 1 && labels->dims[0] == count)) ||
         (labels->class_type != MAT_C_UINT8 && labels->class_type != MAT_C_DOUBLE))
         return auxo_error_set(error, AUXO_FORMAT, "%s: variable y is not %zu numbers, one per image", path, count);
     return AUXO_OK;
@@ -41,11 +54,6 @@ static void transpose_image(const uint8_t *from, uint8_t *to)
 static auxo_status convert(const char *path, const matvar_t *images, const matvar_t *labels, size_t limit,
                            auxo_dataset **dataset, auxo_error *error)
 {
-    auxo_status status = check_images(path, images, error);
-    if (status == AUXO_OK)
-        status = check_labels(path, labels, images->dims[3], error);
-    if (status != AUXO_OK)
-        return status;
     auxo__dataset_shape shape = {.row_count = auxo__limited(images->dims[3], limit),
                                  .channels = CHANNELS,
                                  .height = SIDE,
@@ -53,7 +61,7 @@ static auxo_status convert(const char *path, const matvar_t *images, const matva
                                  .feature_type = AUXO_FEATURES_U8,
                                  .target_type = AUXO_TARGET_CLASS,
                                  .target_count = CLASSES};
-    status = auxo__dataset_create("svhn", &shape, dataset, error);
+    auxo_status status = auxo__dataset_create("svhn", &shape, dataset, error);
     for (size_t i = 0; status == AUXO_OK && i < shape.row_count; i++) {
         double label = labels->class_type == MAT_C_UINT8 ? (double)((const uint8_t *)labels->data)[i]
                                                          : ((const double *)labels->data)[i];
@@ -67,14 +75,34 @@ static auxo_status convert(const char *path, const matvar_t *images, const matva
     return status;
 }
 
+/* Whether a file begins as those of MATLAB 5 to 7.3 do: of others matio takes the sizes on trust. */
+static bool is_matlab(const char *path)
+{
+    unsigned char head[128] = {0};
+    FILE *stream = fopen(path, "rb");
+    bool read = stream && fread(head, 1, sizeof head, stream) == sizeof head;
+    if (stream)
+        fclose(stream);
+    return read && (memcmp(head + 124, "\0\1IM", 4) == 0 || memcmp(head + 124, "\1\0MI", 4) == 0 ||
+                    memcmp(head + 124, "\0\2IM", 4) == 0);
+}
+
 auxo_status auxo__svhn_read(const char *path, size_t limit, auxo_dataset **dataset, auxo_error *error)
 {
-    mat_t *file = Mat_Open(path, MAT_ACC_RDONLY);
+    mat_t *file = is_matlab(path) ? Mat_Open(path, MAT_ACC_RDONLY) : NULL;
     if (!file)
         return auxo_error_set(error, AUXO_FORMAT, "%s: not a MATLAB file that matio can open", path);
-    matvar_t *images = Mat_VarRead(file, "X");
-    matvar_t *labels = Mat_VarRead(file, "y");
-    auxo_status status = convert(path, images, labels, limit, dataset, error);
+    struct stat found;
+    const uint64_t file_bytes = stat(path, &found) == 0 ? (uint64_t)found.st_size : 0;
+    matvar_t *images = Mat_VarReadInfo(file, "X"), *labels = Mat_VarReadInfo(file, "y");
+    auxo_status status = check_images(path, file_bytes, images, error);
+    if (status == AUXO_OK)
+        status = check_labels(path, file_bytes, labels, images->dims[3], error);
+    if (status == AUXO_OK && (Mat_VarReadDataAll(file, images) != 0 || Mat_VarReadDataAll(file, labels) != 0 ||
+                              !images->data || !labels->data))
+        status = auxo_error_set(error, AUXO_FORMAT, "%s: its variables cannot be read; it may be cut off", path);
+    if (status == AUXO_OK)
+        status = convert(path, images, labels, limit, dataset, error);
     Mat_VarFree(images);
     Mat_VarFree(labels);
     Mat_Close(file);

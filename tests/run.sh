@@ -1,13 +1,13 @@
 #!/bin/sh
-# tests/run.sh: builds everything with warnings as errors and runs all checks: format, static analysis, sanitizers, OpenCL
-# kernels under oclgrind, short campaigns, and the whole test suite on cpu, opencl and vulkan (validation layer with
+# tests/run.sh: builds everything with warnings as errors and runs all checks: format, static analysis, sanitizers (of
+# addresses, undefined behaviour, threads), OpenCL kernels under oclgrind, short campaigns, and the whole test suite on cpu, opencl and vulkan (validation layer with
 # synchronisation validation on). On a Debian 12 machine it first installs what is missing. The last lines are ctest's summary.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/tests/support/setup.sh"
 
 # shellcheck disable=SC2086
-install_packages $build_packages catch2 clang-format clang-tidy oclgrind vulkan-validationlayers git \
+install_packages $build_packages catch2 clang clang-format clang-tidy libclang-rt-14-dev oclgrind vulkan-validationlayers git \
     python3 python3-torch intel-opencl-icd
 
 step "Format"
@@ -51,6 +51,34 @@ run_sanitizers() {
     tail -n 3 build-asan.log
 }
 
+# build_some FOLDER TARGET... -- CMAKE_ARGUMENT...: configures $root/FOLDER and builds these targets of it.
+build_some() {
+    folder="$root/$1"
+    targets=""
+    shift
+    while [ "$1" != -- ]; do
+        targets="$targets $1"
+        shift
+    done
+    shift
+    # shellcheck disable=SC2086
+    { cmake -S "$root" -B "$folder" -G Ninja "$@" && cmake --build "$folder" -j "$(nproc)" --target $targets; } \
+        >"$folder.log" 2>&1 || { tail -60 "$folder.log"; fail "$folder does not build"; }
+}
+
+# Tests of what runs in threads. Address space randomisation beyond what the sanitizer's runtime expects is off.
+run_thread_sanitizer() {
+    step "Thread sanitizer (teams, search, events, thread pool, shared files; cpu)"
+    threaded="team_test search_test threads_test tuning_test run_process_test"
+    # shellcheck disable=SC2086
+    build_some build-tsan auxo_program $threaded -- -DCMAKE_BUILD_TYPE=Debug "-DCMAKE_C_FLAGS=-O1 -g1" \
+        "-DCMAKE_CXX_FLAGS=-O1 -g1" -DAUXO_SANITIZE=thread -DAUXO_OPENCL=OFF -DAUXO_VULKAN=OFF -DAUXO_BENCH=OFF
+    AUXO_TEST_DEVICES=cpu setarch -R ctest --test-dir build-tsan -j "$(nproc)" --output-on-failure --no-tests=error \
+        -R "^($(echo "$threaded" | tr ' ' '|')):" -E 'small address space' >build-tsan.log 2>&1 ||
+        { grep -B 5 -A 40 -E 'WARNING: ThreadSanitizer|\*\*\*Failed|tests failed' build-tsan.log | head -150; fail "races"; }
+    tail -n 3 build-tsan.log
+}
+
 # oclgrind brings its own OpenCL device and interprets every kernel: small cases only.
 run_oclgrind() {
     step "OpenCL kernels under oclgrind (races, bounds)"
@@ -64,10 +92,14 @@ run_oclgrind() {
 if [ "${AUXO_CHECKS:-all}" != short ]; then
     analyse_sources
     run_sanitizers
+    run_thread_sanitizer
     run_oclgrind
+    step "Readers of foreign bytes, instrumented"
+    CC=clang CXX=clang++ build_some build-fuzz fuzz_targets -- -DAUXO_FUZZ=ON -DCMAKE_BUILD_TYPE=Debug \
+        "-DCMAKE_C_FLAGS=-O1 -g1" "-DCMAKE_CXX_FLAGS=-O1 -g1" -DAUXO_OPENCL=OFF -DAUXO_VULKAN=OFF -DAUXO_BENCH=OFF
 fi
 
-step "Campaigns, short (against PyTorch; killed and resumed)"
+step "Campaigns, short (against PyTorch; killed, starved, cut off and resumed; memory; foreign bytes)"
 tests/campaigns/run.sh || fail "a campaign found a fault"
 
 step "All tests on cpu, opencl and vulkan"

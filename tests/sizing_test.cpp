@@ -142,6 +142,43 @@ TEST_CASE("weighted penalty pulls later units harder, a strong one empties layer
     });
 }
 
+TEST_CASE("a diverged unit is refused by name, not pruned")
+{
+    for_each_device([](Device &device) {
+        Glyphs data(32);
+        Desc desc("autosize-mlp:9-6-5-4-3", 1, 28, 28, 10);
+        for (float bad : {std::nanf(""), HUGE_VALF}) {
+            Model model(device, desc.desc);
+            std::vector<float> bias = model.param("dense2.bias");
+            bias[3] = bad;
+            model.set_param("dense2.bias", bias);
+            auxo_autosize_options options = autosize_defaults();
+            auxo_autosize *autosize = nullptr;
+            auxo_morph *morph = nullptr;
+            Error error;
+            REQUIRE_OK(auxo_autosize_create(model.model, &options, &autosize, error));
+            {
+                Trainer trainer(model, data.train, nullptr, sized_training(autosize));
+                uint32_t pruned = 0;
+                CHECK(auxo_autosize_prune(autosize, trainer.trainer, &pruned, error) == AUXO_NOT_FINITE);
+                CHECK(error.text().find("dense2: the weights of unit 3 are not finite") != std::string::npos);
+                CHECK(pruned == 0);
+            }
+            auxo_autosize_destroy(autosize);
+            std::vector<float> weight = model.param("dense2.weight");
+            weight[20] = bad;
+            model.set_param("dense2.weight", weight);
+            auxo_morph_options morph_options = {};
+            morph_options.resource = AUXO_RESOURCE_FLOPS;
+            morph_options.scale = AUXO_MORPH_GROUP_LASSO;
+            morph_options.strength = 1e-6;
+            morph_options.threshold = 1e-2;
+            CHECK(auxo_morph_create(model.model, &morph_options, &morph, error) == AUXO_NOT_FINITE);
+            auxo_morph_destroy(morph);
+        }
+    });
+}
+
 TEST_CASE("auto-sizing refuses what it cannot size")
 {
     Runtime runtime;

@@ -126,7 +126,8 @@ AUXO_API auxo_status auxo_dataset_hold_out(auxo_dataset **rows, double fraction,
 AUXO_API auxo_status auxo_dataset_held_out(const auxo_dataset *dataset, const auxo_data_schema *schema,
                                            auxo_dataset **held_out, auxo_dataset **trained_on, auxo_error *error);
 /* Hash (XXH3) of the values of the first `row_count` rows: inputs, labels, targets, times and events. */
-AUXO_API uint64_t auxo_dataset_content_hash(const auxo_dataset *dataset, size_t row_count);
+AUXO_API auxo_status auxo_dataset_content_hash(const auxo_dataset *dataset, size_t row_count, uint64_t *hash,
+                                               auxo_error *error);
 /* Outputs that a network for it needs: classes, target columns, or 1 risk; 0 without targets. */
 AUXO_API uint32_t auxo_dataset_output_count(const auxo_dataset *dataset);
 /* What a model trained on it should know; borrowed. NULL for sets made by hand. */

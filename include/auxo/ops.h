@@ -15,7 +15,8 @@
  * the step depends on the whole group (l21, linf1 proximal) makes all of the group NaN: what diverged never looks
  * pruned. f'(NaN) is NaN for all activations but the identity. Exceptions, where the formula chooses: dropout writes 0
  * over what it drops; linf1's subgradient touches the first NaN of a group only; a convolution computed by tiles
- * (Winograd) may spread a NaN over its tile; argsort and kept_scan say where NaN goes.
+ * (Winograd) may spread a NaN over its tile; argsort and kept_scan say where NaN goes (auto-sizing and MorphNet refuse
+ * such norms before).
  * Infinities follow IEEE arithmetic as the formula is written; where that gives infinity minus infinity, in the
  * statistics of a batch norm too, the outputs that depend on it are not finite.
  *

@@ -65,6 +65,16 @@ static auxo_status split_off(auxo_dataset **from, double fraction, uint64_t seed
     return AUXO_OK;
 }
 
+auxo_status auxo__task_hash(auxo_run *run, const auxo_dataset *train, const auxo_dataset *test, auxo_error *error)
+{
+    uint64_t of_train = 0, of_test = 0;
+    auxo_status status = auxo_dataset_content_hash(train, train->row_count, &of_train, error);
+    if (status == AUXO_OK && test)
+        status = auxo_dataset_content_hash(test, test->row_count, &of_test, error);
+    run->data_hash = of_train ^ of_test * 31;
+    return status;
+}
+
 auxo_status auxo__task_read(auxo_run *run, const char *name, uint64_t seed, auxo__task_data *data, auxo_error *error)
 {
     /* Methods that have no such setting need their rows in memory. */
@@ -73,9 +83,9 @@ auxo_status auxo__task_read(auxo_run *run, const char *name, uint64_t seed, auxo
     auxo_status status = auxo_settings_load_data(run->settings, &request, &data->train, &data->test, error);
     if (status != AUXO_OK)
         return status;
-    run->data_hash = auxo_dataset_content_hash(data->train, data->train->row_count);
-    if (data->test)
-        run->data_hash ^= auxo_dataset_content_hash(data->test, data->test->row_count) * 31;
+    status = auxo__task_hash(run, data->train, data->test, error);
+    if (status != AUXO_OK)
+        return status;
     return data->train->note[0] ? auxo__run_note(run, error, "%s", data->train->note) : AUXO_OK;
 }
 

@@ -30,6 +30,8 @@ typedef struct auxo__task_data {
 auxo_status auxo__task_load_data(auxo_run *run, const char *name, bool needs_test, auxo__task_data *data,
                                  auxo_error *error);
 /* The rows alone, with `seed` for what generates or samples them; no split, no note of one. */
+/* The run's data_hash: what a checkpoint knows its rows by. test may be NULL. */
+auxo_status auxo__task_hash(auxo_run *run, const auxo_dataset *train, const auxo_dataset *test, auxo_error *error);
 auxo_status auxo__task_read(auxo_run *run, const char *name, uint64_t seed, auxo__task_data *data, auxo_error *error);
 void auxo__task_data_deinit(auxo__task_data *data);
 /* Opens run->device by the setting "device" (its first, if there are several). */

@@ -378,6 +378,26 @@ static auxo_status gather_columns(auxo_autosize *autosize, const pruning *p, uin
     return status;
 }
 
+/* kept_scan takes a NaN for the least norm, so that what diverged would look pruned: it is refused here. */
+static auxo_status check_norms(const auxo_autosize *autosize, uint32_t index, const auxo_buffer *norms, uint32_t units,
+                               auxo_error *error)
+{
+    float *values = malloc((units + 1) * sizeof *values);
+    if (!values)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "pruning: out of memory");
+    auxo_status status =
+        auxo_buffer_read(auxo_model_queue(autosize->model), norms, 0, values, units * sizeof *values, error);
+    for (uint32_t i = 0; i < units && status == AUXO_OK; i++)
+        if (!isfinite(values[i]))
+            status =
+                auxo_error_set(error, AUXO_NOT_FINITE,
+                               "pruning: layer %s: the weights of unit %u are not finite; nothing was pruned: take a "
+                               "lower learning rate",
+                               auxo_model_get_desc(autosize->model)->layers[autosize->layers[index]].name, i);
+    free(values);
+    return status;
+}
+
 /* Units of a layer whose largest |incoming weight or bias| reaches the threshold; at least one. */
 static auxo_status find_kept(auxo_autosize *autosize, pruning *p, uint32_t index, auxo_error *error)
 {
@@ -399,6 +419,8 @@ static auxo_status find_kept(auxo_autosize *autosize, pruning *p, uint32_t index
     scan.tensors[AUXO_KEPT_SCAN_COUNT] = auxo_tensor_1d(buffer, 2 * list_bytes, AUXO_DTYPE_U32, 1);
     if (status == AUXO_OK)
         status = auxo_op_run(queue, &norm, error);
+    if (status == AUXO_OK)
+        status = check_norms(autosize, index, buffer, (uint32_t)views.units, error);
     if (status == AUXO_OK)
         status = auxo_op_run(queue, &scan, error);
     if (status == AUXO_OK)

@@ -163,6 +163,13 @@ static auxo_status read_magnitudes(auxo_morph *morph, auxo_error *error)
         if (status == AUXO_OK)
             status = auxo_buffer_read(queue, norms, 0, source->magnitudes, source->units * sizeof(float), error);
         auxo_buffer_destroy(norms);
+        for (uint32_t i = 0; i < source->units && status == AUXO_OK; i++)
+            if (!isfinite(source->magnitudes[i]))
+                status =
+                    auxo_error_set(error, AUXO_NOT_FINITE,
+                                   "MorphNet: scale %u of a layer is not finite, so that no channel can be told alive "
+                                   "from dead: take a lower learning rate",
+                                   i);
     }
     return status;
 }

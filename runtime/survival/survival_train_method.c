@@ -42,10 +42,8 @@ static auxo_status load_rows(auxo_run *run, survival_state *state, auxo_error *e
         status = auxo__folds_apply(run, request.seed, &data->train, &data->test, error);
     if (status != AUXO_OK)
         return status;
-    run->data_hash = auxo_dataset_content_hash(data->train, data->train->row_count);
-    if (data->test)
-        run->data_hash ^= auxo_dataset_content_hash(data->test, data->test->row_count) * 31;
-    if (data->train->note[0])
+    status = auxo__task_hash(run, data->train, data->test, error);
+    if (status == AUXO_OK && data->train->note[0])
         status = auxo__run_note(run, error, "%s", data->train->note);
     if (status == AUXO_OK && data->filled > 0)
         status = auxo__run_note(run, error, "%s: %zu missing values replaced by the means of the training rows",

@@ -186,7 +186,12 @@ auxo_status auxo__archive_get_doubles(const auxo__archive *archive, const char *
     if (!*values)
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory for the checkpoint's \"%s%s\"", prefix, name);
     auxo_status status = auxo__safetensors_copy(archive->file, prefix, name, AUXO__F64, 1, &length, *values, error);
-    *count = status == AUXO_OK ? (size_t)length : 0;
+    if (status == AUXO_OK) {
+        *count = (size_t)length;
+    } else {
+        free(*values);
+        *values = NULL;
+    }
     return status;
 }
 

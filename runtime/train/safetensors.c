@@ -169,7 +169,7 @@ static auxo_status read_bytes(auxo__safetensors *file, bool header_only, auxo_er
     if (good && header_only && file->size_bytes >= sizeof first) {
         good = fread(first, 1, sizeof first, stream) == sizeof first && fseek(stream, 0, SEEK_SET) == 0;
         uint64_t length = header_length(first);
-        wanted = length < wanted - HEADER_LENGTH_BYTES ? HEADER_LENGTH_BYTES + length : HEADER_LENGTH_BYTES;
+        wanted = length <= wanted - HEADER_LENGTH_BYTES ? HEADER_LENGTH_BYTES + length : HEADER_LENGTH_BYTES;
     }
     file->bytes = good ? malloc(wanted + 1) : NULL;
     if (good && !file->bytes) {

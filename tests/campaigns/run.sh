@@ -2,9 +2,10 @@
 # tests/campaigns/run.sh: the long searches for faults, on cpu, opencl and vulkan, with new seeds each round.
 #
 #   tests/campaigns/run.sh             one short round (what tests/run.sh runs)
-#   tests/campaigns/run.sh --hours N   rounds until N hours have passed; kills are added to ledger.json
+#   tests/campaigns/run.sh --hours N   rounds until N hours have passed; kills and inputs are added to ledger.json
 #
-# Needs a build in build/. Without python3-torch the comparison with PyTorch says SKIPPED, and the rest runs.
+# Needs a build in build/, and for the readers of foreign bytes one in build-fuzz/ (tests/fuzz/CMakeLists.txt). Without
+# the latter, python3-torch or a driver, what needs it says SKIPPED, and the rest runs.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 python=${AUXO_PYTHON:-/usr/bin/python3}
@@ -32,6 +33,15 @@ kills() {
     "$python" "$here/kill.py" --device "$device" --kills "$count" --seed "$seed" "$@"
 }
 
+# fuzz OPTION...
+fuzz() {
+    if [ -e "$here/../../build-fuzz/tests/fuzz/fuzz_csv" ]; then
+        "$python" "$here/fuzz.py" "$@"
+    else
+        echo "fuzz: SKIPPED, build-fuzz is not built"
+    fi
+}
+
 if [ "$hours" = 0 ]; then
     differential cpu 200 1
     differential opencl 90 1
@@ -39,11 +49,17 @@ if [ "$hours" = 0 ]; then
     kills cpu 20 1
     kills opencl 7 1 --methods "train,multiscale train,survival train"
     kills vulkan 3 1 --methods "multiscale train,survival train"
+    "$python" "$here/power_loss.py" --states 100 --resumes 3
+    "$python" "$here/failing.py" --every -20
+    "$python" "$here/memory.py" --minutes 1 --warm-up 0.4 --interval 0.5
+    fuzz --seconds 3 --seed 1
     exit 0
 fi
 
 end=$(($(date +%s) + hours * 3600))
 seed=$(date +%s)
+"$python" "$here/drivers.py"
+"$python" "$here/failing.py"
 while [ "$(date +%s)" -lt "$end" ]; do
     for device in cpu opencl vulkan; do
         differential "$device" 500 "$seed"
@@ -51,5 +67,8 @@ while [ "$(date +%s)" -lt "$end" ]; do
     kills cpu 100 "$seed" --ledger "$here/ledger.json"
     kills opencl 20 "$seed" --ledger "$here/ledger.json"
     kills vulkan 5 "$seed" --ledger "$here/ledger.json" --methods "multiscale train,survival train"
+    "$python" "$here/power_loss.py" --states 5000 --seed "$seed"
+    "$python" "$here/memory.py" --minutes 120
+    fuzz --seconds 120 --inputs 100000000 --ledger "$here/ledger.json"
     seed=$((seed + 1))
 done

@@ -18,7 +18,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     rule.width = 9;
     rule.fit = auxo_picture_fit(size % 3);
     rule.colour = auxo_picture_colour(size / 3 % 3);
-    if (uint64_t(image.height) * image.width < 1u << 20)
+    if (uint64_t(image.height) * image.width < 1u << 13)
         auxo__image_apply("fuzz", &rule, &image, &error);
     auxo__image_deinit(&image);
     return 0;

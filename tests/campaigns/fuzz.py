@@ -1,0 +1,85 @@
+#!/usr/bin/env python3
+"""Runs the libFuzzer targets of tests/fuzz one after the other, and adds how many inputs they took to the ledger.
+
+    tests/campaigns/fuzz.py --build build-fuzz [--seconds 10] [--inputs 10000000] [--only csv,model] [--ledger ledger.json]
+
+Each target runs until it has taken --inputs inputs in all (those in the ledger count) or --seconds have passed. What it
+learns is kept in BUILD/corpus. An input that crashes, leaks, runs for more than 60 seconds or takes 1 GiB is kept in
+BUILD/found and told; the status then is 1. How the build is made: tests/fuzz/CMakeLists.txt.
+"""
+import argparse
+import json
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+FUZZ = ROOT / "tests/fuzz"
+# Longest inputs: where a reader needs no more, short ones are tried faster.
+LENGTHS = {"settings": 256, "json": 256, "self_test": 256, "schema": 768, "tuning": 512, "csv": 512, "arff": 512,
+           "config": 512, "trace": 512, "idx": 256, "norb": 256, "packed": 512, "model_json": 1024, "image": 2048}
+
+
+# Whose libraries (matio) take sizes on trust and give the memory back at once.
+TRUSTING = ("mat",)
+
+
+def run(target, noun, options, inputs):
+    """(inputs taken, whether it failed)"""
+    learnt, found = options.build / "corpus" / noun, options.build / "found"
+    learnt.mkdir(parents=True, exist_ok=True)
+    found.mkdir(exist_ok=True)
+    command = [str(target), str(learnt), str(FUZZ / "corpus" / noun), f"-dict={FUZZ / (noun + '.dict')}",
+               f"-artifact_prefix={found}/{noun}-", f"-max_len={LENGTHS.get(noun, 4096)}", f"-runs={inputs}",
+               f"-max_total_time={options.seconds}", "-timeout=60", "-rss_limit_mb=1024",
+               f"-malloc_limit_mb={8192 if noun in TRUSTING else 1024}", "-print_final_stats=1",
+               "-verbosity=0", f"-seed={options.seed}"]
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace",
+                          check=False)
+    taken = re.search(r"stat::number_of_executed_units:\s*(\d+)", done.stderr)
+    if done.returncode:
+        print("\n".join(done.stderr.strip().splitlines()[-options.lines:]))
+    return int(taken.group(1)) if taken else 0, done.returncode != 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build-fuzz")
+    parser.add_argument("--seconds", type=int, default=10, help="of each target; 0: no limit")
+    parser.add_argument("--inputs", type=int, default=0, help="of each target in all; 0: no limit")
+    parser.add_argument("--only", help="some of the targets, separated by commas")
+    parser.add_argument("--seed", type=int, default=0, help="0: another one each time")
+    parser.add_argument("--lines", type=int, default=60, help="of a fault's report that are shown")
+    parser.add_argument("--ledger", type=pathlib.Path, help="JSON file to which the totals are added")
+    options = parser.parse_args()
+    options.build = options.build.resolve()
+    nouns = options.only.split(",") if options.only else sorted(p.name[:-9] for p in FUZZ.glob("*_fuzz.cpp"))
+    failed, total = [], 0
+    for noun in nouns:
+        target = options.build / "tests/fuzz" / f"fuzz_{noun}"
+        if not target.exists():
+            print(f"{noun}: {target} is not built")
+            failed.append(noun)
+            continue
+        ledger = json.loads(options.ledger.read_text()) if options.ledger and options.ledger.exists() else {}
+        before = ledger.get("fuzz", {}).get(noun, {}).get("inputs", 0)
+        left = options.inputs - before if options.inputs else -1
+        if options.inputs and left <= 0:
+            continue
+        taken, broke = run(target, noun, options, left)
+        total += taken
+        failed += [noun] if broke else []
+        print(f"{noun}: {taken} inputs{', FAILED' if broke else ''}", flush=True)
+        if options.ledger:
+            ledger = json.loads(options.ledger.read_text()) if options.ledger.exists() else {}
+            kept = ledger.setdefault("fuzz", {}).setdefault(noun, {"inputs": 0, "faults": 0})
+            kept["inputs"] += taken
+            kept["faults"] += broke
+            options.ledger.write_text(json.dumps(ledger, indent=1) + "\n")
+    print(f"fuzz: {total} inputs of {len(nouns)} readers, {len(failed)} failed{': ' if failed else ''}{' '.join(failed)}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
