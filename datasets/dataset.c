@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 void *auxo__array(size_t count, size_t size)
@@ -288,16 +289,13 @@ uint64_t auxo_dataset_content_hash(const auxo_dataset *dataset, size_t row_count
     const auxo_mapped_rows *mapped = dataset->mapped;
     if (mapped && !mapped->subset && mapped->content_hash && rows == mapped->total_rows)
         return mapped->content_hash;
-    XXH3_state_t *state = XXH3_createState();
-    if (!state)
-        return 0;
-    XXH3_64bits_reset(state);
-    const bool good = hash_part(state, dataset, true, rows) && hash_part(state, dataset, false, rows);
+    XXH3_state_t state;
+    XXH3_64bits_reset(&state);
+    const bool good = hash_part(&state, dataset, true, rows) && hash_part(&state, dataset, false, rows);
     if (dataset->times)
-        XXH3_64bits_update(state, dataset->times, rows * sizeof *dataset->times);
+        XXH3_64bits_update(&state, dataset->times, rows * sizeof *dataset->times);
     if (dataset->events)
-        XXH3_64bits_update(state, dataset->events, rows * sizeof *dataset->events);
-    uint64_t hash = XXH3_64bits_digest(state);
-    XXH3_freeState(state);
+        XXH3_64bits_update(&state, dataset->events, rows * sizeof *dataset->events);
+    uint64_t hash = XXH3_64bits_digest(&state);
     return !good ? 0 : hash ? hash : 1; /* 0 means unknown */
 }

@@ -3,13 +3,14 @@
  * {"shape":[3,1,1],"inputs":[{"name":"age","offset":..},{"name":"tree","levels":[..]}],"target":"class",..}. 64-bit
  * numbers are texts: JSON's numbers are doubles. A file is not trusted: every count and kind is checked.
  */
+#include "json.h"
+#include "json_tree.h"
 #include "schema.h"
 
 #include "dataset.h"
 #include "number.h"
 #include "text.h"
 
-#include <cjson/cJSON.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -26,28 +27,28 @@ static const char *const colour_nouns[] = {"as_is", "grey", "colour"};
 static void add_names(cJSON *object, const char *key, char **names, size_t count)
 {
     if (names)
-        cJSON_AddItemToObject(object, key, cJSON_CreateStringArray((const char *const *)names, (int)count));
+        auxo__tree_add(object, key, cJSON_CreateStringArray((const char *const *)names, (int)count));
 }
 
 static void add_u64(cJSON *object, const char *key, uint64_t value, const char *format)
 {
     char text[32];
     snprintf(text, sizeof text, format, value);
-    cJSON_AddStringToObject(object, key, text);
+    auxo__tree_text(object, key, text);
 }
 
 static void add_inputs(cJSON *root, const auxo_data_schema *schema)
 {
-    cJSON *list = schema->inputs ? cJSON_AddArrayToObject(root, "inputs") : NULL;
+    cJSON *list = schema->inputs ? auxo__tree_add(root, "inputs", cJSON_CreateArray()) : NULL;
     for (size_t i = 0; list && i < schema->input_count; i++) {
         const auxo_schema_input *input = &schema->inputs[i];
         cJSON *item = cJSON_CreateObject();
-        cJSON_AddStringToObject(item, "name", input->name);
+        auxo__tree_text(item, "name", input->name);
         if (input->kind == AUXO_INPUT_CATEGORY)
             add_names(item, "levels", input->levels, input->level_count);
         else if (input->offset != 0)
-            cJSON_AddNumberToObject(item, "offset", input->offset);
-        cJSON_AddItemToArray(list, item);
+            auxo__tree_number(item, "offset", input->offset);
+        auxo__tree_add(list, NULL, item);
     }
 }
 
@@ -55,12 +56,12 @@ static void add_pictures(cJSON *root, const auxo_picture_rule *rule)
 {
     const int size[2] = {(int)rule->height, (int)rule->width};
     const int padding[3] = {rule->padding[0], rule->padding[1], rule->padding[2]};
-    cJSON *object = cJSON_AddObjectToObject(root, "pictures");
+    cJSON *object = auxo__tree_add(root, "pictures", cJSON_CreateObject());
     if (rule->height)
-        cJSON_AddItemToObject(object, "resize", cJSON_CreateIntArray(size, 2));
-    cJSON_AddStringToObject(object, "fit", fit_nouns[rule->fit]);
-    cJSON_AddStringToObject(object, "colour", colour_nouns[rule->colour]);
-    cJSON_AddItemToObject(object, "padding", cJSON_CreateIntArray(padding, 3));
+        auxo__tree_add(object, "resize", cJSON_CreateIntArray(size, 2));
+    auxo__tree_text(object, "fit", fit_nouns[rule->fit]);
+    auxo__tree_text(object, "colour", colour_nouns[rule->colour]);
+    auxo__tree_add(object, "padding", cJSON_CreateIntArray(padding, 3));
 }
 
 auxo_status auxo_data_schema_describe(const auxo_data_schema *schema, char **text, auxo_error *error)
@@ -68,41 +69,37 @@ auxo_status auxo_data_schema_describe(const auxo_data_schema *schema, char **tex
     auxo__number_scope scope = auxo__number_scope_enter();
     const double shape[3] = {(double)schema->channels, (double)schema->height, (double)schema->width};
     cJSON *root = cJSON_CreateObject();
-    cJSON_AddItemToObject(root, "shape", cJSON_CreateDoubleArray(shape, 3));
-    cJSON_AddStringToObject(root, "features", schema->feature_type == AUXO_FEATURES_U8 ? "u8" : "f32");
+    auxo__tree_add(root, "shape", cJSON_CreateDoubleArray(shape, 3));
+    auxo__tree_text(root, "features", schema->feature_type == AUXO_FEATURES_U8 ? "u8" : "f32");
     add_inputs(root, schema);
     if (!schema->inputs)
         add_pictures(root, &schema->pictures);
     if (schema->picture_column)
-        cJSON_AddStringToObject(root, "picture_column", schema->picture_column);
-    cJSON_AddStringToObject(root, "target", target_nouns[schema->target_type]);
+        auxo__tree_text(root, "picture_column", schema->picture_column);
+    auxo__tree_text(root, "target", target_nouns[schema->target_type]);
     add_names(root, "targets", schema->targets, schema->target_count);
-    cJSON_AddNumberToObject(root, "target_count", (double)schema->target_count);
+    auxo__tree_number(root, "target_count", (double)schema->target_count);
     if (schema->target_offsets)
-        cJSON_AddItemToObject(root, "target_offsets",
-                              cJSON_CreateDoubleArray(schema->target_offsets, (int)schema->target_count));
+        auxo__tree_add(root, "target_offsets",
+                       cJSON_CreateDoubleArray(schema->target_offsets, (int)schema->target_count));
     add_names(root, "classes", schema->classes, schema->class_count);
-    cJSON_AddNumberToObject(root, "class_count", schema->class_count);
+    auxo__tree_number(root, "class_count", schema->class_count);
     if (schema->group_column)
-        cJSON_AddStringToObject(root, "group_column", schema->group_column);
+        auxo__tree_text(root, "group_column", schema->group_column);
     if (schema->site_column)
-        cJSON_AddStringToObject(root, "site_column", schema->site_column);
+        auxo__tree_text(root, "site_column", schema->site_column);
     if (schema->event_level)
-        cJSON_AddStringToObject(root, "event_level", schema->event_level);
-    cJSON_AddStringToObject(root, "missing", missing_nouns[schema->missing]);
+        auxo__tree_text(root, "event_level", schema->event_level);
+    auxo__tree_text(root, "missing", missing_nouns[schema->missing]);
     if (schema->missing_values)
-        cJSON_AddItemToObject(root, "missing_values",
-                              cJSON_CreateFloatArray(schema->missing_values, (int)schema->channels));
-    cJSON_AddNumberToObject(root, "split_fraction", schema->split_fraction);
+        auxo__tree_add(root, "missing_values", cJSON_CreateFloatArray(schema->missing_values, (int)schema->channels));
+    auxo__tree_number(root, "split_fraction", schema->split_fraction);
     add_u64(root, "split_seed", schema->split_seed, "%" PRIu64);
     add_u64(root, "rows", schema->row_count, "%" PRIu64);
     add_u64(root, "content_hash", schema->content_hash, "%016" PRIx64);
-    char *printed = cJSON_PrintUnformatted(root);
-    cJSON_Delete(root);
+    auxo_status status = auxo__tree_print(root, false, text, error);
     auxo__number_scope_leave(scope);
-    *text = auxo__text_duplicate(printed);
-    cJSON_free(printed);
-    return *text ? AUXO_OK : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "no memory for the description of a data set");
+    return status;
 }
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
@@ -193,10 +190,12 @@ static double *read_doubles(schema_reader *reader, const char *key, size_t count
     const cJSON *list = item_of(reader, key), *item;
     if (!list)
         return NULL;
+    if (!cJSON_IsArray(list) || (size_t)cJSON_GetArraySize(list) != count) {
+        wrong(reader, key);
+        return NULL;
+    }
     double *values = calloc(count + 1, sizeof *values);
     reader->no_memory = reader->no_memory || !values;
-    if (!cJSON_IsArray(list) || (size_t)cJSON_GetArraySize(list) != count)
-        wrong(reader, key);
     size_t i = 0;
     cJSON_ArrayForEach(item, list)
     {
@@ -238,7 +237,7 @@ static void read_inputs(schema_reader *reader, auxo_data_schema *schema)
         wrong(reader, "inputs");
 }
 
-static void read_pictures(const schema_reader *outer, auxo_picture_rule *rule, bool *good)
+static void read_pictures(schema_reader *outer, auxo_picture_rule *rule)
 {
     schema_reader reader = {.root = item_of(outer, "pictures")};
     if (!reader.root)
@@ -258,7 +257,9 @@ static void read_pictures(const schema_reader *outer, auxo_picture_rule *rule, b
         if (padding[i] >= 0 && padding[i] <= 255)
             rule->padding[i] = (uint8_t)padding[i];
     free(padding);
-    *good = !reader.problem && !reader.no_memory;
+    outer->no_memory = outer->no_memory || reader.no_memory;
+    if (reader.problem)
+        wrong(outer, "pictures");
 }
 
 static void read_missing(schema_reader *reader, auxo_data_schema *schema)
@@ -324,10 +325,7 @@ static void read_schema(schema_reader *reader, auxo_data_schema *schema)
     static const char *const feature_nouns[] = {"u8", "f32"};
     schema->feature_type = read_noun(reader, "features", feature_nouns, 2) == 0 ? AUXO_FEATURES_U8 : AUXO_FEATURES_F32;
     read_inputs(reader, schema);
-    bool good = true;
-    read_pictures(reader, &schema->pictures, &good);
-    if (!good)
-        wrong(reader, "pictures");
+    read_pictures(reader, &schema->pictures);
     read_targets(reader, schema);
     read_missing(reader, schema);
     schema->split_fraction = read_number(reader, "split_fraction", 1);
@@ -340,10 +338,11 @@ auxo_status auxo_data_schema_parse(const char *text, auxo_data_schema **schema, 
 {
     *schema = NULL;
     auxo__number_scope scope = auxo__number_scope_enter();
-    cJSON *root = cJSON_Parse(text);
+    cJSON *root = NULL;
+    auxo_status status = auxo__json_parse(text, strlen(text), &root, error);
     auxo__number_scope_leave(scope);
     auxo_data_schema *made = calloc(1, sizeof *made);
-    schema_reader reader = {.root = root, .no_memory = !made};
+    schema_reader reader = {.root = root, .no_memory = !made || status == AUXO_OUT_OF_MEMORY};
     if (made && !cJSON_IsObject(root))
         wrong(&reader, "it");
     else if (made)

@@ -2,7 +2,7 @@
 #   auxo_gpu_contract(<glsl file> <OpenCL C file>)
 # Each entry NAME of a table AUXO_<TABLE>_TABLE becomes `#define <TABLE>_<NAME> <position>`, and <TABLE>_COUNT their number.
 cmake_minimum_required(VERSION 3.18)
-set(AUXO_CONTRACT_HEADERS ${CMAKE_CURRENT_LIST_DIR}/../include/auxo/tensor.h ${CMAKE_CURRENT_LIST_DIR}/../include/auxo/ops.h)
+set(AUXO_CONTRACT_HEADERS ${CMAKE_CURRENT_LIST_DIR}/../include/auxo/tensor.h ${CMAKE_CURRENT_LIST_DIR}/../include/auxo/kinds.h)
 set(AUXO_CONTRACT_TABLES DTYPE ACTIVATION POOL REDUCE COX_REDUCTION COX_DOMAIN NORM PENALTY RANDOM OPTIMIZER HYPER)
 
 function(auxo_gpu_contract glsl opencl)

@@ -108,10 +108,10 @@ TEST_CASE("a full disk names the file and keeps the last checkpoint")
     const std::string before = auxo_test::read_whole_file(path);
     program.set_file_size_limit(40000); // the model has 101,800 bytes of weights
     ProgramResult full = program.run(with(small_run, {"--steps", "10", "--checkpoint", path, "--resume"}));
-    check_one_line(full, folder.path);
+    check_one_line(full, folder.path, 1);
     CHECK((auxo_test::read_whole_file(path) == before));
     ProgramResult save = program.run(with(small_run, {"--steps", "1", "--save", folder.file("m.safetensors")}));
-    check_one_line(save, "m.safetensors");
+    check_one_line(save, "m.safetensors", 1);
     CHECK(files_in(folder.path) == std::vector<std::string>{"c.safetensors", "c.safetensors.lock"});
     program.set_file_size_limit(0);
     CHECK(program.run(with(small_run, {"--steps", "10", "--checkpoint", path, "--resume"})).exit_code == 0);
@@ -121,7 +121,7 @@ TEST_CASE("standard output that cannot be written is an error")
 {
     Program program(AUXO_PROGRAM);
     program.set_output_path("/dev/full");
-    check_one_line(program.run({"data", "list"}), "standard output");
+    check_one_line(program.run({"data", "list"}), "standard output", 1);
 }
 
 TEST_CASE("a loss that is not finite stops the run, says at which step, and keeps the checkpoint")

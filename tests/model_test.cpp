@@ -294,11 +294,12 @@ TEST_CASE("a forward pass may begin after any layer")
     REQUIRE_OK(auxo_plan_create(device.device, &plan, error));
     auxo_forward head = {}, tail = {};
     head.input = device.f32(input, {2, 6});
-    auxo_activations *head_outputs = nullptr, *tail_outputs = nullptr;
-    REQUIRE_OK(auxo_model_add_forward(model, plan, &head, &head_outputs, error));
+    auxo_activations *head_outputs = auxo_model_add_forward(model, plan, &head);
+    REQUIRE_OK(auxo_plan_status(plan, error));
     tail.input = auxo_activations_output(head_outputs, 2);
     tail.begin_layer = 2;
-    REQUIRE_OK(auxo_model_add_forward(model, plan, &tail, &tail_outputs, error));
+    auxo_activations *tail_outputs = auxo_model_add_forward(model, plan, &tail);
+    REQUIRE_OK(auxo_plan_status(plan, error));
     auxo_tensor output = auxo_activations_output(tail_outputs, 3);
     auxo_tensor skipped = auxo_activations_output(tail_outputs, 1);
     CHECK_FALSE(auxo_tensor_is_present(&skipped));

@@ -113,6 +113,9 @@ TEST_CASE("product of scalars: first and second order match the closed form")
             CHECK(exact[1] == Approx(72));
             CHECK(exact[2] == Approx(72));
             CHECK(multiscale.first(AUXO_DIFFERENCE_CENTRAL, 1e-3)[1] == Approx(72).epsilon(1e-3));
+            /* Of the root, L = 36 theta^4: 144 + 144 eps^2 by (39), 144 + 36 eps^2 by (7) as printed. */
+            CHECK(multiscale.first(AUXO_DIFFERENCE_CENTRAL, 0.1)[0] == Approx(145.44).epsilon(1e-5));
+            CHECK(multiscale.first(AUXO_DIFFERENCE_CENTRAL_AS_PRINTED, 0.1)[0] == Approx(144.36).epsilon(1e-5));
             CHECK(multiscale.first(AUXO_DIFFERENCE_FORWARD, 1e-3)[1] == Approx(72.036).epsilon(1e-3));
             CHECK(multiscale.first(AUXO_DIFFERENCE_BACKWARD_AS_PRINTED, 1e-3)[1] == Approx(-71.964).epsilon(1e-3));
             for (auxo_difference difference : {AUXO_DIFFERENCE_EXACT, AUXO_DIFFERENCE_CENTRAL}) {
@@ -182,6 +185,39 @@ TEST_CASE("exact second order equals differences of losses")
                 CHECK(std::fabs(own[i] - own_fd[i]) <= 0.01 * scale);
                 CHECK(std::fabs(mixed[i] - mixed_fd[i]) <= 0.01 * scale);
                 CHECK(std::fabs(exact[i] - values[i]) <= 0.02 * scale);
+            }
+        }
+    });
+}
+
+TEST_CASE("mean gradients of the right block: corrected, and as equations 36 and 33 are printed")
+{
+    for_each_device([](Device &device) {
+        Network network(device.device, {3, 4, 4, 2}, AUXO_ACTIVATION_TANH, true, 5);
+        Rows rows(64, 3, 2, 9);
+        auxo_multiscale_options options = defaults();
+        std::vector<double> corrected, first, own, mixed;
+        for (auxo_mean_gradients means : {AUXO_MEANS_CORRECTED, AUXO_MEANS_EQ36, AUXO_MEANS_EQ33}) {
+            options.means = means;
+            Multiscale multiscale(network.model, rows.set, options);
+            Error error;
+            std::vector<double> values(multiscale.node_count());
+            own = mixed = values;
+            first = multiscale.first(AUXO_DIFFERENCE_EXACT, 0);
+            REQUIRE_OK(auxo_multiscale_second_order(multiscale.ms, AUXO_DIFFERENCE_EXACT, 0, values.data(), own.data(),
+                                                    mixed.data(), error));
+            const auxo_tree *tree = auxo_multiscale_tree(multiscale.ms);
+            for (uint32_t i = 0; i < tree->node_count; i++) {
+                if (tree->nodes[i].left < 0)
+                    continue;
+                const size_t l = static_cast<size_t>(tree->nodes[i].left),
+                             r = static_cast<size_t>(tree->nodes[i].right);
+                INFO("means " << means << " node " << i);
+                CHECK(values[l] == Approx(first[l] + mixed[l] + own[l]).epsilon(1e-12));
+                const double right = means == AUXO_MEANS_CORRECTED ? first[r] + mixed[r] + own[r]
+                                     : means == AUXO_MEANS_EQ36    ? first[l] + mixed[l] + own[r]
+                                                                   : values[l];
+                CHECK(values[r] == Approx(right).epsilon(1e-12));
             }
         }
     });

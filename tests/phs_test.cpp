@@ -154,6 +154,30 @@ TEST_CASE("friction dissipates, the brake fires once, multiplies friction and st
     });
 }
 
+TEST_CASE("a goal that is reached falls, and the brake works again at each new one while friction stays stable")
+{
+    for_each_device([](Device &device) {
+        // Loss w^2: goals .5, .25, .125, ...; friction .2, .8, 3.2, 12.8; a fourth brake would make lr friction 2.56.
+        const char *text = "phs:lr=0.05,mass=1,friction=0.2,goal=0.5,brake=4,goal_after=0.5";
+        Oscillator oscillator(device.device, parse(text), 1.0f);
+        auxo_optimizer *optimizer = auxo_trainer_optimizer(oscillator.trainer);
+        double target = 0.5, friction = 0.2;
+        int fired = 0;
+        for (int i = 0; i < 400; i++) {
+            const double weight = oscillator.weight(); // whose loss the step tells
+            if (oscillator.step().braked) {
+                CHECK(weight * weight <= target * 1.001);
+                target *= 0.5;
+                friction *= 4;
+                fired++;
+            }
+            CHECK(auxo_optimizer_get_hyper(optimizer, AUXO_HYPER_FRICTION) == Approx(friction));
+        }
+        CHECK(fired == 3);
+        CHECK(auxo_optimizer_get_brake(optimizer).target == 0);
+    });
+}
+
 TEST_CASE("unstable settings are refused with the reason, and run under exponential friction")
 {
     Error error;

@@ -369,6 +369,66 @@ TEST_CASE("genetic tuning: a baseline without hidden layer, no genome twice, gen
         CHECK(records[hall[i - 1] - 1].quality >= records[hall[i] - 1].quality);
 }
 
+TEST_CASE("genetic tuning: every network gets one more layer where that is certain, up to the limit")
+{
+    Runtime runtime;
+    Device device(runtime, "cpu");
+    Problem problem;
+    auxo_search_options options = problem.options(AUXO_SEARCH_GENETIC);
+    options.layer_limit = 3;
+    options.epoch_limit = 1;
+    auto shallow = [&](double probability) {
+        options.layer_addition = probability;
+        Search search(device.device, problem, options);
+        search.steps(100);
+        size_t count = 0;
+        for (const auxo_search_record &record : search.records()) {
+            const std::string layers = std::string(record.genome).substr(std::string(record.genome).find("layers="));
+            const auto commas = std::count(layers.begin(), layers.end(), ',');
+            CHECK(commas < 3);
+            count += commas == 0;
+        }
+        return count;
+    };
+    CHECK(shallow(1) == 0); // one layer at least is drawn, one is added
+    CHECK(shallow(0) > 0);
+}
+
+TEST_CASE("genetic tuning ends so many generations after its best network, any search at its target")
+{
+    Runtime runtime;
+    Device device(runtime, "cpu");
+    Problem problem;
+    auxo_search_options options = problem.options(AUXO_SEARCH_GENETIC);
+    options.generation_limit = 60;
+    options.plateau_limit = 2;
+    options.epoch_limit = 1;
+    {
+        Search search(device.device, problem, options);
+        search.steps(2000);
+        uint32_t best = 0, last = 0;
+        double quality = -INFINITY, loss = INFINITY;
+        for (const auxo_search_record &record : search.records()) {
+            last = record.generation;
+            if (record.quality > quality || (record.quality == quality && record.loss < loss)) {
+                best = record.generation;
+                quality = record.quality;
+                loss = record.loss;
+            }
+        }
+        CHECK(last == best + 2);
+        CHECK(last < 60);
+        options.target = quality;
+    }
+    options.plateau_limit = 0;
+    Search search(device.device, problem, options);
+    search.steps(2000);
+    auto records = search.records();
+    CHECK(records.back().quality >= options.target);
+    for (size_t i = 0; i + 1 < records.size(); i++)
+        CHECK(records[i].quality < options.target);
+}
+
 TEST_CASE("a model whose loss is not finite is a bad model, not the end of the search")
 {
     Runtime runtime;

@@ -2,6 +2,7 @@
 #include "support/program.hpp"
 
 #include <catch2/catch.hpp>
+#include <map>
 
 using namespace auxo_test;
 using Catch::Matchers::Contains;
@@ -9,13 +10,13 @@ using Catch::Matchers::Contains;
 namespace
 {
 
-// Tunes the products of a network whose layers have 16 and 10 columns; 48 rows.
-ProgramResult tune(Program &program, const std::string &variants)
+// Tunes operations (the products) of a network whose layers have 16 and 10 columns; 48 rows.
+ProgramResult tune(Program &program, const std::string &variants,
+                   const Words &what = {"--op", "gemm", "--model", "mlp:784-16-10"})
 {
     program.set_environment("AUXO_BACKEND_PATH", AUXO_FAULTY_DEVICE_FOLDER);
     program.set_environment("FAULTY_VARIANTS", variants);
-    return program.run({"tune", "--device", "fake", "--op", "gemm", "--model", "mlp:784-16-10", "--batch", "48",
-                        "--budget", "20", "--json"});
+    return program.run(with({"tune", "--device", "fake", "--batch", "48", "--budget", "60", "--json"}, what));
 }
 
 } // namespace
@@ -43,7 +44,7 @@ TEST_CASE("a device that is lost during tuning is told in one line, and what was
     Program program(AUXO_PROGRAM);
     ProgramResult result = tune(program, "same lost");
     INFO(result.errors << result.output);
-    CHECK(result.exit_code == 2);
+    CHECK(result.exit_code == 1);
     REQUIRE_FALSE(result.error_lines().empty());
     const std::string line = result.error_lines().back();
     CHECK_THAT(line, Contains("lost while trying gemm, variant lost: ") && Contains("the driver ended the device") &&
@@ -62,4 +63,24 @@ TEST_CASE("a device that is lost during tuning is told in one line, and what was
     for (const Event &choice : next.events("choice"))
         taken += choice.text("reason").find("tuned for this device") == 0;
     CHECK(taken > 0);
+}
+
+TEST_CASE("a variant of any operation that is slow, or wrong only on real shapes, is named and never taken")
+{
+    Program program(AUXO_PROGRAM);
+    ProgramResult result = tune(program, "slow wrong", {"--model", "conv:2"});
+    INFO(result.errors << result.output);
+    REQUIRE(result.exit_code == 0);
+    std::map<std::string, size_t> slow, wrong; // by operation
+    for (const std::string &line : result.error_lines()) {
+        const std::string op = line.substr(12, line.find(',') - 12); // after "auxo: note: "
+        slow[op] += line.find("variant slow: left out: one run took") != std::string::npos;
+        wrong[op] += line.find("variant wrong: left out: outputs differ") != std::string::npos;
+    }
+    for (const char *op : {"gemm", "conv2d_forward"}) {
+        INFO(op);
+        CHECK(slow[op] > 0);
+        CHECK(wrong[op] == slow[op]);
+    }
+    CHECK_THAT(read_whole_file(result.events("result").at(0).text("file")), Contains("conv2d_forward"));
 }

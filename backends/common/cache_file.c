@@ -1,3 +1,4 @@
+/* backends/common/cache_file.c: the layout of cache_file.h, written and read. */
 #include "cache_file.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* backends/common/views.c: see views.h. Everything is read off an op; nothing is kept. */
 #include "views.h"
 
 common_gemm_view common_gemm_view_of(const auxo_op *op)

@@ -6,6 +6,7 @@
 #include "auxo/data.h"
 #include "auxo/device.h"
 #include "auxo/format.h"
+#include "auxo/kinds.h"
 #include "auxo/metrics.h"
 #include "auxo/model.h"
 #include "auxo/multiscale.h"

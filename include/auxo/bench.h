@@ -305,7 +305,7 @@ typedef struct auxo_bench_multiscale_options {
     void *user;
 } auxo_bench_multiscale_options;
 
-/* Networks 5 wide, as in the multi-scale paper: forward pass, gradient, sensitivities, epochs and selections. */
+/* Networks 5 wide, as in Zhang et al. 2023: forward pass, gradient, sensitivities, epochs and selections. */
 AUXO_API auxo_status auxo_bench_multiscale(auxo_device *device, const auxo_bench_multiscale_options *options,
                                            auxo_error *error);
 

@@ -110,13 +110,12 @@ AUXO_API auxo_status auxo_model_desc_unit_groups(const auxo_model_desc *desc, ui
 /* A built-in name for inputs (c,h,w) and `outputs` outputs, finished:
  *   "mlp:4-5-5-2[:option...]"  sizes agree with c*h*w and outputs, or are those of hidden layers only; tanh hidden
  * layers, linear output, Glorot uniform; options: an activation, an initialiser, or "nobias"; "lenet5[:activation]"
- * 44,426 weights on 28x28x1 and 10 classes (SPEC: port-Hamiltonian optimiser); "autosize-cnn[:100-100-100-100-100]",
- * "autosize-mlp[:100-100-100-100-100]" (SPEC: dynamic auto-sizing); "resnet18", "resnet18-imagenet" (the stem of CIFAR
- * or of ImageNet), "vgg-small"; "conv:64[-64...][:kernel[:stages]]" convolutions with batch norm and
- * relu, max pooling between them and after the last up to `stages` image sizes, global pooling, dense (SPEC: MorphNet,
- * ResBuilder); or the path of a JSON file, whose shapes must be those given, where
- * c and outputs are not 0. Errors: NOT_FOUND with the nearest name; INVALID_ARGUMENT names
- * the sizes that disagree. */
+ * 44,426 weights on 28x28x1 and 10 classes (Burghoff et al. 2023, port-Hamiltonian optimiser);
+ * "autosize-cnn[:100-100-100-100-100]", "autosize-mlp[:100-100-100-100-100]" (Cahlik 2022); "resnet18",
+ * "resnet18-imagenet" (the stem of CIFAR or of ImageNet), "vgg-small"; "conv:64[-64...][:kernel[:stages]]" convolutions
+ * with batch norm and relu, max pooling between them and after the last up to `stages` image sizes, global pooling,
+ * dense (Burghoff et al. 2023, ResBuilder); or the path of a JSON file, whose shapes must be those given, where c and
+ * outputs are not 0. Errors: NOT_FOUND with the nearest name; INVALID_ARGUMENT names the sizes that disagree. */
 AUXO_API auxo_status auxo_model_desc_load(const char *name, int64_t c, int64_t h, int64_t w, uint32_t outputs,
                                           auxo_model_desc *desc, auxo_error *error);
 /* What a layer of a finished description costs; the sums are those of a model made of it. */
@@ -201,17 +200,17 @@ typedef struct auxo_forward {
 } auxo_forward;
 typedef struct auxo_activations auxo_activations; /* the layer outputs inside one plan */
 
-/* Appends the forward pass. *activations: destroy it after the plan is compiled or backward is added. */
-AUXO_API auxo_status auxo_model_add_forward(auxo_model *model, auxo_plan *plan, const auxo_forward *forward,
-                                            auxo_activations **activations, auxo_error *error);
+/* Appends the forward pass. The result is to be destroyed after the plan is compiled or backward is added; NULL when
+ * building the plan has failed (auxo_plan_status). */
+AUXO_API auxo_activations *auxo_model_add_forward(auxo_model *model, auxo_plan *plan, const auxo_forward *forward);
 /* Output of a layer (the last: the model's output): (batch, C, H, W), or (batch, features) when H = W = 1. Absent for
- * layers before begin_layer. */
+ * layers before begin_layer, and of NULL. */
 AUXO_API auxo_tensor auxo_activations_output(const auxo_activations *activations, uint32_t layer);
 AUXO_API void auxo_activations_destroy(auxo_activations *activations);
 /* Appends the backward pass from the gradient of the model's output; writes the gradients of all parameters of layers
  * with train[layer] true (NULL: all), and nothing to the others; stops at the lowest such layer. */
-AUXO_API auxo_status auxo_model_add_backward(auxo_model *model, auxo_plan *plan, const auxo_activations *activations,
-                                             const auxo_tensor *output_gradient, const bool *train, auxo_error *error);
+AUXO_API void auxo_model_add_backward(auxo_model *model, auxo_plan *plan, const auxo_activations *activations,
+                                      const auxo_tensor *output_gradient, const bool *train);
 
 /* ---- host copies ------------------------------------------------------------------------------------------------ */
 AUXO_API auxo_status auxo_model_read_weights(auxo_model *model, float *weights, float *statistics, auxo_error *error);

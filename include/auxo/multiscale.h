@@ -1,8 +1,12 @@
-/* auxo/multiscale.h: hierarchical multi-scale training (Dorneanu et al. 2023; conference version with the reactor).
+/* auxo/multiscale.h: hierarchical multi-scale training.
+ *
+ * Source: S. Zhang, V. S. Vassiliadis, B. Dorneanu, H. Arellano-Garcia, "Hierarchical multi-scale parametric
+ * optimization of deep neural networks", 2023 (equation numbers are this article's), and its short conference version
+ * with the reactor's data.
  *
  * The layers with weights are the leaves of a binary tree. Every node has a scaling factor theta = 1; the loss's
  * sensitivity to it says how much that block of the network matters now. A randomised walk from the root picks one
- * layer, which alone is trained for a while; then the sensitivities are taken again. Equation numbers are the paper's.
+ * layer, which alone is trained for a while; then the sensitivities are taken again.
  */
 #ifndef AUXO_MULTISCALE_H
 #define AUXO_MULTISCALE_H
@@ -46,8 +50,16 @@ typedef enum auxo_difference {
     AUXO_DIFFERENCE_EXACT,               /* from one backward pass */
     AUXO_DIFFERENCE_FORWARD,             /* (38) */
     AUXO_DIFFERENCE_BACKWARD_AS_PRINTED, /* Algorithm 1: (L(1 - eps) - L(1)) / eps, wrong sign as printed */
-    AUXO_DIFFERENCE_CENTRAL              /* (7), (39) */
+    AUXO_DIFFERENCE_CENTRAL,             /* (39): +-eps over 2 eps */
+    AUXO_DIFFERENCE_CENTRAL_AS_PRINTED   /* (7): +-eps/2 over eps */
 } auxo_difference;
+/* Mean gradients of a pair at theta = 1 that second-order selection weighs: b + d + 2e for the left block and for the
+ * right one ... */
+typedef enum auxo_mean_gradients {
+    AUXO_MEANS_CORRECTED, /* c + d + 2f, what the integral (29) gives */
+    AUXO_MEANS_EQ36,      /* b + d + 2f, printed in (36) */
+    AUXO_MEANS_EQ33       /* b + d + 2e, (33) as printed at theta = 1: always an even draw */
+} auxo_mean_gradients;
 typedef enum auxo_multiscale_order {
     AUXO_MULTISCALE_BACKPROPAGATION, /* no selection: all layers, the baseline */
     AUXO_MULTISCALE_FIRST,           /* (21) */
@@ -58,17 +70,18 @@ typedef struct auxo_multiscale_options {
     auxo_multiscale_order order;
     auxo_theta_placement theta_on;
     auxo_difference difference;
-    bool greedy;            /* take the larger side instead of drawing */
-    bool split_units;       /* the tree continues down to units; selection stops at the layer that holds them */
-    uint32_t level_limit;   /* 0: none */
-    double epsilon;         /* perturbation of theta for first-order differences; > 0 */
-    double second_step;     /* step of second-order differences; 0: eq. (43) */
-    uint32_t epochs;        /* per iteration, E */
-    uint32_t iterations;    /* at most */
-    double inner_tolerance; /* (44); 0: none */
-    double tolerance;       /* (45); 0: none */
-    bool stop_on_sum;       /* (45) on the sum of all |gradients| (Algorithm 1, Norm) instead of the largest */
-    uint32_t check_every;   /* iterations between checks of (45); 1 by default, the paper's code had 50 */
+    auxo_mean_gradients means; /* second order only */
+    bool greedy;               /* take the larger side instead of drawing */
+    bool split_units;          /* the tree continues down to units; selection stops at the layer that holds them */
+    uint32_t level_limit;      /* 0: none */
+    double epsilon;            /* perturbation of theta for first-order differences; > 0 */
+    double second_step;        /* step of second-order differences; 0: eq. (43) */
+    uint32_t epochs;           /* per iteration, E */
+    uint32_t iterations;       /* at most */
+    double inner_tolerance;    /* (44); 0: none */
+    double tolerance;          /* (45); 0: none */
+    bool stop_on_sum;          /* (45) on the sum of all |gradients| (Algorithm 1, Norm) instead of the largest */
+    uint32_t check_every;      /* iterations between checks of (45); 1 by default, the authors' code had 50 */
     auxo_optimizer_config optimizer;
     uint64_t seed;
     bool standardize;         /* inputs and targets by the training set's statistics */

@@ -34,6 +34,7 @@
 #ifndef AUXO_OPS_H
 #define AUXO_OPS_H
 
+#include "auxo/kinds.h"
 #include "auxo/tensor.h"
 
 #ifdef __cplusplus
@@ -87,23 +88,6 @@ typedef enum auxo_op_kind {
         AUXO_OP_COUNT
 } auxo_op_kind;
 
-/* X(NAME, noun): f, with slope a. Derivatives are taken from y = f(x). */
-#define AUXO_ACTIVATION_TABLE(X)                                                                                       \
-    X(IDENTITY, identity)     /* x */                                                                                  \
-    X(RELU, relu)             /* max(x, 0) */                                                                          \
-    X(LEAKY_RELU, leaky_relu) /* x > 0 ? x : a x, a = slope in (0, 1) */                                               \
-    X(ELU, elu)               /* x > 0 ? x : a (e^x - 1), a = slope > 0 */                                             \
-    X(SELU, selu)             /* 1.0507009873554805 (x > 0 ? x : 1.6732632423543772 (e^x - 1)) */                      \
-    X(SIGMOID, sigmoid)       /* 1 / (1 + e^-x) */                                                                     \
-    X(TANH, tanh)             /* tanh x */
-
-typedef enum auxo_activation {
-#define AUXO_ACTIVATION_ENUM(name, noun) AUXO_ACTIVATION_##name,
-    AUXO_ACTIVATION_TABLE(AUXO_ACTIVATION_ENUM)
-#undef AUXO_ACTIVATION_ENUM
-        AUXO_ACTIVATION_COUNT
-} auxo_activation;
-
 /* ---- gemm: C = act(alpha op(A) op(B) + beta C + bias) ------------------------------------------------------------
  * A (M,K) or (K,M) if trans_a; B (K,N) or (N,K) if trans_b; C (M,N), read only if beta != 0; BIAS(opt) (N) if
  * bias_per_row is false, else (M). Rank 3 adds a leading batch dim; a batch stride of 0 broadcasts A or B.
@@ -139,16 +123,6 @@ typedef struct auxo_conv2d_params {
  * windows add up in window order. pool2d_backward of max does not need X. */
 enum { AUXO_POOL2D_X, AUXO_POOL2D_Y, AUXO_POOL2D_INDEX };         /* forward */
 enum { AUXO_POOL2D_B_DY, AUXO_POOL2D_B_DX, AUXO_POOL2D_B_INDEX }; /* backward */
-#define AUXO_POOL_TABLE(X)                                                                                             \
-    X(MAX, max)                                                                                                        \
-    X(AVERAGE, average)
-
-typedef enum auxo_pool_kind {
-#define AUXO_POOL_ENUM(name, noun) AUXO_POOL_##name,
-    AUXO_POOL_TABLE(AUXO_POOL_ENUM)
-#undef AUXO_POOL_ENUM
-        AUXO_POOL_COUNT
-} auxo_pool_kind;
 typedef struct auxo_pool2d_params {
     auxo_pool_kind kind;
     int32_t window_h, window_w, stride_h, stride_w, pad_h, pad_w;
@@ -178,21 +152,6 @@ enum { AUXO_SCALE_X, AUXO_SCALE_SCALE, AUXO_SCALE_Y };
  * Neutral elements: sum-like 0, max -inf, min +inf; mean of nothing is 0. Bound (8 + log2 terms) u S, that is,
  * pairwise or compensated. */
 enum { AUXO_REDUCE_X, AUXO_REDUCE_Y };
-#define AUXO_REDUCE_TABLE(X)                                                                                           \
-    X(SUM, sum)                                                                                                        \
-    X(MEAN, mean)                                                                                                      \
-    X(MAX, max)                                                                                                        \
-    X(MIN, min)                                                                                                        \
-    X(SUM_ABS, sum_abs)                                                                                                \
-    X(SUM_SQUARES, sum_squares)                                                                                        \
-    X(MAX_ABS, max_abs)
-
-typedef enum auxo_reduce_kind {
-#define AUXO_REDUCE_ENUM(name, noun) AUXO_REDUCE_##name,
-    AUXO_REDUCE_TABLE(AUXO_REDUCE_ENUM)
-#undef AUXO_REDUCE_ENUM
-        AUXO_REDUCE_COUNT
-} auxo_reduce_kind;
 typedef struct auxo_reduce_params {
     auxo_reduce_kind kind;
 } auxo_reduce_params;
@@ -271,7 +230,7 @@ enum {
     AUXO_MSE_COUNTER
 };
 
-/* ---- cox: negative log partial likelihood (Cox 1972; SPEC survival analysis) --------------------------------------
+/* ---- cox: negative log partial likelihood (Cox 1972; the domain term: Burghoff et al. 2023) ------------------------
  * RISK h (n), TIME (n), EVENT u32 (n, 0 or 1), ORDER u32 (n): indices by ascending TIME (argsort).
  * Loss = sum over events i of (log sum_{j: t_j >= t_i} exp h_j - h_i), Breslow, or Efron's correction within ties;
  * divided by 1 | n | number of events; plus domain_strength times (n mean(h)^2 | mean(h)^2 | mean(h^2)).
@@ -288,30 +247,6 @@ enum {
     AUXO_COX_HISTORY,
     AUXO_COX_COUNTER
 };
-typedef enum auxo_cox_ties { AUXO_COX_BRESLOW, AUXO_COX_EFRON } auxo_cox_ties;
-#define AUXO_COX_REDUCTION_TABLE(X)                                                                                    \
-    X(SUM, sum)                                                                                                        \
-    X(MEAN, mean)                                                                                                      \
-    X(PER_EVENT, per_event)
-
-typedef enum auxo_cox_reduction {
-#define AUXO_COX_REDUCTION_ENUM(name, noun) AUXO_COX_##name,
-    AUXO_COX_REDUCTION_TABLE(AUXO_COX_REDUCTION_ENUM)
-#undef AUXO_COX_REDUCTION_ENUM
-        AUXO_COX_REDUCTION_COUNT
-} auxo_cox_reduction;
-#define AUXO_COX_DOMAIN_TABLE(X)                                                                                       \
-    X(NONE, none)                                                                                                      \
-    X(AS_PRINTED, as_printed)                                                                                          \
-    X(MEAN2, mean2)                                                                                                    \
-    X(MEAN_SQ, mean_sq)
-
-typedef enum auxo_cox_domain {
-#define AUXO_COX_DOMAIN_ENUM(name, noun) AUXO_COX_DOMAIN_##name,
-    AUXO_COX_DOMAIN_TABLE(AUXO_COX_DOMAIN_ENUM)
-#undef AUXO_COX_DOMAIN_ENUM
-        AUXO_COX_DOMAIN_COUNT
-} auxo_cox_domain;
 typedef struct auxo_cox_params {
     auxo_cox_ties ties;
     auxo_cox_reduction reduction;
@@ -330,20 +265,6 @@ typedef struct auxo_argsort_params {
  * l1: sum|w|; l2: sqrt(sum w^2); linf: max|w|; mean: sum|w| / count; rms: sqrt(sum w^2 / count);
  * weighted_l1: (g + 1) sum|w| (dynamic auto-sizing, eq. 4.2). Empty row: 0. */
 enum { AUXO_GROUP_NORM_W, AUXO_GROUP_NORM_BIAS, AUXO_GROUP_NORM_NORM };
-#define AUXO_NORM_TABLE(X)                                                                                             \
-    X(L1, l1)                                                                                                          \
-    X(L2, l2)                                                                                                          \
-    X(LINF, linf)                                                                                                      \
-    X(MEAN, mean)                                                                                                      \
-    X(RMS, rms)                                                                                                        \
-    X(WEIGHTED_L1, weighted_l1)
-
-typedef enum auxo_norm_kind {
-#define AUXO_NORM_ENUM(name, noun) AUXO_NORM_##name,
-    AUXO_NORM_TABLE(AUXO_NORM_ENUM)
-#undef AUXO_NORM_ENUM
-        AUXO_NORM_COUNT
-} auxo_norm_kind;
 typedef struct auxo_group_norm_params {
     auxo_norm_kind kind;
 } auxo_group_norm_params;
@@ -363,19 +284,6 @@ enum {
     AUXO_PENALTY_HYPER,
     AUXO_PENALTY_VALUE
 };
-#define AUXO_PENALTY_TABLE(X)                                                                                          \
-    X(L1, l1)                                                                                                          \
-    X(WEIGHTED_L1, weighted_l1)                                                                                        \
-    X(L2_SQUARED, l2_squared)                                                                                          \
-    X(L21, l21)                                                                                                        \
-    X(LINF1, linf1)
-
-typedef enum auxo_penalty_kind {
-#define AUXO_PENALTY_ENUM(name, noun) AUXO_PENALTY_##name,
-    AUXO_PENALTY_TABLE(AUXO_PENALTY_ENUM)
-#undef AUXO_PENALTY_ENUM
-        AUXO_PENALTY_COUNT
-} auxo_penalty_kind;
 typedef struct auxo_penalty_params {
     auxo_penalty_kind kind;
     bool proximal;
@@ -437,18 +345,6 @@ typedef struct auxo_augment_params {
  * uses cos, 2k + 1 sin, u1 = (word + 1) 2^-32 rounded to f32); bernoulli: u < a ? 1 : 0; bits: u32 Y, the word. -----
  */
 enum { AUXO_RANDOM_FILL_Y, AUXO_RANDOM_FILL_COUNTER };
-#define AUXO_RANDOM_TABLE(X)                                                                                           \
-    X(UNIFORM, uniform)                                                                                                \
-    X(NORMAL, normal)                                                                                                  \
-    X(BERNOULLI, bernoulli)                                                                                            \
-    X(BITS, bits)
-
-typedef enum auxo_random_kind {
-#define AUXO_RANDOM_ENUM(name, noun) AUXO_RANDOM_##name,
-    AUXO_RANDOM_TABLE(AUXO_RANDOM_ENUM)
-#undef AUXO_RANDOM_ENUM
-        AUXO_RANDOM_COUNT
-} auxo_random_kind;
 typedef struct auxo_random_fill_params {
     auxo_random_kind kind;
     float a, b;
@@ -501,36 +397,6 @@ enum {
     AUXO_OPTIMIZER_STATE1,
     AUXO_OPTIMIZER_HYPER,
     AUXO_OPTIMIZER_COUNTER
-};
-#define AUXO_OPTIMIZER_TABLE(X)                                                                                        \
-    X(SGD, sgd)                                                                                                        \
-    X(MOMENTUM, momentum)                                                                                              \
-    X(NESTEROV, nesterov)                                                                                              \
-    X(RMSPROP, rmsprop)                                                                                                \
-    X(ADAGRAD, adagrad)                                                                                                \
-    X(ADAM, adam)                                                                                                      \
-    X(ADAMW, adamw)                                                                                                    \
-    X(PHS, phs)
-
-typedef enum auxo_optimizer_kind {
-#define AUXO_OPTIMIZER_ENUM(name, noun) AUXO_OPTIMIZER_##name,
-    AUXO_OPTIMIZER_TABLE(AUXO_OPTIMIZER_ENUM)
-#undef AUXO_OPTIMIZER_ENUM
-        AUXO_OPTIMIZER_KIND_COUNT
-} auxo_optimizer_kind;
-#define AUXO_HYPER_TABLE(X)                                                                                            \
-    X(LR, lr)       /* learning rate */                                                                                \
-    X(BETA1, beta1) /* also mu, rho */                                                                                 \
-    X(BETA2, beta2) /* of adam */                                                                                      \
-    X(EPSILON, epsilon)                                                                                                \
-    X(WEIGHT_DECAY, weight_decay)                                                                                      \
-    X(MASS, mass)         /* of phs */                                                                                 \
-    X(FRICTION, friction) /* of phs */
-enum {
-#define AUXO_HYPER_ENUM(name, noun) AUXO_HYPER_##name,
-    AUXO_HYPER_TABLE(AUXO_HYPER_ENUM)
-#undef AUXO_HYPER_ENUM
-        AUXO_HYPER_COUNT = 8
 };
 typedef struct auxo_optimizer_step_params {
     auxo_optimizer_kind kind;

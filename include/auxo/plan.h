@@ -18,12 +18,21 @@ typedef struct auxo_plan auxo_plan;
 AUXO_API auxo_status auxo_plan_create(auxo_device *device, auxo_plan **plan, auxo_error *error);
 AUXO_API void auxo_plan_destroy(auxo_plan *plan);
 
-/* A contiguous temporary, undefined until an op writes it. Dims may be 0. */
+/* Building keeps the first failure (an op that is not valid, a temporary whose dims are not, no memory): what is added
+ * after it does nothing, and auxo_plan_compile returns it. Whoever builds need not look after every call. */
+
+/* A contiguous temporary, undefined until an op writes it; the absent tensor after a failure. Dims may be 0. */
 AUXO_API auxo_tensor auxo_plan_temp(auxo_plan *plan, auxo_dtype dtype, uint32_t rank, const int64_t *dims);
 
 /* Appends an op after checking it (auxo_op_check, and that temporaries belong to this plan). `label` names it in
  * profiles and errors ("conv1.forward"); copied. */
-AUXO_API auxo_status auxo_plan_add(auxo_plan *plan, const auxo_op *op, const char *label, auxo_error *error);
+AUXO_API void auxo_plan_add(auxo_plan *plan, const auxo_op *op, const char *label);
+
+/* Makes building fail, unless it already has: for builders that find something wrong themselves. The text is printf's.
+ */
+AUXO_API void auxo_plan_fail(auxo_plan *plan, auxo_status status, const char *format, ...) AUXO_PRINTF(3, 4);
+/* The first failure so far; AUXO_OK. */
+AUXO_API auxo_status auxo_plan_status(const auxo_plan *plan, auxo_error *error);
 
 typedef struct auxo_plan_options {
     bool allow_host_fallback; /* run ops without a native kernel on the reference backend through host memory */
@@ -33,7 +42,8 @@ typedef struct auxo_plan_options {
 } auxo_plan_options;
 
 /* Chooses a kernel for every op, places temporaries, compiles, records. No ops can be added afterwards.
- * Errors: INTERRUPTED; UNSUPPORTED names the op and the device; OUT_OF_DEVICE_MEMORY says how much the arena needs. */
+ * Errors: the first failure of building; INTERRUPTED; UNSUPPORTED names the op and the device; OUT_OF_DEVICE_MEMORY
+ * says how much the arena needs. */
 AUXO_API auxo_status auxo_plan_compile(auxo_plan *plan, const auxo_plan_options *options, auxo_error *error);
 
 /* Enqueues the whole plan `repeat_count` times; asynchronous. */

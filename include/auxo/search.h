@@ -1,6 +1,10 @@
 /* auxo/search.h: anytime learning and genetic tuning: searches that can be stopped at any moment and have a trained
  * model to show, the better the longer they ran.
  *
+ * Sources: V. Cahlik, "Anytime Learning with Auto-Sizing Neural Networks", master's thesis, CTU in Prague 2022 (random,
+ * grid, growth, evolution; algorithms are numbered as there); T. Zhan, "Hyper-Parameter Tuning in Deep Neural Network
+ * Learning" (genetic).
+ *
  * Five methods: random search, anytime grid search, hyperparameter evolution and progressive growth (anytime learning
  * with auto-sizing networks), and genetic tuning of fully connected networks. All judge by a validation set, remember
  * the best model over every epoch of everything they trained, and keep a performance trace. The same seed on the same
@@ -81,18 +85,21 @@ typedef struct auxo_search_options {
     uint32_t keep, elite, hall_size; /* parents of the next generation; of them unchanged; best ever */
     uint32_t layer_limit;
     double mutation, crossover; /* probabilities */
+    double layer_addition;      /* probability that a network that is drawn or bred gets one more random layer */
+    uint32_t plateau_limit;     /* end after so many generations without a better network; 0: never */
     bool search_lr;             /* the learning rate is a gene, from lr; else the optimiser's own */
 
     /* Ends; 0: none. Seconds and evaluations count from the beginning, over all parts of a resumed search. */
     double time_limit;
     uint64_t evaluation_limit;
     uint32_t generation_limit;
+    double target; /* end when the best quality reaches it; INFINITY: never */
 
     void (*on_epoch)(void *user, const auxo_trace_point *point); /* may be NULL */
     void *user;
 } auxo_search_options;
 
-/* The method's settings of its source (thesis 003, ch. 6.2; paper 004); seed 0, no end but 25 generations for genetic.
+/* The method's settings of its source (Cahlik 2022, ch. 6.2; Zhan); seed 0, no end but 25 generations for genetic.
  */
 AUXO_API void auxo_search_options_init(auxo_search_method method, auxo_search_options *options);
 
@@ -157,7 +164,8 @@ AUXO_API bool auxo_grid_next(auxo_grid *grid, double *values);
 /* New combinations of a level: (2^l - 1)^n - (2^(l-1) - 1)^n; 0 if too many to number. */
 AUXO_API uint64_t auxo_grid_new_count(uint32_t dimension_count, uint32_t level);
 
-/* ---- performance traces and profiles (thesis 003, 2.1.2) --------------------------------------------------------- */
+/* ---- performance traces and profiles (Cahlik 2022, 2.1.2) ---------------------------------------------------------
+ */
 /* Best quality at a time: of the last point not later; -INFINITY before the first. */
 AUXO_API double auxo_trace_best_at(const auxo_trace_point *points, size_t count, double seconds);
 typedef struct auxo_trace {

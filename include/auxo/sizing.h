@@ -1,5 +1,10 @@
 /* auxo/sizing.h: networks that size themselves: dynamic auto-sizing, MorphNet, ResBuilder.
  *
+ * Sources: V. Cahlik, "Anytime Learning with Auto-Sizing Neural Networks", master's thesis, CTU in Prague 2022 (dynamic
+ * auto-sizing, weighted l1); A. Gordon et al., "MorphNet: Fast & Simple Resource-Constrained Structure Learning of Deep
+ * Networks", CVPR 2018; J. Burghoff, M. Rottmann, J. von Conta, S. Schoenen, A. Witte, H. Gottschalk, "ResBuilder:
+ * Automated machine learning with residual structures", 2023, and J. Burghoff's dissertation, Wuppertal 2023.
+ *
  * All three are policies over one mechanism, auxo_model_resize and auxo_model_restructure: they decide which units or
  * blocks come and go; the model carries weights, statistics and optimiser state across. Every edit is logged with what
  * was done, why, and the loss before and after. The result is an ordinary model.

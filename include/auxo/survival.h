@@ -3,6 +3,9 @@
  * A subject has a time >= 0 and an event flag (1: the event happened then; 0: censored, known to be event-free until
  * then). A higher h means a higher risk. The loss itself is the cox op (auxo/ops.h) and the trainer's AUXO_LOSS_COX.
  * Everything here runs on the host in double, in O(n log n) unless said.
+ *
+ * Sources: D. R. Cox, "Regression models and life-tables", 1972; J. Katzman et al., "DeepSurv", 2018; J. Burghoff et
+ * al., "Risk stratification of malignant melanoma using neural networks", 2023 (sites and the domain term).
  */
 #ifndef AUXO_SURVIVAL_H
 #define AUXO_SURVIVAL_H

@@ -52,7 +52,8 @@ AUXO_API auxo_tensor auxo_tensor_none(void);
 AUXO_API bool auxo_tensor_is_present(const auxo_tensor *tensor);
 AUXO_API int64_t auxo_tensor_element_count(const auxo_tensor *tensor); /* product of dims; 1 for rank 0 */
 AUXO_API bool auxo_tensor_is_contiguous(const auxo_tensor *tensor);
-/* The same elements under other dims; the tensor must be contiguous and the counts equal (checked by assert). */
+/* The same elements under other dims; the tensor must be contiguous and the counts equal (checked by assert). Of the
+ * absent tensor, as of a slice: the absent tensor. */
 AUXO_API auxo_tensor auxo_tensor_reshape(auxo_tensor tensor, uint32_t rank, const int64_t *dims);
 /* Elements [start, start + count) along `axis`. */
 AUXO_API auxo_tensor auxo_tensor_slice(auxo_tensor tensor, uint32_t axis, int64_t start, int64_t count);

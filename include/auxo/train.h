@@ -23,14 +23,17 @@ typedef enum auxo_goal_kind {
 } auxo_goal_kind;
 typedef enum auxo_watch_kind { AUXO_WATCH_BATCH, AUXO_WATCH_EMA, AUXO_WATCH_EPOCH } auxo_watch_kind;
 
-/* Port-Hamiltonian goal braking (SPEC: port-Hamiltonian optimiser): friction is multiplied by `brake` once, when the
- * watched loss first reaches the goal. */
+/* Port-Hamiltonian goal braking (J. Burghoff, M. H. Monells, H. Gottschalk, "Who breaks early, looses: goal oriented
+ * training of deep neural networks based on port Hamiltonian dynamics", 2023): friction is multiplied by `brake` once,
+ * when the watched loss first reaches the goal. */
 typedef struct auxo_braking {
     auxo_goal_kind goal;
     double goal_value; /* absolute loss; or fraction of the initial loss removed (reduction) or left (remaining) */
     auxo_watch_kind watch;
     double ema_decay;          /* watch = ema; 0.98 */
     double brake;              /* factor on friction; 10 */
+    double goal_after;         /* > 0: a goal that is reached becomes this part of itself, and the brake works again
+                                  whenever the new one is reached, as long as friction stays stable */
     uint32_t stall_epochs;     /* > 0: fall back to the best parameters after so many epochs without a better loss */
     double reaccelerate;       /* > 0: divide friction by this after a stall */
     bool brake_on_overfitting; /* also brake when validation loss rises while training loss falls */
@@ -57,8 +60,8 @@ AUXO_API auxo_status auxo_optimizer_create(auxo_model *model, const auxo_optimiz
 AUXO_API void auxo_optimizer_destroy(auxo_optimizer *optimizer);
 AUXO_API const auxo_optimizer_config *auxo_optimizer_get_config(const auxo_optimizer *optimizer);
 /* Appends the update of weights [offset, offset + count) to a plan. */
-AUXO_API auxo_status auxo_optimizer_add_step(auxo_optimizer *optimizer, auxo_plan *plan, uint64_t offset,
-                                             uint64_t count, const auxo_tensor *counter, auxo_error *error);
+AUXO_API void auxo_optimizer_add_step(auxo_optimizer *optimizer, auxo_plan *plan, uint64_t offset, uint64_t count,
+                                      const auxo_tensor *counter);
 /* Changes one hyperparameter (AUXO_HYPER_*) on the device, in queue order; plans stay valid. */
 AUXO_API auxo_status auxo_optimizer_set_hyper(auxo_optimizer *optimizer, int hyper, float value, auxo_error *error);
 AUXO_API float auxo_optimizer_get_hyper(const auxo_optimizer *optimizer, int hyper);
@@ -78,6 +81,7 @@ typedef struct auxo_brake_memory {
     double initial_loss; /* the first loss observed */
     double ema;
     float friction; /* in force: times brake once fired */
+    double target;  /* the next loss to brake at, after the first; 0: none */
 } auxo_brake_memory;
 AUXO_API auxo_brake_memory auxo_optimizer_get_brake(const auxo_optimizer *optimizer);
 /* Errors: INVALID_ARGUMENT if that friction is unstable. */
@@ -148,9 +152,8 @@ typedef struct auxo_evaluation {
 } auxo_evaluation;
 
 /* Appends ops to the training plan: before_step after the backward pass (penalties on gradients), after_step after the
- * update (proximal steps). Called again whenever the plan is rebuilt. */
-typedef auxo_status auxo_plan_hook(void *user, auxo_model *model, auxo_optimizer *optimizer, auxo_plan *plan,
-                                   auxo_error *error);
+ * update (proximal steps). Called again whenever the plan is rebuilt. What it cannot do it says by auxo_plan_fail. */
+typedef void auxo_plan_hook(void *user, auxo_model *model, auxo_optimizer *optimizer, auxo_plan *plan);
 
 /* Whether the rows lie on the device, or come batch by batch while it works. */
 typedef enum auxo_stream_mode {

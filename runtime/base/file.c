@@ -12,14 +12,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+auxo_status auxo__file_status(int reason)
+{
+    return reason == ENOENT || reason == ENOTDIR ? AUXO_NOT_FOUND : reason == ENOMEM ? AUXO_OUT_OF_MEMORY : AUXO_IO;
+}
+
 auxo_status auxo__file_read(const char *path, char **data, size_t *size_bytes, auxo_error *error)
 {
     *data = NULL;
     *size_bytes = 0;
     FILE *file = fopen(path, "rb");
     if (!file)
-        return auxo_error_set(error, errno == ENOENT ? AUXO_NOT_FOUND : AUXO_IO, "cannot open '%s': %s", path,
-                              strerror(errno));
+        return auxo_error_set(error, auxo__file_status(errno), "cannot open '%s': %s", path, strerror(errno));
     char *content = NULL;
     size_t used = 0;
     size_t capacity = 0;
@@ -108,6 +112,8 @@ static FILE *open_temporary(const char *path)
         flock(descriptor, LOCK_EX | LOCK_NB) == 0 && ftruncate(descriptor, 0) == 0 ? fdopen(descriptor, "wb") : NULL;
     if (!stream) {
         int reason = errno;
+        if (reason != EWOULDBLOCK) /* else it is another writer's */
+            unlink(path);
         close(descriptor);
         errno = reason;
     }
@@ -205,7 +211,7 @@ auxo_status auxo__file_check_writable(const char *what, const char *path, auxo_e
     if (!path)
         return AUXO_OK;
     if (stat(path, &info) == 0 && S_ISDIR(info.st_mode))
-        return auxo_error_set(error, AUXO_IO, "%s: %s is a folder; a file is needed", what, path);
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "%s: %s is a folder; a file is needed", what, path);
     if (stat(path, &info) == 0 && !S_ISREG(info.st_mode))
         return AUXO_OK;
     char *folder = auxo__text_duplicate(path);
@@ -217,7 +223,8 @@ auxo_status auxo__file_check_writable(const char *what, const char *path, auxo_e
     const char *name = slash ? folder : ".";
     auxo_status status = AUXO_OK;
     if (stat(name, &info) != 0 || access(name, W_OK) != 0)
-        status = auxo_error_set(error, AUXO_IO, "%s: cannot write to folder %s: %s", what, name, strerror(errno));
+        status = auxo_error_set(error, AUXO_INVALID_ARGUMENT, "%s: cannot write to folder %s: %s", what, name,
+                                strerror(errno));
     free(folder);
     return status;
 }

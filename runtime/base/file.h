@@ -31,10 +31,12 @@ void auxo__file_writer_abort(auxo__file_writer *writer);
 /* All of that for bytes in memory. Errors: IO. */
 auxo_status auxo__file_write_atomic(const char *path, const void *data, size_t size_bytes, auxo_error *error);
 
-/* Fails (IO) if a file could not be written at `path`, so that hours of work are not lost at their end. Creates
- * nothing. `what` begins the message. NULL path: fine. */
+/* Fails (INVALID_ARGUMENT) if a file could not be written at `path`, so that hours of work are not lost at their end.
+ * Creates nothing. `what` begins the message. NULL path: fine. */
 auxo_status auxo__file_check_writable(const char *what, const char *path, auxo_error *error);
 
+/* What an errno of opening a file is: NOT_FOUND, OUT_OF_MEMORY or IO. */
+auxo_status auxo__file_status(int reason);
 bool auxo__file_exists(const char *path);
 /* Creates `path` and its parents if they do not exist. Errors: IO. */
 auxo_status auxo__make_folder(const char *path, auxo_error *error);

@@ -1,7 +1,7 @@
-/* json.h: JSON written piece by piece into one growing text, without a tree.
+/* json.h: JSON written piece by piece into one growing text, without a tree, and read into one of cJSON's.
  *
  * Running out of memory is remembered and told once, by finish: nothing is ever left out of a text. Numbers have the
- * form that reads back to the same double, whatever the locale; what is not finite becomes null. Reading is cJSON's.
+ * form that reads back to the same double, whatever the locale; what is not finite becomes null.
  */
 #ifndef AUXO_BASE_JSON_H
 #define AUXO_BASE_JSON_H
@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Zero-initialise. */
 typedef struct auxo__json {
@@ -30,5 +31,12 @@ void auxo__json_append(auxo__json *json, const char *bytes, size_t size);
 /* Errors: OUT_OF_MEMORY, and the text is gone. Ownership: free(json->text). */
 auxo_status auxo__json_finish(auxo__json *json, auxo_error *error);
 void auxo__json_deinit(auxo__json *json);
+
+/* Reads a text of `size_bytes` bytes. Errors: FORMAT with the line in which it is no JSON; OUT_OF_MEMORY, which cJSON
+ * alone does not tell from that. Ownership: cJSON_Delete(*root); NULL on failure. */
+struct cJSON;
+auxo_status auxo__json_parse(const char *text, size_t size_bytes, struct cJSON **root, auxo_error *error);
+/* Whether an item is a whole number from 0 to `most`, which must be below 2^53; *value then is it. */
+bool auxo__json_count(const struct cJSON *item, uint64_t most, uint64_t *value);
 
 #endif

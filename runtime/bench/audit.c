@@ -146,10 +146,10 @@ static void compile_op(audit *a, const auxo_bench_op *built, const char *what)
     auxo_error reason = {0};
     auxo_plan *plan = NULL;
     auxo_status status = auxo_plan_create(a->device, &plan, &reason);
-    if (status == AUXO_OK)
-        status = auxo_plan_add(plan, auxo_bench_op_get(built), auxo_op_noun(auxo_bench_op_get(built)->kind), &reason);
-    if (status == AUXO_OK)
+    if (status == AUXO_OK) {
+        auxo_plan_add(plan, auxo_bench_op_get(built), NULL);
         status = auxo_plan_compile(plan, &options, &reason);
+    }
     auxo_plan_destroy(plan);
     a->result->prepared += status == AUXO_OK;
     if (status != AUXO_OK && status != AUXO_UNSUPPORTED)

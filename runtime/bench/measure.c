@@ -78,10 +78,10 @@ auxo_status auxo__bench_plan_op(auxo_device *device, const auxo_op *op, auxo_pla
     const auxo_plan_options options = {0};
     *plan = NULL;
     auxo_status status = auxo_plan_create(device, plan, error);
-    if (status == AUXO_OK)
-        status = auxo_plan_add(*plan, op, auxo_op_noun(op->kind), error);
-    if (status == AUXO_OK)
+    if (status == AUXO_OK) {
+        auxo_plan_add(*plan, op, NULL);
         status = auxo_plan_compile(*plan, &options, error);
+    }
     if (status != AUXO_OK) {
         auxo_plan_destroy(*plan);
         *plan = NULL;

@@ -1,8 +1,9 @@
 /* results_file.c: results as JSON and CSV files, written whole or not at all, and JSON files read back. */
 #include "bench_internal.h"
 #include "file.h"
+#include "json.h"
+#include "json_tree.h"
 
-#include <cjson/cJSON.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,44 +16,42 @@ static const char format_name[] = "auxo-bench";
 static void add_field(void *object, const char *name, const char *text, double number)
 {
     if (text)
-        cJSON_AddStringToObject(object, name, text);
+        auxo__tree_text(object, name, text);
     else
-        cJSON_AddNumberToObject(object, name, number);
+        auxo__tree_number(object, name, number);
 }
 
 static cJSON *append_object(cJSON *array)
 {
-    cJSON *object = cJSON_CreateObject();
-    cJSON_AddItemToArray(array, object);
-    return object;
+    return auxo__tree_add(array, NULL, cJSON_CreateObject());
 }
 
 static cJSON *to_json(const auxo_bench_results *results)
 {
     cJSON *root = cJSON_CreateObject();
-    cJSON_AddStringToObject(root, "format", format_name);
-    cJSON_AddNumberToObject(root, "version", AUXO_BENCH_FORMAT_VERSION);
-    cJSON_AddStringToObject(root, "program", "auxo " AUXO_VERSION);
-    cJSON *devices = cJSON_AddArrayToObject(root, "devices");
+    auxo__tree_text(root, "format", format_name);
+    auxo__tree_number(root, "version", AUXO_BENCH_FORMAT_VERSION);
+    auxo__tree_text(root, "program", "auxo " AUXO_VERSION);
+    cJSON *devices = auxo__tree_add(root, "devices", cJSON_CreateArray());
     for (size_t i = 0; i < results->device_count; i++) {
         const auxo_bench_device *device = &results->devices[i];
         cJSON *object = append_object(devices);
-        cJSON_AddStringToObject(object, "device", device->info.selector);
-        cJSON_AddStringToObject(object, "backend", device->info.backend);
-        cJSON_AddStringToObject(object, "name", device->info.name);
-        cJSON_AddStringToObject(object, "vendor", device->info.vendor);
-        cJSON_AddStringToObject(object, "driver", device->info.driver);
-        cJSON_AddNumberToObject(object, "compute_units", device->info.compute_units);
-        cJSON_AddNumberToObject(object, "peak_gflops", 1e-9 * device->peak_flops);
-        cJSON_AddNumberToObject(object, "peak_gbytes", 1e-9 * device->peak_bytes);
+        auxo__tree_text(object, "device", device->info.selector);
+        auxo__tree_text(object, "backend", device->info.backend);
+        auxo__tree_text(object, "name", device->info.name);
+        auxo__tree_text(object, "vendor", device->info.vendor);
+        auxo__tree_text(object, "driver", device->info.driver);
+        auxo__tree_number(object, "compute_units", device->info.compute_units);
+        auxo__tree_number(object, "peak_gflops", 1e-9 * device->peak_flops);
+        auxo__tree_number(object, "peak_gbytes", 1e-9 * device->peak_bytes);
     }
-    cJSON *items = cJSON_AddArrayToObject(root, "results");
+    cJSON *items = auxo__tree_add(root, "results", cJSON_CreateArray());
     for (size_t i = 0; i < results->count; i++)
         auxo_bench_result_fields(results, i, add_field, append_object(items));
-    cJSON *skips = cJSON_AddArrayToObject(root, "skipped");
+    cJSON *skips = auxo__tree_add(root, "skipped", cJSON_CreateArray());
     for (size_t i = 0; i < results->skip_count; i++)
         auxo_bench_skip_fields(results, i, add_field, append_object(skips));
-    cJSON *shares = cJSON_AddArrayToObject(root, "op_shares");
+    cJSON *shares = auxo__tree_add(root, "op_shares", cJSON_CreateArray());
     for (size_t i = 0; i < results->share_count; i++)
         auxo_bench_share_fields(results, i, add_field, append_object(shares));
     return root;
@@ -60,13 +59,11 @@ static cJSON *to_json(const auxo_bench_results *results)
 
 auxo_status auxo_bench_results_save(const auxo_bench_results *results, const char *path, auxo_error *error)
 {
-    cJSON *root = to_json(results);
-    char *text = cJSON_Print(root);
-    cJSON_Delete(root);
-    if (!text)
-        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: out of memory for the results", path);
-    auxo_status status = auxo__file_write_atomic(path, text, strlen(text), error);
-    cJSON_free(text);
+    char *text = NULL;
+    auxo_status status = auxo__tree_print(to_json(results), true, &text, error);
+    if (status == AUXO_OK)
+        status = auxo__file_write_atomic(path, text, strlen(text), error);
+    free(text);
     return status;
 }
 
@@ -239,9 +236,12 @@ auxo_status auxo_bench_results_load(const char *path, auxo_bench_results *result
     auxo_status status = auxo__file_read(path, &text, &size_bytes, error);
     if (status != AUXO_OK)
         return status;
-    cJSON *root = cJSON_Parse(text);
+    cJSON *root = NULL;
+    status = auxo__json_parse(text, size_bytes, &root, error);
     free(text);
-    status = check_format(path, root, error);
+    if (status == AUXO_OUT_OF_MEMORY)
+        return status;
+    status = check_format(path, root, error); /* names what a text that is no JSON is not */
     if (status == AUXO_OK)
         status = load_lists(root, results, error);
     cJSON_Delete(root);

@@ -121,7 +121,7 @@ static auxo_status plan_of_launches(auxo__bench_run *run, const auxo_op *op, siz
     const auxo_plan_options options = {0};
     auxo_status status = auxo_plan_create(run->device, plan, error);
     for (size_t i = 0; i < count && status == AUXO_OK; i++)
-        status = auxo_plan_add(*plan, op, "launch", error);
+        auxo_plan_add(*plan, op, "launch");
     return status == AUXO_OK ? auxo_plan_compile(*plan, &options, error) : status;
 }
 

@@ -132,23 +132,30 @@ void cli_log(void *user, auxo_log_level level, const char *message)
 
 /* ---- events ------------------------------------------------------------------------------------------------------ */
 
-cJSON *cli_event(const cli_output *output, const char *name)
+void cli_output_incomplete(cli_output *output)
+{
+    output->failed = AUXO_OUT_OF_MEMORY;
+}
+
+cJSON *cli_event(cli_output *output, const char *name)
 {
     cJSON *event = output->json ? cJSON_CreateObject() : NULL;
-    cJSON_AddStringToObject(event, "event", name);
+    if (output->json && !event)
+        cli_output_incomplete(output);
+    cli_json_text(event, "event", name);
     return event;
 }
 
 void cli_emit(cli_output *output, cJSON *event)
 {
-    char *text = event ? cJSON_PrintUnformatted(event) : NULL;
+    char *text = event && cli_json_is_complete(event) ? cJSON_PrintUnformatted(event) : NULL;
     if (text) {
         erase_progress(output);
         puts(text);
         fflush(stdout); /* a reader sees every event at once, and kill -9 loses none */
     }
     if (event && !text)
-        output->failed = AUXO_OUT_OF_MEMORY;
+        cli_output_incomplete(output);
     cJSON_free(text);
     cJSON_Delete(event);
 }
@@ -156,9 +163,9 @@ void cli_emit(cli_output *output, cJSON *event)
 void cli_emit_error(cli_output *output, auxo_status status, int exit_code, const char *message)
 {
     cJSON *event = cli_event(output, "error");
-    cJSON_AddStringToObject(event, "status", auxo_status_text(status));
-    cJSON_AddStringToObject(event, "message", message);
-    cJSON_AddNumberToObject(event, "exit_code", exit_code);
+    cli_json_text(event, "status", auxo_status_text(status));
+    cli_json_text(event, "message", message);
+    cli_json_number(event, "exit_code", exit_code);
     cli_emit(output, event);
 }
 

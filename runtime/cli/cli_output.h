@@ -9,8 +9,7 @@
 
 #include "auxo/device.h"
 #include "auxo/run.h"
-
-#include <cjson/cJSON.h>
+#include "cli_json.h"
 
 typedef struct cli_output cli_output;
 
@@ -25,11 +24,13 @@ void cli_print(cli_output *output, const char *format, ...) AUXO_PRINTF(2, 3);
 /* A note for people on standard error: what the program decided or skipped, and why. Goes to the log as well. */
 void cli_note(cli_output *output, const char *format, ...) AUXO_PRINTF(2, 3);
 
-/* {"event":"<name>"}, to be filled with cJSON_Add... and given to cli_emit. NULL when not under --json or out of
- * memory: cJSON_Add... and cli_emit accept that. */
-cJSON *cli_event(const cli_output *output, const char *name);
-/* Prints an event as one line and frees it. Numbers that are not finite become null. */
+/* {"event":"<name>"}, to be filled by the functions of cli_json.h and given to cli_emit. NULL when not under --json or
+ * out of memory: those and cli_emit accept that. */
+cJSON *cli_event(cli_output *output, const char *name);
+/* Prints an event as one line and frees it. Lack of memory is remembered, and is what cli_output_destroy returns. */
 void cli_emit(cli_output *output, cJSON *event);
+/* Remembers that something could not be printed for want of memory: cli_output_destroy tells it. */
+void cli_output_incomplete(cli_output *output);
 /* The last line under --json when a command fails. */
 void cli_emit_error(cli_output *output, auxo_status status, int exit_code, const char *message);
 
@@ -46,7 +47,8 @@ typedef struct cli_table cli_table;
 cli_table *cli_table_create(const char *columns);
 /* Adds one row: as many texts as columns, copied; separated by '|' in the formatted text. */
 void cli_table_row(cli_table *table, const char *format, ...) AUXO_PRINTF(2, 3);
-/* Prints (unless under --json) and frees the table. A NULL table, from lack of memory, prints nothing. */
+/* Prints (unless under --json) and frees the table. NULL, or a table with a row missing, from lack of memory, is not
+ * printed but remembered, as by cli_emit. */
 void cli_table_print(cli_output *output, cli_table *table);
 
 /* ---- progress ---------------------------------------------------------------------------------------------------- */

@@ -119,9 +119,10 @@ auxo_status cli_check_writable(const char *option, const char *path, auxo_error 
     if (slash == path)
         snprintf(folder, sizeof folder, "/");
     if (stat(folder, &info) != 0 || access(folder, W_OK) != 0)
-        return auxo_error_set(error, AUXO_IO, "--%s: cannot write to folder %s: %s", option, folder, strerror(errno));
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "--%s: cannot write to folder %s: %s", option, folder,
+                              strerror(errno));
     if (stat(path, &info) == 0 && S_ISDIR(info.st_mode))
-        return auxo_error_set(error, AUXO_IO, "--%s: %s is a folder; a file is needed", option, path);
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "--%s: %s is a folder; a file is needed", option, path);
     return AUXO_OK;
 }
 

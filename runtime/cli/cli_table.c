@@ -19,6 +19,7 @@ struct cli_table {
     bool right[COLUMNS_MAX];
     int widths[COLUMNS_MAX];
     row *first, *last; /* the first holds the headings */
+    bool incomplete;   /* memory ran out */
 };
 
 /* Columns a UTF-8 text takes on the terminal, counting one per character. */
@@ -37,6 +38,7 @@ static void add_row(cli_table *table, char *text, const char *separator)
     if (!added || !text) {
         free(added);
         free(text);
+        table->incomplete = true;
         return;
     }
     added->text = text;
@@ -154,10 +156,14 @@ static void print_row(cli_output *output, const cli_table *table, const row *pri
 
 void cli_table_print(cli_output *output, cli_table *table)
 {
+    bool complete = table && !table->incomplete;
+    if (!complete && !cli_output_is_json(output))
+        cli_output_incomplete(output);
     if (!table)
         return;
     for (row *printed = table->first; printed;) {
-        print_row(output, table, printed);
+        if (complete)
+            print_row(output, table, printed);
         row *done = printed;
         printed = printed->next;
         free(done->text);

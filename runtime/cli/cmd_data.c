@@ -36,20 +36,20 @@ static auxo_status run_list(const cli_context *context, auxo_error *error)
         found_count += found;
         cli_table_row(table, "%s|%s|%s|%s", entry->name, found ? path : "-", entry->summary, entry->licence);
         cJSON *event = cli_event(context->output, "dataset");
-        cJSON_AddStringToObject(event, "name", entry->name);
-        cJSON_AddStringToObject(event, "summary", entry->summary);
-        cJSON_AddStringToObject(event, "licence", entry->licence);
-        cJSON_AddStringToObject(event, "url", entry->url ? entry->url : "");
-        cJSON_AddBoolToObject(event, "generated", entry->generated);
-        cJSON_AddBoolToObject(event, "present", found);
+        cli_json_text(event, "name", entry->name);
+        cli_json_text(event, "summary", entry->summary);
+        cli_json_text(event, "licence", entry->licence);
+        cli_json_text(event, "url", entry->url ? entry->url : "");
+        cli_json_bool(event, "generated", entry->generated);
+        cli_json_bool(event, "present", found);
         if (found && !entry->generated)
-            cJSON_AddStringToObject(event, "path", path);
+            cli_json_text(event, "path", path);
         cli_emit(context->output, event);
     }
     cli_table_print(context->output, table);
     cJSON *result = cli_event(context->output, "result");
-    cJSON_AddNumberToObject(result, "dataset_count", (double)count);
-    cJSON_AddNumberToObject(result, "present_count", (double)found_count);
+    cli_json_number(result, "dataset_count", (double)count);
+    cli_json_number(result, "present_count", (double)found_count);
     cli_emit(context->output, result);
     return AUXO_OK;
 }
@@ -91,14 +91,14 @@ static void report_split(cli_output *output, const char *split, const auxo_datas
               (long long)dataset->height, (long long)dataset->width,
               dataset->feature_type == AUXO_FEATURES_U8 ? "bytes" : "numbers", target_text(dataset->target_type));
     cJSON *event = cli_event(output, "split");
-    cJSON_AddStringToObject(event, "split", split);
-    cJSON_AddNumberToObject(event, "rows", (double)dataset->row_count);
-    cJSON_AddNumberToObject(event, "channels", (double)dataset->channels);
-    cJSON_AddNumberToObject(event, "height", (double)dataset->height);
-    cJSON_AddNumberToObject(event, "width", (double)dataset->width);
-    cJSON_AddStringToObject(event, "features", dataset->feature_type == AUXO_FEATURES_U8 ? "u8" : "f32");
-    cJSON_AddStringToObject(event, "targets", target_text(dataset->target_type));
-    cJSON_AddNumberToObject(event, "outputs", auxo_dataset_output_count(dataset));
+    cli_json_text(event, "split", split);
+    cli_json_number(event, "rows", (double)dataset->row_count);
+    cli_json_number(event, "channels", (double)dataset->channels);
+    cli_json_number(event, "height", (double)dataset->height);
+    cli_json_number(event, "width", (double)dataset->width);
+    cli_json_text(event, "features", dataset->feature_type == AUXO_FEATURES_U8 ? "u8" : "f32");
+    cli_json_text(event, "targets", target_text(dataset->target_type));
+    cli_json_number(event, "outputs", auxo_dataset_output_count(dataset));
     cli_emit(output, event);
 }
 
@@ -132,9 +132,9 @@ static auxo_status report_classes(cli_output *output, const auxo_dataset *datase
         const char *name = dataset->target_names && dataset->target_names[i] ? dataset->target_names[i] : "";
         cli_table_row(table, "%u|%s|%zu", i, name, counts[i]);
         cJSON *event = cli_event(output, "class");
-        cJSON_AddNumberToObject(event, "class", i);
-        cJSON_AddStringToObject(event, "name", name);
-        cJSON_AddNumberToObject(event, "rows", (double)counts[i]);
+        cli_json_number(event, "class", i);
+        cli_json_text(event, "name", name);
+        cli_json_number(event, "rows", (double)counts[i]);
         cli_emit(output, event);
     }
     cli_table_print(output, table);
@@ -150,9 +150,9 @@ static void report_column(cli_output *output, cli_table *table, const char *kind
     cli_table_row(table, std == 0 ? "%s|%.*g|%.6g (constant)" : "%s|%.*g|%.6g", name, digits < 17 ? digits : 17, mean,
                   std);
     cJSON *event = cli_event(output, kind);
-    cJSON_AddStringToObject(event, "name", name);
-    cJSON_AddNumberToObject(event, "mean", mean);
-    cJSON_AddNumberToObject(event, "std", std);
+    cli_json_text(event, "name", name);
+    cli_json_number(event, "mean", mean);
+    cli_json_number(event, "std", std);
     cli_emit(output, event);
 }
 
@@ -220,7 +220,7 @@ static auxo_status report_gaps(cli_output *output, const auxo_dataset *dataset, 
         cli_print(output, "%zu of the %zu inputs are missing values; training needs --missing drop or mean\n", gaps,
                   dataset->row_count * width);
     cJSON *event = gaps > 0 ? cli_event(output, "missing") : NULL;
-    cJSON_AddNumberToObject(event, "inputs", (double)gaps);
+    cli_json_number(event, "inputs", (double)gaps);
     cli_emit(output, event);
     return status;
 }
@@ -250,9 +250,9 @@ static auxo_status run_info(const cli_context *context, auxo_error *error)
         return status;
     status = report_train(context->output, train, test, error);
     cJSON *result = cli_event(context->output, "result");
-    cJSON_AddStringToObject(result, "name", train->name);
-    cJSON_AddNumberToObject(result, "train_rows", (double)train->row_count);
-    cJSON_AddNumberToObject(result, "test_rows", test ? (double)test->row_count : 0);
+    cli_json_text(result, "name", train->name);
+    cli_json_number(result, "train_rows", (double)train->row_count);
+    cli_json_number(result, "test_rows", test ? (double)test->row_count : 0);
     if (status == AUXO_OK)
         cli_emit(context->output, result);
     else
@@ -348,8 +348,8 @@ static auxo_status run_fetch(const cli_context *context, auxo_error *error)
         return status;
     cli_print(context->output, "%s is in %s\n", name, target);
     cJSON *result = cli_event(context->output, "result");
-    cJSON_AddStringToObject(result, "name", name);
-    cJSON_AddStringToObject(result, "data_dir", target);
+    cli_json_text(result, "name", name);
+    cli_json_text(result, "data_dir", target);
     cli_emit(context->output, result);
     return AUXO_OK;
 }

@@ -93,7 +93,8 @@ static auxo_status write_file(cli_output *output, const char *folder, const char
     snprintf(path, sizeof path, "%s/%s", folder, name);
     FILE *stream = fopen(path, "wbx"); /* x: fails where the file exists */
     if (!stream)
-        return auxo_error_set(error, AUXO_IO, "cannot create %s: %s", path, strerror(errno));
+        return auxo_error_set(error, errno == EEXIST ? AUXO_INVALID_ARGUMENT : AUXO_IO, "cannot create %s: %s", path,
+                              strerror(errno));
     write(stream, dataset);
     bool failed = ferror(stream) != 0;
     failed = fclose(stream) != 0 || failed;
@@ -104,8 +105,8 @@ static auxo_status write_file(cli_output *output, const char *folder, const char
     }
     cli_print(output, "%s: %zu rows\n", path, dataset->row_count);
     cJSON *event = cli_event(output, "file");
-    cJSON_AddStringToObject(event, "path", path);
-    cJSON_AddNumberToObject(event, "rows", (double)dataset->row_count);
+    cli_json_text(event, "path", path);
+    cli_json_number(event, "rows", (double)dataset->row_count);
     cli_emit(output, event);
     return AUXO_OK;
 }
@@ -144,8 +145,8 @@ static auxo_status run(const cli_context *context, auxo_error *error)
         status = write_split(context->output, folder, false, test, error);
     if (status == AUXO_OK) {
         cJSON *result = cli_event(context->output, "result");
-        cJSON_AddStringToObject(result, "name", name);
-        cJSON_AddStringToObject(result, "folder", folder);
+        cli_json_text(result, "name", name);
+        cli_json_text(result, "folder", folder);
         cli_emit(context->output, result);
     }
     auxo_dataset_destroy(train);

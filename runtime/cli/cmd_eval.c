@@ -13,26 +13,26 @@
 static void add_number(cJSON *event, const char *name, double value)
 {
     if (isfinite(value))
-        cJSON_AddNumberToObject(event, name, value);
+        cli_json_number(event, name, value);
     else
-        cJSON_AddNullToObject(event, name);
+        cli_json_null(event, name);
 }
 
 static void emit_class(cli_output *output, const auxo_class_scores *scores, size_t i, const char *name)
 {
     const auxo_class_score *c = &scores->classes[i];
     cJSON *event = cli_event(output, "class");
-    cJSON_AddNumberToObject(event, "class", (double)i);
-    cJSON_AddStringToObject(event, "name", name);
-    cJSON_AddNumberToObject(event, "rows", (double)c->rows);
-    cJSON_AddNumberToObject(event, "correct", (double)c->correct);
+    cli_json_number(event, "class", (double)i);
+    cli_json_text(event, "name", name);
+    cli_json_number(event, "rows", (double)c->rows);
+    cli_json_number(event, "correct", (double)c->correct);
     add_number(event, "precision", c->precision);
     add_number(event, "recall", c->recall);
     add_number(event, "f1", c->f1);
     add_number(event, "auroc", c->auroc);
-    cJSON *predicted = cJSON_AddArrayToObject(event, "predicted_as");
+    cJSON *predicted = cli_json_add(event, "predicted_as", cJSON_CreateArray());
     for (size_t j = 0; j < scores->class_count && predicted; j++)
-        cJSON_AddItemToArray(predicted, cJSON_CreateNumber((double)scores->confusion[i * scores->class_count + j]));
+        cli_json_add(predicted, NULL, cJSON_CreateNumber((double)scores->confusion[i * scores->class_count + j]));
     cli_emit(output, event);
 }
 
@@ -67,22 +67,22 @@ static void report_result(const cli_context *context, const cli_outputs *outputs
     cli_print(context->output, "  %zu rows  %s rows/s\n", rows,
               auxo_format_count(rate_text, sizeof rate_text, (uint64_t)rate));
     cJSON *result = cli_event(context->output, "result");
-    cJSON_AddNumberToObject(result, "loss", loss);
-    cJSON_AddStringToObject(result, "loss_kind", kind);
+    cli_json_number(result, "loss", loss);
+    cli_json_text(result, "loss_kind", kind);
     if (isfinite(accuracy))
-        cJSON_AddNumberToObject(result, "accuracy", accuracy);
+        cli_json_number(result, "accuracy", accuracy);
     else
-        cJSON_AddNullToObject(result, "accuracy");
+        cli_json_null(result, "accuracy");
     if (scores) {
         add_number(result, "macro_f1", scores->macro_f1);
         add_number(result, "weighted_f1", scores->weighted_f1);
         add_number(result, "macro_auroc", scores->macro_auroc);
         add_number(result, "calibration_error", scores->calibration_error);
     }
-    cJSON_AddNumberToObject(result, "rows", (double)rows);
-    cJSON_AddNumberToObject(result, "images_per_second", rate);
-    cJSON_AddNumberToObject(result, "seconds", outputs->seconds);
-    cJSON_AddNumberToObject(result, "peak_host_bytes", (double)cli_peak_host_bytes());
+    cli_json_number(result, "rows", (double)rows);
+    cli_json_number(result, "images_per_second", rate);
+    cli_json_number(result, "seconds", outputs->seconds);
+    cli_json_number(result, "peak_host_bytes", (double)cli_peak_host_bytes());
     cli_emit(context->output, result);
 }
 
@@ -134,15 +134,15 @@ static void eval_targets(const cli_context *context, const cli_outputs *outputs)
         loss_sum += score.mse;
         cli_table_row(table, "%s|%.6g|%.6g|%.6g|%s", name, score.mse, sqrt(score.mse), score.mae, r2_text);
         cJSON *event = cli_event(context->output, "target");
-        cJSON_AddStringToObject(event, "name", name);
-        cJSON_AddNumberToObject(event, "mse", score.mse);
-        cJSON_AddNumberToObject(event, "mae", score.mae);
+        cli_json_text(event, "name", name);
+        cli_json_number(event, "mse", score.mse);
+        cli_json_number(event, "mae", score.mae);
         if (defined)
-            cJSON_AddNumberToObject(event, "r2", score.r2);
+            cli_json_number(event, "r2", score.r2);
         else
-            cJSON_AddNullToObject(event, "r2");
+            cli_json_null(event, "r2");
         if (!defined)
-            cJSON_AddStringToObject(event, "r2_note", r2_text);
+            cli_json_text(event, "r2_note", r2_text);
         cli_emit(context->output, event);
     }
     cli_table_print(context->output, table);

@@ -76,21 +76,21 @@ static void emit_row(cli_output *output, const cli_outputs *outputs, size_t row,
     size_t count = outputs->column_count;
     const float *values = outputs->values + row * count;
     cJSON *event = cli_event(output, "prediction");
-    cJSON_AddNumberToObject(event, "row", (double)auxo_dataset_row_number(outputs->dataset, outputs->first + row));
+    cli_json_number(event, "row", (double)auxo_dataset_row_number(outputs->dataset, outputs->first + row));
     if (outputs->dataset->row_names)
-        cJSON_AddStringToObject(event, "file", outputs->dataset->row_names[outputs->first + row]);
+        cli_json_text(event, "file", outputs->dataset->row_names[outputs->first + row]);
     if (outputs->kind == AUXO_TARGET_CLASS) {
         size_t best = cli_argmax(values, count);
         cli_softmax(values, count, probabilities);
-        cJSON_AddNumberToObject(event, "class", (double)best);
-        cJSON_AddStringToObject(event, "name", cli_output_name(outputs, best, number, sizeof number));
-        cJSON_AddNumberToObject(event, "probability", probabilities[best]);
+        cli_json_number(event, "class", (double)best);
+        cli_json_text(event, "name", cli_output_name(outputs, best, number, sizeof number));
+        cli_json_number(event, "probability", probabilities[best]);
         if (all)
-            cJSON_AddItemToObject(event, "probabilities", cJSON_CreateDoubleArray(probabilities, (int)count));
+            cli_json_add(event, "probabilities", cJSON_CreateDoubleArray(probabilities, (int)count));
     } else {
-        cJSON *list = event ? cJSON_AddArrayToObject(event, "values") : NULL;
+        cJSON *list = event ? cli_json_add(event, "values", cJSON_CreateArray()) : NULL;
         for (size_t i = 0; list && i < count; i++)
-            cJSON_AddItemToArray(list, cJSON_CreateNumber(cli_output_value(outputs, row, i)));
+            cli_json_add(list, NULL, cJSON_CreateNumber(cli_output_value(outputs, row, i)));
     }
     cli_emit(output, event);
 }
@@ -126,7 +126,7 @@ static auxo_status write_file(cli_outputs *outputs, const char *path, prediction
     if (!sink->stream)
         return auxo_error_set(error, AUXO_IO, "--out: cannot write %s: %s", temporary, strerror(errno));
     const auxo_status status = cli_outputs_each(sink->context, outputs, write_rows, sink, error);
-    bool failed = ferror(sink->stream) != 0;
+    bool failed = fflush(sink->stream) != 0 || ferror(sink->stream) || fsync(fileno(sink->stream)) != 0;
     failed = fclose(sink->stream) != 0 || failed;
     if (status == AUXO_OK && !failed && rename(temporary, path) == 0)
         return AUXO_OK;
@@ -155,8 +155,8 @@ static auxo_status run(const cli_context *context, auxo_error *error)
         status = cli_outputs_each(context, &outputs, write_rows, &sink, error);
     if (status == AUXO_OK) {
         cJSON *result = cli_event(context->output, "result");
-        cJSON_AddNumberToObject(result, "rows", (double)outputs.dataset->row_count);
-        cJSON_AddNumberToObject(result, "seconds", outputs.seconds);
+        cli_json_number(result, "rows", (double)outputs.dataset->row_count);
+        cli_json_number(result, "seconds", outputs.seconds);
         cli_emit(context->output, result);
     }
     free(sink.probabilities);

@@ -175,10 +175,8 @@ int cli_exit_code(auxo_status status)
     case AUXO_AMBIGUOUS:
     case AUXO_FORMAT:
     case AUXO_UNSUPPORTED:
-    case AUXO_IO:
     case AUXO_NOT_FINITE:
-    case AUXO_DEVICE_LOST:
-        return 2; /* the message names the flag, file, device or data that must change before it can work */
+        return 2; /* the message names the flag, file or data that must change before it can work */
     default:
         return 1;
     }

@@ -103,6 +103,8 @@ bool auxo_tensor_is_contiguous(const auxo_tensor *tensor)
 
 auxo_tensor auxo_tensor_reshape(auxo_tensor tensor, uint32_t rank, const int64_t *dims)
 {
+    if (tensor.rank == 0)
+        return tensor;
     assert(rank <= AUXO_RANK_MAX && auxo_tensor_is_contiguous(&tensor));
     auxo_tensor reshaped = tensor;
     set_contiguous(&reshaped, rank, dims);
@@ -112,6 +114,8 @@ auxo_tensor auxo_tensor_reshape(auxo_tensor tensor, uint32_t rank, const int64_t
 
 auxo_tensor auxo_tensor_slice(auxo_tensor tensor, uint32_t axis, int64_t start, int64_t count)
 {
+    if (tensor.rank == 0)
+        return tensor;
     assert(axis < tensor.rank && start >= 0 && count >= 0 && start + count <= tensor.dims[axis]);
     if (count > 0)
         tensor.offset_bytes += (uint64_t)(start * tensor.strides[axis]) * auxo_dtype_size_bytes(tensor.dtype);

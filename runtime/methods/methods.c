@@ -1,6 +1,7 @@
 /* methods.c: the one list of all methods. A new method is one line here.
  */
 #include "file.h"
+#include "json.h"
 #include "method.h"
 
 #include <cjson/cJSON.h>
@@ -52,8 +53,11 @@ auxo_status auxo_settings_file_method(const char *path, const auxo_method **meth
     auxo_status status = auxo__file_read(path, &text, &size, error);
     if (status != AUXO_OK)
         return status;
-    cJSON *root = cJSON_ParseWithLength(text, size);
+    cJSON *root = NULL;
+    status = auxo__json_parse(text, size, &root, error);
     free(text);
+    if (status != AUXO_OK)
+        return auxo_error_wrap(error, status, "%s", path);
     const cJSON *name = cJSON_GetObjectItemCaseSensitive(root, "method");
     if (!cJSON_IsObject(root))
         status = auxo_error_set(error, AUXO_FORMAT, "%s is not a JSON object of settings", path);

@@ -441,12 +441,14 @@ static auxo_status finish(auxo_run *run, void *user, auxo_error *error)
         status = auxo__task_real_errors(state->model, state->data.test, &state->errors, error);
     if (status == AUXO_OK && plan && state->options.profile)
         status = auxo__emit_profile(run, plan, error);
+    char *confusion = NULL;
+    if (status == AUXO_OK)
+        status = auxo__confusion_json(&state->scores, &confusion, error);
     if (status != AUXO_OK)
         return status;
     state->work = auxo_trainer_get_work(state->trainer);
     const bool classes = state->scores.class_count > 0;
     const double none = (double)NAN;
-    char *confusion = auxo__confusion_json(&state->scores);
     result_record record = {.macro_f1 = classes ? state->scores.macro_f1 : none,
                             .macro_auroc = classes ? state->scores.macro_auroc : none,
                             .calibration_error = classes ? state->scores.calibration_error : none,

@@ -70,16 +70,17 @@ auxo_dropout_params auxo__dropout_params(const auxo_layer *layer, uint32_t index
     return (auxo_dropout_params){.rate = layer->rate, .seed = seed, .stream = AUXO__STREAM_DROPOUT + index};
 }
 
-auxo_status auxo__add_labelled(auxo_plan *plan, const auxo_op *op, const auxo_layer *layer, const char *suffix,
-                               auxo_error *error)
+void auxo__add_labelled(auxo_plan *plan, const auxo_op *op, const auxo_layer *layer, const char *suffix)
 {
     char label[AUXO_LAYER_NAME_BYTES + 32];
     snprintf(label, sizeof label, "%s.%s", layer->name, suffix);
-    return auxo_plan_add(plan, op, label, error);
+    auxo_plan_add(plan, op, label);
 }
 
 auxo_tensor auxo_activations_output(const auxo_activations *activations, uint32_t layer)
 {
+    if (!activations)
+        return auxo_tensor_none();
     auxo_tensor output = activations->records[layer].output;
     if (auxo_tensor_is_present(&output) && output.dims[2] == 1 && output.dims[3] == 1) {
         const int64_t dims[2] = {output.dims[0], output.dims[1]};

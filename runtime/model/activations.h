@@ -36,7 +36,6 @@ auxo_pool2d_params auxo__pool2d_params(const auxo_layer *layer, const auxo_layer
 auxo_dropout_params auxo__dropout_params(const auxo_layer *layer, uint32_t index, uint64_t seed);
 
 /* Appends `op` under the label "<layer>.<suffix>". */
-auxo_status auxo__add_labelled(auxo_plan *plan, const auxo_op *op, const auxo_layer *layer, const char *suffix,
-                               auxo_error *error);
+void auxo__add_labelled(auxo_plan *plan, const auxo_op *op, const auxo_layer *layer, const char *suffix);
 
 #endif

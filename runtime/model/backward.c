@@ -45,7 +45,7 @@ static auxo_tensor role_gradient(const backward_builder *b, int role)
 }
 
 /* Adds a gradient to what layer `to` has already received. */
-static auxo_status contribute(backward_builder *b, uint32_t to, auxo_tensor tensor, bool owned, auxo_error *error)
+static void contribute(backward_builder *b, uint32_t to, auxo_tensor tensor, bool owned)
 {
     layer_gradient *gradient = &b->gradients[to];
     const auxo_layer *layer = &b->model->desc.layers[to];
@@ -53,7 +53,7 @@ static auxo_status contribute(backward_builder *b, uint32_t to, auxo_tensor tens
     if (!auxo_tensor_is_present(&gradient->tensor)) {
         gradient->tensor = tensor;
         gradient->owned = owned;
-        return AUXO_OK;
+        return;
     }
     auxo_op op = {.kind = AUXO_OP_ADD, .params.add = {.alpha = 1.0f, .beta = 1.0f}};
     op.tensors[AUXO_ADD_A] = gradient->tensor;
@@ -63,13 +63,12 @@ static auxo_status contribute(backward_builder *b, uint32_t to, auxo_tensor tens
                                              : auxo__output_temp(b->plan, layer, b->activations->batch);
     gradient->tensor = op.tensors[AUXO_ADD_Y];
     gradient->owned = true;
-    return auxo__add_labelled(b->plan, &op, layer, "backward_sum", error);
+    auxo__add_labelled(b->plan, &op, layer, "backward_sum");
 }
 
 /* Multiplies the gradient that the current layer received by the derivative of `activated`'s activation, taken at the
  * current layer's output; in place if the gradient is owned. */
-static auxo_status add_activation_backward(backward_builder *b, const auxo_layer *activated, auxo_tensor *gradient,
-                                           auxo_error *error)
+static void add_activation_backward(backward_builder *b, const auxo_layer *activated, auxo_tensor *gradient)
 {
     const layer_gradient *received = &b->gradients[b->index];
     *gradient = received->owned ? received->tensor : auxo__output_temp(b->plan, b->layer, b->activations->batch);
@@ -78,76 +77,76 @@ static auxo_status add_activation_backward(backward_builder *b, const auxo_layer
     op.tensors[AUXO_ACTIVATION_B_Y] = output_of(b, b->index);
     op.tensors[AUXO_ACTIVATION_B_DY] = received->tensor;
     op.tensors[AUXO_ACTIVATION_B_DX] = *gradient;
-    return auxo__add_labelled(b->plan, &op, activated, "backward_activation", error);
+    auxo__add_labelled(b->plan, &op, activated, "backward_activation");
 }
 
 /* The gradient before the layer's fused activation. */
-static auxo_status undo_activation(backward_builder *b, auxo_tensor *gradient, auxo_error *error)
+static void undo_activation(backward_builder *b, auxo_tensor *gradient)
 {
     const layer_gradient *received = &b->gradients[b->index];
     *gradient = received->tensor;
     if (b->layer->activation == AUXO_ACTIVATION_IDENTITY || received->undone)
-        return AUXO_OK;
-    return add_activation_backward(b, b->layer, gradient, error);
+        return;
+    add_activation_backward(b, b->layer, gradient);
 }
 
-static auxo_status add_dense_gradients(backward_builder *b, auxo_tensor dy, auxo_error *error)
+static void add_dense_gradients(backward_builder *b, auxo_tensor dy)
 {
     auxo_op weights = {.kind = AUXO_OP_GEMM, .params.gemm = {.trans_a = true, .alpha = 1.0f}};
     weights.tensors[AUXO_GEMM_A] = dy; /* (batch, units) */
     weights.tensors[AUXO_GEMM_B] =
         auxo__view_features(output_of(b, b->layer->inputs[0]), b->input, b->activations->batch);
     weights.tensors[AUXO_GEMM_C] = role_gradient(b, AUXO_PARAM_WEIGHT);
-    auxo_status status = auxo__add_labelled(b->plan, &weights, b->layer, "backward_weights", error);
-    if (status != AUXO_OK || !b->layer->bias)
-        return status;
+    auxo__add_labelled(b->plan, &weights, b->layer, "backward_weights");
+    if (!b->layer->bias)
+        return;
     auxo_op bias = {.kind = AUXO_OP_REDUCE, .params.reduce = {.kind = AUXO_REDUCE_SUM}};
     bias.tensors[AUXO_REDUCE_X] = auxo__view_channels(dy, b->layer, b->activations->batch);
     bias.tensors[AUXO_REDUCE_Y] = role_gradient(b, AUXO_PARAM_BIAS);
-    return auxo__add_labelled(b->plan, &bias, b->layer, "backward_bias", error);
+    auxo__add_labelled(b->plan, &bias, b->layer, "backward_bias");
 }
 
-static auxo_status add_dense(backward_builder *b, auxo_error *error)
+static void add_dense(backward_builder *b)
 {
     auxo_tensor dy;
-    auxo_status status = undo_activation(b, &dy, error);
+    undo_activation(b, &dy);
     dy = auxo__view_features(dy, b->layer, b->activations->batch);
-    if (status == AUXO_OK && is_trained(b, b->index))
-        status = add_dense_gradients(b, dy, error);
+    if (is_trained(b, b->index))
+        add_dense_gradients(b, dy);
     uint32_t input = b->layer->inputs[0];
-    if (status != AUXO_OK || !b->gradients[input].needed)
-        return status;
+    if (!b->gradients[input].needed)
+        return;
     auxo_tensor dx = auxo__output_temp(b->plan, b->input, b->activations->batch);
     auxo_op op = {.kind = AUXO_OP_GEMM, .params.gemm = {.alpha = 1.0f}};
     op.tensors[AUXO_GEMM_A] = dy;
     op.tensors[AUXO_GEMM_B] = auxo__role_tensor(b->model, b->index, AUXO_PARAM_WEIGHT);
     op.tensors[AUXO_GEMM_C] = auxo__view_features(dx, b->input, b->activations->batch);
-    status = auxo__add_labelled(b->plan, &op, b->layer, "backward_data", error);
-    return status == AUXO_OK ? contribute(b, input, dx, true, error) : status;
+    auxo__add_labelled(b->plan, &op, b->layer, "backward_data");
+    contribute(b, input, dx, true);
 }
 
-static auxo_status add_conv2d(backward_builder *b, auxo_error *error)
+static void add_conv2d(backward_builder *b)
 {
     auxo_tensor dy;
     uint32_t input = b->layer->inputs[0];
-    auxo_status status = undo_activation(b, &dy, error);
-    if (status == AUXO_OK && is_trained(b, b->index)) {
+    undo_activation(b, &dy);
+    if (is_trained(b, b->index)) {
         auxo_op op = {.kind = AUXO_OP_CONV2D_BACKWARD_WEIGHTS, .params.conv2d = auxo__conv2d_params(b->layer)};
         op.tensors[AUXO_CONV2D_BW_X] = output_of(b, input);
         op.tensors[AUXO_CONV2D_BW_DY] = dy;
         op.tensors[AUXO_CONV2D_BW_DW] = role_gradient(b, AUXO_PARAM_WEIGHT);
         op.tensors[AUXO_CONV2D_BW_DBIAS] = role_gradient(b, AUXO_PARAM_BIAS);
-        status = auxo__add_labelled(b->plan, &op, b->layer, "backward_weights", error);
+        auxo__add_labelled(b->plan, &op, b->layer, "backward_weights");
     }
-    if (status != AUXO_OK || !b->gradients[input].needed)
-        return status;
+    if (!b->gradients[input].needed)
+        return;
     auxo_tensor dx = auxo__output_temp(b->plan, b->input, b->activations->batch);
     auxo_op op = {.kind = AUXO_OP_CONV2D_BACKWARD_DATA, .params.conv2d = auxo__conv2d_params(b->layer)};
     op.tensors[AUXO_CONV2D_BD_DY] = dy;
     op.tensors[AUXO_CONV2D_BD_W] = auxo__role_tensor(b->model, b->index, AUXO_PARAM_WEIGHT);
     op.tensors[AUXO_CONV2D_BD_DX] = dx;
-    status = auxo__add_labelled(b->plan, &op, b->layer, "backward_data", error);
-    return status == AUXO_OK ? contribute(b, input, dx, true, error) : status;
+    auxo__add_labelled(b->plan, &op, b->layer, "backward_data");
+    contribute(b, input, dx, true);
 }
 
 static uint32_t reader_count(const auxo_model_desc *desc, uint32_t layer)
@@ -170,41 +169,39 @@ static bool can_undo_below(const backward_builder *b)
            reader_count(&b->model->desc, b->layer->inputs[0]) == 1;
 }
 
-static auxo_status add_pool2d(backward_builder *b, auxo_error *error)
+static void add_pool2d(backward_builder *b)
 {
     uint32_t input = b->layer->inputs[0];
     auxo_tensor dy = b->gradients[b->index].tensor, dx = auxo__output_temp(b->plan, b->input, b->activations->batch);
     bool undo = can_undo_below(b);
-    auxo_status status = undo ? add_activation_backward(b, b->input, &dy, error) : AUXO_OK;
-    if (status != AUXO_OK)
-        return status;
+    if (undo)
+        add_activation_backward(b, b->input, &dy);
     auxo_op op = {.kind = AUXO_OP_POOL2D_BACKWARD, .params.pool2d = auxo__pool2d_params(b->layer, b->input)};
     op.tensors[AUXO_POOL2D_B_DY] = dy;
     op.tensors[AUXO_POOL2D_B_DX] = dx;
     op.tensors[AUXO_POOL2D_B_INDEX] = b->activations->records[b->index].pool_index;
-    status = auxo__add_labelled(b->plan, &op, b->layer, "backward_data", error);
-    if (status == AUXO_OK)
-        status = contribute(b, input, dx, true, error);
+    auxo__add_labelled(b->plan, &op, b->layer, "backward_data");
+    contribute(b, input, dx, true);
     b->gradients[input].undone = undo;
-    return status;
 }
 
 /* By running statistics batch norm is an affine function of its input: dx = gamma invstd dy, which is the inference
  * pass of dy without means. */
-static auxo_status add_fixed_batch_norm(backward_builder *b, auxo_tensor dy, auxo_error *error)
+static void add_fixed_batch_norm(backward_builder *b, auxo_tensor dy)
 {
     int64_t batch = b->activations->batch, channels = b->layer->output_dims[0];
     uint32_t input = b->layer->inputs[0];
-    if (is_trained(b, b->index))
-        return auxo_error_set(error, AUXO_UNSUPPORTED,
-                              "layer \"%s\": batch norm is trained only by batch statistics; set training",
-                              b->layer->name);
+    if (is_trained(b, b->index)) {
+        auxo_plan_fail(b->plan, AUXO_UNSUPPORTED,
+                       "layer \"%s\": batch norm is trained only by batch statistics; set training", b->layer->name);
+        return;
+    }
     if (!b->gradients[input].needed)
-        return AUXO_OK;
+        return;
     auxo_tensor zeros = auxo_plan_temp(b->plan, AUXO_DTYPE_F32, 2, (int64_t[]){2, channels});
     auxo_op fill = {.kind = AUXO_OP_FILL};
     fill.tensors[AUXO_FILL_Y] = zeros;
-    auxo_status status = auxo__add_labelled(b->plan, &fill, b->layer, "backward_zeros", error);
+    auxo__add_labelled(b->plan, &fill, b->layer, "backward_zeros");
     auxo_tensor dx = auxo__output_temp(b->plan, b->input, batch);
     auxo_op op = {.kind = AUXO_OP_BATCH_NORM_FORWARD,
                   .params.batch_norm = {.epsilon = b->layer->epsilon, .momentum = b->layer->momentum}};
@@ -214,22 +211,21 @@ static auxo_status add_fixed_batch_norm(backward_builder *b, auxo_tensor dy, aux
     op.tensors[AUXO_BATCH_NORM_RUNNING_MEAN] = auxo_tensor_reshape(auxo_tensor_slice(zeros, 0, 1, 1), 1, &channels);
     op.tensors[AUXO_BATCH_NORM_RUNNING_VAR] = auxo__role_tensor(b->model, b->index, AUXO_PARAM_RUNNING_VAR);
     op.tensors[AUXO_BATCH_NORM_Y] = auxo__view_channels(dx, b->input, batch);
-    if (status == AUXO_OK)
-        status = auxo__add_labelled(b->plan, &op, b->layer, "backward", error);
-    return status == AUXO_OK ? contribute(b, input, dx, true, error) : status;
+    auxo__add_labelled(b->plan, &op, b->layer, "backward");
+    contribute(b, input, dx, true);
 }
 
-static auxo_status add_batch_norm(backward_builder *b, auxo_error *error)
+static void add_batch_norm(backward_builder *b)
 {
     const auxo__layer_record *record = &b->activations->records[b->index];
     int64_t batch = b->activations->batch, channels = b->layer->output_dims[0];
     uint32_t input = b->layer->inputs[0];
     auxo_tensor dy;
-    auxo_status status = undo_activation(b, &dy, error);
-    if (status != AUXO_OK)
-        return status;
-    if (!auxo_tensor_is_present(&record->saved_mean))
-        return add_fixed_batch_norm(b, dy, error);
+    undo_activation(b, &dy);
+    if (!auxo_tensor_is_present(&record->saved_mean)) {
+        add_fixed_batch_norm(b, dy);
+        return;
+    }
     bool trained = is_trained(b, b->index);
     auxo_tensor dx = auxo__output_temp(b->plan, b->input, batch);
     auxo_op op = {
@@ -246,52 +242,48 @@ static auxo_status add_batch_norm(backward_builder *b, auxo_error *error)
         trained ? role_gradient(b, AUXO_PARAM_GAMMA) : auxo_plan_temp(b->plan, AUXO_DTYPE_F32, 1, &channels);
     op.tensors[AUXO_BATCH_NORM_B_DBETA] =
         trained ? role_gradient(b, AUXO_PARAM_BETA) : auxo_plan_temp(b->plan, AUXO_DTYPE_F32, 1, &channels);
-    status = auxo__add_labelled(b->plan, &op, b->layer, "backward", error);
-    if (status == AUXO_OK && b->gradients[input].needed)
-        status = contribute(b, input, dx, true, error);
-    return status;
+    auxo__add_labelled(b->plan, &op, b->layer, "backward");
+    if (b->gradients[input].needed)
+        contribute(b, input, dx, true);
 }
 
-static auxo_status add_dropout(backward_builder *b, auxo_error *error)
+static void add_dropout(backward_builder *b)
 {
     const auxo_forward *forward = &b->activations->forward;
     const layer_gradient *received = &b->gradients[b->index];
-    if (!forward->training || b->layer->rate == 0.0f)
-        return contribute(b, b->layer->inputs[0], received->tensor, received->owned, error);
+    if (!forward->training || b->layer->rate == 0.0f) {
+        contribute(b, b->layer->inputs[0], received->tensor, received->owned);
+        return;
+    }
     auxo_op op = {.kind = AUXO_OP_DROPOUT, .params.dropout = auxo__dropout_params(b->layer, b->index, forward->seed)};
     op.tensors[AUXO_DROPOUT_X] = received->tensor;
     op.tensors[AUXO_DROPOUT_Y] =
         received->owned ? received->tensor : auxo__output_temp(b->plan, b->layer, b->activations->batch);
     op.tensors[AUXO_DROPOUT_COUNTER] = forward->counter;
-    auxo_status status = auxo__add_labelled(b->plan, &op, b->layer, "backward_data", error);
-    if (status == AUXO_OK)
-        status = contribute(b, b->layer->inputs[0], op.tensors[AUXO_DROPOUT_Y], true, error);
-    return status;
+    auxo__add_labelled(b->plan, &op, b->layer, "backward_data");
+    contribute(b, b->layer->inputs[0], op.tensors[AUXO_DROPOUT_Y], true);
 }
 
-static auxo_status add_activation(backward_builder *b, auxo_error *error)
+static void add_activation(backward_builder *b)
 {
     auxo_tensor dx;
-    auxo_status status = undo_activation(b, &dx, error);
+    undo_activation(b, &dx);
     bool owned = b->gradients[b->index].owned || b->layer->activation != AUXO_ACTIVATION_IDENTITY;
-    return status == AUXO_OK ? contribute(b, b->layer->inputs[0], dx, owned, error) : status;
+    contribute(b, b->layer->inputs[0], dx, owned);
 }
 
 /* Every input receives the same tensor, so none of them owns it. */
-static auxo_status add_add(backward_builder *b, auxo_error *error)
+static void add_add(backward_builder *b)
 {
-    auxo_status status = AUXO_OK;
-    for (uint32_t i = 0; status == AUXO_OK && i < b->layer->input_count; i++)
+    for (uint32_t i = 0; i < b->layer->input_count; i++)
         if (b->gradients[b->layer->inputs[i]].needed)
-            status = contribute(b, b->layer->inputs[i], b->gradients[b->index].tensor, false, error);
-    return status;
+            contribute(b, b->layer->inputs[i], b->gradients[b->index].tensor, false);
 }
 
-static auxo_status add_concat(backward_builder *b, auxo_error *error)
+static void add_concat(backward_builder *b)
 {
     int64_t channel = 0;
-    auxo_status status = AUXO_OK;
-    for (uint32_t i = 0; status == AUXO_OK && i < b->layer->input_count; i++) {
+    for (uint32_t i = 0; i < b->layer->input_count; i++) {
         uint32_t input = b->layer->inputs[i];
         const auxo_layer *layer = &b->model->desc.layers[input];
         int64_t start = channel;
@@ -301,86 +293,98 @@ static auxo_status add_concat(backward_builder *b, auxo_error *error)
         auxo_op op = {.kind = AUXO_OP_COPY, .params.copy = {.scale = 1.0f}};
         op.tensors[AUXO_COPY_X] = auxo_tensor_slice(b->gradients[b->index].tensor, 1, start, layer->output_dims[0]);
         op.tensors[AUXO_COPY_Y] = auxo__output_temp(b->plan, layer, b->activations->batch);
-        status = auxo__add_labelled(b->plan, &op, b->layer, "backward_data", error);
-        if (status == AUXO_OK)
-            status = contribute(b, input, op.tensors[AUXO_COPY_Y], true, error);
+        auxo__add_labelled(b->plan, &op, b->layer, "backward_data");
+        contribute(b, input, op.tensors[AUXO_COPY_Y], true);
     }
-    return status;
 }
 
-static auxo_status add_layer(backward_builder *b, auxo_error *error)
+static void add_layer(backward_builder *b)
 {
     b->layer = &b->model->desc.layers[b->index];
     b->input = &b->model->desc.layers[b->layer->inputs[0]];
     const layer_gradient *received = &b->gradients[b->index];
     switch (b->layer->kind) {
     case AUXO_LAYER_DENSE:
-        return add_dense(b, error);
+        add_dense(b);
+        break;
     case AUXO_LAYER_CONV2D:
-        return add_conv2d(b, error);
+        add_conv2d(b);
+        break;
     case AUXO_LAYER_POOL2D:
     case AUXO_LAYER_GLOBAL_AVERAGE_POOL:
-        return add_pool2d(b, error);
+        add_pool2d(b);
+        break;
     case AUXO_LAYER_BATCH_NORM:
-        return add_batch_norm(b, error);
+        add_batch_norm(b);
+        break;
     case AUXO_LAYER_ACTIVATION:
-        return add_activation(b, error);
+        add_activation(b);
+        break;
     case AUXO_LAYER_DROPOUT:
-        return add_dropout(b, error);
+        add_dropout(b);
+        break;
     case AUXO_LAYER_FLATTEN:
-        return contribute(b, b->layer->inputs[0], received->tensor, received->owned, error);
+        contribute(b, b->layer->inputs[0], received->tensor, received->owned);
+        break;
     case AUXO_LAYER_ADD:
-        return add_add(b, error);
+        add_add(b);
+        break;
     case AUXO_LAYER_CONCAT:
-        return add_concat(b, error);
+        add_concat(b);
+        break;
     default:
-        return auxo_error_set(error, AUXO_INTERNAL, "layer \"%s\": no backward pass for %s", b->layer->name,
-                              auxo_layer_noun(b->layer->kind));
+        auxo_plan_fail(b->plan, AUXO_INTERNAL, "layer \"%s\": no backward pass for %s", b->layer->name,
+                       auxo_layer_noun(b->layer->kind));
     }
 }
 
 /* Marks the layers through which a gradient must pass. */
-static auxo_status mark_needed(backward_builder *b, auxo_error *error)
+static void mark_needed(backward_builder *b)
 {
     uint32_t begin = b->activations->forward.begin_layer;
     for (uint32_t l = 0; l < b->model->desc.layer_count; l++) {
         const auxo_layer *layer = &b->model->desc.layers[l];
         if (l <= begin) {
             if (b->train && is_trained(b, l))
-                return auxo_error_set(error, AUXO_INVALID_ARGUMENT,
-                                      "layer \"%s\" cannot be trained: the forward pass begins after it", layer->name);
+                auxo_plan_fail(b->plan, AUXO_INVALID_ARGUMENT,
+                               "layer \"%s\" cannot be trained: the forward pass begins after it", layer->name);
             continue;
         }
         b->gradients[l].needed = is_trained(b, l);
         for (uint32_t i = 0; i < layer->input_count; i++)
             b->gradients[l].needed = b->gradients[l].needed || b->gradients[layer->inputs[i]].needed;
     }
-    return AUXO_OK;
 }
 
-auxo_status auxo_model_add_backward(auxo_model *model, auxo_plan *plan, const auxo_activations *activations,
-                                    const auxo_tensor *output_gradient, const bool *train, auxo_error *error)
+void auxo_model_add_backward(auxo_model *model, auxo_plan *plan, const auxo_activations *activations,
+                             const auxo_tensor *output_gradient, const bool *train)
 {
-    if (!activations->forward.need_backward || activations->structure_version != model->structure_version)
-        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "the forward pass was %s",
-                              activations->forward.need_backward ? "built before the model was resized"
-                                                                 : "not built for a backward pass (need_backward)");
+    if (auxo_plan_status(plan, NULL) != AUXO_OK)
+        return;
+    if (!activations->forward.need_backward || activations->structure_version != model->structure_version) {
+        auxo_plan_fail(plan, AUXO_INVALID_ARGUMENT, "the forward pass was %s",
+                       activations->forward.need_backward ? "built before the model was resized"
+                                                          : "not built for a backward pass (need_backward)");
+        return;
+    }
     uint32_t last = model->desc.layer_count - 1;
     const auxo_layer *output = &model->desc.layers[last];
-    if (auxo_tensor_element_count(output_gradient) != activations->batch * auxo__layer_size(output))
-        return auxo_error_set(
-            error, AUXO_INVALID_ARGUMENT, "the gradient of the output must have %lld values for a batch of %lld",
-            (long long)(activations->batch * auxo__layer_size(output)), (long long)activations->batch);
+    if (auxo_tensor_element_count(output_gradient) != activations->batch * auxo__layer_size(output)) {
+        auxo_plan_fail(plan, AUXO_INVALID_ARGUMENT,
+                       "the gradient of the output must have %lld values for a batch of %lld",
+                       (long long)(activations->batch * auxo__layer_size(output)), (long long)activations->batch);
+        return;
+    }
     backward_builder builder = {.model = model, .plan = plan, .activations = activations, .train = train};
     builder.gradients = calloc(model->desc.layer_count, sizeof *builder.gradients);
-    if (!builder.gradients)
-        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory building a backward pass");
-    auxo_status status = mark_needed(&builder, error);
-    if (status == AUXO_OK)
-        status = contribute(&builder, last, *output_gradient, false, error);
-    for (builder.index = last; status == AUXO_OK && builder.index > activations->forward.begin_layer; builder.index--)
-        if (builder.gradients[builder.index].needed)
-            status = add_layer(&builder, error);
+    if (!builder.gradients) {
+        auxo_plan_fail(plan, AUXO_OUT_OF_MEMORY, "out of memory building a backward pass");
+        return;
+    }
+    mark_needed(&builder);
+    contribute(&builder, last, *output_gradient, false);
+    for (builder.index = last; builder.index > activations->forward.begin_layer; builder.index--)
+        if (builder.gradients[builder.index].needed && auxo_plan_status(plan, NULL) == AUXO_OK)
+            add_layer(&builder);
     free(builder.gradients);
-    return status;
 }

@@ -2,9 +2,11 @@
  *
  * Convolutional networks: builtin_conv.c, fully connected ones: builtin_mlp.c, residual ones: builtin_resnet.c.
  */
+#include "file.h"
 #include "model_internal.h"
 #include "text.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,9 +79,14 @@ static auxo_status read_text(const char *path, char **text, auxo_error *error)
     enum { SIZE_LIMIT_BYTES = 64 << 20 };
     FILE *file = fopen(path, "rb");
     if (!file)
-        return auxo_error_set(error, AUXO_IO, "cannot open the model file \"%s\"", path);
+        return auxo_error_set(error, auxo__file_status(errno), "cannot open the model file \"%s\": %s", path,
+                              strerror(errno));
     long size = fseek(file, 0, SEEK_END) == 0 ? ftell(file) : -1;
     *text = size >= 0 && size <= SIZE_LIMIT_BYTES ? malloc((size_t)size + 1) : NULL;
+    if (size >= 0 && size <= SIZE_LIMIT_BYTES && !*text) {
+        fclose(file);
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory reading the model file \"%s\"", path);
+    }
     bool read = *text && fseek(file, 0, SEEK_SET) == 0 && fread(*text, 1, (size_t)size, file) == (size_t)size;
     fclose(file);
     if (!read) {

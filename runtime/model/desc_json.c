@@ -5,11 +5,12 @@
  * ...]} A layer without "inputs" reads the layer before it. Pairs (kernel, stride, pad, dilation) may be one number.
  * Written text has every field that matters to the kind. Unknown keys are refused with the nearest known one.
  */
+#include "json.h"
+#include "json_tree.h"
 #include "model_internal.h"
 #include "name_index.h"
 #include "text.h"
 
-#include <cjson/cJSON.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,87 +40,67 @@ static bool uses_slope(auxo_activation activation)
     return activation == AUXO_ACTIVATION_LEAKY_RELU || activation == AUXO_ACTIVATION_ELU;
 }
 
-static bool add_number(cJSON *object, const char *key, double value)
-{
-    return cJSON_AddNumberToObject(object, key, value) != NULL;
-}
-
-static bool add_pair(cJSON *object, const char *key, int32_t first, int32_t second)
+static void add_pair(cJSON *object, const char *key, int32_t first, int32_t second)
 {
     int values[2] = {first, second};
-    cJSON *array = cJSON_CreateIntArray(values, 2);
-    return array && cJSON_AddItemToObject(object, key, array);
+    auxo__tree_add(object, key, cJSON_CreateIntArray(values, 2));
 }
 
-static bool write_kind_fields(cJSON *object, const auxo_layer *layer)
+static void write_kind_fields(cJSON *object, const auxo_layer *layer)
 {
-    bool good = true;
     if (layer->kind == AUXO_LAYER_DENSE || layer->kind == AUXO_LAYER_CONV2D) {
-        good = good && add_number(object, "units", layer->units);
-        good = good && cJSON_AddBoolToObject(object, "bias", layer->bias);
-        good = good && cJSON_AddStringToObject(object, "initializer", auxo_initializer_noun(layer->initializer));
+        auxo__tree_number(object, "units", layer->units);
+        auxo__tree_bool(object, "bias", layer->bias);
+        auxo__tree_text(object, "initializer", auxo_initializer_noun(layer->initializer));
     }
     if (has_window(layer)) {
-        good = good && add_pair(object, "kernel", layer->kernel_h, layer->kernel_w);
-        good = good && add_pair(object, "stride", layer->stride_h, layer->stride_w);
-        good = good && add_pair(object, "pad", layer->pad_h, layer->pad_w);
+        add_pair(object, "kernel", layer->kernel_h, layer->kernel_w);
+        add_pair(object, "stride", layer->stride_h, layer->stride_w);
+        add_pair(object, "pad", layer->pad_h, layer->pad_w);
     }
     if (layer->kind == AUXO_LAYER_CONV2D) {
-        good = good && add_pair(object, "dilation", layer->dilation_h, layer->dilation_w);
-        good = good && add_number(object, "groups", layer->groups);
+        add_pair(object, "dilation", layer->dilation_h, layer->dilation_w);
+        auxo__tree_number(object, "groups", layer->groups);
         if (layer->depthwise)
-            good = good && cJSON_AddBoolToObject(object, "depthwise", true);
+            auxo__tree_bool(object, "depthwise", true);
     }
     if (layer->kind == AUXO_LAYER_POOL2D)
-        good = good && cJSON_AddStringToObject(object, "pool", pool_nouns[layer->pool == AUXO_POOL_AVERAGE]);
+        auxo__tree_text(object, "pool", pool_nouns[layer->pool == AUXO_POOL_AVERAGE]);
     if (has_activation(layer)) {
-        good = good && cJSON_AddStringToObject(object, "activation", auxo_activation_noun(layer->activation));
+        auxo__tree_text(object, "activation", auxo_activation_noun(layer->activation));
         if (layer->slope != 0.0f || uses_slope(layer->activation))
-            good = good && add_number(object, "slope", layer->slope);
+            auxo__tree_number(object, "slope", layer->slope);
     }
     if (layer->kind == AUXO_LAYER_DROPOUT)
-        good = good && add_number(object, "rate", layer->rate);
+        auxo__tree_number(object, "rate", layer->rate);
     if (layer->kind == AUXO_LAYER_BATCH_NORM) {
-        good = good && add_number(object, "epsilon", layer->epsilon);
-        good = good && add_number(object, "momentum", layer->momentum);
+        auxo__tree_number(object, "epsilon", layer->epsilon);
+        auxo__tree_number(object, "momentum", layer->momentum);
     }
-    return good;
 }
 
-static bool write_layer(cJSON *layers, const auxo_model_desc *desc, uint32_t index)
+static void write_layer(cJSON *layers, const auxo_model_desc *desc, uint32_t index)
 {
     const auxo_layer *layer = &desc->layers[index];
-    cJSON *object = cJSON_CreateObject();
-    if (!object || !cJSON_AddItemToArray(layers, object)) {
-        cJSON_Delete(object);
-        return false;
-    }
-    bool good = cJSON_AddStringToObject(object, "name", layer->name) &&
-                cJSON_AddStringToObject(object, "kind", auxo_layer_noun(layer->kind));
-    cJSON *list = good ? cJSON_AddArrayToObject(object, index == 0 ? "shape" : "inputs") : NULL;
-    good = list != NULL;
-    for (uint32_t i = 0; good && index == 0 && i < 3; i++)
-        good = cJSON_AddItemToArray(list, cJSON_CreateNumber((double)layer->output_dims[i]));
-    for (uint32_t i = 0; good && i < layer->input_count; i++)
-        good = cJSON_AddItemToArray(list, cJSON_CreateString(desc->layers[layer->inputs[i]].name));
-    return good && write_kind_fields(object, layer);
+    cJSON *object = auxo__tree_add(layers, NULL, cJSON_CreateObject());
+    auxo__tree_text(object, "name", layer->name);
+    auxo__tree_text(object, "kind", auxo_layer_noun(layer->kind));
+    cJSON *list = auxo__tree_add(object, index == 0 ? "shape" : "inputs", cJSON_CreateArray());
+    for (uint32_t i = 0; index == 0 && i < 3; i++)
+        auxo__tree_number(list, NULL, (double)layer->output_dims[i]);
+    for (uint32_t i = 0; i < layer->input_count; i++)
+        auxo__tree_text(list, NULL, desc->layers[layer->inputs[i]].name);
+    write_kind_fields(object, layer);
 }
 
 auxo_status auxo_model_desc_to_json(const auxo_model_desc *desc, char **text, auxo_error *error)
 {
     cJSON *root = cJSON_CreateObject();
-    cJSON *layers = NULL;
-    bool good = root && cJSON_AddStringToObject(root, "name", desc->name);
-    if (good)
-        layers = cJSON_AddArrayToObject(root, "layers");
-    good = layers != NULL;
-    for (uint32_t i = 0; good && i < desc->layer_count; i++)
-        good = write_layer(layers, desc, i);
-    char *printed = good ? cJSON_Print(root) : NULL;
-    cJSON_Delete(root);
-    *text = auxo__text_duplicate(printed); /* cJSON may have its own allocator; the caller calls free */
-    cJSON_free(printed);
-    return *text ? AUXO_OK : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory writing a model as JSON");
+    auxo__tree_text(root, "name", desc->name);
+    cJSON *layers = auxo__tree_add(root, "layers", cJSON_CreateArray());
+    for (uint32_t i = 0; i < desc->layer_count; i++)
+        write_layer(layers, desc, i);
+    return auxo__tree_print(root, true, text, error);
 }
 
 /* ---- reading ------------------------------------------------------------------------------------------------------
@@ -396,18 +377,14 @@ static auxo_status check_root(const char *text, const cJSON *root, auxo_error *e
 auxo_status auxo_model_desc_from_json(const char *text, auxo_model_desc *desc, auxo_error *error)
 {
     auxo_model_desc_init(desc);
-    const char *end = NULL;
-    cJSON *root = cJSON_ParseWithOpts(text, &end, true);
-    if (!root) {
-        size_t line = 1;
-        for (const char *at = text; end && at < end; at++)
-            line += *at == '\n';
-        return auxo_error_set(error, AUXO_FORMAT, "not valid JSON: syntax error in line %zu", line);
-    }
+    cJSON *root = NULL;
+    auxo_status status = auxo__json_parse(text, strlen(text), &root, error);
+    if (status != AUXO_OK)
+        return status;
     const cJSON *layers = cJSON_GetObjectItemCaseSensitive(root, "layers");
     const cJSON *name = cJSON_GetObjectItemCaseSensitive(root, "name");
     auxo__name_index names = {0};
-    auxo_status status = check_root(text, root, error);
+    status = check_root(text, root, error);
     if (status == AUXO_OK && !cJSON_IsArray(layers))
         status = auxo_error_set(error, AUXO_FORMAT, "a model needs a list called \"layers\"");
     snprintf(desc->name, sizeof desc->name, "%s", cJSON_IsString(name) ? name->valuestring : "model");

@@ -19,7 +19,7 @@ typedef struct forward_builder {
     auxo_tensor y;
 } forward_builder;
 
-static auxo_status add_dense(forward_builder *b, auxo_error *error)
+static void add_dense(forward_builder *b)
 {
     int64_t batch = b->activations->batch;
     auxo_op op = {
@@ -29,20 +29,20 @@ static auxo_status add_dense(forward_builder *b, auxo_error *error)
     op.tensors[AUXO_GEMM_B] = auxo__role_tensor(b->model, b->index, AUXO_PARAM_WEIGHT);
     op.tensors[AUXO_GEMM_C] = auxo__view_features(b->y, b->layer, batch);
     op.tensors[AUXO_GEMM_BIAS] = auxo__role_tensor(b->model, b->index, AUXO_PARAM_BIAS);
-    return auxo__add_labelled(b->plan, &op, b->layer, "forward", error);
+    auxo__add_labelled(b->plan, &op, b->layer, "forward");
 }
 
-static auxo_status add_conv2d(forward_builder *b, auxo_error *error)
+static void add_conv2d(forward_builder *b)
 {
     auxo_op op = {.kind = AUXO_OP_CONV2D_FORWARD, .params.conv2d = auxo__conv2d_params(b->layer)};
     op.tensors[AUXO_CONV2D_X] = b->x;
     op.tensors[AUXO_CONV2D_W] = auxo__role_tensor(b->model, b->index, AUXO_PARAM_WEIGHT);
     op.tensors[AUXO_CONV2D_Y] = b->y;
     op.tensors[AUXO_CONV2D_BIAS] = auxo__role_tensor(b->model, b->index, AUXO_PARAM_BIAS);
-    return auxo__add_labelled(b->plan, &op, b->layer, "forward", error);
+    auxo__add_labelled(b->plan, &op, b->layer, "forward");
 }
 
-static auxo_status add_pool2d(forward_builder *b, auxo_error *error)
+static void add_pool2d(forward_builder *b)
 {
     auxo_op op = {.kind = AUXO_OP_POOL2D_FORWARD, .params.pool2d = auxo__pool2d_params(b->layer, b->input)};
     op.tensors[AUXO_POOL2D_X] = b->x;
@@ -50,10 +50,10 @@ static auxo_status add_pool2d(forward_builder *b, auxo_error *error)
     if (b->activations->forward.need_backward && op.params.pool2d.kind == AUXO_POOL_MAX)
         op.tensors[AUXO_POOL2D_INDEX] = auxo_plan_temp(b->plan, AUXO_DTYPE_U32, 4, b->y.dims);
     b->activations->records[b->index].pool_index = op.tensors[AUXO_POOL2D_INDEX];
-    return auxo__add_labelled(b->plan, &op, b->layer, "forward", error);
+    auxo__add_labelled(b->plan, &op, b->layer, "forward");
 }
 
-static auxo_status add_batch_norm(forward_builder *b, auxo_error *error)
+static void add_batch_norm(forward_builder *b)
 {
     const auxo_forward *forward = &b->activations->forward;
     auxo__layer_record *record = &b->activations->records[b->index];
@@ -77,54 +77,50 @@ static auxo_status add_batch_norm(forward_builder *b, auxo_error *error)
     op.tensors[AUXO_BATCH_NORM_Y] = auxo__view_channels(b->y, b->layer, batch);
     op.tensors[AUXO_BATCH_NORM_SAVED_MEAN] = record->saved_mean;
     op.tensors[AUXO_BATCH_NORM_SAVED_INVSTD] = record->saved_invstd;
-    return auxo__add_labelled(b->plan, &op, b->layer, "forward", error);
+    auxo__add_labelled(b->plan, &op, b->layer, "forward");
 }
 
-static auxo_status add_activation(forward_builder *b, auxo_error *error)
+static void add_activation(forward_builder *b)
 {
     auxo_op op = {.kind = AUXO_OP_ACTIVATION_FORWARD,
                   .params.activation = {.activation = b->layer->activation, .slope = b->layer->slope}};
     op.tensors[AUXO_ACTIVATION_X] = b->x;
     op.tensors[AUXO_ACTIVATION_Y] = b->y;
-    return auxo__add_labelled(b->plan, &op, b->layer, "forward", error);
+    auxo__add_labelled(b->plan, &op, b->layer, "forward");
 }
 
-static auxo_status add_dropout(forward_builder *b, auxo_error *error)
+static void add_dropout(forward_builder *b)
 {
     const auxo_forward *forward = &b->activations->forward;
     auxo_op op = {.kind = AUXO_OP_DROPOUT, .params.dropout = auxo__dropout_params(b->layer, b->index, forward->seed)};
     op.tensors[AUXO_DROPOUT_X] = b->x;
     op.tensors[AUXO_DROPOUT_Y] = b->y;
     op.tensors[AUXO_DROPOUT_COUNTER] = forward->counter;
-    return auxo__add_labelled(b->plan, &op, b->layer, "forward", error);
+    auxo__add_labelled(b->plan, &op, b->layer, "forward");
 }
 
-static auxo_status add_add(forward_builder *b, auxo_error *error)
+static void add_add(forward_builder *b)
 {
-    auxo_status status = AUXO_OK;
-    for (uint32_t i = 1; status == AUXO_OK && i < b->layer->input_count; i++) {
+    for (uint32_t i = 1; i < b->layer->input_count; i++) {
         auxo_op op = {.kind = AUXO_OP_ADD, .params.add = {.alpha = 1.0f, .beta = 1.0f}};
         op.tensors[AUXO_ADD_A] = i == 1 ? b->x : b->y;
         op.tensors[AUXO_ADD_B] = b->activations->records[b->layer->inputs[i]].output;
         op.tensors[AUXO_ADD_Y] = b->y;
-        status = auxo__add_labelled(b->plan, &op, b->layer, "forward", error);
+        auxo__add_labelled(b->plan, &op, b->layer, "forward");
     }
-    return status;
 }
 
-static auxo_status add_concat(forward_builder *b, auxo_error *error)
+static void add_concat(forward_builder *b)
 {
     int64_t channel = 0;
-    auxo_status status = AUXO_OK;
-    for (uint32_t i = 0; status == AUXO_OK && i < b->layer->input_count; i++) {
+    for (uint32_t i = 0; i < b->layer->input_count; i++) {
         auxo_op op = {.kind = AUXO_OP_COPY, .params.copy = {.scale = 1.0f}};
         op.tensors[AUXO_COPY_X] = b->activations->records[b->layer->inputs[i]].output;
         int64_t channels = op.tensors[AUXO_COPY_X].dims[1];
         op.tensors[AUXO_COPY_Y] = auxo_tensor_slice(b->y, 1, channel, channels);
         channel += channels;
-        status = auxo__add_labelled(b->plan, &op, b->layer, "forward", error);
+        auxo__add_labelled(b->plan, &op, b->layer, "forward");
     }
-    return status;
 }
 
 /* Whether the layer's output is its input under another shape. */
@@ -135,78 +131,91 @@ static bool is_view(const auxo_layer *layer, const auxo_forward *forward)
            (layer->kind == AUXO_LAYER_ACTIVATION && layer->activation == AUXO_ACTIVATION_IDENTITY);
 }
 
-static auxo_status add_layer(forward_builder *b, auxo_error *error)
+static void add_layer(forward_builder *b)
 {
     auxo_activations *activations = b->activations;
     b->layer = &b->model->desc.layers[b->index];
     b->input = &b->model->desc.layers[b->layer->inputs[0]];
     for (uint32_t i = 0; i < b->layer->input_count; i++)
-        if (!auxo_tensor_is_present(&activations->records[b->layer->inputs[i]].output))
-            return auxo_error_set(error, AUXO_UNSUPPORTED,
-                                  "the forward pass cannot begin after \"%s\": \"%s\" also reads \"%s\"",
-                                  b->model->desc.layers[activations->forward.begin_layer].name, b->layer->name,
-                                  b->model->desc.layers[b->layer->inputs[i]].name);
+        if (!auxo_tensor_is_present(&activations->records[b->layer->inputs[i]].output)) {
+            auxo_plan_fail(b->plan, AUXO_UNSUPPORTED,
+                           "the forward pass cannot begin after \"%s\": \"%s\" also reads \"%s\"",
+                           b->model->desc.layers[activations->forward.begin_layer].name, b->layer->name,
+                           b->model->desc.layers[b->layer->inputs[i]].name);
+            return;
+        }
     b->x = activations->records[b->layer->inputs[0]].output;
     if (is_view(b->layer, &activations->forward)) {
         activations->records[b->index].output = auxo__view_image(b->x, b->layer, activations->batch);
-        return AUXO_OK;
+        return;
     }
     b->y = auxo__output_temp(b->plan, b->layer, activations->batch);
     activations->records[b->index].output = b->y;
     switch (b->layer->kind) {
     case AUXO_LAYER_DENSE:
-        return add_dense(b, error);
+        add_dense(b);
+        break;
     case AUXO_LAYER_CONV2D:
-        return add_conv2d(b, error);
+        add_conv2d(b);
+        break;
     case AUXO_LAYER_POOL2D:
     case AUXO_LAYER_GLOBAL_AVERAGE_POOL:
-        return add_pool2d(b, error);
+        add_pool2d(b);
+        break;
     case AUXO_LAYER_BATCH_NORM:
-        return add_batch_norm(b, error);
+        add_batch_norm(b);
+        break;
     case AUXO_LAYER_ACTIVATION:
-        return add_activation(b, error);
+        add_activation(b);
+        break;
     case AUXO_LAYER_DROPOUT:
-        return add_dropout(b, error);
+        add_dropout(b);
+        break;
     case AUXO_LAYER_ADD:
-        return add_add(b, error);
+        add_add(b);
+        break;
     case AUXO_LAYER_CONCAT:
-        return add_concat(b, error);
+        add_concat(b);
+        break;
     default:
-        return auxo_error_set(error, AUXO_INTERNAL, "layer \"%s\": no forward pass for %s", b->layer->name,
-                              auxo_layer_noun(b->layer->kind));
+        auxo_plan_fail(b->plan, AUXO_INTERNAL, "layer \"%s\": no forward pass for %s", b->layer->name,
+                       auxo_layer_noun(b->layer->kind));
     }
 }
 
-static auxo_status check_input(const auxo_model *model, const auxo_forward *forward, int64_t *batch, auxo_error *error)
+static bool check_input(const auxo_model *model, auxo_plan *plan, const auxo_forward *forward, int64_t *batch)
 {
-    if (forward->begin_layer + 1 >= model->desc.layer_count)
-        return auxo_error_set(error, AUXO_INVALID_ARGUMENT,
-                              "the forward pass cannot begin after layer %u of a model with %u layers",
-                              forward->begin_layer, model->desc.layer_count);
+    if (forward->begin_layer + 1 >= model->desc.layer_count) {
+        auxo_plan_fail(plan, AUXO_INVALID_ARGUMENT,
+                       "the forward pass cannot begin after layer %u of a model with %u layers", forward->begin_layer,
+                       model->desc.layer_count);
+        return false;
+    }
     const auxo_layer *layer = &model->desc.layers[forward->begin_layer];
     int64_t size = auxo__layer_size(layer);
     *batch = forward->input.rank > 0 ? forward->input.dims[0] : -1;
     if (*batch < 0 || auxo_tensor_element_count(&forward->input) != *batch * size ||
-        !auxo_tensor_is_contiguous(&forward->input))
-        return auxo_error_set(error, AUXO_INVALID_ARGUMENT,
-                              "the input of the forward pass must be contiguous (batch, ...) with %lld values each, as "
-                              "layer \"%s\" has",
-                              (long long)size, layer->name);
-    return AUXO_OK;
+        !auxo_tensor_is_contiguous(&forward->input)) {
+        auxo_plan_fail(plan, AUXO_INVALID_ARGUMENT,
+                       "the input of the forward pass must be contiguous (batch, ...) with %lld values each, as "
+                       "layer \"%s\" has",
+                       (long long)size, layer->name);
+        return false;
+    }
+    return true;
 }
 
-auxo_status auxo_model_add_forward(auxo_model *model, auxo_plan *plan, const auxo_forward *forward,
-                                   auxo_activations **activations, auxo_error *error)
+auxo_activations *auxo_model_add_forward(auxo_model *model, auxo_plan *plan, const auxo_forward *forward)
 {
-    *activations = NULL;
     int64_t batch = 0;
-    auxo_status status = check_input(model, forward, &batch, error);
-    if (status != AUXO_OK)
-        return status;
+    if (auxo_plan_status(plan, NULL) != AUXO_OK || !check_input(model, plan, forward, &batch))
+        return NULL;
     uint32_t layer_count = model->desc.layer_count;
     auxo_activations *created = calloc(1, sizeof *created + layer_count * sizeof created->records[0]);
-    if (!created)
-        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory building a forward pass");
+    if (!created) {
+        auxo_plan_fail(plan, AUXO_OUT_OF_MEMORY, "out of memory building a forward pass");
+        return NULL;
+    }
     created->forward = *forward;
     created->batch = batch;
     created->layer_count = layer_count;
@@ -214,13 +223,13 @@ auxo_status auxo_model_add_forward(auxo_model *model, auxo_plan *plan, const aux
     created->records[forward->begin_layer].output =
         auxo__view_image(forward->input, &model->desc.layers[forward->begin_layer], batch);
     forward_builder builder = {.model = model, .plan = plan, .activations = created};
-    for (builder.index = forward->begin_layer + 1; status == AUXO_OK && builder.index < layer_count; builder.index++)
-        status = add_layer(&builder, error);
-    if (status == AUXO_OK)
-        *activations = created;
-    else
-        free(created);
-    return status;
+    for (builder.index = forward->begin_layer + 1; builder.index < layer_count; builder.index++)
+        if (auxo_plan_status(plan, NULL) == AUXO_OK)
+            add_layer(&builder);
+    if (auxo_plan_status(plan, NULL) == AUXO_OK)
+        return created;
+    free(created);
+    return NULL;
 }
 
 auxo_status auxo_model_forward_flops(const auxo_model *model, uint64_t *flops, auxo_error *error)
@@ -228,12 +237,12 @@ auxo_status auxo_model_forward_flops(const auxo_model *model, uint64_t *flops, a
     const int64_t *in = model->desc.layers[0].output_dims;
     const int64_t dims[4] = {1, in[0], in[1], in[2]};
     auxo_plan *plan = NULL;
-    auxo_activations *activations = NULL;
     auxo_status status = auxo_plan_create(model->device, &plan, error);
     if (status != AUXO_OK)
         return status;
     auxo_forward forward = {.input = auxo_plan_temp(plan, AUXO_DTYPE_F32, 4, dims)};
-    status = auxo_model_add_forward((auxo_model *)model, plan, &forward, &activations, error);
+    auxo_activations *activations = auxo_model_add_forward((auxo_model *)model, plan, &forward);
+    status = auxo_plan_status(plan, error);
     if (status == AUXO_OK)
         *flops = auxo_plan_flops(plan);
     auxo_activations_destroy(activations);

@@ -62,14 +62,14 @@ static auxo_tensor index_tensor(const resizer *r, uint32_t layer)
 
 /* ---- moving what survives ---- */
 
-static auxo_status add_select(resizer *r, const auxo_tensor *x, uint32_t map_layer, float fill, const auxo_tensor *y,
-                              const char *label, auxo_error *error)
+static void add_select(resizer *r, const auxo_tensor *x, uint32_t map_layer, float fill, const auxo_tensor *y,
+                       const char *label)
 {
     auxo_op op = {.kind = AUXO_OP_INDEX_SELECT, .params.index_select = {.fill = fill}};
     op.tensors[AUXO_INDEX_SELECT_X] = *x;
     op.tensors[AUXO_INDEX_SELECT_INDEX] = index_tensor(r, map_layer);
     op.tensors[AUXO_INDEX_SELECT_Y] = *y;
-    return auxo_plan_add(r->plan, &op, label, error);
+    auxo_plan_add(r->plan, &op, label);
 }
 
 static auxo_tensor view(auxo_buffer *buffer, uint64_t offset, int64_t d0, int64_t d1, int64_t d2)
@@ -99,8 +99,8 @@ static void matrix_dims(const auxo_model_desc *desc, const auxo_param *param, ui
     dims[2] = (int64_t)auxo__param_element_count(param) / (dims[0] * dims[1]);
 }
 
-static auxo_status add_move(resizer *r, const auxo_param *from, const auxo_param *to, auxo_buffer *source,
-                            auxo_buffer *target, float fill, auxo_error *error)
+static void add_move(resizer *r, const auxo_param *from, const auxo_param *to, auxo_buffer *source, auxo_buffer *target,
+                     float fill)
 {
     int64_t old[3], now[3];
     uint32_t columns = column_layer(r, from);
@@ -113,23 +113,22 @@ static auxo_status add_move(resizer *r, const auxo_param *from, const auxo_param
         auxo_op op = {.kind = AUXO_OP_COPY, .params.copy = {.scale = 1.0f}};
         op.tensors[AUXO_COPY_X] = view(source, from->offset, 1, old[0], old[1] * old[2]);
         op.tensors[AUXO_COPY_Y] = y;
-        return auxo_plan_add(r->plan, &op, to->name, error);
+        auxo_plan_add(r->plan, &op, to->name);
+        return;
     }
     auxo_tensor x = view(source, from->offset, 1, old[0], old[1] * old[2]);
-    auxo_status status = AUXO_OK;
     if (rows_change) {
         const int64_t dims[3] = {1, now[0], old[1] * old[2]};
         auxo_tensor selected = columns_change ? auxo_plan_temp(r->plan, AUXO_DTYPE_F32, 3, dims) : y;
-        status = add_select(r, &x, from->layer, fill, &selected, to->name, error);
+        add_select(r, &x, from->layer, fill, &selected, to->name);
         x = selected;
     }
-    if (status == AUXO_OK && columns_change) {
+    if (columns_change) {
         const int64_t x_dims[3] = {now[0], old[1], old[2]}, y_dims[3] = {now[0], now[1], now[2]};
         x = auxo_tensor_reshape(x, 3, x_dims);
         y = auxo_tensor_reshape(y, 3, y_dims);
-        status = add_select(r, &x, columns, fill, &y, to->name, error);
+        add_select(r, &x, columns, fill, &y, to->name);
     }
-    return status;
 }
 
 /* ---- new weights ---- */
@@ -145,7 +144,9 @@ static auxo_status add_fresh(resizer *r, uint32_t layer, uint32_t run, const aux
             auxo_tensor_make(r->fresh_buffer, r->fresh_at * sizeof(float), AUXO_DTYPE_F32, target->rank, target->dims);
         op.tensors[AUXO_COPY_Y] = *target;
         r->fresh_at += count;
-        return count > 0 ? auxo_plan_add(r->plan, &op, "new_units", error) : AUXO_OK;
+        if (count > 0)
+            auxo_plan_add(r->plan, &op, "new_units");
+        return AUXO_OK;
     }
     if (r->fresh_count + count > r->fresh_capacity) {
         uint64_t capacity = 2 * (r->fresh_count + count);
@@ -241,18 +242,16 @@ static auxo_status upload_fresh_weights(resizer *r, auxo_error *error)
 /* ---- all together ---- */
 
 /* Parameters keep their order, so the i-th before is the i-th after. */
-static auxo_status add_moves(resizer *r, const auxo_carried_state *state, auxo_error *error)
+static void add_moves(resizer *r, const auxo_carried_state *state)
 {
-    auxo_status status = AUXO_OK;
-    for (size_t i = 0; status == AUXO_OK && i < r->layout.param_count; i++) {
+    for (size_t i = 0; i < r->layout.param_count; i++) {
         const auxo_param *from = &r->model->layout.params[i], *to = &r->layout.params[i];
         float fill = to->role == AUXO_PARAM_GAMMA || to->role == AUXO_PARAM_RUNNING_VAR ? 1.0f : 0.0f;
-        status = to->trainable ? add_move(r, from, to, r->model->weights, r->buffers.weights, fill, error)
-                               : add_move(r, from, to, r->model->statistics, r->buffers.statistics, fill, error);
-        for (size_t s = 0; status == AUXO_OK && to->trainable && s < r->buffers.state_count; s++)
-            status = add_move(r, from, to, state->buffers[s], r->buffers.states[s], 0.0f, error);
+        add_move(r, from, to, to->trainable ? r->model->weights : r->model->statistics,
+                 to->trainable ? r->buffers.weights : r->buffers.statistics, fill);
+        for (size_t s = 0; to->trainable && s < r->buffers.state_count; s++)
+            add_move(r, from, to, state->buffers[s], r->buffers.states[s], 0.0f);
     }
-    return status;
 }
 
 static auxo_status run_moves(resizer *r, const auxo_carried_state *state, auxo_error *error)
@@ -266,7 +265,7 @@ static auxo_status run_moves(resizer *r, const auxo_carried_state *state, auxo_e
     if (status == AUXO_OK)
         status = auxo_plan_create(r->model->device, &r->plan, error);
     if (status == AUXO_OK)
-        status = add_moves(r, state, error);
+        add_moves(r, state);
     if (status == AUXO_OK)
         status = visit_fresh_weights(r, error);
     if (status == AUXO_OK)

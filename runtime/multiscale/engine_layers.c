@@ -20,13 +20,12 @@ static auxo_tensor flat(auxo_buffer *buffer, uint64_t offset, uint64_t count)
     return auxo_tensor_1d(buffer, offset * sizeof(float), AUXO_DTYPE_F32, (int64_t)count);
 }
 
-static auxo_status add_scaled(auxo_plan *plan, auxo_tensor x, auxo_tensor y, float scale, bool accumulate,
-                              auxo_error *error)
+static void add_scaled(auxo_plan *plan, auxo_tensor x, auxo_tensor y, float scale, bool accumulate)
 {
     auxo_op op = {.kind = AUXO_OP_COPY, .params.copy = {scale, accumulate}};
     op.tensors[AUXO_COPY_X] = x;
     op.tensors[AUXO_COPY_Y] = y;
-    return auxo_plan_add(plan, &op, "accumulate", error);
+    auxo_plan_add(plan, &op, "accumulate");
 }
 
 static uint64_t layer_row_bytes(const engine_layers *engine, uint32_t layer)
@@ -65,9 +64,8 @@ static auxo_tensor input_rows(const engine_layers *engine, const sample_set *set
                             (int64_t[]){count, dims[0], dims[1], dims[2]});
 }
 
-static auxo_status append_loss(engine_layers *engine, auxo_plan *plan, const sample_set *set, int64_t start,
-                               int64_t count, auxo_tensor output, auxo_tensor loss, auxo_tensor gradient,
-                               auxo_error *error)
+static void append_loss(engine_layers *engine, auxo_plan *plan, const sample_set *set, int64_t start, int64_t count,
+                        auxo_tensor output, auxo_tensor loss, auxo_tensor gradient)
 {
     int64_t outputs = engine->output_count, dims[2] = {count, outputs};
     auxo_op op = {.kind = engine->classes ? AUXO_OP_SOFTMAX_CROSS_ENTROPY : AUXO_OP_MSE};
@@ -84,7 +82,7 @@ static auxo_status append_loss(engine_layers *engine, auxo_plan *plan, const sam
         op.tensors[AUXO_MSE_LOSS] = loss;
         op.tensors[AUXO_MSE_DPREDICTION] = gradient;
     }
-    return auxo_plan_add(plan, &op, "loss", error);
+    auxo_plan_add(plan, &op, "loss");
 }
 
 typedef struct batch_pass {
@@ -95,54 +93,51 @@ typedef struct batch_pass {
 } batch_pass;
 
 /* Forward, loss and, if asked, backward of one batch; its loss goes to `loss`. */
-static auxo_status append_batch(engine_layers *engine, auxo_plan *plan, const batch_pass *pass, int64_t start,
-                                int64_t count, auxo_tensor loss, auxo_error *error)
+static void append_batch(engine_layers *engine, auxo_plan *plan, const batch_pass *pass, int64_t start, int64_t count,
+                         auxo_tensor loss)
 {
     uint32_t last = auxo_model_get_desc(engine->model)->layer_count - 1;
     auxo_forward forward = {.input = input_rows(engine, pass->set, pass->input_layer, start, count),
                             .begin_layer = pass->input_layer,
                             .need_backward = pass->train != NULL,
                             .backward_stop = pass->stop};
-    auxo_activations *activations = NULL;
-    auxo_status status = auxo_model_add_forward(engine->model, plan, &forward, &activations, error);
-    if (status != AUXO_OK)
-        return status;
+    auxo_activations *activations = auxo_model_add_forward(engine->model, plan, &forward);
+    if (!activations)
+        return;
     auxo_tensor gradient = auxo_tensor_none();
     if (pass->train)
         gradient = auxo_plan_temp(plan, AUXO_DTYPE_F32, 2, (int64_t[]){count, engine->output_count});
     auxo_tensor output = auxo_activations_output(activations, last);
-    status = append_loss(engine, plan, pass->set, start, count, output, loss, gradient, error);
-    if (status == AUXO_OK && pass->train) {
+    append_loss(engine, plan, pass->set, start, count, output, loss, gradient);
+    if (pass->train) {
         gradient = auxo_tensor_reshape(gradient, output.rank, output.dims);
-        status = auxo_model_add_backward(engine->model, plan, activations, &gradient, pass->train, error);
+        auxo_model_add_backward(engine->model, plan, activations, &gradient, pass->train);
     }
     auxo_activations_destroy(activations);
-    return status;
 }
 
 /* All batches: mean loss into `loss`, and the mean gradient of weights [offset, offset + count) into the model. */
-static auxo_status append_pass(engine_layers *engine, auxo_plan *plan, const batch_pass *pass, uint64_t offset,
-                               uint64_t count, const auxo_tensor *loss, auxo_error *error)
+static void append_pass(engine_layers *engine, auxo_plan *plan, const batch_pass *pass, uint64_t offset, uint64_t count,
+                        const auxo_tensor *loss)
 {
     int64_t rows = pass->set->row_count;
-    bool single = rows <= BATCH_ROWS;
-    auxo_status status = AUXO_OK;
-    for (int64_t start = 0; start < rows && status == AUXO_OK; start += BATCH_ROWS) {
+    if (rows <= BATCH_ROWS) {
+        if (rows > 0)
+            append_batch(engine, plan, pass, 0, rows, *loss);
+        return;
+    }
+    const auxo_tensor gradients = flat(auxo_model_gradients(engine->model), offset, count);
+    for (int64_t start = 0; start < rows; start += BATCH_ROWS) {
         int64_t batch = rows - start < BATCH_ROWS ? rows - start : BATCH_ROWS;
         float share = (float)batch / (float)rows;
-        auxo_tensor batch_loss = single ? *loss : auxo_plan_temp(plan, AUXO_DTYPE_F32, 1, (int64_t[]){2});
-        status = append_batch(engine, plan, pass, start, batch, batch_loss, error);
-        if (single || status != AUXO_OK)
-            break;
-        status = add_scaled(plan, batch_loss, *loss, share, start > 0, error);
-        if (status == AUXO_OK && pass->train)
-            status = add_scaled(plan, flat(auxo_model_gradients(engine->model), offset, count),
-                                flat(engine->total, offset, count), share, start > 0, error);
+        auxo_tensor batch_loss = auxo_plan_temp(plan, AUXO_DTYPE_F32, 1, (int64_t[]){2});
+        append_batch(engine, plan, pass, start, batch, batch_loss);
+        add_scaled(plan, batch_loss, *loss, share, start > 0);
+        if (pass->train)
+            add_scaled(plan, gradients, flat(engine->total, offset, count), share, start > 0);
     }
-    if (status == AUXO_OK && !single && pass->train)
-        status = add_scaled(plan, flat(engine->total, offset, count),
-                            flat(auxo_model_gradients(engine->model), offset, count), 1, false, error);
-    return status;
+    if (pass->train)
+        add_scaled(plan, flat(engine->total, offset, count), gradients, 1, false);
 }
 
 static void weight_range(const engine_layers *engine, uint32_t layer_begin, uint32_t layer_end, uint64_t *offset,
@@ -164,20 +159,20 @@ static bool *mark_layers(const engine_layers *engine, uint32_t layer_begin, uint
 }
 
 /* range_trainer's callback: the gradient of a range of weight layers. */
-static auxo_status append_range(void *user, auxo_plan *plan, uint32_t layer_begin, uint32_t layer_end,
-                                const auxo_tensor *loss, auxo_error *error)
+static void append_range(void *user, auxo_plan *plan, uint32_t layer_begin, uint32_t layer_end, const auxo_tensor *loss)
 {
     engine_layers *engine = user;
     bool *train = mark_layers(engine, layer_begin, layer_end);
-    if (!train)
-        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "training layers: out of memory");
+    if (!train) {
+        auxo_plan_fail(plan, AUXO_OUT_OF_MEMORY, "training layers: out of memory");
+        return;
+    }
     uint32_t first = engine->weight_layers[layer_begin];
     uint64_t offset, count;
     weight_range(engine, layer_begin, layer_end, &offset, &count);
     batch_pass pass = {&engine->train, cut_before(engine, first), train, first};
-    auxo_status status = append_pass(engine, plan, &pass, offset, count, loss, error);
+    append_pass(engine, plan, &pass, offset, count, loss);
     free(train);
-    return status;
 }
 
 static auxo_status build_gradient_plan(engine_layers *engine, auxo_error *error)
@@ -190,15 +185,13 @@ static auxo_status build_gradient_plan(engine_layers *engine, auxo_error *error)
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "gradient plan: out of memory");
     auxo_tensor loss = flat(engine->results, 0, 2);
     batch_pass pass = {&engine->train, 0, all, engine->weight_layers[0]};
-    status = append_pass(engine, engine->gradient_plan, &pass, 0, engine->weight_count, &loss, error);
+    append_pass(engine, engine->gradient_plan, &pass, 0, engine->weight_count, &loss);
     auxo_op norm = {.kind = AUXO_OP_REDUCE, .params.reduce = {AUXO_REDUCE_MAX_ABS}};
     norm.tensors[AUXO_REDUCE_X] = auxo_tensor_make(auxo_model_gradients(engine->model), 0, AUXO_DTYPE_F32, 3,
                                                    (int64_t[]){1, 1, (int64_t)engine->weight_count});
     norm.tensors[AUXO_REDUCE_Y] = flat(engine->results, 2, 1);
-    if (status == AUXO_OK)
-        status = auxo_plan_add(engine->gradient_plan, &norm, "gradient norm", error);
-    if (status == AUXO_OK)
-        status = auxo_plan_compile(engine->gradient_plan, &(auxo_plan_options){0}, error);
+    auxo_plan_add(engine->gradient_plan, &norm, "gradient norm");
+    status = auxo_plan_compile(engine->gradient_plan, &(auxo_plan_options){0}, error);
     free(all);
     return status;
 }
@@ -231,10 +224,10 @@ static auxo_status run_loss(engine_layers *engine, auxo_plan **plan, const sampl
         status = auxo_plan_create(engine->device, plan, error);
         auxo_tensor total = flat(engine->results, 0, 2);
         batch_pass pass = {set, cut, NULL, 0};
-        if (status == AUXO_OK)
-            status = append_pass(engine, *plan, &pass, 0, engine->weight_count, &total, error);
-        if (status == AUXO_OK)
+        if (status == AUXO_OK) {
+            append_pass(engine, *plan, &pass, 0, engine->weight_count, &total);
             status = auxo_plan_compile(*plan, &(auxo_plan_options){0}, error);
+        }
     }
     float results[2];
     if (status == AUXO_OK)
@@ -260,14 +253,13 @@ static auxo_status compute_prefix(engine_layers *engine, uint32_t layer, auxo_er
     for (int64_t start = 0; start < rows && status == AUXO_OK; start += BATCH_ROWS) {
         int64_t batch = rows - start < BATCH_ROWS ? rows - start : BATCH_ROWS;
         auxo_forward forward = {.input = input_rows(engine, &engine->train, 0, start, batch)};
-        auxo_activations *activations = NULL;
-        status = auxo_model_add_forward(engine->model, plan, &forward, &activations, error);
-        if (status != AUXO_OK)
+        auxo_activations *activations = auxo_model_add_forward(engine->model, plan, &forward);
+        if (!activations)
             break;
         auxo_tensor output = auxo_activations_output(activations, layer);
         auxo_activations_destroy(activations);
         auxo_tensor kept = input_rows(engine, &engine->train, layer, start, batch);
-        status = add_scaled(plan, output, auxo_tensor_reshape(kept, output.rank, output.dims), 1, false, error);
+        add_scaled(plan, output, auxo_tensor_reshape(kept, output.rank, output.dims), 1, false);
     }
     if (status == AUXO_OK)
         status = auxo_plan_compile(plan, &(auxo_plan_options){0}, error);

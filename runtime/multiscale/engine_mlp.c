@@ -61,8 +61,8 @@ bool auxo__mlp_from_model(const auxo_model *model, uint32_t *widths, auxo_activa
     return layers > 0;
 }
 
-static auxo_status add_gradient(const engine_mlp *engine, auxo_plan *plan, uint32_t layer_begin, uint32_t layer_end,
-                                const auxo_tensor *grads, const auxo_tensor *loss, auxo_error *error)
+static void add_gradient(const engine_mlp *engine, auxo_plan *plan, uint32_t layer_begin, uint32_t layer_end,
+                         const auxo_tensor *grads, const auxo_tensor *loss)
 {
     uint32_t outputs = engine->widths[engine->mlp.layer_count];
     auxo_op op = {.kind = AUXO_OP_MLP_GRADIENT};
@@ -78,16 +78,16 @@ static auxo_status add_gradient(const engine_mlp *engine, auxo_plan *plan, uint3
     op.tensors[AUXO_MLP_GRADIENT_PARAMS] = weights_tensor(engine);
     op.tensors[AUXO_MLP_GRADIENT_GRADS] = *grads;
     op.tensors[AUXO_MLP_GRADIENT_LOSS] = *loss;
-    return auxo_plan_add(plan, &op, "gradient", error);
+    auxo_plan_add(plan, &op, "gradient");
 }
 
-static auxo_status append_gradient_ops(void *user, auxo_plan *plan, uint32_t layer_begin, uint32_t layer_end,
-                                       const auxo_tensor *loss, auxo_error *error)
+static void append_gradient_ops(void *user, auxo_plan *plan, uint32_t layer_begin, uint32_t layer_end,
+                                const auxo_tensor *loss)
 {
     const engine_mlp *engine = user;
     auxo_tensor grads =
         auxo_tensor_1d(auxo_model_gradients(engine->model), 0, AUXO_DTYPE_F32, (int64_t)engine->weight_count);
-    return add_gradient(engine, plan, layer_begin, layer_end, &grads, loss, error);
+    add_gradient(engine, plan, layer_begin, layer_end, &grads, loss);
 }
 
 /* `count` floats of the device's report from `offset` on. */
@@ -106,12 +106,9 @@ static auxo_status build_gradient_plan(engine_mlp *engine, auxo_error *error)
     auxo_op copy = {.kind = AUXO_OP_COPY, .params.copy = {.scale = 1.0f}};
     copy.tensors[AUXO_COPY_X] = weights_tensor(engine);
     copy.tensors[AUXO_COPY_Y] = report_tensor(engine, count, count);
-    status = auxo_plan_add(engine->gradient_plan, &copy, "weights", error);
-    if (status == AUXO_OK)
-        status = add_gradient(engine, engine->gradient_plan, 0, engine->mlp.layer_count, &grads, &loss, error);
-    if (status == AUXO_OK)
-        status = auxo_plan_compile(engine->gradient_plan, &(auxo_plan_options){0}, error);
-    return status;
+    auxo_plan_add(engine->gradient_plan, &copy, "weights");
+    add_gradient(engine, engine->gradient_plan, 0, engine->mlp.layer_count, &grads, &loss);
+    return auxo_plan_compile(engine->gradient_plan, &(auxo_plan_options){0}, error);
 }
 
 /* The greatest magnitude; NaN where there is one. */

@@ -256,8 +256,8 @@ static auxo_status branch_values(void *user, uint32_t index, double *left, doubl
     if (options->order == AUXO_MULTISCALE_SECOND) {
         double step = options->second_step > 0 ? options->second_step : auxo__default_second_step();
         pair_second_order second;
-        auxo_status status = auxo__pair_second_order(ms->engine, options->theta_on, options->difference, step, pair,
-                                                     exact ? first : NULL, &second, error);
+        auxo_status status = auxo__pair_second_order(ms->engine, options->theta_on, options->difference, options->means,
+                                                     step, pair, exact ? first : NULL, &second, error);
         *left = second.mean[0];
         *right = second.mean[1];
         return status;

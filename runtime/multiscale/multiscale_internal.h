@@ -93,8 +93,8 @@ uint32_t auxo__weight_layers(const auxo_model_desc *desc, uint32_t *layers);
 /* ---- trainer of a range of weights (range_trainer.c)
  * -------------------------------------------------------------------- */
 /* One epoch, appended to a plan: gradient of the range into the model's gradient buffer and loss into loss f32[2]. */
-typedef auxo_status append_gradient(void *user, auxo_plan *plan, uint32_t layer_begin, uint32_t layer_end,
-                                    const auxo_tensor *loss, auxo_error *error);
+typedef void append_gradient(void *user, auxo_plan *plan, uint32_t layer_begin, uint32_t layer_end,
+                             const auxo_tensor *loss);
 
 /* Trains ranges of weights with many epochs per submission; keeps one compiled plan per range. */
 auxo_status auxo__range_trainer_create(auxo_model *model, auxo_optimizer *optimizer, append_gradient *append,
@@ -138,8 +138,9 @@ typedef struct pair_second_order {
 } pair_second_order;
 /* first: the pair's first-order values if already known (exact), else NULL. */
 auxo_status auxo__pair_second_order(multiscale_engine *engine, auxo_theta_placement theta_on,
-                                    auxo_difference difference, double step, const auxo_tree_node *const pair[2],
-                                    const double *first, pair_second_order *result, auxo_error *error);
+                                    auxo_difference difference, auxo_mean_gradients means, double step,
+                                    const auxo_tree_node *const pair[2], const double *first, pair_second_order *result,
+                                    auxo_error *error);
 
 struct auxo_multiscale {
     auxo_model *model;

@@ -1,4 +1,4 @@
-/* multiscale_settings.c: presets and settings of the multi-scale methods: rows of the tables of Dorneanu et al. 2022
+/* multiscale_settings.c: presets and settings of the multi-scale methods: rows of the tables of Zhang et al. 2023
  * and 2023.
  */
 #include "multiscale_task.h"
@@ -105,6 +105,23 @@ static const auxo_preset presets[] = {
       {"backprop-epochs", "30"},
       {"limit", "10000"},
       {"stop-on", "sum"}}},
+    {"paper",
+     "table5 with everything as Algorithm 1 and the equations are printed: differences downwards, eq. 36, the sum "
+     "rule, a "
+     "look every 50 iterations",
+     {{"data", "reactor"},
+      {"model", LAYERS_8},
+      {"lr", "0.01"},
+      {"fd", "backward_as_printed"},
+      {"mean-gradients", "eq36"},
+      {"epsilon", "0.001"},
+      {"inner-tolerance", "0.0001"},
+      {"tolerance", "0.001"},
+      {"stop-on", "sum"},
+      {"check-every", "50"},
+      {"epochs", "1000"},
+      {"iterations", "100"},
+      {"backprop-epochs", "200"}}},
     {0},
 };
 
@@ -133,12 +150,18 @@ static const auxo__multiscale_printed printed[] = {
     {"Table 9", {.22814, .20021, .20920}, {0}, {0}, {0}, {1.0617, 2.497, .2417}},
     {"Table 10", {1.00010, .99979, 1.00006}, {0}, {0}, {0}, {2.80974, 7.15047, .47615}},
     {"Table 11", {1.0, 1.0, 2.38036}, {0}, {0}, {0}, {1.50658, 4.92685, .29743}},
+    {"Table 5",
+     {.98809, .83099, .98177},
+     {.98810, .83009, .98057},
+     {405.7, 203.4, 200.0},
+     {51, 101, 99},
+     {350.4, 310.9, 297.3}},
 };
 
 const auxo_setting auxo__multiscale_data_settings[] = {
     {.name = "preset",
      .type = AUXO_SETTING_CHOICE,
-     .argument = "table3|table4|table5|table7|table8|ccpp|aep|tf",
+     .argument = "table3|table4|table5|table7|table8|ccpp|aep|tf|paper",
      .initial = "table5",
      .help = "Data, network and settings of one of the paper's tables; those given as well win",
      .presets = presets,
@@ -160,7 +183,7 @@ const auxo_setting auxo__multiscale_data_settings[] = {
 const auxo_setting auxo__multiscale_selection_settings[] = {
     {.name = "fd",
      .type = AUXO_SETTING_CHOICE,
-     .argument = "exact|forward|backward_as_printed|central",
+     .argument = "exact|forward|backward_as_printed|central|central_as_printed",
      .initial = "exact",
      .help = "Where sensitivities come from: one backward pass, or finite differences"},
     {.name = "theta-on",
@@ -173,6 +196,11 @@ const auxo_setting auxo__multiscale_selection_settings[] = {
      .argument = "E",
      .initial = "0.001",
      .help = "Perturbation of the scaling factors"},
+    {.name = "mean-gradients",
+     .type = AUXO_SETTING_CHOICE,
+     .argument = "corrected|eq36|eq33",
+     .initial = "corrected",
+     .help = "Second order: the right block's mean gradient as the integral (29) gives it, or as printed"},
     {.name = "second-step",
      .type = AUXO_SETTING_REAL,
      .argument = "H",
@@ -266,6 +294,7 @@ auxo_status auxo__multiscale_read_options(const auxo_run *run, auxo_multiscale_o
     auxo_multiscale_options_init(options);
     options->theta_on = (auxo_theta_placement)auxo_settings_choice(settings, "theta-on");
     options->difference = (auxo_difference)auxo_settings_choice(settings, "fd");
+    options->means = (auxo_mean_gradients)auxo_settings_choice(settings, "mean-gradients");
     options->epsilon = auxo_settings_real(settings, "epsilon");
     options->second_step = auxo_settings_real(settings, "second-step");
     options->level_limit = (uint32_t)auxo_settings_integer(settings, "levels");

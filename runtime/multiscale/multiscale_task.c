@@ -33,15 +33,15 @@ double auxo__iteration_sum(const auxo_run *run, const char *event, const char *f
 
 /* ---- optimisers in checkpoints ----------------------------------------------------------------------------------- */
 
-enum { BRAKE_NUMBERS = 6 };
+enum { BRAKE_NUMBERS = 7 };
 
 auxo_status auxo__archive_put_optimizer(auxo__archive *archive, const char *prefix, auxo_model *model,
                                         auxo_optimizer *optimizer, auxo_error *error)
 {
     auxo_carried_state carried = auxo_optimizer_carried_state(optimizer);
     const auxo_brake_memory memory = auxo_optimizer_get_brake(optimizer);
-    const double brake[BRAKE_NUMBERS] = {memory.fired,        memory.has_initial, memory.has_ema,
-                                         memory.initial_loss, memory.ema,         (double)memory.friction};
+    const double brake[BRAKE_NUMBERS] = {memory.fired, memory.has_initial,      memory.has_ema, memory.initial_loss,
+                                         memory.ema,   (double)memory.friction, memory.target};
     char name[32];
     auxo_status status = auxo__archive_put_doubles(archive, prefix, "brake", brake, BRAKE_NUMBERS, error);
     for (size_t i = 0; i < carried.count && status == AUXO_OK; i++) {
@@ -58,7 +58,7 @@ static auxo_status get_brake(const auxo__archive *archive, const char *prefix, a
     double *brake = NULL;
     size_t count = 0;
     auxo_status status = auxo__archive_get_doubles(archive, prefix, "brake", &brake, &count, error);
-    if (status == AUXO_OK && count != BRAKE_NUMBERS)
+    if (status == AUXO_OK && count != BRAKE_NUMBERS && count != BRAKE_NUMBERS - 1) /* before there was a target */
         status = auxo_error_set(error, AUXO_FORMAT, "the checkpoint's %sbrake has %zu values", prefix, count);
     if (status == AUXO_OK) {
         const auxo_brake_memory memory = {.fired = brake[0] != 0,
@@ -66,7 +66,8 @@ static auxo_status get_brake(const auxo__archive *archive, const char *prefix, a
                                           .has_ema = brake[2] != 0,
                                           .initial_loss = brake[3],
                                           .ema = brake[4],
-                                          .friction = (float)brake[5]};
+                                          .friction = (float)brake[5],
+                                          .target = count == BRAKE_NUMBERS ? brake[6] : 0};
         status = auxo_optimizer_set_brake(optimizer, &memory, error);
     }
     free(brake);

@@ -93,14 +93,13 @@ static auxo_status copy_state(range_trainer *trainer, int snapshot, uint64_t off
     return status;
 }
 
-static auxo_status append_norm(range_trainer *trainer, auxo_plan *plan, uint64_t offset, uint64_t count, uint32_t slot,
-                               auxo_error *error)
+static void append_norm(range_trainer *trainer, auxo_plan *plan, uint64_t offset, uint64_t count, uint32_t slot)
 {
     auxo_op op = {.kind = AUXO_OP_REDUCE, .params.reduce = {AUXO_REDUCE_MAX_ABS}};
     op.tensors[AUXO_REDUCE_X] = auxo_tensor_make(auxo_model_gradients(trainer->model), offset * sizeof(float),
                                                  AUXO_DTYPE_F32, 3, (int64_t[]){1, 1, (int64_t)count});
     op.tensors[AUXO_REDUCE_Y] = auxo_tensor_1d(trainer->results, (2 * CHUNK + slot) * sizeof(float), AUXO_DTYPE_F32, 1);
-    return auxo_plan_add(plan, &op, "gradient norm", error);
+    auxo_plan_add(plan, &op, "gradient norm");
 }
 
 static auxo_status build_plan(range_trainer *trainer, const train_request *request, uint64_t offset, uint64_t count,
@@ -113,13 +112,11 @@ static auxo_status build_plan(range_trainer *trainer, const train_request *reque
     advance.tensors[AUXO_COUNTER_ADD_COUNTER] = counter;
     for (uint32_t k = 0; k < epochs && status == AUXO_OK; k++) {
         auxo_tensor loss = auxo_tensor_1d(trainer->results, 2 * k * sizeof(float), AUXO_DTYPE_F32, 2);
-        status = trainer->append(trainer->user, plan, request->layer_begin, request->layer_end, &loss, error);
-        if (status == AUXO_OK && watched)
-            status = append_norm(trainer, plan, offset, count, k, error);
-        if (status == AUXO_OK)
-            status = auxo_optimizer_add_step(trainer->optimizer, plan, offset, count, &counter, error);
-        if (status == AUXO_OK)
-            status = auxo_plan_add(plan, &advance, "advance", error);
+        trainer->append(trainer->user, plan, request->layer_begin, request->layer_end, &loss);
+        if (watched)
+            append_norm(trainer, plan, offset, count, k);
+        auxo_optimizer_add_step(trainer->optimizer, plan, offset, count, &counter);
+        auxo_plan_add(plan, &advance, "advance");
     }
     if (status == AUXO_OK)
         status = auxo_plan_compile(plan, &(auxo_plan_options){0}, error);

@@ -33,6 +33,11 @@ static theta_mask single_mask(const auxo_tree_node *node, double factor)
     return (theta_mask){1, {node, NULL}, {factor, 1}};
 }
 
+static bool is_central(auxo_difference difference)
+{
+    return difference == AUXO_DIFFERENCE_CENTRAL || difference == AUXO_DIFFERENCE_CENTRAL_AS_PRINTED;
+}
+
 auxo_status auxo__first_differences(multiscale_engine *engine, auxo_theta_placement theta_on,
                                     auxo_difference difference, double epsilon, const auxo_tree_node *const *nodes,
                                     uint32_t count, double *values, auxo_error *error)
@@ -44,7 +49,9 @@ auxo_status auxo__first_differences(multiscale_engine *engine, auxo_theta_placem
         status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "finite differences of %u nodes: out of memory", count);
         goto done;
     }
-    bool central = difference == AUXO_DIFFERENCE_CENTRAL;
+    bool central = is_central(difference);
+    if (difference == AUXO_DIFFERENCE_CENTRAL_AS_PRINTED)
+        epsilon /= 2;
     double first = difference == AUXO_DIFFERENCE_BACKWARD_AS_PRINTED ? 1 - epsilon : 1 + epsilon;
     uint32_t mask_count = 0;
     for (uint32_t i = 0; i < count; i++) {
@@ -88,7 +95,7 @@ static auxo_status pair_by_differences(multiscale_engine *engine, auxo_theta_pla
     auxo_status status = engine->ops->theta_losses(engine, theta_on, masks, MASK_COUNT, f, error);
     if (status != AUXO_OK)
         return status;
-    if (difference == AUXO_DIFFERENCE_CENTRAL) {
+    if (is_central(difference)) {
         result->first[0] = (f[PLUS_0] - f[MINUS_0]) / (2 * h);
         result->first[1] = (f[PLUS_1] - f[MINUS_1]) / (2 * h);
     } else if (difference == AUXO_DIFFERENCE_BACKWARD_AS_PRINTED) {
@@ -105,8 +112,9 @@ static auxo_status pair_by_differences(multiscale_engine *engine, auxo_theta_pla
 }
 
 auxo_status auxo__pair_second_order(multiscale_engine *engine, auxo_theta_placement theta_on,
-                                    auxo_difference difference, double step, const auxo_tree_node *const pair[2],
-                                    const double *first, pair_second_order *result, auxo_error *error)
+                                    auxo_difference difference, auxo_mean_gradients means, double step,
+                                    const auxo_tree_node *const pair[2], const double *first, pair_second_order *result,
+                                    auxo_error *error)
 {
     auxo_status status;
     if (difference == AUXO_DIFFERENCE_EXACT) {
@@ -124,8 +132,9 @@ auxo_status auxo__pair_second_order(multiscale_engine *engine, auxo_theta_placem
         if (status != AUXO_OK)
             return status;
     }
-    for (int i = 0; i < 2; i++)
-        result->mean[i] = result->first[i] + result->mixed + result->own[i];
+    result->mean[0] = result->first[0] + result->mixed + result->own[0];
+    const int of = means == AUXO_MEANS_CORRECTED, own = means != AUXO_MEANS_EQ33;
+    result->mean[1] = result->first[of] + result->mixed + result->own[own];
     return AUXO_OK;
 }
 
@@ -177,7 +186,7 @@ auxo_status auxo_multiscale_second_order(auxo_multiscale *ms, auxo_difference di
         const auxo_tree_node *pair[2] = {&tree->nodes[node->left], &tree->nodes[node->right]};
         double known[2] = {first[node->left], first[node->right]};
         pair_second_order result;
-        status = auxo__pair_second_order(ms->engine, ms->options.theta_on, difference, step, pair,
+        status = auxo__pair_second_order(ms->engine, ms->options.theta_on, difference, ms->options.means, step, pair,
                                          difference == AUXO_DIFFERENCE_EXACT ? known : NULL, &result, error);
         for (int side = 0; side < 2 && status == AUXO_OK; side++) {
             int32_t child = side ? node->right : node->left;

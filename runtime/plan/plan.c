@@ -8,6 +8,8 @@
 #include "text.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -80,13 +82,13 @@ auxo_tensor auxo_plan_temp(auxo_plan *plan, auxo_dtype dtype, uint32_t rank, con
     uint64_t size_bytes = 0;
     if ((unsigned)dtype >= AUXO_DTYPE_COUNT || rank < 1 || rank > AUXO_RANK_MAX ||
         !temp_bytes(dtype, rank, dims, &size_bytes)) {
-        auxo_error_set(&plan->temp_error, AUXO_INVALID_ARGUMENT,
+        auxo_plan_fail(plan, AUXO_INVALID_ARGUMENT,
                        "temporary %zu: its type, rank %u or dims are not valid (rank 1 to %d, dims >= 0)",
                        plan->temp_count + 1, rank, AUXO_RANK_MAX);
         return auxo_tensor_none();
     }
     if (!reserve((void **)&plan->temps, &plan->temp_capacity, plan->temp_count, sizeof *plan->temps)) {
-        auxo_error_set(&plan->temp_error, AUXO_OUT_OF_MEMORY, "out of memory adding a temporary");
+        auxo_plan_fail(plan, AUXO_OUT_OF_MEMORY, "out of memory adding a temporary");
         return auxo_tensor_none();
     }
     auxo__temp *temp = &plan->temps[plan->temp_count++];
@@ -136,20 +138,45 @@ static auxo_status check_op(const auxo_plan *plan, const auxo_op *op, auxo_error
     return AUXO_OK;
 }
 
-auxo_status auxo_plan_add(auxo_plan *plan, const auxo_op *op, const char *label, auxo_error *error)
+void auxo_plan_fail(auxo_plan *plan, auxo_status status, const char *format, ...)
 {
-    if (plan->temp_error.status)
-        return auxo_error_set(error, plan->temp_error.status, "%s", plan->temp_error.message);
-    if (plan->compiled)
-        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "%s: the plan is compiled already; no op can be added",
-                              label ? label : "op");
-    auxo_status status = check_op(plan, op, error);
-    if (status)
-        return label ? auxo_error_wrap(error, status, "%s", label) : status;
+    if (plan->failure.status != AUXO_OK)
+        return;
+    char text[sizeof plan->failure.message];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    auxo_error_set(&plan->failure, status, "%s", text);
+}
+
+auxo_status auxo_plan_status(const auxo_plan *plan, auxo_error *error)
+{
+    if (plan->failure.status == AUXO_OK)
+        return AUXO_OK;
+    return auxo_error_set(error, plan->failure.status, "%s", plan->failure.message);
+}
+
+void auxo_plan_add(auxo_plan *plan, const auxo_op *op, const char *label)
+{
+    if (plan->failure.status != AUXO_OK)
+        return;
+    if (plan->compiled) {
+        auxo_plan_fail(plan, AUXO_INVALID_ARGUMENT, "%s: the plan is compiled already; no op can be added",
+                       label ? label : "op");
+        return;
+    }
+    auxo_error *failure = &plan->failure;
+    if (check_op(plan, op, failure) != AUXO_OK) {
+        if (label)
+            auxo_error_wrap(failure, failure->status, "%s", label);
+        return;
+    }
     char *copied = auxo__text_duplicate(label ? label : auxo_op_noun(op->kind));
     if (!copied || !reserve((void **)&plan->ops, &plan->op_capacity, plan->op_count, sizeof *plan->ops)) {
         free(copied);
-        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory adding an op to a plan");
+        auxo_plan_fail(plan, AUXO_OUT_OF_MEMORY, "out of memory adding an op to a plan");
+        return;
     }
     auxo__plan_op *added = &plan->ops[plan->op_count++];
     memset(added, 0, sizeof *added);
@@ -157,7 +184,6 @@ auxo_status auxo_plan_add(auxo_plan *plan, const auxo_op *op, const char *label,
     added->label = copied;
     added->flops = auxo_op_flops(op);
     added->bytes = auxo_op_bytes(op);
-    return AUXO_OK;
 }
 
 auxo_status auxo_plan_keep(auxo_plan *plan, const auxo_tensor *temp, auxo_error *error)

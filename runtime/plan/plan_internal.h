@@ -69,7 +69,7 @@ struct auxo_plan {
     bool profile, records, has_host_route;
     void *recording;
     uint64_t recording_queue_serial;
-    auxo_error temp_error; /* of an auxo_plan_temp that failed; surfaces at the next add or compile */
+    auxo_error failure; /* the first of building; surfaces at compile */
 };
 
 /* memory.c: lifetimes and offsets of temporaries; creates the arenas. */

@@ -44,11 +44,12 @@ auxo_status auxo_plan_compile(auxo_plan *plan, const auxo_plan_options *options,
     const auxo_plan_options defaults = {0};
     if (!options)
         options = &defaults;
-    if (plan->temp_error.status)
-        return auxo_error_set(error, plan->temp_error.status, "%s", plan->temp_error.message);
+    auxo_status status = auxo_plan_status(plan, error);
+    if (status != AUXO_OK)
+        return status;
     if (plan->compiled)
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "the plan is compiled already");
-    auxo_status status = auxo__device_usable(plan->device, error);
+    status = auxo__device_usable(plan->device, error);
     if (status)
         return status;
     /* A failed compile leaves a plan that can only be destroyed. */

@@ -2,13 +2,15 @@
  *
  * Before a variant is used with given parameters for the first time, the known-answer check of runtime/ops/ runs it
  * against the reference. Passes are kept in a text file per device in the cache folder, valid for one library version,
- * device and driver; failures are kept only as long as the device is open, so that they are tried again next time.
+ * device and driver (self_test_file.c); failures are kept only as long as the device is open, so that they are tried
+ * again next time.
  *
  * Invariant: `records` holds each key once; `dirty` says that a pass is not on disk yet.
  */
 #include "file.h"
 #include "known_answer.h"
 #include "plan_internal.h"
+#include "self_test_file.h"
 #include "text.h"
 
 #include <stdio.h>
@@ -68,15 +70,6 @@ static void remember(proof_store *store, const char *key, auxo_status status, bo
     record->message = message ? auxo__text_duplicate(message) : NULL;
 }
 
-/* The head of a cache file: what its passes are valid for. */
-static void make_head(const auxo_device_info *info, char *head, size_t capacity)
-{
-    snprintf(head, capacity,
-             "# Kernel variants that passed their self-test on this device; delete the file to test again.\n"
-             "library %s\nbackend %s\ndevice %s\ndriver %s\n",
-             AUXO_VERSION, info->backend, info->name, info->driver);
-}
-
 /* "<cache>/self-test-<backend>-<device name>.txt" with everything unusual in the name as '_'. */
 static bool cache_path(const auxo_device *device, char *path, size_t capacity)
 {
@@ -93,56 +86,40 @@ static bool cache_path(const auxo_device *device, char *path, size_t capacity)
     return length > 0 && (size_t)length < capacity;
 }
 
+static void keep_proof(void *user, const char *key)
+{
+    remember(user, key, AUXO_OK, true, NULL);
+}
+
 static void load(proof_store *store)
 {
     char path[4096];
-    char head[640];
     char *text = NULL;
     size_t size_bytes = 0;
     if (!cache_path(store->device, path, sizeof path) || auxo__file_read(path, &text, &size_bytes, NULL))
         return;
-    make_head(&store->device->info, head, sizeof head);
-    size_t head_length = strlen(head);
-    if (strncmp(text, head, head_length) == 0) {
-        for (char *line = text + head_length; *line;) {
-            char *end = strchr(line, '\n');
-            if (!end) /* a line that was cut off proves nothing */
-                break;
-            *end = '\0';
-            remember(store, line, AUXO_OK, true, NULL);
-            line = end + 1;
-        }
-    }
+    auxo__proofs_read(text, size_bytes, &store->device->info, keep_proof, store);
     free(text);
-}
-
-static void write_passes(const proof_store *store, FILE *stream)
-{
-    char head[640];
-    make_head(&store->device->info, head, sizeof head);
-    fputs(head, stream);
-    for (size_t i = 0; i < store->count; i++) {
-        if (store->records[i].proven)
-            fprintf(stream, "%s\n", store->records[i].key);
-    }
 }
 
 static void save(proof_store *store)
 {
     char path[4096];
+    auxo__json text = {0};
+    auxo_error reason = {0};
     if (!store->dirty || !cache_path(store->device, path, sizeof path))
         return;
-    char *text = NULL;
-    size_t size_bytes = 0;
-    FILE *stream = open_memstream(&text, &size_bytes);
-    if (!stream)
-        return;
-    write_passes(store, stream);
-    bool failed = fclose(stream) != 0;
-    auxo_error reason = {0};
-    if (!failed && auxo__file_write_atomic(path, text, size_bytes, &reason))
+    auxo__proofs_begin(&text, &store->device->info);
+    for (size_t i = 0; i < store->count; i++)
+        if (store->records[i].proven)
+            auxo__proofs_add(&text, store->records[i].key);
+    auxo__proofs_end(&text);
+    auxo_status status = auxo__json_finish(&text, &reason);
+    if (status == AUXO_OK)
+        status = auxo__file_write_atomic(path, text.text, text.used, &reason);
+    if (status != AUXO_OK)
         auxo__log(store->device->runtime, AUXO_LOG_WARNING, "self-test results are not cached: %s", reason.message);
-    free(text);
+    auxo__json_deinit(&text);
     store->dirty = false;
 }
 

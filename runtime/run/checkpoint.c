@@ -6,6 +6,7 @@
  * and refused.
  */
 #include "checkpoint.h"
+#include "json.h"
 
 #include "clock.h"
 #include "file.h"
@@ -116,8 +117,9 @@ static auxo_status compare_run(auxo_run *run, const char *path, const cJSON *roo
     const cJSON *version = cJSON_GetObjectItemCaseSensitive(root, "version");
     const char *method = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "method"));
     const char *hash = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "data_hash"));
-    const cJSON *position = cJSON_GetObjectItemCaseSensitive(root, "position");
-    if (!cJSON_IsNumber(version) || !method || !hash || !cJSON_IsNumber(position) || !(position->valuedouble >= 0))
+    uint64_t position = 0;
+    if (!cJSON_IsNumber(version) || !method || !hash ||
+        !auxo__json_count(cJSON_GetObjectItemCaseSensitive(root, "position"), UINT64_C(1) << 52, &position))
         return auxo_error_set(error, AUXO_FORMAT, "resume: %s is no checkpoint: its \"%s\" is incomplete", path,
                               RUN_KEY);
     if (version->valuedouble > CHECKPOINT_VERSION)
@@ -127,7 +129,7 @@ static auxo_status compare_run(auxo_run *run, const char *path, const cJSON *roo
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "resume: %s belongs to a run of \"%s\", not of \"%s\"",
                               path, method, run->inner->info.name);
     run->saved_data_hash = strtoull(hash, NULL, 16);
-    run->position = run->saved_position = (uint64_t)position->valuedouble;
+    run->position = run->saved_position = position;
     auxo_status status = auxo__settings_compare(run->settings, cJSON_GetObjectItemCaseSensitive(root, "settings"),
                                                 &run->data_differs, error);
     return status == AUXO_OK ? status : auxo_error_wrap(error, status, "resume: %s", path);
@@ -165,8 +167,12 @@ auxo_status auxo__checkpoint_open(auxo_run *run, auxo__archive **archive, auxo_e
             *error = reason;
         return refuse_file(path, error ? error : &reason);
     }
-    cJSON *root = cJSON_Parse(text);
-    status = compare_run(run, path, root, error);
+    cJSON *root = NULL;
+    status = auxo__json_parse(text, strlen(text), &root, error);
+    if (status == AUXO_OK)
+        status = compare_run(run, path, root, error);
+    else
+        auxo_error_wrap(error, status, "resume: %s", path);
     cJSON_Delete(root);
     return status;
 }
@@ -175,10 +181,10 @@ auxo_status auxo__checkpoint_open(auxo_run *run, auxo__archive **archive, auxo_e
 static auxo_status tell_device(auxo_run *run, const auxo__archive *archive, auxo_error *error)
 {
     const char *text = auxo__archive_text(archive, "", RUN_KEY);
-    cJSON *root = text ? cJSON_Parse(text) : NULL;
+    cJSON *root = NULL;
+    auxo_status status = text ? auxo__json_parse(text, strlen(text), &root, error) : AUXO_OK;
     const char *before = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "device"));
     const char *now = run->device ? auxo_device_get_info(run->device)->selector : NULL;
-    auxo_status status = AUXO_OK;
     if (before && now && strcmp(before, now) != 0)
         status = auxo__run_note(
             run, error, "begun on %s, resumed on %s: from here on the numbers agree up to rounding only", before, now);

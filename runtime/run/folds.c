@@ -4,10 +4,11 @@
  * (FILE.fold1, ...), which goes when its fold is finished; the outer checkpoint holds the results of finished folds.
  */
 #include "folds.h"
+#include "json.h"
+#include "json_tree.h"
 
 #include "number.h"
 
-#include <cjson/cJSON.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -200,24 +201,26 @@ static void end(void *user)
 
 /* ---- steps ------------------------------------------------------------------------------------------------------- */
 
-/* Adds the result of a fold, a JSON object; false if it is none, or memory is out. */
-static bool add_result(folds_state *state, const char *text)
+/* Adds the result of a fold. Errors: FORMAT if it is no JSON object. */
+static auxo_status add_result(folds_state *state, const char *text, auxo_error *error)
 {
-    cJSON *result = text ? cJSON_Parse(text) : NULL;
-    cJSON *copy = cJSON_IsObject(result) ? cJSON_CreateString(text) : NULL;
-    if (!copy || !cJSON_AddItemToArray(state->texts, copy)) {
-        cJSON_Delete(copy);
+    cJSON *result = NULL;
+    auxo_status status = auxo__json_parse(text ? text : "null", strlen(text ? text : "null"), &result, error);
+    if (status == AUXO_OK && !cJSON_IsObject(result)) {
         cJSON_Delete(result);
-        return false;
+        return auxo_error_set(error, AUXO_FORMAT, "its folds make no sense");
     }
-    return cJSON_AddItemToArray(state->results, result);
+    if (status == AUXO_OK && (!auxo__tree_add(state->texts, NULL, cJSON_CreateString(text)) ||
+                              !auxo__tree_add(state->results, NULL, result)))
+        status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "folds: out of memory");
+    return status;
 }
 
 static auxo_status end_fold(auxo_run *run, folds_state *state, auxo_error *error)
 {
     auxo_status status = auxo_run_finish(state->child, error);
-    if (status == AUXO_OK && !add_result(state, auxo_run_result(state->child)))
-        status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "folds: out of memory");
+    if (status == AUXO_OK)
+        status = add_result(state, auxo_run_result(state->child), error);
     if (status == AUXO_OK)
         status = auxo__run_emit(run, &fold_event,
                                 &(fold_record){finished(state), state->folds, auxo_run_result(state->child)}, error);
@@ -276,12 +279,18 @@ static auxo_status restore(auxo_run *run, void *user, const auxo__archive *archi
     if (run->data_differs)
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "resume: %s is not as it was when the folds were begun",
                               run->data_differs);
-    cJSON *texts = text ? cJSON_Parse(text) : NULL;
+    cJSON *texts = NULL;
     const cJSON *item;
-    bool good = cJSON_IsArray(texts) && (uint32_t)cJSON_GetArraySize(texts) <= state->folds;
-    cJSON_ArrayForEach(item, texts) good = good && add_result(state, cJSON_GetStringValue(item));
+    auxo_status status = auxo__json_parse(text ? text : "null", strlen(text ? text : "null"), &texts, error);
+    if (status == AUXO_OK && !(cJSON_IsArray(texts) && (uint32_t)cJSON_GetArraySize(texts) <= state->folds))
+        status = auxo_error_set(error, AUXO_FORMAT, "its folds make no sense");
+    cJSON_ArrayForEach(item, texts)
+    {
+        if (status == AUXO_OK)
+            status = add_result(state, cJSON_GetStringValue(item), error);
+    }
     cJSON_Delete(texts);
-    return good ? AUXO_OK : auxo_error_set(error, AUXO_FORMAT, "its folds make no sense");
+    return status;
 }
 
 /* ---- the end ----------------------------------------------------------------------------------------------------- */

@@ -138,16 +138,18 @@ static auxo_status find_areas(const float *scores, const row_softmax *softmaxes,
     auxo_status status =
         column && is ? AUXO_OK : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "ROC curves: out of memory");
     for (size_t j = 0; j < n && status == AUXO_OK; j++) {
-        auxo_error undefined;
         for (size_t i = 0; i < rows; i++) {
             column[i] = probability(scores[i * n + j], &softmaxes[i]);
             is[i] = labels[i] == j;
         }
         found->classes[j].auroc = (double)NAN;
-        if (auxo_auroc(column, is, rows, &found->classes[j].auroc, &undefined) != AUXO_OK)
-            continue;
-        sum += found->classes[j].auroc;
-        defined++;
+        auxo_status measured = auxo_auroc(column, is, rows, &found->classes[j].auroc, error);
+        if (measured == AUXO_OK) {
+            sum += found->classes[j].auroc;
+            defined++;
+        } else if (measured != AUXO_INVALID_ARGUMENT) { /* that one is undefined: no row of the class, or no other */
+            status = measured;
+        }
     }
     found->macro_auroc = defined ? sum / (double)defined : (double)NAN;
     free(column);

@@ -297,31 +297,42 @@ auxo_status auxo_settings_set(auxo_settings *settings, const char *name, const c
 
 /* ---- configuration files ----------------------------------------------------------------------------------------- */
 
-/* A JSON value as the text that a setting takes; lists are joined by commas. NULL: none of these. */
-static char *value_text(const cJSON *item)
+/* Appends a JSON value as the text that a setting takes. False: it is none of these. */
+static bool append_value(auxo__json *text, const cJSON *item)
 {
     if (cJSON_IsString(item))
-        return auxo__text_duplicate(item->valuestring);
-    if (cJSON_IsBool(item))
-        return auxo__text_duplicate(cJSON_IsTrue(item) ? "yes" : "no");
-    if (cJSON_IsNumber(item))
-        return cJSON_PrintUnformatted(item);
-    if (!cJSON_IsArray(item))
-        return NULL;
-    auxo__json joined = {0};
+        auxo__json_append(text, item->valuestring, strlen(item->valuestring));
+    else if (cJSON_IsBool(item))
+        auxo__json_append(text, cJSON_IsTrue(item) ? "yes" : "no", cJSON_IsTrue(item) ? 3 : 2);
+    else if (cJSON_IsNumber(item)) {
+        text->needs_comma = false;
+        auxo__json_number(text, item->valuedouble);
+    } else
+        return false;
+    return true;
+}
+
+/* A value, or a list of them joined by commas. Ownership: free(*value). */
+static auxo_status value_text(const cJSON *item, char **value, auxo_error *error)
+{
+    auxo__json text = {0};
     const cJSON *member;
-    cJSON_ArrayForEach(member, item)
-    {
-        char *text = cJSON_IsArray(member) ? NULL : value_text(member);
-        if (!text || (joined.used > 0 && (auxo__json_append(&joined, ",", 1), joined.failed))) {
-            free(text);
-            auxo__json_deinit(&joined);
-            return NULL;
+    bool good = cJSON_IsArray(item) || append_value(&text, item);
+    if (cJSON_IsArray(item)) {
+        cJSON_ArrayForEach(member, item)
+        {
+            if (member != item->child)
+                auxo__json_append(&text, ",", 1);
+            good = good && append_value(&text, member);
         }
-        auxo__json_append(&joined, text, strlen(text));
-        free(text);
     }
-    return auxo__json_finish(&joined, NULL) == AUXO_OK ? joined.text : NULL;
+    auxo_status status =
+        good ? auxo__json_finish(&text, error)
+             : auxo_error_set(error, AUXO_FORMAT, "%s is neither text, number, true, false nor a list", item->string);
+    if (!good)
+        auxo__json_deinit(&text);
+    *value = text.text;
+    return status;
 }
 
 auxo_status auxo_settings_load(auxo_settings *settings, const char *path, auxo_error *error)
@@ -331,8 +342,11 @@ auxo_status auxo_settings_load(auxo_settings *settings, const char *path, auxo_e
     auxo_status status = auxo__file_read(path, &text, &size, error);
     if (status != AUXO_OK)
         return status;
-    cJSON *root = cJSON_ParseWithLength(text, size);
+    cJSON *root = NULL;
+    status = auxo__json_parse(text, size, &root, error);
     free(text);
+    if (status != AUXO_OK)
+        return auxo_error_wrap(error, status, "%s", path);
     if (!cJSON_IsObject(root))
         status = auxo_error_set(error, AUXO_FORMAT, "%s is not a JSON object of settings", path);
     const cJSON *item;
@@ -340,10 +354,10 @@ auxo_status auxo_settings_load(auxo_settings *settings, const char *path, auxo_e
     {
         if (status != AUXO_OK || strcmp(item->string, "method") == 0 || cJSON_IsNull(item))
             continue;
-        char *value = value_text(item);
-        status = value ? set_from(settings, item->string, value, AUXO__FROM_FILE, error)
-                       : auxo_error_set(error, AUXO_FORMAT, "%s is neither text, number, true, false nor a list",
-                                        item->string);
+        char *value = NULL;
+        status = value_text(item, &value, error);
+        if (status == AUXO_OK)
+            status = set_from(settings, item->string, value, AUXO__FROM_FILE, error);
         if (status != AUXO_OK)
             auxo_error_wrap(error, status, "%s", path);
         free(value);

@@ -62,8 +62,8 @@ typedef struct auxo__real_errors {
 } auxo__real_errors;
 auxo_status auxo__task_real_errors(auxo_model *model, const auxo_dataset *rows, auxo__real_errors *found,
                                    auxo_error *error);
-/* The confusion matrix as JSON, [[..],..]; NULL when out of memory, or without classes. Ownership: free. */
-char *auxo__confusion_json(const auxo_class_scores *found);
+/* The confusion matrix as JSON, [[..],..]; NULL without classes. Errors: OUT_OF_MEMORY. Ownership: free(*text). */
+auxo_status auxo__confusion_json(const auxo_class_scores *found, char **text, auxo_error *error);
 
 /* ---- what all of them tell ---- */
 typedef struct auxo__start_record {

@@ -93,12 +93,13 @@ auxo_status auxo__task_real_errors(auxo_model *model, const auxo_dataset *rows, 
     return status;
 }
 
-char *auxo__confusion_json(const auxo_class_scores *found)
+auxo_status auxo__confusion_json(const auxo_class_scores *found, char **text, auxo_error *error)
 {
     auxo__json json = {0};
     const size_t n = found->class_count;
+    *text = NULL;
     if (n == 0)
-        return NULL;
+        return AUXO_OK;
     auxo__json_open(&json, '[');
     for (size_t i = 0; i < n; i++) {
         auxo__json_open(&json, '[');
@@ -107,8 +108,7 @@ char *auxo__confusion_json(const auxo_class_scores *found)
         auxo__json_close(&json, ']');
     }
     auxo__json_close(&json, ']');
-    if (auxo__json_finish(&json, NULL) == AUXO_OK)
-        return json.text;
-    auxo__json_deinit(&json);
-    return NULL;
+    auxo_status status = auxo__json_finish(&json, error);
+    *text = json.text;
+    return status;
 }

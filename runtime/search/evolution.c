@@ -1,4 +1,4 @@
-/* runtime/search/evolution.c: anytime hyperparameter evolution (thesis 003, 5.3, Algorithms 3 and 4).
+/* runtime/search/evolution.c: anytime hyperparameter evolution (Cahlik 2022, 5.3, Algorithms 3 and 4).
  *
  * An individual is a genome, a model in training and the model's age. A step is one generation: everybody has an
  * offspring (a copy of its model under the mean genome of some parents, mutated), newcomers join with fresh models, all
@@ -281,18 +281,18 @@ auxo_model *auxo_search_model(const auxo_search *search, size_t index)
 static void describe(const auxo_search *search, cJSON *root)
 {
     const evolution *state = search->state;
-    cJSON *list = cJSON_AddArrayToObject(root, "population");
-    cJSON_AddNumberToObject(root, "generation", state->generation);
+    cJSON *list = auxo__tree_add(root, "population", cJSON_CreateArray());
+    auxo__tree_number(root, "generation", state->generation);
     for (uint32_t i = 0; list && i < state->count; i++) {
         const individual *member = &state->members[i];
         cJSON *item = cJSON_CreateObject();
-        cJSON *genome = cJSON_AddArrayToObject(item, "genome");
+        cJSON *genome = auxo__tree_add(item, "genome", cJSON_CreateArray());
         for (uint32_t g = 0; genome && g < search->space.count; g++)
-            cJSON_AddItemToArray(genome, auxo__exact_to_json(member->genome.values[g]));
-        cJSON_AddNumberToObject(item, "age", member->age);
-        cJSON_AddItemToObject(item, "quality", auxo__exact_to_json(member->quality));
-        cJSON_AddItemToObject(item, "loss", auxo__exact_to_json(member->loss));
-        cJSON_AddItemToArray(list, item);
+            auxo__tree_add(genome, NULL, auxo__exact_to_json(member->genome.values[g]));
+        auxo__tree_number(item, "age", member->age);
+        auxo__tree_add(item, "quality", auxo__exact_to_json(member->quality));
+        auxo__tree_add(item, "loss", auxo__exact_to_json(member->loss));
+        auxo__tree_add(list, NULL, item);
     }
 }
 
@@ -308,7 +308,7 @@ static auxo_status restore(auxo_search *search, const cJSON *root, auxo_model *c
         else
             auxo_model_destroy(models[i]);
     }
-    state->generation = (uint32_t)auxo__state_number(root, "generation", 0);
+    right = auxo__state_count(root, "generation", &state->generation) && right;
     cJSON_ArrayForEach(item, list)
     {
         const cJSON *genome = cJSON_GetObjectItemCaseSensitive(item, "genome");
@@ -318,9 +318,12 @@ static auxo_status restore(auxo_search *search, const cJSON *root, auxo_model *c
         individual *member = &state->members[state->count++];
         for (uint32_t g = 0; g < search->space.count; g++)
             member->genome.values[g] = auxo__json_exact(cJSON_GetArrayItem(genome, (int)g), 0);
-        member->age = (uint32_t)auxo__state_number(item, "age", 0);
+        for (uint32_t g = 0; g < search->space.count; g++)
+            right = right && isfinite(member->genome.values[g]);
+        right = auxo__state_count(item, "age", &member->age) && right;
         member->quality = auxo__state_number(item, "quality", -INFINITY);
         member->loss = auxo__state_number(item, "loss", INFINITY);
+        right = right && !isnan(member->quality);
     }
     return right ? AUXO_OK : auxo_error_set(error, AUXO_FORMAT, "search: the state is not that of this evolution");
 }

@@ -1,4 +1,4 @@
-/* runtime/search/genetic.c: genetic tuning (paper 004, Algorithms A and B): a population of genomes, each judged by a
+/* runtime/search/genetic.c: genetic tuning (Zhan, Algorithms A and B): a population of genomes, each judged by a
  * network trained from scratch.
  *
  * A step trains one network: first the baseline without hidden layer, then what the population holds and no record
@@ -111,6 +111,7 @@ static void make_child(const auxo_search *search, const genetic *state, auxo__ra
             auxo__net_cross(options, random, a, b, &genome);
         if (auxo__random_uniform(random, 0, 1) < options->mutation)
             auxo__net_mutate(options, random, &genome);
+        auxo__net_add_layer(options, random, &genome);
         set_member(child, &genome);
         if (!auxo__search_find(search, child->text) && !is_among(state->next, count, child->text))
             return;
@@ -188,10 +189,22 @@ static const member *find_unknown(const auxo_search *search, const genetic *stat
     return NULL;
 }
 
+/* Generations that are over since the one that brought the best network. */
+static uint32_t barren_generations(const auxo_search *search, const genetic *state)
+{
+    const auxo_search_record *best = NULL;
+    for (size_t i = 0; i < search->record_count; i++)
+        if (!best || record_is_better(&search->records[i], best))
+            best = &search->records[i];
+    return best ? state->generation + 1 - best->generation : 0;
+}
+
+/* Whether no further generation follows this one. */
 static bool is_last_generation(const auxo_search *search, const genetic *state)
 {
-    const uint32_t limit = search->options.generation_limit;
-    return limit > 0 && state->generation + 1 >= limit;
+    const uint32_t limit = search->options.generation_limit, plateau = search->options.plateau_limit;
+    return (limit > 0 && state->generation + 1 >= limit) ||
+           (plateau > 0 && barren_generations(search, state) >= plateau);
 }
 
 /* Somebody to train, from further generations if need be; NULL: they are over, or bring nothing new any more. */
@@ -244,12 +257,12 @@ const uint64_t *auxo_search_hall(const auxo_search *search, size_t *count)
 static void describe(const auxo_search *search, cJSON *root)
 {
     const genetic *state = search->state;
-    cJSON *list = cJSON_AddArrayToObject(root, "population");
-    cJSON_AddNumberToObject(root, "generation", state->generation);
+    cJSON *list = auxo__tree_add(root, "population", cJSON_CreateArray());
+    auxo__tree_number(root, "generation", state->generation);
     for (uint32_t i = 0; list && i < search->options.population; i++)
-        cJSON_AddItemToArray(list, cJSON_CreateString(state->members[i].text));
+        auxo__tree_add(list, NULL, cJSON_CreateString(state->members[i].text));
     if (state->has_baseline)
-        cJSON_AddItemToObject(root, "baseline", auxo__record_to_json(&state->baseline));
+        auxo__tree_add(root, "baseline", auxo__record_to_json(&state->baseline));
 }
 
 static auxo_status restore(auxo_search *search, const cJSON *root, auxo_model *const *models, size_t model_count,
@@ -273,10 +286,10 @@ static auxo_status restore(auxo_search *search, const cJSON *root, auxo_model *c
         if (status == AUXO_OK)
             set_member(&state->members[count++], &genome);
     }
-    state->generation = (uint32_t)auxo__state_number(root, "generation", 0);
     state->has_baseline = baseline != NULL;
-    if (baseline)
-        state->baseline = auxo__record_from_json(baseline);
+    if (!auxo__state_count(root, "generation", &state->generation) ||
+        (baseline && !auxo__record_from_json(baseline, &state->baseline)))
+        return auxo_error_set(error, AUXO_FORMAT, "search: the state of this genetic tuning makes no sense");
     for (size_t i = 0; i < search->record_count && status == AUXO_OK; i++)
         enter_hall(search, state, i + 1);
     return status;

@@ -21,6 +21,8 @@ typedef struct auxo__net_genome {
 void auxo__net_draw(const auxo_search_options *options, auxo__random *random, auxo__net_genome *genome);
 /* Draws one thing anew: batch size, learning rate, a layer's units or activation, one layer more or less. */
 void auxo__net_mutate(const auxo_search_options *options, auxo__random *random, auxo__net_genome *genome);
+/* Perhaps one random layer more (Algorithm B), of the genome like the others. */
+void auxo__net_add_layer(const auxo_search_options *options, auxo__random *random, auxo__net_genome *genome);
 /* Batch size and learning rate from either parent; the first layers of one, the last of the other. */
 void auxo__net_cross(const auxo_search_options *options, auxo__random *random, const auxo__net_genome *a,
                      const auxo__net_genome *b, auxo__net_genome *child);

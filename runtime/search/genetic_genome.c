@@ -1,4 +1,4 @@
-/* runtime/search/genetic_genome.c: draws, mutation, crossover, text and network of a genome (paper 004). */
+/* runtime/search/genetic_genome.c: draws, mutation, crossover, text and network of a genome (Zhan). */
 #include "genetic.h"
 #include "number.h"
 
@@ -30,14 +30,6 @@ static auxo__layer_gene draw_layer(const auxo_search_options *options, auxo__ran
     return layer;
 }
 
-void auxo__net_draw(const auxo_search_options *options, auxo__random *random, auxo__net_genome *genome)
-{
-    *genome = (auxo__net_genome){.batch = draw_integer(random, &options->batch), .lr = draw_lr(options, random)};
-    genome->layer_count = 1 + auxo__random_below(random, options->layer_limit);
-    for (uint32_t i = 0; i < genome->layer_count; i++)
-        genome->layers[i] = draw_layer(options, random);
-}
-
 static void insert_layer(const auxo_search_options *options, auxo__random *random, auxo__net_genome *genome)
 {
     const uint32_t at = auxo__random_below(random, genome->layer_count + 1);
@@ -50,6 +42,22 @@ static void remove_layer(auxo__random *random, auxo__net_genome *genome)
 {
     const uint32_t at = auxo__random_below(random, genome->layer_count--);
     memmove(&genome->layers[at], &genome->layers[at + 1], (genome->layer_count - at) * sizeof genome->layers[0]);
+}
+
+void auxo__net_add_layer(const auxo_search_options *options, auxo__random *random, auxo__net_genome *genome)
+{
+    if (options->layer_addition > 0 && auxo__random_uniform(random, 0, 1) < options->layer_addition &&
+        genome->layer_count < options->layer_limit)
+        insert_layer(options, random, genome);
+}
+
+void auxo__net_draw(const auxo_search_options *options, auxo__random *random, auxo__net_genome *genome)
+{
+    *genome = (auxo__net_genome){.batch = draw_integer(random, &options->batch), .lr = draw_lr(options, random)};
+    genome->layer_count = 1 + auxo__random_below(random, options->layer_limit);
+    for (uint32_t i = 0; i < genome->layer_count; i++)
+        genome->layers[i] = draw_layer(options, random);
+    auxo__net_add_layer(options, random, genome);
 }
 
 void auxo__net_mutate(const auxo_search_options *options, auxo__random *random, auxo__net_genome *genome)

@@ -1,4 +1,4 @@
-/* runtime/search/grid.c: anytime grid search (thesis 003, 5.2, eq. 5.1): finer and finer grids, each in random order.
+/* runtime/search/grid.c: anytime grid search (Cahlik 2022, 5.2, eq. 5.1): finer and finer grids, each in random order.
  *
  * A level of n dimensions has (2^l - 1)^n combinations, too many to list and shuffle. Their order is a keyed
  * permutation of the numbers below that: a Feistel network over the next power of four whose round function is Philox,
@@ -144,8 +144,8 @@ static void describe(const auxo_search *search, cJSON *root)
     const auxo_grid *grid = search->state;
     char position[32];
     snprintf(position, sizeof position, "%llu", (unsigned long long)grid->position);
-    cJSON_AddNumberToObject(root, "level", grid->level);
-    cJSON_AddStringToObject(root, "position", position); /* too large for a number of JSON */
+    auxo__tree_number(root, "level", grid->level);
+    auxo__tree_text(root, "position", position); /* too large for a number of JSON */
 }
 
 static auxo_status restore(auxo_search *search, const cJSON *root, auxo_model *const *models, size_t model_count,

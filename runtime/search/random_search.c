@@ -1,4 +1,4 @@
-/* runtime/search/random_search.c: random search and progressive growth: independent draws (thesis 003, 5.1 and 5.4).
+/* runtime/search/random_search.c: random search and progressive growth: independent draws (Cahlik 2022, 5.1 and 5.4).
  *
  * Random search trains each draw until it stalls. Progressive growth begins with the strongest penalty and lets it fall
  * at each stall, so that the network may grow (Algorithm 5).

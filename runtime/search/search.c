@@ -36,7 +36,8 @@ void auxo_search_options_init(auxo_search_method method, auxo_search_options *op
                                      .age_base = 1.8,
                                      .mutation_spread = 0.1,
                                      .alpha_factor = 0.1,
-                                     .stall_limit = 10};
+                                     .stall_limit = 10,
+                                     .target = INFINITY};
     if (method != AUXO_SEARCH_GENETIC)
         return;
     options->units = (auxo_range){8, 256};
@@ -78,6 +79,10 @@ static auxo_status check_options(const auxo_search_options *options, auxo_error 
         wrong = "genetic tuning keeps at least 2 of its population, and fewer of them unchanged than it keeps";
     else if (genetic && (options->layer_limit == 0 || options->layer_limit > 16))
         wrong = "genetic tuning takes 1 to 16 layers";
+    else if (genetic && !(options->layer_addition >= 0 && options->layer_addition <= 1))
+        wrong = "the probability of one more layer must lie between 0 and 1";
+    else if (isnan(options->target))
+        wrong = "the target quality is no number";
     return wrong ? auxo_error_set(error, AUXO_INVALID_ARGUMENT, "search: %s", wrong) : AUXO_OK;
 }
 
@@ -142,7 +147,8 @@ static bool has_ended(const auxo_search *search)
 {
     const auxo_search_options *options = &search->options;
     return search->out_of_time || (options->time_limit > 0 && search->seconds >= options->time_limit) ||
-           (options->evaluation_limit > 0 && search->record_count >= options->evaluation_limit);
+           (options->evaluation_limit > 0 && search->record_count >= options->evaluation_limit) ||
+           search->best_record.quality >= options->target;
 }
 
 auxo_status auxo_search_step(auxo_search *search, bool *done, auxo_error *error)

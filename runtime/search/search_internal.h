@@ -7,12 +7,11 @@
 #ifndef AUXO_SEARCH_INTERNAL_H
 #define AUXO_SEARCH_INTERNAL_H
 
+#include "json_tree.h"
 #include "random.h"
 
 #include "auxo/search.h"
 #include "auxo/sizing.h"
-
-#include <cjson/cJSON.h>
 
 /* Streams of the seed; those of data sets are below 16. */
 enum { AUXO__STREAM_GENOME = 0x73650000, AUXO__STREAM_MODEL, AUXO__STREAM_POPULATION };
@@ -45,8 +44,9 @@ typedef struct auxo__settings {
     double lr, alpha; /* lr 0: the optimiser's own */
 } auxo__settings;
 
-/* Hidden layers (their group's lowest layer) of a description; returns the count, fills up to capacity. */
-uint32_t auxo__hidden_layers(const auxo_model_desc *desc, uint32_t *layers, uint32_t capacity, auxo_error *error);
+/* Hidden layers (their group's lowest layer) of a description: their *count, and the first `capacity` of them. */
+auxo_status auxo__hidden_layers(const auxo_model_desc *desc, uint32_t *layers, uint32_t capacity, uint32_t *count,
+                                auxo_error *error);
 auxo_status auxo__space_init(const auxo_model_desc *desc, const auxo_search_options *options, auxo__space *space,
                              auxo_error *error);
 /* A value within the gene's range, as it can be told by the genome's text. */
@@ -141,6 +141,9 @@ double auxo__json_exact(const cJSON *item, double fallback);
 /* The same of a field. */
 double auxo__state_number(const cJSON *object, const char *name, double fallback);
 cJSON *auxo__record_to_json(const auxo_search_record *record);
-auxo_search_record auxo__record_from_json(const cJSON *item);
+/* False: a counter is none, or the quality is NaN. */
+bool auxo__record_from_json(const cJSON *item, auxo_search_record *record);
+/* A counter; false: there is none. */
+bool auxo__state_count(const cJSON *object, const char *name, uint32_t *count);
 
 #endif

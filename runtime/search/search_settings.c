@@ -112,6 +112,20 @@ const auxo_setting auxo__search_settings[] = {
      .initial = "10",
      .help = "Evolution: epochs after which a model's fitness falls",
      .maximum = 1e6},
+    {.name = "age-factor",
+     .type = AUXO_SETTING_REAL,
+     .argument = "A",
+     .initial = "0.005",
+     .help = "Evolution: fitness is divided by 1 + A B^(age - age-limit) beyond the limit",
+     .minimum = 0,
+     .maximum = 1e6},
+    {.name = "age-base",
+     .type = AUXO_SETTING_REAL,
+     .argument = "B",
+     .initial = "1.8",
+     .help = "Evolution: how fast that grows",
+     .minimum = 1,
+     .maximum = 1000},
     {.name = "mutation-spread",
      .type = AUXO_SETTING_REAL,
      .argument = "F",
@@ -158,6 +172,28 @@ const auxo_setting auxo__search_settings[] = {
      .help = "Genetic: probability that a child has two parents",
      .minimum = 0,
      .maximum = 1},
+    {.name = "layer-addition",
+     .type = AUXO_SETTING_REAL,
+     .argument = "P",
+     .initial = "0",
+     .help = "Genetic: probability that a network that is drawn or bred gets one more random layer",
+     .minimum = 0,
+     .maximum = 1},
+    {.name = "plateau",
+     .type = AUXO_SETTING_INTEGER,
+     .argument = "N",
+     .help = "Genetic: end after so many generations without a better network",
+     .minimum = 1,
+     .maximum = 1e6,
+     .role = AUXO_SETTING_GROWS},
+    {.name = "target",
+     .type = AUXO_SETTING_REAL,
+     .argument = "Q",
+     .help =
+         "End when the best validation quality reaches Q (a share of 1 for classes; minus the RMSE for real targets)",
+     .minimum = -1e30,
+     .maximum = 1e30,
+     .role = AUXO_SETTING_GROWS},
     {.name = "tune-lr", .type = AUXO_SETTING_FLAG, .help = "Genetic: the learning rate is part of the genome"},
     {.name = "time-limit",
      .type = AUXO_SETTING_SECONDS,
@@ -254,6 +290,8 @@ auxo_status auxo__search_read_options(const auxo_settings *settings, const auxo_
     options->parents = (uint32_t)auxo_settings_integer(settings, "parents");
     options->newcomers = (uint32_t)auxo_settings_integer(settings, "newcomers");
     options->age_limit = (uint32_t)auxo_settings_integer(settings, "age-limit");
+    options->age_factor = auxo_settings_real(settings, "age-factor");
+    options->age_base = auxo_settings_real(settings, "age-base");
     options->mutation_spread = auxo_settings_real(settings, "mutation-spread");
     const uint32_t keep = options->keep < options->population ? options->keep : options->population;
     options->keep = count_of(settings, "keep", keep);
@@ -262,9 +300,13 @@ auxo_status auxo__search_read_options(const auxo_settings *settings, const auxo_
     options->layer_limit = (uint32_t)auxo_settings_integer(settings, "layers");
     options->mutation = auxo_settings_real(settings, "mutation");
     options->crossover = auxo_settings_real(settings, "crossover");
+    options->layer_addition = auxo_settings_real(settings, "layer-addition");
+    options->plateau_limit = count_of(settings, "plateau", 0);
     options->search_lr = auxo_settings_flag(settings, "tune-lr");
     options->time_limit = auxo_settings_real(settings, "time-limit");
     options->evaluation_limit = auxo_settings_integer(settings, "evaluations");
     options->generation_limit = count_of(settings, "generations", options->generation_limit);
+    if (auxo_settings_given(settings, "target"))
+        options->target = auxo_settings_real(settings, "target");
     return read_ranges(settings, options, error);
 }

@@ -1,4 +1,4 @@
-/* runtime/search/space.c: the hyperparameters that are searched (thesis 003, 6.2.2.1), and the networks they describe.
+/* runtime/search/space.c: the hyperparameters that are searched (Cahlik 2022, 6.2.2.1), and the networks they describe.
  *
  * A genome is the text that names it: values are rounded to what the text shows, so that equal texts are equal genomes.
  */
@@ -13,22 +13,25 @@
 enum { START_BATCH = 32 };
 static const double START_LR = 4e-4;
 
-uint32_t auxo__hidden_layers(const auxo_model_desc *desc, uint32_t *layers, uint32_t capacity, auxo_error *error)
+auxo_status auxo__hidden_layers(const auxo_model_desc *desc, uint32_t *layers, uint32_t capacity, uint32_t *count,
+                                auxo_error *error)
 {
-    uint32_t *groups = malloc((desc->layer_count + 1) * sizeof *groups), count = 0;
+    *count = 0;
+    uint32_t *groups = malloc((desc->layer_count + 1) * sizeof *groups);
     bool *resizable = malloc((desc->layer_count + 1) * sizeof *resizable);
-    if (groups && resizable && auxo_model_desc_unit_groups(desc, groups, resizable, error) == AUXO_OK)
-        for (uint32_t i = 0; i < desc->layer_count; i++) {
-            const bool weights = desc->layers[i].kind == AUXO_LAYER_DENSE || desc->layers[i].kind == AUXO_LAYER_CONV2D;
-            if (!weights || !resizable[i] || groups[i] != i)
-                continue;
-            if (count < capacity)
-                layers[count] = i;
-            count++;
-        }
+    auxo_status status = groups && resizable ? auxo_model_desc_unit_groups(desc, groups, resizable, error)
+                                             : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "search: out of memory");
+    for (uint32_t i = 0; status == AUXO_OK && i < desc->layer_count; i++) {
+        const bool weights = desc->layers[i].kind == AUXO_LAYER_DENSE || desc->layers[i].kind == AUXO_LAYER_CONV2D;
+        if (!weights || !resizable[i] || groups[i] != i)
+            continue;
+        if (*count < capacity)
+            layers[*count] = i;
+        ++*count;
+    }
     free(groups);
     free(resizable);
-    return count;
+    return status;
 }
 
 static auxo_status check_range(const char *name, const auxo_range *range, double minimum, double maximum,
@@ -53,8 +56,12 @@ auxo_status auxo__space_init(const auxo_model_desc *desc, const auxo_search_opti
 {
     enum { OTHER_GENES = 3 };
     const bool units = !options->dynamic && options->method != AUXO_SEARCH_GENETIC;
-    uint32_t layers = options->method == AUXO_SEARCH_GENETIC ? 0 : auxo__hidden_layers(desc, NULL, 0, error);
+    uint32_t layers = 0;
     *space = (auxo__space){0};
+    auxo_status counted =
+        options->method == AUXO_SEARCH_GENETIC ? AUXO_OK : auxo__hidden_layers(desc, NULL, 0, &layers, error);
+    if (counted != AUXO_OK)
+        return counted;
     if (options->method != AUXO_SEARCH_GENETIC && layers == 0)
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "model %s has no hidden layer to size", desc->name);
     if (units && layers > AUXO__GENES_MAX - OTHER_GENES)
@@ -148,14 +155,15 @@ auxo_status auxo__genome_desc(const auxo_search *search, const auxo__genome *gen
     const auxo_model_desc *source = &search->desc;
     uint32_t *groups = malloc((source->layer_count + 1) * sizeof *groups);
     bool *resizable = malloc((source->layer_count + 1) * sizeof *resizable);
-    uint32_t hidden[AUXO__GENES_MAX];
+    uint32_t hidden[AUXO__GENES_MAX], count = 0;
     auxo_status status =
         groups && resizable ? AUXO_OK : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "search: out of memory");
     if (status == AUXO_OK)
         status = auxo_model_desc_unit_groups(source, groups, resizable, error);
+    if (status == AUXO_OK && search->space.unit_count)
+        status = auxo__hidden_layers(source, hidden, AUXO__GENES_MAX, &count, error);
     if (status == AUXO_OK)
         status = auxo_model_desc_copy(source, desc, error);
-    uint32_t count = search->space.unit_count ? auxo__hidden_layers(source, hidden, AUXO__GENES_MAX, error) : 0;
     for (uint32_t i = 0; status == AUXO_OK && i < desc->layer_count; i++) {
         auxo_layer *layer = &desc->layers[i];
         if ((layer->kind != AUXO_LAYER_DENSE && layer->kind != AUXO_LAYER_CONV2D) || !resizable[i])

@@ -1,4 +1,4 @@
-/* runtime/search/trace.c: performance traces and profiles (thesis 003, 2.1.2.2 and eq. 2.1). */
+/* runtime/search/trace.c: performance traces and profiles (Cahlik 2022, 2.1.2.2 and eq. 2.1). */
 #include "auxo/search.h"
 
 #include <math.h>

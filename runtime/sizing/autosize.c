@@ -167,10 +167,9 @@ static layer_views view_layer(const auxo_model *model, uint32_t layer)
 
 /* ---- penalty
  * ------------------------------------------------------------------------------------------------------------ */
-static auxo_status add_penalties(auxo_autosize *autosize, auxo_optimizer *optimizer, auxo_plan *plan, auxo_error *error)
+static void add_penalties(auxo_autosize *autosize, auxo_optimizer *optimizer, auxo_plan *plan)
 {
-    auxo_status status = AUXO_OK;
-    for (uint32_t i = 0; i < autosize->layer_count && status == AUXO_OK; i++) {
+    for (uint32_t i = 0; i < autosize->layer_count; i++) {
         layer_views views = view_layer(autosize->model, autosize->layers[i]);
         auxo_op op = {.kind = AUXO_OP_PENALTY};
         op.params.penalty = (auxo_penalty_params){autosize->options.penalty, autosize->options.proximal,
@@ -186,26 +185,24 @@ static auxo_status add_penalties(auxo_autosize *autosize, auxo_optimizer *optimi
         char label[AUXO_LAYER_NAME_BYTES + 16];
         snprintf(label, sizeof label, "%s.penalty",
                  auxo_model_get_desc(autosize->model)->layers[autosize->layers[i]].name);
-        status = auxo_plan_add(plan, &op, label, error);
+        auxo_plan_add(plan, &op, label);
     }
-    return status;
 }
 
-auxo_status auxo_autosize_before_step(void *user, auxo_model *model, auxo_optimizer *optimizer, auxo_plan *plan,
-                                      auxo_error *error)
+void auxo_autosize_before_step(void *user, auxo_model *model, auxo_optimizer *optimizer, auxo_plan *plan)
 {
     auxo_autosize *autosize = user;
     (void)model;
-    return autosize->penalize && !autosize->options.proximal ? add_penalties(autosize, optimizer, plan, error)
-                                                             : AUXO_OK;
+    if (autosize->penalize && !autosize->options.proximal)
+        add_penalties(autosize, optimizer, plan);
 }
 
-auxo_status auxo_autosize_after_step(void *user, auxo_model *model, auxo_optimizer *optimizer, auxo_plan *plan,
-                                     auxo_error *error)
+void auxo_autosize_after_step(void *user, auxo_model *model, auxo_optimizer *optimizer, auxo_plan *plan)
 {
     auxo_autosize *autosize = user;
     (void)model;
-    return autosize->penalize && autosize->options.proximal ? add_penalties(autosize, optimizer, plan, error) : AUXO_OK;
+    if (autosize->penalize && autosize->options.proximal)
+        add_penalties(autosize, optimizer, plan);
 }
 
 void auxo_autosize_stop_penalty(auxo_autosize *autosize, auxo_trainer *trainer)

@@ -1,10 +1,12 @@
 /* runtime/sizing/edit_log.c: the list of structural edits that every policy keeps. */
 #include "auxo/sizing.h"
+#include "json.h"
+#include "json_tree.h"
 
-#include <cjson/cJSON.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 auxo_status auxo_edit_log_add(auxo_edit_log *log, const auxo_edit *edit, auxo_error *error)
 {
@@ -32,19 +34,17 @@ auxo_status auxo_edit_log_describe(const auxo_edit_log *log, char **json, auxo_e
     for (size_t i = 0; i < log->count; i++) {
         const auxo_edit *edit = &log->edits[i];
         cJSON *item = cJSON_CreateObject();
-        cJSON_AddNumberToObject(item, "epoch", edit->epoch);
-        cJSON_AddStringToObject(item, "what", edit->what);
-        cJSON_AddStringToObject(item, "layer", edit->layer);
-        cJSON_AddStringToObject(item, "why", edit->why);
-        cJSON_AddNumberToObject(item, "units_before", edit->units_before);
-        cJSON_AddNumberToObject(item, "units_after", edit->units_after);
-        cJSON_AddNumberToObject(item, "loss_before", edit->loss_before); /* NaN becomes null */
-        cJSON_AddNumberToObject(item, "loss_after", edit->loss_after);
-        cJSON_AddItemToArray(list, item);
+        auxo__tree_number(item, "epoch", edit->epoch);
+        auxo__tree_text(item, "what", edit->what);
+        auxo__tree_text(item, "layer", edit->layer);
+        auxo__tree_text(item, "why", edit->why);
+        auxo__tree_number(item, "units_before", edit->units_before);
+        auxo__tree_number(item, "units_after", edit->units_after);
+        auxo__tree_number(item, "loss_before", edit->loss_before); /* NaN becomes null */
+        auxo__tree_number(item, "loss_after", edit->loss_after);
+        auxo__tree_add(list, NULL, item);
     }
-    *json = cJSON_PrintUnformatted(list);
-    cJSON_Delete(list);
-    return *json ? AUXO_OK : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "log of edits: out of memory");
+    return auxo__tree_print(list, false, json, error);
 }
 
 static void read_text(const cJSON *item, const char *name, char *text, size_t size)
@@ -61,15 +61,18 @@ static double read_number(const cJSON *item, const char *name)
 
 static uint32_t read_count(const cJSON *item, const char *name)
 {
-    double value = read_number(item, name);
-    return value >= 0 && value <= UINT32_MAX ? (uint32_t)value : 0;
+    uint64_t value = 0;
+    auxo__json_count(cJSON_GetObjectItemCaseSensitive(item, name), UINT32_MAX, &value);
+    return (uint32_t)value;
 }
 
 auxo_status auxo_edit_log_restore(auxo_edit_log *log, const char *json, auxo_error *error)
 {
-    cJSON *list = cJSON_Parse(json);
+    cJSON *list = NULL;
     const cJSON *item;
-    auxo_status status = cJSON_IsArray(list) ? AUXO_OK : auxo_error_set(error, AUXO_FORMAT, "this is no log of edits");
+    auxo_status status = auxo__json_parse(json, strlen(json), &list, error);
+    if (status == AUXO_OK && !cJSON_IsArray(list))
+        status = auxo_error_set(error, AUXO_FORMAT, "this is no log of edits");
     cJSON_ArrayForEach(item, list)
     {
         auxo_edit edit = {.epoch = read_count(item, "epoch"),

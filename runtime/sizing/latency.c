@@ -31,14 +31,11 @@ static auxo_status build_plan(auxo_model *model, const auxo_tensor *input, bool 
 {
     const auxo_plan_options options = {.profile = profile};
     const auxo_forward forward = {.input = *input, .counter = auxo_tensor_none()};
-    auxo_activations *activations = NULL;
     auxo_status status = auxo_plan_create(auxo_model_device(model), plan, error);
-    if (status == AUXO_OK)
-        status = auxo_model_add_forward(model, *plan, &forward, &activations, error);
-    if (status == AUXO_OK)
-        status = auxo_plan_compile(*plan, &options, error);
-    auxo_activations_destroy(activations);
-    return status;
+    if (status != AUXO_OK)
+        return status;
+    auxo_activations_destroy(auxo_model_add_forward(model, *plan, &forward));
+    return auxo_plan_compile(*plan, &options, error);
 }
 
 static auxo_status run_once(auxo_model *model, auxo_plan *plan, double *ns, auxo_error *error)

@@ -126,15 +126,13 @@ void auxo_morph_destroy(auxo_morph *morph)
     free(morph);
 }
 
-auxo_status auxo_morph_before_step(void *user, auxo_model *model, auxo_optimizer *optimizer, auxo_plan *plan,
-                                   auxo_error *error)
+void auxo_morph_before_step(void *user, auxo_model *model, auxo_optimizer *optimizer, auxo_plan *plan)
 {
     auxo_morph *morph = user;
     (void)model;
     (void)optimizer;
     bool lasso = morph->options.scale == AUXO_MORPH_GROUP_LASSO;
-    auxo_status status = AUXO_OK;
-    for (uint32_t s = 0; s < morph->source_count && status == AUXO_OK; s++) {
+    for (uint32_t s = 0; s < morph->source_count; s++) {
         scale_source *source = &morph->sources[s];
         auxo_op op = {.kind = AUXO_OP_PENALTY};
         op.params.penalty =
@@ -142,9 +140,8 @@ auxo_status auxo_morph_before_step(void *user, auxo_model *model, auxo_optimizer
         op.tensors[AUXO_PENALTY_W] = source->values;
         op.tensors[AUXO_PENALTY_DW] = source->gradients;
         op.tensors[AUXO_PENALTY_COEF] = auxo_tensor_1d(source->coefficients, 0, AUXO_DTYPE_F32, source->units);
-        status = auxo_plan_add(plan, &op, "morph.penalty", error);
+        auxo_plan_add(plan, &op, "morph.penalty");
     }
-    return status;
 }
 
 /* ---- refresh

@@ -8,10 +8,12 @@
 #include "morph_channels.h"
 
 #include "clock.h"
+#include "json.h"
+#include "json_tree.h"
 
-#include <cjson/cJSON.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct auxo_morph_loop {
     auxo_device *device;
@@ -233,35 +235,35 @@ auxo_status auxo_morph_loop_describe(const auxo_morph_loop *loop, char **json, a
     if (status != AUXO_OK)
         return status;
     cJSON *root = cJSON_CreateObject();
-    cJSON_AddStringToObject(root, "desc", desc);
-    cJSON_AddNumberToObject(root, "iteration", loop->iteration);
-    cJSON_AddBoolToObject(root, "done", loop->done);
-    cJSON_AddBoolToObject(root, "best_is_within", loop->best_is_within);
-    cJSON_AddNumberToObject(root, "best_score", loop->best_score);
-    cJSON_AddNumberToObject(root, "limit", loop->options.budget.limit);
-    *json = cJSON_PrintUnformatted(root);
-    cJSON_Delete(root);
+    auxo__tree_text(root, "desc", desc);
+    auxo__tree_number(root, "iteration", loop->iteration);
+    auxo__tree_bool(root, "done", loop->done);
+    auxo__tree_bool(root, "best_is_within", loop->best_is_within);
+    auxo__tree_number(root, "best_score", loop->best_score);
+    auxo__tree_number(root, "limit", loop->options.budget.limit);
     free(desc);
-    return *json ? AUXO_OK : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "MorphNet state: out of memory");
+    return auxo__tree_print(root, false, json, error);
 }
 
 auxo_status auxo_morph_loop_restore(auxo_morph_loop *loop, const char *json, auxo_model *best, auxo_error *error)
 {
-    cJSON *root = cJSON_Parse(json);
+    cJSON *root = NULL;
+    auxo_status status = auxo__json_parse(json, strlen(json), &root, error);
     const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "desc"));
-    const cJSON *iteration = cJSON_GetObjectItemCaseSensitive(root, "iteration");
     const cJSON *score = cJSON_GetObjectItemCaseSensitive(root, "best_score");
     const cJSON *limit = cJSON_GetObjectItemCaseSensitive(root, "limit");
+    uint64_t iteration = 0;
     auxo_model_desc desc;
-    auxo_status status = AUXO_OK;
-    if (!text || !cJSON_IsNumber(iteration) || !cJSON_IsNumber(limit) || (best && !cJSON_IsNumber(score)))
+    if (status == AUXO_OK &&
+        (!text || !auxo__json_count(cJSON_GetObjectItemCaseSensitive(root, "iteration"), UINT32_MAX, &iteration) ||
+         !cJSON_IsNumber(limit) || (best && !cJSON_IsNumber(score))))
         status = auxo_error_set(error, AUXO_FORMAT, "this is no MorphNet state");
-    else
+    if (status == AUXO_OK)
         status = auxo_model_desc_from_json(text, &desc, error);
     if (status == AUXO_OK) {
         auxo_model_desc_deinit(&loop->desc);
         loop->desc = desc;
-        loop->iteration = (uint32_t)iteration->valuedouble;
+        loop->iteration = (uint32_t)iteration;
         loop->done = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(root, "done"));
         loop->best_is_within = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(root, "best_is_within"));
         loop->best_score = best ? score->valuedouble : -INFINITY;

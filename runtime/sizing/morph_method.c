@@ -4,6 +4,7 @@
  * morph_loop.c. A step is one training; checkpoints are taken between trainings.
  */
 #include "morph_method.h"
+#include "json.h"
 
 #include "folds.h"
 
@@ -401,21 +402,22 @@ static auxo_status restore(auxo_run *run, void *user, const auxo__archive *archi
 {
     auxo__morph_state *state = user;
     const char *text = auxo__archive_text(archive, "", STATE_KEY), *inner = auxo__archive_text(archive, "", LOOP_KEY);
-    cJSON *root = text ? cJSON_Parse(text) : NULL;
-    const cJSON *current = cJSON_GetObjectItemCaseSensitive(root, "current");
+    cJSON *root = NULL;
+    auxo_status status = text ? auxo__json_parse(text, strlen(text), &root, error) : AUXO_OK;
+    uint64_t current = 0, broken = 0;
     const cJSON *best = cJSON_GetObjectItemCaseSensitive(root, "best_score");
     const cJSON *limit = cJSON_GetObjectItemCaseSensitive(root, "limit");
-    const cJSON *broken = cJSON_GetObjectItemCaseSensitive(root, "broken_count");
     const char *broke_down = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "broke_down"));
-    auxo_status status = AUXO_OK;
-    if (!cJSON_IsNumber(current) || !(current->valuedouble >= 0) || current->valuedouble > state->plan_count ||
-        !cJSON_IsNumber(limit) || !cJSON_IsNumber(broken))
+    if (status == AUXO_OK &&
+        (!auxo__json_count(cJSON_GetObjectItemCaseSensitive(root, "current"), state->plan_count, &current) ||
+         !auxo__json_count(cJSON_GetObjectItemCaseSensitive(root, "broken_count"), UINT32_MAX, &broken) ||
+         !cJSON_IsNumber(limit)))
         status = auxo_error_set(error, AUXO_FORMAT, "the state of morph is incomplete");
     if (status == AUXO_OK) {
-        state->current = (uint32_t)current->valuedouble;
+        state->current = (uint32_t)current;
         state->best_score = cJSON_IsNumber(best) ? best->valuedouble : -INFINITY;
         state->budget.limit = limit->valuedouble;
-        state->broken_count = (uint32_t)broken->valuedouble;
+        state->broken_count = (uint32_t)broken;
         snprintf(state->broke_down, sizeof state->broke_down, "%s", broke_down ? broke_down : "");
         state->training_count = auxo__history_find(&run->history, "training")->event_count;
     }

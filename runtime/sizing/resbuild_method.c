@@ -4,6 +4,7 @@
  * A step makes and trains one architecture; checkpoints are taken between them.
  */
 #include "resbuild_method.h"
+#include "json.h"
 
 #include "folds.h"
 
@@ -353,6 +354,8 @@ static auxo_status put_records(const auxo__resbuild_state *state, auxo__archive 
     return status;
 }
 
+#define COUNT_MAX (UINT64_C(1) << 52)
+
 static double number_at(const cJSON *list, int index)
 {
     const cJSON *item = cJSON_GetArrayItem(list, index);
@@ -361,19 +364,24 @@ static double number_at(const cJSON *list, int index)
 
 static auxo_status get_records(auxo__resbuild_state *state, const char *text, auxo_error *error)
 {
-    cJSON *root = text ? cJSON_Parse(text) : NULL;
+    cJSON *root = NULL;
     const cJSON *item;
-    auxo_status status =
-        cJSON_IsArray(root) ? AUXO_OK : auxo_error_set(error, AUXO_FORMAT, "the checkpoint lacks \"%s\"", RECORDS_KEY);
+    auxo_status status = auxo__json_parse(text ? text : "null", strlen(text ? text : "null"), &root, error);
+    if (status == AUXO_OK && !cJSON_IsArray(root))
+        status = auxo_error_set(error, AUXO_FORMAT, "the checkpoint lacks \"%s\"", RECORDS_KEY);
     cJSON_ArrayForEach(item, root)
     {
         const char *what = cJSON_GetStringValue(cJSON_GetArrayItem(item, 0));
-        auxo_architecture_record record = {.number = (uint32_t)number_at(item, 1),
-                                           .removed_blocks = (uint32_t)number_at(item, 2),
-                                           .convolutions = (uint32_t)number_at(item, 3),
-                                           .widest = (uint32_t)number_at(item, 4),
-                                           .first_width = (uint32_t)number_at(item, 5),
-                                           .weights = (uint64_t)number_at(item, 6),
+        uint64_t counts[6] = {0};
+        for (int i = 0; i < 6; i++)
+            if (status == AUXO_OK && !auxo__json_count(cJSON_GetArrayItem(item, i + 1), COUNT_MAX, &counts[i]))
+                status = auxo_error_set(error, AUXO_FORMAT, "the checkpoint's \"%s\" make no sense", RECORDS_KEY);
+        auxo_architecture_record record = {.number = (uint32_t)counts[0],
+                                           .removed_blocks = (uint32_t)counts[1],
+                                           .convolutions = (uint32_t)counts[2],
+                                           .widest = (uint32_t)counts[3],
+                                           .first_width = (uint32_t)counts[4],
+                                           .weights = counts[5],
                                            .cost = number_at(item, 7),
                                            .seconds = number_at(item, 8),
                                            .accuracy = {number_at(item, 9), number_at(item, 10), number_at(item, 11)}};

@@ -1,4 +1,4 @@
-/* runtime/sizing/resbuild_train.c: the three trainings of an architecture (SPEC: ResBuilder).
+/* runtime/sizing/resbuild_train.c: the three trainings of an architecture (Burghoff et al. 2023, ResBuilder).
  *
  * Regularised: LayerLasso lambda_L sum|w|_1 over the convolutions of blocks, and MorphNet's regulariser, on the model
  * that goes on. Fresh: no penalties, new weights. Inherited: no penalties, from a copy of the regularised weights.
@@ -29,36 +29,33 @@ static auxo_tensor as_row(auxo_tensor tensor)
     return auxo_tensor_reshape(tensor, 2, (int64_t[]){1, auxo_tensor_element_count(&tensor)});
 }
 
-static auxo_status add_layer_lasso(const auxo_resbuild *resbuild, auxo_model *model, uint32_t layer, auxo_plan *plan,
-                                   auxo_error *error)
+static void add_layer_lasso(const auxo_resbuild *resbuild, auxo_model *model, uint32_t layer, auxo_plan *plan)
 {
     const auxo_param *param = weight_of(model, layer);
     auxo_op op = {.kind = AUXO_OP_PENALTY};
     op.params.penalty = (auxo_penalty_params){AUXO_PENALTY_L1, false, (float)resbuild->options.layer_lasso};
     op.tensors[AUXO_PENALTY_W] = as_row(auxo_model_param_tensor(model, param));
     op.tensors[AUXO_PENALTY_DW] = as_row(auxo_model_gradient_tensor(model, param));
-    return auxo_plan_add(plan, &op, "layer lasso", error);
+    auxo_plan_add(plan, &op, "layer lasso");
 }
 
-static auxo_status before_step(void *user, auxo_model *model, auxo_optimizer *optimizer, auxo_plan *plan,
-                               auxo_error *error)
+static void before_step(void *user, auxo_model *model, auxo_optimizer *optimizer, auxo_plan *plan)
 {
     const penalties *p = user;
     const auxo_model_desc *desc = auxo_model_get_desc(model);
     auxo_block *blocks = malloc(desc->layer_count * sizeof *blocks);
-    if (!blocks)
-        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "layer lasso: out of memory");
+    if (!blocks) {
+        auxo_plan_fail(plan, AUXO_OUT_OF_MEMORY, "layer lasso: out of memory");
+        return;
+    }
     uint32_t count = p->resbuild->options.layer_lasso > 0 ? auxo_blocks_find(desc, blocks) : 0;
-    auxo_status status = AUXO_OK;
-    for (uint32_t b = 0; b < count && status == AUXO_OK; b++) {
-        status = add_layer_lasso(p->resbuild, model, blocks[b].conv1, plan, error);
-        if (status == AUXO_OK)
-            status = add_layer_lasso(p->resbuild, model, blocks[b].conv2, plan, error);
+    for (uint32_t b = 0; b < count; b++) {
+        add_layer_lasso(p->resbuild, model, blocks[b].conv1, plan);
+        add_layer_lasso(p->resbuild, model, blocks[b].conv2, plan);
     }
     free(blocks);
-    if (status == AUXO_OK && p->morph)
-        status = auxo_morph_before_step(p->morph, model, optimizer, plan, error);
-    return status;
+    if (p->morph)
+        auxo_morph_before_step(p->morph, model, optimizer, plan);
 }
 
 auxo_status auxo__resbuild_morph(const auxo_resbuild *resbuild, auxo_morph **morph, auxo_error *error)

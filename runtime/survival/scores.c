@@ -8,34 +8,48 @@
 enum { RESAMPLES = 200 };
 static const double CONFIDENCE = 0.95;
 
-/* What cannot be had stays NaN. */
-static void compute_weighted(const auxo_survival_sample *fit, const auxo_dataset *rows, const double *risks,
-                             const auxo_step_function *hazard, auxo_survival_scores *scores)
+/* A measure that these rows do not have (too few events, one class, no comparable pair) stays NaN; that is no failure.
+ */
+static auxo_status allow_undefined(auxo_status status)
 {
-    auxo_error ignored;
-    auxo_concordance c;
+    return status == AUXO_INVALID_ARGUMENT ? AUXO_OK : status;
+}
+
+static auxo_status compute_weighted(const auxo_survival_sample *fit, const auxo_dataset *rows, const double *risks,
+                                    const auxo_step_function *hazard, auxo_survival_scores *scores, auxo_error *error)
+{
+    auxo_concordance c = {.index = (double)NAN};
     const auxo_survival_sample trained = *fit, sample = auxo_survival_rows(rows, risks);
-    const double tau = auxo__event_time_quantile(rows, 0.9);
-    const double from = auxo__event_time_quantile(rows, 0.05), to = auxo__event_time_quantile(rows, 0.95);
-    if (auxo_survival_concordance_ipcw(&trained, &sample, tau, &c, &ignored) == AUXO_OK)
+    static const double shares[3] = {0.05, 0.9, 0.95};
+    double at[3]; /* from, tau, to */
+    auxo_status status = auxo__event_time_quantiles(rows, shares, 3, at, error);
+    if (status != AUXO_OK)
+        return status;
+    status = auxo_survival_concordance_ipcw(&trained, &sample, at[1], &c, error);
+    if (status == AUXO_OK)
         scores->uno = c.index;
-    if (!hazard)
-        return;
-    if (auxo_survival_brier(&trained, &sample, hazard, scores->times, AUXO_SURVIVAL_TIMES, scores->briers, &ignored) !=
-        AUXO_OK)
-        return;
-    if (auxo_survival_integrated_brier(&trained, &sample, hazard, from, to, &scores->integrated_brier, &ignored) !=
-        AUXO_OK)
+    status = allow_undefined(status);
+    if (!hazard || status != AUXO_OK)
+        return status;
+    status = auxo_survival_brier(&trained, &sample, hazard, scores->times, AUXO_SURVIVAL_TIMES, scores->briers, error);
+    if (status != AUXO_OK)
+        return allow_undefined(status);
+    status = auxo_survival_integrated_brier(&trained, &sample, hazard, at[0], at[2], &scores->integrated_brier, error);
+    if (status != AUXO_OK)
         scores->integrated_brier = (double)NAN;
+    return allow_undefined(status);
 }
 
 static auxo_status compute(const auxo_survival_sample *fit, const auxo_dataset *rows, const double *risks,
                            uint64_t seed, auxo_survival_scores *scores, auxo_error *error)
 {
     const auxo_survival_sample trained = *fit, sample = auxo_survival_rows(rows, risks);
+    double shares[AUXO_SURVIVAL_TIMES];
     for (int k = 0; k < AUXO_SURVIVAL_TIMES; k++)
-        scores->times[k] = auxo__event_time_quantile(rows, 0.25 * (k + 1));
-    auxo_status status = auxo_survival_concordance(&sample, &scores->concordance, error);
+        shares[k] = 0.25 * (k + 1);
+    auxo_status status = auxo__event_time_quantiles(rows, shares, AUXO_SURVIVAL_TIMES, scores->times, error);
+    if (status == AUXO_OK)
+        status = auxo_survival_concordance(&sample, &scores->concordance, error);
     if (status == AUXO_OK)
         status = auxo_survival_concordance_interval(&sample, RESAMPLES, CONFIDENCE, seed, &scores->low, &scores->high,
                                                     error);
@@ -60,7 +74,7 @@ auxo_status auxo_survival_scores_compute(const auxo_survival_sample *fit, const 
     scores->uno = scores->integrated_brier = none;
     auxo_status status = compute(fit, rows, risks, seed, scores, &reason);
     if (status == AUXO_OK)
-        compute_weighted(fit, rows, risks, hazard, scores);
+        status = compute_weighted(fit, rows, risks, hazard, scores, &reason);
     if (status == AUXO_INVALID_ARGUMENT) { /* too few events or comparable pairs: said, and no reason to lose a model */
         snprintf(scores->undefined, sizeof scores->undefined, "%.180s", reason.message);
         return AUXO_OK;
@@ -90,16 +104,20 @@ void auxo_survival_scores_report(const auxo_survival_scores *scores, auxo_report
 /* ---- sites ------------------------------------------------------------------------------------------------------- */
 
 /* Both measures of some rows; NaN where they do not exist (no comparable pair, one class). */
-static void measure(const auxo_survival_sample *sample, double *concordance, double *auroc)
+static auxo_status measure(const auxo_survival_sample *sample, double *concordance, double *auroc, auxo_error *error)
 {
-    auxo_error ignored;
     auxo_concordance c;
     *concordance = *auroc = (double)NAN;
-    if (auxo_survival_concordance(sample, &c, &ignored) == AUXO_OK)
+    auxo_status status = auxo_survival_concordance(sample, &c, error);
+    if (status == AUXO_OK)
         *concordance = c.index;
+    if (allow_undefined(status) != AUXO_OK)
+        return status;
     double area;
-    if (auxo_auroc(sample->risks, sample->events, sample->count, &area, &ignored) == AUXO_OK)
+    status = auxo_auroc(sample->risks, sample->events, sample->count, &area, error);
+    if (status == AUXO_OK)
         *auroc = area;
+    return allow_undefined(status);
 }
 
 void auxo__site_name(const auxo_dataset *rows, uint32_t site, char *name, size_t size)
@@ -116,8 +134,8 @@ typedef struct site_rows {
     double *risks;
 } site_rows;
 
-static void measure_site(const auxo_dataset *rows, const double *risks, uint32_t site, site_rows *room,
-                         auxo_survival_site_scores *scores)
+static auxo_status measure_site(const auxo_dataset *rows, const double *risks, uint32_t site, site_rows *room,
+                                auxo_survival_site_scores *scores, auxo_error *error)
 {
     size_t count = 0, at = scores->site_count;
     double sum = 0, squares = 0;
@@ -129,16 +147,16 @@ static void measure_site(const auxo_dataset *rows, const double *risks, uint32_t
             sum += risks[i];
         }
     if (count == 0)
-        return;
+        return AUXO_OK;
     scores->sites[at] = site;
     auxo__site_name(rows, site, scores->names[at], sizeof scores->names[at]);
     scores->means[at] = sum / (double)count;
     for (size_t i = 0; i < count; i++)
         squares += (room->risks[i] - scores->means[at]) * (room->risks[i] - scores->means[at]);
     scores->deviations[at] = sqrt(squares / (double)count);
-    measure(&(auxo_survival_sample){count, room->times, room->events, room->risks}, &scores->concordance[at],
-            &scores->auroc[at]);
     scores->site_count++;
+    return measure(&(auxo_survival_sample){count, room->times, room->events, room->risks}, &scores->concordance[at],
+                   &scores->auroc[at], error);
 }
 
 static double gap_between(const auxo_survival_site_scores *scores)
@@ -165,16 +183,17 @@ auxo_status auxo_survival_site_scores_compute(const auxo_dataset *rows, const do
     if (!room.times || !room.events || !room.risks)
         status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "scores by site: out of memory");
     for (uint32_t site = 0; site < AUXO_SURVIVAL_SITES_MAX && status == AUXO_OK; site++)
-        measure_site(rows, risks, site, &room, scores);
+        status = measure_site(rows, risks, site, &room, scores, error);
     auxo_survival_sample all = auxo_survival_rows(rows, risks);
-    measure(&all, &scores->naive_concordance, &scores->naive_auroc);
+    if (status == AUXO_OK)
+        status = measure(&all, &scores->naive_concordance, &scores->naive_auroc, error);
     for (size_t i = 0; i < rows->row_count && status == AUXO_OK; i++)
         room.risks[i] = risks[i];
     if (status == AUXO_OK)
         status = auxo_survival_standardize_by_site(room.risks, rows->sites, rows->row_count, error);
     if (status == AUXO_OK) {
         all.risks = room.risks;
-        measure(&all, &scores->standardized_concordance, &scores->standardized_auroc);
+        status = measure(&all, &scores->standardized_concordance, &scores->standardized_auroc, error);
         scores->gap = gap_between(scores);
     }
     if (scores->site_count < 2)

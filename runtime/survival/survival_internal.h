@@ -20,7 +20,8 @@ void auxo__bootstrap_draw(size_t count, uint64_t seed, uint32_t resample, uint32
 void auxo__percentiles(double *values, uint32_t count, double confidence, double *low, double *high);
 
 /* The time by which a share q of the events had happened; 1 without events. */
-double auxo__event_time_quantile(const auxo_dataset *dataset, double q);
+auxo_status auxo__event_time_quantiles(const auxo_dataset *dataset, const double *shares, size_t count, double *found,
+                                       auxo_error *error);
 
 /* The name of a site, or "site 1". */
 void auxo__site_name(const auxo_dataset *rows, uint32_t site, char *name, size_t size);

@@ -198,18 +198,19 @@ static int compare_doubles(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-double auxo__event_time_quantile(const auxo_dataset *dataset, double q)
+auxo_status auxo__event_time_quantiles(const auxo_dataset *dataset, const double *shares, size_t count, double *found,
+                                       auxo_error *error)
 {
     double *times = malloc((dataset->row_count + 1) * sizeof *times);
-    size_t count = 0;
-    for (size_t i = 0; i < dataset->row_count && times; i++)
+    size_t events = 0;
+    if (!times)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "times of %zu rows: out of memory", dataset->row_count);
+    for (size_t i = 0; i < dataset->row_count; i++)
         if (dataset->events[i])
-            times[count++] = dataset->times[i];
-    double value = 1;
-    if (count > 0) {
-        qsort(times, count, sizeof *times, compare_doubles);
-        value = times[(size_t)(q * (double)(count - 1))];
-    }
+            times[events++] = dataset->times[i];
+    qsort(times, events, sizeof *times, compare_doubles);
+    for (size_t k = 0; k < count; k++)
+        found[k] = events > 0 ? times[(size_t)(shares[k] * (double)(events - 1))] : 1;
     free(times);
-    return value;
+    return AUXO_OK;
 }

@@ -153,9 +153,11 @@ static auxo_status draw_calibration(auxo_report *report, const auxo_dataset *dat
     size_t bins = dataset->row_count < 10 * BIN_COUNT ? dataset->row_count / 10 : BIN_COUNT;
     if (bins < 2)
         return AUXO_OK; /* too few rows for groups */
-    double time = auxo__event_time_quantile(dataset, 0.5);
+    double time = 0;
     auxo_survival_sample sample = auxo_survival_rows(dataset, risks);
-    auxo_status status = auxo_survival_calibration(&sample, hazard, time, bins, predicted, observed, error);
+    auxo_status status = auxo__event_time_quantiles(dataset, &(double){0.5}, 1, &time, error);
+    if (status == AUXO_OK)
+        status = auxo_survival_calibration(&sample, hazard, time, bins, predicted, observed, error);
     const auxo_series series[2] = {
         {.name = "groups of equal size", .mark = AUXO_MARK_LINE_POINTS, .count = bins, .x = predicted, .y = observed},
         {.name = "ideal", .count = 2, .x = ideal, .y = ideal, .dashed = true}};
@@ -172,11 +174,13 @@ static auxo_status draw_auc(auxo_report *report, const auxo_survival_sample *fit
                             const double *risks, auxo_error *error)
 {
     enum { RESAMPLES = 200 };
-    double times[TIME_COUNT], areas[TIME_COUNT], low[TIME_COUNT], high[TIME_COUNT];
+    double shares[TIME_COUNT], times[TIME_COUNT], areas[TIME_COUNT], low[TIME_COUNT], high[TIME_COUNT];
     for (int k = 0; k < TIME_COUNT; k++)
-        times[k] = auxo__event_time_quantile(dataset, 0.05 + 0.9 * k / (TIME_COUNT - 1));
+        shares[k] = 0.05 + 0.9 * k / (TIME_COUNT - 1);
     auxo_survival_sample sample = auxo_survival_rows(dataset, risks);
-    auxo_status status = auxo_survival_dynamic_auc(fit, &sample, times, TIME_COUNT, areas, error);
+    auxo_status status = auxo__event_time_quantiles(dataset, shares, TIME_COUNT, times, error);
+    if (status == AUXO_OK)
+        status = auxo_survival_dynamic_auc(fit, &sample, times, TIME_COUNT, areas, error);
     if (status == AUXO_OK)
         status =
             auxo_survival_dynamic_auc_interval(fit, &sample, times, TIME_COUNT, RESAMPLES, 0.95, 1, low, high, error);

@@ -270,11 +270,11 @@ static auxo_status validate(survival_state *state, double *concordance, auxo_err
     if (status != AUXO_OK)
         return status;
     const auxo_survival_sample sample = auxo_survival_rows(state->validation, risks);
-    auxo_error undefined;
-    if (auxo_survival_concordance(&sample, &c, &undefined) == AUXO_OK)
+    status = auxo_survival_concordance(&sample, &c, error);
+    if (status == AUXO_OK)
         *concordance = c.index;
     free(risks);
-    return AUXO_OK;
+    return status == AUXO_INVALID_ARGUMENT ? AUXO_OK : status; /* that one: no pair is comparable */
 }
 
 /* What an epoch gave, told and kept. */

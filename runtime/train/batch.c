@@ -6,9 +6,9 @@
 
 #include <inttypes.h>
 
-static auxo_status add_gather(const auxo__batch *batch, auxo_plan *plan, const auxo_tensor *rows, auxo_dtype dtype,
-                              const auxo_tensor *means, const auxo_tensor *inverse_stds, const char *label,
-                              auxo_tensor *gathered, auxo_error *error)
+static void add_gather(const auxo__batch *batch, auxo_plan *plan, const auxo_tensor *rows, auxo_dtype dtype,
+                       const auxo_tensor *means, const auxo_tensor *inverse_stds, const char *label,
+                       auxo_tensor *gathered)
 {
     const int64_t dims[3] = {batch->size, rows->dims[1], rows->dims[2]};
     auxo_tensor part = auxo_tensor_slice(*rows, 0, batch->first_row, batch->row_count);
@@ -21,76 +21,66 @@ static auxo_status add_gather(const auxo__batch *batch, auxo_plan *plan, const a
     op.tensors[AUXO_GATHER_BATCH_MEAN] = *means;
     op.tensors[AUXO_GATHER_BATCH_INVSTD] = *inverse_stds;
     op.tensors[AUXO_GATHER_BATCH_Y] = *gathered;
-    return auxo_plan_add(plan, &op, label, error);
+    auxo_plan_add(plan, &op, label);
 }
 
-auxo_status auxo__batch_add_input(const auxo__batch *batch, auxo_plan *plan, auxo_tensor *input, auxo_error *error)
+void auxo__batch_add_input(const auxo__batch *batch, auxo_plan *plan, auxo_tensor *input)
 {
     const auxo_dataset *dataset = batch->data->dataset;
     const int64_t dims[3] = {batch->data->rows, dataset->channels, dataset->height * dataset->width};
     auxo_tensor rows = auxo_tensor_make(
         batch->data->features, 0, dataset->feature_type == AUXO_FEATURES_U8 ? AUXO_DTYPE_U8 : AUXO_DTYPE_F32, 3, dims);
-    auxo_status status = add_gather(batch, plan, &rows, AUXO_DTYPE_F32, &batch->preprocessing->means,
-                                    &batch->preprocessing->inverse_stds, "batch.features", input, error);
+    add_gather(batch, plan, &rows, AUXO_DTYPE_F32, &batch->preprocessing->means, &batch->preprocessing->inverse_stds,
+               "batch.features", input);
     const int64_t image_dims[4] = {batch->size, dataset->channels, dataset->height, dataset->width};
-    if (status == AUXO_OK)
-        *input = auxo_tensor_reshape(*input, 4, image_dims);
-    return status;
+    *input = auxo_tensor_reshape(*input, 4, image_dims);
 }
 
 /* Gathers `columns` values per row of a target buffer as (size, columns). */
-static auxo_status add_targets(const auxo__batch *batch, auxo_plan *plan, auxo_buffer *buffer, auxo_dtype dtype,
-                               int64_t columns, bool standardized, const char *label, auxo_tensor *targets,
-                               auxo_error *error)
+static void add_targets(const auxo__batch *batch, auxo_plan *plan, auxo_buffer *buffer, auxo_dtype dtype,
+                        int64_t columns, bool standardized, const char *label, auxo_tensor *targets)
 {
     const int64_t dims[3] = {batch->data->rows, columns, 1};
     auxo_tensor rows = auxo_tensor_make(buffer, 0, dtype, 3, dims), none = auxo_tensor_none();
-    auxo_status status =
-        add_gather(batch, plan, &rows, dtype, standardized ? &batch->preprocessing->target_means : &none,
-                   standardized ? &batch->preprocessing->target_inverse_stds : &none, label, targets, error);
+    add_gather(batch, plan, &rows, dtype, standardized ? &batch->preprocessing->target_means : &none,
+               standardized ? &batch->preprocessing->target_inverse_stds : &none, label, targets);
     const int64_t flat_dims[2] = {batch->size, columns};
-    if (status == AUXO_OK)
-        *targets = columns == 1 && !standardized ? auxo_tensor_reshape(*targets, 1, flat_dims)
-                                                 : auxo_tensor_reshape(*targets, 2, flat_dims);
-    return status;
+    *targets = columns == 1 && !standardized ? auxo_tensor_reshape(*targets, 1, flat_dims)
+                                             : auxo_tensor_reshape(*targets, 2, flat_dims);
 }
 
-static auxo_status add_cross_entropy(const auxo__batch *batch, auxo_plan *plan, auxo_op *op, auxo_error *error)
+static void add_cross_entropy(const auxo__batch *batch, auxo_plan *plan, auxo_op *op)
 {
     op->kind = AUXO_OP_SOFTMAX_CROSS_ENTROPY;
-    return add_targets(batch, plan, batch->data->targets, AUXO_DTYPE_U32, 1, false, "batch.labels",
-                       &op->tensors[AUXO_XENT_LABELS], error);
+    add_targets(batch, plan, batch->data->targets, AUXO_DTYPE_U32, 1, false, "batch.labels",
+                &op->tensors[AUXO_XENT_LABELS]);
 }
 
-static auxo_status add_mse(const auxo__batch *batch, auxo_plan *plan, auxo_op *op, auxo_error *error)
+static void add_mse(const auxo__batch *batch, auxo_plan *plan, auxo_op *op)
 {
     op->kind = AUXO_OP_MSE;
-    return add_targets(batch, plan, batch->data->targets, AUXO_DTYPE_F32, batch->data->dataset->target_count, true,
-                       "batch.targets", &op->tensors[AUXO_MSE_TARGET], error);
+    add_targets(batch, plan, batch->data->targets, AUXO_DTYPE_F32, batch->data->dataset->target_count, true,
+                "batch.targets", &op->tensors[AUXO_MSE_TARGET]);
 }
 
-static auxo_status add_cox(const auxo__batch *batch, const auxo_train_options *options, auxo_plan *plan, auxo_op *op,
-                           auxo_error *error)
+static void add_cox(const auxo__batch *batch, const auxo_train_options *options, auxo_plan *plan, auxo_op *op)
 {
     op->kind = AUXO_OP_COX;
     op->params.cox = options->cox;
     op->tensors[AUXO_COX_RISK] = auxo_tensor_reshape(op->tensors[AUXO_COX_RISK], 1, &batch->size);
-    auxo_status status = add_targets(batch, plan, batch->data->targets, AUXO_DTYPE_F32, 1, false, "batch.times",
-                                     &op->tensors[AUXO_COX_TIME], error);
-    if (status == AUXO_OK)
-        status = add_targets(batch, plan, batch->data->events, AUXO_DTYPE_U32, 1, false, "batch.events",
-                             &op->tensors[AUXO_COX_EVENT], error);
-    if (status != AUXO_OK)
-        return status;
+    add_targets(batch, plan, batch->data->targets, AUXO_DTYPE_F32, 1, false, "batch.times",
+                &op->tensors[AUXO_COX_TIME]);
+    add_targets(batch, plan, batch->data->events, AUXO_DTYPE_U32, 1, false, "batch.events",
+                &op->tensors[AUXO_COX_EVENT]);
     auxo_op sort = {.kind = AUXO_OP_ARGSORT};
     sort.tensors[AUXO_ARGSORT_KEYS] = op->tensors[AUXO_COX_TIME];
     sort.tensors[AUXO_ARGSORT_ORDER] = op->tensors[AUXO_COX_ORDER] =
         auxo_plan_temp(plan, AUXO_DTYPE_U32, 1, &batch->size);
-    return auxo_plan_add(plan, &sort, "batch.sort_times", error);
+    auxo_plan_add(plan, &sort, "batch.sort_times");
 }
 
-auxo_status auxo__batch_add_loss(const auxo__batch *batch, const auxo_train_options *options, auxo_plan *plan,
-                                 const auxo_tensor *output, const auxo__loss_outputs *outputs, auxo_error *error)
+void auxo__batch_add_loss(const auxo__batch *batch, const auxo_train_options *options, auxo_plan *plan,
+                          const auxo_tensor *output, const auxo__loss_outputs *outputs)
 {
     /* The slots of the three losses differ by one position: cox has two inputs more. */
     const int64_t two = 2, shape[2] = {batch->size, output->dims[1]};
@@ -98,11 +88,12 @@ auxo_status auxo__batch_add_loss(const auxo__batch *batch, const auxo_train_opti
     int loss_slot = cox ? AUXO_COX_LOSS : AUXO_MSE_LOSS;
     auxo_op op = {.kind = AUXO_OP_MSE};
     op.tensors[0] = auxo_tensor_reshape(*output, 2, shape);
-    auxo_status status = cox                              ? add_cox(batch, options, plan, &op, error)
-                         : options->loss == AUXO_LOSS_MSE ? add_mse(batch, plan, &op, error)
-                                                          : add_cross_entropy(batch, plan, &op, error);
-    if (status != AUXO_OK)
-        return status;
+    if (cox)
+        add_cox(batch, options, plan, &op);
+    else if (options->loss == AUXO_LOSS_MSE)
+        add_mse(batch, plan, &op);
+    else
+        add_cross_entropy(batch, plan, &op);
     op.tensors[loss_slot] = auxo_plan_temp(plan, AUXO_DTYPE_F32, 1, &two);
     if (outputs->gradient) {
         *outputs->gradient = auxo_plan_temp(plan, AUXO_DTYPE_F32, 2, shape);
@@ -111,7 +102,7 @@ auxo_status auxo__batch_add_loss(const auxo__batch *batch, const auxo_train_opti
     op.tensors[loss_slot + 2] = outputs->stats;
     op.tensors[loss_slot + 3] = outputs->history;
     op.tensors[loss_slot + 4] = batch->counter;
-    return auxo_plan_add(plan, &op, "loss", error);
+    auxo_plan_add(plan, &op, "loss");
 }
 
 auxo_status auxo__check_features(const auxo_model *model, const auxo_dataset *dataset, auxo_error *error)

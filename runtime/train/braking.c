@@ -1,7 +1,8 @@
 /* braking.c: goal braking of the port-Hamiltonian optimiser, and its kinetic energy.
  *
- * When the watched loss first reaches the goal, friction is multiplied by the brake factor, once and for good (SPEC:
- * port-Hamiltonian optimiser). The state survives checkpoints. Stalls: stall.c.
+ * When the watched loss first reaches the goal, friction is multiplied by the brake factor, once and for good (Burghoff
+ * et al. 2023). With goal_after the goal then falls and the brake works again at the new one (the adjustable goal of
+ * Burghoff's outlook). The state survives checkpoints. Stalls: stall.c.
  */
 #include "optimizer_internal.h"
 
@@ -10,24 +11,49 @@
 bool auxo__optimizer_watches_batches(const auxo_optimizer *optimizer)
 {
     const auxo_braking *braking = &optimizer->config.braking;
-    return optimizer->config.kind == AUXO_OPTIMIZER_PHS && !optimizer->brake.fired && braking->goal != AUXO_GOAL_NONE &&
+    const bool waits = !optimizer->brake.fired || optimizer->brake.target > 0;
+    return optimizer->config.kind == AUXO_OPTIMIZER_PHS && waits && braking->goal != AUXO_GOAL_NONE &&
            braking->watch != AUXO_WATCH_EPOCH;
 }
 
-static bool reaches_goal(const auxo_optimizer *optimizer, double watched)
+/* The loss to brake at; NaN: none. */
+static double target_of(const auxo_optimizer *optimizer)
 {
     const auxo_braking *braking = &optimizer->config.braking;
-    double initial = optimizer->brake.initial_loss;
+    const double initial = optimizer->brake.initial_loss;
+    if (optimizer->brake.fired)
+        return optimizer->brake.target > 0 ? optimizer->brake.target : (double)NAN;
     switch (braking->goal) {
     case AUXO_GOAL_ABSOLUTE:
-        return watched <= braking->goal_value;
+        return braking->goal_value;
     case AUXO_GOAL_REDUCTION:
-        return watched <= initial * (1.0 - braking->goal_value);
+        return initial * (1.0 - braking->goal_value);
     case AUXO_GOAL_REMAINING:
-        return watched <= initial * braking->goal_value;
+        return initial * braking->goal_value;
     default:
-        return false;
+        return (double)NAN;
     }
+}
+
+/* Whether friction can be multiplied once more. */
+static bool can_brake(const auxo_optimizer *optimizer)
+{
+    auxo_optimizer_config config = optimizer->config;
+    config.hyper[AUXO_HYPER_FRICTION] = (float)((double)config.hyper[AUXO_HYPER_FRICTION] * config.braking.brake);
+    config.braking = (auxo_braking){.goal = AUXO_GOAL_NONE};
+    return auxo__optimizer_config_check(&config, NULL) == AUXO_OK;
+}
+
+/* Friction times the brake factor; the goal that was reached falls, if it is to. */
+static auxo_status apply_brake(auxo_optimizer *optimizer, double reached, auxo_error *error)
+{
+    const auxo_braking *braking = &optimizer->config.braking;
+    const double friction = (double)optimizer->config.hyper[AUXO_HYPER_FRICTION] * braking->brake;
+    optimizer->brake.fired = true;
+    auxo_status status = auxo_optimizer_set_hyper(optimizer, AUXO_HYPER_FRICTION, (float)friction, error);
+    const bool again = braking->goal_after > 0 && isfinite(reached) && can_brake(optimizer);
+    optimizer->brake.target = again ? braking->goal_after * reached : 0;
+    return status;
 }
 
 /* Takes in a loss; whether it is one that the goal watches, and its watched value. */
@@ -68,15 +94,15 @@ auxo_status auxo_optimizer_observe(auxo_optimizer *optimizer, auxo_watch_kind le
     if (optimizer->config.kind != AUXO_OPTIMIZER_PHS)
         return AUXO_OK;
     double watched;
-    bool fire = update_watched(optimizer, level, train_loss, &watched) && reaches_goal(optimizer, watched);
+    const bool is_watched = update_watched(optimizer, level, train_loss, &watched);
+    const double target = target_of(optimizer);
+    bool fire = is_watched && watched <= target;
     if (level == AUXO_WATCH_EPOCH && overfits(&optimizer->brake, train_loss, validation_loss))
-        fire = fire || optimizer->config.braking.brake_on_overfitting;
+        fire = fire || (optimizer->config.braking.brake_on_overfitting && !optimizer->brake.fired);
     auxo_status status = AUXO_OK;
-    if (fire && !optimizer->brake.fired) {
-        optimizer->brake.fired = true;
+    if (fire) {
         *braked = true;
-        double friction = (double)optimizer->config.hyper[AUXO_HYPER_FRICTION] * optimizer->config.braking.brake;
-        status = auxo_optimizer_set_hyper(optimizer, AUXO_HYPER_FRICTION, (float)friction, error);
+        status = apply_brake(optimizer, target, error);
     }
     if (status == AUXO_OK && level == AUXO_WATCH_EPOCH)
         status = auxo__stall_observe(optimizer, train_loss, validation_loss, error);
@@ -86,8 +112,13 @@ auxo_status auxo_optimizer_observe(auxo_optimizer *optimizer, auxo_watch_kind le
 auxo_brake_memory auxo_optimizer_get_brake(const auxo_optimizer *optimizer)
 {
     const auxo__brake_state *brake = &optimizer->brake;
-    return (auxo_brake_memory){brake->fired,        brake->has_initial, brake->has_ema,
-                               brake->initial_loss, brake->ema,         optimizer->config.hyper[AUXO_HYPER_FRICTION]};
+    return (auxo_brake_memory){.fired = brake->fired,
+                               .has_initial = brake->has_initial,
+                               .has_ema = brake->has_ema,
+                               .initial_loss = brake->initial_loss,
+                               .ema = brake->ema,
+                               .friction = optimizer->config.hyper[AUXO_HYPER_FRICTION],
+                               .target = brake->target};
 }
 
 auxo_status auxo_optimizer_set_brake(auxo_optimizer *optimizer, const auxo_brake_memory *memory, auxo_error *error)
@@ -97,7 +128,8 @@ auxo_status auxo_optimizer_set_brake(auxo_optimizer *optimizer, const auxo_brake
                                  .has_initial = memory->has_initial,
                                  .has_ema = memory->has_ema,
                                  .initial_loss = memory->initial_loss,
-                                 .ema = memory->ema};
+                                 .ema = memory->ema,
+                                 .target = memory->target};
     if (optimizer->config.kind != AUXO_OPTIMIZER_PHS)
         return AUXO_OK;
     return auxo_optimizer_set_hyper(optimizer, AUXO_HYPER_FRICTION, memory->friction, error);

@@ -5,6 +5,7 @@
  * Doubles are written in hexadecimal so that no bit is lost.
  */
 #include "archive.h"
+#include "json.h"
 #include "number.h"
 #include "train_internal.h"
 
@@ -21,11 +22,17 @@ static const char STATE_KEY[] = "auxo.training", EXTRA_KEY[] = "auxo.extra", TRA
 /* ---- the state's fields, listed once for both directions ---- */
 
 typedef enum field_type { FIELD_U64, FIELD_U32, FIELD_DOUBLE, FIELD_FLOAT, FIELD_BOOL } field_type;
+typedef enum field_role {
+    RESTORED,
+    COMPARED, /* belongs to options and data */
+    OPTIONAL  /* restored; states of before it was there lack it */
+} field_role;
+
 typedef struct state_field {
     const char *name;
     void *value;
     field_type type;
-    bool must_match; /* belongs to options and data: compared, not restored */
+    field_role role;
 } state_field;
 
 typedef struct state_image {
@@ -60,43 +67,44 @@ static size_t list_fields(auxo_trainer *t, state_image *image, state_field field
     auxo__brake_state *brake = &t->optimizer->brake;
     auxo__best_point *best = &t->optimizer->best;
     const state_field listed[] = {
-        {"version", &image->version, FIELD_U32, true},
-        {"batch", &image->batch, FIELD_U32, true},
-        {"loss", &image->loss, FIELD_U32, true},
-        {"optimizer_kind", &image->optimizer_kind, FIELD_U32, true},
-        {"seed", &image->seed, FIELD_U64, true},
-        {"row_count", &image->row_count, FIELD_U64, true},
-        {"weight_count", &image->weight_count, FIELD_U64, true},
-        {"augments", &image->augments, FIELD_BOOL, true},
-        {"flips", &image->flips, FIELD_BOOL, true},
-        {"max_shift_h", &image->shift_h, FIELD_U32, true},
-        {"max_shift_w", &image->shift_w, FIELD_U32, true},
-        {"step", &t->step, FIELD_U64, false},
-        {"epoch", &t->epoch, FIELD_U32, false},
-        {"epoch_batch", &t->epoch_batch, FIELD_U64, false},
-        {"optimizer_time", &t->optimizer_time, FIELD_U64, false},
-        {"loss_sum", &t->loss_sum, FIELD_DOUBLE, false},
-        {"row_sum", &t->row_sum, FIELD_U64, false},
-        {"seconds", &t->seconds, FIELD_DOUBLE, false},
-        {"braked_in_epoch", &t->braked, FIELD_BOOL, false},
-        {"brake_fired", &brake->fired, FIELD_BOOL, false},
-        {"brake_has_initial", &brake->has_initial, FIELD_BOOL, false},
-        {"brake_has_ema", &brake->has_ema, FIELD_BOOL, false},
-        {"brake_has_epoch", &brake->has_epoch, FIELD_BOOL, false},
-        {"brake_initial_loss", &brake->initial_loss, FIELD_DOUBLE, false},
-        {"brake_ema", &brake->ema, FIELD_DOUBLE, false},
-        {"brake_last_train_loss", &brake->last_train_loss, FIELD_DOUBLE, false},
-        {"brake_last_validation_loss", &brake->last_validation_loss, FIELD_DOUBLE, false},
-        {"best_known", &best->known, FIELD_BOOL, false},
-        {"best_loss", &best->loss, FIELD_DOUBLE, false},
-        {"best_stalled_epochs", &best->stalled_epochs, FIELD_U32, false},
+        {"version", &image->version, FIELD_U32, COMPARED},
+        {"batch", &image->batch, FIELD_U32, COMPARED},
+        {"loss", &image->loss, FIELD_U32, COMPARED},
+        {"optimizer_kind", &image->optimizer_kind, FIELD_U32, COMPARED},
+        {"seed", &image->seed, FIELD_U64, COMPARED},
+        {"row_count", &image->row_count, FIELD_U64, COMPARED},
+        {"weight_count", &image->weight_count, FIELD_U64, COMPARED},
+        {"augments", &image->augments, FIELD_BOOL, COMPARED},
+        {"flips", &image->flips, FIELD_BOOL, COMPARED},
+        {"max_shift_h", &image->shift_h, FIELD_U32, COMPARED},
+        {"max_shift_w", &image->shift_w, FIELD_U32, COMPARED},
+        {"step", &t->step, FIELD_U64, RESTORED},
+        {"epoch", &t->epoch, FIELD_U32, RESTORED},
+        {"epoch_batch", &t->epoch_batch, FIELD_U64, RESTORED},
+        {"optimizer_time", &t->optimizer_time, FIELD_U64, RESTORED},
+        {"loss_sum", &t->loss_sum, FIELD_DOUBLE, RESTORED},
+        {"row_sum", &t->row_sum, FIELD_U64, RESTORED},
+        {"seconds", &t->seconds, FIELD_DOUBLE, RESTORED},
+        {"braked_in_epoch", &t->braked, FIELD_BOOL, RESTORED},
+        {"brake_fired", &brake->fired, FIELD_BOOL, RESTORED},
+        {"brake_has_initial", &brake->has_initial, FIELD_BOOL, RESTORED},
+        {"brake_has_ema", &brake->has_ema, FIELD_BOOL, RESTORED},
+        {"brake_has_epoch", &brake->has_epoch, FIELD_BOOL, RESTORED},
+        {"brake_initial_loss", &brake->initial_loss, FIELD_DOUBLE, RESTORED},
+        {"brake_ema", &brake->ema, FIELD_DOUBLE, RESTORED},
+        {"brake_target", &brake->target, FIELD_DOUBLE, OPTIONAL},
+        {"brake_last_train_loss", &brake->last_train_loss, FIELD_DOUBLE, RESTORED},
+        {"brake_last_validation_loss", &brake->last_validation_loss, FIELD_DOUBLE, RESTORED},
+        {"best_known", &best->known, FIELD_BOOL, RESTORED},
+        {"best_loss", &best->loss, FIELD_DOUBLE, RESTORED},
+        {"best_stalled_epochs", &best->stalled_epochs, FIELD_U32, RESTORED},
     };
     static const char *const hyper_names[AUXO_HYPER_COUNT] = {"hyper0", "hyper1", "hyper2", "hyper3",
                                                               "hyper4", "hyper5", "hyper6", "hyper7"};
     size_t count = sizeof listed / sizeof *listed;
     memcpy(fields, listed, sizeof listed);
     for (size_t i = 0; i < AUXO_HYPER_COUNT; i++)
-        fields[count++] = (state_field){hyper_names[i], &t->optimizer->config.hyper[i], FIELD_FLOAT, false};
+        fields[count++] = (state_field){hyper_names[i], &t->optimizer->config.hyper[i], FIELD_FLOAT, RESTORED};
     return count;
 }
 
@@ -242,18 +250,20 @@ static auxo_status apply_state(auxo_trainer *trainer, const char *text, auxo_err
     state_field fields[FIELDS_MAX];
     image_options(trainer, &image);
     size_t count = list_fields(trainer, &image, fields);
-    cJSON *root = cJSON_Parse(text);
-    auxo_status status = AUXO_OK;
+    cJSON *root = NULL;
+    auxo_status status = auxo__json_parse(text, strlen(text), &root, error);
     for (size_t i = 0; status == AUXO_OK && i < count; i++) {
         const cJSON *item = cJSON_GetObjectItemCaseSensitive(root, fields[i].name);
         char expected[64];
         format_field(&fields[i], expected, sizeof expected);
+        if (!item && fields[i].role == OPTIONAL)
+            continue;
         if (!cJSON_IsString(item))
             status = auxo_error_set(error, AUXO_FORMAT, "the training state lacks \"%s\"", fields[i].name);
-        else if (fields[i].must_match && strcmp(expected, item->valuestring) != 0)
+        else if (fields[i].role == COMPARED && strcmp(expected, item->valuestring) != 0)
             status = auxo_error_set(error, AUXO_FORMAT, "%s was %s when the state was saved, but is %s now",
                                     fields[i].name, item->valuestring, expected);
-        else if (!fields[i].must_match && !parse_field(&fields[i], item->valuestring))
+        else if (fields[i].role != COMPARED && !parse_field(&fields[i], item->valuestring))
             status = auxo_error_set(error, AUXO_FORMAT, "the training state has \"%s\" = \"%s\"", fields[i].name,
                                     item->valuestring);
     }

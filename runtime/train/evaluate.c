@@ -83,25 +83,22 @@ void auxo__evaluator_deinit(auxo__evaluator *evaluator)
     memset(evaluator, 0, sizeof *evaluator);
 }
 
-static auxo_status add_batch_loss(auxo__evaluator *evaluator, const auxo__batch *batch, auxo_plan *plan,
-                                  auxo_error *error)
+static void add_batch_loss(auxo__evaluator *evaluator, const auxo__batch *batch, auxo_plan *plan)
 {
     auxo_forward forward = {0};
-    auxo_activations *activations = NULL;
     auxo__loss_outputs outputs = {.stats = auxo_tensor_1d(evaluator->stats, 0, AUXO_DTYPE_F32, 4),
                                   .history =
                                       auxo_tensor_1d(evaluator->history, 0, AUXO_DTYPE_F32, batch_count(evaluator))};
-    auxo_status status = auxo__batch_add_input(batch, plan, &forward.input, error);
-    if (status == AUXO_OK)
-        status = auxo_model_add_forward(evaluator->model, plan, &forward, &activations, error);
-    if (status != AUXO_OK)
-        return status;
+    auxo__batch_add_input(batch, plan, &forward.input);
+    auxo_activations *activations = auxo_model_add_forward(evaluator->model, plan, &forward);
+    if (!activations)
+        return;
     auxo_tensor output = auxo_activations_output(activations, auxo_model_get_desc(evaluator->model)->layer_count - 1);
     auxo_activations_destroy(activations);
-    status = auxo__batch_add_loss(batch, &evaluator->options, plan, &output, &outputs, error);
+    auxo__batch_add_loss(batch, &evaluator->options, plan, &output, &outputs);
     auxo_op count = {.kind = AUXO_OP_COUNTER_ADD, .params.counter_add = {.increments = {1, 1, 0, 0}}};
     count.tensors[AUXO_COUNTER_ADD_COUNTER] = batch->counter;
-    return status == AUXO_OK ? auxo_plan_add(plan, &count, "counters", error) : status;
+    auxo_plan_add(plan, &count, "counters");
 }
 
 static auxo_status build_plan(auxo__evaluator *evaluator, int64_t size, int64_t first_row, int64_t row_count,
@@ -115,10 +112,10 @@ static auxo_status build_plan(auxo__evaluator *evaluator, int64_t size, int64_t 
                          .counter = auxo_tensor_1d(evaluator->counter, 0, AUXO_DTYPE_U32, 4)};
     auxo_plan_options options = {.allow_host_fallback = evaluator->options.allow_host_fallback};
     auxo_status status = auxo_plan_create(auxo_model_device(evaluator->model), plan, error);
-    if (status == AUXO_OK)
-        status = add_batch_loss(evaluator, &batch, *plan, error);
-    if (status == AUXO_OK)
+    if (status == AUXO_OK) {
+        add_batch_loss(evaluator, &batch, *plan);
         status = auxo_plan_compile(*plan, &options, error);
+    }
     return status == AUXO_OK ? status : auxo_error_wrap(error, status, "evaluation");
 }
 

@@ -102,11 +102,11 @@ auxo_status auxo__trainer_init_row_weights(auxo_trainer *trainer, const auxo_dat
     return AUXO_OK;
 }
 
-auxo_status auxo__trainer_add_row_weights(const auxo_trainer *trainer, const auxo__batch *batch, auxo_plan *plan,
-                                          const auxo_tensor *gradient, auxo_error *error)
+void auxo__trainer_add_row_weights(const auxo_trainer *trainer, const auxo__batch *batch, auxo_plan *plan,
+                                   const auxo_tensor *gradient)
 {
     if (!trainer->row_weights)
-        return AUXO_OK;
+        return;
     const int64_t rows[3] = {batch->data->rows, 1, 1}, part[3] = {batch->size, 1, 1};
     const int64_t shape[3] = {1, batch->size, gradient->dims[1]};
     auxo_op gather = {.kind = AUXO_OP_GATHER_BATCH, .params.gather_batch = {.scale = 1.0f}};
@@ -115,11 +115,11 @@ auxo_status auxo__trainer_add_row_weights(const auxo_trainer *trainer, const aux
     gather.tensors[AUXO_GATHER_BATCH_ORDER] = batch->order;
     gather.tensors[AUXO_GATHER_BATCH_COUNTER] = batch->counter;
     gather.tensors[AUXO_GATHER_BATCH_Y] = auxo_plan_temp(plan, AUXO_DTYPE_F32, 3, part);
-    auxo_status status = auxo_plan_add(plan, &gather, "batch.weights", error);
+    auxo_plan_add(plan, &gather, "batch.weights");
     auxo_op scale = {.kind = AUXO_OP_SCALE};
     scale.tensors[AUXO_SCALE_X] = scale.tensors[AUXO_SCALE_Y] = auxo_tensor_reshape(*gradient, 3, shape);
     scale.tensors[AUXO_SCALE_SCALE] = auxo_tensor_reshape(gather.tensors[AUXO_GATHER_BATCH_Y], 1, &batch->size);
-    return status == AUXO_OK ? auxo_plan_add(plan, &scale, "loss.weights", error) : status;
+    auxo_plan_add(plan, &scale, "loss.weights");
 }
 
 /* ---- clipping ---------------------------------------------------------------------------------------------------- */
@@ -151,41 +151,39 @@ static auxo_tensor value(const auxo_trainer *trainer, int which, int64_t count)
 }
 
 /* The factor that PyTorch's clip_grad_norm_ takes, before it is held at 1. */
-static auxo_status add_factor(const auxo_trainer *trainer, auxo_plan *plan, auxo_error *error)
+static void add_factor(const auxo_trainer *trainer, auxo_plan *plan)
 {
     auxo_op fill = {.kind = AUXO_OP_FILL, .params.fill = {0.0f}};
     fill.tensors[AUXO_FILL_Y] = value(trainer, FACTOR, 1);
-    auxo_status status = auxo_plan_add(plan, &fill, "clip.begin", error);
+    auxo_plan_add(plan, &fill, "clip.begin");
     auxo_op divide = {.kind = AUXO_OP_OPTIMIZER_STEP, .params.optimizer_step = {.kind = AUXO_OPTIMIZER_RMSPROP}};
     divide.tensors[AUXO_OPTIMIZER_PARAMS] = value(trainer, FACTOR, 1);
     divide.tensors[AUXO_OPTIMIZER_GRADS] = value(trainer, NEGATIVE_LIMIT, 1);
     divide.tensors[AUXO_OPTIMIZER_STATE0] = value(trainer, NORM_SQUARED, 1);
     divide.tensors[AUXO_OPTIMIZER_HYPER] = auxo_tensor_1d(trainer->clip_hyper, 0, AUXO_DTYPE_F32, AUXO_HYPER_COUNT);
-    return status == AUXO_OK ? auxo_plan_add(plan, &divide, "clip.factor", error) : status;
+    auxo_plan_add(plan, &divide, "clip.factor");
 }
 
-auxo_status auxo__trainer_add_clip(const auxo_trainer *trainer, auxo_plan *plan, auxo_error *error)
+void auxo__trainer_add_clip(const auxo_trainer *trainer, auxo_plan *plan)
 {
     const int64_t one = 1, pair[3] = {1, 1, 2};
     const int64_t all[3] = {1, 1, (int64_t)auxo_model_weight_count(trainer->model)};
     if (!trainer->clip_values || all[2] == 0)
-        return AUXO_OK;
+        return;
     const auxo_tensor gradients = auxo_tensor_make(auxo_model_gradients(trainer->model), 0, AUXO_DTYPE_F32, 3, all);
     auxo_op norm = {.kind = AUXO_OP_REDUCE, .params.reduce = {AUXO_REDUCE_SUM_SQUARES}};
     norm.tensors[AUXO_REDUCE_X] = gradients;
     norm.tensors[AUXO_REDUCE_Y] = value(trainer, NORM_SQUARED, 1);
-    auxo_status status = auxo_plan_add(plan, &norm, "clip.norm", error);
-    if (status == AUXO_OK)
-        status = add_factor(trainer, plan, error);
+    auxo_plan_add(plan, &norm, "clip.norm");
+    add_factor(trainer, plan);
     auxo_op least = {.kind = AUXO_OP_REDUCE, .params.reduce = {AUXO_REDUCE_MIN}};
     least.tensors[AUXO_REDUCE_X] = auxo_tensor_reshape(value(trainer, FACTOR, 2), 3, pair);
     least.tensors[AUXO_REDUCE_Y] = auxo_plan_temp(plan, AUXO_DTYPE_F32, 1, &one);
-    if (status == AUXO_OK)
-        status = auxo_plan_add(plan, &least, "clip.least", error);
+    auxo_plan_add(plan, &least, "clip.least");
     auxo_op scale = {.kind = AUXO_OP_SCALE};
     scale.tensors[AUXO_SCALE_X] = scale.tensors[AUXO_SCALE_Y] = gradients;
     scale.tensors[AUXO_SCALE_SCALE] = least.tensors[AUXO_REDUCE_Y];
-    return status == AUXO_OK ? auxo_plan_add(plan, &scale, "clip.scale", error) : status;
+    auxo_plan_add(plan, &scale, "clip.scale");
 }
 
 void auxo__trainer_deinit_shape(auxo_trainer *trainer)

@@ -1,9 +1,12 @@
 /* model_file.c: a model as one safetensors file: its tensors by name; description and preprocessing as JSON metadata.
  */
 #include "archive.h"
+#include "json.h"
+#include "json_tree.h"
 #include "model_internal.h"
 
-#include <cjson/cJSON.h>
+#include <float.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,61 +32,59 @@ static void list_preprocessing(const auxo_preprocessing *preprocessing, float_li
     lists[3] = (float_list){"target_inverse_stds", preprocessing->target_count, preprocessing->target_inverse_stds};
 }
 
-static char *print_preprocessing(const auxo_preprocessing *preprocessing)
+static auxo_status print_preprocessing(const auxo_preprocessing *preprocessing, char **text, auxo_error *error)
 {
     float_list lists[LIST_COUNT];
     list_preprocessing(preprocessing, lists);
     cJSON *root = cJSON_CreateObject();
-    bool good = root != NULL;
-    for (int i = 0; good && i < LIST_COUNT; i++) {
-        cJSON *list = cJSON_CreateFloatArray(lists[i].values, (int)lists[i].count);
-        good = lists[i].count == 0 || (list && cJSON_AddItemToObject(root, lists[i].name, list));
-        if (lists[i].count == 0)
-            cJSON_Delete(list);
-    }
-    char *text = good ? cJSON_PrintUnformatted(root) : NULL;
-    cJSON_Delete(root);
-    return text;
+    for (int i = 0; i < LIST_COUNT; i++)
+        if (lists[i].count > 0)
+            auxo__tree_add(root, lists[i].name, cJSON_CreateFloatArray(lists[i].values, (int)lists[i].count));
+    return auxo__tree_print(root, false, text, error);
 }
 
-/* The numbers of a list; NULL with *count 0 if it is absent. False: malformed or out of memory. */
-static bool read_floats(const cJSON *root, const char *name, uint32_t *count, float **values)
+/* The numbers of a list; NULL with *count 0 if it is absent. Errors: FORMAT, OUT_OF_MEMORY. */
+static auxo_status read_floats(const cJSON *root, const char *name, uint32_t *count, float **values)
 {
     const cJSON *list = cJSON_GetObjectItemCaseSensitive(root, name), *item;
     *count = cJSON_IsArray(list) ? (uint32_t)cJSON_GetArraySize(list) : 0;
     *values = *count ? malloc(*count * sizeof **values) : NULL;
+    if (*count && !*values)
+        return AUXO_OUT_OF_MEMORY;
     uint32_t i = 0;
-    bool good = !list || (cJSON_IsArray(list) && (*values || *count == 0));
-    if (good && *values)
-        cJSON_ArrayForEach(item, list)
-        {
-            good = good && cJSON_IsNumber(item);
-            (*values)[i++] = (float)item->valuedouble;
-        }
-    return good;
+    bool good = !list || cJSON_IsArray(list);
+    for (item = good && list ? list->child : NULL; item; item = item->next) {
+        bool fits = cJSON_IsNumber(item) && fabs(item->valuedouble) <= (double)FLT_MAX;
+        good = good && fits;
+        (*values)[i++] = fits ? (float)item->valuedouble : 0;
+    }
+    return good ? AUXO_OK : AUXO_FORMAT;
 }
 
 static auxo_status read_preprocessing(auxo_model *model, const char *text, auxo_error *error)
 {
-    cJSON *root = cJSON_Parse(text);
+    cJSON *root = NULL;
+    auxo_status status = auxo__json_parse(text, strlen(text), &root, error);
     float *values[LIST_COUNT] = {NULL};
     uint32_t counts[LIST_COUNT] = {0};
     float_list lists[LIST_COUNT];
     list_preprocessing(&(auxo_preprocessing){0}, lists);
-    bool good = root != NULL;
-    for (int i = 0; i < LIST_COUNT; i++)
-        good = read_floats(root, lists[i].name, &counts[i], &values[i]) && good;
+    for (int i = 0; status == AUXO_OK && i < LIST_COUNT; i++)
+        status = read_floats(root, lists[i].name, &counts[i], &values[i]);
     uint32_t channels = (uint32_t)auxo_model_get_desc(model)->layers[0].output_dims[0];
-    good = good && counts[0] == counts[1] && counts[2] == counts[3] && (counts[0] == 0 || counts[0] == channels);
+    bool good = counts[0] == counts[1] && counts[2] == counts[3] && (counts[0] == 0 || counts[0] == channels);
     auxo_preprocessing preprocessing = {.channel_count = counts[0],
                                         .target_count = counts[2],
                                         .means = values[0],
                                         .inverse_stds = values[1],
                                         .target_means = values[2],
                                         .target_inverse_stds = values[3]};
-    auxo_status status =
-        good ? auxo_model_set_preprocessing(model, &preprocessing, error)
-             : auxo_error_set(error, AUXO_FORMAT, "its \"%s\" does not fit the model", PREPROCESSING_KEY);
+    if (status == AUXO_OUT_OF_MEMORY)
+        auxo_error_set(error, status, "out of memory reading \"%s\"", PREPROCESSING_KEY);
+    else if (status != AUXO_OK || !good)
+        status = auxo_error_set(error, AUXO_FORMAT, "its \"%s\" does not fit the model", PREPROCESSING_KEY);
+    else
+        status = auxo_model_set_preprocessing(model, &preprocessing, error);
     cJSON_Delete(root);
     for (int i = 0; i < LIST_COUNT; i++)
         free(values[i]);
@@ -94,9 +95,8 @@ static auxo_status read_preprocessing(auxo_model *model, const char *text, auxo_
 
 static auxo_status put_texts(auxo__archive *archive, const char *prefix, auxo_model *model, auxo_error *error)
 {
-    char *description = NULL, *preprocessing = print_preprocessing(auxo_model_preprocessing(model));
-    auxo_status status =
-        preprocessing ? AUXO_OK : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory describing a model");
+    char *description = NULL, *preprocessing = NULL;
+    auxo_status status = print_preprocessing(auxo_model_preprocessing(model), &preprocessing, error);
     if (status == AUXO_OK)
         status = auxo_model_desc_to_json(auxo_model_get_desc(model), &description, error);
     if (status == AUXO_OK)
@@ -106,7 +106,7 @@ static auxo_status put_texts(auxo__archive *archive, const char *prefix, auxo_mo
     if (status == AUXO_OK && auxo__model_data_text(model))
         status = auxo__archive_put_text(archive, prefix, DATA_KEY, auxo__model_data_text(model), error);
     free(description);
-    cJSON_free(preprocessing);
+    free(preprocessing);
     return status;
 }
 

@@ -92,8 +92,8 @@ const auxo_optimizer_config *auxo_optimizer_get_config(const auxo_optimizer *opt
     return &optimizer->config;
 }
 
-auxo_status auxo_optimizer_add_step(auxo_optimizer *optimizer, auxo_plan *plan, uint64_t offset, uint64_t count,
-                                    const auxo_tensor *counter, auxo_error *error)
+void auxo_optimizer_add_step(auxo_optimizer *optimizer, auxo_plan *plan, uint64_t offset, uint64_t count,
+                             const auxo_tensor *counter)
 {
     uint64_t offset_bytes = offset * sizeof(float);
     auxo_op op = {.kind = AUXO_OP_OPTIMIZER_STEP,
@@ -110,7 +110,7 @@ auxo_status auxo_optimizer_add_step(auxo_optimizer *optimizer, auxo_plan *plan, 
     op.tensors[AUXO_OPTIMIZER_HYPER] = auxo_optimizer_hyper_tensor(optimizer);
     if (counter)
         op.tensors[AUXO_OPTIMIZER_COUNTER] = *counter;
-    return auxo_plan_add(plan, &op, "optimizer.step", error);
+    auxo_plan_add(plan, &op, "optimizer.step");
 }
 
 auxo_status auxo_optimizer_set_hyper(auxo_optimizer *optimizer, int hyper, float value, auxo_error *error)

@@ -53,6 +53,7 @@ static const struct number_key {
     {"friction", PHS, VALUE_FLOAT, HYPER_OFFSET(AUXO_HYPER_FRICTION), 0, 1e12},
     {"goal", PHS, VALUE_DOUBLE, BRAKING_OFFSET(goal_value), 0, 1e12},
     {"brake", PHS, VALUE_DOUBLE, BRAKING_OFFSET(brake), 0, 1e12},
+    {"goal_after", PHS, VALUE_DOUBLE, BRAKING_OFFSET(goal_after), 0, 1},
     {"ema_decay", PHS, VALUE_DOUBLE, BRAKING_OFFSET(ema_decay), 0, 1},
     {"stall_epochs", PHS, VALUE_UINT32, BRAKING_OFFSET(stall_epochs), 0, 1e6},
     {"reaccelerate", PHS, VALUE_DOUBLE, BRAKING_OFFSET(reaccelerate), 0, 1e12},

@@ -1,7 +1,7 @@
 /* optimizer_internal.h: the optimiser's struct and what the trainer and checkpoints need of it.
  *
  * Invariants: hyper on the device equals `config.hyper` once the queue has run; every state buffer has as many elements
- * as the model has weights; the brake fires at most once.
+ * as the model has weights; the brake fires at most once, or once for each goal.
  */
 #ifndef AUXO_TRAIN_OPTIMIZER_INTERNAL_H
 #define AUXO_TRAIN_OPTIMIZER_INTERNAL_H
@@ -16,6 +16,7 @@ typedef struct auxo__brake_state {
     bool has_initial, has_ema, has_epoch;
     double initial_loss; /* the first loss observed */
     double ema;
+    double target;                                /* after the brake: the next loss to brake at; 0: none */
     double last_train_loss, last_validation_loss; /* of the last epoch */
 } auxo__brake_state;
 
@@ -42,7 +43,7 @@ struct auxo_optimizer {
 /* How many state buffers a kind has. */
 size_t auxo__optimizer_state_count(auxo_optimizer_kind kind);
 const char *auxo__optimizer_noun(auxo_optimizer_kind kind);
-/* Refuses settings under which the momentum grows without bound (SPEC: port-Hamiltonian optimiser). */
+/* Refuses settings under which the momentum grows without bound (Burghoff et al. 2023). */
 auxo_status auxo__optimizer_config_check(const auxo_optimizer_config *config, auxo_error *error);
 /* Whether every batch loss must be seen before the next step may run. */
 bool auxo__optimizer_watches_batches(const auxo_optimizer *optimizer);

@@ -11,39 +11,35 @@ typedef struct prediction {
     auxo_tensor output; /* (batch, outputs), kept by the plan */
 } prediction;
 
-static auxo_status add_softmax(auxo_plan *plan, auxo_tensor *output, auxo_error *error)
+static void add_softmax(auxo_plan *plan, auxo_tensor *output)
 {
     auxo_op op = {.kind = AUXO_OP_SOFTMAX};
     op.tensors[AUXO_SOFTMAX_X] = *output;
     *output = auxo_plan_temp(plan, AUXO_DTYPE_F32, 2, output->dims);
     op.tensors[AUXO_SOFTMAX_Y] = *output;
-    return auxo_plan_add(plan, &op, "softmax", error);
+    auxo_plan_add(plan, &op, "softmax");
 }
 
 static auxo_status add_outputs(prediction *predictor, auxo_model *model, const auxo__batch *batch, bool softmax,
                                auxo_error *error)
 {
     auxo_forward forward = {0};
-    auxo_activations *activations = NULL;
     const auxo_model_desc *desc = auxo_model_get_desc(model);
     const auxo_layer *last = &desc->layers[desc->layer_count - 1];
     const int64_t dims[2] = {batch->size, last->output_dims[0] * last->output_dims[1] * last->output_dims[2]};
-    auxo_status status = auxo__batch_add_input(batch, predictor->plan, &forward.input, error);
-    if (status == AUXO_OK)
-        status = auxo_model_add_forward(model, predictor->plan, &forward, &activations, error);
-    if (status != AUXO_OK)
-        return status;
+    auxo__batch_add_input(batch, predictor->plan, &forward.input);
+    auxo_activations *activations = auxo_model_add_forward(model, predictor->plan, &forward);
+    if (!activations)
+        return auxo_plan_status(predictor->plan, error);
     predictor->output = auxo_tensor_reshape(auxo_activations_output(activations, desc->layer_count - 1), 2, dims);
     auxo_activations_destroy(activations);
     if (softmax)
-        status = add_softmax(predictor->plan, &predictor->output, error);
+        add_softmax(predictor->plan, &predictor->output);
     auxo_op count = {.kind = AUXO_OP_COUNTER_ADD, .params.counter_add = {.increments = {0, 1, 0, 0}}};
     count.tensors[AUXO_COUNTER_ADD_COUNTER] = batch->counter;
-    if (status == AUXO_OK)
-        status = auxo_plan_add(predictor->plan, &count, "counters", error);
-    if (status == AUXO_OK)
-        status = auxo_plan_keep(predictor->plan, &predictor->output, error);
-    return status;
+    auxo_plan_add(predictor->plan, &count, "counters");
+    const auxo_status status = auxo_plan_status(predictor->plan, error);
+    return status == AUXO_OK ? auxo_plan_keep(predictor->plan, &predictor->output, error) : status;
 }
 
 /* Where the outputs of some rows go. */

@@ -3,6 +3,7 @@
  * The reader trusts nothing: the header length, every offset and every shape are checked against the size of the file.
  */
 #include "safetensors.h"
+#include "json.h"
 
 #include "file.h"
 
@@ -159,8 +160,7 @@ static auxo_status read_bytes(auxo__safetensors *file, bool header_only, auxo_er
 {
     FILE *stream = fopen(file->path, "rb");
     if (!stream)
-        return auxo_error_set(error, errno == ENOENT ? AUXO_NOT_FOUND : AUXO_IO, "cannot open \"%s\": %s", file->path,
-                              strerror(errno));
+        return auxo_error_set(error, auxo__file_status(errno), "cannot open \"%s\": %s", file->path, strerror(errno));
     long size = fseek(stream, 0, SEEK_END) == 0 ? ftell(stream) : -1;
     bool good = size >= 0 && fseek(stream, 0, SEEK_SET) == 0;
     file->size_bytes = good ? (uint64_t)size : 0;
@@ -172,7 +172,11 @@ static auxo_status read_bytes(auxo__safetensors *file, bool header_only, auxo_er
         wanted = length < wanted - HEADER_LENGTH_BYTES ? HEADER_LENGTH_BYTES + length : HEADER_LENGTH_BYTES;
     }
     file->bytes = good ? malloc(wanted + 1) : NULL;
-    good = file->bytes && fread(file->bytes, 1, wanted, stream) == wanted;
+    if (good && !file->bytes) {
+        fclose(stream);
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory reading \"%s\"", file->path);
+    }
+    good = good && fread(file->bytes, 1, wanted, stream) == wanted;
     fclose(stream);
     return good ? AUXO_OK : auxo_error_set(error, AUXO_IO, "cannot read \"%s\"", file->path);
 }
@@ -304,13 +308,16 @@ static auxo_status parse_header(auxo__safetensors *file, auxo_error *error)
     if (length > HEADER_MAX_BYTES || length > file->size_bytes - HEADER_LENGTH_BYTES)
         return fail_format(file, "its header is longer than the file; it may be cut off or of another format", error);
     file->data_start = HEADER_LENGTH_BYTES + length;
-    file->header = cJSON_ParseWithLength((const char *)file->bytes + HEADER_LENGTH_BYTES, length);
+    auxo_status status =
+        auxo__json_parse((const char *)file->bytes + HEADER_LENGTH_BYTES, length, &file->header, error);
+    if (status == AUXO_OUT_OF_MEMORY)
+        return auxo_error_set(error, status, "out of memory reading \"%s\"", file->path);
     if (!cJSON_IsObject(file->header))
         return fail_format(file, "its header is not a JSON object", error);
     const cJSON *item;
     cJSON_ArrayForEach(item, file->header)
     {
-        auxo_status status = strcmp(item->string, "__metadata__") == 0 ? AUXO_OK : check_tensor(file, item, error);
+        status = strcmp(item->string, "__metadata__") == 0 ? AUXO_OK : check_tensor(file, item, error);
         if (status != AUXO_OK)
             return status;
     }

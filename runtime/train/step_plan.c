@@ -22,11 +22,11 @@ static uint32_t lowest_trained_layer(const auxo_trainer *trainer)
     return layer_count;
 }
 
-static auxo_status add_augmentation(const auxo_trainer *trainer, auxo_plan *plan, auxo_tensor *input, auxo_error *error)
+static void add_augmentation(const auxo_trainer *trainer, auxo_plan *plan, auxo_tensor *input)
 {
     const auxo_augmentation *augmentation = &trainer->options.augmentation;
     if (!augmentation->enabled)
-        return AUXO_OK;
+        return;
     auxo_tensor augmented = auxo_plan_temp(plan, AUXO_DTYPE_F32, 4, input->dims);
     auxo_op op = {.kind = AUXO_OP_AUGMENT,
                   .params.augment = {.max_shift_h = augmentation->max_shift_h,
@@ -38,48 +38,47 @@ static auxo_status add_augmentation(const auxo_trainer *trainer, auxo_plan *plan
     op.tensors[AUXO_AUGMENT_Y] = augmented;
     op.tensors[AUXO_AUGMENT_COUNTER] = counter_view(trainer, 0);
     *input = augmented;
-    return auxo_plan_add(plan, &op, "batch.augment", error);
+    auxo_plan_add(plan, &op, "batch.augment");
 }
 
 /* One update per run of neighbouring trained layers. */
-static auxo_status add_update(const auxo_trainer *trainer, auxo_plan *plan, auxo_error *error)
+static void add_update(const auxo_trainer *trainer, auxo_plan *plan)
 {
     auxo_tensor time = counter_view(trainer, 3);
     uint32_t layer_count = auxo_model_get_desc(trainer->model)->layer_count;
     uint64_t start = 0, end = 0;
-    auxo_status status = AUXO_OK;
-    for (uint32_t l = 0; status == AUXO_OK && l < layer_count; l++) {
+    for (uint32_t l = 0; l < layer_count; l++) {
         uint64_t offset, count;
         auxo_model_layer_range(trainer->model, l, &offset, &count);
         if (count == 0 || (trainer->train_layers && !trainer->train_layers[l]))
             continue;
         if (offset != end) {
             if (end > start)
-                status = auxo_optimizer_add_step(trainer->optimizer, plan, start, end - start, &time, error);
+                auxo_optimizer_add_step(trainer->optimizer, plan, start, end - start, &time);
             start = offset;
         }
         end = offset + count;
     }
-    if (status == AUXO_OK && end > start)
-        status = auxo_optimizer_add_step(trainer->optimizer, plan, start, end - start, &time, error);
-    return status;
+    if (end > start)
+        auxo_optimizer_add_step(trainer->optimizer, plan, start, end - start, &time);
 }
 
-static auxo_status add_counters(const auxo_trainer *trainer, auxo_plan *plan, auxo_error *error)
+static void add_counters(const auxo_trainer *trainer, auxo_plan *plan)
 {
     auxo_op op = {.kind = AUXO_OP_COUNTER_ADD, .params.counter_add = {.increments = {1, 1, 0, 1}}};
     op.tensors[AUXO_COUNTER_ADD_COUNTER] = counter_view(trainer, 0);
-    return auxo_plan_add(plan, &op, "counters", error);
+    auxo_plan_add(plan, &op, "counters");
 }
 
-static auxo_status call_hook(const auxo_trainer *trainer, auxo_plan_hook *hook, auxo_plan *plan, auxo_error *error)
+static void call_hook(const auxo_trainer *trainer, auxo_plan_hook *hook, auxo_plan *plan)
 {
-    return hook ? hook(trainer->options.hook_user, trainer->model, trainer->optimizer, plan, error) : AUXO_OK;
+    if (hook && auxo_plan_status(plan, NULL) == AUXO_OK)
+        hook(trainer->options.hook_user, trainer->model, trainer->optimizer, plan);
 }
 
 /* Forward, loss and backward of a gathered batch. */
-static auxo_status add_gradients(const auxo_trainer *trainer, const auxo__batch *batch, auxo_plan *plan,
-                                 const auxo_tensor *input, auxo_error *error)
+static void add_gradients(const auxo_trainer *trainer, const auxo__batch *batch, auxo_plan *plan,
+                          const auxo_tensor *input)
 {
     auxo_forward forward = {.training = true,
                             .input = *input,
@@ -87,51 +86,49 @@ static auxo_status add_gradients(const auxo_trainer *trainer, const auxo__batch 
                             .seed = trainer->options.seed,
                             .need_backward = true,
                             .backward_stop = lowest_trained_layer(trainer)};
-    auxo_activations *activations = NULL;
     auxo_tensor gradient;
     auxo__loss_outputs outputs = {.stats = auxo_tensor_1d(trainer->stats, 0, AUXO_DTYPE_F32, 4),
                                   .history = auxo_tensor_1d(trainer->history, 0, AUXO_DTYPE_F32, AUXO__HISTORY_LENGTH),
                                   .gradient = &gradient};
-    auxo_status status = auxo_model_add_forward(trainer->model, plan, &forward, &activations, error);
-    if (status == AUXO_OK) {
-        auxo_tensor output = auxo_activations_output(activations, auxo_model_get_desc(trainer->model)->layer_count - 1);
-        status = auxo__batch_add_loss(batch, &trainer->options, plan, &output, &outputs, error);
-    }
-    if (status == AUXO_OK)
-        status = auxo__trainer_add_row_weights(trainer, batch, plan, &gradient, error);
-    if (status == AUXO_OK)
-        status = auxo_model_add_backward(trainer->model, plan, activations, &gradient, trainer->train_layers, error);
+    auxo_activations *activations = auxo_model_add_forward(trainer->model, plan, &forward);
+    if (!activations)
+        return;
+    auxo_tensor output = auxo_activations_output(activations, auxo_model_get_desc(trainer->model)->layer_count - 1);
+    auxo__batch_add_loss(batch, &trainer->options, plan, &output, &outputs);
+    auxo__trainer_add_row_weights(trainer, batch, plan, &gradient);
+    auxo_model_add_backward(trainer->model, plan, activations, &gradient, trainer->train_layers);
     auxo_activations_destroy(activations);
-    return status;
+}
+
+static void add_step(const auxo_trainer *trainer, const auxo__batch *batch, bool updates, auxo_plan *plan)
+{
+    if (batch) {
+        auxo_tensor input;
+        auxo__batch_add_input(batch, plan, &input);
+        add_augmentation(trainer, plan, &input);
+        add_gradients(trainer, batch, plan, &input);
+    }
+    if (updates) {
+        call_hook(trainer, trainer->options.before_step, plan);
+        auxo__trainer_add_clip(trainer, plan);
+        add_update(trainer, plan);
+        call_hook(trainer, trainer->options.after_step, plan);
+        add_counters(trainer, plan);
+    }
 }
 
 /* batch NULL: only what follows the gradients; updates false: only up to them. */
 static auxo_status build_step(const auxo_trainer *trainer, const auxo__batch *batch, bool updates, auxo_plan **plan,
                               auxo_error *error)
 {
-    auxo_tensor input;
-    auxo_status status = auxo_plan_create(auxo_model_device(trainer->model), plan, error);
-    if (status == AUXO_OK && batch)
-        status = auxo__batch_add_input(batch, *plan, &input, error);
-    if (status == AUXO_OK && batch)
-        status = add_augmentation(trainer, *plan, &input, error);
-    if (status == AUXO_OK && batch)
-        status = add_gradients(trainer, batch, *plan, &input, error);
-    if (status == AUXO_OK && updates)
-        status = call_hook(trainer, trainer->options.before_step, *plan, error);
-    if (status == AUXO_OK && updates)
-        status = auxo__trainer_add_clip(trainer, *plan, error);
-    if (status == AUXO_OK && updates)
-        status = add_update(trainer, *plan, error);
-    if (status == AUXO_OK && updates)
-        status = call_hook(trainer, trainer->options.after_step, *plan, error);
-    if (status == AUXO_OK && updates)
-        status = add_counters(trainer, *plan, error);
     auxo_plan_options options = {.allow_host_fallback = trainer->options.allow_host_fallback,
                                  .profile = trainer->options.profile,
                                  .stop = trainer->options.stop};
-    if (status == AUXO_OK)
+    auxo_status status = auxo_plan_create(auxo_model_device(trainer->model), plan, error);
+    if (status == AUXO_OK) {
+        add_step(trainer, batch, updates, *plan);
         status = auxo_plan_compile(*plan, &options, error);
+    }
     return status == AUXO_OK ? status : auxo_error_wrap(error, status, "training step");
 }
 

@@ -55,15 +55,15 @@ typedef struct auxo__batch {
     auxo_tensor counter;          /* COUNTER */
 } auxo__batch;
 /* Appends the gathering of features: *input is (size, C, H, W). */
-auxo_status auxo__batch_add_input(const auxo__batch *batch, auxo_plan *plan, auxo_tensor *input, auxo_error *error);
+void auxo__batch_add_input(const auxo__batch *batch, auxo_plan *plan, auxo_tensor *input);
 
 typedef struct auxo__loss_outputs {
     auxo_tensor stats, history; /* may be absent */
     auxo_tensor *gradient;      /* receives a temporary with the gradient of the model's output; NULL: not wanted */
 } auxo__loss_outputs;
 /* Appends the gathering of targets and the loss of `output` (size, outputs). */
-auxo_status auxo__batch_add_loss(const auxo__batch *batch, const auxo_train_options *options, auxo_plan *plan,
-                                 const auxo_tensor *output, const auxo__loss_outputs *outputs, auxo_error *error);
+void auxo__batch_add_loss(const auxo__batch *batch, const auxo_train_options *options, auxo_plan *plan,
+                          const auxo_tensor *output, const auxo__loss_outputs *outputs);
 /* Whether model, data and loss fit together. */
 auxo_status auxo__check_data(const auxo_model *model, const auxo_dataset *dataset, auxo_loss_kind loss,
                              auxo_error *error);
@@ -173,10 +173,10 @@ auxo_status auxo__class_weights(const auxo_dataset *train, const auxo_train_opti
 auxo_status auxo__trainer_init_clip(auxo_trainer *trainer, auxo_error *error);
 void auxo__trainer_deinit_shape(auxo_trainer *trainer);
 /* After the loss: its gradient by rows (size, outputs). */
-auxo_status auxo__trainer_add_row_weights(const auxo_trainer *trainer, const auxo__batch *batch, auxo_plan *plan,
-                                          const auxo_tensor *gradient, auxo_error *error);
+void auxo__trainer_add_row_weights(const auxo_trainer *trainer, const auxo__batch *batch, auxo_plan *plan,
+                                   const auxo_tensor *gradient);
 /* Before the update. */
-auxo_status auxo__trainer_add_clip(const auxo_trainer *trainer, auxo_plan *plan, auxo_error *error);
+void auxo__trainer_add_clip(const auxo_trainer *trainer, auxo_plan *plan);
 
 /* ---- schedule.c ---- */
 /* Sets the learning rate of the next step; does nothing under a constant schedule. */

@@ -16,6 +16,7 @@ typedef struct search {
     const auxo_op *op;
     auxo__tune_result *found;
     float *expected[AUXO_OP_SLOTS_MAX]; /* outputs of the kernel used so far; NULL where there is nothing to compare */
+    float *initial[AUXO_OP_SLOTS_MAX];  /* what slots that are also read held before the first run */
 } search;
 
 static const auxo_kernel *find_kernel(const auxo_device *device, auxo_op_kind kind, const char *variant)
@@ -34,23 +35,14 @@ static bool is_stopped(const search *s)
 
 /* ---- right before fast ------------------------------------------------------------------------------------------- */
 
-/* An f32 output that the op writes without reading it, so that runs repeat. */
-static bool is_comparable(const auxo_op *op, uint32_t slot)
+/* What the op does to an f32 output; 0: the slot is none. */
+static auxo_slot_access access_of(const auxo_op *op, uint32_t slot)
 {
     size_t slot_count = 0;
     const auxo_slot_info *slots = auxo_op_slots(op->kind, &slot_count);
-    return slot < slot_count && slots[slot].access == AUXO_SLOT_WRITE && op->tensors[slot].buffer &&
-           op->tensors[slot].dtype == AUXO_DTYPE_F32;
-}
-
-static auxo_status clear_outputs(search *s, auxo_error *error)
-{
-    auxo_status status = AUXO_OK;
-    for (uint32_t slot = 0; slot < AUXO_OP_SLOTS_MAX && status == AUXO_OK; slot++)
-        if (is_comparable(s->op, slot))
-            status = auxo_buffer_zero(s->t->queue, s->op->tensors[slot].buffer, 0,
-                                      auxo_buffer_size_bytes(s->op->tensors[slot].buffer), error);
-    return status;
+    const bool is_output = slot < slot_count && (slots[slot].access & AUXO_SLOT_WRITE) && op->tensors[slot].buffer &&
+                           op->tensors[slot].dtype == AUXO_DTYPE_F32;
+    return is_output ? slots[slot].access : (auxo_slot_access)0;
 }
 
 static auxo_status read_output(search *s, uint32_t slot, float **values, size_t *count, auxo_error *error)
@@ -63,13 +55,32 @@ static auxo_status read_output(search *s, uint32_t slot, float **values, size_t 
     return auxo_buffer_read(s->t->queue, s->op->tensors[slot].buffer, 0, *values, size_bytes, error);
 }
 
+/* Outputs as they were before the first run, so that every kernel's first run computes the same: zeros where the op
+ * only writes. */
+static auxo_status reset_outputs(search *s, auxo_error *error)
+{
+    auxo_status status = AUXO_OK;
+    for (uint32_t slot = 0; slot < AUXO_OP_SLOTS_MAX && status == AUXO_OK; slot++) {
+        const auxo_slot_access access = access_of(s->op, slot);
+        auxo_buffer *buffer = s->op->tensors[slot].buffer;
+        size_t count = 0;
+        if (access == AUXO_SLOT_WRITE)
+            status = auxo_buffer_zero(s->t->queue, buffer, 0, auxo_buffer_size_bytes(buffer), error);
+        else if (access && !s->initial[slot])
+            status = read_output(s, slot, &s->initial[slot], &count, error);
+        else if (access)
+            status = auxo_buffer_write(s->t->queue, buffer, 0, s->initial[slot], auxo_buffer_size_bytes(buffer), error);
+    }
+    return status;
+}
+
 /* The first call keeps the outputs; later ones compare, with room for another order of summation. */
 static auxo_status check_outputs(search *s, auxo_error *error)
 {
     const double tolerance = 1e-3;
     auxo_status status = AUXO_OK;
     for (uint32_t slot = 0; slot < AUXO_OP_SLOTS_MAX && status == AUXO_OK; slot++) {
-        if (!is_comparable(s->op, slot))
+        if (!access_of(s->op, slot))
             continue;
         float *values = NULL;
         size_t count = 0;
@@ -79,8 +90,10 @@ static auxo_status check_outputs(search *s, auxo_error *error)
             s->expected[slot] = values;
             continue;
         }
-        bool finite = true;
+        bool finite = true; /* where the expected value is */
         for (size_t i = 0; status == AUXO_OK && i < count; i++) {
+            if (!isfinite(s->expected[slot][i]))
+                continue;
             finite = finite && isfinite(values[i]);
             largest = fmax(largest, fabs((double)s->expected[slot][i]));
             difference = fmax(difference, fabs((double)values[i] - (double)s->expected[slot][i]));
@@ -115,7 +128,7 @@ static auxo_status time_plan(search *s, auxo_plan *plan, bool is_candidate, doub
     const double limit = fmax(1.0, out_of_question * least);
     auxo__bench_plan_work work = {.plan = plan, .queue = s->t->queue};
     auxo_bench_time time = {0};
-    auxo_status status = clear_outputs(s, error);
+    auxo_status status = reset_outputs(s, error);
     if (status == AUXO_OK)
         status = run_once(&work, seconds, error);
     if (status == AUXO_OK)
@@ -247,7 +260,9 @@ auxo_status auxo__tune_search(const auxo__tuner *t, const auxo_op *op, auxo__tun
             status = search_variant(&s, variants[i], error);
     }
     auxo_tuning_try(t->device, NULL, NULL);
-    for (size_t slot = 0; slot < AUXO_OP_SLOTS_MAX; slot++)
+    for (size_t slot = 0; slot < AUXO_OP_SLOTS_MAX; slot++) {
         free(s.expected[slot]);
+        free(s.initial[slot]);
+    }
     return status;
 }

@@ -57,16 +57,8 @@ def table(name, header="ops"):
     return {noun: i for i, noun in enumerate(re.findall(r"X\(\w+, (\w+)", body))}
 
 
-def enumeration(first):
-    """The names of the enum that starts with `first`, in order."""
-    text = (ROOT / "include/auxo/ops.h").read_text()
-    body = re.search(rf"enum \w*\s*{{\s*({first}\b[^}}]*)}}", text).group(1)
-    body = re.sub(r"/\*.*?\*/", "", body)
-    return {name: i for i, name in enumerate(re.findall(r"\bAUXO_\w+", body))}
-
-
 KINDS = table("AUXO_OP_TABLE")
-ACTIVATIONS = table("AUXO_ACTIVATION_TABLE")
+ACTIVATIONS = table("AUXO_ACTIVATION_TABLE", "kinds")
 DTYPES = {numpy.dtype(numpy.float32): 0, numpy.dtype(numpy.uint32): 2, numpy.dtype(numpy.uint8): 3}
 
 
@@ -82,7 +74,7 @@ class Library:
         self.lib.auxo_backends_list.restype = ctypes.c_void_p
         self.lib.auxo_activations_output.restype = Tensor
         self.lib.auxo_plan_temp.restype = Tensor
-        for name in ("auxo_model_queue", "auxo_model_gradients"):
+        for name in ("auxo_model_queue", "auxo_model_gradients", "auxo_model_add_forward"):
             getattr(self.lib, name).restype = ctypes.c_void_p
         for name in ("auxo_model_weight_count", "auxo_model_statistic_count"):
             getattr(self.lib, name).restype = ctypes.c_uint64
@@ -169,23 +161,22 @@ class Training:
         call("auxo_plan_create", library.device, ctypes.byref(self.plan))
         self.counter = library.tensor([1, 0, 0, 0], numpy.uint32)
         forward = Forward(training=True, input=library.tensor(batch), counter=self.counter, need_backward=True)
-        activations = ctypes.c_void_p()
-        call("auxo_model_add_forward", self.model, self.plan, ctypes.byref(forward), ctypes.byref(activations))
+        activations = ctypes.c_void_p(lib.auxo_model_add_forward(self.model, self.plan, ctypes.byref(forward)))
         logits = lib.auxo_activations_output(activations, self.desc.layer_count - 1)
         self.loss = library.tensor(numpy.zeros(2))
         gradient = lib.auxo_plan_temp(self.plan, 0, 2, logits.dims)
         slots = {0: logits, 1: library.tensor(labels, numpy.uint32), 2: self.loss, 3: gradient}
-        call("auxo_plan_add", self.plan, ctypes.byref(make_op("softmax_cross_entropy", slots)), b"loss")
-        call("auxo_model_add_backward", self.model, self.plan, activations, ctypes.byref(gradient), None)
+        lib.auxo_plan_add(self.plan, ctypes.byref(make_op("softmax_cross_entropy", slots)), b"loss")
+        lib.auxo_model_add_backward(self.model, self.plan, activations, ctypes.byref(gradient), None)
         lib.auxo_activations_destroy(activations)
         self.count = lib.auxo_model_weight_count(self.model)
         config, self.optimizer = OptimizerConfig(), ctypes.c_void_p()
         call("auxo_optimizer_config_parse", optimizer.encode(), ctypes.byref(config))
         call("auxo_optimizer_create", self.model, ctypes.byref(config), ctypes.byref(self.optimizer))
-        call("auxo_optimizer_add_step", self.optimizer, self.plan, ctypes.c_uint64(0), ctypes.c_uint64(self.count),
-             ctypes.byref(self.counter))
+        lib.auxo_optimizer_add_step(self.optimizer, self.plan, ctypes.c_uint64(0), ctypes.c_uint64(self.count),
+                                    ctypes.byref(self.counter))
         step = make_op("counter_add", {0: self.counter}, params(step=1, batch=0, epoch=0, free=0))
-        call("auxo_plan_add", self.plan, ctypes.byref(step), b"counter")
+        lib.auxo_plan_add(self.plan, ctypes.byref(step), b"counter")
         call("auxo_plan_compile", self.plan, ctypes.byref(PlanOptions()))
 
     def weights(self):

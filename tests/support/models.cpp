@@ -158,8 +158,8 @@ std::vector<float> Model::forward(const std::vector<float> &input, int64_t batch
     auxo_forward forward = {};
     forward.training = training;
     forward.input = auxo_tensor_2d(buffer, 0, AUXO_DTYPE_F32, batch, static_cast<int64_t>(input.size()) / batch);
-    auxo_activations *activations = nullptr;
-    REQUIRE_OK(auxo_model_add_forward(model, plan, &forward, &activations, error));
+    auxo_activations *activations = auxo_model_add_forward(model, plan, &forward);
+    REQUIRE_OK(auxo_plan_status(plan, error));
     auxo_tensor output = auxo_activations_output(activations, last_layer(model));
     auxo_activations_destroy(activations);
     if (!output.buffer)
@@ -183,21 +183,19 @@ static auxo_status add_gradient_ops(auxo_model *model, auxo_plan *plan, const au
     forward.training = true;
     forward.need_backward = true;
     forward.input = input;
-    auxo_activations *activations = nullptr;
-    auxo_status status = auxo_model_add_forward(model, plan, &forward, &activations, error);
-    if (status != AUXO_OK)
-        return status;
+    auxo_activations *activations = auxo_model_add_forward(model, plan, &forward);
+    if (!activations)
+        return auxo_plan_status(plan, error);
     auxo_op op = {};
     op.kind = AUXO_OP_SOFTMAX_CROSS_ENTROPY;
     op.tensors[AUXO_XENT_LOGITS] = auxo_activations_output(activations, last_layer(model));
     op.tensors[AUXO_XENT_LABELS] = labels;
     op.tensors[AUXO_XENT_LOSS] = loss;
     op.tensors[AUXO_XENT_DLOGITS] = auxo_plan_temp(plan, AUXO_DTYPE_F32, 2, op.tensors[AUXO_XENT_LOGITS].dims);
-    status = auxo_plan_add(plan, &op, "loss", error);
-    if (status == AUXO_OK)
-        status = auxo_model_add_backward(model, plan, activations, &op.tensors[AUXO_XENT_DLOGITS], train, error);
+    auxo_plan_add(plan, &op, "loss");
+    auxo_model_add_backward(model, plan, activations, &op.tensors[AUXO_XENT_DLOGITS], train);
     auxo_activations_destroy(activations);
-    return status;
+    return auxo_plan_status(plan, error);
 }
 
 Gradients cross_entropy_gradients(const Model &model, const std::vector<float> &input,

@@ -81,7 +81,8 @@ struct PlanBench {
     auxo_status add(const auxo_op &op, const char *label = nullptr)
     {
         error = {};
-        return auxo_plan_add(plan, &op, label, &error);
+        auxo_plan_add(plan, &op, label);
+        return auxo_plan_status(plan, &error);
     }
     auxo_status compile(auxo_plan_options options = {})
     {

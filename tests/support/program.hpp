@@ -77,8 +77,8 @@ class Program
     pid_t child = -1;
 };
 
-// Bad usage or input: exit code 2 and one line of errors that holds `part`.
-void check_one_line(const ProgramResult &result, const std::string &part);
+// Bad usage or input (or another exit code), and one line of errors that holds `part`.
+void check_one_line(const ProgramResult &result, const std::string &part, int exit_code = 2);
 void check_fails(Program &program, const Words &arguments, const std::string &part);
 
 std::string read_whole_file(const std::string &path);

@@ -44,7 +44,7 @@ auxo_status bench_kinds_parse(const cli_arguments *arguments, bool kinds[AUXO_OP
 void bench_add_field(void *event, const char *name, const char *text, double number)
 {
     if (text)
-        cJSON_AddStringToObject(event, name, text);
+        cli_json_text(event, name, text);
     else
-        cJSON_AddNumberToObject(event, name, number);
+        cli_json_number(event, name, number);
 }

@@ -119,20 +119,20 @@ static void print_results(const bench_run *run)
 static void emit_result(const bench_run *run)
 {
     cJSON *result = cli_event(run->context->output, "result");
-    cJSON *devices = cJSON_AddArrayToObject(result, "devices");
+    cJSON *devices = cli_json_add(result, "devices", cJSON_CreateArray());
     for (size_t d = 0; devices && d < run->results.device_count; d++) {
         const auxo_bench_device *device = &run->results.devices[d];
         cJSON *object = cJSON_CreateObject();
-        cJSON_AddStringToObject(object, "device", device->info.selector);
-        cJSON_AddStringToObject(object, "name", device->info.name);
-        cJSON_AddStringToObject(object, "driver", device->info.driver);
-        cJSON_AddNumberToObject(object, "peak_gflops", 1e-9 * device->peak_flops);
-        cJSON_AddNumberToObject(object, "peak_gbytes", 1e-9 * device->peak_bytes);
-        cJSON_AddItemToArray(devices, object);
+        cli_json_text(object, "device", device->info.selector);
+        cli_json_text(object, "name", device->info.name);
+        cli_json_text(object, "driver", device->info.driver);
+        cli_json_number(object, "peak_gflops", 1e-9 * device->peak_flops);
+        cli_json_number(object, "peak_gbytes", 1e-9 * device->peak_bytes);
+        cli_json_add(devices, NULL, object);
     }
-    cJSON_AddStringToObject(result, "version", AUXO_VERSION);
-    cJSON_AddNumberToObject(result, "cases", (double)run->results.count);
-    cJSON_AddNumberToObject(result, "skipped", (double)run->results.skip_count);
+    cli_json_text(result, "version", AUXO_VERSION);
+    cli_json_number(result, "cases", (double)run->results.count);
+    cli_json_number(result, "skipped", (double)run->results.skip_count);
     cli_emit(run->context->output, result);
 }
 

@@ -31,8 +31,8 @@ static const cli_option audit_options[] = {
 static void on_failure(void *user, const char *what, const char *message)
 {
     cJSON *event = cli_event(user, "failure");
-    cJSON_AddStringToObject(event, "case", what);
-    cJSON_AddStringToObject(event, "message", message);
+    cli_json_text(event, "case", what);
+    cli_json_text(event, "message", message);
     cli_emit(user, event);
 }
 
@@ -47,14 +47,14 @@ static const char *const field_names[AUXO_BENCH_PROGRAM_FIELD_COUNT] = {
 static void emit_program(const auxo_bench_program *program, cli_output *output)
 {
     cJSON *event = cli_event(output, "program");
-    cJSON_AddStringToObject(event, "name", program->name);
-    cJSON_AddStringToObject(event, "options", program->options);
-    cJSON_AddBoolToObject(event, "default", program->is_default);
+    cli_json_text(event, "name", program->name);
+    cli_json_text(event, "options", program->options);
+    cli_json_bool(event, "default", program->is_default);
     for (size_t field = 0; field < AUXO_BENCH_PROGRAM_FIELD_COUNT; field++)
-        cJSON_AddNumberToObject(event, field_names[field], program->fields[field]);
-    cJSON *statistics = event ? cJSON_AddObjectToObject(event, "statistics") : NULL;
+        cli_json_number(event, field_names[field], program->fields[field]);
+    cJSON *statistics = event ? cli_json_add(event, "statistics", cJSON_CreateObject()) : NULL;
     for (size_t i = 0; statistics && i < program->statistic_count; i++)
-        cJSON_AddNumberToObject(statistics, program->statistics[i].name, program->statistics[i].value);
+        cli_json_number(statistics, program->statistics[i].name, program->statistics[i].value);
     cli_emit(output, event);
 }
 
@@ -146,10 +146,10 @@ static auxo_status conclude(cli_output *output, const auxo_device_info *info, co
                               "%zu programs that are used by default spill registers on %s; the first: %s (%s)",
                               result->spilling_count, info->name, result->spilling->name, result->spilling->options);
     cJSON *event = cli_event(output, "result");
-    cJSON_AddStringToObject(event, "device", info->selector);
-    cJSON_AddStringToObject(event, "name", info->name);
-    cJSON_AddNumberToObject(event, "programs", (double)result->count);
-    cJSON_AddNumberToObject(event, "prepared", (double)result->prepared);
+    cli_json_text(event, "device", info->selector);
+    cli_json_text(event, "name", info->name);
+    cli_json_number(event, "programs", (double)result->count);
+    cli_json_number(event, "prepared", (double)result->prepared);
     cli_emit(output, event);
     return AUXO_OK;
 }

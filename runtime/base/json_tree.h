@@ -1,0 +1,24 @@
+/* json_tree.h: cJSON trees that remember when memory ran out while they were built.
+ *
+ * cJSON leaves out what it has no memory for. Here the object or array then carries a mark, and printing the tree
+ * fails: nothing is ever left out of a text.
+ */
+#ifndef AUXO_BASE_JSON_TREE_H
+#define AUXO_BASE_JSON_TREE_H
+
+#include "auxo/status.h"
+
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+
+/* Puts `child` under a key of an object (key NULL: at the end of an array) and returns it. The parent owns it. NULL,
+ * and the child is gone, if any of them is NULL or memory is out. */
+cJSON *auxo__tree_add(cJSON *parent, const char *key, cJSON *child);
+void auxo__tree_text(cJSON *object, const char *key, const char *text);
+void auxo__tree_number(cJSON *object, const char *key, double value); /* what is not finite becomes null */
+void auxo__tree_bool(cJSON *object, const char *key, bool value);
+/* Prints the tree and frees it. Errors: OUT_OF_MEMORY, also if it ran out while the tree was built. Ownership:
+ * free(*text). */
+auxo_status auxo__tree_print(cJSON *root, bool indented, char **text, auxo_error *error);
+
+#endif
