@@ -224,6 +224,9 @@ static auxo_status begin(auxo_run *run, void *user, auxo_error *error)
         status = open_devices(run, state, error);
     if (status == AUXO_OK)
         status = auxo__task_open_model(run, state->data.train, &state->model, error);
+    /* Of the same rows it would come out the same, after all of them were read. */
+    if (status == AUXO_OK && run->resumed_from && state->options.standardize && run->data_hash == run->saved_data_hash)
+        status = auxo__archive_get_preprocessing(run->resumed_from, "", state->model, error);
     if (status == AUXO_OK)
         status = auxo_trainer_create(state->model, state->data.train, state->data.validation, &state->options,
                                      &state->trainer, error);

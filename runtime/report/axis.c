@@ -20,6 +20,7 @@ void auxo__scale_add(auxo__scale *scale, double value)
         return;
     scale->low = fmin(scale->low, value);
     scale->high = fmax(scale->high, value);
+    scale->fractions = scale->fractions || value != floor(value);
 }
 
 void auxo__scale_finish(auxo__scale *scale, double margin, double minimum, double maximum)
@@ -79,6 +80,7 @@ size_t auxo__scale_ticks(const auxo__scale *scale, double *ticks, size_t capacit
     double width = scale->high - scale->low, rough = width / 6;
     double power = pow(10, floor(log10(rough))), ratio = rough / power;
     double step = power * (ratio <= 1 ? 1 : ratio <= 2 ? 2 : ratio <= 5 ? 5 : 10);
+    step = scale->fractions ? step : fmax(step, 1);
     size_t count = 0;
     for (double index = ceil(scale->low / step - 1e-9); index * step <= scale->high + 1e-9 * width; index++)
         if (count < capacity)

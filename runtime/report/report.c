@@ -26,7 +26,7 @@ static const char style[] =
     "font:16px/1.5 system-ui,sans-serif}\n"
     "h1{font-size:1.6rem}h2{font-size:1.25rem;margin-top:2.5rem;border-bottom:1px solid var(--line)}\n"
     "h3{font-size:1rem;margin:0 0 .25rem}nav ul{columns:2;padding-left:1.2rem}a{color:var(--c1)}\n"
-    "pre{background:var(--shade);padding:.75rem;overflow-x:auto;font-size:.85rem}\n"
+    "pre{background:var(--shade);padding:.75rem;white-space:pre-wrap;overflow-wrap:anywhere;font-size:.85rem}\n"
     "table{border-collapse:collapse;margin:1rem 0;display:block;overflow-x:auto}\n"
     "th,td{padding:.25rem .75rem;border-bottom:1px solid var(--line);text-align:left}\n"
     "th{color:var(--faint);font-weight:600}.n{text-align:right;font-variant-numeric:tabular-nums}\n"
@@ -42,7 +42,11 @@ static const char style[] =
     "stroke-width:1.2}\n"
     ".c1{color:var(--c1)}.c2{color:var(--c2)}.c3{color:var(--c3)}.c4{color:var(--c4)}.c5{color:var(--c5)}"
     ".c6{color:var(--c6)}.c7{color:var(--c7)}.c8{color:var(--c8)}\n"
-    "@media print{body{max-width:none}}\n"
+    "@media(max-width:37rem){figure{overflow-x:auto}figure svg{min-width:36rem;font-size:12.5px}"
+    "th,td{padding:.25rem .4rem}table{font-size:.9rem}.n{white-space:nowrap}"
+    "p,td:not(.n){overflow-wrap:anywhere}td:not(.n){min-width:4rem}}\n"
+    "@media print{body{max-width:none;margin:0}figure,tr,h2,h3{break-inside:avoid}h2,h3{break-after:avoid}"
+    "table{display:table;font-size:.8rem}th,td{padding:.15rem .4rem}}\n"
     "</style>\n";
 
 auxo_status auxo_report_create(const char *title, auxo_report **report, auxo_error *error)
@@ -130,8 +134,9 @@ void auxo_report_table_row(auxo_report *report, const char *const *cells)
     auxo__markup_add(&report->body, "<tr>");
     for (size_t i = 0; i < report->table_columns; i++) {
         const char *cell = cells[i] ? cells[i] : "";
-        auxo__markup_add(&report->body, looks_like_number(cell) ? "<td class=\"n\">" : "<td>");
-        auxo__markup_escaped(&report->body, cell);
+        const bool undefined = strcmp(cell, "nan") == 0 || strcmp(cell, "-nan") == 0;
+        auxo__markup_add(&report->body, undefined || looks_like_number(cell) ? "<td class=\"n\">" : "<td>");
+        auxo__markup_escaped(&report->body, undefined ? "none" : cell);
         auxo__markup_add(&report->body, "</td>");
     }
     auxo__markup_add(&report->body, "</tr>\n");

@@ -48,6 +48,7 @@ const char *auxo__format_number(char *buffer, size_t size, double value);
  */
 /* Maps values low..high, linear or logarithmic, to coordinates from..to. */
 typedef struct auxo__scale {
+    bool fractions; /* some value is no integer; else ticks are integers, too */
     bool log;
     double low, high, from, to;
 } auxo__scale;

@@ -48,8 +48,9 @@ struct auxo_run {
     auxo_run_options options;
     char *command; /* own copy of options.command, or NULL */
     void *state;
-    const auxo_data_schema *schema; /* what a saved model shall know of its data; of the method, or NULL */
-    auxo_device *device;            /* opened by task.c; closed here, after the state has ended */
+    const auxo__archive *resumed_from; /* while begin runs: the checkpoint that restore will get; else NULL */
+    const auxo_data_schema *schema;    /* what a saved model shall know of its data; of the method, or NULL */
+    auxo_device *device;               /* opened by task.c; closed here, after the state has ended */
     auxo__history history;
     auxo__best best;
     auxo__file_lock lock;                /* of the checkpoint */

@@ -109,7 +109,9 @@ static auxo_status begin(auxo_run *run, auxo_error *error)
         status = auxo__checkpoint_open(run, &archive, error);
     if (status == AUXO_OK) {
         run->begun = true;
+        run->resumed_from = archive;
         status = run->method->begin(run, run->state, error);
+        run->resumed_from = NULL;
     }
     if (status == AUXO_OK && archive)
         status = auxo__checkpoint_restore(run, archive, error);

@@ -56,6 +56,9 @@ auxo_status auxo__archive_get_trainer(const auxo__archive *archive, const char *
                                       auxo_trainer *trainer, auxo_error *error);
 
 /* ---- model_file.c, for archives ---- */
+/* What the archive's model standardises by, into a model that has nothing yet; does nothing where there is none. */
+auxo_status auxo__archive_get_preprocessing(const auxo__archive *archive, const char *prefix, auxo_model *model,
+                                            auxo_error *error);
 auxo_status auxo__model_fill(auxo_model *model, const auxo__safetensors *file, const char *prefix, auxo_error *error);
 auxo_status auxo__model_build(auxo_device *device, const auxo__safetensors *file, const char *prefix,
                               auxo_model **model, auxo_error *error);

@@ -224,6 +224,14 @@ auxo_status auxo_model_data_schema(const auxo_model *model, auxo_data_schema **s
     return text ? auxo_data_schema_parse(text, schema, error) : AUXO_OK;
 }
 
+auxo_status auxo__archive_get_preprocessing(const auxo__archive *archive, const char *prefix, auxo_model *model,
+                                            auxo_error *error)
+{
+    const char *text = auxo__archive_text(archive, prefix, PREPROCESSING_KEY);
+    return text && auxo_model_preprocessing(model)->channel_count == 0 ? read_preprocessing(model, text, error)
+                                                                       : AUXO_OK;
+}
+
 auxo_status auxo__model_build(auxo_device *device, const auxo__safetensors *file, const char *prefix,
                               auxo_model **model, auxo_error *error)
 {
