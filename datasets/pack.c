@@ -1,7 +1,7 @@
 /* pack.c: writes packed sets (pack.h) shard by shard, so that they may be larger than memory.
  */
-#include "json_tree.h"
 #include "pack.h"
+#include "json_tree.h"
 
 #include "file.h"
 #include "number.h"
