@@ -33,7 +33,6 @@ static double half(uint16_t bits)
 bool auxo__element_integer(const uint8_t *at, auxo__element element, int64_t *value)
 {
     union {
-        int8_t i8;
         uint16_t u16;
         int16_t i16;
         uint32_t u32;
@@ -48,7 +47,7 @@ bool auxo__element_integer(const uint8_t *at, auxo__element element, int64_t *va
         *value = *at;
         return true;
     case AUXO__ELEMENT_I8:
-        *value = read.i8;
+        *value = (int64_t)(*at ^ 0x80u) - 0x80; /* the sign bit, extended */
         return true;
     case AUXO__ELEMENT_U16:
         *value = read.u16;
