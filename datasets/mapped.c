@@ -338,10 +338,10 @@ auxo_status auxo__mapped_load(auxo_dataset **dataset, auxo_error *error)
     const auxo__dataset_shape shape = {from->row_count,    from->channels,    from->height, from->width,
                                        from->feature_type, from->target_type, target_count};
     auxo_status status = auxo__dataset_create(from->name, &shape, &loaded, error);
-    const auxo_row_block block = {loaded ? loaded->features : NULL, loaded ? loaded->labels : NULL,
-                                  loaded ? loaded->targets : NULL};
-    if (status == AUXO_OK)
-        status = auxo_dataset_read(from, NULL, 0, from->row_count, &block, error);
+    if (!loaded)
+        return status;
+    const auxo_row_block block = {loaded->features, loaded->labels, loaded->targets};
+    status = auxo_dataset_read(from, NULL, 0, from->row_count, &block, error);
     if (status == AUXO_OK && from->mapped->row_numbers.base) {
         loaded->row_numbers = auxo__array(from->row_count, sizeof *loaded->row_numbers);
         for (size_t i = 0; loaded->row_numbers && i < from->row_count; i++)

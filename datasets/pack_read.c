@@ -336,7 +336,7 @@ static auxo_status check_model(const auxo_data_schema *model, const auxo_dataset
 {
     const auxo_data_schema *own = set->schema;
     bool same = model->input_count == own->input_count && !model->inputs == !own->inputs;
-    for (size_t i = 0; same && i < own->input_count; i++) {
+    for (size_t i = 0; same && own->inputs && i < own->input_count; i++) {
         const auxo_schema_input *a = &model->inputs[i], *b = &own->inputs[i];
         same = strcmp(a->name, b->name) == 0 && a->kind == b->kind && a->offset == b->offset &&
                a->level_count == b->level_count;
