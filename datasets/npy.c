@@ -36,11 +36,11 @@ static bool read_element(const char *text, auxo__element *element)
         AUXO__ELEMENT_TABLE(AUXO__ELEMENT_TEXT)
 #undef AUXO__ELEMENT_TEXT
     };
+    if (text[0] != '\'' || (text[1] != '<' && text[1] != '|' && text[1] != '='))
+        return false;
     for (int e = 0; e < AUXO__ELEMENT_COUNT; e++) {
         const size_t length = strlen(texts[e]);
-        const bool any_order = text[1] == '<' || text[1] == '|' || text[1] == '=';
-        if (*text == '\'' && any_order && strncmp(text + 2, texts[e] + 1, length - 1) == 0 &&
-            text[length + 1] == '\'') {
+        if (strncmp(text + 2, texts[e] + 1, length - 1) == 0 && text[length + 1] == '\'') {
             *element = (auxo__element)e;
             return auxo__element_bytes(*element) == 1 || text[1] != '|';
         }

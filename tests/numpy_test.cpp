@@ -123,7 +123,10 @@ TEST_CASE("NumPy arrays: axes, types, labels, archives")
     }
     SECTION("what is no such array is refused in one line")
     {
+        const std::string ending = "{'fortran_order': False, 'shape': (1,), 'descr':"; // and nothing after it
+        const std::string cut = std::string("\x93NUMPY\x01\x00", 8) + static_cast<char>(ending.size()) + '\0' + ending;
         const std::vector<std::pair<Bytes, const char *>> wrong = {
+            {Bytes(cut.begin(), cut.end()), "no plain number"},
             {npy("|O", "(2,)", Bytes(16)), "no plain number"},
             {npy(">f4", "(2, 2)", Bytes(16)), "no plain number"},
             {npy("<U3", "(2,)", Bytes(24)), "no plain number"},

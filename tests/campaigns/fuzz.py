@@ -30,10 +30,11 @@ def run(target, noun, options, inputs):
     learnt, found = options.build / "corpus" / noun, options.build / "found"
     learnt.mkdir(parents=True, exist_ok=True)
     found.mkdir(exist_ok=True)
+    memory = 8192 if noun in TRUSTING else 1024
     command = [str(target), str(learnt), str(FUZZ / "corpus" / noun), f"-dict={FUZZ / (noun + '.dict')}",
                f"-artifact_prefix={found}/{noun}-", f"-max_len={LENGTHS.get(noun, 4096)}", f"-runs={inputs}",
-               f"-max_total_time={options.seconds}", "-timeout=60", "-rss_limit_mb=1024",
-               f"-malloc_limit_mb={8192 if noun in TRUSTING else 1024}", "-print_final_stats=1",
+               f"-max_total_time={options.seconds}", "-timeout=60", f"-rss_limit_mb={memory}",
+               f"-malloc_limit_mb={memory}", "-print_final_stats=1",
                "-verbosity=0", f"-seed={options.seed}"]
     done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace",
                           check=False)
