@@ -235,6 +235,20 @@ auxo_status auxo_dataset_select(const auxo_dataset *dataset, const uint32_t *row
     return AUXO_OK;
 }
 
+auxo_status auxo_dataset_count_classes(const auxo_dataset *dataset, size_t *counts, auxo_error *error)
+{
+    auxo__row_blocks blocks;
+    bool found = true;
+    auxo_status status = auxo__row_blocks_init(&blocks, dataset, false, error);
+    while (status == AUXO_OK && found) {
+        status = auxo__row_blocks_next(&blocks, &found, error);
+        for (size_t i = 0; status == AUXO_OK && found && i < blocks.count; i++)
+            counts[blocks.labels[i]]++;
+    }
+    auxo__row_blocks_deinit(&blocks);
+    return status;
+}
+
 uint32_t auxo_dataset_output_count(const auxo_dataset *dataset)
 {
     switch (dataset->target_type) {

@@ -135,19 +135,13 @@ static void add_u64(cJSON *object, const char *key, uint64_t value)
     auxo__tree_text(object, key, text);
 }
 
-static void add_names(cJSON *object, const char *key, char **names, size_t count)
-{
-    if (names)
-        auxo__tree_add(object, key, cJSON_CreateStringArray((const char *const *)names, (int)count));
-}
-
 static cJSON *names_of(const auxo_dataset *set)
 {
     cJSON *names = cJSON_CreateObject();
     const size_t targets = set->target_type == AUXO_TARGET_CLASS ? set->class_count : set->target_count;
-    add_names(names, "feature_names", set->feature_names, (size_t)set->channels);
-    add_names(names, "target_names", set->target_names, targets);
-    add_names(names, "site_names", set->site_names, set->site_count);
+    auxo__tree_texts(names, "feature_names", set->feature_names, (size_t)set->channels);
+    auxo__tree_texts(names, "target_names", set->target_names, targets);
+    auxo__tree_texts(names, "site_names", set->site_names, set->site_count);
     return names;
 }
 

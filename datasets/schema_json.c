@@ -24,12 +24,6 @@ static const char *const colour_nouns[] = {"as_is", "grey", "colour"};
 
 /* ---- writing ----------------------------------------------------------------------------------------------------- */
 
-static void add_names(cJSON *object, const char *key, char **names, size_t count)
-{
-    if (names)
-        auxo__tree_add(object, key, cJSON_CreateStringArray((const char *const *)names, (int)count));
-}
-
 static void add_u64(cJSON *object, const char *key, uint64_t value, const char *format)
 {
     char text[32];
@@ -45,7 +39,7 @@ static void add_inputs(cJSON *root, const auxo_data_schema *schema)
         cJSON *item = cJSON_CreateObject();
         auxo__tree_text(item, "name", input->name);
         if (input->kind == AUXO_INPUT_CATEGORY)
-            add_names(item, "levels", input->levels, input->level_count);
+            auxo__tree_texts(item, "levels", input->levels, input->level_count);
         else if (input->offset != 0)
             auxo__tree_number(item, "offset", input->offset);
         auxo__tree_add(list, NULL, item);
@@ -77,12 +71,12 @@ auxo_status auxo_data_schema_describe(const auxo_data_schema *schema, char **tex
     if (schema->picture_column)
         auxo__tree_text(root, "picture_column", schema->picture_column);
     auxo__tree_text(root, "target", target_nouns[schema->target_type]);
-    add_names(root, "targets", schema->targets, schema->target_count);
+    auxo__tree_texts(root, "targets", schema->targets, schema->target_count);
     auxo__tree_number(root, "target_count", (double)schema->target_count);
     if (schema->target_offsets)
         auxo__tree_add(root, "target_offsets",
                        cJSON_CreateDoubleArray(schema->target_offsets, (int)schema->target_count));
-    add_names(root, "classes", schema->classes, schema->class_count);
+    auxo__tree_texts(root, "classes", schema->classes, schema->class_count);
     auxo__tree_number(root, "class_count", schema->class_count);
     if (schema->group_column)
         auxo__tree_text(root, "group_column", schema->group_column);

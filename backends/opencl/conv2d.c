@@ -77,8 +77,8 @@ const auxo_kernel ocl_conv2d_forward_kernels[OCL_CONV2D_FORWARD_KERNEL_COUNT] = 
      .is_nominal = true,
      .tunables = ocl_conv2d_winograd_tunables,
      .tunable_count = OCL_CONV2D_WINOGRAD_TUNABLE_COUNT,
-     .supports = ocl_conv2d_forward_winograd_supports,
-     .prepare = ocl_conv2d_forward_winograd_prepare,
+     .supports = ocl_conv2d_winograd_supports,
+     .prepare = ocl_conv2d_winograd_prepare,
      .release = ocl_task_release,
      .enqueue = ocl_task_enqueue},
 };
@@ -104,8 +104,8 @@ const auxo_kernel ocl_conv2d_backward_data_kernels[OCL_CONV2D_BACKWARD_DATA_KERN
      .is_nominal = true,
      .tunables = ocl_conv2d_winograd_tunables,
      .tunable_count = OCL_CONV2D_WINOGRAD_TUNABLE_COUNT,
-     .supports = ocl_conv2d_backward_data_winograd_supports,
-     .prepare = ocl_conv2d_backward_data_winograd_prepare,
+     .supports = ocl_conv2d_winograd_supports,
+     .prepare = ocl_conv2d_winograd_prepare,
      .release = ocl_task_release,
      .enqueue = ocl_task_enqueue},
 };

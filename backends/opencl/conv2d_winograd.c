@@ -25,23 +25,13 @@ const auxo_tunable ocl_conv2d_winograd_tunables[OCL_CONV2D_WINOGRAD_TUNABLE_COUN
 enum { PATCH_MAX = 6, POINTS_MAX = PATCH_MAX * PATCH_MAX, QUAD = 4 };
 
 /* And what kernels number fits 32 bits. */
-static bool suits(void *device, const auxo_op *op)
+bool ocl_conv2d_winograd_supports(void *device, const auxo_op *op)
 {
     const int64_t pairs_max = (INT64_C(256) << 20) / (POINTS_MAX * (int64_t)sizeof(float)), area_max = INT64_C(1) << 28;
     const common_direction d = common_direction_of(op);
     return common_winograd_suits(op, &d) && d.source_channels * d.target_channels <= pairs_max &&
            d.source_h * d.source_w < area_max && d.images * d.target_h * d.target_w < area_max &&
            ocl_tile_loops_fit(device, d.source_channels);
-}
-
-bool ocl_conv2d_forward_winograd_supports(void *device, const auxo_op *op)
-{
-    return suits(device, op);
-}
-
-bool ocl_conv2d_backward_data_winograd_supports(void *device, const auxo_op *op)
-{
-    return suits(device, op);
 }
 
 static void build_weights(ocl_builder *b, const common_direction *d, const char *options, cl_mem u)
@@ -148,6 +138,4 @@ static void build(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
     build_direction(b, &d, parameters);
 }
 
-OCL_PREPARE(ocl_conv2d_forward_winograd_prepare, build);
-
-OCL_PREPARE(ocl_conv2d_backward_data_winograd_prepare, build);
+OCL_PREPARE(ocl_conv2d_winograd_prepare, build);

@@ -90,10 +90,8 @@ ocl_prepare_function ocl_conv2d_backward_weights_tiled_prepare;
  */
 enum { OCL_CONV2D_WINOGRAD_TUNABLE_COUNT = OCL_GEMM_TILED_TUNABLE_COUNT + 2 };
 extern const auxo_tunable ocl_conv2d_winograd_tunables[OCL_CONV2D_WINOGRAD_TUNABLE_COUNT];
-bool ocl_conv2d_forward_winograd_supports(void *device, const auxo_op *op);
-bool ocl_conv2d_backward_data_winograd_supports(void *device, const auxo_op *op);
-ocl_prepare_function ocl_conv2d_forward_winograd_prepare;
-ocl_prepare_function ocl_conv2d_backward_data_winograd_prepare;
+bool ocl_conv2d_winograd_supports(void *device, const auxo_op *op);
+ocl_prepare_function ocl_conv2d_winograd_prepare;
 
 /* gemm_tiled.c: the variant "tiled" of gemm, with the tunables of tile.h. */
 bool ocl_gemm_tiled_supports(void *device, const auxo_op *op);

@@ -63,15 +63,15 @@ static const auxo_kernel theta_eval[] = {
 #define CONV2D(op)                                                                                                     \
     TUNED("tiled", vk_fits_bindings, op##_tiled, vk_conv2d_tiled_tunables),                                            \
         TUNED("direct", vk_fits_bindings, op##_direct, vk_conv2d_direct_tunables)
-#define CONV2D_WINOGRAD(op)                                                                                            \
+#define CONV2D_WINOGRAD                                                                                                \
     {                                                                                                                  \
         .variant = "winograd", .is_nominal = true, .tunables = vk_conv2d_winograd_tunables,                            \
         .tunable_count = sizeof vk_conv2d_winograd_tunables / sizeof vk_conv2d_winograd_tunables[0],                   \
-        .supports = vk_supports_##op##_winograd, .prepare = vk_prepare_##op##_winograd, .release = vk_program_release, \
+        .supports = vk_supports_conv2d_winograd, .prepare = vk_prepare_conv2d_winograd, .release = vk_program_release, \
         .enqueue = vk_program_enqueue                                                                                  \
     }
-static const auxo_kernel conv2d_forward[] = {CONV2D(conv2d_forward), CONV2D_WINOGRAD(conv2d_forward)};
-static const auxo_kernel conv2d_backward_data[] = {CONV2D(conv2d_backward_data), CONV2D_WINOGRAD(conv2d_backward_data)};
+static const auxo_kernel conv2d_forward[] = {CONV2D(conv2d_forward), CONV2D_WINOGRAD};
+static const auxo_kernel conv2d_backward_data[] = {CONV2D(conv2d_backward_data), CONV2D_WINOGRAD};
 static const auxo_kernel conv2d_backward_weights[] = {CONV2D(conv2d_backward_weights)};
 
 const auxo_kernel_list vk_kernels[AUXO_OP_COUNT] = {

@@ -27,23 +27,13 @@ typedef struct winograd {
 } winograd;
 
 /* And the transformed weights fit. */
-static bool suits(void *device, const auxo_op *op)
+bool vk_supports_conv2d_winograd(void *device, const auxo_op *op)
 {
     const uint64_t weights_bytes_max = UINT64_C(256) << 20;
     const common_direction d = common_direction_of(op);
     const uint64_t weights_bytes = POINTS_MAX * sizeof(float) * (uint64_t)(d.source_channels * d.target_channels);
     return common_winograd_suits(op, &d) && weights_bytes <= weights_bytes_max &&
            vk_span_fits(device, (vk_span){.size_bytes = weights_bytes}) && vk_fits_bindings(device, op);
-}
-
-bool vk_supports_conv2d_forward_winograd(void *device, const auxo_op *op)
-{
-    return suits(device, op);
-}
-
-bool vk_supports_conv2d_backward_data_winograd(void *device, const auxo_op *op)
-{
-    return suits(device, op);
 }
 
 static void add_weights(vk_program *program, const winograd *w)
@@ -123,7 +113,7 @@ static void add_slice(vk_program *program, const winograd *w, const int32_t *par
     add_target(program, w, first, pitch);
 }
 
-static auxo_status prepare(void *device, const auxo_op *op, const int32_t *parameters, void **state, auxo_error *error)
+VK_PREPARE(conv2d_winograd)
 {
     vk_program *program = vk_program_begin(device, error);
     winograd task = {.d = common_direction_of(op)}, *w = &task;
@@ -141,14 +131,4 @@ static auxo_status prepare(void *device, const auxo_op *op, const int32_t *param
     for (uint64_t first = 0; first < (uint64_t)w->cut.tiles; first += slice)
         add_slice(program, w, parameters, first);
     return vk_program_finish(program, state, error);
-}
-
-VK_PREPARE(conv2d_forward_winograd)
-{
-    return prepare(device, op, parameters, state, error);
-}
-
-VK_PREPARE(conv2d_backward_data_winograd)
-{
-    return prepare(device, op, parameters, state, error);
 }

@@ -112,10 +112,8 @@ VK_PREPARE(conv2d_backward_weights_direct);
 /* op_conv2d_winograd.c */
 enum { VK_CONV2D_WINOGRAD_TUNABLES = VK_TILE_TUNABLES + 2 };
 extern const auxo_tunable vk_conv2d_winograd_tunables[VK_CONV2D_WINOGRAD_TUNABLES]; /* the tiled ones come first */
-VK_PREPARE(conv2d_forward_winograd);
-VK_PREPARE(conv2d_backward_data_winograd);
-bool vk_supports_conv2d_forward_winograd(void *device, const auxo_op *op);
-bool vk_supports_conv2d_backward_data_winograd(void *device, const auxo_op *op);
+VK_PREPARE(conv2d_winograd); /* forward and backward to the data */
+bool vk_supports_conv2d_winograd(void *device, const auxo_op *op);
 
 /* op_reduce.c */
 typedef struct vk_reduction {

@@ -148,6 +148,8 @@ typedef struct auxo_row_block {
  * INVALID_ARGUMENT for a row that is not there; FORMAT where the file has changed since it was packed. */
 AUXO_API auxo_status auxo_dataset_read(const auxo_dataset *dataset, const uint32_t *rows, size_t first, size_t count,
                                        const auxo_row_block *block, auxo_error *error);
+/* Adds to counts (class_count) the rows of each class, wherever they lie. */
+AUXO_API auxo_status auxo_dataset_count_classes(const auxo_dataset *dataset, size_t *counts, auxo_error *error);
 /* Rows that lie together in the file, a power of two; 0 for rows in memory. */
 AUXO_API size_t auxo_dataset_block_rows(const auxo_dataset *dataset);
 /* The given rows, in order, as a new data set in memory. */

@@ -27,6 +27,12 @@ void auxo__tree_number(cJSON *object, const char *key, double value)
     auxo__tree_add(object, key, cJSON_CreateNumber(value));
 }
 
+void auxo__tree_texts(cJSON *object, const char *key, char *const *texts, size_t count)
+{
+    if (texts)
+        auxo__tree_add(object, key, cJSON_CreateStringArray((const char *const *)texts, (int)count));
+}
+
 void auxo__tree_bool(cJSON *object, const char *key, bool value)
 {
     auxo__tree_add(object, key, cJSON_CreateBool(value));

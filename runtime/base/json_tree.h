@@ -10,12 +10,15 @@
 
 #include <cjson/cJSON.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 /* Puts `child` under a key of an object (key NULL: at the end of an array) and returns it. The parent owns it. NULL,
  * and the child is gone, if any of them is NULL or memory is out. */
 cJSON *auxo__tree_add(cJSON *parent, const char *key, cJSON *child);
 void auxo__tree_text(cJSON *object, const char *key, const char *text);
 void auxo__tree_number(cJSON *object, const char *key, double value); /* what is not finite becomes null */
+void auxo__tree_texts(cJSON *object, const char *key, char *const *texts,
+                      size_t count); /* NULL: nothing is put there */
 void auxo__tree_bool(cJSON *object, const char *key, bool value);
 /* Prints the tree and frees it. Errors: OUT_OF_MEMORY, also if it ran out while the tree was built. Ownership:
  * free(*text). */

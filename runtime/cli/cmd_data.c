@@ -102,26 +102,10 @@ static void report_split(cli_output *output, const char *split, const auxo_datas
     cli_emit(output, event);
 }
 
-enum { BLOCK_ROWS = 4096 };
-
-static auxo_status count_classes(const auxo_dataset *dataset, size_t *counts, auxo_error *error)
-{
-    uint32_t labels[BLOCK_ROWS];
-    const auxo_row_block block = {.labels = labels};
-    auxo_status status = AUXO_OK;
-    for (size_t first = 0; first < dataset->row_count && status == AUXO_OK; first += BLOCK_ROWS) {
-        const size_t left = dataset->row_count - first, count = left < BLOCK_ROWS ? left : BLOCK_ROWS;
-        status = auxo_dataset_read(dataset, NULL, first, count, &block, error);
-        for (size_t i = 0; i < count && status == AUXO_OK; i++)
-            counts[labels[i]]++;
-    }
-    return status;
-}
-
 static auxo_status report_classes(cli_output *output, const auxo_dataset *dataset, auxo_error *error)
 {
     size_t *counts = calloc(dataset->class_count + 1, sizeof *counts);
-    auxo_status status = counts ? count_classes(dataset, counts, error)
+    auxo_status status = counts ? auxo_dataset_count_classes(dataset, counts, error)
                                 : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory for classes");
     if (status != AUXO_OK) {
         free(counts);

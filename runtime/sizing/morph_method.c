@@ -500,10 +500,9 @@ const auxo_method auxo__method_morph = {
                 "came out without the regulariser. Several values of lambda or starts give a front. Without a budget "
                 "it is the FLOPs of the (first) start. The best network within the budget by validation accuracy is "
                 "measured on the test split. keep and patience are about that last training, without the regulariser: "
-                "those "
-                "with it must run to their end.\n\nA loop whose network breaks down (no channel of a layer lives, or "
-                "the "
-                "loss is not finite) ends with a message; its best network is kept. A run continues from its "
+                "those with it must run to their end.\n\nA loop whose network breaks down (no channel of a layer "
+                "lives, "
+                "or the loss is not finite) ends with a message; its best network is kept. A run continues from its "
                 "checkpoint after the last finished training.",
             .examples = "auxo morph --preset front --data mnist --report front.html\n"
                         "auxo morph --preset bad-widths --data mnist --limit 6000 --epochs 1 --report widths.html\n"

@@ -13,28 +13,13 @@ enum { FACTOR, ONE, NORM_SQUARED, NEGATIVE_LIMIT, VALUE_COUNT };
 
 /* ---- class weights ----------------------------------------------------------------------------------------------- */
 
-static auxo_status count_classes(const auxo_dataset *train, size_t *counts, auxo_error *error)
-{
-    enum { BLOCK = 1024 };
-    uint32_t labels[BLOCK];
-    const auxo_row_block block = {.labels = labels};
-    auxo_status status = AUXO_OK;
-    for (size_t first = 0; first < train->row_count && status == AUXO_OK; first += BLOCK) {
-        const size_t left = train->row_count - first, count = left < BLOCK ? left : BLOCK;
-        status = auxo_dataset_read(train, NULL, first, count, &block, error);
-        for (size_t i = 0; i < count && status == AUXO_OK; i++)
-            counts[labels[i]]++;
-    }
-    return status;
-}
-
 /* Weights by class: the given ones, or those that let every class count the same; of mean 1 over the rows. */
 static auxo_status find_class_weights(const auxo_dataset *train, const auxo_train_options *options, double *weights,
                                       auxo_error *error)
 {
     double sum = 0;
     size_t *counts = calloc(train->class_count + 1, sizeof *counts);
-    auxo_status status = counts ? count_classes(train, counts, error)
+    auxo_status status = counts ? auxo_dataset_count_classes(train, counts, error)
                                 : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "class weights: out of memory");
     for (uint32_t c = 0; c < train->class_count && status == AUXO_OK; c++) {
         weights[c] =

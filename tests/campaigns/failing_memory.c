@@ -135,24 +135,31 @@ static void forget(void *freed)
     atomic_flag_clear_explicit(&state.lock, memory_order_release);
 }
 
-void *malloc(size_t size)
+static void *allocate(size_t ignored, size_t size)
+{
+    (void)ignored;
+    return __libc_malloc(size);
+}
+
+/* make(a, b), or NULL where this is the call that fails. */
+static void *made_for(void *caller, size_t size, void *(*make)(size_t a, size_t b), size_t a, size_t b)
 {
     unsigned long call = 0;
-    bool fails, counted = counts(__builtin_return_address(0), &call, &fails);
-    void *made = fails ? NULL : __libc_malloc(size);
+    bool fails, counted = counts(caller, &call, &fails);
+    void *made = fails ? NULL : make(a, b);
     if (counted)
-        note(made, __builtin_return_address(0), size, call);
+        note(made, caller, size, call);
     return made;
+}
+
+void *malloc(size_t size)
+{
+    return made_for(__builtin_return_address(0), size, allocate, 0, size);
 }
 
 void *calloc(size_t count, size_t size)
 {
-    unsigned long call = 0;
-    bool fails, counted = counts(__builtin_return_address(0), &call, &fails);
-    void *made = fails ? NULL : __libc_calloc(count, size);
-    if (counted)
-        note(made, __builtin_return_address(0), count * size, call);
-    return made;
+    return made_for(__builtin_return_address(0), count * size, __libc_calloc, count, size);
 }
 
 void *realloc(void *block_before, size_t size)
@@ -170,33 +177,19 @@ void *realloc(void *block_before, size_t size)
 
 void *memalign(size_t alignment, size_t size)
 {
-    unsigned long call = 0;
-    bool fails, counted = counts(__builtin_return_address(0), &call, &fails);
-    void *made = fails ? NULL : __libc_memalign(alignment, size);
-    if (counted)
-        note(made, __builtin_return_address(0), size, call);
-    return made;
+    return made_for(__builtin_return_address(0), size, __libc_memalign, alignment, size);
 }
 
 void *aligned_alloc(size_t alignment, size_t size)
 {
-    unsigned long call = 0;
-    bool fails, counted = counts(__builtin_return_address(0), &call, &fails);
-    void *made = fails ? NULL : __libc_memalign(alignment, size);
-    if (counted)
-        note(made, __builtin_return_address(0), size, call);
-    return made;
+    return made_for(__builtin_return_address(0), size, __libc_memalign, alignment, size);
 }
 
 int posix_memalign(void **made, size_t alignment, size_t size)
 {
-    unsigned long call = 0;
-    bool fails, counted = counts(__builtin_return_address(0), &call, &fails);
-    void *block_made = fails ? NULL : __libc_memalign(alignment, size);
+    void *block_made = made_for(__builtin_return_address(0), size, __libc_memalign, alignment, size);
     if (!block_made)
         return ENOMEM;
-    if (counted)
-        note(block_made, __builtin_return_address(0), size, call);
     *made = block_made;
     return 0;
 }
