@@ -192,8 +192,24 @@ AUXO_API auxo_status auxo_study_give_back(auxo_study *study, int64_t id, auxo_er
 /* The folder beside the file ("FILE.models") in which models lie. Ownership: free(*path). */
 AUXO_API auxo_status auxo_study_folder(const auxo_study *study, char **path, auxo_error *error);
 
+/* ---- looking at a study --------------------------------------------------------------------------------------------
+ */
+/* How much of the values' variance one parameter explains by itself: the adjusted one-way share of variance, epsilon
+ * squared (T. L. Kelley, PNAS 21(9), 1935) over up to five bins of equally many complete trials (a choice: one bin
+ * each); 0 to 1, below 0 told as 0. Interactions are not seen. */
+typedef struct auxo_importance {
+    const char *name; /* borrowed from the study until its next refresh */
+    double share;     /* NaN: too few trials have it, or it does not vary */
+    size_t trial_count;
+} auxo_importance;
+/* Largest first. Ownership: free(*list). */
+AUXO_API auxo_status auxo_study_importance(const auxo_study *study, auxo_importance **list, size_t *count,
+                                           auxo_error *error);
+/* History, importance, parallel coordinates, a slice for each parameter, the best trials. */
+AUXO_API auxo_status auxo_study_draw(const auxo_study *study, auxo_report *report, auxo_error *error);
+
 /* Adds all trials of `source` that have ended and that `target` does not have yet (by "auxo:origin"); *added: how many.
- * Models are not copied. Errors: INVALID_ARGUMENT: another direction, other settings. */
+ * Models are not copied. Errors: INVALID_ARGUMENT: another direction, another range of a parameter. */
 AUXO_API auxo_status auxo_study_merge(auxo_study *target, auxo_study *source, size_t *added, auxo_error *error);
 
 #ifdef __cplusplus

@@ -60,8 +60,9 @@ auxo_status auxo__study_leave(auxo_study *study, auxo_status status, auxo_error 
 void auxo__kept_trial_deinit(auxo__kept_trial *kept);
 
 /* ---- trial_write.c ---- */
-auxo_status auxo__trial_set_value(auxo_study *study, const char *table, int64_t id, int64_t place, double value,
-                                  auxo_error *error);
+auxo_status auxo__trial_set_value(auxo_study *study, int64_t id, double value, auxo_error *error);
+auxo_status auxo__trial_copy_parameter(auxo_study *study, int64_t id, const auxo_trial_parameter *parameter,
+                                       auxo_error *error);
 /* Fails a trial and adds its copy that waits. */
 auxo_status auxo__trial_give_back(auxo_study *study, const auxo_trial *trial, auxo_error *error);
 /* "2026-11-30 14:06:25.035968", local time. */

@@ -69,6 +69,22 @@ static double finite_or_none(double value)
     return isfinite(value) ? value : (double)NAN;
 }
 
+auxo_status auxo__trial_set_value(auxo_study *study, int64_t id, double value, auxo_error *error)
+{
+    return auxo__database_run(&study->database, error,
+                              "INSERT INTO trial_values (trial_id, objective, value, value_type) VALUES (?, 0, ?, ?)",
+                              "idt", id, finite_or_none(value), type_of(value));
+}
+
+auxo_status auxo__trial_copy_parameter(auxo_study *study, int64_t id, const auxo_trial_parameter *parameter,
+                                       auxo_error *error)
+{
+    return auxo__database_run(&study->database, error,
+                              "INSERT INTO trial_params (trial_id, param_name, param_value, distribution_json) "
+                              "VALUES (?, ?, ?, ?)",
+                              "itdt", id, parameter->name, parameter->value, parameter->distribution);
+}
+
 auxo_status auxo_study_report(auxo_study *study, int64_t id, int64_t step, double value, auxo_error *error)
 {
     return auxo__database_run(&study->database, error,
@@ -189,11 +205,7 @@ auxo_status auxo_study_end_trial(auxo_study *study, int64_t id, auxo_trial_state
         return status;
     status = still_runs(study, id, kept, error);
     if (status == AUXO_OK && *kept && !isnan(value))
-        status =
-            auxo__database_run(&study->database, error,
-                               "INSERT INTO trial_values (trial_id, objective, value, value_type) VALUES (?, 0, ?, "
-                               "?)",
-                               "idt", id, finite_or_none(value), type_of(value));
+        status = auxo__trial_set_value(study, id, value, error);
     if (status == AUXO_OK && *kept)
         status = set_ended(study, id, names[state], error);
     status = auxo__study_leave(study, status, error);
@@ -241,11 +253,7 @@ static auxo_status add_copy(auxo_study *study, const auxo_trial *trial, const ch
     char failed[24];
     auxo_status status = insert_trial(study, true, &id, error);
     for (size_t i = 0; i < trial->parameter_count && status == AUXO_OK; i++)
-        status = auxo__database_run(&study->database, error,
-                                    "INSERT INTO trial_params (trial_id, param_name, param_value, distribution_json) "
-                                    "VALUES (?, ?, ?, ?)",
-                                    "itdt", id, trial->parameters[i].name, trial->parameters[i].value,
-                                    trial->parameters[i].distribution);
+        status = auxo__trial_copy_parameter(study, id, &trial->parameters[i], error);
     if (status == AUXO_OK)
         status = copy_attributes(study, trial, id, error);
     /* As Optuna's RetryFailedTrialCallback marks them. */
