@@ -176,7 +176,8 @@ auxo_status auxo__search_keep_point(auxo_search *search, const auxo_trace_point 
 /* Whether a result is better: higher quality, or the same with a lower loss. */
 bool auxo__is_better(double quality, double loss, double than_quality, double than_loss);
 
-/* ---- studies (search_study.c, space_points.c) ---------------------------------------------------------------------
+/* ---- studies (search_study.c, search_trials.c, space_points.c)
+ * ---------------------------------------------------------------------
  */
 auxo_status auxo__search_study_begin(auxo_search *search, auxo_error *error);
 auxo_status auxo__search_study_step(auxo_search *search, bool *done, auxo_error *error);
@@ -196,6 +197,11 @@ void auxo__genome_to_values(const auxo_search *search, const auxo__genome *genom
 void auxo__genome_from_values(const auxo_search *search, const double *values, auxo__genome *genome);
 /* The genome of such values, as text. */
 void auxo__values_format(const auxo_search *search, const double *values, char *text, size_t size);
+/* Fills what a trial that waited has no value for: from what was asked, else from a proposal. */
+auxo_status auxo__search_complete_values(auxo_search *search, const auxo_trial *trial, double *values,
+                                         auxo_error *error);
+uint64_t auxo__search_count_ended(const auxo_search *search); /* trials complete or pruned */
+uint64_t auxo__search_next_draw(const auxo_search *search);
 /* A number of a trial's own attributes; `fallback` where there is none. */
 double auxo__trial_number(const auxo_trial *trial, const char *name, bool system, double fallback);
 

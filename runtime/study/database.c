@@ -43,6 +43,9 @@ auxo_status auxo__database_failed(const auxo__database *database, int code, auxo
                               strerror(database->handle && sqlite3_system_errno(database->handle)
                                            ? sqlite3_system_errno(database->handle)
                                            : EACCES));
+    case SQLITE_IOERR:
+        return auxo_error_set(error, AUXO_IO, "study: %s cannot be read or written: %s; what it holds is not lost",
+                              path, strerror(sqlite3_system_errno(database->handle)));
     default:
         return auxo_error_set(error, AUXO_IO, "study: %s: %s", path,
                               database->handle ? sqlite3_errmsg(database->handle) : sqlite3_errstr(code));
