@@ -283,6 +283,7 @@ typedef struct auxo_run_options {
     void *listener_user;
     const volatile int *stop; /* != 0: finish the step, save, return INTERRUPTED; may be NULL */
     const char *command;      /* how the run was started, for its report; NULL: the settings say it */
+    bool look_only;           /* with a study: no trial of its own; a step says done, and finish tells what is known */
 } auxo_run_options;
 AUXO_API void auxo_run_options_init(auxo_run_options *options);
 

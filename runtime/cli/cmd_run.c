@@ -111,7 +111,7 @@ static auxo_status run_method(const cli_context *context, auxo_error *error)
         status = auxo_run_open(context->command->method, settings, &options, &own.run, error);
     if (status == AUXO_OK)
         status = step_until_done(&own, error);
-    *context->resumable = status == AUXO_INTERRUPTED && auxo_settings_text(settings, "checkpoint");
+    *context->resumable = status == AUXO_INTERRUPTED && (auxo_settings_text(settings, "checkpoint") || auxo_settings_text(settings, "study"));
     auxo_run_close(own.run);
     auxo_runtime_destroy(runtime);
     return status == AUXO_OK ? status : name_option(context, status, error);

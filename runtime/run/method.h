@@ -13,6 +13,7 @@
 #include "settings.h"
 
 #include "auxo/report.h"
+#include "auxo/study.h"
 
 struct auxo_method {
     auxo_method_info info;
@@ -50,6 +51,7 @@ struct auxo_run {
     void *state;
     const auxo__archive *resumed_from; /* while begin runs: the checkpoint that restore will get; else NULL */
     const auxo_data_schema *schema;    /* what a saved model shall know of its data; of the method, or NULL */
+    auxo_study *study;                 /* of the setting "study"; NULL: none */
     auxo_device *device;               /* opened by task.c; closed here, after the state has ended */
     auxo__history history;
     auxo__best best;

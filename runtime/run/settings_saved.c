@@ -116,7 +116,7 @@ static auxo_status refuse(const auxo__slot *s, const char *before, const char *n
                               "the run; give the same, or reschedule to let it fall anew",
                               s->setting->name, before[0] ? before : "not given", after[0] ? after : "not given");
     return auxo_error_set(error, AUXO_INVALID_ARGUMENT,
-                          "%s was %.150s and is %.150s: the checkpoint belongs to a run with other settings; give the "
+                          "%s was %.150s and is %.150s: it was begun with other settings; give the "
                           "same",
                           s->setting->name, before[0] ? before : "not given", after[0] ? after : "not given");
 }
