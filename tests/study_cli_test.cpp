@@ -133,6 +133,38 @@ TEST_CASE("study: what a killed worker had is done by the next, to the same numb
     CHECK(count_state(program, study, "waiting") == 0);
 }
 
+TEST_CASE("study: one command starts several workers, tells their trials and the result")
+{
+    TempFolder folder;
+    Program program(AUXO_PROGRAM);
+    Trained wanted, found;
+    const ProgramResult alone = program.run(with(tiny, {"--evaluations", "6"}));
+    collect(alone, wanted);
+    const Words shared = with(tiny, {"--study", folder.file("s.db"), "--workers", "3"});
+    const ProgramResult result = program.run(
+        with(shared, {"--evaluations", "6", "--save", folder.file("m"), "--report", folder.file("r.html")}));
+    INFO(result.errors);
+    REQUIRE(result.exit_code == 0);
+    CHECK(result.events("trial").size() == 6);
+    CHECK(result.events("result")[0].number("test_loss") == alone.events("result")[0].number("test_loss"));
+    CHECK(result.events("result")[0].number("epochs") == alone.events("result")[0].number("epochs"));
+    CHECK(file_exists(folder.file("m")));
+    CHECK(read_whole_file(folder.file("r.html")).find("Parallel coordinates") != std::string::npos);
+    check_fails(program, with(tiny, {"--workers", "2"}), "need a study");
+    check_fails(program, with(shared, {"--devices", "cpu,cpu,cpu,cpu"}), "3 are too few for 4 devices");
+    // One that is asked to stop stops its workers, and what they had waits.
+    Program stopped(AUXO_PROGRAM);
+    stopped.start(with(tiny, {"--study", folder.file("t.db"), "--workers", "2", "--max-epochs", "20000", "--patience",
+                              "20000", "--json"}));
+    while (count_state(program, folder.file("t.db"), "running") < 2)
+        ;
+    stopped.send_signal(SIGTERM);
+    const ProgramResult ended = stopped.wait();
+    CHECK(ended.exit_code == 3);
+    CHECK(count_state(program, folder.file("t.db"), "waiting") == 2);
+    CHECK(count_state(program, folder.file("t.db"), "running") == 0);
+}
+
 TEST_CASE("study: an interrupted worker gives back what it had, at once")
 {
     TempFolder folder;

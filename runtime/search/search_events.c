@@ -268,6 +268,18 @@ static auxo_status tell_hall(auxo__search_state *state, auxo_error *error)
     return status;
 }
 
+void auxo__search_sum(const auxo_search *search, size_t *epochs, double *seconds)
+{
+    size_t count = 0;
+    const auxo_search_record *records = auxo_search_records(search, &count);
+    *epochs = 0;
+    *seconds = 0;
+    for (size_t i = 0; i < count; i++) {
+        *epochs += records[i].epochs;
+        *seconds += records[i].seconds;
+    }
+}
+
 auxo_status auxo__search_tell_result(auxo__search_state *state, auxo_error *error)
 {
     const auxo_search_record *best = auxo_search_best_record(state->search);
@@ -275,6 +287,9 @@ auxo_status auxo__search_tell_result(auxo__search_state *state, auxo_error *erro
     size_t count, epochs;
     auxo_search_records(state->search, &count);
     auxo_search_trace(state->search, &epochs);
+    double seconds = auxo_search_seconds(state->search);
+    if (state->options.study)
+        auxo__search_sum(state->search, &epochs, &seconds);
     result_record record = {.method = auxo__search_method_name(state),
                             .genome = best->genome,
                             .number = best->number,
@@ -286,7 +301,7 @@ auxo_status auxo__search_tell_result(auxo__search_state *state, auxo_error *erro
                             .weights = auxo_model_weight_count(auxo_search_best(state->search)),
                             .evaluations = count,
                             .epochs = epochs,
-                            .seconds = auxo_search_seconds(state->search)};
+                            .seconds = seconds};
     const double test_quality = state->classes ? state->test.accuracy : -sqrt(state->test.loss);
     auxo_search_quality_text(record.quality_text, sizeof record.quality_text, state->classes, best->quality);
     auxo_search_quality_text(record.test_text, sizeof record.test_text, state->classes, test_quality);
