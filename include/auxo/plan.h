@@ -83,6 +83,8 @@ AUXO_API auxo_status auxo_op_run_variant(auxo_queue *queue, const auxo_op *op, c
  */
 AUXO_API size_t auxo_op_variants(auxo_device *device, auxo_op_kind kind, const auxo_op *op, const char **names,
                                  size_t capacity);
+/* Whether the device has a kernel of that kind for tensors of a 16-bit format. */
+AUXO_API bool auxo_op_takes_format(const auxo_device *device, auxo_op_kind kind, auxo_dtype format);
 
 #ifdef __cplusplus
 }

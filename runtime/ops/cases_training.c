@@ -28,6 +28,13 @@ static const gather_case gather_cases[] = {
     {AUXO_DTYPE_F32, AUXO_DTYPE_F32, 9, 0, 3, 4, 9, false, 0, 1},
     {AUXO_DTYPE_F32, AUXO_DTYPE_F32, 257, 129, 1, 65, 100, true, 1, -0.5f},
     {AUXO_DTYPE_U32, AUXO_DTYPE_U32, 7, 3, 5, 10, 0, false, 2, 1},
+    {AUXO_DTYPE_U8, AUXO_DTYPE_F16, 33, 3, 17, 8, 33, true, 2, 0.00392156886f},
+    {AUXO_DTYPE_U8, AUXO_DTYPE_BF16, 33, 3, 17, 8, 33, true, 2, 0.00392156886f},
+    {AUXO_DTYPE_F32, AUXO_DTYPE_F16, 10, 7, 1, 5, 0, false, 1, 1},
+    {AUXO_DTYPE_F32, AUXO_DTYPE_BF16, 10, 7, 1, 5, 0, false, 1, 1},
+    {AUXO_DTYPE_U8, AUXO_DTYPE_BF16, 127, 1, 1785, 33, 127, true, -1, 1},
+    {AUXO_DTYPE_F32, AUXO_DTYPE_F16, 57, 129, 1, 65, 50, true, 1, -0.5f},
+    {AUXO_DTYPE_F32, AUXO_DTYPE_BF16, 5, 2, 3, 0, 5, true, 1, 1},
 };
 
 /* A permutation of the rows, or of some of them. */
@@ -76,8 +83,8 @@ static double bound_gather_batch(const auxo__case *tested, uint32_t slot, int64_
     return 4 * AUXO__UNIT_ROUNDOFF * magnitude;
 }
 
-const auxo__suite auxo__suite_gather_batch = {sizeof gather_cases / sizeof gather_cases[0], 4, build_gather_batch,
-                                              bound_gather_batch, true};
+const auxo__suite auxo__suite_gather_batch = {
+    sizeof gather_cases / sizeof gather_cases[0], 4, build_gather_batch, bound_gather_batch, true, 0};
 
 /* ---- optimizer_step ------------------------------------------------------------------------------------------------
  */
@@ -161,4 +168,8 @@ static double bound_optimizer_step(const auxo__case *tested, uint32_t slot, int6
 }
 
 const auxo__suite auxo__suite_optimizer_step = {sizeof optimizer_cases / sizeof optimizer_cases[0] + 2 * SPECIAL_STEPS,
-                                                10, build_optimizer_step, bound_optimizer_step, false};
+                                                10,
+                                                build_optimizer_step,
+                                                bound_optimizer_step,
+                                                false,
+                                                0};

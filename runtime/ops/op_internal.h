@@ -47,6 +47,9 @@ auxo_status auxo__op_expect_activation(const auxo_op *op, auxo_activation activa
 /* Elements from the first to the last of the view, both included; 0 if it is empty. */
 uint64_t auxo__tensor_span(const auxo_tensor *tensor);
 
+/* Whether the slot of that kind may be f16 or bf16. */
+bool auxo__op_takes_half(auxo_op_kind kind, uint32_t slot);
+
 /* Whether the op carries an auxo_mlp. */
 bool auxo__op_is_mlp(auxo_op_kind kind);
 
