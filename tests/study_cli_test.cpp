@@ -165,6 +165,48 @@ TEST_CASE("study: one command starts several workers, tells their trials and the
     CHECK(count_state(program, folder.file("t.db"), "running") == 0);
 }
 
+TEST_CASE("study: sweeps and multi-scale comparisons are divided among workers, and tell what one alone tells")
+{
+    TempFolder folder;
+    Program program(AUXO_PROGRAM);
+    const Words sweep = {
+        "sweep",        "--data",           "glyphs",  "--limit", "150",      "--model", "mlp:784-12-10",
+        "--optimizers", "sgd:lr=0.05;adam", "--seeds", "2",       "--epochs", "2",       "--device",
+        "cpu"};
+    const ProgramResult alone = program.run(sweep);
+    const Words shared = with(sweep, {"--study", folder.file("s.db")});
+    const ProgramResult divided = program.run(with(shared, {"--workers", "2", "--out", folder.file("o.csv")}));
+    INFO(divided.errors);
+    REQUIRE(divided.exit_code == 0);
+    const std::string rows = alone.output.substr(alone.output.find("row 1  "));
+    CHECK(divided.output.find(rows) != std::string::npos);
+    CHECK(count_state(program, folder.file("s.db"), "complete") == 4);
+    // Nothing is repeated, and more seeds go on.
+    CHECK(program.run(shared).output == rows);
+    CHECK(program.run(with(shared, {"--seeds", "3"})).exit_code == 0);
+    CHECK(count_state(program, folder.file("s.db"), "complete") == 6);
+    check_fails(program, with(tiny, {"--study", folder.file("s.db")}), "belongs to \"sweep\"");
+    const Words compare = {
+        "multiscale", "compare",           "--data", "reactor",        "--limit", "200",      "--seeds",
+        "2",          "--iterations",      "4",      "--epochs",       "2",       "--device", "cpu",
+        "--json",     "--backprop-epochs", "3",      "--no-equal-time"};
+    const ProgramResult single = program.run(compare);
+    const ProgramResult both = program.run(with(compare, {"--study", folder.file("c.db"), "--workers", "2"}));
+    INFO(both.errors);
+    REQUIRE(both.exit_code == 0);
+    for (const char *field : {"constant_loss", "linear_loss"})
+        CHECK(both.events("result")[0].number(field) == single.events("result")[0].number(field));
+    CHECK(count_state(program, folder.file("c.db"), "complete") == 6);
+    std::map<std::string, double> losses;
+    for (const Event &run : single.events("run"))
+        losses[run.text("method") + " " + std::to_string(run.number("seed"))] = run.number("test_loss");
+    size_t found = 0;
+    for (const Event &trial : program.run({"study", "show", folder.file("c.db"), "--json"}).events("trial"))
+        for (const auto &loss : losses)
+            found += loss.second == trial.number("value");
+    CHECK(found >= 6);
+}
+
 TEST_CASE("study: an interrupted worker gives back what it had, at once")
 {
     TempFolder folder;

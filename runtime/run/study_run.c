@@ -23,10 +23,6 @@ const auxo_setting auxo__study_settings[] = {
      .argument = "NAME",
      .help = "The study within the file (default: the only one; of a new one: auxo)",
      .role = AUXO_SETTING_FREE},
-    {.name = "keep-models",
-     .type = AUXO_SETTING_FLAG,
-     .help = "With a study: keep each trial's model in FILE.db.models, not only the best one's",
-     .role = AUXO_SETTING_FREE},
     {.name = "heartbeat",
      .type = AUXO_SETTING_SECONDS,
      .argument = "T",
@@ -58,7 +54,7 @@ auxo_status auxo__run_open_study(auxo_run *run, auxo_error *error)
     const double beat = auxo_settings_real(run->settings, "heartbeat");
     const auxo_study_options options = {.name = auxo_settings_text(run->settings, "study-name"),
                                         .create = true,
-                                        .maximize = true,
+                                        .maximize = !run->method->study_minimizes,
                                         .beat_seconds = beat,
                                         .silent_seconds = 6 * beat};
     auxo_status status = auxo_study_open(path, &options, &run->study, error);

@@ -5,7 +5,7 @@
 
 #include "method.h"
 
-extern const auxo_setting auxo__study_settings[]; /* study, study-name, keep-models, heartbeat */
+extern const auxo_setting auxo__study_settings[]; /* study, study-name, heartbeat */
 
 /* Opens run->study if the setting asks for one; a checkpoint beside it is refused. */
 auxo_status auxo__run_open_study(auxo_run *run, auxo_error *error);

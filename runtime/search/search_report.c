@@ -170,8 +170,6 @@ auxo_status auxo__search_report(auxo_run *owner, void *user, auxo_report *report
     draw_gene(run, report, "batch=", "Batch size", false, &c);
     draw_gene(run, report, "alpha=", "Strength of the penalty", true, &c);
     auxo_status status = list_best(run, report, error);
-    if (status == AUXO_OK && run->options.study)
-        status = auxo_study_draw(run->options.study, report, error);
     auxo_report_section(report, "Network");
     auxo__report_network(report, "The best network", auxo_model_get_desc(auxo_search_best(run->search)));
     free(memory);
