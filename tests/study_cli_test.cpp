@@ -78,6 +78,35 @@ TEST_CASE("study: two workers on one study make the trials of a search on its ow
     }
 }
 
+TEST_CASE("study: tpe with a pruner finds with one worker what it finds without a study, layers included")
+{
+    for (const Words &networks : {Words{"--networks", "static"}, Words{"--networks", "layers", "--multivariate"}}) {
+        TempFolder folder;
+        Program program(AUXO_PROGRAM);
+        Trained wanted, found, repeated;
+        const Words method = with(tiny, with({"--method", "tpe", "--evaluations", "16", "--startup-trials", "5",
+                                              "--pruner", "median", "--pruner-startup", "2", "--max-epochs", "4"},
+                                             networks));
+        const ProgramResult alone = program.run(method);
+        collect(alone, wanted);
+        collect(program.run(with(method, {"--study", folder.file("a.db")})), found);
+        CHECK(found == wanted);
+        CHECK(wanted.size() == 16);
+        CHECK(count_state(program, folder.file("a.db"), "pruned") > 0);
+        CHECK(count_state(program, folder.file("a.db"), "pruned") +
+                  count_state(program, folder.file("a.db"), "complete") ==
+              16);
+        // Workers share it too; who is first changes what is proposed, but nothing is lost.
+        CHECK(program.run(with(method, {"--study", folder.file("b.db"), "--workers", "3"})).exit_code == 0);
+        CHECK(count_state(program, folder.file("b.db"), "pruned") +
+                  count_state(program, folder.file("b.db"), "complete") ==
+              16);
+    }
+    Program program(AUXO_PROGRAM);
+    check_fails(program, with(tiny, {"--networks", "layers"}), "only genetic tuning and tpe");
+    check_fails(program, with(tiny, {"--method", "evolution", "--pruner", "median"}), "a pruner has nothing");
+}
+
 TEST_CASE("study: it is gone on with, its models are kept if asked, and its best is a model like any other")
 {
     TempFolder folder;

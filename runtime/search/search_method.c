@@ -88,7 +88,9 @@ static auxo_status begin(auxo_run *run, void *user, auxo_error *error)
     state->options.study = run->study;
     state->options.save_model = save_trial_model;
     if (status == AUXO_OK && run->study) {
-        static const char *const free_names[] = {"method", NULL};
+        static const char *const free_names[] = {"method",        "startup-trials", "candidates",
+                                                 "multivariate",  "pruner",         "pruner-startup",
+                                                 "pruner-warmup", "reduction",      NULL};
         state->options.keep_models = auxo_settings_flag(run->settings, "keep-models");
         status = auxo__run_match_study(run, free_names, error);
     }
@@ -99,7 +101,7 @@ static auxo_status announce(auxo_run *run, void *user, auxo_error *error)
 {
     auxo__search_state *state = user;
     const auxo_search_options *options = &state->options;
-    bool genetic = options->method == AUXO_SEARCH_GENETIC;
+    bool genetic = options->layered;
     auxo_status status =
         auxo__search_tell_start(state, genetic ? "fully connected networks" : model_name(run, state), error);
     if (status == AUXO_OK && options->time_limit <= 0 && options->evaluation_limit == 0 &&
@@ -282,12 +284,18 @@ const auxo_method auxo__method_search = {
                 "them on validation rows after every epoch, and keep the best of all epochs. Stopped at any moment, by "
                 "an interrupt or by time-limit, evaluations or generations, the search has that model to show: it is "
                 "measured once on the test split, and saved.\n\n"
-                "random trains independent draws until they stall. grid refines a grid level by level, each in random "
+                "random trains independent draws until they stall. tpe draws where the tree-structured Parzen "
+                "estimator of what "
+                "was tried expects more; with networks=layers it searches the layers as well. grid refines a grid "
+                "level by level, each in random "
                 "order. growth trains networks that size themselves and lets their penalty fall when they stall. "
                 "evolution keeps a population of such networks in training, under hyperparameters that mutate. genetic "
                 "breeds fully connected networks: batch size, layers, units and activations, each trained from "
                 "scratch; a network without hidden layer is the baseline. No genome is trained twice (evolution aside, "
                 "whose models go on).\n\n"
+                "A pruner gives models up early that do worse than others did at the same epoch. With a study, models "
+                "are "
+                "trials in a database that any number of workers share; the same command goes on with it.\n\n"
                 "The checkpoint is written after each model (evolution: each generation); resume goes on from there to "
                 "the same numbers on the same device. Quality is the validation accuracy, or minus the validation RMSE "
                 "of real targets.",
