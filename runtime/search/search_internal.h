@@ -204,6 +204,8 @@ auxo_status auxo__search_complete_values(auxo_search *search, const auxo_trial *
                                          auxo_error *error);
 uint64_t auxo__search_count_ended(const auxo_search *search); /* trials complete or pruned */
 uint64_t auxo__search_next_draw(const auxo_search *search);
+/* What Optuna's enqueue_trial asks for ("fixed_params"), in the words of a parameter; NaN: nothing. */
+double auxo__fixed_value(const auxo_parameter *parameter, const cJSON *fixed);
 /* A number of a trial's own attributes; `fallback` where there is none. */
 double auxo__trial_number(const auxo_trial *trial, const char *name, bool system, double fallback);
 

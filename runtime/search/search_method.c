@@ -6,6 +6,7 @@
 
 #include "search_events.h"
 #include "search_internal.h"
+#include "space_method.h"
 
 #include "file.h"
 #include "study_run.h"
@@ -260,6 +261,11 @@ static auxo_status finish(auxo_run *run, void *user, auxo_error *error)
 
 /* ---- the table --------------------------------------------------------------------------------------------------- */
 
+static const auxo_method *choose_method(const auxo_settings *settings)
+{
+    return auxo_settings_text(settings, "run") ? &auxo__method_space_search : NULL;
+}
+
 static const auxo_setting *const settings[] = {auxo__search_settings,
                                                auxo__study_settings,
                                                auxo_data_settings,
@@ -293,6 +299,9 @@ const auxo_method auxo__method_search = {
                 "breeds fully connected networks: batch size, layers, units and activations, each trained from "
                 "scratch; a network without hidden layer is the baseline. No genome is trained twice (evolution aside, "
                 "whose models go on).\n\n"
+                "With run, the settings of any other method are searched: space is a JSON file of ranges and choices "
+                "by the "
+                "names of its settings, its trials are runs of it, and metric says which of its numbers decides.\n\n"
                 "A pruner gives models up early that do worse than others did at the same epoch. With a study, models "
                 "are "
                 "trials in a database that any number of workers share; the same command goes on with it.\n\n"
@@ -304,6 +313,8 @@ const auxo_method auxo__method_search = {
                 "auxo search --method grid --networks dynamic --data fashion-mnist --limit 1500 --evaluations 40\n"
                 "auxo search --method evolution --data cifar-10 --limit 1250 --checkpoint e.safetensors --resume\n"
                 "auxo search --data fashion-mnist --study f.db --evaluations 100 --workers 4\n"
+                "auxo search --space space.json --run autosize --data mnist --study a.db --method tpe --evaluations "
+                "50\n"
                 "auxo search --method genetic --data mnist --time-limit 1h --device opencl:0",
             .settings = settings,
             .defaults = defaults,
@@ -322,4 +333,5 @@ const auxo_method auxo__method_search = {
     .progress = progress,
     .report_title = "Search",
     .finish_when_ended = true,
+    .choose = choose_method,
 };

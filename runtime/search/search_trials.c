@@ -69,7 +69,7 @@ static bool values_of(const auxo_search *search, const auxo_trial *trial, double
 }
 
 /* What Optuna's enqueue_trial asks for, in the words of the space. */
-static double fixed_value(const auxo_parameter *p, const cJSON *fixed)
+double auxo__fixed_value(const auxo_parameter *p, const cJSON *fixed)
 {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(fixed, p->name);
     if (p->kind != AUXO_PARAMETER_CHOICE)
@@ -103,7 +103,7 @@ auxo_status auxo__search_complete_values(auxo_search *search, const auxo_trial *
         const auxo_parameter *p = &search->points.items[i];
         if (!auxo_space_is_active(&search->points, i, values) || !isnan(values[i]))
             continue;
-        values[i] = fixed_value(p, fixed);
+        values[i] = auxo__fixed_value(p, fixed);
         if (isnan(values[i]))
             values[i] = isnan(proposed[i]) ? p->low : proposed[i];
         status = auxo_study_set_parameter(search->options.study, trial->id, p, values[i], error);
