@@ -86,7 +86,8 @@ extern "C" {
     X(MLP_FORWARD, mlp_forward)                                                                                        \
     X(MLP_GRADIENT, mlp_gradient)                                                                                      \
     X(MLP_HVP, mlp_hvp)                                                                                                \
-    X(THETA_EVAL, theta_eval)
+    X(THETA_EVAL, theta_eval)                                                                                          \
+    X(LOSS_SCALE, loss_scale)
 
 typedef enum auxo_op_kind {
 #define AUXO_OP_ENUM(kind, noun) AUXO_OP_##kind,
@@ -409,14 +410,15 @@ typedef struct auxo_counter_add_params {
  * adamw: w -= lr weight_decay w, then adam on g. phs (port-Hamiltonian; a = lr, m = mass, gm = friction):
  * momentum_first: p -= a (gm/m) p + a g'; w += a p / m with the new p; exponential friction: p = p exp(-a gm/m) - a g'.
  * explicit_euler: w += a p / m with the old p, p updated with the same g'. STATE0 = m or v (rmsprop, adagrad) or p,
- * STATE1 = v (adam). */
+ * STATE1 = v (adam). SKIP(opt) f32[1]: where it is not 0, nothing changes. */
 enum {
     AUXO_OPTIMIZER_PARAMS,
     AUXO_OPTIMIZER_GRADS,
     AUXO_OPTIMIZER_STATE0,
     AUXO_OPTIMIZER_STATE1,
     AUXO_OPTIMIZER_HYPER,
-    AUXO_OPTIMIZER_COUNTER
+    AUXO_OPTIMIZER_COUNTER,
+    AUXO_OPTIMIZER_SKIP
 };
 typedef struct auxo_optimizer_step_params {
     auxo_optimizer_kind kind;
@@ -476,6 +478,17 @@ enum {
     AUXO_THETA_EVAL_LOSS
 };
 
+/* ---- loss_scale: dynamic loss scaling (Micikevicius et al. 2018, section 3.2), one step of it ----------------------
+ * STATE f32[8], positions AUXO_LOSS_SCALE_*; LARGEST (n): the largest |gradient| of each part. INVERSE = 1 / FACTOR
+ * first. All of LARGEST finite: SKIP = 0, GOOD += 1; when GOOD reaches `interval`, GOOD = 0 and FACTOR doubles unless
+ * it would pass `most`. Else SKIP = 1, SKIPPED += 1, GOOD = 0, and FACTOR halves; if it would fall below `least` it is
+ * `least`, and EXHAUSTED, where 0, is COUNTER[0] (absent: 1). Exact for powers of 2. */
+enum { AUXO_LOSS_SCALE_LARGEST_SLOT, AUXO_LOSS_SCALE_STATE_SLOT, AUXO_LOSS_SCALE_COUNTER_SLOT };
+typedef struct auxo_loss_scale_params {
+    uint32_t interval;
+    float least, most;
+} auxo_loss_scale_params;
+
 /* ---- the descriptor ------------------------------------------------------------------------------------------------
  */
 enum { AUXO_OP_SLOTS_MAX = 10 };
@@ -506,6 +519,7 @@ typedef struct auxo_op {
         auxo_multiply_add_params multiply_add;
         auxo_counter_add_params counter_add;
         auxo_optimizer_step_params optimizer_step;
+        auxo_loss_scale_params loss_scale;
         auxo_mlp_params mlp;
     } params;
 } auxo_op;

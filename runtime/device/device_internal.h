@@ -33,6 +33,7 @@ struct auxo_device {
     void *handle; /* the backend's own */
     auxo_device_info info;
     long process; /* that opened it */
+    auxo_dtype precision; /* of models that are made on it */
     bool lost;
     char lost_reason[256];   /* the message of the failure that lost it */
     auxo_queue *queues;      /* all live ones, a list through auxo_queue.next */

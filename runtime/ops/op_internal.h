@@ -27,7 +27,7 @@ auxo__op_rule auxo__op_check_group_norm, auxo__op_check_penalty, auxo__op_check_
     auxo__op_check_segment_reduce;
 /* data movement, random numbers, updates */
 auxo__op_rule auxo__op_check_dropout, auxo__op_check_gather_batch, auxo__op_check_augment, auxo__op_check_random_fill,
-    auxo__op_check_copy, auxo__op_check_optimizer_step;
+    auxo__op_check_copy, auxo__op_check_optimizer_step, auxo__op_check_loss_scale;
 /* fused narrow networks */
 auxo__op_rule auxo__op_check_mlp_forward, auxo__op_check_mlp_gradient, auxo__op_check_mlp_hvp,
     auxo__op_check_theta_eval;

@@ -149,3 +149,29 @@ auxo_status auxo__settings_compare(const auxo_settings *settings, const cJSON *s
     }
     return AUXO_OK;
 }
+
+auxo_status auxo__settings_adopt(auxo_settings *settings, const cJSON *saved, const char **changed, char before[64],
+                                 auxo_error *error)
+{
+    *changed = NULL;
+    for (size_t i = 0; i < settings->slot_count; i++) {
+        const auxo__slot *s = &settings->slots[i];
+        const cJSON *item = cJSON_GetObjectItemCaseSensitive(saved, s->setting->name);
+        char now[CANONICAL_BYTES], old[CANONICAL_BYTES];
+        if (s->setting->role != AUXO_SETTING_ADAPTS || !item)
+            continue;
+        auxo_status status = canonical(settings, s, now, error);
+        if (status == AUXO_OK && same_value(settings, s, item, now))
+            continue;
+        saved_text(s, item, old, sizeof old);
+        if (status == AUXO_OK && s->source < AUXO__FROM_PRESET)
+            status = auxo_settings_set(settings, s->setting->name, old, error);
+        else if (!*changed) {
+            *changed = s->setting->name;
+            snprintf(before, 64, "%.60s", old);
+        }
+        if (status != AUXO_OK)
+            return status;
+    }
+    return AUXO_OK;
+}

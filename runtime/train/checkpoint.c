@@ -187,9 +187,10 @@ typedef struct device_part {
     const char *name;
     auxo_buffer *buffer;
     int64_t count; /* floats */
+    bool optional; /* states need not have it */
 } device_part;
 
-enum { PARTS_MAX = AUXO__OPTIMIZER_STATES_MAX + 3 };
+enum { PARTS_MAX = AUXO__OPTIMIZER_STATES_MAX + 4 };
 
 static size_t list_parts(const auxo_trainer *trainer, device_part parts[PARTS_MAX])
 {
@@ -198,12 +199,14 @@ static size_t list_parts(const auxo_trainer *trainer, device_part parts[PARTS_MA
     int64_t weight_count = (int64_t)auxo_model_weight_count(trainer->model);
     size_t count = 0;
     for (size_t i = 0; i < optimizer->state_count; i++)
-        parts[count++] = (device_part){state_names[i], optimizer->states[i], weight_count};
-    parts[count++] = (device_part){"epoch.stats", trainer->stats, 4};
+        parts[count++] = (device_part){state_names[i], optimizer->states[i], weight_count, false};
+    parts[count++] = (device_part){"epoch.stats", trainer->stats, 4, false};
+    if (trainer->loss_scale) /* a run that was in another precision begins with a fresh one */
+        parts[count++] = (device_part){"loss_scale", trainer->loss_scale, AUXO_LOSS_SCALE_COUNT, true};
     if (optimizer->best.known) {
         int64_t statistic_count = (int64_t)auxo_model_statistic_count(trainer->model);
-        parts[count++] = (device_part){"best.weights", optimizer->best.weights, weight_count};
-        parts[count++] = (device_part){"best.statistics", optimizer->best.statistics, statistic_count};
+        parts[count++] = (device_part){"best.weights", optimizer->best.weights, weight_count, false};
+        parts[count++] = (device_part){"best.statistics", optimizer->best.statistics, statistic_count, false};
     }
     return count;
 }
@@ -283,8 +286,9 @@ static auxo_status write_device_state(auxo_trainer *trainer, const auxo__archive
     size_t count = list_parts(trainer, parts);
     auxo_status status = AUXO_OK;
     for (size_t i = 0; status == AUXO_OK && i < count; i++)
-        status = auxo__archive_get_buffer(archive, prefix, parts[i].name, queue, parts[i].buffer,
-                                          (size_t)parts[i].count, error);
+        if (!parts[i].optional || auxo__archive_has(archive, prefix, parts[i].name))
+            status = auxo__archive_get_buffer(archive, prefix, parts[i].name, queue, parts[i].buffer,
+                                              (size_t)parts[i].count, error);
     if (status == AUXO_OK)
         status = auxo_buffer_write(queue, optimizer->hyper, 0, optimizer->config.hyper, sizeof optimizer->config.hyper,
                                    error);
