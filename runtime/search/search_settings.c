@@ -271,7 +271,8 @@ const auxo_setting auxo__search_settings[] = {
     {.name = "space",
      .type = AUXO_SETTING_TEXT,
      .argument = "FILE.json",
-     .help = "With run: what is searched (default: what the study's trials have, without conditions): {\"lr\": {\"type\": \"float\", "
+     .help = "With run: what is searched (default: what the study's trials have, without conditions): {\"lr\": "
+             "{\"type\": \"float\", "
              "\"low\": 1e-4, \"high\": 0.1, \"log\": true}, \"optimizer\": {\"choices\": [\"sgd\", \"adam\"]}}",
      .role = AUXO_SETTING_FREE},
     {.name = "run-settings",
