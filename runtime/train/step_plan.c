@@ -41,26 +41,48 @@ static void add_augmentation(const auxo_trainer *trainer, auxo_plan *plan, auxo_
     auxo_plan_add(plan, &op, "batch.augment");
 }
 
+static void add_range(const auxo_trainer *trainer, auxo_plan *plan, uint64_t offset, uint64_t count)
+{
+    const auxo_tensor time = counter_view(trainer, 3);
+    if (count > 0)
+        auxo_optimizer_add_step(trainer->optimizer, plan, offset, count, &time);
+}
+
+/* The rows of the weight and the biases of the chosen units. */
+static void add_unit_update(const auxo_trainer *trainer, auxo_plan *plan)
+{
+    const auxo_param *params = auxo_model_params(trainer->model);
+    for (size_t i = 0; i < auxo_model_param_count(trainer->model); i++) {
+        if (params[i].layer != trainer->unit_layer || !params[i].trainable)
+            continue;
+        uint64_t row = 1;
+        for (uint32_t d = 1; d < params[i].rank; d++)
+            row *= (uint64_t)params[i].dims[d];
+        add_range(trainer, plan, params[i].offset + trainer->unit_begin * row,
+                  (trainer->unit_end - trainer->unit_begin) * row);
+    }
+}
+
 /* One update per run of neighbouring trained layers. */
 static void add_update(const auxo_trainer *trainer, auxo_plan *plan)
 {
-    auxo_tensor time = counter_view(trainer, 3);
     uint32_t layer_count = auxo_model_get_desc(trainer->model)->layer_count;
     uint64_t start = 0, end = 0;
     for (uint32_t l = 0; l < layer_count; l++) {
         uint64_t offset, count;
         auxo_model_layer_range(trainer->model, l, &offset, &count);
-        if (count == 0 || (trainer->train_layers && !trainer->train_layers[l]))
+        if (count == 0 || (trainer->train_layers && !trainer->train_layers[l]) ||
+            (trainer->unit_end > 0 && l == trainer->unit_layer))
             continue;
         if (offset != end) {
-            if (end > start)
-                auxo_optimizer_add_step(trainer->optimizer, plan, start, end - start, &time);
+            add_range(trainer, plan, start, end - start);
             start = offset;
         }
         end = offset + count;
     }
-    if (end > start)
-        auxo_optimizer_add_step(trainer->optimizer, plan, start, end - start, &time);
+    add_range(trainer, plan, start, end - start);
+    if (trainer->unit_end > 0)
+        add_unit_update(trainer, plan);
 }
 
 static void add_counters(const auxo_trainer *trainer, auxo_plan *plan)
