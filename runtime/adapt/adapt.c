@@ -235,6 +235,8 @@ auxo_status auxo_adapt_measure(auxo_adapt *adapt, const auxo_sensitivities **fou
 
 /* ---- proposals --------------------------------------------------------------------------------------------------- */
 
+enum { CONTROL_REST = 4 }; /* cycles between two changes of penalty or brake: until it is seen what the last one did */
+
 /* What may be chosen in this cycle. */
 static bool is_open(const auxo_adapt *adapt, const auxo__proposal *proposal)
 {
@@ -244,8 +246,9 @@ static bool is_open(const auxo_adapt *adapt, const auxo__proposal *proposal)
         return true;
     if (isnan(adapt->plain_gain) || auxo__adapt_refused(adapt, proposal))
         return false; /* before there is something to compare with; or it did not pay not long ago */
-    return !auxo__move_is_edit(proposal->move) || adapt->last_edit == 0 ||
-           adapt->cycle - adapt->last_edit > adapt->options.rest_cycles;
+    if (proposal->move == AUXO_ADAPT_BRAKE || proposal->move == AUXO_ADAPT_PENALTY)
+        return adapt->last_control == 0 || adapt->cycle - adapt->last_control > CONTROL_REST;
+    return adapt->last_edit == 0 || adapt->cycle - adapt->last_edit > adapt->options.rest_cycles;
 }
 
 static double weight_sum(const auxo_model_desc *desc)

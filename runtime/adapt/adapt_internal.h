@@ -133,7 +133,8 @@ struct auxo_adapt {
 
     /* state that a checkpoint keeps */
     uint32_t cycle;
-    uint32_t last_edit; /* cycle of the last one; 0: none */
+    uint32_t last_edit;    /* cycle of the last one; 0: none */
+    uint32_t last_control; /* cycle of the last change of penalty or brake; 0: none */
     auxo__adapt_controls controls;
     double validation_loss, validation_accuracy; /* now; NaN: not measured yet */
     double train_loss;                           /* on the measured rows at the last measurement */

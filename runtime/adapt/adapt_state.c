@@ -16,7 +16,7 @@ static const char PREFIX[] = "adapt/", TRAINING[] = "training/", CURRENT[] = "cu
                   REFUSALS[] = "auxo.refusals";
 
 /* The numbers that a checkpoint keeps, in their order. */
-enum { NUMBER_COUNT = 15 };
+enum { NUMBER_COUNT = 16 };
 
 static void list_numbers(const auxo_adapt *adapt, double numbers[NUMBER_COUNT])
 {
@@ -34,7 +34,8 @@ static void list_numbers(const auxo_adapt *adapt, double numbers[NUMBER_COUNT])
                                          adapt->diverged,
                                          adapt->best_score,
                                          adapt->best_loss,
-                                         adapt->best_cycle};
+                                         adapt->best_cycle,
+                                         adapt->last_control};
     memcpy(numbers, listed, sizeof listed);
 }
 
@@ -46,7 +47,8 @@ static bool is_count(double value)
 static auxo_status take_numbers(auxo_adapt *adapt, const double *n, size_t count, auxo_error *error)
 {
     if (count != NUMBER_COUNT || !is_count(n[0]) || !is_count(n[1]) || !is_count(n[2]) || !(n[3] >= 0) ||
-        !is_count(n[4]) || !is_count(n[11]) || !is_count(n[14]) || n[1] > n[0] || n[14] > n[0])
+        !is_count(n[4]) || !is_count(n[11]) || !is_count(n[14]) || !is_count(n[15]) || n[1] > n[0] || n[14] > n[0] ||
+        n[15] > n[0])
         return auxo_error_set(error, AUXO_FORMAT, "its controller's state makes no sense");
     adapt->cycle = (uint32_t)n[0];
     adapt->last_edit = (uint32_t)n[1];
@@ -63,6 +65,7 @@ static auxo_status take_numbers(auxo_adapt *adapt, const double *n, size_t count
     adapt->best_score = n[12];
     adapt->best_loss = n[13];
     adapt->best_cycle = (uint32_t)n[14];
+    adapt->last_control = (uint32_t)n[15];
     return AUXO_OK;
 }
 

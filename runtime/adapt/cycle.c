@@ -178,17 +178,32 @@ static bool only_trains(auxo_adapt_move move)
     return move == AUXO_ADAPT_TRAIN || move == AUXO_ADAPT_BLOCK || move == AUXO_ADAPT_UNITS;
 }
 
-static auxo_status keep(auxo_adapt *adapt, const auxo__proposal *proposal, const outcome *result, auxo_error *error)
+static bool trains_part(auxo_adapt_move move)
+{
+    return move == AUXO_ADAPT_BLOCK || move == AUXO_ADAPT_UNITS;
+}
+
+/* What plain training brings is learned from cycles that train the whole network as it is; where train is no move, from
+ * those of parts. */
+static void learn_plain_gain(auxo_adapt *adapt, const auxo__proposal *proposal, const outcome *result)
 {
     const bool trains = adapt->options.moves & 1u << AUXO_ADAPT_TRAIN;
-    if (proposal->move == AUXO_ADAPT_TRAIN || (!trains && only_trains(proposal->move))) {
-        const double gain = (adapt->validation_loss - result->loss) / proposal->cost;
+    const double gain = (adapt->validation_loss - result->loss) / proposal->cost;
+    if (trains && trains_part(proposal->move))
+        return;
+    adapt->last_plain_cost = proposal->cost;
+    if (!auxo__move_is_edit(proposal->move))
         adapt->plain_validation_gain =
             isnan(adapt->plain_validation_gain) ? gain : 0.5 * adapt->plain_validation_gain + 0.5 * gain;
-        adapt->last_plain_cost = proposal->cost;
-    }
+}
+
+static auxo_status keep(auxo_adapt *adapt, const auxo__proposal *proposal, const outcome *result, auxo_error *error)
+{
+    learn_plain_gain(adapt, proposal, result);
     if (auxo__move_is_edit(proposal->move))
         adapt->last_edit = adapt->cycle;
+    if (proposal->move == AUXO_ADAPT_BRAKE || proposal->move == AUXO_ADAPT_PENALTY)
+        adapt->last_control = adapt->cycle;
     adapt->diverged = 0;
     adapt->validation_loss = result->loss;
     adapt->validation_accuracy = result->accuracy;
