@@ -132,7 +132,8 @@ TEST_CASE("damaged or foreign model files are refused with the reason")
     CHECK_THAT(with("\"conv.weight\":{", "\"conv.weighs\":{"), Contains("conv.weight"));
     CHECK_THAT(with("[4,1,3,3]", "[4,1,3,4]"), Contains("conv.weight"));
     CHECK_THAT(with("[4,1,3,3]", "[4,3,3,1]"), Contains("[4,3,3,1]"));
-    CHECK_THAT(with("\"F32\"", "\"F16\""), Contains("F32"));
+    CHECK_THAT(with("\"F32\"", "\"I32\""), Contains("F32"));
+    CHECK_THAT(with("\"F32\"", "\"F16\""), Contains("does not fit the file"));
     CHECK_THAT(with("auxo.model\"", "auxo.nodel\""), Contains("description"));
     CHECK_THAT(with("batch_norm", "batch_nrom"), Contains("batch_norm"));
     spit(damaged, std::string(8, '\xff') + "{}");

@@ -124,7 +124,7 @@ struct FaultyDevice {
         fake.wait_fault = injected == Fault::lost_in_wait ? AUXO_DEVICE_LOST : AUXO_OK;
         fake.memory_limit_bytes = injected == Fault::memory ? 0 : UINT64_MAX;
         error = auxo_test::Error();
-        auxo_status status = auxo__known_answer(device, kind, &kernel, nullptr, error);
+        auxo_status status = auxo__known_answer(device, kind, AUXO_DTYPE_F32, &kernel, nullptr, error);
         fault = Fault::none;
         return status;
     }

@@ -8,7 +8,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 
 # shellcheck disable=SC2086
 install_packages $build_packages catch2 clang clang-format clang-tidy libclang-rt-14-dev oclgrind vulkan-validationlayers git \
-    python3 python3-torch intel-opencl-icd
+    python3 python3-venv python3-torch intel-opencl-icd
 
 step "Format"
 cd "$root"
@@ -18,6 +18,13 @@ echo "formatted"
 
 step "Build (release, warnings are errors)"
 build build -DCMAKE_BUILD_TYPE=Release -DAUXO_WERROR=ON
+
+step "Round trip with Optuna"
+# From PyPI, into a folder of the build; without a network it is skipped, visibly.
+[ -x build/optuna/bin/python ] || { python3 -m venv build/optuna && build/optuna/bin/pip install -q optuna; } || true
+python=build/optuna/bin/python
+[ -x "$python" ] || python=python3
+"$python" tests/optuna_round_trip.py || [ $? -eq 77 ] || fail "Optuna and Auxo do not understand each other's studies"
 
 step "Vendor audit (AMD and Intel GPUs that need not be there: every kernel compiles, none used by default spills)"
 targets=vega10,navi21,gfx1100,tgllp,dg2,pvc

@@ -1,9 +1,12 @@
-/* cpu_half.h: IEEE 754 binary16 to and from binary32, by bits, so that every compiler and processor can do it.
+/* cpu_half.h: IEEE 754 binary16 and bfloat16 to and from binary32, by bits, so that every compiler and processor can do
+ * it.
  *
  * Rounds to nearest, ties to even; keeps infinities, NaN and subnormal numbers.
  */
 #ifndef AUXO_CPU_HALF_H
 #define AUXO_CPU_HALF_H
+
+#include "auxo/tensor.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -43,6 +46,34 @@ static inline uint16_t cpu_half_from_f32(float value)
     uint32_t middle = 1u << (shift - 1);
     half += rest > middle || (rest == middle && (half & 1u));
     return (uint16_t)(sign | half);
+}
+
+static inline float cpu_bf16_to_f32(uint16_t bits)
+{
+    const uint32_t wide = (uint32_t)bits << 16;
+    float value;
+    memcpy(&value, &wide, sizeof value);
+    return value;
+}
+
+static inline uint16_t cpu_bf16_from_f32(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    if ((bits & 0x7fffffffu) > 0x7f800000u)
+        return (uint16_t)(bits >> 16 | 0x40u);
+    return (uint16_t)((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
+}
+
+/* Of either 16-bit format. */
+static inline float cpu_half_widen(auxo_dtype format, uint16_t bits)
+{
+    return format == AUXO_DTYPE_BF16 ? cpu_bf16_to_f32(bits) : cpu_half_to_f32(bits);
+}
+
+static inline uint16_t cpu_half_narrow(auxo_dtype format, float value)
+{
+    return format == AUXO_DTYPE_BF16 ? cpu_bf16_from_f32(value) : cpu_half_from_f32(value);
 }
 
 #endif

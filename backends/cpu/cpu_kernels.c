@@ -30,12 +30,13 @@ static bool has_avx2(void *device, const auxo_op *op)
 
 #define OWN_VARIANT(noun, isa, admits)                                                                                 \
     {                                                                                                                  \
-        .variant = #isa, .supports = (admits), .prepare = cpu_##noun##_prepare_##isa,                                  \
-        .enqueue = cpu_##noun##_enqueue_##isa                                                                          \
+        .variant = #isa, .half_formats = AUXO_HALF_FORMATS_ALL, .supports = (admits),                                  \
+        .prepare = cpu_##noun##_prepare_##isa, .enqueue = cpu_##noun##_enqueue_##isa                                   \
     }
 #define REFERENCE_VARIANT(noun)                                                                                        \
     {                                                                                                                  \
-        .variant = "reference", .is_last_resort = true, .enqueue = ref_##noun##_enqueue                                \
+        .variant = "reference", .is_last_resort = true, .half_formats = AUXO_HALF_FORMATS_ALL,                         \
+        .enqueue = ref_##noun##_enqueue                                                                                \
     }
 
 static bool has_any(void *device, const auxo_op *op)
@@ -79,8 +80,9 @@ static bool suits_copies(const auxo_op *op)
     }
 #define WINOGRAD_VARIANT(noun, isa)                                                                                    \
     {                                                                                                                  \
-        .variant = "winograd_" #isa, .is_nominal = true, .supports = winograd_##isa,                                   \
-        .prepare = cpu_##noun##_winograd_prepare_##isa, .enqueue = cpu_##noun##_winograd_enqueue_##isa                 \
+        .variant = "winograd_" #isa, .is_nominal = true, .half_formats = AUXO_HALF_FORMATS_ALL,                        \
+        .supports = winograd_##isa, .prepare = cpu_##noun##_winograd_prepare_##isa,                                    \
+        .enqueue = cpu_##noun##_winograd_enqueue_##isa                                                                 \
     }
 #if defined(CPU_HAVE_X86)
 COPIES_SUPPORTS(avx512, has_avx512)

@@ -42,7 +42,7 @@
 /* X(KIND, noun): ops with a kernel that no instruction set matters to. */
 #define CPU_NATIVE_TABLE(X) X(ARGSORT, argsort) X(KEPT_SCAN, kept_scan)
 /* X(KIND, noun): ops that run the reference kernel. */
-#define CPU_REFERENCE_TABLE(X) X(COX, cox) X(COUNTER_ADD, counter_add)
+#define CPU_REFERENCE_TABLE(X) X(COX, cox) X(COUNTER_ADD, counter_add) X(LOSS_SCALE, loss_scale)
 
 #define CPU_DECLARE(noun, isa)                                                                                         \
     auxo_status cpu_##noun##_prepare_##isa(void *device, const auxo_op *op, const int32_t *parameters, void **state,   \

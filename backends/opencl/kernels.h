@@ -35,6 +35,7 @@
     X(MULTIPLY_ADD, multiply_add)                                                                                      \
     X(COUNTER_ADD, counter_add)                                                                                        \
     X(OPTIMIZER_STEP, optimizer_step)                                                                                  \
+    X(LOSS_SCALE, loss_scale)                                                                                          \
     X(MLP_FORWARD, mlp_forward)                                                                                        \
     X(MLP_GRADIENT, mlp_gradient)                                                                                      \
     X(MLP_HVP, mlp_hvp)                                                                                                \

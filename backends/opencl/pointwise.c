@@ -1,6 +1,6 @@
 /* backends/opencl/pointwise.c: ops whose every output element depends on the same element of the inputs.
  *
- * Owns: activation, add, bias_add, scale, fill, copy, multiply_add, counter_add.
+ * Owns: activation, add, bias_add, scale, fill, copy, multiply_add, counter_add, loss_scale, optimizer_step.
  */
 #include "kernels.h"
 
@@ -182,6 +182,20 @@ void ocl_scale_build(ocl_builder *b, const auxo_op *op, const int32_t *parameter
     ocl_build_items(b, channel_item_count(b, &shape));
 }
 
+void ocl_loss_scale_build(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
+{
+    const auxo_loss_scale_params *params = &op->params.loss_scale;
+    (void)parameters;
+    ocl_build_kernel(b, "loss_scale", "loss_scale", "%s", "");
+    for (int slot = AUXO_LOSS_SCALE_LARGEST_SLOT; slot <= AUXO_LOSS_SCALE_COUNTER_SLOT; ++slot)
+        ocl_arg_tensor(b, &op->tensors[slot]);
+    ocl_arg_long(b, auxo_tensor_element_count(&op->tensors[AUXO_LOSS_SCALE_LARGEST_SLOT]));
+    ocl_arg_uint(b, params->interval);
+    ocl_arg_float(b, params->least);
+    ocl_arg_float(b, params->most);
+    ocl_build_items(b, 1);
+}
+
 void ocl_optimizer_step_build(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
     enum { CPU_VECTORS = 16, CPU_GROUP = 16, GROUP = 256 };
@@ -192,7 +206,7 @@ void ocl_optimizer_step_build(ocl_builder *b, const auxo_op *op, const int32_t *
     const bool exponential = params->kind == AUXO_OPTIMIZER_PHS && params->exponential_friction;
     (void)parameters;
     ocl_build_kernel(b, "optimizer_step", "optimizer_step", "-DVEC=%d -DVECTORS=%d", b->device->vector_width, vectors);
-    for (int slot = AUXO_OPTIMIZER_PARAMS; slot <= AUXO_OPTIMIZER_COUNTER; ++slot)
+    for (int slot = AUXO_OPTIMIZER_PARAMS; slot <= AUXO_OPTIMIZER_SKIP; ++slot)
         ocl_arg_tensor(b, &op->tensors[slot]);
     ocl_arg_long(b, count);
     ocl_arg_int(b, exponential ? phs_exponential : (int)params->kind);

@@ -9,10 +9,16 @@
         .variant = name, .supports = limit, .prepare = vk_prepare_##prepare_name, .release = vk_program_release,       \
         .enqueue = vk_program_enqueue                                                                                  \
     }
-#define TUNED(name, limit, prepare_name, list)                                                                         \
+#define HALF_KERNEL(name, formats, limit, prepare_name)                                                                \
     {                                                                                                                  \
-        .variant = name, .tunables = list, .tunable_count = sizeof(list) / sizeof((list)[0]), .supports = limit,       \
-        .prepare = vk_prepare_##prepare_name, .release = vk_program_release, .enqueue = vk_program_enqueue             \
+        .variant = name, .half_formats = formats, .supports = limit, .prepare = vk_prepare_##prepare_name,             \
+        .release = vk_program_release, .enqueue = vk_program_enqueue                                                   \
+    }
+#define TUNED(name, formats, limit, prepare_name, list)                                                                \
+    {                                                                                                                  \
+        .variant = name, .tunables = list, .tunable_count = sizeof(list) / sizeof((list)[0]), .half_formats = formats, \
+        .supports = limit, .prepare = vk_prepare_##prepare_name, .release = vk_program_release,                        \
+        .enqueue = vk_program_enqueue                                                                                  \
     }
 #define LIST(array)                                                                                                    \
     {                                                                                                                  \
@@ -21,6 +27,10 @@
 #define ONE(name, limit, prepare_name)                                                                                 \
     {                                                                                                                  \
         .variants = (const auxo_kernel[]){KERNEL(name, limit, prepare_name)}, .count = 1                               \
+    }
+#define ONE_HALF(name, formats, limit, prepare_name)                                                                   \
+    {                                                                                                                  \
+        .variants = (const auxo_kernel[]){HALF_KERNEL(name, formats, limit, prepare_name)}, .count = 1                 \
     }
 
 /* The same kernel with its reductions by subgroup shuffles, where the device has them. */
@@ -50,10 +60,11 @@ WITH_SUBGROUPS(softmax, "row_lanes", vk_fits_bindings);
 WITH_SUBGROUPS(softmax_cross_entropy, "row_lanes", vk_fits_bindings);
 
 static const auxo_kernel gemm[] = {
-    TUNED("cooperative", vk_supports_gemm_cooperative, gemm_cooperative, vk_gemm_cooperative_tunables),
-    TUNED("tiled", vk_supports_gemm, gemm_tiled, vk_gemm_tiled_tunables),
-    TUNED("direct", vk_supports_gemm, gemm_direct, vk_gemm_direct_tunables),
-    TUNED("split_k", vk_supports_gemm_split, gemm_split, vk_gemm_split_tunables),
+    TUNED("cooperative", AUXO_HALF_FORMAT(F16), vk_supports_gemm_cooperative, gemm_cooperative,
+          vk_gemm_cooperative_tunables),
+    TUNED("tiled", AUXO_HALF_FORMAT(F16), vk_supports_gemm, gemm_tiled, vk_gemm_tiled_tunables),
+    TUNED("direct", AUXO_HALF_FORMAT(F16), vk_supports_gemm, gemm_direct, vk_gemm_direct_tunables),
+    TUNED("split_k", AUXO_HALF_FORMAT(F16), vk_supports_gemm_split, gemm_split, vk_gemm_split_tunables),
 };
 
 static const auxo_kernel theta_eval[] = {
@@ -61,8 +72,8 @@ static const auxo_kernel theta_eval[] = {
     KERNEL("direct", vk_fits_bindings, theta_direct),
 };
 #define CONV2D(op)                                                                                                     \
-    TUNED("tiled", vk_fits_bindings, op##_tiled, vk_conv2d_tiled_tunables),                                            \
-        TUNED("direct", vk_fits_bindings, op##_direct, vk_conv2d_direct_tunables)
+    TUNED("tiled", 0, vk_fits_bindings, op##_tiled, vk_conv2d_tiled_tunables),                                         \
+        TUNED("direct", 0, vk_fits_bindings, op##_direct, vk_conv2d_direct_tunables)
 #define CONV2D_WINOGRAD                                                                                                \
     {                                                                                                                  \
         .variant = "winograd", .is_nominal = true, .tunables = vk_conv2d_winograd_tunables,                            \
@@ -83,8 +94,8 @@ const auxo_kernel_list vk_kernels[AUXO_OP_COUNT] = {
     [AUXO_OP_MLP_GRADIENT] = ONE("sample_lanes", vk_fits_bindings, mlp_gradient),
     [AUXO_OP_MLP_HVP] = ONE("sample_lanes", vk_fits_bindings, mlp_hvp),
     [AUXO_OP_THETA_EVAL] = LIST(theta_eval),
-    [AUXO_OP_FILL] = ONE("words", NULL, fill),
-    [AUXO_OP_COPY] = ONE("strided", NULL, copy),
+    [AUXO_OP_FILL] = ONE_HALF("words", AUXO_HALF_FORMAT(F16), NULL, fill),
+    [AUXO_OP_COPY] = ONE_HALF("strided", AUXO_HALF_FORMAT(F16), NULL, copy),
     [AUXO_OP_ADD] = ONE("flat", NULL, add),
     [AUXO_OP_ACTIVATION_FORWARD] = ONE("flat", NULL, activation_forward),
     [AUXO_OP_ACTIVATION_BACKWARD] = ONE("flat", NULL, activation_backward),
@@ -112,4 +123,5 @@ const auxo_kernel_list vk_kernels[AUXO_OP_COUNT] = {
     [AUXO_OP_RANDOM_FILL] = ONE("flat", NULL, random_fill),
     [AUXO_OP_COUNTER_ADD] = ONE("flat", NULL, counter_add),
     [AUXO_OP_OPTIMIZER_STEP] = ONE("flat", NULL, optimizer_step),
+    [AUXO_OP_LOSS_SCALE] = ONE("one_lane", vk_fits_bindings, loss_scale),
 };

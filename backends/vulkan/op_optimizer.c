@@ -1,4 +1,4 @@
-/* op_optimizer.c: one optimiser step over all parameters, in chunks that fit a binding. */
+/* op_optimizer.c: one optimiser step over all parameters, in chunks that fit a binding, and one of a loss scale. */
 #include "vk_ops.h"
 
 VK_PREPARE(optimizer_step)
@@ -18,11 +18,32 @@ VK_PREPARE(optimizer_step)
         }
         vk_step_bind(program, step, vk_span_of(&op->tensors[AUXO_OPTIMIZER_HYPER]), VK_READ);
         vk_step_bind(program, step, vk_span_of(&op->tensors[AUXO_OPTIMIZER_COUNTER]), VK_READ);
+        vk_step_bind(program, step, vk_span_of(&op->tensors[AUXO_OPTIMIZER_SKIP]), VK_READ);
         const struct {
             OPTIMIZER_STEP_PUSH
-        } push = {(uint32_t)part, auxo_tensor_is_present(&op->tensors[AUXO_OPTIMIZER_COUNTER])};
+        } push = {(uint32_t)part, auxo_tensor_is_present(&op->tensors[AUXO_OPTIMIZER_COUNTER]),
+                  auxo_tensor_is_present(&op->tensors[AUXO_OPTIMIZER_SKIP])};
         vk_step_push(program, step, &push, sizeof push);
         vk_step_groups_flat(program, step, part);
     }
+    return vk_program_finish(program, state, error);
+}
+
+VK_PREPARE(loss_scale)
+{
+    (void)parameters;
+    vk_program *program = vk_program_begin(device, error);
+    const auxo_loss_scale_params *params = &op->params.loss_scale;
+    vk_step *step = vk_program_add(program, VK_SHADER_loss_scale, 0, NULL, 0);
+    vk_step_bind(program, step, vk_span_of(&op->tensors[AUXO_LOSS_SCALE_LARGEST_SLOT]), VK_READ);
+    vk_step_bind(program, step, vk_span_of(&op->tensors[AUXO_LOSS_SCALE_STATE_SLOT]), VK_READ_WRITE);
+    vk_step_bind(program, step, vk_span_of(&op->tensors[AUXO_LOSS_SCALE_COUNTER_SLOT]), VK_READ);
+    const struct {
+        LOSS_SCALE_PUSH
+    } push = {(uint32_t)auxo_tensor_element_count(&op->tensors[AUXO_LOSS_SCALE_LARGEST_SLOT]),
+              auxo_tensor_is_present(&op->tensors[AUXO_LOSS_SCALE_COUNTER_SLOT]), params->interval, params->least,
+              params->most};
+    vk_step_push(program, step, &push, sizeof push);
+    vk_step_groups(program, step, 1);
     return vk_program_finish(program, state, error);
 }

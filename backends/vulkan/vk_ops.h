@@ -146,6 +146,7 @@ VK_PREPARE(counter_add);
 
 /* op_optimizer.c */
 VK_PREPARE(optimizer_step);
+VK_PREPARE(loss_scale);
 
 /* op_loss.c */
 VK_PREPARE(softmax);

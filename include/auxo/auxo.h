@@ -18,6 +18,7 @@
 #include "auxo/search.h"
 #include "auxo/sizing.h"
 #include "auxo/status.h"
+#include "auxo/study.h"
 #include "auxo/survival.h"
 #include "auxo/table.h"
 #include "auxo/tensor.h"

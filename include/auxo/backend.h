@@ -17,7 +17,7 @@
 extern "C" {
 #endif
 
-enum { AUXO_BACKEND_ABI_VERSION = 2 };
+enum { AUXO_BACKEND_ABI_VERSION = 3 };
 
 /* What the runtime offers a backend. Owned by the runtime; valid while the device is open. */
 typedef struct auxo_backend_host {
@@ -45,14 +45,19 @@ typedef struct auxo_tunable {
 
 enum { AUXO_TUNABLES_MAX = 12 };
 
+#define AUXO_HALF_FORMAT(dtype) (1u << AUXO_DTYPE_##dtype)
+#define AUXO_HALF_FORMATS_ALL (AUXO_HALF_FORMAT(F16) | AUXO_HALF_FORMAT(BF16))
+
 /* One way of executing one op on one backend. */
 typedef struct auxo_kernel {
     const char *variant;          /* unique within the op and backend: "tiled", "direct" */
     const auxo_tunable *tunables; /* tunable_count entries, or NULL */
     size_t tunable_count;
-    bool is_last_resort; /* obvious and slow: for what no other variant takes; the tuner does not try it */
-    bool is_nominal;     /* does fewer operations than the formula, whose FLOPs its rates count (Winograd) */
-    /* Whether this variant can execute the (valid) op on this device. NULL: always. */
+    bool is_last_resort;   /* obvious and slow: for what no other variant takes; the tuner does not try it */
+    bool is_nominal;       /* does fewer operations than the formula, whose FLOPs its rates count (Winograd) */
+    uint32_t half_formats; /* AUXO_HALF_FORMAT of each 16-bit format that its tensors may have; 0: none */
+    /* Whether this variant can execute the (valid) op on this device; not asked about 16-bit formats that are not among
+     * half_formats. NULL: always. */
     bool (*supports)(void *device, const auxo_op *op);
     /* Compiles and allocates what enqueue needs; *state may stay NULL. `parameters` has tunable_count values.
      * The op's tensors have their final buffers. NULL: nothing to prepare. */

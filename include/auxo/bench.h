@@ -150,6 +150,7 @@ typedef struct auxo_bench_training {
     const char *model, *optimizer; /* optimizer: as auxo_optimizer_config_parse reads it */
     uint32_t batch;
     int64_t input[3]; /* channels, height, width */
+    auxo_precision precision;
 } auxo_bench_training;
 
 /* One case on one device: verified, then timed for at least `seconds`. result->device is 0.

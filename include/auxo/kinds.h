@@ -157,6 +157,21 @@ enum {
         AUXO_HYPER_COUNT = 8
 };
 
+/* Positions in the state of a loss scale. */
+#define AUXO_LOSS_SCALE_TABLE(X)                                                                                       \
+    X(FACTOR, factor)       /* what gradients are multiplied by */                                                     \
+    X(INVERSE, inverse)     /* of the factor of this step's gradients */                                               \
+    X(SKIP, skip)           /* 1: a gradient of this step is not finite */                                             \
+    X(GOOD, good)           /* steps since the factor changed */                                                       \
+    X(SKIPPED, skipped)     /* steps so far */                                                                         \
+    X(EXHAUSTED, exhausted) /* the first step that was not finite with the least factor; 0: none */
+enum {
+#define AUXO_LOSS_SCALE_ENUM(name, noun) AUXO_LOSS_SCALE_##name,
+    AUXO_LOSS_SCALE_TABLE(AUXO_LOSS_SCALE_ENUM)
+#undef AUXO_LOSS_SCALE_ENUM
+        AUXO_LOSS_SCALE_COUNT = 8
+};
+
 #ifdef __cplusplus
 }
 #endif

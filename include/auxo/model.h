@@ -183,6 +183,10 @@ AUXO_API void auxo_model_layer_range(const auxo_model *model, uint32_t layer, ui
 AUXO_API auxo_status auxo_model_forward_flops(const auxo_model *model, uint64_t *flops, auxo_error *error);
 /* Counts increased by every resize: plans made before are stale. */
 AUXO_API uint64_t auxo_model_structure_version(const auxo_model *model);
+/* What the forward and backward pass compute in; at first that of its device. Plans made before keep theirs. Errors:
+ * UNSUPPORTED, as auxo_device_set_precision. */
+AUXO_API auxo_status auxo_model_set_precision(auxo_model *model, auxo_precision precision, auxo_error *error);
+AUXO_API auxo_dtype auxo_model_precision(const auxo_model *model); /* F32, BF16 or F16 */
 AUXO_API const auxo_preprocessing *auxo_model_preprocessing(const auxo_model *model);
 /* Replaces it; the arrays are copied. NULL: none. */
 AUXO_API auxo_status auxo_model_set_preprocessing(auxo_model *model, const auxo_preprocessing *preprocessing,
@@ -190,25 +194,29 @@ AUXO_API auxo_status auxo_model_set_preprocessing(auxo_model *model, const auxo_
 
 /* ---- building plans -------------------------------------------------------------------------------------------- */
 typedef struct auxo_forward {
-    bool training;          /* dropout and batch statistics (batch norm below backward_stop uses its running ones) */
-    auxo_tensor input;      /* (batch, C, H, W) or (batch, features); any contiguous shape of that many elements */
-    auxo_tensor counter;    /* COUNTER for dropout; may be absent in inference */
-    uint64_t seed;          /* dropout */
-    uint32_t begin_layer;   /* input holds the output of layer begin_layer; 0: the model's input */
-    bool need_backward;     /* keep what auxo_model_add_backward needs */
+    bool training;        /* dropout and batch statistics (batch norm below backward_stop uses its running ones) */
+    auxo_tensor input;    /* (batch, C, H, W) or (batch, features); any contiguous shape of that many elements; f32, or
+                           * in the model's precision */
+    auxo_tensor counter;  /* COUNTER for dropout; may be absent in inference */
+    uint64_t seed;        /* dropout */
+    uint32_t begin_layer; /* input holds the output of layer begin_layer; 0: the model's input */
+    bool need_backward;   /* keep what auxo_model_add_backward needs */
     uint32_t backward_stop; /* lowest layer whose parameters are trained */
+    auxo_tensor loss_scale; /* f32[1] on the device: 16-bit gradients are multiplied by it, those of weights too; may be
+                             * absent: by 1 */
 } auxo_forward;
 typedef struct auxo_activations auxo_activations; /* the layer outputs inside one plan */
 
 /* Appends the forward pass. The result is to be destroyed after the plan is compiled or backward is added; NULL when
  * building the plan has failed (auxo_plan_status). */
 AUXO_API auxo_activations *auxo_model_add_forward(auxo_model *model, auxo_plan *plan, const auxo_forward *forward);
-/* Output of a layer (the last: the model's output): (batch, C, H, W), or (batch, features) when H = W = 1. Absent for
- * layers before begin_layer, and of NULL. */
+/* Output of a layer (the last: the model's output): (batch, C, H, W), or (batch, features) when H = W = 1. The model's
+ * output is f32, those of other layers are in the model's precision. Absent for layers before begin_layer, and of NULL.
+ */
 AUXO_API auxo_tensor auxo_activations_output(const auxo_activations *activations, uint32_t layer);
 AUXO_API void auxo_activations_destroy(auxo_activations *activations);
-/* Appends the backward pass from the gradient of the model's output; writes the gradients of all parameters of layers
- * with train[layer] true (NULL: all), and nothing to the others; stops at the lowest such layer. */
+/* Appends the backward pass from the gradient of the model's output (f32); writes the gradients of all parameters of
+ * layers with train[layer] true (NULL: all), and nothing to the others; stops at the lowest such layer. */
 AUXO_API void auxo_model_add_backward(auxo_model *model, auxo_plan *plan, const auxo_activations *activations,
                                       const auxo_tensor *output_gradient, const bool *train);
 

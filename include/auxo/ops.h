@@ -9,6 +9,12 @@
  * is written; outputs are never read unless said. Results do not depend on timing: same device, same bits.
  * u = 2^-24. A bound "k u S" means |error| <= k u S with S the sum of absolute values of the summed terms.
  *
+ * 16 bits: the slots that an op lists after "half:" may be f16 or bf16 instead, all of one op in the same format unless
+ * it says otherwise; the others stay f32. Arithmetic is that of f32 on the widened values, sums and statistics
+ * included; an output is rounded to its format once, at the end. To an op's bound comes then v |y|, with v = 2^-11 for
+ * f16 (and 2^-25 where y is subnormal there; beyond 65504 it is infinite) and v = 2^-8 for bf16. A device that cannot
+ * do an op in 16 bits refuses it.
+ *
  * NaN: an output element that depends on a NaN is NaN, on every device: a reduction of any kind, the loss and the row
  * of its gradient, the row of a softmax, the channel of a batch norm, the maximum of a window, the parameter and the
  * state of an optimizer step. A penalty keeps a NaN weight NaN (its gradient in the subgradient step too), and where
@@ -80,7 +86,8 @@ extern "C" {
     X(MLP_FORWARD, mlp_forward)                                                                                        \
     X(MLP_GRADIENT, mlp_gradient)                                                                                      \
     X(MLP_HVP, mlp_hvp)                                                                                                \
-    X(THETA_EVAL, theta_eval)
+    X(THETA_EVAL, theta_eval)                                                                                          \
+    X(LOSS_SCALE, loss_scale)
 
 typedef enum auxo_op_kind {
 #define AUXO_OP_ENUM(kind, noun) AUXO_OP_##kind,
@@ -93,7 +100,7 @@ typedef enum auxo_op_kind {
  * A (M,K) or (K,M) if trans_a; B (K,N) or (N,K) if trans_b; C (M,N), read only if beta != 0; BIAS(opt) (N) if
  * bias_per_row is false, else (M). Rank 3 adds a leading batch dim; a batch stride of 0 broadcasts A or B.
  * A, B, C strided: innermost stride 1, row stride >= row length. K = 0: C = act(beta C + bias). alpha = 0 does not
- * read A or B. A and B may both be f16 (C f32 or f16), accumulation is f32. FLOPs 2MNK. Bound (K + 4) u S. */
+ * read A or B. half: A, B, and C if they are (C may also be f32). FLOPs 2MNK. Bound (K + 4) u S. */
 enum { AUXO_GEMM_A, AUXO_GEMM_B, AUXO_GEMM_C, AUXO_GEMM_BIAS };
 typedef struct auxo_gemm_params {
     bool trans_a, trans_b, bias_per_row;
@@ -106,8 +113,9 @@ typedef struct auxo_gemm_params {
  * forward: Y[n,k,p,q] = act(BIAS[k] + sum_{c,r,s} X[n, g C/G + c, p sh - ph + r dh, q sw - pw + s dw] W[k,c,r,s]),
  * X (N,C,H,W), W (K,C/G,R,S), BIAS(opt) (K), Y (N,K,P,Q), P = (H + 2ph - dh(R-1) - 1) / sh + 1 rounded down.
  * backward_data: DX from DY, W. backward_weights: DW, and DBIAS(opt) (K) = sum of DY over n,p,q; both overwrite.
- * The backward ops ignore `activation`. FLOPs 2 N K P Q (C/G) R S each. Bound (terms + 4) u S; where a fast algorithm
- * computes a tile of outputs at once (Winograd), S is the greatest of those of the windows under its tile. */
+ * half: X, W, Y; DY, W, DX; X, DY (DW and DBIAS are f32). The backward ops ignore `activation`. FLOPs 2 N K P Q (C/G) R
+ * S each. Bound (terms + 4) u S; where a fast algorithm computes a tile of outputs at once (Winograd), S is the
+ * greatest of those of the windows under its tile. */
 enum { AUXO_CONV2D_X, AUXO_CONV2D_W, AUXO_CONV2D_Y, AUXO_CONV2D_BIAS };                /* forward */
 enum { AUXO_CONV2D_BD_DY, AUXO_CONV2D_BD_W, AUXO_CONV2D_BD_DX };                       /* backward_data */
 enum { AUXO_CONV2D_BW_X, AUXO_CONV2D_BW_DY, AUXO_CONV2D_BW_DW, AUXO_CONV2D_BW_DBIAS }; /* backward_weights */
@@ -121,7 +129,8 @@ typedef struct auxo_conv2d_params {
  * Padding is smaller than the window and never wins. max: ties go to the lowest (h,w); NaN wins; INDEX(opt) u32
  * (N,C,P,Q) receives h*W + w (absent for average).
  * average: divides by the number of elements inside the image. backward: DX from DY and (max) INDEX; overlapping
- * windows add up in window order. pool2d_backward of max does not need X. */
+ * windows add up in window order. pool2d_backward of max does not need X. half: X, Y; DY, DX. The maximum is exact;
+ * averages and sums of a gradient have the bound (window elements + 4) u S. */
 enum { AUXO_POOL2D_X, AUXO_POOL2D_Y, AUXO_POOL2D_INDEX };         /* forward */
 enum { AUXO_POOL2D_B_DY, AUXO_POOL2D_B_DX, AUXO_POOL2D_B_INDEX }; /* backward */
 typedef struct auxo_pool2d_params {
@@ -129,7 +138,9 @@ typedef struct auxo_pool2d_params {
     int32_t window_h, window_w, stride_h, stride_w, pad_h, pad_w;
 } auxo_pool2d_params;
 
-/* ---- activation: Y = f(X); DX = DY f'(x) computed from Y. Any rank. In place allowed (X=Y, DY=DX). --------------- */
+/* ---- activation: Y = f(X); DX = DY f'(x) computed from Y. Any rank. In place allowed (X=Y, DY=DX). half: all slots.
+ * Bound 16 u (1 + |y|), where the function is not exact; backward 8 u |DY|. ------------------------------------------
+ */
 enum { AUXO_ACTIVATION_X, AUXO_ACTIVATION_Y };                            /* forward */
 enum { AUXO_ACTIVATION_B_Y, AUXO_ACTIVATION_B_DY, AUXO_ACTIVATION_B_DX }; /* backward */
 typedef struct auxo_activation_params {
@@ -137,21 +148,25 @@ typedef struct auxo_activation_params {
     float slope;
 } auxo_activation_params;
 
-/* ---- add: Y = alpha A + beta B. Same shapes, any rank. In place allowed (Y = A or Y = B). ------------------------ */
+/* ---- add: Y = alpha A + beta B. Same shapes, any rank. In place allowed (Y = A or Y = B). half: all slots. Bound 4 u
+ * S.
+ * -------------------------------------------------------------------------------------------------------------------
+ */
 enum { AUXO_ADD_A, AUXO_ADD_B, AUXO_ADD_Y };
 typedef struct auxo_add_params {
     float alpha, beta;
 } auxo_add_params;
 
 /* ---- bias_add: Y[o,c,i] = act(X[o,c,i] + BIAS[c]); scale: Y[o,c,i] = X[o,c,i] SCALE[c]. X, Y rank 3. In place
- * allowed. ----------------------------------------------------------------------------------------------------------
+ * allowed where X and Y have one dtype. half: X and Y, of scale each for itself. Bounds 2 u S before the activation,
+ * 4 u S. ----------------------------------------------------------------------------------------------------------
  */
 enum { AUXO_BIAS_ADD_X, AUXO_BIAS_ADD_BIAS, AUXO_BIAS_ADD_Y };
 enum { AUXO_SCALE_X, AUXO_SCALE_SCALE, AUXO_SCALE_Y };
 
 /* ---- reduce: Y[c] = reduction of X[o,c,i] over o and i; X (outer, channels, inner), Y (channels). -----------------
  * Neutral elements: sum-like 0, max -inf, min +inf; mean of nothing is 0. Bound (8 + log2 terms) u S, that is,
- * pairwise or compensated. */
+ * pairwise or compensated. half: X. */
 enum { AUXO_REDUCE_X, AUXO_REDUCE_Y };
 typedef struct auxo_reduce_params {
     auxo_reduce_kind kind;
@@ -162,7 +177,9 @@ typedef struct auxo_reduce_params {
  * SAVED_MEAN, SAVED_INVSTD (C) written; RUNNING_* <- (1 - momentum) RUNNING_* + momentum (mean | unbiased variance).
  * training needs at least 2 elements per channel. inference: uses RUNNING_*, SAVED_* absent. activation is applied to Y
  * last.
- * backward: DX, DGAMMA, DBETA from X, GAMMA, SAVED_*, DY (gradient after the activation has been undone). */
+ * backward: DX, DGAMMA, DBETA from X, GAMMA, SAVED_*, DY (gradient after the activation has been undone).
+ * half: X, Y; X, DY, DX. Bounds 64 u of gamma / sqrt(v + epsilon) |X - mean| and beta; backward 128 u (1 + max |X|) of
+ * DX's terms, sums as for reduce. */
 enum {
     AUXO_BATCH_NORM_X,
     AUXO_BATCH_NORM_GAMMA,
@@ -191,7 +208,8 @@ typedef struct auxo_batch_norm_params {
 } auxo_batch_norm_params;
 
 /* ---- dropout: Y[e] = uniform(e) < rate ? 0 : X[e] / (1 - rate); any rank; in place allowed. -----------------------
- * COUNTER(opt): [0] enters the stream, so forward and backward of one step drop the same elements. */
+ * COUNTER(opt): [0] enters the stream, so forward and backward of one step drop the same elements. half: X, Y. Bound
+ * 4 u |y|; what is dropped is 0. */
 enum { AUXO_DROPOUT_X, AUXO_DROPOUT_Y, AUXO_DROPOUT_COUNTER };
 typedef struct auxo_dropout_params {
     float rate; /* in [0, 1) */
@@ -209,7 +227,8 @@ enum { AUXO_SOFTMAX_X, AUXO_SOFTMAX_Y };
  * [2] += rows, [3] += 1. HISTORY(opt) f32[H] with COUNTER: HISTORY[(COUNTER[0] - 1) mod H] = loss.
  * softmax_cross_entropy: LOGITS (rows, classes), LABELS u32 (rows); loss = mean over rows of
  *   log sum_c exp(z_c) - z_label; DLOGITS(opt) = (softmax - onehot) / rows. A label >= classes gives loss NaN.
- *   A row counts as right if its label's logit is the first maximum.
+ *   A row counts as right if its label's logit is the first maximum. half: LOGITS, DLOGITS. Bound of DLOGITS
+ *   u (16 / rows + 64 |y|), of the loss 16 u (1 + max |z|).
  * mse: PREDICTION, TARGET (rows, outputs); loss = mean of squared differences over all elements;
  *   DPREDICTION(opt) = 2 (p - t) / (rows outputs). Accumulated compensated or in double. rows = 0: loss 0. */
 enum {
@@ -318,7 +337,7 @@ typedef struct auxo_segment_reduce_params {
 /* ---- gather_batch: Y[b, :] = (scale DATA[row(b), :] - MEAN[c]) INVSTD[c]; row(b) = ORDER[(COUNTER[1] B + b) mod n] --
  * DATA (rows, C, inner) u8, f32 or u32; Y (B, C, inner) f32, or u32 when DATA is u32 or u8 and Y u32 (labels; no
  * scaling). ORDER(opt) u32 (n), absent: row = position, n = rows. COUNTER(opt): absent counts as 0.
- * MEAN, INVSTD(opt) (C), both or neither. */
+ * MEAN, INVSTD(opt) (C), both or neither. half: Y. Bound 4 u S. */
 enum {
     AUXO_GATHER_BATCH_DATA,
     AUXO_GATHER_BATCH_ORDER,
@@ -333,7 +352,8 @@ typedef struct auxo_gather_batch_params {
 
 /* ---- augment: per image, a shift by (dy, dx), uniform integers in [-max_shift, max_shift], zero fill, then a flip
  * with probability 1/2. X, Y (N,C,H,W). Philox words of element 4 n + k: k = 0 dy, 1 dx, 2 flip (word >> 31);
- * dy = (int)(((uint64)word * (2 max_shift_h + 1)) >> 32) - max_shift_h. ------------------------------------------- */
+ * dy = (int)(((uint64)word * (2 max_shift_h + 1)) >> 32) - max_shift_h. half: X, Y, moved exactly. ------------------
+ */
 enum { AUXO_AUGMENT_X, AUXO_AUGMENT_Y, AUXO_AUGMENT_COUNTER };
 typedef struct auxo_augment_params {
     int32_t max_shift_h, max_shift_w;
@@ -353,7 +373,7 @@ typedef struct auxo_random_fill_params {
     uint32_t stream;
 } auxo_random_fill_params;
 
-/* ---- fill: Y[e] = value (cast). copy: Y = scale X (+ Y if accumulate), both strided, same dims, f32/f16/u32/u8;
+/* ---- fill: Y[e] = value (cast). copy: Y = scale X (+ Y if accumulate), both strided, same dims, any dtypes;
  * to integers it truncates and stays in the range of the dtype, NaN becomes 0; accumulate only f32. ------------------
  */
 enum { AUXO_FILL_Y };
@@ -390,14 +410,15 @@ typedef struct auxo_counter_add_params {
  * adamw: w -= lr weight_decay w, then adam on g. phs (port-Hamiltonian; a = lr, m = mass, gm = friction):
  * momentum_first: p -= a (gm/m) p + a g'; w += a p / m with the new p; exponential friction: p = p exp(-a gm/m) - a g'.
  * explicit_euler: w += a p / m with the old p, p updated with the same g'. STATE0 = m or v (rmsprop, adagrad) or p,
- * STATE1 = v (adam). */
+ * STATE1 = v (adam). SKIP(opt) f32[1]: where it is not 0, nothing changes. */
 enum {
     AUXO_OPTIMIZER_PARAMS,
     AUXO_OPTIMIZER_GRADS,
     AUXO_OPTIMIZER_STATE0,
     AUXO_OPTIMIZER_STATE1,
     AUXO_OPTIMIZER_HYPER,
-    AUXO_OPTIMIZER_COUNTER
+    AUXO_OPTIMIZER_COUNTER,
+    AUXO_OPTIMIZER_SKIP
 };
 typedef struct auxo_optimizer_step_params {
     auxo_optimizer_kind kind;
@@ -457,6 +478,17 @@ enum {
     AUXO_THETA_EVAL_LOSS
 };
 
+/* ---- loss_scale: dynamic loss scaling (Micikevicius et al. 2018, section 3.2), one step of it ----------------------
+ * STATE f32[8], positions AUXO_LOSS_SCALE_*; LARGEST (n): the largest |gradient| of each part. INVERSE = 1 / FACTOR
+ * first. All of LARGEST finite: SKIP = 0, GOOD += 1; when GOOD reaches `interval`, GOOD = 0 and FACTOR doubles unless
+ * it would pass `most`. Else SKIP = 1, SKIPPED += 1, GOOD = 0, and FACTOR halves; if it would fall below `least` it is
+ * `least`, and EXHAUSTED, where 0, is COUNTER[0] (absent: 1). Exact for powers of 2. */
+enum { AUXO_LOSS_SCALE_LARGEST_SLOT, AUXO_LOSS_SCALE_STATE_SLOT, AUXO_LOSS_SCALE_COUNTER_SLOT };
+typedef struct auxo_loss_scale_params {
+    uint32_t interval;
+    float least, most;
+} auxo_loss_scale_params;
+
 /* ---- the descriptor ------------------------------------------------------------------------------------------------
  */
 enum { AUXO_OP_SLOTS_MAX = 10 };
@@ -487,6 +519,7 @@ typedef struct auxo_op {
         auxo_multiply_add_params multiply_add;
         auxo_counter_add_params counter_add;
         auxo_optimizer_step_params optimizer_step;
+        auxo_loss_scale_params loss_scale;
         auxo_mlp_params mlp;
     } params;
 } auxo_op;

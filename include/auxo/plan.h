@@ -74,6 +74,26 @@ AUXO_API uint64_t auxo_plan_flops(const auxo_plan *plan);
 AUXO_API uint64_t auxo_plan_arena_bytes(const auxo_plan *plan); /* after planning; what temporaries take */
 AUXO_API uint64_t auxo_plan_host_fallback_count(const auxo_plan *plan);
 
+/* ---- precision -----------------------------------------------------------------------------------------------------
+ * What a network computes in. BF16, F16: operands of products and convolutions and stored activations have 16 bits;
+ * sums, weights, the optimiser's state, statistics of batch norm, gradients of weights and losses stay f32. AUTO: a
+ * 16-bit format that the device has matrix units for and takes everywhere, else f32. */
+typedef enum auxo_precision {
+    AUXO_PRECISION_DEFAULT, /* of a model: its device's; of a device: f32 */
+    AUXO_PRECISION_F32,
+    AUXO_PRECISION_BF16,
+    AUXO_PRECISION_F16,
+    AUXO_PRECISION_AUTO
+} auxo_precision;
+
+/* "f32", "bf16", "f16" or "auto". Errors: INVALID_ARGUMENT. */
+AUXO_API auxo_status auxo_precision_parse(const char *text, auxo_precision *precision, auxo_error *error);
+/* Sets what models made on the device from now on compute in. Errors: UNSUPPORTED names the op that the device lacks in
+ * that format, and the formats that it does all of them in. */
+AUXO_API auxo_status auxo_device_set_precision(auxo_device *device, auxo_precision precision, auxo_error *error);
+/* F32, BF16 or F16. */
+AUXO_API auxo_dtype auxo_device_precision(const auxo_device *device);
+
 /* Checks, prepares and runs one op at once; the convenience for tests and rare edits. All tensors have buffers. */
 AUXO_API auxo_status auxo_op_run(auxo_queue *queue, const auxo_op *op, auxo_error *error);
 /* The same with a given kernel variant and tunable values (NULL: initial ones). Errors: NOT_FOUND, UNSUPPORTED. */
@@ -83,6 +103,8 @@ AUXO_API auxo_status auxo_op_run_variant(auxo_queue *queue, const auxo_op *op, c
  */
 AUXO_API size_t auxo_op_variants(auxo_device *device, auxo_op_kind kind, const auxo_op *op, const char **names,
                                  size_t capacity);
+/* Whether the device has a kernel of that kind for tensors of a 16-bit format. */
+AUXO_API bool auxo_op_takes_format(const auxo_device *device, auxo_op_kind kind, auxo_dtype format);
 
 #ifdef __cplusplus
 }

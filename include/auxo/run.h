@@ -40,6 +40,8 @@ typedef enum auxo_setting_type {
 typedef enum auxo_setting_role {
     AUXO_SETTING_SHAPES, /* it shapes the numbers: another value is refused */
     AUXO_SETTING_GROWS,  /* how far to go: may differ on resume */
+    AUXO_SETTING_ADAPTS, /* it shapes the numbers, but another value may be given on resume, which a note then tells;
+                          * where none is given, that of the checkpoint stays */
     AUXO_SETTING_DATA,   /* where rows come from: may differ as long as the rows are the same */
     AUXO_SETTING_FREE    /* where results go and how they are shown */
 } auxo_setting_role;
@@ -283,6 +285,7 @@ typedef struct auxo_run_options {
     void *listener_user;
     const volatile int *stop; /* != 0: finish the step, save, return INTERRUPTED; may be NULL */
     const char *command;      /* how the run was started, for its report; NULL: the settings say it */
+    bool look_only;           /* with a study: no trial of its own; a step says done, and finish tells what is known */
 } auxo_run_options;
 AUXO_API void auxo_run_options_init(auxo_run_options *options);
 

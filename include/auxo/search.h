@@ -13,6 +13,7 @@
 #ifndef AUXO_SEARCH_H
 #define AUXO_SEARCH_H
 
+#include "auxo/study.h"
 #include "auxo/train.h"
 
 #ifdef __cplusplus
@@ -97,6 +98,15 @@ typedef struct auxo_search_options {
 
     void (*on_epoch)(void *user, const auxo_trace_point *point); /* may be NULL */
     void *user;
+
+    /* A study that keeps what was tried, shared with other workers (borrowed); NULL: none. Records then are those of
+     * all workers, time_limit is this worker's own, evaluations count all trials that were completed, and each model is
+     * a trial: number N of what was ever proposed has the same genome and first weights as without a study, whoever
+     * trains it. Evolution and genetic tuning breed when a generation is complete; workers wait for that. */
+    auxo_study *study;
+    bool keep_models; /* each trial's model in the study's folder, not only the best one's */
+    /* Writes a model there; NULL: auxo_model_save. */
+    auxo_status (*save_model)(void *user, auxo_model *model, const char *path, auxo_error *error);
 } auxo_search_options;
 
 /* The method's settings of its source (Cahlik 2022, ch. 6.2; Zhan); seed 0, no end but 25 generations for genetic.
@@ -123,6 +133,14 @@ AUXO_API auxo_model *auxo_search_best(const auxo_search *search);
 AUXO_API const auxo_search_record *auxo_search_best_record(const auxo_search *search);
 /* Everything evaluated, in order; valid until the next step. */
 AUXO_API const auxo_search_record *auxo_search_records(const auxo_search *search, size_t *count);
+/* The one with that number; NULL: none. */
+AUXO_API const auxo_search_record *auxo_search_record_of(const auxo_search *search, uint64_t number);
+/* With a study: the model that this worker trained last; NULL: none. */
+AUXO_API const auxo_search_record *auxo_search_last(const auxo_search *search);
+/* With a study: reads the best model's file, so that auxo_search_best has it. Errors: those of auxo_model_load. */
+AUXO_API auxo_status auxo_search_load_best(auxo_search *search, auxo_error *error);
+/* What the search chooses from, as a study has it. Ownership: deinit. */
+AUXO_API auxo_status auxo_search_space(const auxo_search *search, auxo_space *space, auxo_error *error);
 /* Genetic: a network without hidden layer, trained before the first generation; NULL: none (yet). */
 AUXO_API const auxo_search_record *auxo_search_baseline(const auxo_search *search);
 /* Genetic: numbers of the best records ever, best first; at most hall_size. */

@@ -19,7 +19,8 @@ enum { AUXO_RANK_MAX = 4 };
     X(F32, 4, "f32")                                                                                                   \
     X(F16, 2, "f16")                                                                                                   \
     X(U32, 4, "u32")                                                                                                   \
-    X(U8, 1, "u8")
+    X(U8, 1, "u8")                                                                                                     \
+    X(BF16, 2, "bf16")
 
 typedef enum auxo_dtype {
 #define AUXO_DTYPE_ENUM(name, size, text) AUXO_DTYPE_##name,
@@ -37,6 +38,16 @@ typedef struct auxo_tensor {
     int64_t dims[AUXO_RANK_MAX];    /* outermost first; 0 is allowed (empty) */
     int64_t strides[AUXO_RANK_MAX]; /* in elements */
 } auxo_tensor;
+
+/* F16: IEEE 754 binary16. BF16: the upper half of binary32. Both are written rounded to nearest, ties to even. */
+static inline bool auxo_dtype_is_half(auxo_dtype dtype)
+{
+    return dtype == AUXO_DTYPE_F16 || dtype == AUXO_DTYPE_BF16;
+}
+static inline bool auxo_dtype_is_float(auxo_dtype dtype)
+{
+    return dtype == AUXO_DTYPE_F32 || auxo_dtype_is_half(dtype);
+}
 
 AUXO_API uint64_t auxo_dtype_size_bytes(auxo_dtype dtype);
 AUXO_API const char *auxo_dtype_text(auxo_dtype dtype);

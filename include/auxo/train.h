@@ -137,6 +137,8 @@ typedef struct auxo_epoch_metrics {
     double kinetic_energy;                       /* phs; else 0 */
     float lr;
     bool braked;
+    uint64_t skipped_steps; /* f16: of the whole run, whose gradients were not finite */
+    float loss_scale;       /* f16: what gradients are multiplied by; else 0 */
 } auxo_epoch_metrics;
 
 typedef struct auxo_step_metrics {
@@ -176,6 +178,9 @@ typedef struct auxo_train_options {
     auxo_optimizer_config optimizer;
     auxo_lr_schedule schedule;
     uint64_t seed; /* shuffling, dropout, augmentation */
+    /* Set on the model, which keeps it. F16 scales the loss: gradients that are not finite skip the step and halve the
+     * scale, and where that cannot fall any more the run ends with NOT_FINITE. */
+    auxo_precision precision;
     auxo_augmentation augmentation;
     bool standardize; /* inputs (and real targets) by the training set's channel statistics; stored with the model */
     bool profile, allow_host_fallback;

@@ -182,7 +182,7 @@ void auxo__adapt_rank(auxo_adapt *adapt, auxo__proposals *proposals)
     for (size_t i = 0; i < proposals->count; i++) {
         auxo__proposal *proposal = &proposals->items[i];
         if (proposal->move == AUXO_ADAPT_NARROW || proposal->move == AUXO_ADAPT_REMOVE)
-            proposal->value += 0.5 * wish;
+            proposal->value += 0.25 * wish;
         proposal->rank = adapt->options.policy == AUXO_ADAPT_RANDOM  ? auxo__adapt_draw(adapt, 0x72616e6bu, (uint32_t)i)
                          : adapt->options.policy == AUXO_ADAPT_NORMS ? rank_by_norm(adapt, proposal)
                                                                      : proposal->value;

@@ -220,7 +220,8 @@ static void add_gradient(const auxo__measure *measure, auxo_plan *plan, const bo
                                .preprocessing = &measure->preprocessing,
                                .size = measure->batch_rows,
                                .row_count = measure->data.rows,
-                               .counter = counter_of(measure)};
+                               .counter = counter_of(measure),
+                               .precision = auxo_model_precision(measure->model)};
     const uint32_t last = auxo_model_get_desc(measure->model)->layer_count - 1;
     auxo_tensor input, gradient;
     auxo__batch_add_input(&batch, plan, &input);

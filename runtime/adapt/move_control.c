@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 static const double FIRST_STRENGTH = 1e-6; /* of a penalty that was off */
+enum { STALL = 8 };                        /* cycles without a better model that call for the brake */
 static const double CONTROL_GAIN = 1.1;    /* what a control that is called for counts, 1 = plain training */
 
 /* ---- penalty ----------------------------------------------------------------------------------------------------- */
@@ -89,10 +90,11 @@ const auxo__move auxo__move_penalty = {propose_penalty, apply_penalty};
 static auxo_status propose_brake(auxo_adapt *adapt, auxo__proposals *proposals, auxo_error *error)
 {
     auxo__proposal proposal = {.move = AUXO_ADAPT_BRAKE, .gain = CONTROL_GAIN, .cost = 1};
-    if (!(adapt->plain_gain > 0)) {
+    if (!(adapt->plain_gain > 0) || adapt->cycle - adapt->best_cycle > STALL) {
         proposal.factor = adapt->options.brake;
         snprintf(proposal.where, sizeof proposal.where, "on");
-        snprintf(proposal.why, sizeof proposal.why, "the training loss does not fall");
+        snprintf(proposal.why, sizeof proposal.why, "the training loss does not fall, or no better model for %d cycles",
+                 STALL);
     } else if (adapt->controls.braked && adapt->plain_validation_gain > 0) {
         proposal.factor = 1 / adapt->options.brake;
         snprintf(proposal.where, sizeof proposal.where, "off");

@@ -80,8 +80,12 @@ static auxo_status check_shape(const auxo_model *model, const auxo_dataset *imag
 auxo_status auxo__bench_trainer_open(auxo_device *device, const auxo_bench_training *training, bool profile,
                                      const volatile int *stop, auxo__bench_trainer *opened, auxo_error *error)
 {
-    auxo_train_options options = {
-        .batch = training->batch, .seed = 1, .standardize = true, .profile = profile, .stop = stop};
+    auxo_train_options options = {.batch = training->batch,
+                                  .seed = 1,
+                                  .standardize = true,
+                                  .profile = profile,
+                                  .stop = stop,
+                                  .precision = training->precision};
     *opened = (auxo__bench_trainer){0};
     auxo_status status = auxo_optimizer_config_parse(training->optimizer, &options.optimizer, error);
     if (status == AUXO_OK)
@@ -165,11 +169,19 @@ static auxo_status profile_steps(auxo__bench_run *run, const auxo_bench_training
     return status;
 }
 
+/* In names of cases; f32 has none. */
+static const char *suffix_of(auxo_precision precision)
+{
+    static const char *const suffixes[] = {"", "", " bf16", " f16", " auto"};
+    return (unsigned)precision < sizeof suffixes / sizeof *suffixes ? suffixes[precision] : "";
+}
+
 static auxo_status measure_training(auxo__bench_run *run, const auxo_bench_training *training, auxo_error *error)
 {
     auxo__bench_trainer opened;
     char name[96];
-    snprintf(name, sizeof name, "train %.60s batch %u", training->model, (unsigned)training->batch);
+    snprintf(name, sizeof name, "train %.60s batch %u%s", training->model, (unsigned)training->batch,
+             suffix_of(training->precision));
     auxo_bench_result result = auxo__bench_result_begin(run, "train", name);
     const double start = auxo__now_seconds();
     auxo_status status = auxo__bench_trainer_open(run->device, training, false, run->options.stop, &opened, error);

@@ -141,6 +141,8 @@ auxo_status cli_outputs_open_rows(const cli_context *context, bool labels, cli_o
     const char *file = cli_operand(context->arguments, 0);
     auxo_status status = cli_session_open(context, &outputs->session, error);
     if (status == AUXO_OK)
+        status = cli_session_set_precision(context, &outputs->session, error);
+    if (status == AUXO_OK)
         status = auxo_model_load(outputs->session.device, file, &outputs->model, error);
     if (status == AUXO_OK)
         status = auxo_model_data_schema(outputs->model, &outputs->schema, error);

@@ -2,6 +2,8 @@
  * cli_data.c. */
 #include "cli_session.h"
 
+#include "auxo/plan.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +20,17 @@ const cli_option cli_device_options[] = {
      .help = "Device to run on: cpu, opencl:0, vulkan:1, a backend with part of a name (vulkan:radeon), or auto; "
              "\"auxo devices\" lists those of this machine"},
     CLI_THREADS_OPTION,
+    CLI_OPTIONS_END,
+};
+
+const cli_option cli_precision_options[] = {
+    {.name = "precision",
+     .type = CLI_CHOICE,
+     .argument = "f32|bf16|f16|auto",
+     .initial = "f32",
+     .help =
+         "What networks compute in: f32; or operands and activations of 16 bits, with sums and weights in f32; auto "
+         "takes 16 bits where the device has matrix units for them"},
     CLI_OPTIONS_END,
 };
 
@@ -87,6 +100,13 @@ auxo_status cli_session_open_device(const cli_context *context, const char *sele
 auxo_status cli_session_open(const cli_context *context, cli_session *session, auxo_error *error)
 {
     return cli_session_open_device(context, cli_text(context->arguments, "device"), session, error);
+}
+
+auxo_status cli_session_set_precision(const cli_context *context, const cli_session *session, auxo_error *error)
+{
+    auxo_precision precision = AUXO_PRECISION_DEFAULT;
+    const auxo_status status = auxo_precision_parse(cli_text(context->arguments, "precision"), &precision, error);
+    return status == AUXO_OK ? auxo_device_set_precision(session->device, precision, error) : status;
 }
 
 void cli_session_close(cli_session *session)

@@ -19,8 +19,9 @@
         .maximum = 1024, .role = AUXO_SETTING_FREE                                                                     \
     }
 
-extern const cli_option cli_device_options[]; /* --device, --threads */
-extern const cli_option cli_seed_options[];   /* --seed */
+extern const cli_option cli_device_options[];    /* --device, --threads */
+extern const cli_option cli_precision_options[]; /* --precision: of commands that run networks */
+extern const cli_option cli_seed_options[];      /* --seed */
 
 typedef struct cli_session {
     auxo_runtime *runtime;
@@ -34,6 +35,8 @@ auxo_status cli_session_open(const cli_context *context, cli_session *session, a
 /* Opens `selector` instead of --device. */
 auxo_status cli_session_open_device(const cli_context *context, const char *selector, cli_session *session,
                                     auxo_error *error);
+/* Models of the session compute in --precision, which the command must have. */
+auxo_status cli_session_set_precision(const cli_context *context, const cli_session *session, auxo_error *error);
 void cli_session_close(cli_session *session);
 
 /* Fails (IO, naming the option) if a file could not be created at `path` (NULL: fine), so that hours of work are not

@@ -174,8 +174,9 @@ static const cli_option eval_options[] = {
     CLI_OPTIONS_END,
 };
 
-static const cli_option *const options[] = {cli_data_options, cli_outputs_options, eval_options, cli_device_options,
-                                            cli_seed_options, cli_common_options,  NULL};
+static const cli_option *const options[] = {
+    cli_data_options,      cli_outputs_options, eval_options,       cli_device_options,
+    cli_precision_options, cli_seed_options,    cli_common_options, NULL};
 
 const cli_command cli_command_eval = {
     .name = "eval",

@@ -164,13 +164,9 @@ static auxo_status run(const cli_context *context, auxo_error *error)
     return status;
 }
 
-static const cli_option *const options[] = {cli_data_options,
-                                            predict_options,
-                                            cli_outputs_options,
-                                            cli_device_options,
-                                            cli_seed_options,
-                                            cli_common_options,
-                                            NULL};
+static const cli_option *const options[] = {
+    cli_data_options,      predict_options,  cli_outputs_options, cli_device_options,
+    cli_precision_options, cli_seed_options, cli_common_options,  NULL};
 
 const cli_command cli_command_predict = {
     .name = "predict",

@@ -2,6 +2,7 @@
  * FILE", which takes the method and its settings from a file.
  */
 #include "cli_session.h"
+#include "cli_workers.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -75,6 +76,21 @@ static auxo_status step_until_done(listening *own, auxo_error *error)
     return status == AUXO_OK ? auxo_run_finish(own->run, error) : status;
 }
 
+/* Workers do the steps; this process looks at what came out, and tells it. */
+static auxo_status step_by_workers(const cli_context *context, listening *own, auxo_error *error)
+{
+    bool stopped = false, done = false;
+    auxo_status status = cli_workers_run(context, cli_arguments_settings(context->arguments), &stopped, error);
+    if (status == AUXO_OK)
+        status = auxo_run_step(own->run, &done, error);
+    if (status == AUXO_OK && !(stopped && !auxo_run_model(own->run)))
+        status = auxo_run_finish(own->run, error);
+    if (status == AUXO_OK && stopped)
+        status = auxo_error_set(error, AUXO_INTERRUPTED,
+                                "interrupted; what the workers had begun waits in the study for the next");
+    return status;
+}
+
 /* A file that names a method is for that method alone. */
 static auxo_status load_config(const cli_context *context, const char *path, auxo_error *error)
 {
@@ -98,6 +114,9 @@ static auxo_status run_method(const cli_context *context, auxo_error *error)
     const char *operand = cli_operand(context->arguments, 0);
     if (status == AUXO_OK && operand)
         status = auxo_settings_set(settings, auxo_method_describe(context->command->method).operand, operand, error);
+    const bool workers = cli_workers_wanted(context);
+    if (status == AUXO_OK && workers)
+        status = cli_workers_check(context, settings, error);
     if (status == AUXO_OK)
         status = choose_log_every(context, settings, error);
     if (status == AUXO_OK)
@@ -105,16 +124,27 @@ static auxo_status run_method(const cli_context *context, auxo_error *error)
     options.runtime = runtime;
     options.listener = listen;
     options.listener_user = &own;
-    options.stop = context->stop;
+    options.stop = workers ? NULL : context->stop;
+    options.look_only = workers;
     options.command = context->command_line;
     if (status == AUXO_OK)
         status = auxo_run_open(context->command->method, settings, &options, &own.run, error);
     if (status == AUXO_OK)
-        status = step_until_done(&own, error);
-    *context->resumable = status == AUXO_INTERRUPTED && auxo_settings_text(settings, "checkpoint");
+        status = workers ? step_by_workers(context, &own, error) : step_until_done(&own, error);
+    *context->resumable = status == AUXO_INTERRUPTED &&
+                          (auxo_settings_text(settings, "checkpoint") || auxo_settings_text(settings, "study"));
     auxo_run_close(own.run);
     auxo_runtime_destroy(runtime);
     return status == AUXO_OK ? status : name_option(context, status, error);
+}
+
+static bool has_study(const auxo_setting *const *tables)
+{
+    for (; *tables; tables++)
+        for (const auxo_setting *s = *tables; s->name; s++)
+            if (strcmp(s->name, "study") == 0)
+                return true;
+    return false;
 }
 
 auxo_status cli_method_command(const auxo_method *method, cli_command *command, auxo_error *error)
@@ -123,10 +153,12 @@ auxo_status cli_method_command(const auxo_method *method, cli_command *command, 
     size_t count = 0;
     while (info.settings[count])
         count++;
-    const cli_option **tables = calloc(count + 3, sizeof *tables);
+    const cli_option **tables = calloc(count + 4, sizeof *tables);
     if (!tables)
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory at start");
     memcpy(tables, info.settings, count * sizeof *tables);
+    if (has_study(info.settings))
+        tables[count++] = cli_worker_options;
     tables[count] = config_options;
     tables[count + 1] = cli_common_options;
     *command = (cli_command){.name = info.name,

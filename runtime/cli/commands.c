@@ -33,6 +33,11 @@
     M("adapt")                                                                                                         \
     M("search")                                                                                                        \
     C(search_profile)                                                                                                  \
+    C(study_show)                                                                                                      \
+    C(study_best)                                                                                                      \
+    C(study_export)                                                                                                    \
+    C(study_report)                                                                                                    \
+    C(study_merge)                                                                                                     \
     M("multiscale train")                                                                                              \
     M("multiscale sensitivity")                                                                                        \
     M("multiscale compare")                                                                                            \

@@ -124,3 +124,22 @@ auxo_kernel_list auxo__device_kernels(const auxo_device *device, auxo_op_kind ki
     auxo_kernel_list none = {NULL, 0};
     return (unsigned)kind < AUXO_OP_COUNT ? device->backend->kernels[kind] : none;
 }
+
+auxo_dtype auxo__op_half_format(const auxo_op *op)
+{
+    for (uint32_t slot = 0; slot < AUXO_OP_SLOTS_MAX; slot++)
+        if (auxo_tensor_is_present(&op->tensors[slot]) && auxo_dtype_is_half(op->tensors[slot].dtype))
+            return op->tensors[slot].dtype;
+    return AUXO_DTYPE_F32;
+}
+
+bool auxo__kernel_takes(const auxo_device *device, const auxo_kernel *kernel, const auxo_op *op)
+{
+    for (uint32_t slot = 0; slot < AUXO_OP_SLOTS_MAX; slot++) {
+        const auxo_tensor *tensor = &op->tensors[slot];
+        if (auxo_tensor_is_present(tensor) && auxo_dtype_is_half(tensor->dtype) &&
+            !(kernel->half_formats & 1u << tensor->dtype))
+            return false;
+    }
+    return !kernel->supports || kernel->supports(device->handle, op);
+}

@@ -33,6 +33,7 @@ struct auxo_device {
     void *handle; /* the backend's own */
     auxo_device_info info;
     long process; /* that opened it */
+    auxo_dtype precision; /* of models that are made on it */
     bool lost;
     char lost_reason[256];   /* the message of the failure that lost it */
     auxo_queue *queues;      /* all live ones, a list through auxo_queue.next */
@@ -69,6 +70,12 @@ auxo_status auxo__device_note(auxo_device *device, auxo_status status, const aux
 
 /* The kernels of one op kind on the device; count 0 when it is not native. */
 auxo_kernel_list auxo__device_kernels(const auxo_device *device, auxo_op_kind kind);
+
+/* Whether a variant can execute the op on the device: its 16-bit formats, then its own `supports`. */
+bool auxo__kernel_takes(const auxo_device *device, const auxo_kernel *kernel, const auxo_op *op);
+
+/* The 16-bit format of the op's tensors; F32 where it has none. */
+auxo_dtype auxo__op_half_format(const auxo_op *op);
 
 /* Opens the oracle backend (AUXO_BACKEND_ORACLE) of the device's runtime, for host fallback. NOT_FOUND without one. */
 auxo_status auxo__device_open_oracle(auxo_runtime *runtime, auxo_device **device, auxo_error *error);

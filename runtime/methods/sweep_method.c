@@ -5,6 +5,7 @@
  * run. Finished runs stand in the log, which `out` keeps as a file that later sweeps continue.
  */
 #include "sweep_report.h"
+#include "sweep_study.h"
 
 #include "file.h"
 
@@ -54,7 +55,8 @@ typedef struct sweep_state {
     auxo__sweep_log current; /* of the run under way */
     char setting[512];       /* what all runs have in common */
     uint64_t first_seed, seed_count, seed;
-    size_t row; /* of the run under way, or the next one */
+    auxo__sweep_study study; /* with a study: its runs as trials */
+    size_t row;              /* of the run under way, or the next one */
     uint32_t epoch_count;
     auxo_model *model; /* of the run under way; NULL between runs */
     auxo_trainer *trainer;
@@ -103,12 +105,16 @@ static auxo_status begin(auxo_run *run, void *user, auxo_error *error)
     state->first_seed = state->seed = auxo_settings_integer(settings, "seed");
     state->seed_count = auxo_settings_integer(settings, "seeds");
     state->epoch_count = (uint32_t)auxo_settings_integer(settings, "epochs");
-    if (out)
+    if (out && !run->study)
         status = auxo__sweep_log_read(&state->log, out, state->setting, error);
     if (status == AUXO_OK)
         status = auxo__task_read(run, data, state->seed, &state->data, error);
     if (status == AUXO_OK && (state->data.train->target_type != AUXO_TARGET_CLASS || !state->data.test))
         status = auxo_error_set(error, AUXO_INVALID_ARGUMENT, "%s: a sweep needs classes and a test split", data);
+    if (status == AUXO_OK && run->study)
+        status = auxo__sweep_study_init(&state->study, &state->rows, state->first_seed, state->seed_count, error);
+    if (status == AUXO_OK && run->study)
+        status = auxo__run_match_study(run, NULL, error);
     return status == AUXO_OK ? auxo__task_open_device(run, error) : status;
 }
 
@@ -126,6 +132,7 @@ static void end(void *user)
     sweep_state *state = user;
     close_run(state);
     auxo__sweep_log_deinit(&state->log);
+    auxo__sweep_study_deinit(&state->study);
     free(state->rows.rows);
     auxo__task_data_deinit(&state->data);
 }
@@ -141,8 +148,13 @@ static void advance(sweep_state *state)
 }
 
 /* Moves on to the next run that is not in the log. *found false: there is none. */
-static auxo_status find_run(sweep_state *state, bool *found, auxo_error *error)
+static auxo_status find_run(auxo_run *run, sweep_state *state, bool *found, auxo_error *error)
 {
+    *found = false;
+    if (run->study)
+        return run->options.look_only
+                   ? AUXO_OK
+                   : auxo__sweep_study_take(&state->study, run, &state->row, &state->seed, found, error);
     for (; state->seed < state->first_seed + state->seed_count; advance(state)) {
         const auxo__sweep_row *row = &state->rows.rows[state->row];
         size_t done = 0;
@@ -205,6 +217,11 @@ static auxo_status end_run(auxo_run *run, sweep_state *state, auxo_error *error)
 {
     const char *out = auxo_settings_text(run->settings, "out");
     auxo_status status = AUXO_OK;
+    if (run->study) {
+        status = auxo__sweep_study_end(&state->study, run, &state->current, error);
+        close_run(state);
+        return status;
+    }
     for (size_t i = 0; i < state->current.count && status == AUXO_OK; i++)
         status = auxo__sweep_log_add(&state->log, &state->current.epochs[i], error);
     if (status == AUXO_OK && out)
@@ -218,7 +235,7 @@ static auxo_status step(auxo_run *run, void *user, bool *done, auxo_error *error
 {
     sweep_state *state = user;
     bool found = true, diverged = false;
-    auxo_status status = state->trainer ? AUXO_OK : find_run(state, &found, error);
+    auxo_status status = state->trainer ? AUXO_OK : find_run(run, state, &found, error);
     *done = !found;
     if (status == AUXO_OK && found && !state->trainer)
         status = open_run(run, state, error);
@@ -239,6 +256,8 @@ static auxo_status step(auxo_run *run, void *user, bool *done, auxo_error *error
                                  .test_loss = epoch.test_loss,
                                  .test_accuracy = epoch.test_accuracy,
                                  .braked = epoch.braked};
+    if (status == AUXO_OK && run->study)
+        status = auxo__sweep_study_report(&state->study, run, &epoch, error);
     if (status == AUXO_OK)
         status = auxo__run_emit(run, &epoch_event, &record, error);
     if (status == AUXO_OK && (diverged || epoch.epoch >= state->epoch_count))
@@ -337,8 +356,17 @@ static auxo__sweep_summary summary_of(const sweep_state *state)
 
 static auxo_status finish(auxo_run *run, void *user, auxo_error *error)
 {
+    sweep_state *state = user;
+    const char *out = auxo_settings_text(run->settings, "out");
+    auxo_status status = AUXO_OK;
+    if (run->study) {
+        auxo__sweep_log_deinit(&state->log);
+        status = auxo__sweep_study_collect(&state->study, run, &state->log, error);
+        if (status == AUXO_OK && out)
+            status = auxo__sweep_log_write(&state->log, out, state->setting, error);
+    }
     const auxo__sweep_summary summary = summary_of(user);
-    return auxo__sweep_tell(&summary, run, error);
+    return status == AUXO_OK ? auxo__sweep_tell(&summary, run, error) : status;
 }
 
 static auxo_status report(auxo_run *run, void *user, auxo_report *report, auxo_error *error)
@@ -350,9 +378,9 @@ static auxo_status report(auxo_run *run, void *user, auxo_report *report, auxo_e
 
 /* ---- the table --------------------------------------------------------------------------------------------------- */
 
-static const auxo_setting *const settings[] = {
-    auxo__sweep_row_settings, sweep_settings,      auxo_data_settings, auxo__model_settings,
-    auxo__device_settings,    auxo__seed_settings, auxo__run_settings, NULL};
+static const auxo_setting *const settings[] = {auxo__sweep_row_settings, sweep_settings,       auxo__study_settings,
+                                               auxo_data_settings,       auxo__model_settings, auxo__device_settings,
+                                               auxo__seed_settings,      auxo__run_settings,   NULL};
 static const auxo_event_type *const events[] = {&epoch_event, &auxo__sweep_row_event, &auxo__sweep_result_event, NULL};
 
 const auxo_method auxo__method_sweep = {

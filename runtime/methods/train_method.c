@@ -78,6 +78,8 @@ typedef struct epoch_record {
     double train_loss, train_accuracy, validation_loss, validation_accuracy, rows_per_second, seconds, kinetic_energy;
     float lr;
     bool braked;
+    uint64_t skipped_steps; /* f16 */
+    double loss_scale;      /* f16; else NaN */
 } epoch_record;
 static const auxo_field epoch_fields[] = {
     AUXO__FIELD(epoch_record, epoch, "epoch", U32),
@@ -91,6 +93,8 @@ static const auxo_field epoch_fields[] = {
     AUXO__FIELD(epoch_record, lr, "lr", FLOAT),
     AUXO__FIELD(epoch_record, kinetic_energy, "kinetic_energy", REAL),
     AUXO__FIELD(epoch_record, braked, "braked", BOOL),
+    AUXO__FIELD_OPTIONAL(epoch_record, skipped_steps, "skipped_steps", U64),
+    AUXO__FIELD_OPTIONAL(epoch_record, loss_scale, "loss_scale", REAL),
     AUXO__FIELD_LINE_ONLY(epoch_record, of, "of", CHARS),
     AUXO__FIELDS_END,
 };
@@ -99,7 +103,7 @@ static const auxo_event_type epoch_event = {
     .fields = epoch_fields,
     .line = "epoch {epoch}{of}  loss {train_loss:.5f}[  accuracy {train_accuracy:percent}][  validation loss "
             "{val_loss:.5f}][  accuracy {val_accuracy:percent}]  {images_per_second:count} rows/s  "
-            "{seconds:duration}[  braked{braked:none}]",
+            "{seconds:duration}[  braked{braked:none}][  {skipped_steps} steps skipped][  loss scale {loss_scale:.0f}]",
     .flags = AUXO_EVENT_KEPT};
 
 typedef struct result_record {
@@ -185,6 +189,8 @@ static auxo_status open_devices(auxo_run *run, auxo__train_state *state, auxo_er
     for (size_t i = 1; i < count && status == AUXO_OK; i++) {
         status = auxo_device_open(run->options.runtime, selectors[i], &state->helpers[state->helper_count], error);
         state->helper_count += status == AUXO_OK;
+        if (status == AUXO_OK)
+            status = auxo__task_set_precision(run, state->helpers[i - 1], error);
         if (status == AUXO_OK)
             status = check_distinct(run, state, error);
     }
@@ -322,7 +328,9 @@ static auxo_status report_epoch(auxo_run *run, const auxo__train_state *state, c
                            .seconds = metrics->seconds,
                            .kinetic_energy = metrics->kinetic_energy,
                            .lr = metrics->lr,
-                           .braked = metrics->braked};
+                           .braked = metrics->braked,
+                           .skipped_steps = metrics->skipped_steps,
+                           .loss_scale = metrics->loss_scale > 0 ? (double)metrics->loss_scale : (double)NAN};
     if (state->epoch_limit != UINT64_MAX)
         snprintf(record.of, sizeof record.of, "/%" PRIu64, state->epoch_limit);
     return auxo__run_emit(run, &epoch_event, &record, error);
@@ -497,8 +505,9 @@ static const auxo_setting *const settings[] = {auxo_data_settings,
                                                auxo__run_settings,
                                                auxo__save_settings,
                                                NULL};
-static const auxo_event_type *const events[] = {&auxo__start_event,  &shares_event,   &auxo__step_event, &epoch_event,
-                                                &auxo__choice_event, &auxo__op_event, &result_event,     NULL};
+static const auxo_event_type *const events[] = {&auxo__start_event, &shares_event,       &auxo__step_event,
+                                                &epoch_event,       &auxo__choice_event, &auxo__memory_event,
+                                                &auxo__op_event,    &result_event,       NULL};
 
 const auxo_method auxo__method_train = {
     .info =

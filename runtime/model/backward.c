@@ -60,7 +60,7 @@ static void contribute(backward_builder *b, uint32_t to, auxo_tensor tensor, boo
     op.tensors[AUXO_ADD_B] = tensor;
     op.tensors[AUXO_ADD_Y] = gradient->owned ? gradient->tensor
                              : owned         ? tensor
-                                             : auxo__output_temp(b->plan, layer, b->activations->batch);
+                                             : auxo__output_temp(b->plan, b->activations, layer);
     gradient->tensor = op.tensors[AUXO_ADD_Y];
     gradient->owned = true;
     auxo__add_labelled(b->plan, &op, layer, "backward_sum");
@@ -71,7 +71,7 @@ static void contribute(backward_builder *b, uint32_t to, auxo_tensor tensor, boo
 static void add_activation_backward(backward_builder *b, const auxo_layer *activated, auxo_tensor *gradient)
 {
     const layer_gradient *received = &b->gradients[b->index];
-    *gradient = received->owned ? received->tensor : auxo__output_temp(b->plan, b->layer, b->activations->batch);
+    *gradient = received->owned ? received->tensor : auxo__output_temp(b->plan, b->activations, b->layer);
     auxo_op op = {.kind = AUXO_OP_ACTIVATION_BACKWARD,
                   .params.activation = {.activation = activated->activation, .slope = activated->slope}};
     op.tensors[AUXO_ACTIVATION_B_Y] = output_of(b, b->index);
@@ -116,10 +116,10 @@ static void add_dense(backward_builder *b)
     uint32_t input = b->layer->inputs[0];
     if (!b->gradients[input].needed)
         return;
-    auxo_tensor dx = auxo__output_temp(b->plan, b->input, b->activations->batch);
+    auxo_tensor dx = auxo__output_temp(b->plan, b->activations, b->input);
     auxo_op op = {.kind = AUXO_OP_GEMM, .params.gemm = {.alpha = 1.0f}};
     op.tensors[AUXO_GEMM_A] = dy;
-    op.tensors[AUXO_GEMM_B] = auxo__role_tensor(b->model, b->index, AUXO_PARAM_WEIGHT);
+    op.tensors[AUXO_GEMM_B] = auxo__weight_operand(b->model, b->activations, b->index);
     op.tensors[AUXO_GEMM_C] = auxo__view_features(dx, b->input, b->activations->batch);
     auxo__add_labelled(b->plan, &op, b->layer, "backward_data");
     contribute(b, input, dx, true);
@@ -140,10 +140,10 @@ static void add_conv2d(backward_builder *b)
     }
     if (!b->gradients[input].needed)
         return;
-    auxo_tensor dx = auxo__output_temp(b->plan, b->input, b->activations->batch);
+    auxo_tensor dx = auxo__output_temp(b->plan, b->activations, b->input);
     auxo_op op = {.kind = AUXO_OP_CONV2D_BACKWARD_DATA, .params.conv2d = auxo__conv2d_params(b->layer)};
     op.tensors[AUXO_CONV2D_BD_DY] = dy;
-    op.tensors[AUXO_CONV2D_BD_W] = auxo__role_tensor(b->model, b->index, AUXO_PARAM_WEIGHT);
+    op.tensors[AUXO_CONV2D_BD_W] = auxo__weight_operand(b->model, b->activations, b->index);
     op.tensors[AUXO_CONV2D_BD_DX] = dx;
     auxo__add_labelled(b->plan, &op, b->layer, "backward_data");
     contribute(b, input, dx, true);
@@ -172,7 +172,7 @@ static bool can_undo_below(const backward_builder *b)
 static void add_pool2d(backward_builder *b)
 {
     uint32_t input = b->layer->inputs[0];
-    auxo_tensor dy = b->gradients[b->index].tensor, dx = auxo__output_temp(b->plan, b->input, b->activations->batch);
+    auxo_tensor dy = b->gradients[b->index].tensor, dx = auxo__output_temp(b->plan, b->activations, b->input);
     bool undo = can_undo_below(b);
     if (undo)
         add_activation_backward(b, b->input, &dy);
@@ -202,7 +202,7 @@ static void add_fixed_batch_norm(backward_builder *b, auxo_tensor dy)
     auxo_op fill = {.kind = AUXO_OP_FILL};
     fill.tensors[AUXO_FILL_Y] = zeros;
     auxo__add_labelled(b->plan, &fill, b->layer, "backward_zeros");
-    auxo_tensor dx = auxo__output_temp(b->plan, b->input, batch);
+    auxo_tensor dx = auxo__output_temp(b->plan, b->activations, b->input);
     auxo_op op = {.kind = AUXO_OP_BATCH_NORM_FORWARD,
                   .params.batch_norm = {.epsilon = b->layer->epsilon, .momentum = b->layer->momentum}};
     op.tensors[AUXO_BATCH_NORM_X] = auxo__view_channels(dy, b->layer, batch);
@@ -227,7 +227,7 @@ static void add_batch_norm(backward_builder *b)
         return;
     }
     bool trained = is_trained(b, b->index);
-    auxo_tensor dx = auxo__output_temp(b->plan, b->input, batch);
+    auxo_tensor dx = auxo__output_temp(b->plan, b->activations, b->input);
     auxo_op op = {
         .kind = AUXO_OP_BATCH_NORM_BACKWARD,
         .params.batch_norm = {.training = true, .epsilon = b->layer->epsilon, .momentum = b->layer->momentum}};
@@ -258,7 +258,7 @@ static void add_dropout(backward_builder *b)
     auxo_op op = {.kind = AUXO_OP_DROPOUT, .params.dropout = auxo__dropout_params(b->layer, b->index, forward->seed)};
     op.tensors[AUXO_DROPOUT_X] = received->tensor;
     op.tensors[AUXO_DROPOUT_Y] =
-        received->owned ? received->tensor : auxo__output_temp(b->plan, b->layer, b->activations->batch);
+        received->owned ? received->tensor : auxo__output_temp(b->plan, b->activations, b->layer);
     op.tensors[AUXO_DROPOUT_COUNTER] = forward->counter;
     auxo__add_labelled(b->plan, &op, b->layer, "backward_data");
     contribute(b, b->layer->inputs[0], op.tensors[AUXO_DROPOUT_Y], true);
@@ -292,7 +292,7 @@ static void add_concat(backward_builder *b)
             continue;
         auxo_op op = {.kind = AUXO_OP_COPY, .params.copy = {.scale = 1.0f}};
         op.tensors[AUXO_COPY_X] = auxo_tensor_slice(b->gradients[b->index].tensor, 1, start, layer->output_dims[0]);
-        op.tensors[AUXO_COPY_Y] = auxo__output_temp(b->plan, layer, b->activations->batch);
+        op.tensors[AUXO_COPY_Y] = auxo__output_temp(b->plan, b->activations, layer);
         auxo__add_labelled(b->plan, &op, b->layer, "backward_data");
         contribute(b, input, op.tensors[AUXO_COPY_Y], true);
     }
@@ -356,6 +356,34 @@ static void mark_needed(backward_builder *b)
     }
 }
 
+/* In 16 bits: what comes from the loss, which is f32, past a fused activation (whose output is f32 too) and rounded,
+ * times the loss scale. */
+static void start(backward_builder *b, const auxo_tensor *output_gradient)
+{
+    const auxo_activations *activations = b->activations;
+    contribute(b, b->index, *output_gradient, false);
+    if (activations->dtype == AUXO_DTYPE_F32)
+        return;
+    layer_gradient *received = &b->gradients[b->index];
+    b->layer = &b->model->desc.layers[b->index];
+    if (output_of(b, b->index).dtype == AUXO_DTYPE_F32 && b->layer->activation != AUXO_ACTIVATION_IDENTITY) {
+        received->tensor = auxo_plan_temp(b->plan, AUXO_DTYPE_F32, 4, received->tensor.dims);
+        auxo_op op = {.kind = AUXO_OP_ACTIVATION_BACKWARD,
+                      .params.activation = {.activation = b->layer->activation, .slope = b->layer->slope}};
+        op.tensors[AUXO_ACTIVATION_B_Y] = output_of(b, b->index);
+        op.tensors[AUXO_ACTIVATION_B_DY] = auxo__view_image(*output_gradient, b->layer, activations->batch);
+        op.tensors[AUXO_ACTIVATION_B_DX] = received->tensor;
+        auxo__add_labelled(b->plan, &op, b->layer, "backward_activation");
+        received->undone = true;
+    }
+    const auxo_tensor narrow = auxo__output_temp(b->plan, activations, b->layer);
+    if (auxo_plan_status(b->plan, NULL) != AUXO_OK)
+        return;
+    auxo__add_conversion(b->plan, received->tensor, narrow, &activations->forward.loss_scale, "gradient.narrow");
+    received->tensor = narrow;
+    received->owned = true;
+}
+
 void auxo_model_add_backward(auxo_model *model, auxo_plan *plan, const auxo_activations *activations,
                              const auxo_tensor *output_gradient, const bool *train)
 {
@@ -382,8 +410,9 @@ void auxo_model_add_backward(auxo_model *model, auxo_plan *plan, const auxo_acti
         return;
     }
     mark_needed(&builder);
-    contribute(&builder, last, *output_gradient, false);
-    for (builder.index = last; builder.index > activations->forward.begin_layer; builder.index--)
+    builder.index = last;
+    start(&builder, output_gradient);
+    for (; builder.index > activations->forward.begin_layer; builder.index--)
         if (builder.gradients[builder.index].needed && auxo_plan_status(plan, NULL) == AUXO_OK)
             add_layer(&builder);
     free(builder.gradients);

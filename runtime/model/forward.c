@@ -1,7 +1,8 @@
 /* forward.c: appends a model's forward pass to a plan, layer by layer.
  *
  * Activations are fused into the operation that makes them; flatten, and dropout in inference, are views. Batch norm
- * uses batch statistics in training, except below the lowest trained layer, where the model is frozen.
+ * uses batch statistics in training, except below the lowest trained layer, where the model is frozen. In 16 bits the
+ * weights are rounded once at the start; the model's output is f32.
  */
 #include "activations.h"
 
@@ -26,7 +27,7 @@ static void add_dense(forward_builder *b)
         .kind = AUXO_OP_GEMM,
         .params.gemm = {.trans_b = true, .alpha = 1.0f, .activation = b->layer->activation, .slope = b->layer->slope}};
     op.tensors[AUXO_GEMM_A] = auxo__view_features(b->x, b->input, batch);
-    op.tensors[AUXO_GEMM_B] = auxo__role_tensor(b->model, b->index, AUXO_PARAM_WEIGHT);
+    op.tensors[AUXO_GEMM_B] = auxo__weight_operand(b->model, b->activations, b->index);
     op.tensors[AUXO_GEMM_C] = auxo__view_features(b->y, b->layer, batch);
     op.tensors[AUXO_GEMM_BIAS] = auxo__role_tensor(b->model, b->index, AUXO_PARAM_BIAS);
     auxo__add_labelled(b->plan, &op, b->layer, "forward");
@@ -36,7 +37,7 @@ static void add_conv2d(forward_builder *b)
 {
     auxo_op op = {.kind = AUXO_OP_CONV2D_FORWARD, .params.conv2d = auxo__conv2d_params(b->layer)};
     op.tensors[AUXO_CONV2D_X] = b->x;
-    op.tensors[AUXO_CONV2D_W] = auxo__role_tensor(b->model, b->index, AUXO_PARAM_WEIGHT);
+    op.tensors[AUXO_CONV2D_W] = auxo__weight_operand(b->model, b->activations, b->index);
     op.tensors[AUXO_CONV2D_Y] = b->y;
     op.tensors[AUXO_CONV2D_BIAS] = auxo__role_tensor(b->model, b->index, AUXO_PARAM_BIAS);
     auxo__add_labelled(b->plan, &op, b->layer, "forward");
@@ -149,7 +150,10 @@ static void add_layer(forward_builder *b)
         activations->records[b->index].output = auxo__view_image(b->x, b->layer, activations->batch);
         return;
     }
-    b->y = auxo__output_temp(b->plan, b->layer, activations->batch);
+    b->y = auxo__output_temp(b->plan, activations, b->layer);
+    /* The sums of a product are f32 as they are: the model's output need not be rounded. */
+    if (b->layer->kind == AUXO_LAYER_DENSE && b->index + 1 == activations->layer_count)
+        b->y = auxo_plan_temp(b->plan, AUXO_DTYPE_F32, 4, b->y.dims);
     activations->records[b->index].output = b->y;
     switch (b->layer->kind) {
     case AUXO_LAYER_DENSE:
@@ -193,6 +197,11 @@ static bool check_input(const auxo_model *model, auxo_plan *plan, const auxo_for
     }
     const auxo_layer *layer = &model->desc.layers[forward->begin_layer];
     int64_t size = auxo__layer_size(layer);
+    if (forward->input.dtype != AUXO_DTYPE_F32 && forward->input.dtype != model->precision) {
+        auxo_plan_fail(plan, AUXO_INVALID_ARGUMENT, "the input of the forward pass is %s, but the model runs in %s",
+                       auxo_dtype_text(forward->input.dtype), auxo_dtype_text(model->precision));
+        return false;
+    }
     *batch = forward->input.rank > 0 ? forward->input.dims[0] : -1;
     if (*batch < 0 || auxo_tensor_element_count(&forward->input) != *batch * size ||
         !auxo_tensor_is_contiguous(&forward->input)) {
@@ -203,6 +212,54 @@ static bool check_input(const auxo_model *model, auxo_plan *plan, const auxo_for
         return false;
     }
     return true;
+}
+
+/* The weights of all layers that run, rounded once; the copies of others keep their old values. */
+static void add_narrow_weights(auxo_model *model, auxo_plan *plan, auxo_activations *activations)
+{
+    const int64_t count = (int64_t)model->layout.weight_count;
+    uint64_t first = 0, layer_count = 0;
+    if (activations->dtype == AUXO_DTYPE_F32 || count == 0)
+        return;
+    auxo_error error = {0};
+    const uint64_t size_bytes = (uint64_t)count * auxo_dtype_size_bytes(activations->dtype);
+    if (!model->narrow_weights && auxo_buffer_create(model->device, size_bytes, &model->narrow_weights, &error)) {
+        auxo_plan_fail(plan, error.status, "weights in %s: %s", auxo_dtype_text(activations->dtype), error.message);
+        return;
+    }
+    activations->narrow_weights = auxo_tensor_1d(model->narrow_weights, 0, activations->dtype, count);
+    for (uint32_t l = activations->forward.begin_layer + 1; l < model->desc.layer_count && layer_count == 0; l++)
+        auxo_model_layer_range(model, l, &first, &layer_count);
+    const auxo_tensor weights = auxo_tensor_1d(model->weights, 0, AUXO_DTYPE_F32, count);
+    if (layer_count > 0)
+        auxo__add_conversion(plan, auxo_tensor_slice(weights, 0, (int64_t)first, count - (int64_t)first),
+                             auxo_tensor_slice(activations->narrow_weights, 0, (int64_t)first, count - (int64_t)first),
+                             NULL, "weights.narrow");
+}
+
+/* The input in the dtype of activations. */
+static auxo_tensor narrow_input(const auxo_model *model, auxo_plan *plan, const auxo_activations *activations)
+{
+    const auxo_forward *forward = &activations->forward;
+    const auxo_layer *layer = &model->desc.layers[forward->begin_layer];
+    const auxo_tensor input = auxo__view_image(forward->input, layer, activations->batch);
+    if (input.dtype == activations->dtype)
+        return input;
+    const auxo_tensor narrow = auxo__output_temp(plan, activations, layer);
+    if (auxo_plan_status(plan, NULL) == AUXO_OK)
+        auxo__add_conversion(plan, input, narrow, NULL, "input.narrow");
+    return narrow;
+}
+
+static void set_model_output(auxo_plan *plan, auxo_activations *activations)
+{
+    const auxo_tensor last = activations->records[activations->layer_count - 1].output;
+    activations->model_output = last;
+    if (last.dtype == AUXO_DTYPE_F32)
+        return;
+    activations->model_output = auxo_plan_temp(plan, AUXO_DTYPE_F32, 4, last.dims);
+    if (auxo_plan_status(plan, NULL) == AUXO_OK)
+        auxo__add_conversion(plan, last, activations->model_output, NULL, "output.widen");
 }
 
 auxo_activations *auxo_model_add_forward(auxo_model *model, auxo_plan *plan, const auxo_forward *forward)
@@ -220,12 +277,15 @@ auxo_activations *auxo_model_add_forward(auxo_model *model, auxo_plan *plan, con
     created->batch = batch;
     created->layer_count = layer_count;
     created->structure_version = model->structure_version;
-    created->records[forward->begin_layer].output =
-        auxo__view_image(forward->input, &model->desc.layers[forward->begin_layer], batch);
+    created->dtype = model->precision;
+    add_narrow_weights(model, plan, created);
+    created->records[forward->begin_layer].output = narrow_input(model, plan, created);
     forward_builder builder = {.model = model, .plan = plan, .activations = created};
     for (builder.index = forward->begin_layer + 1; builder.index < layer_count; builder.index++)
         if (auxo_plan_status(plan, NULL) == AUXO_OK)
             add_layer(&builder);
+    if (auxo_plan_status(plan, NULL) == AUXO_OK)
+        set_model_output(plan, created);
     if (auxo_plan_status(plan, NULL) == AUXO_OK)
         return created;
     free(created);

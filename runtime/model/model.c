@@ -3,6 +3,7 @@
  * Plans over a model are built in forward.c and backward.c; resize.c and restructure.c change its structure.
  */
 #include "model_internal.h"
+#include "precision.h"
 #include "text.h"
 
 #include <stdlib.h>
@@ -49,6 +50,7 @@ auxo_status auxo_model_create(auxo_device *device, const auxo_model_desc *desc, 
     if (!created)
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory creating model \"%s\"", desc->name);
     created->device = device;
+    created->precision = auxo_device_precision(device);
     auxo_status status = auxo_model_desc_copy(desc, &created->desc, error);
     if (status == AUXO_OK)
         status = auxo_model_desc_finish(&created->desc, error);
@@ -91,8 +93,10 @@ auxo_status auxo_model_clone(auxo_model *source, auxo_model **copy, auxo_error *
 {
     auxo_model *created = NULL;
     auxo_status status = auxo_model_create(source->device, &source->desc, 0, &created, error);
-    if (status == AUXO_OK)
+    if (status == AUXO_OK) {
+        created->precision = source->precision;
         status = copy_parameters(source, created, error);
+    }
     if (status == AUXO_OK)
         status = auxo_model_set_preprocessing(created, &source->preprocessing, error);
     if (status == AUXO_OK)
@@ -112,6 +116,7 @@ void auxo_model_destroy(auxo_model *model)
     auxo_buffer_destroy(model->weights);
     auxo_buffer_destroy(model->gradients);
     auxo_buffer_destroy(model->statistics);
+    auxo_buffer_destroy(model->narrow_weights);
     auxo__layout_free(&model->layout);
     auxo_model_desc_deinit(&model->desc);
     free_preprocessing(&model->preprocessing);
@@ -283,4 +288,18 @@ auxo_status auxo_model_write_weights(auxo_model *model, const float *weights, co
         status = auxo_buffer_write(model->queue, model->statistics, 0, statistics,
                                    model->layout.statistic_count * sizeof(float), error);
     return status;
+}
+
+auxo_status auxo_model_set_precision(auxo_model *model, auxo_precision precision, auxo_error *error)
+{
+    auxo_dtype format = AUXO_DTYPE_F32;
+    const auxo_status status = auxo__precision_resolve(model->device, precision, &format, error);
+    if (status == AUXO_OK)
+        model->precision = format;
+    return status;
+}
+
+auxo_dtype auxo_model_precision(const auxo_model *model)
+{
+    return model->precision;
 }

@@ -24,6 +24,8 @@ struct auxo_model {
     auxo_model_desc desc;
     auxo__layout layout;
     auxo_buffer *weights, *gradients, *statistics;
+    auxo_dtype precision;
+    auxo_buffer *narrow_weights; /* the weights in 16 bits, rounded anew by every plan; NULL: not needed yet */
     uint64_t structure_version;
     auxo_preprocessing preprocessing;
     char *data_text; /* the JSON of its data schema; NULL: none */

@@ -65,6 +65,8 @@ auxo_status auxo__model_swap(auxo_model *model, auxo_model_desc *desc, auxo__lay
     model->layout = *layout;
     memset(desc, 0, sizeof *desc);
     memset(layout, 0, sizeof *layout);
+    auxo_buffer_destroy(model->narrow_weights); /* of the old size */
+    model->narrow_weights = NULL;
     model->structure_version++;
     return AUXO_OK;
 }

@@ -4,7 +4,7 @@
  * A step is one run of one method from one starting point; checkpoints are taken between runs. The first seed's curves
  * and last weights are kept for the report.
  */
-#include "compare_method.h"
+#include "compare_study.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -129,6 +129,8 @@ static auxo_status begin(auxo_run *run, void *user, auxo_error *error)
     state->method_count = auxo_settings_flag(run->settings, "equal-time") ? AUXO__COMPARE_METHODS : EQUAL_TIME;
     if (status == AUXO_OK)
         status = auxo__multiscale_load_data(run, state->options.seed, &state->data, error);
+    if (status == AUXO_OK && run->study)
+        status = auxo__run_match_study(run, NULL, error);
     return status == AUXO_OK ? auxo__task_open_device(run, error) : status;
 }
 
@@ -145,6 +147,11 @@ static void end(void *user)
 /* Seconds of the first-order run of the seed under way. */
 static double first_order_seconds(const auxo_run *run, const auxo__compare_state *state)
 {
+    double numbers[AUXO__RUN_NUMBERS];
+    if (run->study)
+        return auxo__compare_numbers(run, state->finished - state->finished % state->method_count, numbers)
+                   ? numbers[AUXO__RUN_SELECTION_SECONDS] + numbers[AUXO__RUN_TRAINING_SECONDS]
+                   : 0;
     size_t index = (size_t)(state->finished - state->finished % state->method_count);
     const auxo__iteration_range range = {index, index + 1};
     return auxo__iteration_sum(run, "run", "selection_seconds", range) +
@@ -239,13 +246,10 @@ static auxo_status run_method(auxo_run *run, auxo__compare_state *state, int met
     return status;
 }
 
-static auxo_status step(auxo_run *run, void *user, bool *done, auxo_error *error)
+/* Run number state->finished: its data, the baselines, the method. */
+static auxo_status do_run(auxo_run *run, auxo__compare_state *state, run_record *out, auxo_error *error)
 {
-    auxo__compare_state *state = user;
     uint64_t runs = state->seed_count * state->method_count;
-    *done = state->finished >= runs;
-    if (*done)
-        return AUXO_OK;
     int method = (int)(state->finished % state->method_count);
     uint64_t seed = state->options.seed + state->finished / state->method_count;
     run_record record = {.method = auxo__compare_names[method],
@@ -256,7 +260,7 @@ static auxo_status step(auxo_run *run, void *user, bool *done, auxo_error *error
     auxo_status status = AUXO_OK;
     /* The run's data hash stays that of the first seed: it is what the settings name. */
     uint64_t data_hash = run->data_hash;
-    if (seed != state->options.seed && (method == FIRST || state->data_seed != seed))
+    if (state->data_seed != seed && (seed != state->options.seed || run->study))
         status = auxo__multiscale_load_data(run, seed, &state->data, error);
     run->data_hash = data_hash;
     state->data_seed = seed;
@@ -265,11 +269,47 @@ static auxo_status step(auxo_run *run, void *user, bool *done, auxo_error *error
                                       &record.constant_loss, &record.linear_loss, error);
     if (status == AUXO_OK)
         status = run_method(run, state, method, &record, error);
+    *out = record;
+    return status;
+}
+
+/* The next run that nobody has done or does. */
+static auxo_status study_step(auxo_run *run, auxo__compare_state *state, bool *done, auxo_error *error)
+{
+    run_record record;
+    int64_t trial = 0;
+    *done = run->options.look_only;
+    if (*done)
+        return AUXO_OK;
+    auxo_status status = auxo__compare_take(run, state, EQUAL_TIME, &trial, &state->finished, done, error);
+    if (status != AUXO_OK || *done)
+        return status;
+    status = do_run(run, state, &record, error);
+    const double numbers[AUXO__RUN_NUMBERS] = {record.train_loss,    record.test_loss,         record.iterations,
+                                               record.epochs,        record.selection_seconds, record.training_seconds,
+                                               record.constant_loss, record.linear_loss,       record.converged};
+    if (status == AUXO_OK)
+        status = auxo__compare_end(run, trial, numbers, error);
+    else
+        auxo_study_give_back(run->study, trial, NULL);
+    return status == AUXO_OK ? auxo__run_emit(run, &run_event, &record, error) : status;
+}
+
+static auxo_status step(auxo_run *run, void *user, bool *done, auxo_error *error)
+{
+    auxo__compare_state *state = user;
+    run_record record;
+    if (run->study)
+        return study_step(run, state, done, error);
+    *done = state->finished >= state->seed_count * state->method_count;
+    if (*done)
+        return AUXO_OK;
+    auxo_status status = do_run(run, state, &record, error);
     if (status != AUXO_OK)
         return status;
     state->finished++;
     auxo__run_moved(run, state->finished, true);
-    *done = state->finished >= runs;
+    *done = state->finished >= state->seed_count * state->method_count;
     return auxo__run_emit(run, &run_event, &record, error);
 }
 
@@ -403,10 +443,37 @@ static double baseline_mean(const auxo_run *run, const auxo__compare_state *stat
     return sum / (double)state->seed_count;
 }
 
+/* The history of runs is that of all workers, in the order of a comparison on its own. */
+static auxo_status collect(auxo_run *run, auxo__compare_state *state, auxo_error *error)
+{
+    auxo_status status = auxo_study_refresh(run->study, error);
+    auxo__history_forget(&run->history, "run");
+    for (uint64_t task = 0; task < state->seed_count * state->method_count && status == AUXO_OK; task++) {
+        double n[AUXO__RUN_NUMBERS];
+        if (!auxo__compare_numbers(run, task, n))
+            return auxo_error_set(error, AUXO_INTERRUPTED,
+                                  "the study has not all the runs of this comparison yet; the same command goes on");
+        const run_record record = {.method = auxo__compare_names[task % state->method_count],
+                                   .seed = state->options.seed + task / state->method_count,
+                                   .method_number = (double)(task % state->method_count),
+                                   .train_loss = n[AUXO__RUN_TRAIN_LOSS],
+                                   .test_loss = n[AUXO__RUN_TEST_LOSS],
+                                   .epochs = n[AUXO__RUN_EPOCHS],
+                                   .selection_seconds = n[AUXO__RUN_SELECTION_SECONDS],
+                                   .training_seconds = n[AUXO__RUN_TRAINING_SECONDS],
+                                   .constant_loss = n[AUXO__RUN_CONSTANT_LOSS],
+                                   .linear_loss = n[AUXO__RUN_LINEAR_LOSS],
+                                   .iterations = (uint32_t)n[AUXO__RUN_ITERATIONS],
+                                   .converged = n[AUXO__RUN_CONVERGED] > 0};
+        status = auxo__history_add(&run->history, &(auxo_event){&run_event, &record}, error);
+    }
+    return status;
+}
+
 static auxo_status finish(auxo_run *run, void *user, auxo_error *error)
 {
     auxo__compare_state *state = user;
-    auxo_status status = AUXO_OK;
+    auxo_status status = run->study ? collect(run, state, error) : AUXO_OK;
     for (int m = 0; m < (int)state->method_count && status == AUXO_OK; m++)
         status = summarize(run, state, m, &state->rows[m], error);
     if (status != AUXO_OK)
@@ -426,6 +493,7 @@ static auxo_status finish(auxo_run *run, void *user, auxo_error *error)
 
 static const auxo_setting *const settings[] = {auxo__multiscale_data_settings,
                                                compare_settings,
+                                               auxo__study_settings,
                                                auxo__multiscale_training_settings,
                                                auxo__multiscale_selection_settings,
                                                auxo_data_settings,
@@ -463,4 +531,5 @@ const auxo_method auxo__method_multiscale_compare = {
     .progress = progress,
     .report_title = "Multi-scale training compared",
     .csv_event = "run",
+    .study_minimizes = true,
 };

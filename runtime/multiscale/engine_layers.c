@@ -407,6 +407,9 @@ auxo_status auxo__engine_layers_create(const engine_inputs *inputs, multiscale_e
 {
     const auxo_model_desc *desc = auxo_model_get_desc(inputs->model);
     auxo_status status = AUXO_OK;
+    if (auxo_model_precision(inputs->model) == AUXO_DTYPE_F16)
+        return auxo_error_set(error, AUXO_UNSUPPORTED,
+                              "multi-scale training does not scale its gradients for f16; take bf16 or f32");
     engine_layers *engine = calloc(1, sizeof *engine);
     if (!engine)
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "multi-scale engine: out of memory");

@@ -111,10 +111,12 @@ static double bound_activation_backward(const auxo__case *tested, uint32_t slot,
     return 8 * AUXO__UNIT_ROUNDOFF * fabs(auxo__case_get(tested, AUXO_ACTIVATION_B_DY, element));
 }
 
-const auxo__suite auxo__suite_activation_forward = {3 * ACTIVATION_COUNT, ACTIVATION_QUICK, build_activation_forward,
-                                                    bound_activation_forward, false};
-const auxo__suite auxo__suite_activation_backward = {3 * ACTIVATION_COUNT, ACTIVATION_QUICK, build_activation_backward,
-                                                     bound_activation_backward, false};
+const auxo__suite auxo__suite_activation_forward = {
+    3 * ACTIVATION_COUNT, ACTIVATION_QUICK, build_activation_forward, bound_activation_forward, false,
+    ACTIVATION_COUNT};
+const auxo__suite auxo__suite_activation_backward = {
+    3 * ACTIVATION_COUNT, ACTIVATION_QUICK, build_activation_backward, bound_activation_backward, false,
+    ACTIVATION_COUNT};
 
 /* ---- add -----------------------------------------------------------------------------------------------------------
  */
@@ -157,7 +159,8 @@ static double bound_terms(const auxo__case *tested, uint32_t slot, int64_t eleme
     return 4 * AUXO__UNIT_ROUNDOFF * magnitude;
 }
 
-const auxo__suite auxo__suite_add = {sizeof add_cases / sizeof add_cases[0], 3, build_add, bound_terms, true};
+const auxo__suite auxo__suite_add = {sizeof add_cases / sizeof add_cases[0], 3, build_add, bound_terms, true,
+                                     sizeof add_cases / sizeof add_cases[0]};
 
 /* ---- bias_add, scale: X (outer, channels, inner) -------------------------------------------------------------------
  */
@@ -213,8 +216,9 @@ static void build_scale(auxo__case *built, size_t index)
     begin_channels(built, index);
 }
 
-const auxo__suite auxo__suite_bias_add = {CHANNEL_COUNT, CHANNEL_QUICK, build_bias_add, bound_bias_add, true};
-const auxo__suite auxo__suite_scale = {CHANNEL_COUNT, CHANNEL_QUICK, build_scale, bound_terms, true};
+const auxo__suite auxo__suite_bias_add = {CHANNEL_COUNT,  CHANNEL_QUICK, build_bias_add,
+                                          bound_bias_add, true,          CHANNEL_COUNT};
+const auxo__suite auxo__suite_scale = {CHANNEL_COUNT, CHANNEL_QUICK, build_scale, bound_terms, true, CHANNEL_COUNT};
 
 /* ---- fill, copy, counter_add ---------------------------------------------------------------------------------------
  */
@@ -226,10 +230,20 @@ typedef struct fill_case {
 } fill_case;
 
 static const fill_case fill_cases[] = {
-    {AUXO_DTYPE_F32, {2, {9, 37}}, 1.5f}, {AUXO_DTYPE_U32, {1, {127}}, 7},         {AUXO_DTYPE_F32, {1, {0}}, 1},
-    {AUXO_DTYPE_U8, {1, {33}}, 255},      {AUXO_DTYPE_F16, {1, {65}}, -0.5f},      {AUXO_DTYPE_F32, {1, {1}}, -2},
-    {AUXO_DTYPE_U32, {1, {1}}, 3.75f},    {AUXO_DTYPE_F32, {1, {70001}}, 0},       {AUXO_DTYPE_U8, {2, {3, 1001}}, 0},
-    {AUXO_DTYPE_F16, {1, {1}}, 2},        {AUXO_DTYPE_F32, {4, {1, 2, 3, 5}}, -1},
+    {AUXO_DTYPE_F32, {2, {9, 37}}, 1.5f},
+    {AUXO_DTYPE_U32, {1, {127}}, 7},
+    {AUXO_DTYPE_F32, {1, {0}}, 1},
+    {AUXO_DTYPE_U8, {1, {33}}, 255},
+    {AUXO_DTYPE_F16, {1, {65}}, -0.5f},
+    {AUXO_DTYPE_F32, {1, {1}}, -2},
+    {AUXO_DTYPE_U32, {1, {1}}, 3.75f},
+    {AUXO_DTYPE_F32, {1, {70001}}, 0},
+    {AUXO_DTYPE_U8, {2, {3, 1001}}, 0},
+    {AUXO_DTYPE_F16, {1, {1}}, 2},
+    {AUXO_DTYPE_F32, {4, {1, 2, 3, 5}}, -1},
+    {AUXO_DTYPE_BF16, {1, {65}}, -0.5f},
+    {AUXO_DTYPE_BF16, {2, {3, 1001}}, 1.00390625f},
+    {AUXO_DTYPE_F16, {2, {33, 1001}}, 0.1f},
 };
 
 static void build_fill(auxo__case *built, size_t index)
@@ -241,7 +255,7 @@ static void build_fill(auxo__case *built, size_t index)
     auxo__case_tensor(built, AUXO_FILL_Y, row->dtype, row->extent.rank, row->extent.dims);
 }
 
-const auxo__suite auxo__suite_fill = {sizeof fill_cases / sizeof fill_cases[0], 2, build_fill, NULL, false};
+const auxo__suite auxo__suite_fill = {sizeof fill_cases / sizeof fill_cases[0], 2, build_fill, NULL, false, 0};
 
 typedef struct copy_case {
     auxo_dtype from, to;
@@ -271,6 +285,16 @@ static const copy_case copy_cases[] = {
     {AUXO_DTYPE_U32, AUXO_DTYPE_U8, {1, {259}}, {0}, {0}, 1, false},
     {AUXO_DTYPE_U32, AUXO_DTYPE_U8, {2, {5, 9}}, {11, 1}, {0}, 1, false},
     {AUXO_DTYPE_U32, AUXO_DTYPE_U8, {1, {65}}, {0}, {0}, 0.00000002f, false},
+    {AUXO_DTYPE_F32, AUXO_DTYPE_BF16, {1, {257}}, {0}, {0}, 1, false},
+    {AUXO_DTYPE_F32, AUXO_DTYPE_BF16, {2, {33, 1025}}, {1027, 1}, {0}, 1, false},
+    {AUXO_DTYPE_BF16, AUXO_DTYPE_F32, {1, {129}}, {3}, {0}, 2, false},
+    {AUXO_DTYPE_BF16, AUXO_DTYPE_F32, {1, {70001}}, {0}, {0}, 1, false},
+    {AUXO_DTYPE_BF16, AUXO_DTYPE_BF16, {3, {3, 5, 7}}, {70, 10, 1}, {0}, 1, false},
+    {AUXO_DTYPE_BF16, AUXO_DTYPE_BF16, {2, {7, 9}}, {1, 7}, {0}, 0.5f, false},
+    {AUXO_DTYPE_F16, AUXO_DTYPE_BF16, {1, {65}}, {0}, {0}, 1, false},
+    {AUXO_DTYPE_F16, AUXO_DTYPE_F16, {2, {5, 1031}}, {0}, {1033, 1}, 0.5f, false},
+    {AUXO_DTYPE_F32, AUXO_DTYPE_F16, {1, {70001}}, {0}, {0}, 3, false},
+    {AUXO_DTYPE_U8, AUXO_DTYPE_BF16, {1, {65}}, {0}, {0}, 0.00390625f, false},
 };
 
 static void build_copy(auxo__case *built, size_t index)
@@ -310,7 +334,7 @@ static double bound_copy(const auxo__case *tested, uint32_t slot, int64_t elemen
     return exact ? 0 : bound_terms(tested, slot, element, expected, magnitude);
 }
 
-const auxo__suite auxo__suite_copy = {sizeof copy_cases / sizeof copy_cases[0], 6, build_copy, bound_copy, true};
+const auxo__suite auxo__suite_copy = {sizeof copy_cases / sizeof copy_cases[0], 6, build_copy, bound_copy, true, 0};
 
 typedef struct multiply_add_case {
     float a, b;
@@ -351,8 +375,8 @@ static double bound_multiply_add(const auxo__case *tested, uint32_t slot, int64_
     return 2 * AUXO__UNIT_ROUNDOFF * (a * fmax(1, b / (1 - a)) + b) / (1 - a);
 }
 
-const auxo__suite auxo__suite_multiply_add = {sizeof multiply_add_cases / sizeof multiply_add_cases[0], 2,
-                                              build_multiply_add, bound_multiply_add, false};
+const auxo__suite auxo__suite_multiply_add = {
+    sizeof multiply_add_cases / sizeof multiply_add_cases[0], 2, build_multiply_add, bound_multiply_add, false, 0};
 
 static void build_counter_add(auxo__case *built, size_t index)
 {
@@ -364,4 +388,4 @@ static void build_counter_add(auxo__case *built, size_t index)
     auxo__case_counter(built, AUXO_COUNTER_ADD_COUNTER, UINT32_MAX, 5, 1000);
 }
 
-const auxo__suite auxo__suite_counter_add = {3, 3, build_counter_add, NULL, false};
+const auxo__suite auxo__suite_counter_add = {3, 3, build_counter_add, NULL, false, 0};

@@ -12,7 +12,8 @@ enum gemm_flags {
     HALF_OUT = 32,  /* C too */
     STRIDED = 64,   /* rows further apart than they are long */
     SHARED_A = 128, /* batch stride 0 */
-    SHARED_B = 256
+    SHARED_B = 256,
+    BF16 = 512 /* with HALF: bf16 instead of f16 */
 };
 
 typedef struct gemm_case {
@@ -22,7 +23,8 @@ typedef struct gemm_case {
     auxo_activation activation;
 } gemm_case;
 
-enum { GEMM_QUICK = 10 };
+/* GEMM_HALF: the first rows, which are f32, come in 16 bits with C too. */
+enum { GEMM_QUICK = 10, GEMM_HALF = 6 };
 
 static const gemm_case gemm_cases[] = {
     {33, 17, 5, 0, 0, 1, 0, AUXO_ACTIVATION_IDENTITY},
@@ -82,16 +84,30 @@ static const gemm_case gemm_cases[] = {
     {256, 128, 64, 0, HALF | TRANS_A, 1, 0, AUXO_ACTIVATION_IDENTITY},
     {128, 256, 32, 2, HALF | HALF_OUT | TRANS_B, 2, 0, AUXO_ACTIVATION_IDENTITY},
     {64, 192, 160, 3, HALF | HALF_OUT, 1, 0, AUXO_ACTIVATION_IDENTITY},
+    /* bf16: f32 results, odd and strided shapes, sums in several parts, narrow and shared operands */
+    {33, 17, 65, 0, HALF | BF16 | TRANS_B, 1, 0, AUXO_ACTIVATION_IDENTITY},
+    {33, 17, 65, 0, HALF | BF16 | HALF_OUT | BIAS_COLUMN, 1, 0, AUXO_ACTIVATION_RELU},
+    {61, 29, 37, 0, HALF | BF16 | STRIDED | TRANS_A, 1, 0.5f, AUXO_ACTIVATION_IDENTITY},
+    {61, 29, 37, 0, HALF | BF16 | HALF_OUT | STRIDED | TRANS_B | BIAS_ROW, 1, 1, AUXO_ACTIVATION_TANH},
+    {21, 35, 1539, 0, HALF | BF16 | TRANS_A | TRANS_B, 1, 0, AUXO_ACTIVATION_IDENTITY},
+    {20, 28, 1100, 0, HALF | BF16 | HALF_OUT | BIAS_COLUMN, 1, 1, AUXO_ACTIVATION_TANH},
+    {1000, 5, 5, 0, HALF | BF16 | TRANS_B | BIAS_COLUMN, 1, 0, AUXO_ACTIVATION_TANH},
+    {17, 9, 21, 4, HALF | BF16 | SHARED_B, 1, 0, AUXO_ACTIVATION_IDENTITY},
+    {128, 256, 32, 2, HALF | BF16 | HALF_OUT | TRANS_B, 2, 0, AUXO_ACTIVATION_IDENTITY},
+    {5, 4, 0, 0, HALF | BF16 | HALF_OUT | BIAS_COLUMN, 1, 0.5f, AUXO_ACTIVATION_RELU},
+    {9, 4, 7, 0, HALF | BF16 | BIAS_ROW, 0, 0, AUXO_ACTIVATION_SIGMOID},
+    {1000, 5, 5, 0, HALF | HALF_OUT | TRANS_B | BIAS_COLUMN, 1, 0, AUXO_ACTIVATION_TANH},
+    {61, 29, 37, 0, HALF | STRIDED | TRANS_A, 1, 0.5f, AUXO_ACTIVATION_IDENTITY},
 };
 
 static void describe(auxo__case *built, const gemm_case *row)
 {
-    static const char *const names[] = {"trans_a", "trans_b", "bias",     "bias_per_row", "f16",
-                                        "f16 C",   "strided", "shared A", "shared B"};
+    static const char *const names[] = {"trans_a",  "trans_b", "bias",     "bias_per_row", "16 bits",
+                                        "16-bit C", "strided", "shared A", "shared B",     "bf16"};
     auxo__case_text(built, "M=%d N=%d K=%d", row->m, row->n, row->k);
     if (row->batch)
         auxo__case_text(built, " batch=%d", row->batch);
-    for (int bit = 0; bit < 9; bit++)
+    for (int bit = 0; bit < 10; bit++)
         if (row->flags & 1 << bit)
             auxo__case_text(built, " %s", names[bit]);
     auxo__case_text(built, " alpha=%g beta=%g %s", (double)row->alpha, (double)row->beta,
@@ -115,8 +131,9 @@ static void build_gemm(auxo__case *built, size_t index)
 {
     const gemm_case *row = &gemm_cases[index];
     bool trans_a = row->flags & TRANS_A, trans_b = row->flags & TRANS_B;
-    auxo_dtype dtype = row->flags & HALF ? AUXO_DTYPE_F16 : AUXO_DTYPE_F32;
-    auxo_dtype out_dtype = row->flags & HALF_OUT ? AUXO_DTYPE_F16 : AUXO_DTYPE_F32;
+    const auxo_dtype half = row->flags & BF16 ? AUXO_DTYPE_BF16 : AUXO_DTYPE_F16;
+    const auxo_dtype dtype = row->flags & HALF ? half : AUXO_DTYPE_F32;
+    const auxo_dtype out_dtype = row->flags & HALF_OUT ? half : AUXO_DTYPE_F32;
     built->op.params.gemm = (auxo_gemm_params){.trans_a = trans_a,
                                                .trans_b = trans_b,
                                                .bias_per_row = row->flags & BIAS_ROW,
@@ -151,5 +168,5 @@ static double bound_gemm(const auxo__case *tested, uint32_t slot, int64_t elemen
                                   (k + 4) * AUXO__UNIT_ROUNDOFF * magnitude);
 }
 
-const auxo__suite auxo__suite_gemm = {sizeof gemm_cases / sizeof gemm_cases[0], GEMM_QUICK, build_gemm, bound_gemm,
-                                      true};
+const auxo__suite auxo__suite_gemm = {
+    sizeof gemm_cases / sizeof gemm_cases[0], GEMM_QUICK, build_gemm, bound_gemm, true, GEMM_HALF};

@@ -52,7 +52,8 @@ static const loss_case mse_cases[] = {
     {33, 2, 3, GRADIENT | STATS | NANS},   {4097, 5, 1, GRADIENT | NANS}, {33, 2, 3, GRADIENT | STATS | INFINITE},
 };
 
-enum { HISTORY_LENGTH = 7, STEP = 17 };
+/* XENT_HALF: the first rows come in 16 bits too. */
+enum { HISTORY_LENGTH = 7, STEP = 17, XENT_HALF = 14 };
 
 /* LOSS and, as the flags say, STATS, HISTORY and COUNTER, which follow one another from stats_slot. */
 static void add_loss_outputs(auxo__case *built, uint32_t loss_slot, uint32_t stats_slot, int flags)
@@ -134,8 +135,12 @@ static double bound_softmax_cross_entropy(const auxo__case *tested, uint32_t slo
     return bound_loss_outputs(slot, AUXO_XENT_LOSS, AUXO_XENT_STATS, element, expected, rows, 16 * u * tested->scale);
 }
 
-const auxo__suite auxo__suite_softmax_cross_entropy = {sizeof xent_cases / sizeof xent_cases[0], 4,
-                                                       build_softmax_cross_entropy, bound_softmax_cross_entropy, false};
+const auxo__suite auxo__suite_softmax_cross_entropy = {sizeof xent_cases / sizeof xent_cases[0],
+                                                       4,
+                                                       build_softmax_cross_entropy,
+                                                       bound_softmax_cross_entropy,
+                                                       false,
+                                                       XENT_HALF};
 
 static void build_mse(auxo__case *built, size_t index)
 {
@@ -162,4 +167,4 @@ static double bound_mse(const auxo__case *tested, uint32_t slot, int64_t element
     return bound_loss_outputs(slot, AUXO_MSE_LOSS, AUXO_MSE_STATS, element, expected, rows, 4 * u * tested->scale);
 }
 
-const auxo__suite auxo__suite_mse = {sizeof mse_cases / sizeof mse_cases[0], 3, build_mse, bound_mse, false};
+const auxo__suite auxo__suite_mse = {sizeof mse_cases / sizeof mse_cases[0], 3, build_mse, bound_mse, false, 0};

@@ -95,8 +95,8 @@ static double bound_relative_to_largest(const auxo__case *tested, uint32_t slot,
     return 4 * tested->scale * (magnitude + 1e-6);
 }
 
-const auxo__suite auxo__suite_mlp_forward = {sizeof mlp_forward_cases / sizeof mlp_forward_cases[0], 4,
-                                             build_mlp_forward, bound_relative_to_largest, false};
+const auxo__suite auxo__suite_mlp_forward = {
+    sizeof mlp_forward_cases / sizeof mlp_forward_cases[0], 4, build_mlp_forward, bound_relative_to_largest, false, 0};
 
 /* ---- mlp_gradient --------------------------------------------------------------------------------------------------
  */
@@ -170,8 +170,8 @@ static double bound_mlp_gradient(const auxo__case *tested, uint32_t slot, int64_
     }
 }
 
-const auxo__suite auxo__suite_mlp_gradient = {sizeof mlp_gradient_cases / sizeof mlp_gradient_cases[0], 4,
-                                              build_mlp_gradient, bound_mlp_gradient, false};
+const auxo__suite auxo__suite_mlp_gradient = {
+    sizeof mlp_gradient_cases / sizeof mlp_gradient_cases[0], 4, build_mlp_gradient, bound_mlp_gradient, false, 0};
 
 /* ---- mlp_hvp -------------------------------------------------------------------------------------------------------
  */
@@ -201,8 +201,8 @@ static void build_mlp_hvp(auxo__case *built, size_t index)
     built->scale *= 4; /* four passes */
 }
 
-const auxo__suite auxo__suite_mlp_hvp = {sizeof mlp_hvp_cases / sizeof mlp_hvp_cases[0], 3, build_mlp_hvp,
-                                         bound_relative_to_largest, false};
+const auxo__suite auxo__suite_mlp_hvp = {
+    sizeof mlp_hvp_cases / sizeof mlp_hvp_cases[0], 3, build_mlp_hvp, bound_relative_to_largest, false, 0};
 
 /* ---- theta_eval ----------------------------------------------------------------------------------------------------
  */
@@ -282,5 +282,5 @@ static double bound_theta_eval(const auxo__case *tested, uint32_t slot, int64_t 
     return 4 * tested->scale * (1 + magnitude);
 }
 
-const auxo__suite auxo__suite_theta_eval = {sizeof theta_cases / sizeof theta_cases[0], 3, build_theta_eval,
-                                            bound_theta_eval, false};
+const auxo__suite auxo__suite_theta_eval = {
+    sizeof theta_cases / sizeof theta_cases[0], 3, build_theta_eval, bound_theta_eval, false, 0};

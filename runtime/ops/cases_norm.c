@@ -70,8 +70,12 @@ static double bound_reduce(const auxo__case *tested, uint32_t slot, int64_t elem
     return reduction_bound(tested->op.params.reduce.kind, dims[0] * dims[2], magnitude);
 }
 
-const auxo__suite auxo__suite_reduce = {REDUCE_COUNT + sizeof special_reductions / sizeof special_reductions[0], 7,
-                                        build_reduce, bound_reduce, true};
+const auxo__suite auxo__suite_reduce = {REDUCE_COUNT + sizeof special_reductions / sizeof special_reductions[0],
+                                        7,
+                                        build_reduce,
+                                        bound_reduce,
+                                        true,
+                                        REDUCE_COUNT};
 
 /* ---- segment_reduce ------------------------------------------------------------------------------------------------
  */
@@ -126,7 +130,8 @@ static double bound_segment_reduce(const auxo__case *tested, uint32_t slot, int6
                            tested->op.tensors[AUXO_SEGMENT_REDUCE_A].dims[0], magnitude);
 }
 
-const auxo__suite auxo__suite_segment_reduce = {3 * SEGMENT_COUNT, 4, build_segment_reduce, bound_segment_reduce, true};
+const auxo__suite auxo__suite_segment_reduce = {3 * SEGMENT_COUNT,    4,    build_segment_reduce,
+                                                bound_segment_reduce, true, 0};
 
 /* ---- batch_norm ----------------------------------------------------------------------------------------------------
  */
@@ -148,7 +153,11 @@ static const batch_norm_case batch_norm_cases[] = {
     {16, 3, 33, true, 1e4f, AUXO_ACTIVATION_IDENTITY}, {4, 2, 2500, true, -1e4f, AUXO_ACTIVATION_TANH},
 };
 
-enum { BATCH_NORM_COUNT = sizeof batch_norm_cases / sizeof batch_norm_cases[0], BATCH_NORM_QUICK = 4 };
+enum {
+    BATCH_NORM_COUNT = sizeof batch_norm_cases / sizeof batch_norm_cases[0],
+    BATCH_NORM_QUICK = 4,
+    BATCH_NORM_HALF = 12
+};
 
 static const auxo__special_row special_norms[] = {
     {0, AUXO__NAN}, {3, AUXO__NAN}, {11, AUXO__NAN}, {10, AUXO__NAN}, {0, AUXO__LARGE}, {7, AUXO__NAN},
@@ -248,10 +257,18 @@ static double bound_batch_norm_backward(const auxo__case *tested, uint32_t slot,
     return 128 * u * (1 + tested->scale);
 }
 
-const auxo__suite auxo__suite_batch_norm_forward = {BATCH_NORM_COUNT + SPECIAL_NORMS, BATCH_NORM_QUICK,
-                                                    build_batch_norm_forward, bound_batch_norm_forward, false};
-const auxo__suite auxo__suite_batch_norm_backward = {BATCH_NORM_COUNT + SPECIAL_NORMS, BATCH_NORM_QUICK,
-                                                     build_batch_norm_backward, bound_batch_norm_backward, false};
+const auxo__suite auxo__suite_batch_norm_forward = {BATCH_NORM_COUNT + SPECIAL_NORMS,
+                                                    BATCH_NORM_QUICK,
+                                                    build_batch_norm_forward,
+                                                    bound_batch_norm_forward,
+                                                    false,
+                                                    BATCH_NORM_HALF};
+const auxo__suite auxo__suite_batch_norm_backward = {BATCH_NORM_COUNT + SPECIAL_NORMS,
+                                                     BATCH_NORM_QUICK,
+                                                     build_batch_norm_backward,
+                                                     bound_batch_norm_backward,
+                                                     false,
+                                                     BATCH_NORM_HALF};
 
 /* ---- softmax -------------------------------------------------------------------------------------------------------
  */
@@ -295,5 +312,5 @@ static double bound_softmax(const auxo__case *tested, uint32_t slot, int64_t ele
     return AUXO__UNIT_ROUNDOFF * (8 + 64 * expected);
 }
 
-const auxo__suite auxo__suite_softmax = {SOFTMAX_COUNT + sizeof special_rows / sizeof special_rows[0], 3, build_softmax,
-                                         bound_softmax, false};
+const auxo__suite auxo__suite_softmax = {
+    SOFTMAX_COUNT + sizeof special_rows / sizeof special_rows[0], 3, build_softmax, bound_softmax, false, 0};

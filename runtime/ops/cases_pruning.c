@@ -73,8 +73,8 @@ static double bound_group_norm(const auxo__case *tested, uint32_t slot, int64_t 
     return (12 + auxo__log2_ceil(terms)) * AUXO__UNIT_ROUNDOFF * expected;
 }
 
-const auxo__suite auxo__suite_group_norm = {NORM_COUNT + sizeof special_norms / sizeof special_norms[0], 6,
-                                            build_group_norm, bound_group_norm, false};
+const auxo__suite auxo__suite_group_norm = {
+    NORM_COUNT + sizeof special_norms / sizeof special_norms[0], 6, build_group_norm, bound_group_norm, false, 0};
 
 /* ---- penalty -------------------------------------------------------------------------------------------------------
  */
@@ -180,7 +180,8 @@ static double bound_penalty(const auxo__case *tested, uint32_t slot, int64_t ele
     return u * (sum_error * (1 + fabs(expected)) + 8 * reach);
 }
 
-const auxo__suite auxo__suite_penalty = {PENALTY_COUNT + 3 * SPECIAL_PENALTIES, 6, build_penalty, bound_penalty, false};
+const auxo__suite auxo__suite_penalty = {
+    PENALTY_COUNT + 3 * SPECIAL_PENALTIES, 6, build_penalty, bound_penalty, false, 0};
 
 /* ---- kept_scan -----------------------------------------------------------------------------------------------------
  */
@@ -212,7 +213,8 @@ static void build_kept_scan(auxo__case *built, size_t index)
     AUXO__U32(built, AUXO_KEPT_SCAN_COUNT, 1);
 }
 
-const auxo__suite auxo__suite_kept_scan = {sizeof kept_cases / sizeof kept_cases[0], 4, build_kept_scan, NULL, false};
+const auxo__suite auxo__suite_kept_scan = {
+    sizeof kept_cases / sizeof kept_cases[0], 4, build_kept_scan, NULL, false, 0};
 
 /* ---- index_select --------------------------------------------------------------------------------------------------
  */
@@ -252,5 +254,5 @@ static void build_index_select(auxo__case *built, size_t index)
     auxo__case_tensor(built, AUXO_INDEX_SELECT_Y, row->dtype, 3, y);
 }
 
-const auxo__suite auxo__suite_index_select = {sizeof select_cases / sizeof select_cases[0], 3, build_index_select, NULL,
-                                              false};
+const auxo__suite auxo__suite_index_select = {
+    sizeof select_cases / sizeof select_cases[0], 3, build_index_select, NULL, false, 0};

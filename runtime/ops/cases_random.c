@@ -57,8 +57,8 @@ static double bound_random_fill(const auxo__case *tested, uint32_t slot, int64_t
     return exact ? 0 : 4 * AUXO__UNIT_ROUNDOFF * (fabs(a) + fabs(b));
 }
 
-const auxo__suite auxo__suite_random_fill = {sizeof random_cases / sizeof random_cases[0], 4, build_random_fill,
-                                             bound_random_fill, false};
+const auxo__suite auxo__suite_random_fill = {
+    sizeof random_cases / sizeof random_cases[0], 4, build_random_fill, bound_random_fill, false, 0};
 
 /* ---- dropout -------------------------------------------------------------------------------------------------------
  */
@@ -97,8 +97,9 @@ static double bound_dropout(const auxo__case *tested, uint32_t slot, int64_t ele
     return 4 * AUXO__UNIT_ROUNDOFF * fabs(expected);
 }
 
-const auxo__suite auxo__suite_dropout = {sizeof dropout_cases / sizeof dropout_cases[0], 3, build_dropout,
-                                         bound_dropout, false};
+const auxo__suite auxo__suite_dropout = {
+    sizeof dropout_cases / sizeof dropout_cases[0], 3, build_dropout, bound_dropout, false,
+    sizeof dropout_cases / sizeof dropout_cases[0]};
 
 /* ---- augment -------------------------------------------------------------------------------------------------------
  */
@@ -129,4 +130,5 @@ static void build_augment(auxo__case *built, size_t index)
         auxo__case_counter(built, AUXO_AUGMENT_COUNTER, 9, 8, 7);
 }
 
-const auxo__suite auxo__suite_augment = {sizeof augment_cases / sizeof augment_cases[0], 3, build_augment, NULL, false};
+const auxo__suite auxo__suite_augment = {sizeof augment_cases / sizeof augment_cases[0], 3, build_augment, NULL, false,
+                                         sizeof augment_cases / sizeof augment_cases[0]};

@@ -135,8 +135,8 @@ static double bound_cox(const auxo__case *tested, uint32_t slot, int64_t element
     }
 }
 
-const auxo__suite auxo__suite_cox = {COX_COUNT + sizeof cox_nan_rows / sizeof cox_nan_rows[0], 5, build_cox, bound_cox,
-                                     false};
+const auxo__suite auxo__suite_cox = {
+    COX_COUNT + sizeof cox_nan_rows / sizeof cox_nan_rows[0], 5, build_cox, bound_cox, false, 0};
 
 /* ---- argsort -------------------------------------------------------------------------------------------------------
  */
@@ -173,4 +173,5 @@ static void build_argsort(auxo__case *built, size_t index)
     AUXO__U32(built, AUXO_ARGSORT_ORDER, row->n);
 }
 
-const auxo__suite auxo__suite_argsort = {sizeof argsort_cases / sizeof argsort_cases[0], 4, build_argsort, NULL, false};
+const auxo__suite auxo__suite_argsort = {
+    sizeof argsort_cases / sizeof argsort_cases[0], 4, build_argsort, NULL, false, 0};

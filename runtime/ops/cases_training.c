@@ -28,6 +28,13 @@ static const gather_case gather_cases[] = {
     {AUXO_DTYPE_F32, AUXO_DTYPE_F32, 9, 0, 3, 4, 9, false, 0, 1},
     {AUXO_DTYPE_F32, AUXO_DTYPE_F32, 257, 129, 1, 65, 100, true, 1, -0.5f},
     {AUXO_DTYPE_U32, AUXO_DTYPE_U32, 7, 3, 5, 10, 0, false, 2, 1},
+    {AUXO_DTYPE_U8, AUXO_DTYPE_F16, 33, 3, 17, 8, 33, true, 2, 0.00392156886f},
+    {AUXO_DTYPE_U8, AUXO_DTYPE_BF16, 33, 3, 17, 8, 33, true, 2, 0.00392156886f},
+    {AUXO_DTYPE_F32, AUXO_DTYPE_F16, 10, 7, 1, 5, 0, false, 1, 1},
+    {AUXO_DTYPE_F32, AUXO_DTYPE_BF16, 10, 7, 1, 5, 0, false, 1, 1},
+    {AUXO_DTYPE_U8, AUXO_DTYPE_BF16, 127, 1, 1785, 33, 127, true, -1, 1},
+    {AUXO_DTYPE_F32, AUXO_DTYPE_F16, 57, 129, 1, 65, 50, true, 1, -0.5f},
+    {AUXO_DTYPE_F32, AUXO_DTYPE_BF16, 5, 2, 3, 0, 5, true, 1, 1},
 };
 
 /* A permutation of the rows, or of some of them. */
@@ -76,8 +83,8 @@ static double bound_gather_batch(const auxo__case *tested, uint32_t slot, int64_
     return 4 * AUXO__UNIT_ROUNDOFF * magnitude;
 }
 
-const auxo__suite auxo__suite_gather_batch = {sizeof gather_cases / sizeof gather_cases[0], 4, build_gather_batch,
-                                              bound_gather_batch, true};
+const auxo__suite auxo__suite_gather_batch = {
+    sizeof gather_cases / sizeof gather_cases[0], 4, build_gather_batch, bound_gather_batch, true, 0};
 
 /* ---- optimizer_step ------------------------------------------------------------------------------------------------
  */
@@ -90,7 +97,8 @@ typedef struct optimizer_case {
     float weight_decay;
 } optimizer_case;
 
-/* The first rows, one for each kind and form, also run with NaN in the gradients and in the parameters. */
+/* The first rows, one for each kind and form, also run with NaN in the gradients and in the parameters, and to be
+ * skipped and not to be. */
 enum { SPECIAL_STEPS = 10 };
 
 static const optimizer_case optimizer_cases[] = {
@@ -133,9 +141,14 @@ static void build_optimizer_step(auxo__case *built, size_t index)
         AUXO__F32(built, AUXO_OPTIMIZER_STATE1, row->n);
         auxo__case_uniform(built, AUXO_OPTIMIZER_STATE1, 0.01, 1);
     }
-    if (index >= plain)
-        auxo__case_special(built, index - plain < SPECIAL_STEPS ? AUXO_OPTIMIZER_GRADS : AUXO_OPTIMIZER_PARAMS,
-                           AUXO__NAN);
+    const size_t turn = index < plain ? 0 : 1 + (index - plain) / SPECIAL_STEPS;
+    if (turn == 1 || turn == 2 || turn == 3)
+        auxo__case_special(built, turn == 2 ? AUXO_OPTIMIZER_PARAMS : AUXO_OPTIMIZER_GRADS, AUXO__NAN);
+    if (turn >= 3) {
+        auxo__case_text(built, turn == 3 ? " skipped" : " not skipped");
+        AUXO__F32(built, AUXO_OPTIMIZER_SKIP, 1);
+        auxo__case_constant(built, AUXO_OPTIMIZER_SKIP, turn == 3 ? 1 : 0);
+    }
     AUXO__F32(built, AUXO_OPTIMIZER_HYPER, AUXO_HYPER_COUNT);
     for (int64_t i = 0; i < AUXO_HYPER_COUNT; i++)
         auxo__case_set(built, AUXO_OPTIMIZER_HYPER, i, hyper[i]);
@@ -160,5 +173,49 @@ static double bound_optimizer_step(const auxo__case *tested, uint32_t slot, int6
     return bound + 1000 * u * fabs(expected - old);
 }
 
-const auxo__suite auxo__suite_optimizer_step = {sizeof optimizer_cases / sizeof optimizer_cases[0] + 2 * SPECIAL_STEPS,
-                                                10, build_optimizer_step, bound_optimizer_step, false};
+const auxo__suite auxo__suite_optimizer_step = {sizeof optimizer_cases / sizeof optimizer_cases[0] + 4 * SPECIAL_STEPS,
+                                                10,
+                                                build_optimizer_step,
+                                                bound_optimizer_step,
+                                                false,
+                                                0};
+
+/* ---- loss_scale ----------------------------------------------------------------------------------------------------
+ */
+
+typedef struct loss_scale_case {
+    int64_t parts;
+    double factor, good, skipped, exhausted;
+    auxo__special special; /* of LARGEST; SMALL: none */
+    int32_t step;          /* COUNTER[0]; -1: absent */
+} loss_scale_case;
+
+static const loss_scale_case loss_scale_cases[] = {
+    {1, 65536, 3, 0, 0, AUXO__SMALL, -1},   {1, 65536, 3, 1, 0, AUXO__INFINITE, 17},
+    {3, 1024, 9, 2, 0, AUXO__SMALL, 17},    {5, 4, 0, 7, 0, AUXO__NAN, 17},
+    {1, 2, 0, 7, 0, AUXO__INFINITE, 17},    {2, 2, 0, 8, 17, AUXO__NAN, 18},
+    {1, 2, 5, 7, 0, AUXO__NAN, -1},         {1, 16777216, 9, 0, 0, AUXO__SMALL, 3},
+    {70, 8388608, 9, 0, 0, AUXO__SMALL, 3}, {0, 65536, 8, 0, 0, AUXO__SMALL, 3},
+};
+
+/* Grows after 10 steps; between 2 and 2^24. */
+static void build_loss_scale(auxo__case *built, size_t index)
+{
+    const loss_scale_case *row = &loss_scale_cases[index];
+    built->op.params.loss_scale = (auxo_loss_scale_params){10, 2, 16777216};
+    auxo__case_text(built, "factor %g after %g steps, %lld parts", row->factor, row->good, (long long)row->parts);
+    AUXO__INPUT(built, AUXO_LOSS_SCALE_LARGEST_SLOT, row->parts);
+    if (row->special != AUXO__SMALL)
+        auxo__case_special(built, AUXO_LOSS_SCALE_LARGEST_SLOT, row->special);
+    AUXO__F32(built, AUXO_LOSS_SCALE_STATE_SLOT, AUXO_LOSS_SCALE_COUNT);
+    auxo__case_constant(built, AUXO_LOSS_SCALE_STATE_SLOT, -3);
+    auxo__case_set(built, AUXO_LOSS_SCALE_STATE_SLOT, AUXO_LOSS_SCALE_FACTOR, row->factor);
+    auxo__case_set(built, AUXO_LOSS_SCALE_STATE_SLOT, AUXO_LOSS_SCALE_GOOD, row->good);
+    auxo__case_set(built, AUXO_LOSS_SCALE_STATE_SLOT, AUXO_LOSS_SCALE_SKIPPED, row->skipped);
+    auxo__case_set(built, AUXO_LOSS_SCALE_STATE_SLOT, AUXO_LOSS_SCALE_EXHAUSTED, row->exhausted);
+    if (row->step >= 0)
+        auxo__case_counter(built, AUXO_LOSS_SCALE_COUNTER_SLOT, (uint32_t)row->step, 0, 0);
+}
+
+const auxo__suite auxo__suite_loss_scale = {
+    sizeof loss_scale_cases / sizeof loss_scale_cases[0], 4, build_loss_scale, NULL, false, 0};

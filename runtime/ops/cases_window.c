@@ -145,12 +145,12 @@ static double bound_conv2d_backward_weights(const auxo__case *tested, uint32_t s
 
 enum { CONV_COUNT = sizeof conv_cases / sizeof conv_cases[0] };
 
-const auxo__suite auxo__suite_conv2d_forward = {CONV_COUNT, CONV_QUICK, build_conv2d_forward, bound_conv2d_forward,
-                                                true};
-const auxo__suite auxo__suite_conv2d_backward_data = {CONV_COUNT, CONV_QUICK, build_conv2d_backward_data,
-                                                      bound_conv2d_backward_data, true};
-const auxo__suite auxo__suite_conv2d_backward_weights = {CONV_COUNT, CONV_QUICK, build_conv2d_backward_weights,
-                                                         bound_conv2d_backward_weights, true};
+const auxo__suite auxo__suite_conv2d_forward = {CONV_COUNT,           CONV_QUICK, build_conv2d_forward,
+                                                bound_conv2d_forward, true,       CONV_COUNT};
+const auxo__suite auxo__suite_conv2d_backward_data = {
+    CONV_COUNT, CONV_QUICK, build_conv2d_backward_data, bound_conv2d_backward_data, true, CONV_COUNT};
+const auxo__suite auxo__suite_conv2d_backward_weights = {
+    CONV_COUNT, CONV_QUICK, build_conv2d_backward_weights, bound_conv2d_backward_weights, true, CONV_COUNT};
 
 /* ---- pooling -------------------------------------------------------------------------------------------------------
  */
@@ -256,7 +256,7 @@ static double bound_pool2d_backward(const auxo__case *tested, uint32_t slot, int
 
 enum { POOL_COUNT = sizeof pool_cases / sizeof pool_cases[0] };
 
-const auxo__suite auxo__suite_pool2d_forward = {POOL_COUNT, POOL_QUICK, build_pool2d_forward, bound_pool2d_forward,
-                                                true};
+const auxo__suite auxo__suite_pool2d_forward = {POOL_COUNT,           POOL_QUICK, build_pool2d_forward,
+                                                bound_pool2d_forward, true,       POOL_COUNT};
 const auxo__suite auxo__suite_pool2d_backward = {POOL_COUNT, POOL_QUICK, build_pool2d_backward, bound_pool2d_backward,
-                                                 true};
+                                                 true,       POOL_COUNT};

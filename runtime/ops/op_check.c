@@ -183,6 +183,7 @@ static auxo__op_rule *const rules[AUXO_OP_COUNT] = {
     [AUXO_OP_RANDOM_FILL] = auxo__op_check_random_fill,
     [AUXO_OP_COPY] = auxo__op_check_copy,
     [AUXO_OP_OPTIMIZER_STEP] = auxo__op_check_optimizer_step,
+    [AUXO_OP_LOSS_SCALE] = auxo__op_check_loss_scale,
     [AUXO_OP_MLP_FORWARD] = auxo__op_check_mlp_forward,
     [AUXO_OP_MLP_GRADIENT] = auxo__op_check_mlp_gradient,
     [AUXO_OP_MLP_HVP] = auxo__op_check_mlp_hvp,

@@ -133,3 +133,14 @@ auxo_status auxo__op_check_optimizer_step(const auxo_op *op, auxo_error *error)
         return auxo__op_expect_presence(op, AUXO_OPTIMIZER_STATE1, true, "for this kind of update", error);
     return AUXO_OK;
 }
+
+auxo_status auxo__op_check_loss_scale(const auxo_op *op, auxo_error *error)
+{
+    const auxo_loss_scale_params *params = &op->params.loss_scale;
+    if (params->interval == 0)
+        return auxo__op_fail(op, error, "interval is 0, but must be at least 1");
+    if (!(params->least > 0 && params->least <= params->most && isfinite(params->most)))
+        return auxo__op_fail(op, error, "least is %g and most is %g, but 0 < least <= most must hold",
+                             (double)params->least, (double)params->most);
+    return AUXO_OK;
+}

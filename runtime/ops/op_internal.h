@@ -27,7 +27,7 @@ auxo__op_rule auxo__op_check_group_norm, auxo__op_check_penalty, auxo__op_check_
     auxo__op_check_segment_reduce;
 /* data movement, random numbers, updates */
 auxo__op_rule auxo__op_check_dropout, auxo__op_check_gather_batch, auxo__op_check_augment, auxo__op_check_random_fill,
-    auxo__op_check_copy, auxo__op_check_optimizer_step;
+    auxo__op_check_copy, auxo__op_check_optimizer_step, auxo__op_check_loss_scale;
 /* fused narrow networks */
 auxo__op_rule auxo__op_check_mlp_forward, auxo__op_check_mlp_gradient, auxo__op_check_mlp_hvp,
     auxo__op_check_theta_eval;
@@ -46,6 +46,9 @@ auxo_status auxo__op_expect_activation(const auxo_op *op, auxo_activation activa
 
 /* Elements from the first to the last of the view, both included; 0 if it is empty. */
 uint64_t auxo__tensor_span(const auxo_tensor *tensor);
+
+/* Whether the slot of that kind may be f16 or bf16. */
+bool auxo__op_takes_half(auxo_op_kind kind, uint32_t slot);
 
 /* Whether the op carries an auxo_mlp. */
 bool auxo__op_is_mlp(auxo_op_kind kind);

@@ -50,7 +50,7 @@ static auxo_status check_pair(const auxo_op *op, uint32_t other, uint32_t output
     if (!ranges_overlap(a, b))
         return AUXO_OK;
     const char *a_name = auxo__op_slot_name(op, other), *b_name = auxo__op_slot_name(op, output);
-    if (!allows_in_place(op->kind, other, output))
+    if (!allows_in_place(op->kind, other, output) || a->dtype != b->dtype)
         return auxo__op_fail(op, error, "%s (at byte %llu) overlaps %s (at byte %llu) of the same memory", b_name,
                              (unsigned long long)b->offset_bytes, a_name, (unsigned long long)a->offset_bytes);
     if (a->offset_bytes != b->offset_bytes)

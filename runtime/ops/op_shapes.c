@@ -10,7 +10,15 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { F32 = 1u << AUXO_DTYPE_F32, F16 = 1u << AUXO_DTYPE_F16, U32 = 1u << AUXO_DTYPE_U32, U8 = 1u << AUXO_DTYPE_U8 };
+enum {
+    F32 = 1u << AUXO_DTYPE_F32,
+    U32 = 1u << AUXO_DTYPE_U32,
+    U8 = 1u << AUXO_DTYPE_U8,
+    HALF = 1u << AUXO_DTYPE_F16 | 1u << AUXO_DTYPE_BF16,
+    FLOAT = F32 | HALF,
+    SAME = 1u << 16,     /* the dtype of the first slot so marked */
+    DATA = FLOAT | SAME, /* operands and activations: all of one op f32, or all of one 16-bit format */
+};
 
 typedef struct slot_shape {
     const char *pattern;
@@ -26,25 +34,25 @@ typedef struct slot_shape {
 
 /* One row per op, in slot order; absent entries have no pattern. */
 static const slot_shape shapes[AUXO_OP_COUNT][AUXO_OP_SLOTS_MAX] = {
-    [AUXO_OP_GEMM] = {{"?", F32 | F16}, {"?", F32 | F16}, {"?", F32 | F16}, {"?", F32}},
-    [AUXO_OP_CONV2D_FORWARD] = {{"NCHW", F32}, {"KcRS", F32}, {"NKPQ", F32}, {"K", F32}},
-    [AUXO_OP_CONV2D_BACKWARD_DATA] = {{"NKPQ", F32}, {"KcRS", F32}, {"NCHW", F32}},
-    [AUXO_OP_CONV2D_BACKWARD_WEIGHTS] = {{"NCHW", F32}, {"NKPQ", F32}, {"KcRS", F32}, {"K", F32}},
-    [AUXO_OP_POOL2D_FORWARD] = {{"NCHW", F32}, {"NCPQ", F32}, {"NCPQ", U32}},
-    [AUXO_OP_POOL2D_BACKWARD] = {{"NCPQ", F32}, {"NCHW", F32}, {"NCPQ", U32}},
-    [AUXO_OP_ACTIVATION_FORWARD] = {{"?", F32}, {"=0", F32}},
-    [AUXO_OP_ACTIVATION_BACKWARD] = {{"?", F32}, {"=0", F32}, {"=0", F32}},
-    [AUXO_OP_ADD] = {{"?", F32}, {"=0", F32}, {"=0", F32}},
-    [AUXO_OP_BIAS_ADD] = {{"oci", F32}, {"c", F32}, {"oci", F32}},
-    [AUXO_OP_SCALE] = {{"oci", F32}, {"c", F32}, {"oci", F32}},
-    [AUXO_OP_REDUCE] = {{"oci", F32}, {"c", F32}},
+    [AUXO_OP_GEMM] = {{"?", DATA}, {"?", DATA}, {"?", FLOAT}, {"?", F32}},
+    [AUXO_OP_CONV2D_FORWARD] = {{"NCHW", DATA}, {"KcRS", DATA}, {"NKPQ", DATA}, {"K", F32}},
+    [AUXO_OP_CONV2D_BACKWARD_DATA] = {{"NKPQ", DATA}, {"KcRS", DATA}, {"NCHW", DATA}},
+    [AUXO_OP_CONV2D_BACKWARD_WEIGHTS] = {{"NCHW", DATA}, {"NKPQ", DATA}, {"KcRS", F32}, {"K", F32}},
+    [AUXO_OP_POOL2D_FORWARD] = {{"NCHW", DATA}, {"NCPQ", DATA}, {"NCPQ", U32}},
+    [AUXO_OP_POOL2D_BACKWARD] = {{"NCPQ", DATA}, {"NCHW", DATA}, {"NCPQ", U32}},
+    [AUXO_OP_ACTIVATION_FORWARD] = {{"?", DATA}, {"=0", DATA}},
+    [AUXO_OP_ACTIVATION_BACKWARD] = {{"?", DATA}, {"=0", DATA}, {"=0", DATA}},
+    [AUXO_OP_ADD] = {{"?", DATA}, {"=0", DATA}, {"=0", DATA}},
+    [AUXO_OP_BIAS_ADD] = {{"oci", DATA}, {"c", F32}, {"oci", DATA}},
+    [AUXO_OP_SCALE] = {{"oci", FLOAT}, {"c", F32}, {"oci", FLOAT}},
+    [AUXO_OP_REDUCE] = {{"oci", FLOAT}, {"c", F32}},
     [AUXO_OP_BATCH_NORM_FORWARD] =
-        {{"NCi", F32}, {"C", F32}, {"C", F32}, {"C", F32}, {"C", F32}, {"NCi", F32}, {"C", F32}, {"C", F32}},
+        {{"NCi", DATA}, {"C", F32}, {"C", F32}, {"C", F32}, {"C", F32}, {"NCi", DATA}, {"C", F32}, {"C", F32}},
     [AUXO_OP_BATCH_NORM_BACKWARD] =
-        {{"NCi", F32}, {"C", F32}, {"C", F32}, {"C", F32}, {"NCi", F32}, {"NCi", F32}, {"C", F32}, {"C", F32}},
-    [AUXO_OP_DROPOUT] = {{"?", F32}, {"=0", F32}, {"4", U32}},
+        {{"NCi", DATA}, {"C", F32}, {"C", F32}, {"C", F32}, {"NCi", DATA}, {"NCi", DATA}, {"C", F32}, {"C", F32}},
+    [AUXO_OP_DROPOUT] = {{"?", DATA}, {"=0", DATA}, {"4", U32}},
     [AUXO_OP_SOFTMAX] = {{"rc", F32}, {"rc", F32}},
-    [AUXO_OP_SOFTMAX_CROSS_ENTROPY] = {{"rc", F32}, {"r", U32}, {"2", F32}, {"rc", F32}, LOSS_OUTPUTS},
+    [AUXO_OP_SOFTMAX_CROSS_ENTROPY] = {{"rc", DATA}, {"r", U32}, {"2", F32}, {"rc", DATA}, LOSS_OUTPUTS},
     [AUXO_OP_MSE] = {{"ro", F32}, {"ro", F32}, {"2", F32}, {"ro", F32}, LOSS_OUTPUTS},
     [AUXO_OP_COX] = {{"n", F32}, {"n", F32}, {"n", U32}, {"n", U32}, {"2", F32}, {"n", F32}, LOSS_OUTPUTS},
     [AUXO_OP_ARGSORT] = {{"n", F32}, {"n", U32}},
@@ -54,14 +62,15 @@ static const slot_shape shapes[AUXO_OP_COUNT][AUXO_OP_SLOTS_MAX] = {
     [AUXO_OP_INDEX_SELECT] = {{"oai", F32 | U32}, {"m", U32}, {"omi", F32 | U32}},
     [AUXO_OP_SEGMENT_REDUCE] = {{"n", F32}, {"n", F32}, {"t", U32}, {"s", F32}},
     [AUXO_OP_GATHER_BATCH] =
-        {{"rci", F32 | U32 | U8}, {"n", U32}, {"4", U32}, {"c", F32}, {"c", F32}, {"bci", F32 | U32}},
-    [AUXO_OP_AUGMENT] = {{"NCHW", F32}, {"NCHW", F32}, {"4", U32}},
+        {{"rci", F32 | U32 | U8}, {"n", U32}, {"4", U32}, {"c", F32}, {"c", F32}, {"bci", FLOAT | U32}},
+    [AUXO_OP_AUGMENT] = {{"NCHW", DATA}, {"NCHW", DATA}, {"4", U32}},
     [AUXO_OP_RANDOM_FILL] = {{"?", F32 | U32}, {"4", U32}},
-    [AUXO_OP_FILL] = {{"?", F32 | F16 | U32 | U8}},
-    [AUXO_OP_COPY] = {{"?", F32 | F16 | U32 | U8}, {"=0", F32 | F16 | U32 | U8}},
+    [AUXO_OP_FILL] = {{"?", FLOAT | U32 | U8}},
+    [AUXO_OP_COPY] = {{"?", FLOAT | U32 | U8}, {"=0", FLOAT | U32 | U8}},
     [AUXO_OP_MULTIPLY_ADD] = {{"?", F32}, {"=0", F32}},
     [AUXO_OP_COUNTER_ADD] = {{"4", U32}},
-    [AUXO_OP_OPTIMIZER_STEP] = {{"n", F32}, {"n", F32}, {"n", F32}, {"n", F32}, {"8", F32}, {"4", U32}},
+    [AUXO_OP_OPTIMIZER_STEP] = {{"n", F32}, {"n", F32}, {"n", F32}, {"n", F32}, {"8", F32}, {"4", U32}, {"1", F32}},
+    [AUXO_OP_LOSS_SCALE] = {{"n", F32}, {"8", F32}, {"4", U32}},
     [AUXO_OP_MLP_FORWARD] = {{"ri", F32}, {"p", F32}, {"ro", F32}},
     [AUXO_OP_MLP_GRADIENT] = {{"ri", F32}, {"ro", F32}, {"p", F32}, {"p", F32}, {"2", F32}, LOSS_OUTPUTS},
     [AUXO_OP_MLP_HVP] = {{"ri", F32}, {"ro", F32}, {"p", F32}, {"vp", F32}, {"vp", F32}},
@@ -133,9 +142,29 @@ static auxo_status check_pattern(const auxo_op *op, uint32_t slot, const char *p
     return AUXO_OK;
 }
 
+bool auxo__op_takes_half(auxo_op_kind kind, uint32_t slot)
+{
+    return (shapes[kind][slot].dtypes & HALF) != 0;
+}
+
+/* Slots marked SAME have one dtype. */
+static auxo_status check_same_dtype(const auxo_op *op, uint32_t slot, uint32_t *first, auxo_error *error)
+{
+    if (!(shapes[op->kind][slot].dtypes & SAME))
+        return AUXO_OK;
+    if (*first == AUXO_OP_SLOTS_MAX)
+        *first = slot;
+    if (op->tensors[slot].dtype == op->tensors[*first].dtype)
+        return AUXO_OK;
+    return auxo__op_fail(op, error, "%s is %s, but %s is %s", auxo__op_slot_name(op, *first),
+                         auxo_dtype_text(op->tensors[*first].dtype), auxo__op_slot_name(op, slot),
+                         auxo_dtype_text(op->tensors[slot].dtype));
+}
+
 auxo_status auxo__op_check_shapes(const auxo_op *op, auxo_error *error)
 {
     binding bindings[128] = {{false, 0, 0}};
+    uint32_t first_data = AUXO_OP_SLOTS_MAX;
     size_t count = 0;
     auxo_op_slots(op->kind, &count);
     for (uint32_t slot = 0; slot < count; slot++) {
@@ -149,7 +178,9 @@ auxo_status auxo__op_check_shapes(const auxo_op *op, auxo_error *error)
             return auxo__op_fail(op, error, "%s is %s, but must be %s", auxo__op_slot_name(op, slot),
                                  auxo_dtype_text(tensor->dtype), allowed);
         }
-        auxo_status status = check_pattern(op, slot, shape->pattern, bindings, error);
+        auxo_status status = check_same_dtype(op, slot, &first_data, error);
+        if (status == AUXO_OK)
+            status = check_pattern(op, slot, shape->pattern, bindings, error);
         if (status != AUXO_OK)
             return status;
     }

@@ -112,7 +112,7 @@ static auxo_status verify_op(verification *run, auxo_op_kind kind, auxo_error *e
 {
     const auxo__suite *suite = auxo__op_suite(kind);
     auxo_kernel_list kernels = auxo__device_kernels(run->device, kind);
-    size_t case_count = run->options->quick ? suite->quick_count : suite->case_count;
+    size_t case_count = run->options->quick ? suite->quick_count : auxo__suite_count(suite);
     if (kernels.count == 0) {
         run->summary.ops_without_kernel++;
         report(run, kind, "", "no kernel on this device", AUXO_VERIFY_UNSUPPORTED, "");
@@ -191,7 +191,7 @@ static auxo_status prove(const bench_pair *pair, auxo_op_kind kind, const auxo_k
     return status;
 }
 
-auxo_status auxo__known_answer(auxo_device *device, auxo_op_kind kind, const auxo_kernel *kernel,
+auxo_status auxo__known_answer(auxo_device *device, auxo_op_kind kind, auxo_dtype half, const auxo_kernel *kernel,
                                const int32_t *parameters, auxo_error *error)
 {
     const auxo__suite *suite = auxo__op_suite(kind);
@@ -201,6 +201,11 @@ auxo_status auxo__known_answer(auxo_device *device, auxo_op_kind kind, const aux
     if (status != AUXO_OK)
         return status;
     status = prove(&pair, kind, kernel, parameters, 0, suite->quick_count, &tested_count, error);
+    if (status == AUXO_OK && auxo_dtype_is_half(half) && suite->half_count > 0) {
+        const size_t first = auxo__suite_half_index(suite, 0, half);
+        const size_t count = suite->half_count < suite->quick_count ? suite->half_count : suite->quick_count;
+        status = prove(&pair, kind, kernel, parameters, first, first + count, &tested_count, error);
+    }
     if (status == AUXO_OK && tested_count == 0)
         status = prove(&pair, kind, kernel, parameters, suite->quick_count, suite->case_count, &tested_count, error);
     close_pair(&pair);

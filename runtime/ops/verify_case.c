@@ -4,6 +4,7 @@
  * reading them as f32 gives a number that spoils the result.
  */
 #include "verify_case.h"
+#include "half.h"
 #include "op_internal.h"
 
 #include <math.h>
@@ -25,6 +26,16 @@ const auxo__suite *auxo__op_suite(auxo_op_kind kind)
     return suites[kind];
 }
 
+size_t auxo__suite_count(const auxo__suite *suite)
+{
+    return suite->case_count + 2 * suite->half_count;
+}
+
+size_t auxo__suite_half_index(const auxo__suite *suite, size_t base, auxo_dtype dtype)
+{
+    return suite->case_count + (dtype == AUXO_DTYPE_BF16 ? suite->half_count : 0) + base;
+}
+
 /* splitmix64 (Steele, Lea, Flood 2014) */
 static uint64_t next_random(uint64_t *state)
 {
@@ -39,6 +50,26 @@ uint32_t auxo__case_random(auxo__case *built)
     return (uint32_t)(next_random(&built->random_state) >> 32);
 }
 
+/* Gives every slot that may have 16 bits a tensor of `dtype` with its values, rounded. */
+static void make_half(auxo__case *built, auxo_dtype dtype)
+{
+    auxo__case_text(built, " %s", auxo_dtype_text(dtype));
+    for (uint32_t slot = 0; slot < AUXO_OP_SLOTS_MAX && built->status == AUXO_OK; slot++) {
+        const auxo_tensor wide = built->op.tensors[slot];
+        auxo__image image = built->images[slot];
+        if (wide.rank == 0 || wide.dtype != AUXO_DTYPE_F32 || !auxo__op_takes_half(built->op.kind, slot))
+            continue;
+        if (image.owner != slot) {
+            built->op.tensors[slot] = built->op.tensors[image.owner];
+            continue;
+        }
+        auxo__case_strided(built, slot, dtype, wide.rank, wide.dims, wide.strides);
+        for (int64_t e = 0; e < auxo_tensor_element_count(&wide); e++)
+            auxo__case_set(built, slot, e, auxo__element_load(&wide, image.bytes, e));
+        free(image.bytes);
+    }
+}
+
 auxo_status auxo__case_init(auxo__case *built, auxo_op_kind kind, size_t index, uint64_t seed, auxo_error *error)
 {
     memset(built, 0, sizeof *built);
@@ -48,7 +79,11 @@ auxo_status auxo__case_init(auxo__case *built, auxo_op_kind kind, size_t index, 
     built->random_state = seed + 1000003u * (uint64_t)kind + index;
     for (uint32_t slot = 0; slot < AUXO_OP_SLOTS_MAX; slot++)
         built->images[slot].owner = slot;
-    auxo__op_suite(kind)->build(built, index);
+    const auxo__suite *suite = auxo__op_suite(kind);
+    const bool half = index >= suite->case_count;
+    suite->build(built, half ? (index - suite->case_count) % suite->half_count : index);
+    if (half)
+        make_half(built, index < suite->case_count + suite->half_count ? AUXO_DTYPE_F16 : AUXO_DTYPE_BF16);
     if (built->status != AUXO_OK)
         return auxo_error_set(error, built->status, "%s case %zu (%s): no host memory", auxo_op_noun(kind), index,
                               built->text);
@@ -81,34 +116,6 @@ int64_t auxo__view_offset(const auxo_tensor *tensor, int64_t element)
     return offset;
 }
 
-/* IEEE 754 binary16; subnormals included. */
-static double half_to_double(uint16_t half)
-{
-    int exponent = half >> 10 & 31, mantissa = half & 1023;
-    double magnitude = exponent == 0    ? ldexp(mantissa, -24)
-                       : exponent == 31 ? (mantissa ? NAN : INFINITY)
-                                        : ldexp(1024 + mantissa, exponent - 25);
-    return half & 0x8000 ? -magnitude : magnitude;
-}
-
-/* Round to nearest even. */
-static uint16_t half_from_double(double value)
-{
-    uint16_t sign = signbit(value) ? 0x8000 : 0;
-    double magnitude = fabs(value);
-    if (isnan(value))
-        return sign | 0x7e00;
-    if (magnitude >= 65520)
-        return sign | 0x7c00;
-    int exponent = 0;
-    frexp(magnitude, &exponent);
-    int step = exponent - 11 < -24 ? -24 : exponent - 11; /* the last place is worth 2^step */
-    uint32_t units = (uint32_t)nearbyint(ldexp(magnitude, -step));
-    /* units counts from the start of this binade's subnormal-like grid: adding the exponent field carries correctly */
-    uint32_t field = step == -24 ? 0 : (uint32_t)(step + 24);
-    return (uint16_t)(sign | (field * 1024 + units));
-}
-
 double auxo__element_load(const auxo_tensor *tensor, const uint8_t *memory, int64_t element)
 {
     uint64_t size_bytes = auxo_dtype_size_bytes(tensor->dtype);
@@ -119,7 +126,10 @@ double auxo__element_load(const auxo_tensor *tensor, const uint8_t *memory, int6
     switch (tensor->dtype) {
     case AUXO_DTYPE_F16:
         memcpy(&f16, at, sizeof f16);
-        return half_to_double(f16);
+        return auxo__half_to_double(f16);
+    case AUXO_DTYPE_BF16:
+        memcpy(&f16, at, sizeof f16);
+        return auxo__bf16_to_double(f16);
     case AUXO_DTYPE_U32:
         memcpy(&u32, at, sizeof u32);
         return u32;
@@ -140,7 +150,8 @@ void auxo__element_store(const auxo_tensor *tensor, uint8_t *memory, int64_t ele
     uint32_t u32;
     switch (tensor->dtype) {
     case AUXO_DTYPE_F16:
-        f16 = half_from_double(value);
+    case AUXO_DTYPE_BF16:
+        f16 = tensor->dtype == AUXO_DTYPE_F16 ? auxo__half_from_double(value) : auxo__bf16_from_double(value);
         memcpy(at, &f16, sizeof f16);
         break;
     case AUXO_DTYPE_U32:
@@ -157,7 +168,7 @@ void auxo__element_store(const auxo_tensor *tensor, uint8_t *memory, int64_t ele
 
 static void poison(const auxo_tensor *tensor, uint8_t *memory)
 {
-    bool is_float = tensor->dtype == AUXO_DTYPE_F32 || tensor->dtype == AUXO_DTYPE_F16;
+    bool is_float = auxo_dtype_is_float(tensor->dtype);
     double value = tensor->dtype == AUXO_DTYPE_U8 ? 0xcd : (double)0xcdcdcdcdu;
     for (int64_t element = 0; element < auxo_tensor_element_count(tensor); element++)
         auxo__element_store(tensor, memory, element, is_float ? (double)NAN : value);
@@ -293,7 +304,7 @@ void auxo__case_make_absolute(auxo__case *built)
     make_params_absolute(&built->op);
     for (uint32_t slot = 0; slot < AUXO_OP_SLOTS_MAX; slot++) {
         const auxo_tensor *tensor = &built->op.tensors[slot];
-        bool is_float = tensor->dtype == AUXO_DTYPE_F32 || tensor->dtype == AUXO_DTYPE_F16;
+        bool is_float = auxo_dtype_is_float(tensor->dtype);
         if (!auxo_tensor_is_present(tensor) || !is_float || built->images[slot].owner != slot)
             continue;
         bool subtracted = built->op.kind == AUXO_OP_GATHER_BATCH && slot == AUXO_GATHER_BATCH_MEAN;

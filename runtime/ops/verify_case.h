@@ -42,7 +42,13 @@ typedef struct auxo__suite {
     void (*build)(auxo__case *built, size_t index); /* op, tensors, values, text */
     auxo__bound *bound;                             /* NULL: equal */
     bool wants_magnitude;                           /* linear ops: S of the bound comes from |inputs| */
+    size_t half_count; /* the first half_count cases come again at the end, twice: in f16, then in bf16 */
 } auxo__suite;
+
+/* All cases of a suite: those of its table, then those in 16 bits. */
+size_t auxo__suite_count(const auxo__suite *suite);
+/* The number of table case `base`, which has a turn in 16 bits, in f16 or bf16. */
+size_t auxo__suite_half_index(const auxo__suite *suite, size_t base, auxo_dtype dtype);
 
 /* The suite of a kind; every kind has one. */
 const auxo__suite *auxo__op_suite(auxo_op_kind kind);

@@ -37,12 +37,14 @@ static bool close_enough(double value, double expected, double bound)
     return fabs(value - expected) <= bound;
 }
 
-/* Rounding of the output's dtype, beyond what the op's bound says: both sides round to f16, so that values close to a
- * tie may end one place apart; subnormals may be flushed. */
+/* Rounding of the output's dtype, beyond what the op's bound says: both sides round to 16 bits, so that values close to
+ * a tie may end one place apart; subnormals may be flushed. */
 static double storage_bound(auxo_dtype dtype, double expected)
 {
     if (dtype == AUXO_DTYPE_F16)
         return fabs(expected) * 0x1p-10 + 0x1p-14;
+    if (dtype == AUXO_DTYPE_BF16)
+        return fabs(expected) * 0x1p-7 + (double)FLT_MIN;
     return (double)FLT_MIN;
 }
 
@@ -63,7 +65,7 @@ static auxo_status compare_slot(const auxo__case *tested, uint32_t slot, const c
 {
     const auxo_tensor *tensor = &tested->op.tensors[slot];
     auxo__bound *bound = auxo__op_suite(tested->op.kind)->bound;
-    bool is_float = tensor->dtype == AUXO_DTYPE_F32 || tensor->dtype == AUXO_DTYPE_F16;
+    bool is_float = auxo_dtype_is_float(tensor->dtype);
     double largest_expected = magnitudes ? 0 : largest(tensor, wanted);
     for (int64_t element = 0; element < auxo_tensor_element_count(tensor); element++) {
         double value = auxo__element_load(tensor, got, element);

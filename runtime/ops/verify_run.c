@@ -138,7 +138,7 @@ static auxo_status offer(const auxo__case *tested, auxo_queue *queue, const auxo
         status = upload(tested, queue, placed, op, error);
     if (status == AUXO_OK)
         status = auxo_op_check(op, error);
-    *supported = status == AUXO_OK && (!kernel->supports || kernel->supports(queue->device->handle, op));
+    *supported = status == AUXO_OK && auxo__kernel_takes(queue->device, kernel, op);
     return status;
 }
 

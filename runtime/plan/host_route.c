@@ -49,7 +49,7 @@ static auxo_status pick_kernel(auxo__host_route *route, auxo_error *error)
     auxo_kernel_list kernels = auxo__device_kernels(route->oracle, route->op.kind);
     for (size_t i = 0; i < kernels.count; i++) {
         const auxo_kernel *kernel = &kernels.variants[i];
-        if (kernel->supports && !kernel->supports(route->oracle->handle, &route->op))
+        if (!auxo__kernel_takes(route->oracle, kernel, &route->op))
             continue;
         int32_t parameters[AUXO_TUNABLES_MAX];
         auxo__kernel_initial_parameters(kernel, parameters);

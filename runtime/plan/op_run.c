@@ -81,7 +81,7 @@ auxo_status auxo_op_run_variant(auxo_queue *queue, const auxo_op *op, const char
                               device->info.selector, variant);
     if (auxo__op_is_empty(op))
         return AUXO_OK;
-    if (choice.kernel->supports && !choice.kernel->supports(device->handle, op))
+    if (!auxo__kernel_takes(device, choice.kernel, op))
         return auxo_error_set(error, AUXO_UNSUPPORTED,
                               "%s: variant '%s' on device %s does not support these shapes and parameters",
                               auxo_op_noun(op->kind), variant, device->info.selector);
@@ -103,11 +103,20 @@ size_t auxo_op_variants(auxo_device *device, auxo_op_kind kind, const auxo_op *o
     size_t count = 0;
     for (size_t i = 0; i < kernels.count; i++) {
         const auxo_kernel *kernel = &kernels.variants[i];
-        if (op && kernel->supports && !kernel->supports(device->handle, op))
+        if (op && !auxo__kernel_takes(device, kernel, op))
             continue;
         if (count < capacity)
             names[count] = kernel->variant;
         count++;
     }
     return count;
+}
+
+bool auxo_op_takes_format(const auxo_device *device, auxo_op_kind kind, auxo_dtype format)
+{
+    const auxo_kernel_list kernels = auxo__device_kernels(device, kind);
+    for (size_t i = 0; i < kernels.count; i++)
+        if (kernels.variants[i].half_formats & 1u << format)
+            return true;
+    return false;
 }

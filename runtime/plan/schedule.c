@@ -85,7 +85,7 @@ static bool find_tuned(auxo_device *device, const auxo_op *op, auxo_kernel_list 
     tuned->kernel = found.kernel;
     tuned->why = found.why;
     memcpy(tuned->parameters, found.parameters, sizeof tuned->parameters);
-    if (!found.kernel->supports || found.kernel->supports(device->handle, op))
+    if (auxo__kernel_takes(device, found.kernel, op))
         return true;
     note(reason, "tuned variant cannot do this op", found.kernel->variant);
     return false;
@@ -109,8 +109,7 @@ static auxo_status choose_native(auxo_device *device, const auxo_op *op, bool se
             tried.kernel = &kernels.variants[i - 1];
             tried.why = "default";
             auxo__kernel_initial_parameters(tried.kernel, tried.parameters);
-            if ((tuned && same_candidate(&tried, &first)) ||
-                (tried.kernel->supports && !tried.kernel->supports(device->handle, op)))
+            if ((tuned && same_candidate(&tried, &first)) || !auxo__kernel_takes(device, tried.kernel, op))
                 continue;
         }
         auxo_status status = try_candidate(device, op, &tried, self_test, &choice->state, trouble, error);
@@ -177,6 +176,12 @@ static auxo_status refuse(const auxo_device *device, const auxo_op *op, const ch
                               "%s: %s; make the batch or the layer smaller, allow host fallback "
                               "or use another device",
                               noun, reason_text);
+    const auxo_dtype half = auxo__op_half_format(op);
+    if (half != AUXO_DTYPE_F32 && !auxo_op_takes_format(device, op->kind, half))
+        return auxo_error_set(error, AUXO_UNSUPPORTED,
+                              "%s: device %s (%s) has no kernel for %s tensors; use f32, allow host fallback or use "
+                              "another device",
+                              noun, device->info.selector, device->info.name, auxo_dtype_text(half));
     return auxo_error_set(error, AUXO_UNSUPPORTED,
                           "%s: no variant on device %s (%s) supports these shapes and parameters; allow host fallback "
                           "or use another device",

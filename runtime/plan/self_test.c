@@ -18,7 +18,7 @@
 #include <string.h>
 
 typedef struct proof {
-    char key[224]; /* "gemm tiled tile_m=64,tile_n=64" */
+    char key[224]; /* "gemm tiled tile_m=64,tile_n=64", "gemm:bf16 tiled ..." */
     auxo_status status;
     bool proven;   /* not merely accepted for want of a test */
     char *message; /* of a failure, own */
@@ -31,11 +31,13 @@ typedef struct proof_store {
     bool dirty, unprovable_logged;
 } proof_store;
 
-static void make_key(const auxo_kernel *kernel, auxo_op_kind kind, const int32_t *parameters, char *key,
+static void make_key(const auxo_kernel *kernel, const auxo_op *op, const int32_t *parameters, char *key,
                      size_t capacity)
 {
+    const auxo_dtype half = auxo__op_half_format(op);
     key[0] = '\0';
-    auxo__text_append(key, capacity, "%s %s ", auxo_op_noun(kind), kernel->variant);
+    auxo__text_append(key, capacity, "%s%s%s %s ", auxo_op_noun(op->kind), half == AUXO_DTYPE_F32 ? "" : ":",
+                      half == AUXO_DTYPE_F32 ? "" : auxo_dtype_text(half), kernel->variant);
     for (size_t i = 0; i < kernel->tunable_count; i++)
         auxo__text_append(key, capacity, "%s%s=%d", i > 0 ? "," : "", kernel->tunables[i].name, (int)parameters[i]);
     if (kernel->tunable_count == 0)
@@ -170,14 +172,14 @@ auxo_status auxo__self_test(auxo_device *device, const auxo_kernel *kernel, cons
     if (!store)
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory testing %s", auxo_op_noun(op->kind));
     char key[sizeof store->records[0].key];
-    make_key(kernel, op->kind, parameters, key, sizeof key);
+    make_key(kernel, op, parameters, key, sizeof key);
     const proof *known = find(store, key);
     if (known && known->status)
         return auxo_error_set(error, known->status, "%s", known->message ? known->message : "failed before");
     if (known)
         return AUXO_OK;
     auxo_error reason = {0};
-    auxo_status status = auxo__known_answer(device, op->kind, kernel, parameters, &reason);
+    auxo_status status = auxo__known_answer(device, op->kind, auxo__op_half_format(op), kernel, parameters, &reason);
     auxo__device_note(device, status, &reason);
     switch (status) {
     case AUXO_OK:

@@ -29,6 +29,13 @@ static void put(const class_text *out, const char *letter, int64_t value)
     auxo__text_append(out->text, out->capacity, "%s%" PRId64, letter, out->exact ? value : rounded_up(value));
 }
 
+/* f32 is not named. */
+static void put_half(const class_text *out, const auxo_tensor *tensor)
+{
+    if (auxo_dtype_is_half(tensor->dtype))
+        auxo__text_append(out->text, out->capacity, ":%s", auxo_dtype_text(tensor->dtype));
+}
+
 static void put_gemm(const class_text *out, const auxo_op *op)
 {
     const auxo_gemm_params *params = &op->params.gemm;
@@ -41,8 +48,7 @@ static void put_gemm(const class_text *out, const auxo_op *op)
     if (c->rank == 3)
         put(out, "b", c->dims[0]);
     auxo__text_append(out->text, out->capacity, ":%c%c", params->trans_a ? 't' : 'n', params->trans_b ? 't' : 'n');
-    if (a->dtype == AUXO_DTYPE_F16)
-        auxo__text_append(out->text, out->capacity, ":f16");
+    put_half(out, a);
 }
 
 static void put_conv2d(const class_text *out, const auxo_op *op)

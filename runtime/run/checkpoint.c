@@ -132,7 +132,16 @@ static auxo_status compare_run(auxo_run *run, const char *path, const cJSON *roo
     run->position = run->saved_position = position;
     auxo_status status = auxo__settings_compare(run->settings, cJSON_GetObjectItemCaseSensitive(root, "settings"),
                                                 &run->data_differs, error);
-    return status == AUXO_OK ? status : auxo_error_wrap(error, status, "resume: %s", path);
+    char before[64];
+    const char *changed = NULL;
+    if (status == AUXO_OK)
+        status = auxo__settings_adopt(run->settings, cJSON_GetObjectItemCaseSensitive(root, "settings"), &changed,
+                                      before, error);
+    if (status != AUXO_OK)
+        return auxo_error_wrap(error, status, "resume: %s", path);
+    return changed ? auxo__run_note(run, error, "%s was %s and is %s from here on: it shapes the numbers", changed,
+                                    before, auxo_settings_text(run->settings, changed))
+                   : AUXO_OK;
 }
 
 auxo_status auxo__checkpoint_open(auxo_run *run, auxo__archive **archive, auxo_error *error)

@@ -136,6 +136,18 @@ const auxo__event_record *auxo__history_find(const auxo__history *history, const
     return NULL;
 }
 
+void auxo__history_forget(auxo__history *history, const char *event)
+{
+    for (size_t i = 0; i < history->record_count; i++) {
+        auxo__event_record *record = &history->records[i];
+        if (strcmp(record->type->name, event) != 0)
+            continue;
+        record->event_count = 0;
+        for (size_t c = 0; c < record->column_count; c++)
+            record->columns[c].count = 0;
+    }
+}
+
 const auxo__column *auxo__history_column(const auxo__history *history, const char *event, const char *field)
 {
     const auxo__event_record *record = auxo__history_find(history, event);

@@ -31,6 +31,8 @@ auxo_status auxo__history_init(auxo__history *history, const auxo_event_type *co
 void auxo__history_deinit(auxo__history *history);
 /* Does nothing with events that are not kept. */
 auxo_status auxo__history_add(auxo__history *history, const auxo_event *event, auxo_error *error);
+/* As if no event of that name had come. */
+void auxo__history_forget(auxo__history *history, const char *event);
 /* NULL if no event of that name is kept. */
 const auxo__event_record *auxo__history_find(const auxo__history *history, const char *event);
 const auxo__column *auxo__history_column(const auxo__history *history, const char *event, const char *field);

@@ -13,6 +13,7 @@
 #include "settings.h"
 
 #include "auxo/report.h"
+#include "auxo/study.h"
 
 struct auxo_method {
     auxo_method_info info;
@@ -37,6 +38,7 @@ struct auxo_method {
     auxo_status (*save_model)(auxo_run *run, void *state, const char *path, auxo_error *error);
     /* A run that is interrupted or breaks down still has a result: what it found so far. */
     bool finish_when_ended;
+    bool study_minimizes;     /* the value of a trial is a loss */
     const char *csv_event;    /* the kept event whose rows "csv" writes; NULL: "epoch" */
     const char *report_title; /* NULL: the method's summary */
 };
@@ -50,6 +52,7 @@ struct auxo_run {
     void *state;
     const auxo__archive *resumed_from; /* while begin runs: the checkpoint that restore will get; else NULL */
     const auxo_data_schema *schema;    /* what a saved model shall know of its data; of the method, or NULL */
+    auxo_study *study;                 /* of the setting "study"; NULL: none */
     auxo_device *device;               /* opened by task.c; closed here, after the state has ended */
     auxo__history history;
     auxo__best best;

@@ -21,6 +21,18 @@ static const auxo_field choice_fields[] = {
 const auxo_event_type auxo__choice_event = {
     .name = "choice", .fields = choice_fields, .line = "{label}  {op}  {route}  {variant}  {reason}"};
 
+typedef struct memory_record {
+    uint64_t temporary_bytes;
+} memory_record;
+static const auxo_field memory_fields[] = {
+    AUXO__FIELD(memory_record, temporary_bytes, "temporary_bytes", U64),
+    AUXO__FIELDS_END,
+};
+const auxo_event_type auxo__memory_event = {
+    .name = "memory",
+    .fields = memory_fields,
+    .line = "activations, their gradients and other temporaries of a step: {temporary_bytes:bytes}"};
+
 static const auxo_field op_fields[] = {
     AUXO__FIELD(op_record, label, "label", TEXT),
     AUXO__FIELD(op_record, op, "op", TEXT),
@@ -85,7 +97,8 @@ auxo_status auxo__emit_choices(auxo_run *run, const auxo_plan *plan, auxo_error 
         const op_record record = make_record(&info, 0);
         status = auxo__run_emit(run, &auxo__choice_event, &record, error);
     }
-    return status;
+    const memory_record memory = {.temporary_bytes = plan ? auxo_plan_arena_bytes(plan) : 0};
+    return status == AUXO_OK && plan ? auxo__run_emit(run, &auxo__memory_event, &memory, error) : status;
 }
 
 static int by_time_descending(const void *left, const void *right)

@@ -5,7 +5,7 @@
 
 #include "method.h"
 
-extern const auxo_event_type auxo__choice_event, auxo__op_event;
+extern const auxo_event_type auxo__choice_event, auxo__memory_event, auxo__op_event;
 
 /* One "choice" event per op: route, variant, reason. */
 auxo_status auxo__emit_choices(auxo_run *run, const auxo_plan *plan, auxo_error *error);

@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "folds.h"
 #include "run_report.h"
+#include "study_run.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -106,6 +107,8 @@ static auxo_status begin(auxo_run *run, auxo_error *error)
     auxo__archive *archive = NULL;
     auxo_status status = check_outputs(run, error);
     if (status == AUXO_OK)
+        status = auxo__run_open_study(run, error);
+    if (status == AUXO_OK)
         status = auxo__checkpoint_open(run, &archive, error);
     if (status == AUXO_OK) {
         run->begun = true;
@@ -160,6 +163,7 @@ void auxo_run_close(auxo_run *run)
         return;
     if (run->begun)
         run->method->end(run->state);
+    auxo_study_close(run->study);
     auxo_device_close(run->device);
     auxo__history_deinit(&run->history);
     auxo__best_deinit(&run->best);
@@ -219,6 +223,10 @@ static auxo_status interrupt(auxo_run *run, auxo_error *error)
         status = keep_findings(run, error);
     if (status != AUXO_OK)
         return status;
+    if (run->study)
+        return auxo_error_set(error, AUXO_INTERRUPTED,
+                              "interrupted; what this worker had begun waits in the study %s for the next",
+                              auxo_study_path(run->study));
     if (path)
         return auxo_error_set(error, AUXO_INTERRUPTED, "interrupted; resume continues from %s", path);
     return auxo_error_set(error, AUXO_INTERRUPTED, "interrupted; nothing was saved (no checkpoint was asked for)");

@@ -75,6 +75,8 @@ auxo_status auxo__run_write_report(auxo_run *run, const char *path, auxo_error *
         status = write_origin(run, report, error);
     if (status == AUXO_OK && run->method->report)
         status = run->method->report(run, run->state, report, error);
+    if (status == AUXO_OK && run->study)
+        status = auxo_study_draw(run->study, report, error);
     if (status == AUXO_OK)
         status = auxo_report_write(report, path, error);
     auxo_report_destroy(report);

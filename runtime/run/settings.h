@@ -45,6 +45,11 @@ auxo_status auxo__settings_describe(const auxo_settings *settings, bool given_on
 auxo_status auxo__settings_compare(const auxo_settings *settings, const cJSON *saved, const char **data_differs,
                                    auxo_error *error);
 
+/* Of role ADAPTS: what was not given becomes what was saved. *changed: the first setting given with another value, or
+ * NULL; `before` its saved value. */
+auxo_status auxo__settings_adopt(auxo_settings *settings, const cJSON *saved, const char **changed, char before[64],
+                                 auxo_error *error);
+
 /* Set by the caller or a file, not by a preset. */
 bool auxo__settings_by_caller(const auxo_settings *settings, const char *name);
 

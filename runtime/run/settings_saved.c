@@ -116,7 +116,7 @@ static auxo_status refuse(const auxo__slot *s, const char *before, const char *n
                               "the run; give the same, or reschedule to let it fall anew",
                               s->setting->name, before[0] ? before : "not given", after[0] ? after : "not given");
     return auxo_error_set(error, AUXO_INVALID_ARGUMENT,
-                          "%s was %.150s and is %.150s: the checkpoint belongs to a run with other settings; give the "
+                          "%s was %.150s and is %.150s: it was begun with other settings; give the "
                           "same",
                           s->setting->name, before[0] ? before : "not given", after[0] ? after : "not given");
 }
@@ -146,6 +146,32 @@ auxo_status auxo__settings_compare(const auxo_settings *settings, const cJSON *s
         }
         saved_text(s, item, before, sizeof before);
         return refuse(s, before, now, error);
+    }
+    return AUXO_OK;
+}
+
+auxo_status auxo__settings_adopt(auxo_settings *settings, const cJSON *saved, const char **changed, char before[64],
+                                 auxo_error *error)
+{
+    *changed = NULL;
+    for (size_t i = 0; i < settings->slot_count; i++) {
+        const auxo__slot *s = &settings->slots[i];
+        const cJSON *item = cJSON_GetObjectItemCaseSensitive(saved, s->setting->name);
+        char now[CANONICAL_BYTES], old[CANONICAL_BYTES];
+        if (s->setting->role != AUXO_SETTING_ADAPTS || !item)
+            continue;
+        auxo_status status = canonical(settings, s, now, error);
+        if (status == AUXO_OK && same_value(settings, s, item, now))
+            continue;
+        saved_text(s, item, old, sizeof old);
+        if (status == AUXO_OK && s->source < AUXO__FROM_PRESET)
+            status = auxo_settings_set(settings, s->setting->name, old, error);
+        else if (!*changed) {
+            *changed = s->setting->name;
+            snprintf(before, 64, "%.60s", old);
+        }
+        if (status != AUXO_OK)
+            return status;
     }
     return AUXO_OK;
 }

@@ -139,7 +139,23 @@ auxo_status auxo__task_open_device(auxo_run *run, auxo_error *error)
     char first[256];
     const char *text = auxo_settings_text(run->settings, "device");
     snprintf(first, sizeof first, "%.*s", (int)strcspn(text, ","), text);
-    return auxo_device_open(run->options.runtime, first, &run->device, error);
+    const char *precision = auxo_settings_text(run->settings, "precision");
+    auxo_status status = auxo_device_open(run->options.runtime, first, &run->device, error);
+    if (status == AUXO_OK)
+        status = auxo__task_set_precision(run, run->device, error);
+    if (status == AUXO_OK && strcmp(precision, "f32") != 0)
+        status = auxo__run_note(
+            run, error, "networks compute in %s%s", auxo_dtype_text(auxo_device_precision(run->device)),
+            auxo_device_precision(run->device) == AUXO_DTYPE_F32 ? ": the device has no matrix units for 16 bits"
+                                                                 : ", with sums, weights and losses in f32");
+    return status;
+}
+
+auxo_status auxo__task_set_precision(const auxo_run *run, auxo_device *device, auxo_error *error)
+{
+    auxo_precision precision = AUXO_PRECISION_DEFAULT;
+    const auxo_status status = auxo_precision_parse(auxo_settings_text(run->settings, "precision"), &precision, error);
+    return status == AUXO_OK ? auxo_device_set_precision(device, precision, error) : status;
 }
 
 const char *auxo__task_model_name(const char *name, const auxo_dataset *dataset)

@@ -9,7 +9,7 @@
 #include "auxo/metrics.h"
 
 /* Tables that methods put together; each ends with AUXO_SETTINGS_END. */
-extern const auxo_setting auxo__device_settings[];     /* device, allow-host-fallback */
+extern const auxo_setting auxo__device_settings[];     /* device, precision */
 extern const auxo_setting auxo__validation_settings[]; /* validation */
 extern const auxo_setting auxo__model_settings[];      /* model */
 extern const auxo_setting auxo__seed_settings[];       /* seed */
@@ -36,6 +36,8 @@ auxo_status auxo__task_read(auxo_run *run, const char *name, uint64_t seed, auxo
 void auxo__task_data_deinit(auxo__task_data *data);
 /* Opens run->device by the setting "device" (its first, if there are several). */
 auxo_status auxo__task_open_device(auxo_run *run, auxo_error *error);
+/* Models made on the device from now on compute in the setting "precision". */
+auxo_status auxo__task_set_precision(const auxo_run *run, auxo_device *device, auxo_error *error);
 
 typedef struct auxo__task_schedule {
     uint32_t begin, end;    /* epochs between which lr-schedule falls; end 0: unknown */

@@ -43,6 +43,15 @@ const auxo_setting auxo__device_settings[] = {
      .help = "Device to run on: cpu, opencl:0, vulkan:1, a backend with part of a name (vulkan:radeon), or auto; "
              "\"auxo devices\" lists those of this machine",
      .role = AUXO_SETTING_FREE},
+    {.name = "precision",
+     .type = AUXO_SETTING_CHOICE,
+     .argument = "f32|bf16|f16|auto",
+     .initial = "f32",
+     .help =
+         "What networks compute in: f32; or operands and stored activations of 16 bits, with sums, weights and losses "
+         "in f32 (f16 scales the loss); auto takes 16 bits where the device has matrix units for them. Narrow networks "
+         "that run fused stay in f32",
+     .role = AUXO_SETTING_ADAPTS},
     AUXO_SETTINGS_END,
 };
 

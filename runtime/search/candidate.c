@@ -43,7 +43,7 @@ auxo_status auxo__candidate_open(auxo_search *search, auxo_model *model, const a
                                    .lowest_loss = INFINITY,
                                    .began = auxo__search_now(search)};
     candidate->record =
-        (auxo_search_record){.number = search->record_count + 1, .quality = -INFINITY, .loss = INFINITY};
+        (auxo_search_record){.number = auxo__search_next_number(search), .quality = -INFINITY, .loss = INFINITY};
     snprintf(candidate->record.genome, sizeof candidate->record.genome, "%s", genome);
     auxo_train_options training = search->options.training;
     const uint64_t seed = draw_seed(search, candidate->record.number);
@@ -69,7 +69,7 @@ auxo_status auxo__candidate_create(auxo_search *search, const auxo_model_desc *d
     auxo_model *model = NULL;
     *candidate = (auxo__candidate){0};
     auxo_status status =
-        auxo_model_create(search->device, desc, draw_seed(search, search->record_count + 1), &model, error);
+        auxo_model_create(search->device, desc, draw_seed(search, auxo__search_next_number(search)), &model, error);
     return status == AUXO_OK ? auxo__candidate_open(search, model, settings, sized, genome, candidate, error) : status;
 }
 

@@ -170,7 +170,8 @@ static auxo_status train_baseline(auxo_search *search, auxo_error *error)
 static void enter_hall(const auxo_search *search, genetic *state, uint64_t number)
 {
     size_t place = state->hall_count;
-    while (place > 0 && record_is_better(&search->records[number - 1], &search->records[state->hall[place - 1] - 1]))
+    while (place > 0 && record_is_better(auxo_search_record_of(search, number),
+                                         auxo_search_record_of(search, state->hall[place - 1])))
         place--;
     if (place >= search->options.hall_size)
         return;
@@ -238,6 +239,86 @@ static auxo_status step(auxo_search *search, bool *done, auxo_error *error)
     return status;
 }
 
+/* ---- with a study ------------------------------------------------------------------------------------------------ */
+
+/* The study's population and baseline, as they stand. *found false: nobody has stored them yet. */
+static auxo_status load_state(auxo_search *search, bool *found, auxo_error *error)
+{
+    cJSON *root = NULL;
+    auxo_status status = auxo__search_load_state(search, &root, error);
+    *found = root != NULL;
+    if (status == AUXO_OK && root)
+        status = search->method->restore(search, root, NULL, 0, error);
+    cJSON_Delete(root);
+    return status;
+}
+
+/* The baseline, before the first trial. Of workers that begin together each trains it, to the same end. */
+static auxo_status prepare(auxo_search *search, auxo_error *error)
+{
+    genetic *state = search->state;
+    bool found = false;
+    if (state->has_baseline)
+        return AUXO_OK;
+    auxo_status status = load_state(search, &found, error);
+    if (status != AUXO_OK || found)
+        return status;
+    search->draw = 1;
+    status = train_baseline(search, error);
+    search->draw = 0;
+    if (status == AUXO_OK)
+        status = auxo_study_lock(search->options.study, error);
+    if (status != AUXO_OK)
+        return status;
+    status = load_state(search, &found, error);
+    if (status == AUXO_OK && !found)
+        status = auxo__search_store_state(search, error);
+    auxo_status ended = auxo_study_unlock(search->options.study, status == AUXO_OK, status == AUXO_OK ? error : NULL);
+    return status == AUXO_OK ? ended : status;
+}
+
+/* A member that nobody has. *known: all have records. */
+static const member *find_free(const auxo_search *search, const genetic *state, bool *known)
+{
+    *known = true;
+    for (uint32_t i = 0; i < search->options.population; i++) {
+        *known = *known && auxo__search_find(search, state->members[i].text);
+        if (!auxo__search_is_taken(search, state->members[i].text))
+            return &state->members[i];
+    }
+    return NULL;
+}
+
+/* A generation is bred when all of the one before are known: who is a parent does not depend on who was fast. */
+static auxo_status propose(auxo_search *search, double *values, auxo__next *next, auxo_error *error)
+{
+    enum { BARREN_MAX = 100 };
+    genetic *state = search->state;
+    bool found = false, known = false;
+    auxo_status status = load_state(search, &found, error);
+    if (status != AUXO_OK)
+        return status;
+    const member *free_one = find_free(search, state, &known);
+    for (int barren = 0; !free_one && known && barren < BARREN_MAX && !is_last_generation(search, state); barren++) {
+        breed(search, state);
+        free_one = find_free(search, state, &known);
+    }
+    *next = free_one ? AUXO__NEXT_TRIAL : known ? AUXO__NEXT_NONE : AUXO__NEXT_LATER;
+    search->generation = state->generation + 1;
+    if (free_one)
+        auxo__net_to_values(search, &free_one->genome, values);
+    return auxo__search_store_state(search, error);
+}
+
+static auxo_status evaluate(auxo_search *search, const double *values, auxo_search_record *record, auxo_error *error)
+{
+    member trial;
+    auxo__net_genome genome;
+    auxo__net_from_values(search, values, &genome);
+    set_member(&trial, &genome);
+    return train_genome(search, &trial, record, error);
+}
+
 const auxo_search_record *auxo_search_baseline(const auxo_search *search)
 {
     const genetic *state = search->state;
@@ -273,6 +354,7 @@ static auxo_status restore(auxo_search *search, const cJSON *root, auxo_model *c
     const cJSON *baseline = cJSON_GetObjectItemCaseSensitive(root, "baseline");
     uint32_t count = 0;
     auxo_status status = AUXO_OK;
+    state->hall_count = 0;
     for (size_t i = 0; i < model_count; i++)
         auxo_model_destroy(models[i]);
     if ((uint32_t)cJSON_GetArraySize(list) != search->options.population)
@@ -291,9 +373,16 @@ static auxo_status restore(auxo_search *search, const cJSON *root, auxo_model *c
         (baseline && !auxo__record_from_json(baseline, &state->baseline)))
         return auxo_error_set(error, AUXO_FORMAT, "search: the state of this genetic tuning makes no sense");
     for (size_t i = 0; i < search->record_count && status == AUXO_OK; i++)
-        enter_hall(search, state, i + 1);
+        enter_hall(search, state, search->records[i].number);
     return status;
 }
 
-const auxo__search_method auxo__method_genetic = {
-    .state_size = sizeof(genetic), .begin = begin, .step = step, .describe = describe, .restore = restore, .end = end};
+const auxo__search_method auxo__method_genetic = {.state_size = sizeof(genetic),
+                                                  .begin = begin,
+                                                  .step = step,
+                                                  .describe = describe,
+                                                  .restore = restore,
+                                                  .end = end,
+                                                  .propose = propose,
+                                                  .evaluate = evaluate,
+                                                  .prepare = prepare};

@@ -34,4 +34,8 @@ auxo_status auxo__net_parse(const char *text, auxo__net_genome *genome, auxo_err
 auxo_status auxo__net_desc(const auxo_model_desc *frame, const auxo__net_genome *genome, auxo_model_desc *desc,
                            auxo_error *error);
 
+/* As values of the search's points, and back. */
+void auxo__net_to_values(const auxo_search *search, const auxo__net_genome *genome, double *values);
+void auxo__net_from_values(const auxo_search *search, const double *values, auxo__net_genome *genome);
+
 #endif

@@ -119,7 +119,7 @@ static bool next_new(auxo_search *search, auxo_grid *grid, auxo__genome *genome,
             genome->values[g] = auxo__gene_at(gene, gene->low < gene->high ? values[dimension++] : 0);
         }
         auxo__genome_format(&search->space, genome, text, size);
-        if (!auxo__search_find(search, text))
+        if (!auxo__search_is_taken(search, text))
             return true;
     }
     return false;
@@ -133,10 +133,31 @@ static auxo_status step(auxo_search *search, bool *done, auxo_error *error)
     *done = !next_new(search, &next, &genome, text, sizeof text);
     if (*done)
         return AUXO_OK;
-    auxo_status status = auxo__evaluate_genome(search, &genome, text, error);
+    auxo_search_record record;
+    auxo_status status = auxo__evaluate_genome(search, &genome, text, &record, error);
+    if (status == AUXO_OK)
+        status = auxo__search_keep_record(search, &record, error);
     if (status == AUXO_OK)
         *grid = next;
     return status;
+}
+
+/* The place in the grid moves on for all workers as soon as one of them has taken it. */
+static auxo_status propose(auxo_search *search, double *values, auxo__next *next, auxo_error *error)
+{
+    auxo__genome genome;
+    char text[AUXO_GENOME_BYTES];
+    cJSON *root = NULL;
+    auxo_status status = auxo__search_load_state(search, &root, error);
+    if (status == AUXO_OK && root)
+        status = search->method->restore(search, root, NULL, 0, error);
+    cJSON_Delete(root);
+    if (status != AUXO_OK)
+        return status;
+    *next = next_new(search, search->state, &genome, text, sizeof text) ? AUXO__NEXT_TRIAL : AUXO__NEXT_NONE;
+    if (*next == AUXO__NEXT_TRIAL)
+        auxo__genome_to_values(search, &genome, values);
+    return auxo__search_store_state(search, error);
 }
 
 static void describe(const auxo_search *search, cJSON *root)
@@ -163,5 +184,10 @@ static auxo_status restore(auxo_search *search, const cJSON *root, auxo_model *c
     return AUXO_OK;
 }
 
-const auxo__search_method auxo__method_grid = {
-    .state_size = sizeof(auxo_grid), .begin = begin, .step = step, .describe = describe, .restore = restore};
+const auxo__search_method auxo__method_grid = {.state_size = sizeof(auxo_grid),
+                                               .begin = begin,
+                                               .step = step,
+                                               .describe = describe,
+                                               .restore = restore,
+                                               .propose = propose,
+                                               .evaluate = auxo__evaluate_values};

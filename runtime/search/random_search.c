@@ -10,14 +10,14 @@
 enum { DRAWS_MAX = 100 };
 
 /* A genome that was not evaluated yet; false if none was found. */
-static bool draw_new(const auxo_search *search, auxo__genome *genome, char *text, size_t size)
+bool auxo__draw_new(const auxo_search *search, auxo__genome *genome, char *text, size_t size)
 {
     auxo__random random;
-    auxo__random_init(&random, search->options.seed, AUXO__STREAM_GENOME, search->record_count);
+    auxo__random_init(&random, search->options.seed, AUXO__STREAM_GENOME, auxo__search_next_number(search) - 1);
     for (int i = 0; i < DRAWS_MAX; i++) {
         auxo__genome_draw(&search->space, &random, genome);
         auxo__genome_format(&search->space, genome, text, size);
-        if (!auxo__search_find(search, text))
+        if (!auxo__search_is_taken(search, text))
             return true;
     }
     return false;
@@ -36,15 +36,15 @@ static auxo_status open_candidate(auxo_search *search, const auxo__genome *genom
     return status;
 }
 
-auxo_status auxo__evaluate_genome(auxo_search *search, const auxo__genome *genome, const char *text, auxo_error *error)
+auxo_status auxo__evaluate_genome(auxo_search *search, const auxo__genome *genome, const char *text,
+                                  auxo_search_record *record, auxo_error *error)
 {
     const auxo__settings settings = auxo__genome_settings(&search->space, genome);
     auxo__candidate candidate = {0};
     auxo_status status = open_candidate(search, genome, &settings, text, &candidate, error);
     if (status == AUXO_OK)
         status = auxo__candidate_train(search, &candidate, error);
-    if (status == AUXO_OK)
-        status = auxo__search_keep_record(search, &candidate.record, error);
+    *record = candidate.record;
     auxo__candidate_close(&candidate);
     return status;
 }
@@ -52,12 +52,38 @@ auxo_status auxo__evaluate_genome(auxo_search *search, const auxo__genome *genom
 static auxo_status random_step(auxo_search *search, bool *done, auxo_error *error)
 {
     auxo__genome genome;
+    auxo_search_record record;
     char text[AUXO_GENOME_BYTES];
-    *done = !draw_new(search, &genome, text, sizeof text);
-    return *done ? AUXO_OK : auxo__evaluate_genome(search, &genome, text, error);
+    *done = !auxo__draw_new(search, &genome, text, sizeof text);
+    if (*done)
+        return AUXO_OK;
+    auxo_status status = auxo__evaluate_genome(search, &genome, text, &record, error);
+    return status == AUXO_OK ? auxo__search_keep_record(search, &record, error) : status;
 }
 
-const auxo__search_method auxo__method_random = {.step = random_step};
+static auxo_status propose(auxo_search *search, double *values, auxo__next *next, auxo_error *error)
+{
+    auxo__genome genome;
+    char text[AUXO_GENOME_BYTES];
+    (void)error;
+    *next = auxo__draw_new(search, &genome, text, sizeof text) ? AUXO__NEXT_TRIAL : AUXO__NEXT_NONE;
+    if (*next == AUXO__NEXT_TRIAL)
+        auxo__genome_to_values(search, &genome, values);
+    return AUXO_OK;
+}
+
+auxo_status auxo__evaluate_values(auxo_search *search, const double *values, auxo_search_record *record,
+                                  auxo_error *error)
+{
+    auxo__genome genome;
+    char text[AUXO_GENOME_BYTES];
+    auxo__genome_from_values(search, values, &genome);
+    auxo__genome_format(&search->space, &genome, text, sizeof text);
+    return auxo__evaluate_genome(search, &genome, text, record, error);
+}
+
+const auxo__search_method auxo__method_random = {
+    .step = random_step, .propose = propose, .evaluate = auxo__evaluate_values};
 
 /* ---- progressive growth ------------------------------------------------------------------------------------------ */
 
@@ -81,24 +107,43 @@ static auxo_status train_growing(auxo_search *search, auxo__candidate *candidate
             auxo_autosize_set_strength(candidate->autosize, candidate->trainer, alpha);
         }
     }
-    return status == AUXO_OK ? auxo__search_keep_record(search, &candidate->record, error) : status;
+    return status;
+}
+
+static auxo_status evaluate_growing(auxo_search *search, const double *values, auxo_search_record *record,
+                                    auxo_error *error)
+{
+    auxo__genome genome;
+    char text[AUXO_GENOME_BYTES];
+    auxo__genome_from_values(search, values, &genome);
+    auxo__genome_format(&search->space, &genome, text, sizeof text);
+    return auxo__evaluate_growing(search, &genome, text, record, error);
+}
+
+auxo_status auxo__evaluate_growing(auxo_search *search, const auxo__genome *genome, const char *text,
+                                   auxo_search_record *record, auxo_error *error)
+{
+    auxo__settings settings = auxo__genome_settings(&search->space, genome);
+    settings.alpha = search->options.alpha.high;
+    auxo__candidate candidate = {0};
+    auxo_status status = open_candidate(search, genome, &settings, text, &candidate, error);
+    if (status == AUXO_OK)
+        status = train_growing(search, &candidate, error);
+    *record = candidate.record;
+    auxo__candidate_close(&candidate);
+    return status;
 }
 
 static auxo_status growth_step(auxo_search *search, bool *done, auxo_error *error)
 {
     auxo__genome genome;
+    auxo_search_record record;
     char text[AUXO_GENOME_BYTES];
-    *done = !draw_new(search, &genome, text, sizeof text);
+    *done = !auxo__draw_new(search, &genome, text, sizeof text);
     if (*done)
         return AUXO_OK;
-    auxo__settings settings = auxo__genome_settings(&search->space, &genome);
-    settings.alpha = search->options.alpha.high;
-    auxo__candidate candidate = {0};
-    auxo_status status = open_candidate(search, &genome, &settings, text, &candidate, error);
-    if (status == AUXO_OK)
-        status = train_growing(search, &candidate, error);
-    auxo__candidate_close(&candidate);
-    return status;
+    auxo_status status = auxo__evaluate_growing(search, &genome, text, &record, error);
+    return status == AUXO_OK ? auxo__search_keep_record(search, &record, error) : status;
 }
 
-const auxo__search_method auxo__method_growth = {.step = growth_step};
+const auxo__search_method auxo__method_growth = {.step = growth_step, .propose = propose, .evaluate = evaluate_growing};

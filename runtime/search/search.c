@@ -116,6 +116,10 @@ auxo_status auxo_search_create(auxo_device *device, const auxo_model_desc *desc,
     if (status == AUXO_OK && search->method->begin)
         status = search->method->begin(search, error);
     if (status == AUXO_OK)
+        status = auxo__search_points(search, &search->points, error);
+    if (status == AUXO_OK && options->study)
+        status = auxo__search_study_begin(search, error);
+    if (status == AUXO_OK)
         *out = search;
     else
         auxo_search_destroy(search);
@@ -130,6 +134,9 @@ void auxo_search_destroy(auxo_search *search)
         search->method->end(search);
     free(search->state);
     auxo_model_destroy(search->best);
+    auxo_model_destroy(search->trial_best);
+    auxo_space_deinit(&search->points);
+    free(search->taken);
     auxo_model_desc_deinit(&search->desc);
     free(search->records);
     free(search->trace);
@@ -143,23 +150,24 @@ double auxo__search_now(const auxo_search *search)
     return search->seconds + (search->step_start > 0 ? auxo__now_seconds() - search->step_start : 0);
 }
 
-static bool has_ended(const auxo_search *search)
+bool auxo__search_has_ended(const auxo_search *search)
 {
     const auxo_search_options *options = &search->options;
     return search->out_of_time || (options->time_limit > 0 && search->seconds >= options->time_limit) ||
-           (options->evaluation_limit > 0 && search->record_count >= options->evaluation_limit) ||
+           (!options->study && options->evaluation_limit > 0 && search->record_count >= options->evaluation_limit) ||
            search->best_record.quality >= options->target;
 }
 
 auxo_status auxo_search_step(auxo_search *search, bool *done, auxo_error *error)
 {
     auxo_error reason = {AUXO_OK, ""};
-    *done = has_ended(search);
+    *done = !search->options.study && auxo__search_has_ended(search);
     if (*done)
         return AUXO_OK;
     const size_t trace_count = search->trace_count;
     search->step_start = auxo__now_seconds();
-    auxo_status status = search->method->step(search, done, &reason);
+    auxo_status status = search->options.study ? auxo__search_study_step(search, done, &reason)
+                                               : search->method->step(search, done, &reason);
     search->seconds = auxo__search_now(search);
     search->step_start = 0;
     if (status == AUXO_INTERRUPTED && search->out_of_time) {
@@ -169,7 +177,7 @@ auxo_status auxo_search_step(auxo_search *search, bool *done, auxo_error *error)
     if (status != AUXO_OK)
         return auxo_error_set(error, status, "%s", reason.message);
     search->step_count += search->trace_count > trace_count; /* nothing left to try is no step */
-    *done = *done || has_ended(search);
+    *done = *done || (!search->options.study && auxo__search_has_ended(search));
     return AUXO_OK;
 }
 
@@ -198,6 +206,27 @@ auxo_status auxo__search_keep_record(auxo_search *search, const auxo_search_reco
     return AUXO_OK;
 }
 
+const auxo_search_record *auxo_search_record_of(const auxo_search *search, uint64_t number)
+{
+    for (size_t i = 0; i < search->record_count; i++)
+        if (search->records[i].number == number)
+            return &search->records[i];
+    return NULL;
+}
+
+uint64_t auxo__search_next_number(const auxo_search *search)
+{
+    return search->draw ? search->draw : search->record_count + 1;
+}
+
+bool auxo__search_is_taken(const auxo_search *search, const char *genome)
+{
+    for (size_t i = 0; i < search->taken_count; i++)
+        if (strcmp(search->taken[i], genome) == 0)
+            return true;
+    return auxo__search_find(search, genome) != NULL;
+}
+
 const auxo_search_record *auxo__search_find(const auxo_search *search, const char *genome)
 {
     for (size_t i = 0; i < search->record_count; i++)
@@ -221,7 +250,7 @@ auxo_status auxo__search_keep_point(auxo_search *search, const auxo_trace_point 
     return AUXO_OK;
 }
 
-auxo_status auxo__search_offer(auxo_search *search, const auxo__candidate *candidate, auxo_error *error)
+auxo_status auxo__search_offer(auxo_search *search, auxo__candidate *candidate, auxo_error *error)
 {
     auxo_search_record *best = &search->best_record;
     auxo_status status = AUXO_OK;
@@ -242,6 +271,8 @@ auxo_status auxo__search_offer(auxo_search *search, const auxo__candidate *candi
                                     .quality = candidate->quality,
                                     .best = best->quality};
     status = auxo__search_keep_point(search, &point, error);
+    if (status == AUXO_OK && search->trial)
+        status = auxo__search_study_epoch(search, candidate, error);
     if (status == AUXO_OK && search->options.on_epoch)
         search->options.on_epoch(search->options.user, &point);
     return status;

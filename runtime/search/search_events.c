@@ -213,6 +213,24 @@ static auxo_status tell_generation(auxo__search_state *state, const auxo_search_
     return auxo__run_emit(state->run, &generation_event, &record, error);
 }
 
+/* With a study: what this worker has trained, once; the records are those of all workers. */
+static auxo_status tell_last(auxo__search_state *state, auxo_error *error)
+{
+    const auxo_search_record *last = auxo_search_last(state->search);
+    const auxo_search_record *baseline = auxo_search_baseline(state->search);
+    size_t trace_count = 0;
+    const auxo_trace_point *trace = auxo_search_trace(state->search, &trace_count);
+    const double best = trace_count ? trace[trace_count - 1].best : -INFINITY;
+    auxo_status status = AUXO_OK;
+    if (baseline && !state->baseline_reported)
+        status = tell_model(state, &baseline_event, baseline, best, error);
+    state->baseline_reported = state->baseline_reported || baseline;
+    if (status == AUXO_OK && last && last->number != state->last_told)
+        status = tell_model(state, &evaluation_event, last, best, error);
+    state->last_told = last ? last->number : state->last_told;
+    return status;
+}
+
 auxo_status auxo__search_tell_new(auxo__search_state *state, auxo_error *error)
 {
     size_t count, trace_count;
@@ -222,6 +240,8 @@ auxo_status auxo__search_tell_new(auxo__search_state *state, auxo_error *error)
     const double best = trace_count ? trace[trace_count - 1].best : -INFINITY;
     const bool evolves = state->options.method == AUXO_SEARCH_EVOLUTION;
     auxo_status status = AUXO_OK;
+    if (state->options.study)
+        return tell_last(state, error);
     if (baseline && !state->baseline_reported) {
         status = tell_model(state, &baseline_event, baseline, best, error);
         state->baseline_reported = true;
@@ -235,18 +255,29 @@ auxo_status auxo__search_tell_new(auxo__search_state *state, auxo_error *error)
 
 static auxo_status tell_hall(auxo__search_state *state, auxo_error *error)
 {
-    size_t hall_count, count;
+    size_t hall_count;
     const uint64_t *hall = auxo_search_hall(state->search, &hall_count);
-    const auxo_search_record *records = auxo_search_records(state->search, &count);
     auxo_status status = AUXO_OK;
     for (size_t i = 0; i < hall_count && status == AUXO_OK; i++) {
-        const auxo_search_record *famous = &records[hall[i] - 1];
+        const auxo_search_record *famous = auxo_search_record_of(state->search, hall[i]);
         hall_record record = {
             .place = i + 1, .weights = famous->weights, .epochs = famous->epochs, .genome = famous->genome};
         auxo_search_quality_text(record.quality_text, sizeof record.quality_text, state->classes, famous->quality);
         status = auxo__run_emit(state->run, &hall_event, &record, error);
     }
     return status;
+}
+
+void auxo__search_sum(const auxo_search *search, size_t *epochs, double *seconds)
+{
+    size_t count = 0;
+    const auxo_search_record *records = auxo_search_records(search, &count);
+    *epochs = 0;
+    *seconds = 0;
+    for (size_t i = 0; i < count; i++) {
+        *epochs += records[i].epochs;
+        *seconds += records[i].seconds;
+    }
 }
 
 auxo_status auxo__search_tell_result(auxo__search_state *state, auxo_error *error)
@@ -256,6 +287,9 @@ auxo_status auxo__search_tell_result(auxo__search_state *state, auxo_error *erro
     size_t count, epochs;
     auxo_search_records(state->search, &count);
     auxo_search_trace(state->search, &epochs);
+    double seconds = auxo_search_seconds(state->search);
+    if (state->options.study)
+        auxo__search_sum(state->search, &epochs, &seconds);
     result_record record = {.method = auxo__search_method_name(state),
                             .genome = best->genome,
                             .number = best->number,
@@ -267,7 +301,7 @@ auxo_status auxo__search_tell_result(auxo__search_state *state, auxo_error *erro
                             .weights = auxo_model_weight_count(auxo_search_best(state->search)),
                             .evaluations = count,
                             .epochs = epochs,
-                            .seconds = auxo_search_seconds(state->search)};
+                            .seconds = seconds};
     const double test_quality = state->classes ? state->test.accuracy : -sqrt(state->test.loss);
     auxo_search_quality_text(record.quality_text, sizeof record.quality_text, state->classes, best->quality);
     auxo_search_quality_text(record.test_text, sizeof record.test_text, state->classes, test_quality);

@@ -11,6 +11,8 @@ auxo_status auxo__search_tell_start(auxo__search_state *state, const char *netwo
 auxo_status auxo__search_tell_epoch(auxo__search_state *state, const auxo_trace_point *point, auxo_error *error);
 /* What is new since the last call: each model (evolution: a line for the generation). */
 auxo_status auxo__search_tell_new(auxo__search_state *state, auxo_error *error);
+/* With a study: epochs and seconds of all its trials. */
+void auxo__search_sum(const auxo_search *search, size_t *epochs, double *seconds);
 auxo_status auxo__search_tell_result(auxo__search_state *state, auxo_error *error);
 
 #endif

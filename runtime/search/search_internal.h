@@ -85,10 +85,26 @@ auxo_status auxo__candidate_epoch(auxo_search *search, auxo__candidate *candidat
 /* Until it has failed, stalled for `patience` epochs or reached epoch_limit. */
 auxo_status auxo__candidate_train(auxo_search *search, auxo__candidate *candidate, auxo_error *error);
 void auxo__candidate_close(auxo__candidate *candidate);
-/* All of it: the model of a genome, trained from scratch, recorded and dropped. */
-auxo_status auxo__evaluate_genome(auxo_search *search, const auxo__genome *genome, const char *text, auxo_error *error);
+/* All of it: the model of a genome, trained from scratch and dropped. */
+auxo_status auxo__evaluate_genome(auxo_search *search, const auxo__genome *genome, const char *text,
+                                  auxo_search_record *record, auxo_error *error);
+/* The same of a trial's values. */
+auxo_status auxo__evaluate_values(auxo_search *search, const double *values, auxo_search_record *record,
+                                  auxo_error *error);
+/* The same under progressive growth. */
+auxo_status auxo__evaluate_growing(auxo_search *search, const auxo__genome *genome, const char *text,
+                                   auxo_search_record *record, auxo_error *error);
+/* A genome that nobody has, drawn by the number of the next record; false if none was found. */
+bool auxo__draw_new(const auxo_search *search, auxo__genome *genome, char *text, size_t size);
 
 /* ---- the search -------------------------------------------------------------------------------------------------- */
+typedef enum auxo__next {
+    AUXO__NEXT_TRIAL,   /* the values are to be tried */
+    AUXO__NEXT_WAITING, /* trials were added that wait */
+    AUXO__NEXT_LATER,   /* other workers' trials must end first */
+    AUXO__NEXT_NONE     /* nothing is left */
+} auxo__next;
+
 typedef struct auxo__search_method {
     size_t state_size;
     auxo_status (*begin)(auxo_search *search, auxo_error *error); /* NULL: nothing to do */
@@ -97,6 +113,14 @@ typedef struct auxo__search_method {
     auxo_status (*restore)(auxo_search *search, const cJSON *root, auxo_model *const *models, size_t model_count,
                            auxo_error *error); /* takes the models, also on failure */
     void (*end)(auxo_search *search);          /* NULL: nothing to free */
+    /* With a study, under its lock and with its trials read: what is next, as values of search->points. */
+    auxo_status (*propose)(auxo_search *search, double *values, auxo__next *next, auxo_error *error);
+    /* Trains the trial with those values. */
+    auxo_status (*evaluate)(auxo_search *search, const double *values, auxo_search_record *record, auxo_error *error);
+    /* With a study, outside its lock: what must be there before the first trial. NULL: nothing. */
+    auxo_status (*prepare)(auxo_search *search, auxo_error *error);
+    bool whole_generations; /* an end is looked at between generations only */
+    bool keeps_trained;     /* models of trials go on: each is saved as it is after its last epoch */
 } auxo__search_method;
 
 extern const auxo__search_method auxo__method_random, auxo__method_grid, auxo__method_growth, auxo__method_evolution,
@@ -121,17 +145,65 @@ struct auxo_search {
     double seconds;      /* before this step */
     double step_start;   /* of the clock; 0 between steps */
     bool out_of_time;
+
+    /* With a study. */
+    auxo_space points; /* what trials have as parameters */
+    int64_t trial;     /* under way; 0: none */
+    uint64_t draw;     /* number of what is under way among all that was proposed; 0: without a study */
+    auxo_model *trial_best;
+    auxo_search_record last;          /* number 0: none */
+    char (*taken)[AUXO_GENOME_BYTES]; /* genomes of trials that wait, run or have failed */
+    size_t taken_count, taken_capacity;
+    size_t open_count;   /* trials that wait or run */
+    uint32_t generation; /* of what is proposed; 0: none */
+    bool pruned;         /* the trial under way was given up early */
 };
+
+/* The number that the next record has: it decides the seeds. */
+uint64_t auxo__search_next_number(const auxo_search *search);
+/* Whether a genome was evaluated, or somebody has it. */
+bool auxo__search_is_taken(const auxo_search *search, const char *genome);
 
 double auxo__search_now(const auxo_search *search); /* seconds of the search */
 auxo_status auxo__search_keep_record(auxo_search *search, const auxo_search_record *record, auxo_error *error);
+/* Whether time, evaluations or the target are reached. */
+bool auxo__search_has_ended(const auxo_search *search);
 /* A genome that was evaluated before; NULL: not yet. */
 const auxo_search_record *auxo__search_find(const auxo_search *search, const char *genome);
 /* Records an epoch, and keeps a copy of the model if it is the best so far. */
-auxo_status auxo__search_offer(auxo_search *search, const auxo__candidate *candidate, auxo_error *error);
+auxo_status auxo__search_offer(auxo_search *search, auxo__candidate *candidate, auxo_error *error);
 auxo_status auxo__search_keep_point(auxo_search *search, const auxo_trace_point *point, auxo_error *error);
 /* Whether a result is better: higher quality, or the same with a lower loss. */
 bool auxo__is_better(double quality, double loss, double than_quality, double than_loss);
+
+/* ---- studies (search_study.c, search_trials.c, space_points.c)
+ * ---------------------------------------------------------------------
+ */
+auxo_status auxo__search_study_begin(auxo_search *search, auxo_error *error);
+auxo_status auxo__search_study_step(auxo_search *search, bool *done, auxo_error *error);
+/* After an epoch. */
+auxo_status auxo__search_study_epoch(auxo_search *search, auxo__candidate *candidate, auxo_error *error);
+/* The model of a trial, or where it lies. Ownership: the caller's. */
+auxo_status auxo__search_trial_model(auxo_search *search, int64_t number, auxo_model **model, auxo_error *error);
+auxo_status auxo__search_trial_path(const auxo_search *search, int64_t number, char **path, auxo_error *error);
+void auxo__search_remove_model(const auxo_search *search, int64_t number);
+/* Reads the records anew; done at every lock. */
+auxo_status auxo__search_study_sync(auxo_search *search, auxo_error *error);
+/* The state of a method in the study's attribute "auxo:state:METHOD" (NULL: none yet), and back. */
+auxo_status auxo__search_load_state(auxo_search *search, cJSON **root, auxo_error *error);
+auxo_status auxo__search_store_state(auxo_search *search, auxo_error *error);
+auxo_status auxo__search_points(const auxo_search *search, auxo_space *points, auxo_error *error);
+void auxo__genome_to_values(const auxo_search *search, const auxo__genome *genome, double *values);
+void auxo__genome_from_values(const auxo_search *search, const double *values, auxo__genome *genome);
+/* The genome of such values, as text. */
+void auxo__values_format(const auxo_search *search, const double *values, char *text, size_t size);
+/* Fills what a trial that waited has no value for: from what was asked, else from a proposal. */
+auxo_status auxo__search_complete_values(auxo_search *search, const auxo_trial *trial, double *values,
+                                         auxo_error *error);
+uint64_t auxo__search_count_ended(const auxo_search *search); /* trials complete or pruned */
+uint64_t auxo__search_next_draw(const auxo_search *search);
+/* A number of a trial's own attributes; `fallback` where there is none. */
+double auxo__trial_number(const auxo_trial *trial, const char *name, bool system, double fallback);
 
 /* ---- JSON -------------------------------------------------------------------------------------------------------- */
 /* A number as a text that loses no bit. */

@@ -8,6 +8,7 @@
 #include "search_internal.h"
 
 #include "file.h"
+#include "study_run.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -39,6 +40,14 @@ static void on_epoch(void *user, const auxo_trace_point *point)
     auxo__search_state *state = user;
     auxo_status status = auxo__search_tell_epoch(state, point, NULL);
     state->epoch_status = status == AUXO_OK ? state->epoch_status : status;
+}
+
+/* A model of a trial is like any saved one: it knows its data. */
+static auxo_status save_trial_model(void *user, auxo_model *model, const char *path, auxo_error *error)
+{
+    const auxo__search_state *state = user;
+    auxo_status status = state->run->schema ? auxo_model_set_data_schema(model, state->run->schema, error) : AUXO_OK;
+    return status == AUXO_OK ? auxo_model_save(model, path, error) : status;
 }
 
 static auxo_status open_search(auxo_run *run, auxo__search_state *state, auxo_error *error)
@@ -76,6 +85,13 @@ static auxo_status begin(auxo_run *run, void *user, auxo_error *error)
         status = auxo__search_read_options(run->settings, &state->training, &state->options, error);
     state->options.on_epoch = on_epoch;
     state->options.user = state;
+    state->options.study = run->study;
+    state->options.save_model = save_trial_model;
+    if (status == AUXO_OK && run->study) {
+        static const char *const free_names[] = {"method", NULL};
+        state->options.keep_models = auxo_settings_flag(run->settings, "keep-models");
+        status = auxo__run_match_study(run, free_names, error);
+    }
     return status == AUXO_OK ? open_search(run, state, error) : status;
 }
 
@@ -105,8 +121,13 @@ static auxo_status step(auxo_run *run, void *user, bool *done, auxo_error *error
 {
     auxo__search_state *state = user;
     const uint64_t steps = auxo_search_step_count(state->search);
-    auxo_status status = auxo_search_step(state->search, done, error);
+    *done = run->options.look_only;
+    auxo_status status = *done ? AUXO_OK : auxo_search_step(state->search, done, error);
     auxo_status told = auxo__search_tell_new(state, status == AUXO_OK ? error : NULL);
+    if (run->study && (*done || status == AUXO_INTERRUPTED)) {
+        auxo_status loaded = auxo_search_load_best(state->search, status == AUXO_OK ? error : NULL);
+        status = status == AUXO_OK ? loaded : status;
+    }
     if (status == AUXO_OK)
         status = told;
     if (status == AUXO_OK && state->epoch_status != AUXO_OK)
@@ -237,11 +258,17 @@ static auxo_status finish(auxo_run *run, void *user, auxo_error *error)
 
 /* ---- the table --------------------------------------------------------------------------------------------------- */
 
-static const auxo_setting *const settings[] = {auxo__search_settings,     auxo_data_settings,
-                                               auxo__model_settings,      auxo__training_settings,
-                                               auxo__validation_settings, auxo__device_settings,
-                                               auxo__seed_settings,       auxo__run_settings,
-                                               auxo__save_settings,       NULL};
+static const auxo_setting *const settings[] = {auxo__search_settings,
+                                               auxo__study_settings,
+                                               auxo_data_settings,
+                                               auxo__model_settings,
+                                               auxo__training_settings,
+                                               auxo__validation_settings,
+                                               auxo__device_settings,
+                                               auxo__seed_settings,
+                                               auxo__run_settings,
+                                               auxo__save_settings,
+                                               NULL};
 static const auxo_setting_value defaults[] = {
     {"optimizer", "adam"}, {"validation", "0.2"}, {"model", NULL}, {NULL, NULL}};
 
@@ -268,6 +295,7 @@ const auxo_method auxo__method_search = {
                 "auxo search --data mnist --limit 1500 --time-limit 5m --save best.safetensors --report search.html\n"
                 "auxo search --method grid --networks dynamic --data fashion-mnist --limit 1500 --evaluations 40\n"
                 "auxo search --method evolution --data cifar-10 --limit 1250 --checkpoint e.safetensors --resume\n"
+                "auxo search --data fashion-mnist --study f.db --evaluations 100 --workers 4\n"
                 "auxo search --method genetic --data mnist --time-limit 1h --device opencl:0",
             .settings = settings,
             .defaults = defaults,

@@ -3,6 +3,7 @@
 #include "search_method.h"
 
 #include "run_report.h"
+#include "search_events.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -133,10 +134,12 @@ static void write_summary(const auxo__search_state *run, auxo_report *report)
     size_t count, epochs;
     auxo_search_records(run->search, &count);
     auxo_search_trace(run->search, &epochs);
+    double seconds = auxo_search_seconds(run->search);
+    if (run->options.study)
+        auxo__search_sum(run->search, &epochs, &seconds);
     auxo_report_text(report, "%s, %zu rows, %zu to validate; %s search, %s. %zu models, %zu epochs, %.1f s.",
                      run->data.train->name, run->data.train->row_count, run->data.validation->row_count,
-                     auxo__search_method_name(run), run->optimizer_text, count, epochs,
-                     auxo_search_seconds(run->search));
+                     auxo__search_method_name(run), run->optimizer_text, count, epochs, seconds);
     auxo_report_text(report, "Best: %s: validation %s, test %s, %" PRIu64 " weights.", best->genome,
                      auxo_search_quality_text(quality, sizeof quality, run->classes, best->quality),
                      auxo_search_quality_text(test, sizeof test, run->classes,
@@ -160,7 +163,8 @@ auxo_status auxo__search_report(auxo_run *owner, void *user, auxo_report *report
     if (!memory)
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "report: out of memory");
     write_summary(run, report);
-    draw_trace(run, report, &c);
+    if (points > 0)
+        draw_trace(run, report, &c);
     draw_population(run, report, &c);
     draw_gene(run, report, "lr=", "Learning rate", true, &c);
     draw_gene(run, report, "batch=", "Batch size", false, &c);

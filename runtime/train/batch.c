@@ -30,7 +30,7 @@ void auxo__batch_add_input(const auxo__batch *batch, auxo_plan *plan, auxo_tenso
     const int64_t dims[3] = {batch->data->rows, dataset->channels, dataset->height * dataset->width};
     auxo_tensor rows = auxo_tensor_make(
         batch->data->features, 0, dataset->feature_type == AUXO_FEATURES_U8 ? AUXO_DTYPE_U8 : AUXO_DTYPE_F32, 3, dims);
-    add_gather(batch, plan, &rows, AUXO_DTYPE_F32, &batch->preprocessing->means, &batch->preprocessing->inverse_stds,
+    add_gather(batch, plan, &rows, batch->precision, &batch->preprocessing->means, &batch->preprocessing->inverse_stds,
                "batch.features", input);
     const int64_t image_dims[4] = {batch->size, dataset->channels, dataset->height, dataset->width};
     *input = auxo_tensor_reshape(*input, 4, image_dims);

@@ -191,12 +191,14 @@ size_t auxo__trainer_parts(const auxo_trainer *trainer, auxo__device_part parts[
     if (optimizer->best.structure_version != auxo_model_structure_version(trainer->model))
         auxo__best_point_deinit(&trainer->optimizer->best); /* of a structure that is gone */
     for (size_t i = 0; i < optimizer->state_count; i++)
-        parts[count++] = (auxo__device_part){state_names[i], optimizer->states[i], weight_count};
-    parts[count++] = (auxo__device_part){"epoch.stats", trainer->stats, 4};
+        parts[count++] = (auxo__device_part){state_names[i], optimizer->states[i], weight_count, false};
+    parts[count++] = (auxo__device_part){"epoch.stats", trainer->stats, 4, false};
+    if (trainer->loss_scale) /* a run that was in another precision begins with a fresh one */
+        parts[count++] = (auxo__device_part){"loss_scale", trainer->loss_scale, AUXO_LOSS_SCALE_COUNT, true};
     if (optimizer->best.known) {
         int64_t statistic_count = (int64_t)auxo_model_statistic_count(trainer->model);
-        parts[count++] = (auxo__device_part){"best.weights", optimizer->best.weights, weight_count};
-        parts[count++] = (auxo__device_part){"best.statistics", optimizer->best.statistics, statistic_count};
+        parts[count++] = (auxo__device_part){"best.weights", optimizer->best.weights, weight_count, false};
+        parts[count++] = (auxo__device_part){"best.statistics", optimizer->best.statistics, statistic_count, false};
     }
     return count;
 }
@@ -274,8 +276,9 @@ static auxo_status write_device_state(auxo_trainer *trainer, const auxo__archive
     size_t count = auxo__trainer_parts(trainer, parts);
     auxo_status status = AUXO_OK;
     for (size_t i = 0; status == AUXO_OK && i < count; i++)
-        status = auxo__archive_get_buffer(archive, prefix, parts[i].name, queue, parts[i].buffer,
-                                          (size_t)parts[i].count, error);
+        if (!parts[i].optional || auxo__archive_has(archive, prefix, parts[i].name))
+            status = auxo__archive_get_buffer(archive, prefix, parts[i].name, queue, parts[i].buffer,
+                                              (size_t)parts[i].count, error);
     if (status == AUXO_OK)
         status = auxo_buffer_write(queue, optimizer->hyper, 0, optimizer->config.hyper, sizeof optimizer->config.hyper,
                                    error);

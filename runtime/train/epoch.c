@@ -159,14 +159,16 @@ static auxo_status run_chunk(auxo_trainer *trainer, uint64_t limit, auxo_error *
     adapt_chunk(trainer, count, seconds);
     for (uint64_t i = 0; status == AUXO_OK && i < count; i++)
         status = take_loss(trainer, (double)losses[i], error);
-    return status;
+    return status == AUXO_OK ? auxo__trainer_check_loss_scale(trainer, error) : status;
 }
 
 static auxo_status fill_in_metrics(auxo_trainer *trainer, auxo_epoch_metrics *metrics, auxo_error *error)
 {
-    float stats[4];
+    float stats[4], loss_scale[AUXO_LOSS_SCALE_COUNT] = {0};
     auxo_status status =
         auxo_buffer_read(auxo_model_queue(trainer->model), trainer->stats, 0, stats, sizeof stats, error);
+    if (status == AUXO_OK)
+        status = auxo__trainer_read_loss_scale(trainer, loss_scale, error);
     double rows = (double)trainer->row_sum;
     *metrics = (auxo_epoch_metrics){
         .epoch = trainer->epoch + 1,
@@ -177,7 +179,9 @@ static auxo_status fill_in_metrics(auxo_trainer *trainer, auxo_epoch_metrics *me
         .validation_accuracy = NAN,
         .seconds = trainer->seconds,
         .samples_per_second = trainer->seconds > 0.0 ? rows / trainer->seconds : 0.0,
-        .lr = auxo_optimizer_get_hyper(trainer->optimizer, AUXO_HYPER_LR)};
+        .lr = auxo_optimizer_get_hyper(trainer->optimizer, AUXO_HYPER_LR),
+        .skipped_steps = (uint64_t)loss_scale[AUXO_LOSS_SCALE_SKIPPED],
+        .loss_scale = loss_scale[AUXO_LOSS_SCALE_FACTOR]};
     if (status == AUXO_OK && trainer->validation) {
         auxo_evaluation evaluation;
         status = auxo__evaluator_run(trainer->validation, &evaluation, error);

@@ -109,7 +109,8 @@ static auxo_status build_plan(auxo__evaluator *evaluator, int64_t size, int64_t 
                          .size = size,
                          .first_row = first_row,
                          .row_count = row_count,
-                         .counter = auxo_tensor_1d(evaluator->counter, 0, AUXO_DTYPE_U32, 4)};
+                         .counter = auxo_tensor_1d(evaluator->counter, 0, AUXO_DTYPE_U32, 4),
+                         .precision = auxo_model_precision(evaluator->model)};
     auxo_plan_options options = {.allow_host_fallback = evaluator->options.allow_host_fallback};
     auxo_status status = auxo_plan_create(auxo_model_device(evaluator->model), plan, error);
     if (status == AUXO_OK) {

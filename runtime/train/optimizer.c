@@ -110,6 +110,7 @@ void auxo_optimizer_add_step(auxo_optimizer *optimizer, auxo_plan *plan, uint64_
     op.tensors[AUXO_OPTIMIZER_HYPER] = auxo_optimizer_hyper_tensor(optimizer);
     if (counter)
         op.tensors[AUXO_OPTIMIZER_COUNTER] = *counter;
+    op.tensors[AUXO_OPTIMIZER_SKIP] = optimizer->skip;
     auxo_plan_add(plan, &op, "optimizer.step");
 }
 

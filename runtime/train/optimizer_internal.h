@@ -35,6 +35,7 @@ struct auxo_optimizer {
     auxo_buffer *hyper;           /* f32[AUXO_HYPER_COUNT] */
     auxo_buffer *states[AUXO__OPTIMIZER_STATES_MAX];
     size_t state_count;
+    auxo_tensor skip;     /* of optimizer_step; absent: never */
     uint64_t reset_count; /* bias correction starts again when this changes */
     auxo__brake_state brake;
     auxo__best_point best;

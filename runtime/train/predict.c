@@ -106,7 +106,8 @@ static auxo_status predict_into(auxo_model *model, const auxo__device_data *data
                             .preprocessing = preprocessing,
                             .size = batch < rows ? batch : rows,
                             .row_count = data->rows,
-                            .counter = auxo_tensor_1d(predictor.counter, 0, AUXO_DTYPE_U32, 4)};
+                            .counter = auxo_tensor_1d(predictor.counter, 0, AUXO_DTYPE_U32, 4),
+                            .precision = auxo_model_precision(model)};
         status = add_outputs(&predictor, model, &part, softmax, error);
     }
     if (status == AUXO_OK)

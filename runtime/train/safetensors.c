@@ -3,6 +3,7 @@
  * The reader trusts nothing: the header length, every offset and every shape are checked against the size of the file.
  */
 #include "safetensors.h"
+#include "half.h"
 #include "json.h"
 
 #include "file.h"
@@ -211,7 +212,8 @@ static auxo_status check_tensor(const auxo__safetensors *file, const cJSON *tens
     const cJSON *offsets = cJSON_GetObjectItemCaseSensitive(tensor, "data_offsets");
     int type = cJSON_IsString(dtype) ? find_type(dtype->valuestring) : -1;
     if (type < 0)
-        return auxo_error_set(error, AUXO_FORMAT, "\"%s\": tensor \"%s\" is neither of type F32 nor F64", file->path,
+        return auxo_error_set(error, AUXO_FORMAT,
+                              "\"%s\": tensor \"%s\" is of none of the types F32, F64, F16 and BF16", file->path,
                               tensor->string);
     uint64_t start = read_offset(cJSON_GetArrayItem(offsets, 0), data_bytes);
     uint64_t end = read_offset(cJSON_GetArrayItem(offsets, 1), data_bytes);
@@ -429,6 +431,15 @@ void auxo__safetensors_visit(const auxo__safetensors *file, void (*visit)(void *
     }
 }
 
+static void widen(auxo__dtype type, const unsigned char *bytes, uint64_t count, float *values)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        uint16_t bits;
+        memcpy(&bits, bytes + 2 * i, sizeof bits);
+        values[i] = (float)(type == AUXO__F16 ? auxo__half_to_double(bits) : auxo__bf16_to_double(bits));
+    }
+}
+
 auxo_status auxo__safetensors_copy(const auxo__safetensors *file, const char *prefix, const char *name,
                                    auxo__dtype type, uint32_t rank, const int64_t *dims, void *values,
                                    auxo_error *error)
@@ -438,7 +449,9 @@ auxo_status auxo__safetensors_copy(const auxo__safetensors *file, const char *pr
         return auxo_error_set(error, AUXO_FORMAT, "\"%s\": tensor \"%s%s\" is missing", file->path, prefix, name);
     const cJSON *shape = cJSON_GetObjectItemCaseSensitive(tensor, "shape");
     const char *dtype = cJSON_GetObjectItemCaseSensitive(tensor, "dtype")->valuestring;
-    if (strcmp(dtype, type_names[type]) != 0)
+    const int stored = find_type(dtype);
+    const bool widens = type == AUXO__F32 && (stored == AUXO__F16 || stored == AUXO__BF16);
+    if (stored != (int)type && !widens)
         return auxo_error_set(error, AUXO_FORMAT, "\"%s\": tensor \"%s%s\" is of type %s, not %s", file->path, prefix,
                               name, dtype, type_names[type]);
     bool same = (uint32_t)cJSON_GetArraySize(shape) == rank;
@@ -452,8 +465,11 @@ auxo_status auxo__safetensors_copy(const auxo__safetensors *file, const char *pr
         return AUXO_FORMAT;
     }
     const cJSON *start = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(tensor, "data_offsets"), 0);
+    const unsigned char *bytes = file->bytes + file->data_start + (uint64_t)start->valuedouble;
     uint64_t size_bytes = element_count(rank, dims) * type_bytes[type];
-    if (size_bytes > 0)
-        memcpy(values, file->bytes + file->data_start + (uint64_t)start->valuedouble, size_bytes);
+    if (widens)
+        widen((auxo__dtype)stored, bytes, element_count(rank, dims), values);
+    else if (size_bytes > 0)
+        memcpy(values, bytes, size_bytes);
     return AUXO_OK;
 }

@@ -17,7 +17,9 @@ enum { AUXO__DIMS_MAX = 8 };
 /* X(NAME, bytes): the types of the format that are written and read. */
 #define AUXO__DTYPE_TABLE(X)                                                                                           \
     X(F32, 4)                                                                                                          \
-    X(F64, 8)
+    X(F64, 8)                                                                                                          \
+    X(F16, 2)                                                                                                          \
+    X(BF16, 2)
 typedef enum auxo__dtype {
 #define AUXO__DTYPE_ENUM(name, bytes) AUXO__##name,
     AUXO__DTYPE_TABLE(AUXO__DTYPE_ENUM)
@@ -52,7 +54,8 @@ auxo_status auxo__safetensors_read_header(const char *path, auxo__safetensors **
 void auxo__safetensors_free(auxo__safetensors *file);
 /* The text under prefix + key; NULL if absent; borrowed from the file. */
 const char *auxo__safetensors_metadata(const auxo__safetensors *file, const char *prefix, const char *key);
-/* Copies the values of a tensor of exactly that type and shape. Errors: FORMAT names the tensor. */
+/* Copies the values of a tensor of exactly that shape and type; where F32 is asked for, F16 and BF16 are widened, which
+ * is exact. Errors: FORMAT names the tensor. */
 auxo_status auxo__safetensors_copy(const auxo__safetensors *file, const char *prefix, const char *name,
                                    auxo__dtype type, uint32_t rank, const int64_t *dims, void *values,
                                    auxo_error *error);

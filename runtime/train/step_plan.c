@@ -27,7 +27,7 @@ static void add_augmentation(const auxo_trainer *trainer, auxo_plan *plan, auxo_
     const auxo_augmentation *augmentation = &trainer->options.augmentation;
     if (!augmentation->enabled)
         return;
-    auxo_tensor augmented = auxo_plan_temp(plan, AUXO_DTYPE_F32, 4, input->dims);
+    auxo_tensor augmented = auxo_plan_temp(plan, input->dtype, 4, input->dims);
     auxo_op op = {.kind = AUXO_OP_AUGMENT,
                   .params.augment = {.max_shift_h = augmentation->max_shift_h,
                                      .max_shift_w = augmentation->max_shift_w,
@@ -41,15 +41,8 @@ static void add_augmentation(const auxo_trainer *trainer, auxo_plan *plan, auxo_
     auxo_plan_add(plan, &op, "batch.augment");
 }
 
-static void add_range(const auxo_trainer *trainer, auxo_plan *plan, uint64_t offset, uint64_t count)
-{
-    const auxo_tensor time = counter_view(trainer, 3);
-    if (count > 0)
-        auxo_optimizer_add_step(trainer->optimizer, plan, offset, count, &time);
-}
-
 /* The rows of the weight and the biases of the chosen units. */
-static void add_unit_update(const auxo_trainer *trainer, auxo_plan *plan)
+static void each_unit_range(const auxo_trainer *trainer, auxo__range_function *visit, void *user)
 {
     const auxo_param *params = auxo_model_params(trainer->model);
     for (size_t i = 0; i < auxo_model_param_count(trainer->model); i++) {
@@ -58,13 +51,11 @@ static void add_unit_update(const auxo_trainer *trainer, auxo_plan *plan)
         uint64_t row = 1;
         for (uint32_t d = 1; d < params[i].rank; d++)
             row *= (uint64_t)params[i].dims[d];
-        add_range(trainer, plan, params[i].offset + trainer->unit_begin * row,
-                  (trainer->unit_end - trainer->unit_begin) * row);
+        visit(user, params[i].offset + trainer->unit_begin * row, (trainer->unit_end - trainer->unit_begin) * row);
     }
 }
 
-/* One update per run of neighbouring trained layers. */
-static void add_update(const auxo_trainer *trainer, auxo_plan *plan)
+void auxo__trainer_each_range(const auxo_trainer *trainer, auxo__range_function *visit, void *user)
 {
     uint32_t layer_count = auxo_model_get_desc(trainer->model)->layer_count;
     uint64_t start = 0, end = 0;
@@ -75,14 +66,29 @@ static void add_update(const auxo_trainer *trainer, auxo_plan *plan)
             (trainer->unit_end > 0 && l == trainer->unit_layer))
             continue;
         if (offset != end) {
-            add_range(trainer, plan, start, end - start);
+            if (end > start)
+                visit(user, start, end - start);
             start = offset;
         }
         end = offset + count;
     }
-    add_range(trainer, plan, start, end - start);
+    if (end > start)
+        visit(user, start, end - start);
     if (trainer->unit_end > 0)
-        add_unit_update(trainer, plan);
+        each_unit_range(trainer, visit, user);
+}
+
+typedef struct update_builder {
+    const auxo_trainer *trainer;
+    auxo_plan *plan;
+} update_builder;
+
+/* One update per run of neighbouring trained layers. */
+static void add_range_update(void *user, uint64_t offset, uint64_t count)
+{
+    const update_builder *builder = user;
+    const auxo_tensor time = counter_view(builder->trainer, 3);
+    auxo_optimizer_add_step(builder->trainer->optimizer, builder->plan, offset, count, &time);
 }
 
 static void add_counters(const auxo_trainer *trainer, auxo_plan *plan)
@@ -107,7 +113,8 @@ static void add_gradients(const auxo_trainer *trainer, const auxo__batch *batch,
                             .counter = batch->counter,
                             .seed = trainer->options.seed,
                             .need_backward = true,
-                            .backward_stop = lowest_trained_layer(trainer)};
+                            .backward_stop = lowest_trained_layer(trainer),
+                            .loss_scale = auxo__trainer_loss_scale(trainer)};
     auxo_tensor gradient;
     auxo__loss_outputs outputs = {.stats = auxo_tensor_1d(trainer->stats, 0, AUXO_DTYPE_F32, 4),
                                   .history = auxo_tensor_1d(trainer->history, 0, AUXO_DTYPE_F32, AUXO__HISTORY_LENGTH),
@@ -131,9 +138,10 @@ static void add_step(const auxo_trainer *trainer, const auxo__batch *batch, bool
         add_gradients(trainer, batch, plan, &input);
     }
     if (updates) {
+        auxo__trainer_add_unscale(trainer, plan);
         call_hook(trainer, trainer->options.before_step, plan);
         auxo__trainer_add_clip(trainer, plan);
-        add_update(trainer, plan);
+        auxo__trainer_each_range(trainer, add_range_update, &(update_builder){trainer, plan});
         call_hook(trainer, trainer->options.after_step, plan);
         add_counters(trainer, plan);
     }
@@ -162,7 +170,8 @@ static auxo__batch batch_of(const auxo_trainer *trainer, int64_t size, int64_t f
                          .preprocessing = &trainer->preprocessing,
                          .size = size,
                          .row_count = rows,
-                         .counter = counter_view(trainer, 0)};
+                         .counter = counter_view(trainer, 0),
+                         .precision = auxo_model_precision(trainer->model)};
     if (trainer->data.stream) { /* the ring is in order; the last batch lies at one place of it */
         batch.first_row = count == size ? first % rows : 0;
         batch.row_count = count == size ? size : rows;

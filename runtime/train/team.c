@@ -43,6 +43,10 @@ static auxo_status create_replica(const auxo_trainer *trainer, auxo_device *devi
     auxo_status status = auxo_model_create(device, auxo_model_get_desc(trainer->model), 1, model, error);
     if (status == AUXO_OK && preprocessing->channel_count + preprocessing->target_count > 0)
         status = auxo_model_set_preprocessing(*model, preprocessing, error);
+    static const auxo_precision precisions[AUXO_DTYPE_COUNT] = {
+        [AUXO_DTYPE_F32] = AUXO_PRECISION_F32, [AUXO_DTYPE_BF16] = AUXO_PRECISION_BF16};
+    if (status == AUXO_OK)
+        status = auxo_model_set_precision(*model, precisions[auxo_model_precision(trainer->model)], error);
     return status;
 }
 

@@ -53,6 +53,7 @@ typedef struct auxo__batch {
     int64_t first_row, row_count; /* the part of the data set it draws from */
     auxo_tensor order;            /* positions in that part; may be absent: in their order */
     auxo_tensor counter;          /* COUNTER */
+    auxo_dtype precision;         /* of the features: the model's */
 } auxo__batch;
 /* Appends the gathering of features: *input is (size, C, H, W). */
 void auxo__batch_add_input(const auxo__batch *batch, auxo_plan *plan, auxo_tensor *input);
@@ -142,6 +143,7 @@ struct auxo_trainer {
     auxo_buffer *own_row_weights;          /* NULL: those of a stream, or none */
     double *class_weights;                 /* (class_count) of mean 1 over the rows; owned; NULL: none */
     auxo_buffer *clip_hyper, *clip_values; /* of gradient_shape.c; NULL: no clipping */
+    auxo_buffer *loss_scale;               /* f32[AUXO_LOSS_SCALE_COUNT]; NULL: gradients are not scaled */
     auxo_plan *full, *remainder;           /* NULL until built; remainder NULL if batches fill the epoch */
     auxo_plan *update;                     /* of a team, whose full and remainder end with the gradients; else NULL */
     auxo__team *team;                      /* NULL: this device alone */
@@ -179,6 +181,21 @@ void auxo__trainer_add_row_weights(const auxo_trainer *trainer, const auxo__batc
 /* Before the update. */
 void auxo__trainer_add_clip(const auxo_trainer *trainer, auxo_plan *plan);
 
+/* ---- loss_scale.c: do nothing unless the model runs in f16 ---- */
+auxo_status auxo__trainer_init_loss_scale(auxo_trainer *trainer, auxo_error *error);
+/* After the backward pass: gradients of weights without the scale, and whether the step is to be skipped. */
+void auxo__trainer_add_unscale(const auxo_trainer *trainer, auxo_plan *plan);
+auxo_tensor auxo__trainer_loss_scale(const auxo_trainer *trainer); /* f32[1]; absent: none */
+/* Errors: NOT_FINITE, with the step, once gradients overflow at the least scale. */
+auxo_status auxo__trainer_check_loss_scale(const auxo_trainer *trainer, auxo_error *error);
+auxo_status auxo__trainer_read_loss_scale(const auxo_trainer *trainer, float state[AUXO_LOSS_SCALE_COUNT],
+                                          auxo_error *error);
+
+/* ---- step_plan.c, for others ---- */
+/* Runs of neighbouring trained weights: calls `visit` with each. */
+typedef void auxo__range_function(void *user, uint64_t offset, uint64_t count);
+void auxo__trainer_each_range(const auxo_trainer *trainer, auxo__range_function *visit, void *user);
+
 /* ---- schedule.c ---- */
 /* Sets the learning rate of the next step; does nothing under a constant schedule. */
 auxo_status auxo__trainer_apply_schedule(auxo_trainer *trainer, auxo_error *error);
@@ -196,8 +213,9 @@ typedef struct auxo__device_part {
     const char *name;
     auxo_buffer *buffer;
     int64_t count; /* floats */
+    bool optional; /* saved states need not have it */
 } auxo__device_part;
-enum { AUXO__PARTS_MAX = AUXO__OPTIMIZER_STATES_MAX + 3 };
+enum { AUXO__PARTS_MAX = AUXO__OPTIMIZER_STATES_MAX + 4 };
 /* Forgets a best point of a structure that is gone. */
 size_t auxo__trainer_parts(const auxo_trainer *trainer, auxo__device_part parts[AUXO__PARTS_MAX]);
 

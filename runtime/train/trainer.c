@@ -112,8 +112,12 @@ static auxo_status set_up(auxo_trainer *trainer, const auxo_dataset *train, cons
                           auxo_error *error)
 {
     auxo_model *model = trainer->model;
-    auxo_status status = AUXO_OK;
-    if (trainer->options.standardize && auxo_model_preprocessing(model)->channel_count == 0)
+    auxo_status status = trainer->options.precision == AUXO_PRECISION_DEFAULT
+                             ? AUXO_OK
+                             : auxo_model_set_precision(model, trainer->options.precision, error);
+    if (status == AUXO_OK)
+        status = auxo__trainer_init_loss_scale(trainer, error);
+    if (status == AUXO_OK && trainer->options.standardize && auxo_model_preprocessing(model)->channel_count == 0)
         status = set_preprocessing(model, train, &trainer->options, error);
     if (status == AUXO_OK)
         status = auxo__class_weights(train, &trainer->options, &trainer->class_weights, error);
@@ -188,6 +192,7 @@ void auxo_trainer_destroy(auxo_trainer *trainer)
     auxo_buffer_destroy(trainer->order);
     auxo_buffer_destroy(trainer->history);
     auxo_buffer_destroy(trainer->stats);
+    auxo_buffer_destroy(trainer->loss_scale);
     auxo__trainer_deinit_shape(trainer);
     free(trainer->train_layers);
     free(trainer->class_weights);

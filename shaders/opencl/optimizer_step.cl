@@ -72,10 +72,11 @@ static inline floatv step_elements(int kind, int euler, floatv w, floatv gradien
 kernel void optimizer_step(global float *params, ulong params_offset, global const float *grads, ulong grads_offset,
                            global float *state0, ulong state0_offset, global float *state1, ulong state1_offset,
                            global const float *hyper, ulong hyper_offset, global const uint *counter,
-                           ulong counter_offset, ulong count, int kind, int euler)
+                           ulong counter_offset, global const float *skip, ulong skip_offset, ulong count, int kind,
+                           int euler)
 {
     ulong i = get_global_id(0) * VECTORS * VEC;
-    if (i >= count)
+    if (i >= count || (skip && skip[skip_offset] != 0.0f))
         return;
     float step = counter ? (float)counter[counter_offset] : 1.0f;
     hyper += hyper_offset;

@@ -15,9 +15,10 @@ BUFFER(2, , float, state0);
 BUFFER(3, , float, state1);
 BUFFER(4, readonly, float, hyper);
 BUFFER(5, readonly, uint, counter);
+BUFFER(6, readonly, float, skip);
 layout(push_constant) uniform parameters
 {
-    uint at[6];
+    uint at[7];
     OPTIMIZER_STEP_PUSH
 } p;
 
@@ -34,6 +35,8 @@ float bias_correction(float beta, float t)
 
 void main()
 {
+    if (p.has_skip != 0u && skip[p.at[6]] != 0.0)
+        return;
     const float lr = hyper_of(HYPER_LR), beta1 = hyper_of(HYPER_BETA1), beta2 = hyper_of(HYPER_BETA2);
     const float epsilon = hyper_of(HYPER_EPSILON), decay = hyper_of(HYPER_WEIGHT_DECAY);
     float correction1 = 1.0, correction2 = 1.0;

@@ -49,6 +49,7 @@ if [ "$hours" = 0 ]; then
     kills cpu 20 1
     kills opencl 7 1 --methods "train,multiscale train,survival train"
     kills vulkan 3 1 --methods "multiscale train,survival train"
+    "$python" "$here/study_kill.py" --kills 48
     "$python" "$here/power_loss.py" --states 100 --resumes 3
     "$python" "$here/failing.py" --every -20
     "$python" "$here/memory.py" --minutes 1 --warm-up 0.4 --interval 0.5
@@ -67,6 +68,7 @@ while [ "$(date +%s)" -lt "$end" ]; do
     kills cpu 100 "$seed" --ledger "$here/ledger.json"
     kills opencl 20 "$seed" --ledger "$here/ledger.json"
     kills vulkan 5 "$seed" --ledger "$here/ledger.json" --methods "multiscale train,survival train"
+    "$python" "$here/study_kill.py" --kills 1000 --seed "$seed" --ledger "$here/ledger.json"
     "$python" "$here/power_loss.py" --states 5000 --seed "$seed"
     "$python" "$here/memory.py" --minutes 120
     fuzz --seconds 120 --inputs 100000000 --ledger "$here/ledger.json"

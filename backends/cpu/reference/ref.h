@@ -32,6 +32,15 @@ void ref_write_loss(const auxo_op *op, size_t loss_slot, size_t stats_slot, doub
 /* The four Philox words of elements 4 quad .. 4 quad + 3. */
 void ref_philox(uint64_t seed, uint32_t stream, uint32_t step, uint64_t quad, uint32_t words[4]);
 
+/* One element in double, which holds every dtype exactly; storing rounds to floats, and truncates to integers within
+ * their range (NaN becomes 0). */
+double ref_load(const auxo_tensor *tensor, int64_t index);
+void ref_store(const auxo_tensor *tensor, int64_t index, double value);
+
+/* Runs `function` on f32 copies of the op's 16-bit tensors, and rounds its outputs. Errors: OUT_OF_MEMORY. */
+typedef auxo_status ref_function(const auxo_op *op, auxo_error *error);
+auxo_status ref_run_widened(ref_function *function, const auxo_op *op, auxo_error *error);
+
 /* COUNTER[index] of a slot, or 0 where it is absent. */
 uint32_t ref_counter(const auxo_op *op, size_t slot, size_t index);
 

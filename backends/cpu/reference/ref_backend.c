@@ -8,17 +8,29 @@
 
 extern const auxo_backend auxo__backend_reference;
 
+/* gemm, fill and copy read and write every dtype themselves, strided too. */
+static auxo_status ref_run(auxo_op_kind kind, ref_function *function, const auxo_op *op, auxo_error *error)
+{
+    bool any_half = false;
+    for (size_t slot = 0; slot < AUXO_OP_SLOTS_MAX; ++slot)
+        any_half |= op->tensors[slot].rank > 0 && auxo_dtype_is_half(op->tensors[slot].dtype);
+    if (!any_half || kind == AUXO_OP_GEMM || kind == AUXO_OP_FILL || kind == AUXO_OP_COPY)
+        return function(op, error);
+    return ref_run_widened(function, op, error);
+}
+
 #define REF_ENQUEUE(kind, noun)                                                                                        \
     auxo_status ref_##noun##_enqueue(void *queue, const auxo_op *op, void *state, auxo_error *error)                   \
     {                                                                                                                  \
         (void)queue;                                                                                                   \
         (void)state;                                                                                                   \
-        return ref_##noun(op, error);                                                                                  \
+        return ref_run(AUXO_OP_##kind, ref_##noun, op, error);                                                         \
     }
 AUXO_OP_TABLE(REF_ENQUEUE)
 
 const auxo_kernel ref_kernels[AUXO_OP_COUNT] = {
-#define REF_KERNEL(kind, noun) [AUXO_OP_##kind] = {.variant = "reference", .enqueue = ref_##noun##_enqueue},
+#define REF_KERNEL(kind, noun)                                                                                         \
+    [AUXO_OP_##kind] = {.variant = "reference", .half_formats = AUXO_HALF_FORMATS_ALL, .enqueue = ref_##noun##_enqueue},
     AUXO_OP_TABLE(REF_KERNEL)
 #undef REF_KERNEL
 };

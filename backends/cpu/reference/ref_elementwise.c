@@ -135,13 +135,13 @@ static int64_t strided_index(const auxo_tensor *tensor, int64_t i)
     return index;
 }
 
-/* Every f32, f16, u32 and u8 is exact in double. */
-static double load(const auxo_tensor *tensor, int64_t index)
+double ref_load(const auxo_tensor *tensor, int64_t index)
 {
     const void *data = cpu_data(tensor);
     switch (tensor->dtype) {
     case AUXO_DTYPE_F16:
-        return (double)cpu_half_to_f32(((const uint16_t *)data)[index]);
+    case AUXO_DTYPE_BF16:
+        return (double)cpu_half_widen(tensor->dtype, ((const uint16_t *)data)[index]);
     case AUXO_DTYPE_U32:
         return ((const uint32_t *)data)[index];
     case AUXO_DTYPE_U8:
@@ -159,12 +159,13 @@ static uint32_t to_integer(double value, double limit)
     return (uint32_t)(value < limit ? value : limit);
 }
 
-static void store(const auxo_tensor *tensor, int64_t index, double value)
+void ref_store(const auxo_tensor *tensor, int64_t index, double value)
 {
     void *data = cpu_data(tensor);
     switch (tensor->dtype) {
     case AUXO_DTYPE_F16:
-        ((uint16_t *)data)[index] = cpu_half_from_f32((float)value);
+    case AUXO_DTYPE_BF16:
+        ((uint16_t *)data)[index] = cpu_half_narrow(tensor->dtype, (float)value);
         break;
     case AUXO_DTYPE_U32:
         ((uint32_t *)data)[index] = to_integer(value, 4294967295.0);
@@ -182,7 +183,7 @@ auxo_status ref_fill(const auxo_op *op, auxo_error *error)
     (void)error;
     const auxo_tensor *y = &op->tensors[AUXO_FILL_Y];
     for (int64_t i = 0; i < cpu_count(op, AUXO_FILL_Y); ++i)
-        store(y, strided_index(y, i), op->params.fill.value);
+        ref_store(y, strided_index(y, i), op->params.fill.value);
     return AUXO_OK;
 }
 
@@ -194,10 +195,10 @@ auxo_status ref_copy(const auxo_op *op, auxo_error *error)
     const auxo_tensor *y = &op->tensors[AUXO_COPY_Y];
     for (int64_t i = 0; i < cpu_count(op, AUXO_COPY_Y); ++i) {
         int64_t target = strided_index(y, i);
-        double value = (double)params->scale * load(x, strided_index(x, i));
+        double value = (double)params->scale * ref_load(x, strided_index(x, i));
         if (params->accumulate)
-            value += load(y, target);
-        store(y, target, value);
+            value += ref_load(y, target);
+        ref_store(y, target, value);
     }
     return AUXO_OK;
 }

@@ -1,28 +1,12 @@
 /* ref_gemm.c: C = act(alpha op(A) op(B) + beta C + bias), one dot product per element. */
 #include "ref.h"
 
-/* Element (batch, i, j) of a matrix of rank 2 or 3, f32 or f16. */
+/* Element (batch, i, j) of a matrix of rank 2 or 3. */
 static int64_t element_index(const auxo_tensor *tensor, int64_t batch, int64_t i, int64_t j)
 {
     uint32_t row_axis = tensor->rank - 2;
     int64_t index = i * tensor->strides[row_axis] + j * tensor->strides[row_axis + 1];
     return tensor->rank == 3 ? index + batch * tensor->strides[0] : index;
-}
-
-static double load(const auxo_tensor *tensor, int64_t index)
-{
-    const void *data = cpu_data(tensor);
-    return tensor->dtype == AUXO_DTYPE_F16 ? (double)cpu_half_to_f32(((const uint16_t *)data)[index])
-                                           : (double)((const float *)data)[index];
-}
-
-static void store(const auxo_tensor *tensor, int64_t index, double value)
-{
-    void *data = cpu_data(tensor);
-    if (tensor->dtype == AUXO_DTYPE_F16)
-        ((uint16_t *)data)[index] = cpu_half_from_f32((float)value);
-    else
-        ((float *)data)[index] = (float)value;
 }
 
 auxo_status ref_gemm(const auxo_op *op, auxo_error *error)
@@ -42,15 +26,16 @@ auxo_status ref_gemm(const auxo_op *op, auxo_error *error)
             for (int64_t j = 0; j < n; ++j) {
                 double sum = 0;
                 for (int64_t l = 0; l < k && params->alpha != 0; ++l)
-                    sum += load(a, params->trans_a ? element_index(a, batch, l, i) : element_index(a, batch, i, l)) *
-                           load(b, params->trans_b ? element_index(b, batch, j, l) : element_index(b, batch, l, j));
+                    sum +=
+                        ref_load(a, params->trans_a ? element_index(a, batch, l, i) : element_index(a, batch, i, l)) *
+                        ref_load(b, params->trans_b ? element_index(b, batch, j, l) : element_index(b, batch, l, j));
                 int64_t index = element_index(c, batch, i, j);
                 double value = params->alpha * sum;
                 if (params->beta != 0)
-                    value += params->beta * load(c, index);
+                    value += params->beta * ref_load(c, index);
                 if (bias)
                     value += bias[params->bias_per_row ? i : j];
-                store(c, index, ref_activate(params->activation, params->slope, value));
+                ref_store(c, index, ref_activate(params->activation, params->slope, value));
             }
     return AUXO_OK;
 }

@@ -75,7 +75,10 @@ static double step_element(const auxo_optimizer_step_params *params, const hyper
 auxo_status ref_optimizer_step(const auxo_op *op, auxo_error *error)
 {
     (void)error;
+    const float *skip = cpu_f32(op, AUXO_OPTIMIZER_SKIP);
     hyper h = read_hyper(op);
+    if (skip && skip[0] != 0)
+        return AUXO_OK;
     float *w = cpu_f32(op, AUXO_OPTIMIZER_PARAMS);
     const float *g = cpu_f32(op, AUXO_OPTIMIZER_GRADS);
     float *state0 = cpu_f32(op, AUXO_OPTIMIZER_STATE0);
@@ -89,5 +92,35 @@ auxo_status ref_optimizer_step(const auxo_op *op, auxo_error *error)
         if (state1)
             state1[i] = (float)s1;
     }
+    return AUXO_OK;
+}
+
+auxo_status ref_loss_scale(const auxo_op *op, auxo_error *error)
+{
+    (void)error;
+    const auxo_loss_scale_params *params = &op->params.loss_scale;
+    const float *largest = cpu_f32(op, AUXO_LOSS_SCALE_LARGEST_SLOT);
+    const uint32_t *counter = cpu_u32(op, AUXO_LOSS_SCALE_COUNTER_SLOT);
+    float *state = cpu_f32(op, AUXO_LOSS_SCALE_STATE_SLOT);
+    bool finite = true;
+    for (int64_t i = 0; i < cpu_count(op, AUXO_LOSS_SCALE_LARGEST_SLOT); ++i)
+        finite &= isfinite(largest[i]) != 0;
+    const float factor = state[AUXO_LOSS_SCALE_FACTOR];
+    state[AUXO_LOSS_SCALE_INVERSE] = 1 / factor;
+    state[AUXO_LOSS_SCALE_SKIP] = finite ? 0 : 1;
+    if (finite) {
+        state[AUXO_LOSS_SCALE_GOOD] += 1;
+        if (state[AUXO_LOSS_SCALE_GOOD] >= (float)params->interval) {
+            state[AUXO_LOSS_SCALE_GOOD] = 0;
+            if (2 * factor <= params->most)
+                state[AUXO_LOSS_SCALE_FACTOR] = 2 * factor;
+        }
+        return AUXO_OK;
+    }
+    state[AUXO_LOSS_SCALE_SKIPPED] += 1;
+    state[AUXO_LOSS_SCALE_GOOD] = 0;
+    state[AUXO_LOSS_SCALE_FACTOR] = factor / 2 < params->least ? params->least : factor / 2;
+    if (factor / 2 < params->least && state[AUXO_LOSS_SCALE_EXHAUSTED] == 0)
+        state[AUXO_LOSS_SCALE_EXHAUSTED] = counter ? (float)counter[0] : 1;
     return AUXO_OK;
 }

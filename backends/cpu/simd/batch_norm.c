@@ -4,6 +4,7 @@
  * sum depends on the shape alone.
  */
 #include "cpu_kernels.h"
+#include "half.h"
 #include "vec_math.h"
 
 #include <math.h>
@@ -19,38 +20,54 @@ static norm_shape shape_of(const auxo_op *op, size_t slot)
     return (norm_shape){dims[0], dims[1], dims[2]};
 }
 
-/* Sum of (x - shift) and, if squares, of its square instead. */
-CPU_INLINE double channel_sum(const norm_shape *shape, const float *x, int64_t c, double shift, const bool squares)
+CPU_INLINE double row_sum(const float *row, int64_t count, double shift, const bool squares)
 {
-    double total = 0;
-    for (int64_t o = 0; o < shape->outer; ++o) {
-        const float *row = x + (o * shape->channels + c) * shape->inner;
-        double sum = 0;
+    double sum = 0;
 #pragma omp simd reduction(+ : sum)
-        for (int64_t i = 0; i < shape->inner; ++i) {
-            double value = (double)row[i] - shift;
-            sum += squares ? value * value : value;
-        }
-        total += sum;
+    for (int64_t i = 0; i < count; ++i) {
+        double value = (double)row[i] - shift;
+        sum += squares ? value * value : value;
     }
+    return sum;
+}
+
+/* Sum of (x - shift) and, if squares, of its square instead. */
+CPU_INLINE double channel_sum(const norm_shape *shape, half_view x, int64_t c, double shift, const bool squares)
+{
+    const int64_t step = half_step(x, x, shape->inner);
+    float buffer[HALF_BLOCK];
+    double total = 0;
+    for (int64_t o = 0; o < shape->outer; ++o)
+        for (int64_t i = 0; i < shape->inner; i += step) {
+            const int64_t count = cpu_min(step, shape->inner - i);
+            const float *row = half_read(x, (o * shape->channels + c) * shape->inner + i, count, buffer);
+            total += row_sum(row, count, shift, squares);
+        }
     return total;
 }
 
 /* y = act((x - mean) scale + beta) over one channel. The mean goes off in two parts: rounded to f32, its error would be
  * that of every y where the mean is far above the deviation. */
-static void normalise_channel(const norm_shape *shape, const auxo_batch_norm_params *params, int64_t c, const float *x,
-                              double exact_mean, float scale, float beta, float *y)
+static void normalise_channel(const norm_shape *shape, const auxo_batch_norm_params *params, int64_t c, half_view x,
+                              double exact_mean, float scale, float beta, half_view y)
 {
     const float mean = (float)exact_mean;
     const float rest = (float)(exact_mean - (double)mean);
-    for (int64_t o = 0; o < shape->outer; ++o) {
-        int64_t start = (o * shape->channels + c) * shape->inner;
-        for (int64_t i = 0; i < shape->inner; i += VEC_LANES) {
-            int64_t count = cpu_min(VEC_LANES, shape->inner - i);
-            vf value = ((vf_load_partial(x + start + i, count) - mean) - rest) * scale + beta;
-            vf_store_partial(y + start + i, vf_activate(params->activation, params->slope, value), count);
+    const int64_t step = half_step(x, y, shape->inner);
+    float buffers[2][HALF_BLOCK];
+    for (int64_t o = 0; o < shape->outer; ++o)
+        for (int64_t first = 0; first < shape->inner; first += step) {
+            const int64_t start = (o * shape->channels + c) * shape->inner + first;
+            const int64_t length = cpu_min(step, shape->inner - first);
+            const float *from = half_read(x, start, length, buffers[0]);
+            float *to = half_target(y, start, buffers[1]);
+            for (int64_t i = 0; i < length; i += VEC_LANES) {
+                int64_t count = cpu_min(VEC_LANES, length - i);
+                vf value = ((vf_load_partial(from + i, count) - mean) - rest) * scale + beta;
+                vf_store_partial(to + i, vf_activate(params->activation, params->slope, value), count);
+            }
+            half_write(y, start, length, buffers[1]);
         }
-    }
 }
 
 static void update_running(const auxo_op *op, int64_t c, double mean, double variance, int64_t count)
@@ -66,7 +83,7 @@ static void update_running(const auxo_op *op, int64_t c, double mean, double var
 static void forward_channel(const auxo_op *op, const norm_shape *shape, int64_t c)
 {
     const auxo_batch_norm_params *params = &op->params.batch_norm;
-    const float *x = cpu_f32(op, AUXO_BATCH_NORM_X);
+    const half_view x = half_view_of(op, AUXO_BATCH_NORM_X);
     int64_t count = shape->outer * shape->inner;
     double mean;
     double variance;
@@ -79,7 +96,7 @@ static void forward_channel(const auxo_op *op, const norm_shape *shape, int64_t 
     }
     double invstd = 1 / sqrt(variance + (double)params->epsilon);
     normalise_channel(shape, params, c, x, mean, (float)(invstd * (double)cpu_f32(op, AUXO_BATCH_NORM_GAMMA)[c]),
-                      cpu_f32(op, AUXO_BATCH_NORM_BETA)[c], cpu_f32(op, AUXO_BATCH_NORM_Y));
+                      cpu_f32(op, AUXO_BATCH_NORM_BETA)[c], half_view_of(op, AUXO_BATCH_NORM_Y));
     if (!params->training)
         return;
     cpu_f32(op, AUXO_BATCH_NORM_SAVED_MEAN)[c] = (float)mean;
@@ -105,38 +122,66 @@ static void run_batch_norm_forward(const cpu_work *work, const auxo_op *op)
 #define scratch_bytes_batch_norm_forward cpu_no_scratch
 CPU_KERNEL(batch_norm_forward)
 
+/* Sums of dy (x - mean) and, returned, of dy. */
+static double gradient_sums(const float *x, const float *dy, int64_t count, double mean, double *product)
+{
+    double products = 0;
+    double sum = 0;
+#pragma omp simd reduction(+ : products, sum)
+    for (int64_t i = 0; i < count; ++i) {
+        products += (double)dy[i] * ((double)x[i] - mean);
+        sum += (double)dy[i];
+    }
+    *product = products;
+    return sum;
+}
+
+/* What DX is made of, besides X and DY. */
+typedef struct gradient_terms {
+    double scale, mean, mean_dy, by_x;
+} gradient_terms;
+
+static void gradient_row(const float *x, const float *dy, float *dx, int64_t count, gradient_terms terms)
+{
+#pragma omp simd
+    for (int64_t i = 0; i < count; ++i)
+        dx[i] = (float)(terms.scale * ((double)dy[i] - terms.mean_dy - ((double)x[i] - terms.mean) * terms.by_x));
+}
+
 static void backward_channel(const auxo_op *op, const norm_shape *shape, int64_t c)
 {
-    const float *x = cpu_f32(op, AUXO_BATCH_NORM_B_X);
-    const float *dy = cpu_f32(op, AUXO_BATCH_NORM_B_DY);
-    float *dx = cpu_f32(op, AUXO_BATCH_NORM_B_DX);
+    const half_view x = half_view_of(op, AUXO_BATCH_NORM_B_X);
+    const half_view dy = half_view_of(op, AUXO_BATCH_NORM_B_DY);
+    const half_view dx = half_view_of(op, AUXO_BATCH_NORM_B_DX);
+    const int64_t step = half_step(x, dy, shape->inner);
+    float buffers[3][HALF_BLOCK];
     const double mean = (double)cpu_f32(op, AUXO_BATCH_NORM_B_SAVED_MEAN)[c];
     const double invstd = (double)cpu_f32(op, AUXO_BATCH_NORM_B_SAVED_INVSTD)[c];
     double dgamma = 0;
     double dbeta = 0;
-    for (int64_t o = 0; o < shape->outer; ++o) {
-        int64_t start = (o * shape->channels + c) * shape->inner;
-        double product = 0;
-        double sum = 0;
-#pragma omp simd reduction(+ : product, sum)
-        for (int64_t i = start; i < start + shape->inner; ++i) {
-            product += (double)dy[i] * ((double)x[i] - mean);
-            sum += (double)dy[i];
+    for (int64_t o = 0; o < shape->outer; ++o)
+        for (int64_t first = 0; first < shape->inner; first += step) {
+            const int64_t start = (o * shape->channels + c) * shape->inner + first;
+            const int64_t count = cpu_min(step, shape->inner - first);
+            double product;
+            const double sum = gradient_sums(half_read(x, start, count, buffers[0]),
+                                             half_read(dy, start, count, buffers[1]), count, mean, &product);
+            dgamma += product * invstd;
+            dbeta += sum;
         }
-        dgamma += product * invstd;
-        dbeta += sum;
-    }
     cpu_f32(op, AUXO_BATCH_NORM_B_DGAMMA)[c] = (float)dgamma;
     cpu_f32(op, AUXO_BATCH_NORM_B_DBETA)[c] = (float)dbeta;
     const double count = (double)(shape->outer * shape->inner);
-    const double scale = (double)cpu_f32(op, AUXO_BATCH_NORM_B_GAMMA)[c] * invstd;
-    const double by_x = invstd * dgamma / count;
-    for (int64_t o = 0; o < shape->outer; ++o) {
-        int64_t start = (o * shape->channels + c) * shape->inner;
-#pragma omp simd
-        for (int64_t i = start; i < start + shape->inner; ++i)
-            dx[i] = (float)(scale * ((double)dy[i] - dbeta / count - ((double)x[i] - mean) * by_x));
-    }
+    const gradient_terms terms = {(double)cpu_f32(op, AUXO_BATCH_NORM_B_GAMMA)[c] * invstd, mean, dbeta / count,
+                                  invstd * dgamma / count};
+    for (int64_t o = 0; o < shape->outer; ++o)
+        for (int64_t first = 0; first < shape->inner; first += step) {
+            const int64_t start = (o * shape->channels + c) * shape->inner + first;
+            const int64_t length = cpu_min(step, shape->inner - first);
+            gradient_row(half_read(x, start, length, buffers[0]), half_read(dy, start, length, buffers[1]),
+                         half_target(dx, start, buffers[2]), length, terms);
+            half_write(dx, start, length, buffers[2]);
+        }
 }
 
 static void backward_part(const void *context, int64_t begin, int64_t end, int thread)

@@ -5,6 +5,7 @@
  * product per remainder (phase) along each axis, over the taps it has.
  */
 #include "conv2d_gather.h"
+#include "conv2d_half.h"
 
 /* The taps that reach one phase of DX along one axis. */
 typedef struct phase_axis {
@@ -78,7 +79,7 @@ static int64_t near_images(const auxo_op *op, int thread_count)
     return one_phase ? cpu_max(dims[0], 1) : thread_count * cpu_max(thread_bytes / image_bytes, thread_images_min);
 }
 
-static size_t scratch_bytes_conv2d_backward_data(int thread_count, const auxo_op *op)
+static size_t scratch_bytes_conv2d_backward_data_f32(int thread_count, const auxo_op *op)
 {
     const int64_t images = op->tensors[AUXO_CONV2D_BD_DX].dims[0];
     const int64_t step = near_images(op, thread_count);
@@ -149,7 +150,7 @@ static void run_phases(const cpu_work *work, const auxo_op *op, bool turn_weight
         }
 }
 
-static void run_conv2d_backward_data(const cpu_work *work, const auxo_op *op)
+static void run_conv2d_backward_data_f32(const cpu_work *work, const auxo_op *op)
 {
     const int64_t images = op->tensors[AUXO_CONV2D_BD_DX].dims[0];
     const int64_t step = near_images(op, work->thread_count);
@@ -158,4 +159,4 @@ static void run_conv2d_backward_data(const cpu_work *work, const auxo_op *op)
         run_phases(work, op, false, (cpu_range){first, cpu_min(first + step, images)});
 }
 
-CPU_KERNEL(conv2d_backward_data)
+CONV_HALF_KERNEL(conv2d_backward_data)

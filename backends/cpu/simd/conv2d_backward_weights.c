@@ -5,6 +5,7 @@
  * and multiplied from the left by DY. Images are cut into SPLITS_MAX parts at most, whatever the number of threads;
  * each part has its own sum, and the parts are added in order.
  */
+#include "conv2d_half.h"
 #include "conv2d_weights_turned.h"
 #include "gemm_tile.h"
 
@@ -56,7 +57,7 @@ static weights_shape shape_of(const auxo_op *op)
     return shape;
 }
 
-static size_t scratch_bytes_conv2d_backward_weights(int thread_count, const auxo_op *op)
+static size_t scratch_bytes_conv2d_backward_weights_f32(int thread_count, const auxo_op *op)
 {
     if (conv_turned_fits(op))
         return conv_turned_scratch_bytes(thread_count, op);
@@ -253,7 +254,7 @@ static void bias_part(const void *context, int64_t begin, int64_t end, int threa
             bias_gradient(weights->shape, cpu_f32(weights->op, AUXO_CONV2D_BW_DY), k);
 }
 
-static void run_conv2d_backward_weights(const cpu_work *work, const auxo_op *op)
+static void run_conv2d_backward_weights_f32(const cpu_work *work, const auxo_op *op)
 {
     if (conv_turned_fits(op)) {
         conv_turned_run(work, op);
@@ -273,4 +274,4 @@ static void run_conv2d_backward_weights(const cpu_work *work, const auxo_op *op)
     cpu_parallel(work, shape.dw_count, shape.splits, sum_part, &context);
 }
 
-CPU_KERNEL(conv2d_backward_weights)
+CONV_HALF_KERNEL(conv2d_backward_weights)

@@ -1,5 +1,6 @@
 /* conv2d_forward.c: the conv2d_forward op as the gathered product of X with W. */
 #include "conv2d_gather.h"
+#include "conv2d_half.h"
 
 static conv_problem problem_of(const auxo_op *op)
 {
@@ -33,16 +34,16 @@ static conv_problem problem_of(const auxo_op *op)
                                        .slope = params->slope}};
 }
 
-static size_t scratch_bytes_conv2d_forward(int thread_count, const auxo_op *op)
+static size_t scratch_bytes_conv2d_forward_f32(int thread_count, const auxo_op *op)
 {
     conv_problem problem = problem_of(op);
     return conv_gather_scratch_bytes(&problem, thread_count);
 }
 
-static void run_conv2d_forward(const cpu_work *work, const auxo_op *op)
+static void run_conv2d_forward_f32(const cpu_work *work, const auxo_op *op)
 {
     conv_problem problem = problem_of(op);
     conv_gather_run(&problem, work, work->scratch);
 }
 
-CPU_KERNEL(conv2d_forward)
+CONV_HALF_KERNEL(conv2d_forward)

@@ -5,6 +5,8 @@
  */
 #include "winograd.h"
 
+#include "conv2d_half.h"
+
 static winograd_problem forward_problem(const auxo_op *op)
 {
     const auxo_conv2d_params *params = &op->params.conv2d;
@@ -51,29 +53,29 @@ static winograd_problem backward_problem(const auxo_op *op)
                               .turned = true};
 }
 
-static size_t scratch_bytes_conv2d_forward_winograd(int thread_count, const auxo_op *op)
+static size_t scratch_bytes_conv2d_forward_winograd_f32(int thread_count, const auxo_op *op)
 {
     winograd_problem problem = forward_problem(op);
     return winograd_scratch_bytes(&problem, thread_count);
 }
 
-static size_t scratch_bytes_conv2d_backward_data_winograd(int thread_count, const auxo_op *op)
+static size_t scratch_bytes_conv2d_backward_data_winograd_f32(int thread_count, const auxo_op *op)
 {
     winograd_problem problem = backward_problem(op);
     return winograd_scratch_bytes(&problem, thread_count);
 }
 
-static void run_conv2d_forward_winograd(const cpu_work *work, const auxo_op *op)
+static void run_conv2d_forward_winograd_f32(const cpu_work *work, const auxo_op *op)
 {
     winograd_problem problem = forward_problem(op);
     winograd_run(&problem, work);
 }
 
-static void run_conv2d_backward_data_winograd(const cpu_work *work, const auxo_op *op)
+static void run_conv2d_backward_data_winograd_f32(const cpu_work *work, const auxo_op *op)
 {
     winograd_problem problem = backward_problem(op);
     winograd_run(&problem, work);
 }
 
-CPU_KERNEL(conv2d_forward_winograd)
-CPU_KERNEL(conv2d_backward_data_winograd)
+CONV_HALF_KERNEL(conv2d_forward_winograd)
+CONV_HALF_KERNEL(conv2d_backward_data_winograd)

@@ -1,5 +1,6 @@
 /* elementwise.c: activations, add, bias and scale per channel, fill and copy. */
 #include "cpu_kernels.h"
+#include "half.h"
 #include "ref.h"
 #include "vec_math.h"
 
@@ -32,8 +33,16 @@ static void activation_forward_part(const void *context, int64_t begin, int64_t 
     (void)thread;
     const auxo_op *op = context;
     const auxo_activation_params *params = &op->params.activation;
-    activate_any(params->activation, params->slope, cpu_f32(op, AUXO_ACTIVATION_X), cpu_f32(op, AUXO_ACTIVATION_Y),
-                 (cpu_range){begin, end});
+    const half_view x = half_view_of(op, AUXO_ACTIVATION_X);
+    const half_view y = half_view_of(op, AUXO_ACTIVATION_Y);
+    const int64_t step = half_step(x, y, end - begin);
+    float buffers[2][HALF_BLOCK];
+    for (int64_t i = begin; i < end; i += step) {
+        const int64_t count = cpu_min(step, end - i);
+        activate_any(params->activation, params->slope, half_read(x, i, count, buffers[0]),
+                     half_target(y, i, buffers[1]), (cpu_range){0, count});
+        half_write(y, i, count, buffers[1]);
+    }
 }
 
 static void run_activation_forward(const cpu_work *work, const auxo_op *op)
@@ -77,8 +86,17 @@ static void activation_backward_part(const void *context, int64_t begin, int64_t
     (void)thread;
     const auxo_op *op = context;
     const auxo_activation_params *params = &op->params.activation;
-    slope_any(params->activation, params->slope, cpu_f32(op, AUXO_ACTIVATION_B_Y), cpu_f32(op, AUXO_ACTIVATION_B_DY),
-              cpu_f32(op, AUXO_ACTIVATION_B_DX), (cpu_range){begin, end});
+    const half_view y = half_view_of(op, AUXO_ACTIVATION_B_Y);
+    const half_view dy = half_view_of(op, AUXO_ACTIVATION_B_DY);
+    const half_view dx = half_view_of(op, AUXO_ACTIVATION_B_DX);
+    const int64_t step = half_step(y, dy, end - begin);
+    float buffers[3][HALF_BLOCK];
+    for (int64_t i = begin; i < end; i += step) {
+        const int64_t count = cpu_min(step, end - i);
+        slope_any(params->activation, params->slope, half_read(y, i, count, buffers[0]),
+                  half_read(dy, i, count, buffers[1]), half_target(dx, i, buffers[2]), (cpu_range){0, count});
+        half_write(dx, i, count, buffers[2]);
+    }
 }
 
 static void run_activation_backward(const cpu_work *work, const auxo_op *op)
@@ -89,18 +107,30 @@ static void run_activation_backward(const cpu_work *work, const auxo_op *op)
 #define scratch_bytes_activation_backward cpu_no_scratch
 CPU_KERNEL(activation_backward)
 
+static void add_range(const auxo_add_params *params, const float *a, const float *b, float *y, int64_t count)
+{
+    const float alpha = params->alpha;
+    const float beta = params->beta;
+#pragma omp simd
+    for (int64_t i = 0; i < count; ++i)
+        y[i] = alpha * a[i] + beta * b[i];
+}
+
 static void add_part(const void *context, int64_t begin, int64_t end, int thread)
 {
     (void)thread;
     const auxo_op *op = context;
-    const float alpha = op->params.add.alpha;
-    const float beta = op->params.add.beta;
-    const float *a = cpu_f32(op, AUXO_ADD_A);
-    const float *b = cpu_f32(op, AUXO_ADD_B);
-    float *y = cpu_f32(op, AUXO_ADD_Y);
-#pragma omp simd
-    for (int64_t i = begin; i < end; ++i)
-        y[i] = alpha * a[i] + beta * b[i];
+    const half_view a = half_view_of(op, AUXO_ADD_A);
+    const half_view b = half_view_of(op, AUXO_ADD_B);
+    const half_view y = half_view_of(op, AUXO_ADD_Y);
+    const int64_t step = half_step(a, b, end - begin);
+    float buffers[3][HALF_BLOCK];
+    for (int64_t i = begin; i < end; i += step) {
+        const int64_t count = cpu_min(step, end - i);
+        add_range(&op->params.add, half_read(a, i, count, buffers[0]), half_read(b, i, count, buffers[1]),
+                  half_target(y, i, buffers[2]), count);
+        half_write(y, i, count, buffers[2]);
+    }
 }
 
 static void run_add(const cpu_work *work, const auxo_op *op)
@@ -139,15 +169,23 @@ static void bias_add_part(const void *context, int64_t begin, int64_t end, int t
     const auxo_activation_params params = op->params.activation;
     const int64_t channels = op->tensors[AUXO_BIAS_ADD_X].dims[1];
     const int64_t inner = op->tensors[AUXO_BIAS_ADD_X].dims[2];
-    const float *x = cpu_f32(op, AUXO_BIAS_ADD_X);
+    const half_view x = half_view_of(op, AUXO_BIAS_ADD_X);
+    const half_view y = half_view_of(op, AUXO_BIAS_ADD_Y);
     const float *bias = cpu_f32(op, AUXO_BIAS_ADD_BIAS);
-    float *y = cpu_f32(op, AUXO_BIAS_ADD_Y);
+    const int64_t length = inner == 1 ? channels : inner;
+    const int64_t step = half_step(x, y, length);
+    float buffers[2][HALF_BLOCK];
     for (int64_t item = begin; item < end; ++item)
-        if (inner == 1)
-            bias_row(params.activation, params.slope, x + item * channels, bias, y + item * channels, channels);
-        else
-            bias_plane(params.activation, params.slope, x + item * inner, bias[item % channels], y + item * inner,
-                       inner);
+        for (int64_t i = 0; i < length; i += step) {
+            const int64_t count = cpu_min(step, length - i);
+            const float *from = half_read(x, item * length + i, count, buffers[0]);
+            float *to = half_target(y, item * length + i, buffers[1]);
+            if (inner == 1)
+                bias_row(params.activation, params.slope, from, bias + i, to, count);
+            else
+                bias_plane(params.activation, params.slope, from, bias[item % channels], to, count);
+            half_write(y, item * length + i, count, buffers[1]);
+        }
 }
 
 static void run_bias_add(const cpu_work *work, const auxo_op *op)
@@ -162,35 +200,50 @@ static void run_bias_add(const cpu_work *work, const auxo_op *op)
 #define scratch_bytes_bias_add cpu_no_scratch
 CPU_KERNEL(bias_add)
 
-/* Items are the outer ones. */
+/* y = x times one factor, or (factor NULL) times `factors` one by one. */
+static void scale_range(const float *x, const float *factor, const float *factors, float *y, int64_t count)
+{
+    if (factor) {
+        const float by = *factor;
+#pragma omp simd
+        for (int64_t i = 0; i < count; ++i)
+            y[i] = x[i] * by;
+    } else {
+#pragma omp simd
+        for (int64_t i = 0; i < count; ++i)
+            y[i] = x[i] * factors[i];
+    }
+}
+
+/* Items are rows of channels where inner is 1, else planes (outer, channel). */
 static void scale_part(const void *context, int64_t begin, int64_t end, int thread)
 {
     (void)thread;
     const auxo_op *op = context;
     const int64_t channels = op->tensors[AUXO_SCALE_X].dims[1];
     const int64_t inner = op->tensors[AUXO_SCALE_X].dims[2];
-    const float *x = cpu_f32(op, AUXO_SCALE_X);
+    const half_view x = half_view_of(op, AUXO_SCALE_X);
+    const half_view y = half_view_of(op, AUXO_SCALE_Y);
     const float *scale = cpu_f32(op, AUXO_SCALE_SCALE);
-    float *y = cpu_f32(op, AUXO_SCALE_Y);
-    for (int64_t o = begin; o < end; ++o)
-        if (inner == 1) {
-#pragma omp simd
-            for (int64_t c = 0; c < channels; ++c)
-                y[o * channels + c] = x[o * channels + c] * scale[c];
-        } else {
-            for (int64_t c = 0; c < channels; ++c) {
-                int64_t start = (o * channels + c) * inner;
-#pragma omp simd
-                for (int64_t i = start; i < start + inner; ++i)
-                    y[i] = x[i] * scale[c];
-            }
+    const int64_t length = inner == 1 ? channels : inner;
+    const int64_t step = half_step(x, y, length);
+    float buffers[2][HALF_BLOCK];
+    for (int64_t item = begin; item < end; ++item)
+        for (int64_t i = 0; i < length; i += step) {
+            const int64_t count = cpu_min(step, length - i);
+            scale_range(half_read(x, item * length + i, count, buffers[0]), inner == 1 ? NULL : &scale[item % channels],
+                        scale + i, half_target(y, item * length + i, buffers[1]), count);
+            half_write(y, item * length + i, count, buffers[1]);
         }
 }
 
 static void run_scale(const cpu_work *work, const auxo_op *op)
 {
     const int64_t *dims = op->tensors[AUXO_SCALE_X].dims;
-    cpu_parallel(work, dims[0], dims[1] * dims[2], scale_part, op);
+    if (dims[2] == 1)
+        cpu_parallel(work, dims[0], dims[1], scale_part, op);
+    else
+        cpu_parallel(work, dims[0] * dims[1], dims[2], scale_part, op);
 }
 
 #define scratch_bytes_scale cpu_no_scratch
@@ -225,10 +278,13 @@ static void fill_part(const void *context, int64_t begin, int64_t end, int threa
     const auxo_tensor *y = &op->tensors[AUXO_FILL_Y];
     const float value = op->params.fill.value;
     const int64_t length = row_length(y);
+    const uint16_t half = auxo_dtype_is_half(y->dtype) ? cpu_half_narrow(y->dtype, value) : 0;
     for (int64_t row = begin; row < end; ++row) {
-        float *target = (float *)cpu_data(y) + row_offset(y, row);
-        for (int64_t i = 0; i < length; ++i)
-            target[i] = value;
+        const int64_t offset = row_offset(y, row);
+        for (int64_t i = offset; y->dtype == AUXO_DTYPE_F32 && i < offset + length; ++i)
+            ((float *)cpu_data(y))[i] = value;
+        for (int64_t i = offset; y->dtype != AUXO_DTYPE_F32 && i < offset + length; ++i)
+            ((uint16_t *)cpu_data(y))[i] = half;
     }
 }
 
@@ -238,7 +294,7 @@ static void run_fill(const cpu_work *work, const auxo_op *op)
     int64_t n = cpu_count(op, AUXO_FILL_Y);
     if (n == 0)
         return;
-    if (y->dtype == AUXO_DTYPE_F32 && has_rows(y))
+    if (auxo_dtype_is_float(y->dtype) && has_rows(y))
         cpu_parallel(work, n / row_length(y), row_length(y), fill_part, op);
     else
         (void)ref_fill(op, NULL); /* needs no memory, so it cannot fail */
@@ -268,6 +324,20 @@ static bool is_verbatim(const auxo_op *op)
            !params->accumulate;
 }
 
+/* `count` elements from one place to another, through f32; not to accumulate. */
+static void copy_row_half(const auxo_op *op, int64_t from, int64_t to, int64_t count)
+{
+    const half_view x = half_view_of(op, AUXO_COPY_X);
+    const half_view y = half_view_of(op, AUXO_COPY_Y);
+    const float scale = op->params.copy.scale;
+    float buffers[2][HALF_BLOCK];
+    for (int64_t i = 0; i < count; i += HALF_BLOCK) {
+        const int64_t n = cpu_min(HALF_BLOCK, count - i);
+        scale_range(half_read(x, from + i, n, buffers[0]), &scale, NULL, half_target(y, to + i, buffers[1]), n);
+        half_write(y, to + i, n, buffers[1]);
+    }
+}
+
 static void copy_part(const void *context, int64_t begin, int64_t end, int thread)
 {
     (void)thread;
@@ -277,12 +347,14 @@ static void copy_part(const void *context, int64_t begin, int64_t end, int threa
     const int64_t length = row_length(y);
     const int64_t size = (int64_t)auxo_dtype_size_bytes(y->dtype);
     for (int64_t row = begin; row < end; ++row) {
-        const char *source = (const char *)cpu_data(x) + row_offset(x, row) * size;
-        char *target = (char *)cpu_data(y) + row_offset(y, row) * size;
+        const int64_t from = row_offset(x, row);
+        const int64_t to = row_offset(y, row);
         if (is_verbatim(op))
-            memcpy(target, source, (size_t)(length * size));
+            memcpy((char *)cpu_data(y) + to * size, (const char *)cpu_data(x) + from * size, (size_t)(length * size));
+        else if (x->dtype == AUXO_DTYPE_F32 && y->dtype == AUXO_DTYPE_F32)
+            copy_row_f32(&op->params.copy, (const float *)cpu_data(x) + from, (float *)cpu_data(y) + to, length);
         else
-            copy_row_f32(&op->params.copy, (const float *)source, (float *)target, length);
+            copy_row_half(op, from, to, length);
     }
 }
 
@@ -293,8 +365,8 @@ static void run_copy(const cpu_work *work, const auxo_op *op)
     int64_t n = cpu_count(op, AUXO_COPY_Y);
     if (n == 0)
         return;
-    bool scaled = x->dtype == AUXO_DTYPE_F32 && y->dtype == AUXO_DTYPE_F32;
-    if (has_rows(x) && has_rows(y) && (is_verbatim(op) || scaled))
+    const bool floats = auxo_dtype_is_float(x->dtype) && auxo_dtype_is_float(y->dtype);
+    if (has_rows(x) && has_rows(y) && (is_verbatim(op) || floats))
         cpu_parallel(work, n / row_length(y), row_length(y), copy_part, op);
     else
         (void)ref_copy(op, NULL); /* needs no memory, so it cannot fail */

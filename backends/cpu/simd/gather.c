@@ -1,5 +1,6 @@
 /* gather.c: a batch of rows of the data set, normalised, and rows selected by index. */
 #include "cpu_kernels.h"
+#include "half.h"
 #include "ref.h"
 #include "vec.h"
 
@@ -47,16 +48,24 @@ static void gather_row(const auxo_op *op, int64_t row, int64_t b)
         gather_labels(data, row * channels * inner, (uint32_t *)cpu_data(y) + b * channels * inner, channels * inner);
         return;
     }
+    const half_view view = half_view_of(op, AUXO_GATHER_BATCH_Y);
+    const int64_t step = half_step(view, view, inner);
+    float buffer[HALF_BLOCK];
     for (int64_t c = 0; c < channels; ++c) {
         channel_scale by = {op->params.gather_batch.scale, mean ? mean[c] : 0, invstd ? invstd[c] : 1};
-        int64_t from = (row * channels + c) * inner;
-        float *target = (float *)cpu_data(y) + (b * channels + c) * inner;
-        if (data->dtype == AUXO_DTYPE_U8)
-            convert_u8((const uint8_t *)cpu_data(data) + from, target, inner, by);
-        else if (data->dtype == AUXO_DTYPE_U32)
-            convert_u32((const uint32_t *)cpu_data(data) + from, target, inner, by);
-        else
-            convert_f32((const float *)cpu_data(data) + from, target, inner, by);
+        for (int64_t i = 0; i < inner; i += step) {
+            const int64_t count = cpu_min(step, inner - i);
+            const int64_t from = (row * channels + c) * inner + i;
+            const int64_t to = (b * channels + c) * inner + i;
+            float *target = half_target(view, to, buffer);
+            if (data->dtype == AUXO_DTYPE_U8)
+                convert_u8((const uint8_t *)cpu_data(data) + from, target, count, by);
+            else if (data->dtype == AUXO_DTYPE_U32)
+                convert_u32((const uint32_t *)cpu_data(data) + from, target, count, by);
+            else
+                convert_f32((const float *)cpu_data(data) + from, target, count, by);
+            half_write(view, to, count, buffer);
+        }
     }
 }
 

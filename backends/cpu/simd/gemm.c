@@ -1,7 +1,7 @@
-/* gemm.c: the gemm op on packed blocks: batches, transposes, and half precision by conversion. */
-#include "cpu_half.h"
+/* gemm.c: the gemm op on packed blocks: batches, transposes; operands of 16 bits are widened as they are packed. */
 #include "cpu_kernels.h"
 #include "gemm_block.h"
+#include "half.h"
 
 /* Multiply-adds that are worth a thread. */
 static const double part_products = 2e5;
@@ -23,26 +23,19 @@ static gemm_shape shape_of(const auxo_op *op)
 
 static bool is_half(const auxo_op *op, size_t slot)
 {
-    return op->tensors[slot].dtype == AUXO_DTYPE_F16;
+    return auxo_dtype_is_half(op->tensors[slot].dtype);
 }
 
-/* Elements of one matrix when it is converted to contiguous f32. */
-static int64_t matrix_count(const auxo_op *op, size_t slot)
+/* A C of 16 bits is computed in f32 and then rounded: over several parts of the depth it is a sum. */
+static size_t wide_c_bytes(const auxo_op *op, const gemm_shape *shape)
 {
-    const auxo_tensor *tensor = &op->tensors[slot];
-    return tensor->dims[tensor->rank - 2] * tensor->dims[tensor->rank - 1];
-}
-
-static size_t converted_bytes(const auxo_op *op, size_t slot)
-{
-    return is_half(op, slot) ? cpu_align(sizeof(float) * (size_t)matrix_count(op, slot)) : 0;
+    return is_half(op, AUXO_GEMM_C) ? cpu_align(sizeof(float) * (size_t)(shape->m * shape->n)) : 0;
 }
 
 static size_t scratch_bytes_gemm(int thread_count, const auxo_op *op)
 {
     gemm_shape shape = shape_of(op);
-    return converted_bytes(op, AUXO_GEMM_A) + converted_bytes(op, AUXO_GEMM_B) + converted_bytes(op, AUXO_GEMM_C) +
-           (size_t)thread_count * gemm_block_scratch_bytes(shape.m, shape.n, shape.k);
+    return wide_c_bytes(op, &shape) + (size_t)thread_count * gemm_block_scratch_bytes(shape.m, shape.n, shape.k);
 }
 
 static int64_t batch_offset(const auxo_tensor *tensor, int64_t batch)
@@ -50,68 +43,90 @@ static int64_t batch_offset(const auxo_tensor *tensor, int64_t batch)
     return tensor->rank == 3 ? batch * tensor->strides[0] : 0;
 }
 
-/* The matrix of one batch and its row stride, as f32; *scratch supplies and loses the memory of a conversion. */
-static float *matrix_at(const auxo_op *op, size_t slot, int64_t batch, bool read, char **scratch, int64_t *row_stride)
+static int64_t row_stride(const auxo_op *op, size_t slot)
 {
-    const auxo_tensor *tensor = &op->tensors[slot];
-    int64_t rows = tensor->dims[tensor->rank - 2];
-    int64_t columns = tensor->dims[tensor->rank - 1];
-    int64_t stride = tensor->strides[tensor->rank - 2];
-    if (!is_half(op, slot)) {
-        *row_stride = stride;
-        return (float *)cpu_data(tensor) + batch_offset(tensor, batch);
-    }
-    const uint16_t *source = (const uint16_t *)cpu_data(tensor) + batch_offset(tensor, batch);
-    float *converted = (float *)*scratch;
-    *scratch += converted_bytes(op, slot);
-    *row_stride = columns;
-    for (int64_t i = 0; read && i < rows; ++i)
-        for (int64_t j = 0; j < columns; ++j)
-            converted[i * columns + j] = cpu_half_to_f32(source[i * stride + j]);
-    return converted;
+    return op->tensors[slot].strides[op->tensors[slot].rank - 2];
 }
 
-/* One batch, as f32 matrices. *scratch supplies and loses the memory of conversions. */
-static gemm_problem problem_at(const auxo_op *op, const gemm_shape *shape, int64_t batch, char **scratch)
+/* The operands of one batch: f32 as a and b, 16 bits as half_a and half_b. */
+static void set_operands(const auxo_op *op, int64_t batch, gemm_problem *problem)
 {
     const auxo_gemm_params *params = &op->params.gemm;
-    gemm_problem problem = {.rows = shape->m, .columns = shape->n, .depth = shape->k};
-    int64_t lda;
-    int64_t ldb;
-    problem.a.data = matrix_at(op, AUXO_GEMM_A, batch, shape->k > 0, scratch, &lda);
-    problem.a.row_stride = params->trans_a ? 1 : lda;
-    problem.a.depth_stride = params->trans_a ? lda : 1;
-    problem.b.data = matrix_at(op, AUXO_GEMM_B, batch, shape->k > 0, scratch, &ldb);
-    problem.b.depth_stride = params->trans_b ? 1 : ldb;
-    problem.b.column_stride = params->trans_b ? ldb : 1;
-    problem.c = matrix_at(op, AUXO_GEMM_C, batch, params->beta != 0, scratch, &problem.c_row_stride);
-    problem.epilogue = (gemm_epilogue){.alpha = params->alpha,
-                                       .beta = params->beta,
-                                       .bias = cpu_f32(op, AUXO_GEMM_BIAS),
-                                       .bias_per_row = params->bias_per_row,
-                                       .activation = params->activation,
-                                       .slope = params->slope};
+    const auxo_tensor *a = &op->tensors[AUXO_GEMM_A], *b = &op->tensors[AUXO_GEMM_B];
+    const int64_t lda = row_stride(op, AUXO_GEMM_A), ldb = row_stride(op, AUXO_GEMM_B);
+    const int64_t a_strides[2] = {params->trans_a ? 1 : lda, params->trans_a ? lda : 1};
+    const int64_t b_strides[2] = {params->trans_b ? 1 : ldb, params->trans_b ? ldb : 1};
+    if (is_half(op, AUXO_GEMM_A)) {
+        problem->half_a =
+            (gemm_half){(const uint16_t *)cpu_data(a) + batch_offset(a, batch), a->dtype, a_strides[0], a_strides[1]};
+        problem->half_b =
+            (gemm_half){(const uint16_t *)cpu_data(b) + batch_offset(b, batch), b->dtype, b_strides[0], b_strides[1]};
+        return;
+    }
+    problem->a = (gemm_operand_a){(const float *)cpu_data(a) + batch_offset(a, batch), a_strides[0], a_strides[1]};
+    problem->b = (gemm_operand_b){(const float *)cpu_data(b) + batch_offset(b, batch), b_strides[0], b_strides[1]};
+}
+
+/* One batch; wide_c: memory for its C in f32 where that has 16 bits. */
+static gemm_problem problem_at(const auxo_op *op, const gemm_shape *shape, int64_t batch, char *wide_c)
+{
+    const auxo_gemm_params *params = &op->params.gemm;
+    const auxo_tensor *c = &op->tensors[AUXO_GEMM_C];
+    const bool wide = is_half(op, AUXO_GEMM_C);
+    gemm_problem problem = {.rows = shape->m,
+                            .columns = shape->n,
+                            .depth = shape->k,
+                            .c = wide ? (float *)wide_c : (float *)cpu_data(c) + batch_offset(c, batch),
+                            .c_row_stride = wide ? shape->n : row_stride(op, AUXO_GEMM_C),
+                            .epilogue = {.alpha = params->alpha,
+                                         .beta = params->beta,
+                                         .bias = cpu_f32(op, AUXO_GEMM_BIAS),
+                                         .bias_per_row = params->bias_per_row,
+                                         .activation = params->activation,
+                                         .slope = params->slope}};
+    set_operands(op, batch, &problem);
     return problem;
 }
 
-static void store_half(const auxo_op *op, int64_t batch, const gemm_problem *problem)
+typedef struct wide_context {
+    const gemm_problem *problem;
+    uint16_t *c; /* of the batch */
+    int64_t stride;
+    auxo_dtype format;
+} wide_context;
+
+/* Items are rows of C. */
+static void widen_part(const void *context, int64_t begin, int64_t end, int thread)
 {
-    const auxo_tensor *c = &op->tensors[AUXO_GEMM_C];
-    uint16_t *target = (uint16_t *)cpu_data(c) + batch_offset(c, batch);
-    for (int64_t i = 0; i < problem->rows; ++i)
-        for (int64_t j = 0; j < problem->columns; ++j)
-            target[i * c->strides[c->rank - 2] + j] = cpu_half_from_f32(problem->c[i * problem->c_row_stride + j]);
+    (void)thread;
+    const wide_context *wide = context;
+    for (int64_t i = begin; i < end; ++i)
+        half_widen_row(wide->format, wide->c + i * wide->stride, wide->problem->c + i * wide->problem->c_row_stride,
+                       wide->problem->columns);
+}
+
+static void narrow_part(const void *context, int64_t begin, int64_t end, int thread)
+{
+    (void)thread;
+    const wide_context *wide = context;
+    for (int64_t i = begin; i < end; ++i)
+        half_narrow_row(wide->format, wide->problem->c + i * wide->problem->c_row_stride, wide->c + i * wide->stride,
+                        wide->problem->columns);
 }
 
 /* Batches one after another, each by all threads. */
 static void run_by_team(const cpu_work *work, const auxo_op *op, const gemm_shape *shape)
 {
+    const auxo_tensor *c = &op->tensors[AUXO_GEMM_C];
     for (int64_t batch = 0; batch < shape->batches; ++batch) {
-        char *scratch = work->scratch;
-        gemm_problem problem = problem_at(op, shape, batch, &scratch);
-        gemm_block_run(&problem, work->pool, scratch);
+        gemm_problem problem = problem_at(op, shape, batch, work->scratch);
+        const wide_context wide = {&problem, (uint16_t *)cpu_data(c) + batch_offset(c, batch),
+                                   row_stride(op, AUXO_GEMM_C), c->dtype};
+        if (is_half(op, AUXO_GEMM_C) && op->params.gemm.beta != 0)
+            cpu_parallel(work, shape->m, shape->n, widen_part, &wide);
+        gemm_block_run(&problem, work->pool, work->scratch + wide_c_bytes(op, shape));
         if (is_half(op, AUXO_GEMM_C))
-            store_half(op, batch, &problem);
+            cpu_parallel(work, shape->m, shape->n, narrow_part, &wide);
     }
 }
 
@@ -127,7 +142,7 @@ static void batch_part(const void *context, int64_t begin, int64_t end, int thre
     const batch_context *batches = context;
     for (int64_t batch = begin; batch < end; ++batch) {
         char *scratch = batches->scratch + (size_t)thread * batches->thread_bytes;
-        gemm_problem problem = problem_at(batches->op, batches->shape, batch, &scratch);
+        gemm_problem problem = problem_at(batches->op, batches->shape, batch, NULL);
         gemm_block_run(&problem, NULL, scratch);
     }
 }
@@ -144,8 +159,7 @@ static void run_by_batch(const cpu_work *work, const auxo_op *op, const gemm_sha
 static void run_gemm(const cpu_work *work, const auxo_op *op)
 {
     gemm_shape shape = shape_of(op);
-    bool any_half = is_half(op, AUXO_GEMM_A) || is_half(op, AUXO_GEMM_B) || is_half(op, AUXO_GEMM_C);
-    if (shape.batches >= 2 * work->thread_count && !any_half)
+    if (shape.batches >= 2 * work->thread_count && !is_half(op, AUXO_GEMM_C))
         run_by_batch(work, op, &shape);
     else
         run_by_team(work, op, &shape);

@@ -1,8 +1,8 @@
 /* gemm_block.c: one matrix product by packed blocks (Goto and van de Geijn 2008).
  *
  *   for the columns by COLUMN_BLOCK, for the depth by at most DEPTH_BLOCK, for the rows by ROW_BLOCK:
- *     pack that block of B into panels and that block of A into tiles of rows; all threads together
- *     multiply: items of some rows by some panels, whose operands stay in a thread's own cache
+ *     pack that block of B into panels (of f32, whatever B is) and that block of A into tiles of rows; all threads
+ * together multiply: items of some rows by some panels, whose operands stay in a thread's own cache
  *
  * Every element of C is summed over the depth in the same order whatever the number of threads.
  */
@@ -75,17 +75,24 @@ static int64_t panel_width(const gemm_part *part, int64_t panel)
  * once, the fewer pages are touched in turn. */
 static void pack_panels(const gemm_part *part, int64_t first, int64_t last)
 {
-    gemm_operand_b b = part->problem->b;
-    b.data += part->depth_begin * b.depth_stride + part->column_begin * b.column_stride;
-    int64_t step = b.column_stride == 1 ? PACK_ROWS : part->depth;
+    const gemm_operand_b *b = &part->problem->b;
+    const gemm_half *half = &part->problem->half_b;
+    const int64_t step = (half->data ? half->column_stride : b->column_stride) == 1 ? PACK_ROWS : part->depth;
     for (int64_t l = 0; l < part->depth; l += step)
         for (int64_t panel = first; panel < last; ++panel) {
-            gemm_operand_b from = b;
-            from.data += l * b.depth_stride + panel * TILE_COLUMNS * b.column_stride;
-            int64_t width = panel_width(part, panel);
-            int64_t vectors = panel_vectors(width);
+            const int64_t width = panel_width(part, panel), vectors = panel_vectors(width);
+            const int64_t row = part->depth_begin + l, column = part->column_begin + panel * TILE_COLUMNS;
+            const int64_t depth = cpu_min(step, part->depth - l);
             float *out = part->packed_b + panel * TILE_COLUMNS * part->depth + l * vectors * VEC_LANES;
-            gemm_pack_b(from, cpu_min(step, part->depth - l), width, vectors, out);
+            if (half->data) {
+                gemm_half from = *half;
+                from.data += row * half->row_stride + column * half->column_stride;
+                gemm_pack_half_b(from, depth, width, vectors, out);
+            } else {
+                gemm_operand_b from = *b;
+                from.data += row * b->depth_stride + column * b->column_stride;
+                gemm_pack_b(from, depth, width, vectors, out);
+            }
         }
 }
 
@@ -95,6 +102,18 @@ static gemm_operand_a tile_of_a(const gemm_part *part, int64_t row)
     gemm_operand_a a = part->problem->a;
     a.data += (part->row_begin + row) * a.row_stride + part->depth_begin * a.depth_stride;
     return a;
+}
+
+static void pack_tile_of_a(const gemm_part *part, int64_t row, int64_t rows)
+{
+    float *out = part->packed_a + row * part->depth;
+    gemm_half half = part->problem->half_a;
+    if (!half.data) {
+        gemm_pack_a(tile_of_a(part, row), rows, part->depth, out);
+        return;
+    }
+    half.data += (part->row_begin + row) * half.row_stride + part->depth_begin * half.column_stride;
+    gemm_pack_half_a(half, rows, part->depth, out);
 }
 
 static int64_t pack_b_items(const gemm_part *part)
@@ -121,8 +140,7 @@ static void pack_part(const void *context, int64_t begin, int64_t end, int threa
         int64_t rows = PACK_TILES * part->tile_rows;
         int64_t first = (item - groups) * rows;
         for (int64_t row = first; row < cpu_min(first + rows, part->rows); row += part->tile_rows)
-            gemm_pack_a(tile_of_a(part, row), cpu_min(part->tile_rows, part->rows - row), part->depth,
-                        part->packed_a + row * part->depth);
+            pack_tile_of_a(part, row, cpu_min(part->tile_rows, part->rows - row));
     }
 }
 
@@ -134,9 +152,8 @@ static void multiply_panel(const gemm_part *part, int64_t panel, cpu_range rows)
     int64_t column = part->column_begin + panel * TILE_COLUMNS;
     for (int64_t row = rows.begin; row < rows.end; row += part->tile_rows) {
         int64_t count = cpu_min(part->tile_rows, rows.end - row);
-        gemm_operand_a a = tile_of_a(part, row);
-        if (part->pack_a)
-            a = (gemm_operand_a){part->packed_a + row * part->depth, 1, count};
+        const gemm_operand_a a =
+            part->pack_a ? (gemm_operand_a){part->packed_a + row * part->depth, 1, count} : tile_of_a(part, row);
         gemm_target target = {.c = problem->c + (part->row_begin + row) * problem->c_row_stride + column,
                               .row_stride = problem->c_row_stride,
                               .row = part->row_begin + row,
@@ -197,14 +214,15 @@ static void cut_items(gemm_part *part, cpu_pool *pool)
 /* Whole vectors of B's rows can be read without packing. */
 static bool is_near(const gemm_problem *problem)
 {
-    return problem->b.column_stride == 1 && problem->columns % VEC_LANES == 0 &&
+    return !problem->half_b.data && problem->b.column_stride == 1 && problem->columns % VEC_LANES == 0 &&
            problem->depth * problem->columns <= NEAR_B_COUNT;
 }
 
 static void run_part(gemm_part *part, cpu_pool *pool)
 {
     part->panels = cpu_ceil_div(part->columns, TILE_COLUMNS);
-    part->pack_a = part->panels >= (part->problem->a.depth_stride == 1 ? PACK_A_PANELS : PACK_TURNED_A_PANELS);
+    part->pack_a = part->problem->half_a.data ||
+                   part->panels >= (part->problem->a.depth_stride == 1 ? PACK_A_PANELS : PACK_TURNED_A_PANELS);
     part->near_b = is_near(part->problem);
     cut_items(part, pool);
     run_loop(pool, pack_b_items(part) + pack_a_items(part), pack_part, part);
@@ -234,7 +252,7 @@ void gemm_block_run(const gemm_problem *problem, cpu_pool *pool, char *scratch)
 {
     if (problem->rows == 0 || problem->columns == 0)
         return;
-    if (gemm_narrow_fits(problem)) {
+    if (!problem->half_a.data && gemm_narrow_fits(problem)) {
         run_narrow(problem, pool);
         return;
     }

@@ -10,6 +10,7 @@ typedef struct gemm_problem {
     int64_t rows, columns, depth;
     gemm_operand_a a;
     gemm_operand_b b;
+    gemm_half half_a, half_b; /* data not NULL: operands of 16 bits instead of a and b */
     float *c;
     int64_t c_row_stride;
     gemm_epilogue epilogue;

@@ -4,6 +4,7 @@
  * the blocks are added in order.
  */
 #include "cpu_kernels.h"
+#include "half.h"
 #include "ref.h"
 #include "vec_math.h"
 
@@ -107,33 +108,51 @@ static void row_cross_entropy(const float *z, int64_t classes, uint32_t label, f
         dlogits[label] -= scale;
 }
 
+static size_t block_sums_bytes(const auxo_op *op)
+{
+    return cpu_align(sizeof(block_sums) * (size_t)cpu_ceil_div(op->tensors[AUXO_XENT_LOGITS].dims[0], ROW_BLOCK));
+}
+
+/* A row of logits and one of gradients in f32, where they have 16 bits. */
+static size_t row_bytes(const auxo_op *op)
+{
+    const auxo_tensor *logits = &op->tensors[AUXO_XENT_LOGITS];
+    return logits->dtype == AUXO_DTYPE_F32 ? 0 : cpu_align(sizeof(float) * (size_t)logits->dims[1]);
+}
+
 static size_t scratch_bytes_softmax_cross_entropy(int thread_count, const auxo_op *op)
 {
-    (void)thread_count;
-    return sizeof(block_sums) * (size_t)cpu_ceil_div(op->tensors[AUXO_XENT_LOGITS].dims[0], ROW_BLOCK);
+    return block_sums_bytes(op) + 2 * (size_t)thread_count * row_bytes(op);
 }
 
 /* What the parts of a loss share. */
 typedef struct loss_context {
     const auxo_op *op;
     void *sums; /* of each block */
+    char *rows; /* two of each thread */
 } loss_context;
 
 static void cross_entropy_part(const void *context, int64_t begin, int64_t end, int thread)
 {
-    (void)thread;
     const loss_context *loss = context;
     const auxo_op *op = loss->op;
     const int64_t rows = op->tensors[AUXO_XENT_LOGITS].dims[0];
     const int64_t classes = op->tensors[AUXO_XENT_LOGITS].dims[1];
-    const float *logits = cpu_f32(op, AUXO_XENT_LOGITS);
+    const half_view logits = half_view_of(op, AUXO_XENT_LOGITS);
+    const half_view dlogits = half_view_of(op, AUXO_XENT_DLOGITS);
+    const bool wanted = auxo_tensor_is_present(&op->tensors[AUXO_XENT_DLOGITS]);
     const uint32_t *labels = cpu_u32(op, AUXO_XENT_LABELS);
-    float *dlogits = cpu_f32(op, AUXO_XENT_DLOGITS);
+    char *rows_memory = loss->rows + 2 * (size_t)thread * row_bytes(op);
+    float *row = (float *)rows_memory;
+    float *gradient = (float *)(rows_memory + row_bytes(op));
     for (int64_t block = begin; block < end; ++block) {
         block_sums sum = {0};
-        for (int64_t r = block * ROW_BLOCK; r < cpu_min((block + 1) * ROW_BLOCK, rows); ++r)
-            row_cross_entropy(logits + r * classes, classes, labels[r], dlogits ? dlogits + r * classes : NULL,
-                              1 / (float)rows, &sum);
+        for (int64_t r = block * ROW_BLOCK; r < cpu_min((block + 1) * ROW_BLOCK, rows); ++r) {
+            row_cross_entropy(half_read(logits, r * classes, classes, row), classes, labels[r],
+                              wanted ? half_target(dlogits, r * classes, gradient) : NULL, 1 / (float)rows, &sum);
+            if (wanted)
+                half_write(dlogits, r * classes, classes, gradient);
+        }
         ((block_sums *)loss->sums)[block] = sum;
     }
 }
@@ -144,7 +163,8 @@ static void run_softmax_cross_entropy(const cpu_work *work, const auxo_op *op)
     const int64_t classes = op->tensors[AUXO_XENT_LOGITS].dims[1];
     const int64_t blocks = cpu_ceil_div(rows, ROW_BLOCK);
     const block_sums *sums = (const block_sums *)work->scratch;
-    cpu_parallel(work, blocks, ROW_BLOCK * EXP_COST * classes, cross_entropy_part, &(loss_context){op, work->scratch});
+    cpu_parallel(work, blocks, ROW_BLOCK * EXP_COST * classes, cross_entropy_part,
+                 &(loss_context){op, work->scratch, work->scratch + block_sums_bytes(op)});
     block_sums total = {0};
     for (int64_t block = 0; block < blocks; ++block) {
         total.loss += sums[block].loss;
@@ -192,7 +212,7 @@ static void run_mse(const cpu_work *work, const auxo_op *op)
 {
     const int64_t n = cpu_count(op, AUXO_MSE_PREDICTION);
     const int64_t blocks = cpu_ceil_div(n, ELEMENT_BLOCK);
-    cpu_parallel(work, blocks, ELEMENT_BLOCK, mse_part, &(loss_context){op, work->scratch});
+    cpu_parallel(work, blocks, ELEMENT_BLOCK, mse_part, &(loss_context){op, work->scratch, NULL});
     double total = 0;
     for (int64_t block = 0; block < blocks; ++block)
         total += ((const double *)work->scratch)[block];

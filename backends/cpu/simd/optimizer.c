@@ -142,6 +142,9 @@ static void step_part(const void *context, int64_t begin, int64_t end, int threa
 
 static void run_optimizer_step(const cpu_work *work, const auxo_op *op)
 {
+    const float *skip = cpu_f32(op, AUXO_OPTIMIZER_SKIP);
+    if (skip && skip[0] != 0)
+        return;
     step_context step = {.params = &op->params.optimizer_step,
                          .hyper = read_hyper(op),
                          .data = {cpu_f32(op, AUXO_OPTIMIZER_PARAMS), cpu_f32(op, AUXO_OPTIMIZER_STATE0),

@@ -3,6 +3,7 @@
  * The window 2 x 2 with step 2 and no border, which nearly all networks use, has loops of its own that vectorise.
  */
 #include "cpu_kernels.h"
+#include "half.h"
 #include "vec_transpose.h"
 
 #include <math.h>
@@ -118,32 +119,61 @@ static void pool_plane(const pool_shape *shape, const float *x, float *y, uint32
     }
 }
 
+/* What the parts of one op share. */
+typedef struct pool_context {
+    const auxo_op *op;
+    char *scratch; /* of each thread: a plane of X and one of Y, where they have 16 bits */
+} pool_context;
+
+static size_t plane_bytes(const auxo_op *op, size_t slot)
+{
+    const auxo_tensor *tensor = &op->tensors[slot];
+    return tensor->dtype == AUXO_DTYPE_F32 ? 0 : cpu_align(sizeof(float) * (size_t)(tensor->dims[2] * tensor->dims[3]));
+}
+
+static float *plane_buffer(const pool_context *pool, int thread, size_t slot)
+{
+    const size_t first_bytes = plane_bytes(pool->op, 0), thread_bytes = first_bytes + plane_bytes(pool->op, 1);
+    return (float *)(pool->scratch + (size_t)thread * thread_bytes + (slot == 0 ? 0 : first_bytes));
+}
+
+/* X and Y, or DY and DX, are slots 0 and 1. */
+static size_t two_planes(int thread_count, const auxo_op *op)
+{
+    return (size_t)thread_count * (plane_bytes(op, 0) + plane_bytes(op, 1));
+}
+
 /* Items are planes (n, c). */
 static void forward_part(const void *context, int64_t begin, int64_t end, int thread)
 {
-    (void)thread;
-    const auxo_op *op = context;
+    const pool_context *pool = context;
+    const auxo_op *op = pool->op;
     const pool_shape shape = shape_of(op, AUXO_POOL2D_X, AUXO_POOL2D_Y);
+    const half_view x = half_view_of(op, AUXO_POOL2D_X);
+    const half_view y = half_view_of(op, AUXO_POOL2D_Y);
     uint32_t *index = cpu_u32(op, AUXO_POOL2D_INDEX);
     const bool halve = is_halving(&shape) && shape.params->kind == AUXO_POOL_MAX && index;
+    const int64_t in = shape.h * shape.w;
     const int64_t out = shape.p * shape.q;
     for (int64_t plane = begin; plane < end; ++plane) {
-        const float *x = cpu_f32(op, AUXO_POOL2D_X) + plane * shape.h * shape.w;
-        float *y = cpu_f32(op, AUXO_POOL2D_Y) + plane * out;
+        float *buffer = plane_buffer(pool, thread, AUXO_POOL2D_Y);
+        const float *from = half_read(x, plane * in, in, plane_buffer(pool, thread, AUXO_POOL2D_X));
+        float *to = half_target(y, plane * out, buffer);
         if (halve)
-            halve_max(&shape, x, y, index + plane * out);
+            halve_max(&shape, from, to, index + plane * out);
         else
-            pool_plane(&shape, x, y, index ? index + plane * out : NULL);
+            pool_plane(&shape, from, to, index ? index + plane * out : NULL);
+        half_write(y, plane * out, out, buffer);
     }
 }
 
 static void run_pool2d_forward(const cpu_work *work, const auxo_op *op)
 {
     const int64_t *dims = op->tensors[AUXO_POOL2D_X].dims;
-    cpu_parallel(work, dims[0] * dims[1], dims[2] * dims[3], forward_part, op);
+    cpu_parallel(work, dims[0] * dims[1], dims[2] * dims[3], forward_part, &(pool_context){op, work->scratch});
 }
 
-#define scratch_bytes_pool2d_forward cpu_no_scratch
+#define scratch_bytes_pool2d_forward two_planes
 CPU_KERNEL(pool2d_forward)
 
 static void spread_plane(const pool_shape *shape, const float *dy, float *dx)
@@ -164,29 +194,33 @@ static void spread_plane(const pool_shape *shape, const float *dy, float *dx)
 
 static void backward_part(const void *context, int64_t begin, int64_t end, int thread)
 {
-    (void)thread;
-    const auxo_op *op = context;
+    const pool_context *pool = context;
+    const auxo_op *op = pool->op;
     const pool_shape shape = shape_of(op, AUXO_POOL2D_B_DX, AUXO_POOL2D_B_DY);
-    const float *dy = cpu_f32(op, AUXO_POOL2D_B_DY);
+    const half_view dy = half_view_of(op, AUXO_POOL2D_B_DY);
+    const half_view dx = half_view_of(op, AUXO_POOL2D_B_DX);
     const uint32_t *index = cpu_u32(op, AUXO_POOL2D_B_INDEX);
     const bool max = shape.params->kind == AUXO_POOL_MAX;
     const int64_t in = shape.h * shape.w;
     const int64_t out = shape.p * shape.q;
     for (int64_t plane = begin; plane < end; ++plane) {
-        float *target = cpu_f32(op, AUXO_POOL2D_B_DX) + plane * in;
+        float *buffer = plane_buffer(pool, thread, AUXO_POOL2D_B_DX);
+        const float *from = half_read(dy, plane * out, out, plane_buffer(pool, thread, AUXO_POOL2D_B_DY));
+        float *target = half_target(dx, plane * in, buffer);
         memset(target, 0, sizeof(float) * (size_t)in);
         if (!max)
-            spread_plane(&shape, dy + plane * out, target);
-        for (int64_t i = plane * out; max && i < (plane + 1) * out; ++i)
-            target[index[i]] += dy[i];
+            spread_plane(&shape, from, target);
+        for (int64_t i = 0; max && i < out; ++i)
+            target[index[plane * out + i]] += from[i];
+        half_write(dx, plane * in, in, buffer);
     }
 }
 
 static void run_pool2d_backward(const cpu_work *work, const auxo_op *op)
 {
     const int64_t *dims = op->tensors[AUXO_POOL2D_B_DX].dims;
-    cpu_parallel(work, dims[0] * dims[1], dims[2] * dims[3], backward_part, op);
+    cpu_parallel(work, dims[0] * dims[1], dims[2] * dims[3], backward_part, &(pool_context){op, work->scratch});
 }
 
-#define scratch_bytes_pool2d_backward cpu_no_scratch
+#define scratch_bytes_pool2d_backward two_planes
 CPU_KERNEL(pool2d_backward)

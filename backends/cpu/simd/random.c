@@ -1,5 +1,6 @@
 /* random.c: dropout, random fill and augmentation, from vectors of Philox words. */
 #include "cpu_kernels.h"
+#include "half.h"
 #include "philox.h"
 #include "ref.h"
 
@@ -25,16 +26,20 @@ static void dropout_part(const void *context, int64_t begin, int64_t end, int th
     const auxo_dropout_params *params = &op->params.dropout;
     const philox_stream stream = {params->seed, params->stream, ref_counter(op, AUXO_DROPOUT_COUNTER, 0)};
     const int64_t n = cpu_count(op, AUXO_DROPOUT_Y);
-    const float *x = cpu_f32(op, AUXO_DROPOUT_X);
-    float *y = cpu_f32(op, AUXO_DROPOUT_Y);
+    const half_view x = half_view_of(op, AUXO_DROPOUT_X);
+    const half_view y = half_view_of(op, AUXO_DROPOUT_Y);
     const float scale = (float)(1 / (1 - (double)params->rate));
     for (int64_t chunk = begin; chunk < end; ++chunk) {
         uint32_t words[PHILOX_CHUNK];
+        float buffers[2][PHILOX_CHUNK];
         int64_t first = chunk * PHILOX_CHUNK;
         philox_chunk(stream, first, words);
         int64_t count = cpu_min(PHILOX_CHUNK, n - first);
+        const float *from = half_read(x, first, count, buffers[0]);
+        float *to = half_target(y, first, buffers[1]);
         for (int64_t i = 0; i < count; ++i)
-            y[first + i] = uniform(words[i]) < params->rate ? 0 : x[first + i] * scale;
+            to[i] = uniform(words[i]) < params->rate ? 0 : from[i] * scale;
+        half_write(y, first, count, buffers[1]);
     }
 }
 
@@ -112,24 +117,27 @@ static int64_t shift_of(uint32_t word, int32_t max_shift)
 }
 
 /* One row of w columns, shifted by dx with zero fill, then perhaps turned round; x NULL: all zeros. */
-static void augment_row(const float *x, float *y, int64_t w, int64_t dx, bool flip)
-{
-    int64_t begin = cpu_min(cpu_max(dx, 0), w); /* shifted columns that lie inside: [begin, end) */
-    int64_t end = cpu_max(begin, cpu_min(w + dx, w));
-    if (!x)
-        end = begin;
-    if (!flip) {
-        memset(y, 0, sizeof(float) * (size_t)begin);
-        if (end > begin)
-            memcpy(y + begin, x + begin - dx, sizeof(float) * (size_t)(end - begin));
-        memset(y + end, 0, sizeof(float) * (size_t)(w - end));
-        return;
+#define AUGMENT_ROW(name, type)                                                                                        \
+    static void name(const type *x, type *y, int64_t w, int64_t dx, bool flip)                                         \
+    {                                                                                                                  \
+        int64_t begin = cpu_min(cpu_max(dx, 0), w); /* shifted columns that lie inside: [begin, end) */                \
+        int64_t end = cpu_max(begin, cpu_min(w + dx, w));                                                              \
+        if (!x)                                                                                                        \
+            end = begin;                                                                                               \
+        if (!flip) {                                                                                                   \
+            memset(y, 0, sizeof(type) * (size_t)begin);                                                                \
+            if (end > begin)                                                                                           \
+                memcpy(y + begin, x + begin - dx, sizeof(type) * (size_t)(end - begin));                               \
+            memset(y + end, 0, sizeof(type) * (size_t)(w - end));                                                      \
+            return;                                                                                                    \
+        }                                                                                                              \
+        for (int64_t column = 0; column < w; ++column) {                                                               \
+            int64_t shifted = w - 1 - column;                                                                          \
+            y[column] = shifted >= begin && shifted < end ? x[shifted - dx] : 0;                                       \
+        }                                                                                                              \
     }
-    for (int64_t column = 0; column < w; ++column) {
-        int64_t shifted = w - 1 - column;
-        y[column] = shifted >= begin && shifted < end ? x[shifted - dx] : 0;
-    }
-}
+AUGMENT_ROW(augment_row, float)
+AUGMENT_ROW(augment_row_half, uint16_t)
 
 static void augment_image(const auxo_op *op, int64_t n, const uint32_t words[4])
 {
@@ -142,9 +150,16 @@ static void augment_image(const auxo_op *op, int64_t n, const uint32_t words[4])
     bool flip = params->flip && words[2] >> 31;
     for (int64_t plane = n * dims[1]; plane < (n + 1) * dims[1]; ++plane)
         for (int64_t row = 0; row < h; ++row) {
-            int64_t from = row - dy;
-            const float *x = from >= 0 && from < h ? cpu_f32(op, AUXO_AUGMENT_X) + (plane * h + from) * w : NULL;
-            augment_row(x, cpu_f32(op, AUXO_AUGMENT_Y) + (plane * h + row) * w, w, dx, flip);
+            const int64_t from = row - dy;
+            const bool inside = from >= 0 && from < h;
+            const void *x = cpu_data(&op->tensors[AUXO_AUGMENT_X]);
+            void *y = cpu_data(&op->tensors[AUXO_AUGMENT_Y]);
+            if (op->tensors[AUXO_AUGMENT_X].dtype == AUXO_DTYPE_F32)
+                augment_row(inside ? (const float *)x + (plane * h + from) * w : NULL,
+                            (float *)y + (plane * h + row) * w, w, dx, flip);
+            else
+                augment_row_half(inside ? (const uint16_t *)x + (plane * h + from) * w : NULL,
+                                 (uint16_t *)y + (plane * h + row) * w, w, dx, flip);
         }
 }
 

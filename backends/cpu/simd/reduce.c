@@ -4,6 +4,7 @@
  * chunks are combined in order.
  */
 #include "cpu_kernels.h"
+#include "half.h"
 #include "vec.h"
 
 #include <math.h>
@@ -131,37 +132,55 @@ static size_t scratch_bytes_reduce(int thread_count, const auxo_op *op)
     return sizeof(double) * (size_t)(shape.channels * shape.chunks);
 }
 
+/* Of `count` neighbouring elements of X. */
+static double reduce_view(auxo_reduce_kind kind, half_view x, int64_t first, int64_t count)
+{
+    const int64_t step = half_step(x, x, count);
+    float buffer[HALF_BLOCK];
+    double result = neutral(kind);
+    for (int64_t i = 0; i < count; i += step) {
+        const int64_t n = cpu_min(step, count - i);
+        result = combine(kind, result, reduce_range(kind, half_read(x, first + i, n, buffer), NULL, n));
+    }
+    return result;
+}
+
 /* One chunk of one channel with inner > 1 or outer = 1. */
-static double reduce_rows(auxo_reduce_kind kind, const reduce_shape *shape, const float *x, int64_t c, int64_t chunk)
+static double reduce_rows(auxo_reduce_kind kind, const reduce_shape *shape, half_view x, int64_t c, int64_t chunk)
 {
     if (shape->outer == 1) {
         cpu_range range = cpu_split(shape->inner, 1, chunk, shape->chunks);
-        return reduce_range(kind, x + c * shape->inner + range.begin, NULL, range.end - range.begin);
+        return reduce_view(kind, x, c * shape->inner + range.begin, range.end - range.begin);
     }
     cpu_range range = cpu_split(shape->outer, 1, chunk, shape->chunks);
     double result = neutral(kind);
     for (int64_t o = range.begin; o < range.end; ++o)
-        result =
-            combine(kind, result, reduce_range(kind, x + (o * shape->channels + c) * shape->inner, NULL, shape->inner));
+        result = combine(kind, result, reduce_view(kind, x, (o * shape->channels + c) * shape->inner, shape->inner));
     return result;
 }
 
 /* One chunk of all channels of a matrix (outer, channels): the lanes are channels. */
-static void reduce_columns(auxo_reduce_kind kind, const reduce_shape *shape, const float *x, int64_t chunk,
+static void reduce_columns(auxo_reduce_kind kind, const reduce_shape *shape, half_view x, int64_t chunk,
                            double *results)
 {
+    const int64_t step = half_step(x, x, shape->channels);
+    float buffer[HALF_BLOCK];
     cpu_range range = cpu_split(shape->outer, 1, chunk, shape->chunks);
     for (int64_t c = 0; c < shape->channels; ++c)
         results[c * shape->chunks + chunk] = neutral(kind);
     for (int64_t o = range.begin; o < range.end; ++o)
-        for (int64_t c = 0; c < shape->channels; ++c) {
-            double value = (double)x[o * shape->channels + c];
-            if (kind == AUXO_REDUCE_SUM_SQUARES)
-                value *= value;
-            else if (kind == AUXO_REDUCE_SUM_ABS || kind == AUXO_REDUCE_MAX_ABS)
-                value = fabs(value);
-            double *result = &results[c * shape->chunks + chunk];
-            *result = combine(kind, *result, value);
+        for (int64_t c = 0; c < shape->channels; c += step) {
+            const int64_t count = cpu_min(step, shape->channels - c);
+            const float *row = half_read(x, o * shape->channels + c, count, buffer);
+            for (int64_t i = 0; i < count; ++i) {
+                double value = (double)row[i];
+                if (kind == AUXO_REDUCE_SUM_SQUARES)
+                    value *= value;
+                else if (kind == AUXO_REDUCE_SUM_ABS || kind == AUXO_REDUCE_MAX_ABS)
+                    value = fabs(value);
+                double *result = &results[(c + i) * shape->chunks + chunk];
+                *result = combine(kind, *result, value);
+            }
         }
 }
 
@@ -178,7 +197,7 @@ static void reduce_part(const void *context, int64_t begin, int64_t end, int thr
     (void)thread;
     const reduce_context *reduce = context;
     const auxo_reduce_kind kind = reduce->op->params.reduce.kind;
-    const float *x = cpu_f32(reduce->op, AUXO_REDUCE_X);
+    const half_view x = half_view_of(reduce->op, AUXO_REDUCE_X);
     const int64_t chunks = reduce->shape.chunks;
     for (int64_t item = begin; item < end; ++item)
         if (reduce->by_columns)

@@ -14,6 +14,11 @@ const cli_option bench_training_options[] = {
      .argument = "NAME",
      .initial = "adam",
      .help = "The network's optimiser, as for \"auxo train\""},
+    {.name = "precision",
+     .type = CLI_CHOICE,
+     .argument = "f32|bf16|f16|auto",
+     .initial = "f32",
+     .help = "What the network computes in, as for \"auxo train\""},
     CLI_OPTIONS_END,
 };
 
@@ -22,6 +27,9 @@ auxo_status bench_training_parse(const cli_arguments *arguments, auxo_bench_trai
     training->model = cli_text(arguments, "model");
     training->optimizer = cli_text(arguments, "optimizer");
     training->batch = (uint32_t)cli_integer(arguments, "batch");
+    auxo_status status = auxo_precision_parse(cli_text(arguments, "precision"), &training->precision, error);
+    if (status != AUXO_OK)
+        return status;
     return cli_model_parse_input(cli_text(arguments, "input"), training->input, error);
 }
 

@@ -92,6 +92,8 @@ static auxo_status open_saved(const cli_context *context, bool inputs_only, bool
     *saved = (saved_model){0};
     auxo_status status = cli_session_open(context, &saved->session, error);
     if (status == AUXO_OK)
+        status = cli_session_set_precision(context, &saved->session, error);
+    if (status == AUXO_OK)
         status = auxo_survival_model_load(saved->session.device, path, &saved->model, error);
     if (status == AUXO_OK)
         status = auxo_model_data_schema(saved->model.network, &saved->schema, error);
@@ -238,9 +240,15 @@ static auxo_status run_predict(const cli_context *context, auxo_error *error)
 }
 
 static const cli_option *const eval_tables[] = {
-    auxo_survival_data_settings, eval_options, cli_device_options, cli_seed_options, cli_common_options, NULL};
-static const cli_option *const predict_tables[] = {
-    auxo_survival_data_settings, predict_options, cli_device_options, cli_seed_options, cli_common_options, NULL};
+    auxo_survival_data_settings, eval_options, cli_device_options, cli_precision_options, cli_seed_options,
+    cli_common_options,          NULL};
+static const cli_option *const predict_tables[] = {auxo_survival_data_settings,
+                                                   predict_options,
+                                                   cli_device_options,
+                                                   cli_precision_options,
+                                                   cli_seed_options,
+                                                   cli_common_options,
+                                                   NULL};
 
 const cli_command cli_command_survival_eval = {
     .name = "survival eval",

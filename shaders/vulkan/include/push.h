@@ -167,9 +167,13 @@
     float b;                                                                                                           \
     uint rounds;
 
+#define LOSS_SCALE_PUSH                                                                                                \
+    uint count, has_counter, interval;                                                                                 \
+    float least, most;
+
 #define OPTIMIZER_STEP_PUSH                                                                                            \
     uint count;                                                                                                        \
-    uint has_counter;
+    uint has_counter, has_skip;
 
 #define PENALTY_FINISH_PUSH uint groups;
 
