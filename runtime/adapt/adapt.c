@@ -235,8 +235,7 @@ auxo_status auxo_adapt_measure(auxo_adapt *adapt, const auxo_sensitivities **fou
 
 /* ---- proposals --------------------------------------------------------------------------------------------------- */
 
-/* Cycles between two changes of penalty or brake, until it is seen what the last one did, and without a better model
- * before the first. */
+/* Cycles between two changes of penalty or brake, until it is seen what the last one did. */
 enum { CONTROL_REST = 8 };
 
 /* What may be chosen in this cycle. */
@@ -249,8 +248,7 @@ static bool is_open(const auxo_adapt *adapt, const auxo__proposal *proposal)
     if (isnan(adapt->plain_gain) || auxo__adapt_refused(adapt, proposal))
         return false; /* before there is something to compare with; or it did not pay not long ago */
     if (proposal->move == AUXO_ADAPT_BRAKE || proposal->move == AUXO_ADAPT_PENALTY)
-        return (adapt->last_control == 0 || adapt->cycle - adapt->last_control > CONTROL_REST) &&
-               (adapt->cycle - adapt->best_cycle > CONTROL_REST || proposal->factor < 1);
+        return adapt->last_control == 0 || adapt->cycle - adapt->last_control > CONTROL_REST;
     return adapt->last_edit == 0 || adapt->cycle - adapt->last_edit > adapt->options.rest_cycles;
 }
 

@@ -87,22 +87,17 @@ const auxo__move auxo__move_penalty = {propose_penalty, apply_penalty};
 
 /* ---- brake ------------------------------------------------------------------------------------------------------- */
 
+/* Called for where no better model comes: on if it is off, off if it is on, so that no learning rate is lost for good.
+ */
 static auxo_status propose_brake(auxo_adapt *adapt, auxo__proposals *proposals, auxo_error *error)
 {
     auxo__proposal proposal = {.move = AUXO_ADAPT_BRAKE, .gain = CONTROL_GAIN, .cost = 1};
-    if (!(adapt->plain_gain > 0) || adapt->cycle - adapt->best_cycle > STALL) {
-        proposal.factor = adapt->options.brake;
-        snprintf(proposal.where, sizeof proposal.where, "on");
-        snprintf(proposal.why, sizeof proposal.why, "the training loss does not fall, or no better model for %d cycles",
-                 STALL);
-    } else if (adapt->controls.braked && adapt->plain_validation_gain > 0) {
-        proposal.factor = 1 / adapt->options.brake;
-        snprintf(proposal.where, sizeof proposal.where, "off");
-        snprintf(proposal.why, sizeof proposal.why, "both losses fall again");
-        proposal.gain = 1; /* the choice is training's, but for draws */
-    } else {
+    const bool on = !adapt->controls.braked;
+    if (!isnan(adapt->plain_gain) && adapt->cycle - adapt->best_cycle <= STALL)
         return AUXO_OK;
-    }
+    proposal.factor = on ? adapt->options.brake : 1 / adapt->options.brake;
+    snprintf(proposal.where, sizeof proposal.where, "%s", on ? "on" : "off");
+    snprintf(proposal.why, sizeof proposal.why, "no better model for %u cycles", adapt->cycle - adapt->best_cycle);
     return auxo__proposals_add(proposals, &proposal, error);
 }
 
