@@ -258,6 +258,10 @@ AUXO_API auxo_status auxo_study_importance(const auxo_study *study, auxo_importa
 /* History, importance, parallel coordinates, a slice for each parameter, the best trials. */
 AUXO_API auxo_status auxo_study_draw(const auxo_study *study, auxo_report *report, auxo_error *error);
 
+/* Removes models in that folder whose trials have ended without naming one: what workers that were killed have left. To
+ * be called when a worker begins. */
+AUXO_API auxo_status auxo_study_remove_strays(auxo_study *study, auxo_error *error);
+
 /* Adds all trials of `source` that have ended and that `target` does not have yet (by "auxo:origin"); *added: how many.
  * Models are not copied. Errors: INVALID_ARGUMENT: another direction, another range of a parameter. */
 AUXO_API auxo_status auxo_study_merge(auxo_study *target, auxo_study *source, size_t *added, auxo_error *error);

@@ -58,6 +58,8 @@ auxo_status auxo__run_open_study(auxo_run *run, auxo_error *error)
                                         .beat_seconds = beat,
                                         .silent_seconds = 6 * beat};
     auxo_status status = auxo_study_open(path, &options, &run->study, error);
+    if (status == AUXO_OK && !run->options.look_only)
+        status = auxo_study_remove_strays(run->study, error);
     if (status == AUXO_OK && auxo_study_network(run->study))
         status =
             auxo__run_note(run, error,
