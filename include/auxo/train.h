@@ -299,6 +299,24 @@ AUXO_API auxo_status auxo_model_data_schema(const auxo_model *model, auxo_data_s
 AUXO_API auxo_status auxo_model_file_schema(const char *path, auxo_data_schema **schema, auxo_error *error);
 AUXO_API auxo_status auxo_model_load(auxo_device *device, const char *path, auxo_model **model, auxo_error *error);
 
+/* Weights of other tools. */
+typedef struct auxo_import_options {
+    const char *rules; /* JSON object: names of layers in the file to names in the model, {x} standing for a number,
+                          on the right also {x+1}; NULL: the model's own names or those of torchvision's resnet
+                          and vgg16, whichever finds most */
+    const char *const *reset; /* layers of the model that keep what they have: a new head */
+    size_t reset_count;
+} auxo_import_options;
+typedef struct auxo_import_result {
+    size_t matched, ignored; /* tensors: taken; of reset layers, or num_batches_tracked */
+    char rules[48];          /* whose names they were */
+} auxo_import_result;
+/* Fills a model's parameters from a safetensors file (F32, F64, F16, BF16; layouts are PyTorch's). options, result may
+ * be NULL. On failure the model is unchanged. Errors: FORMAT names tensors without a place, parameters without a
+ * tensor, or two shapes that differ; NOT_FOUND: a reset layer that is none. */
+AUXO_API auxo_status auxo_model_import(auxo_model *model, const char *path, const auxo_import_options *options,
+                                       auxo_import_result *result, auxo_error *error);
+
 /* Full training state as one safetensors file, replaced by one rename: the model under its own names (PATH is a model
  * file, too), optimiser state and counters below "training/", and a checksum over all of it. extra (may be NULL): a
  * text of the caller's, kept with it. */

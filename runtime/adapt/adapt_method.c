@@ -381,9 +381,17 @@ static auxo_status finish(auxo_run *run, void *user, auxo_error *error)
 
 /* ---- the table --------------------------------------------------------------------------------------------------- */
 
-static const auxo_setting *const settings[] = {
-    auxo__adapt_settings,  auxo__model_settings, auxo_data_settings, auxo__training_settings, auxo__validation_settings,
-    auxo__device_settings, auxo__seed_settings,  auxo__run_settings, auxo__save_settings,     NULL};
+static const auxo_setting *const settings[] = {auxo__adapt_settings,
+                                               auxo__model_settings,
+                                               auxo__import_settings,
+                                               auxo_data_settings,
+                                               auxo__training_settings,
+                                               auxo__validation_settings,
+                                               auxo__device_settings,
+                                               auxo__seed_settings,
+                                               auxo__run_settings,
+                                               auxo__save_settings,
+                                               NULL};
 static const auxo_setting_value defaults[] = {{"validation", "0.1"}, {NULL, NULL}};
 static const auxo_event_type *const events[] = {&auxo__start_event, &auxo__step_event, &edit_type,
                                                 &cycle_type,        &result_type,      NULL};

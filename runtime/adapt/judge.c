@@ -242,7 +242,6 @@ bool auxo__adapt_pays(const auxo_adapt *adapt, const auxo__proposal *proposal, d
     }
     case AUXO_ADAPT_NARROW:
     case AUXO_ADAPT_REMOVE:
-        return after <= before + adapt->options.narrow_tolerance * fabs(before);
     case AUXO_ADAPT_PENALTY:
     case AUXO_ADAPT_BRAKE:
         return after <= before + adapt->options.narrow_tolerance * fabs(before);
