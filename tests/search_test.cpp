@@ -13,8 +13,8 @@ using namespace auxo_test;
 namespace
 {
 
-const auxo_search_method all_methods[] = {AUXO_SEARCH_RANDOM, AUXO_SEARCH_GRID, AUXO_SEARCH_GROWTH,
-                                          AUXO_SEARCH_EVOLUTION, AUXO_SEARCH_GENETIC};
+const auxo_search_method all_methods[] = {AUXO_SEARCH_RANDOM,    AUXO_SEARCH_GRID,    AUXO_SEARCH_GROWTH,
+                                          AUXO_SEARCH_EVOLUTION, AUXO_SEARCH_GENETIC, AUXO_SEARCH_TPE};
 
 // Small enough for every backend; two hidden layers.
 struct Problem {

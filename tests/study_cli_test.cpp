@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <csignal>
 #include <filesystem>
+#include <fstream>
 #include <map>
 
 using namespace auxo_test;
@@ -76,6 +77,117 @@ TEST_CASE("study: two workers on one study make the trials of a search on its ow
         if (method[1] != "evolution")
             CHECK(models_in(folder.file("s.db.models")) == 1);
     }
+}
+
+TEST_CASE("study: tpe with a pruner finds with one worker what it finds without a study, layers included")
+{
+    for (const Words &networks : {Words{"--networks", "static"}, Words{"--networks", "layers", "--multivariate"}}) {
+        TempFolder folder;
+        Program program(AUXO_PROGRAM);
+        Trained wanted, found, repeated;
+        const Words method = with(tiny, with({"--method", "tpe", "--evaluations", "16", "--startup-trials", "5",
+                                              "--pruner", "median", "--pruner-startup", "2", "--max-epochs", "4"},
+                                             networks));
+        const ProgramResult alone = program.run(method);
+        collect(alone, wanted);
+        collect(program.run(with(method, {"--study", folder.file("a.db")})), found);
+        CHECK(found == wanted);
+        CHECK(wanted.size() == 16);
+        CHECK(count_state(program, folder.file("a.db"), "pruned") > 0);
+        CHECK(count_state(program, folder.file("a.db"), "pruned") +
+                  count_state(program, folder.file("a.db"), "complete") ==
+              16);
+        // Workers share it too; who is first changes what is proposed, but nothing is lost.
+        CHECK(program.run(with(method, {"--study", folder.file("b.db"), "--workers", "3"})).exit_code == 0);
+        CHECK(count_state(program, folder.file("b.db"), "pruned") +
+                  count_state(program, folder.file("b.db"), "complete") ==
+              16);
+    }
+    Program program(AUXO_PROGRAM);
+    check_fails(program, with(tiny, {"--networks", "layers"}), "only genetic tuning and tpe");
+    check_fails(program, with(tiny, {"--method", "evolution", "--pruner", "median"}), "a pruner has nothing");
+}
+
+TEST_CASE("study: the settings of any method are searched, by random draws and by tpe, with conditions and workers")
+{
+    TempFolder folder;
+    Program program(AUXO_PROGRAM);
+    auto write = [&](const char *name, const std::string &text) { std::ofstream(folder.file(name)) << text; };
+    write("space.json", R"({"lr": {"type": "float", "low": 1e-3, "high": 0.1, "log": true},
+        "batch": {"type": "int", "low": 8, "high": 32, "step": 8},
+        "lr-schedule": {"choices": ["constant", "cosine"]},
+        "warmup": {"type": "int", "low": 1, "high": 2, "when": {"lr-schedule": "cosine"}},
+        "standardize": {"choices": [true, false]}})");
+    write("epochs.json", R"({"epochs": 3})");
+    const Words base = {"search",
+                        "--run",
+                        "train",
+                        "--data",
+                        "glyphs",
+                        "--limit",
+                        "100",
+                        "--model",
+                        "mlp:784-12-10",
+                        "--seed",
+                        "2",
+                        "--device",
+                        "cpu",
+                        "--json",
+                        "--run-settings",
+                        folder.file("epochs.json")};
+    const Words spaced = with(base, {"--space", folder.file("space.json")});
+    const Words tpe = with(spaced, {"--method", "tpe", "--startup-trials", "3", "--evaluations", "6"});
+    Trained first, second;
+    const ProgramResult one = program.run(
+        with(tpe, {"--study", folder.file("a.db"), "--save", folder.file("m"), "--report", folder.file("r.html")}));
+    INFO(one.errors);
+    REQUIRE(one.exit_code == 0);
+    REQUIRE(one.events("evaluation").size() == 6);
+    CHECK(one.events("epoch").size() == 18);
+    double best = -1;
+    size_t warm = 0;
+    for (const Event &trial : one.events("evaluation")) {
+        best = std::max(best, trial.number("quality"));
+        const std::string genome = trial.text("genome");
+        CHECK((genome.find("warmup=") != std::string::npos) == (genome.find("cosine") != std::string::npos));
+        warm += genome.find("cosine") != std::string::npos;
+    }
+    CHECK(one.events("result")[0].number("quality") == best);
+    CHECK(program.run({"eval", folder.file("m"), "--limit", "100", "--device", "cpu"}).exit_code == 0);
+    CHECK(models_in(folder.file("a.db.models")) == 1);
+    CHECK(read_whole_file(folder.file("r.html")).find("Parallel coordinates") != std::string::npos);
+    // The same once more; and with random draws by two workers what one makes.
+    const ProgramResult again = program.run(with(tpe, {"--study", folder.file("b.db")}));
+    REQUIRE(again.events("evaluation").size() == 6);
+    for (size_t i = 0; i < 6; i++) {
+        CHECK(again.events("evaluation")[i].text("genome") == one.events("evaluation")[i].text("genome"));
+        CHECK(again.events("evaluation")[i].number("quality") == one.events("evaluation")[i].number("quality"));
+    }
+    const ProgramResult divided =
+        program.run(with(spaced, {"--study", folder.file("c.db"), "--evaluations", "5", "--workers", "2"}));
+    const ProgramResult single = program.run(with(spaced, {"--study", folder.file("d.db"), "--evaluations", "5"}));
+    INFO(divided.errors);
+    CHECK(divided.events("result")[0].number("quality") == single.events("result")[0].number("quality"));
+    // Without the file the study says what is searched.
+    CHECK(program.run(with(base, {"--study", folder.file("c.db"), "--evaluations", "6"})).exit_code == 0);
+    CHECK(count_state(program, folder.file("c.db"), "complete") == 6);
+    // A loss is minimised.
+    const ProgramResult loss =
+        program.run(with(spaced, {"--study", folder.file("e.db"), "--evaluations", "3", "--metric", "val_loss"}));
+    double lowest = 1e9;
+    for (const Event &trial : loss.events("evaluation"))
+        lowest = std::min(lowest, trial.number("quality"));
+    CHECK(loss.events("result")[0].number("quality") == lowest);
+    check_fails(program, with(spaced, {"--study", folder.file("e.db")}), "is to be minimised");
+    check_fails(program, spaced, "its trials lie in a study");
+    write("bad.json", R"({"lrr": {"type": "int", "low": 1, "high": 2}})");
+    check_fails(program, with(base, {"--study", folder.file("f.db"), "--space", folder.file("bad.json")}),
+                "\"lrr\" is no setting of train");
+    check_fails(program, with(spaced, {"--study", folder.file("a.db"), "--metric", "nothing", "--evaluations", "9"}),
+                "metric was val_accuracy");
+    check_fails(program, with(spaced, {"--study", folder.file("g.db"), "--metric", "nothing", "--evaluations", "1"}),
+                "tells no number \"nothing\"");
+    check_fails(program, with(spaced, {"--study", folder.file("h.db"), "--method", "grid"}), "random or tpe");
 }
 
 TEST_CASE("study: it is gone on with, its models are kept if asked, and its best is a model like any other")

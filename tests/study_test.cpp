@@ -8,6 +8,7 @@ extern "C" {
 
 #include <cmath>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <set>
@@ -280,6 +281,51 @@ TEST_CASE("study: what was done under a lock that is not kept has not happened")
     CHECK(json == nullptr);
 }
 
+TEST_CASE("study: a rolled back lock leaves no trace in memory: what it gave back is given back by the next")
+{
+    TempFolder folder;
+    Error error;
+    Space s;
+    Study dead = open_study(folder.file("s.db")), living = open_study(folder.file("s.db"));
+    add(dead.get(), s.space, {1e-3, 1, none});
+    execute(folder.file("s.db"),
+            "UPDATE trial_user_attributes SET value_json = json_set(value_json, '$.began', 1) WHERE key = 'worker'");
+    REQUIRE_OK(auxo_study_lock(living.get(), error));
+    REQUIRE_OK(auxo_study_unlock(living.get(), false, error));
+    CHECK(trials_of(living.get()).size() == 1);
+    REQUIRE_OK(auxo_study_lock(living.get(), error));
+    REQUIRE_OK(auxo_study_unlock(living.get(), true, error));
+    std::vector<auxo_trial> trials = trials_of(living.get());
+    REQUIRE(trials.size() == 2);
+    CHECK(trials[0].state == AUXO_TRIAL_FAILED);
+    CHECK(trials[1].state == AUXO_TRIAL_WAITING);
+}
+
+TEST_CASE("study: models that nobody names are removed when a worker begins, others stay")
+{
+    TempFolder folder;
+    Error error;
+    Space s;
+    Study study = open_study(folder.file("s.db"));
+    for (int i = 0; i < 3; i++) {
+        const int64_t id = add(study.get(), s.space, {1e-3, 1, none});
+        if (i == 1)
+            REQUIRE_OK(
+                auxo_study_set_trial_attribute(study.get(), id, "model", false, "\"trial-1.safetensors\"", error));
+        if (i < 2)
+            finish(study.get(), id, i);
+    }
+    std::filesystem::create_directory(folder.file("s.db.models"));
+    const std::string names[] = {"trial-0.safetensors", "trial-1.safetensors", "trial-2.safetensors",
+                                 "trial-7.safetensors", "mine.safetensors"};
+    for (const std::string &name : names)
+        std::ofstream(folder.file("s.db.models/" + name)) << "x";
+    REQUIRE_OK(auxo_study_remove_strays(study.get(), error));
+    CHECK(!file_exists(folder.file("s.db.models/" + names[0])));
+    for (int i = 1; i < 5; i++) // named, running, of another study, somebody's own
+        CHECK(file_exists(folder.file("s.db.models/" + names[i])));
+}
+
 TEST_CASE("study: files that are none, or of another version, are named")
 {
     TempFolder folder;
@@ -287,7 +333,7 @@ TEST_CASE("study: files that are none, or of another version, are named")
     CHECK(refusal(path, AUXO_NOT_FOUND).find("there is no file") != std::string::npos);
     auxo_study_options create = {};
     create.create = true;
-    CHECK(refusal(folder.file("no/s.db"), AUXO_IO, create).find("cannot be opened") != std::string::npos);
+    CHECK(refusal(folder.file("no/s.db"), AUXO_INVALID_ARGUMENT, create).find("study: ") == 0);
     std::ofstream(folder.file("text")) << std::string(4000, 'x');
     CHECK(refusal(folder.file("text"), AUXO_FORMAT, create).find("no SQLite database") != std::string::npos);
     execute(folder.file("other"), "CREATE TABLE people (name TEXT)");

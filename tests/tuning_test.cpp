@@ -275,6 +275,51 @@ TEST_CASE("damaged files never do harm, and what is kept of them survives writin
     bench.choice();
 }
 
+TEST_CASE("a file that is not as it was written gives no entries, and says so")
+{
+    TunedBench bench;
+    const std::string path = (bench.folder / "user.tune").string();
+    bench.write_user("backend fake\ndevice \"Fake One\"\nadd a1024 variant=tiled tile=16 unroll=4\n");
+    auxo_tuning *tuning = nullptr;
+    REQUIRE(auxo_tuning_load(path.c_str(), nullptr, nullptr, &tuning, nullptr) == AUXO_OK);
+    REQUIRE(auxo_tuning_count(tuning) == 1);
+    REQUIRE(auxo_tuning_save(tuning, path.c_str(), nullptr) == AUXO_OK);
+    auxo_tuning_destroy(tuning);
+    std::ifstream stream(path);
+    const std::string good((std::istreambuf_iterator<char>(stream)), std::istreambuf_iterator<char>());
+    auto entries = [&](const std::string &text, std::vector<std::string> &told) {
+        bench.write_user(text);
+        auto log = [](void *user, auxo_log_level, const char *message) {
+            static_cast<std::vector<std::string> *>(user)->push_back(message);
+        };
+        REQUIRE(auxo_tuning_load(path.c_str(), log, &told, &tuning, nullptr) == AUXO_OK);
+        const size_t count = auxo_tuning_count(tuning);
+        auxo_tuning_destroy(tuning);
+        return count;
+    };
+    std::vector<std::string> told;
+    CHECK(entries(good, told) == 1);
+    CHECK(told.empty());
+    for (size_t at = 0; at < good.size(); at++) {
+        std::string damaged = good;
+        damaged[at] ^= 1;
+        told.clear();
+        // A first line that is no longer the program's is a comment, and the checksum behind it still tells.
+        INFO("byte " << at);
+        CHECK(entries(damaged, told) == 0);
+        CHECK(told.size() == 1);
+    }
+    for (size_t length = 1; length + 1 < good.size(); length++) {
+        told.clear();
+        CHECK(entries(good.substr(0, length), told) == 0);
+    }
+    // By hand: without its first and last line.
+    const size_t first = good.find('\n') + 1, last = good.rfind("# checksum");
+    told.clear();
+    CHECK(entries(good.substr(first, last - first), told) == 1);
+    CHECK(told.empty());
+}
+
 TEST_CASE("what is set is written, read back and found again")
 {
     TunedBench bench;

@@ -2,6 +2,7 @@
 #ifndef AUXO_AUXO_H
 #define AUXO_AUXO_H
 
+#include "auxo/adapt.h"
 #include "auxo/bench.h"
 #include "auxo/data.h"
 #include "auxo/device.h"

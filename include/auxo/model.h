@@ -112,10 +112,11 @@ AUXO_API auxo_status auxo_model_desc_unit_groups(const auxo_model_desc *desc, ui
  * layers, linear output, Glorot uniform; options: an activation, an initialiser, or "nobias"; "lenet5[:activation]"
  * 44,426 weights on 28x28x1 and 10 classes (Burghoff et al. 2023, port-Hamiltonian optimiser);
  * "autosize-cnn[:100-100-100-100-100]", "autosize-mlp[:100-100-100-100-100]" (Cahlik 2022); "resnet18",
- * "resnet18-imagenet" (the stem of CIFAR or of ImageNet), "vgg-small"; "conv:64[-64...][:kernel[:stages]]" convolutions
- * with batch norm and relu, max pooling between them and after the last up to `stages` image sizes, global pooling,
- * dense (Burghoff et al. 2023, ResBuilder); or the path of a JSON file, whose shapes must be those given, where c and
- * outputs are not 0. Errors: NOT_FOUND with the nearest name; INVALID_ARGUMENT names the sizes that disagree. */
+ * "resnet18-imagenet", "resnet34", "resnet34-imagenet" (the stem of CIFAR or of ImageNet), "vgg-small", "vgg16";
+ * "conv:64[-64...][:kernel[:stages]]" convolutions with batch norm and relu, max pooling between them and after the
+ * last up to `stages` image sizes, global pooling, dense (Burghoff et al. 2023, ResBuilder); or the path of a JSON
+ * file, whose shapes must be those given, where c and outputs are not 0. Errors: NOT_FOUND with the nearest name;
+ * INVALID_ARGUMENT names the sizes that disagree. */
 AUXO_API auxo_status auxo_model_desc_load(const char *name, int64_t c, int64_t h, int64_t w, uint32_t outputs,
                                           auxo_model_desc *desc, auxo_error *error);
 /* What a layer of a finished description costs; the sums are those of a model made of it. */

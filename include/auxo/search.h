@@ -5,10 +5,11 @@
  * grid, growth, evolution; algorithms are numbered as there); T. Zhan, "Hyper-Parameter Tuning in Deep Neural Network
  * Learning" (genetic).
  *
- * Five methods: random search, anytime grid search, hyperparameter evolution and progressive growth (anytime learning
- * with auto-sizing networks), and genetic tuning of fully connected networks. All judge by a validation set, remember
- * the best model over every epoch of everything they trained, and keep a performance trace. The same seed on the same
- * device gives the same models, also when the search goes on from what auxo_search_describe wrote.
+ * Six methods: random search, anytime grid search, hyperparameter evolution and progressive growth (anytime learning
+ * with auto-sizing networks), genetic tuning of fully connected networks, and the tree-structured Parzen estimator. All
+ * judge by a validation set, remember the best model over every epoch of everything they trained, and keep a
+ * performance trace. The same seed on the same device gives the same models, also when the search goes on from what
+ * auxo_search_describe wrote.
  */
 #ifndef AUXO_SEARCH_H
 #define AUXO_SEARCH_H
@@ -26,6 +27,7 @@ typedef enum auxo_search_method {
     AUXO_SEARCH_GROWTH,    /* random draws of auto-sizing networks whose penalty falls when they stall (Algorithm 5) */
     AUXO_SEARCH_EVOLUTION, /* a population of models in training, with hyperparameters that mutate (Algorithms 3, 4) */
     AUXO_SEARCH_GENETIC,   /* genomes of layers, activations and batch size, each trained from scratch */
+    AUXO_SEARCH_TPE,       /* where the tree-structured Parzen estimator expects more (auxo/study.h) */
 } auxo_search_method;
 
 /* Values that are tried, both ends included. low = high: fixed, not searched. */
@@ -44,6 +46,7 @@ typedef struct auxo_search_record {
     double loss;                    /* validation loss of that epoch */
     double seconds;                 /* taken by this model */
     uint64_t weights;               /* of the model at its best epoch */
+    bool pruned;                    /* given up early by the pruner */
     char genome[AUXO_GENOME_BYTES]; /* "units=20-31 lr=0.0003 batch=32"; equal texts are equal genomes */
 } auxo_search_record;
 
@@ -89,6 +92,12 @@ typedef struct auxo_search_options {
     double layer_addition;      /* probability that a network that is drawn or bred gets one more random layer */
     uint32_t plateau_limit;     /* end after so many generations without a better network; 0: never */
     bool search_lr;             /* the learning rate is a gene, from lr; else the optimiser's own */
+
+    /* TPE. */
+    bool layered;         /* fully connected networks whose layers are searched, as genetic tuning does always */
+    auxo_sampler sampler; /* its kind and seed are set */
+
+    auxo_pruner pruner; /* models that are given up early; not under evolution, whose trials have one epoch */
 
     /* Ends; 0: none. Seconds and evaluations count from the beginning, over all parts of a resumed search. */
     double time_limit;

@@ -192,6 +192,56 @@ AUXO_API auxo_status auxo_study_give_back(auxo_study *study, int64_t id, auxo_er
 /* The folder beside the file ("FILE.models") in which models lie. Ownership: free(*path). */
 AUXO_API auxo_status auxo_study_folder(const auxo_study *study, char **path, auxo_error *error);
 
+/* ---- proposals ----------------------------------------------------------------------------------------------------
+ */
+typedef enum auxo_sampler_kind {
+    AUXO_SAMPLER_RANDOM, /* uniform, or uniform in the logarithm */
+    AUXO_SAMPLER_TPE     /* tree-structured Parzen estimator (J. Bergstra et al., NIPS 2011) */
+} auxo_sampler_kind;
+
+typedef struct auxo_sampler {
+    auxo_sampler_kind kind;
+    uint64_t seed;
+    uint32_t startup;    /* TPE: trials at random before the first estimate (10) */
+    uint32_t candidates; /* TPE: draws of which the best is proposed (24) */
+    bool multivariate;   /* TPE: parameters under one condition are proposed together, with joint kernels */
+} auxo_sampler;
+AUXO_API void auxo_sampler_init(auxo_sampler_kind kind, uint64_t seed, auxo_sampler *sampler);
+
+/* What was tried, oldest first. */
+typedef struct auxo_observation {
+    const double *values; /* (space->count); NaN: it had no such parameter */
+    double loss;          /* smaller is better; INFINITY: bad, or still running */
+} auxo_observation;
+/* The next point, values (space->count), NaN where a parameter does not exist; a function of the seed, of `draw` (the
+ * number of the proposal) and of the observations. Errors: OUT_OF_MEMORY. */
+AUXO_API auxo_status auxo_sampler_propose(const auxo_sampler *sampler, const auxo_space *space,
+                                          const auxo_observation *observations, size_t count, uint64_t draw,
+                                          double *values, auxo_error *error);
+/* The same from a study's trials as they were read last. */
+AUXO_API auxo_status auxo_study_propose(auxo_study *study, const auxo_space *space, const auxo_sampler *sampler,
+                                        uint64_t draw, double *values, auxo_error *error);
+/* Proposes a point and begins its trial, all under the lock: with auxo_study_report and auxo_study_end_trial any
+ * function can be searched. */
+AUXO_API auxo_status auxo_study_ask(auxo_study *study, const auxo_space *space, const auxo_sampler *sampler,
+                                    int64_t *id, double *values, auxo_error *error);
+
+typedef enum auxo_pruner_kind {
+    AUXO_PRUNER_NONE,
+    AUXO_PRUNER_MEDIAN, /* worse than the median of complete trials at the same step (D. Golovin et al., KDD 2017) */
+    AUXO_PRUNER_HALVING /* asynchronous successive halving (L. Li et al., MLSys 2020) */
+} auxo_pruner_kind;
+
+typedef struct auxo_pruner {
+    auxo_pruner_kind kind;
+    uint32_t startup, warmup; /* median: complete trials before it judges (5); steps of each trial that it spares (0) */
+    uint32_t minimum, reduction; /* halving: the first rung (1), and of how many one goes on (4, at least 2) */
+} auxo_pruner;
+AUXO_API void auxo_pruner_init(auxo_pruner_kind kind, auxo_pruner *pruner);
+/* Whether `own`, after its last report, is to be given up; trials may hold it. */
+AUXO_API auxo_status auxo_pruner_judge(const auxo_pruner *pruner, const auxo_trial *trials, size_t count,
+                                       const auxo_trial *own, bool maximize, bool *pruned, auxo_error *error);
+
 /* ---- looking at a study --------------------------------------------------------------------------------------------
  */
 /* How much of the values' variance one parameter explains by itself: the adjusted one-way share of variance, epsilon
@@ -207,6 +257,10 @@ AUXO_API auxo_status auxo_study_importance(const auxo_study *study, auxo_importa
                                            auxo_error *error);
 /* History, importance, parallel coordinates, a slice for each parameter, the best trials. */
 AUXO_API auxo_status auxo_study_draw(const auxo_study *study, auxo_report *report, auxo_error *error);
+
+/* Removes models in that folder whose trials have ended without naming one: what workers that were killed have left. To
+ * be called when a worker begins. */
+AUXO_API auxo_status auxo_study_remove_strays(auxo_study *study, auxo_error *error);
 
 /* Adds all trials of `source` that have ended and that `target` does not have yet (by "auxo:origin"); *added: how many.
  * Models are not copied. Errors: INVALID_ARGUMENT: another direction, another range of a parameter. */

@@ -246,10 +246,28 @@ AUXO_API auxo_status auxo_trainer_evaluate(auxo_trainer *trainer, const auxo_dat
                                            auxo_evaluation *evaluation, auxo_error *error);
 /* Changes which layers are trained (per layer; NULL: all; copied). Needed after a restructure if some were frozen. */
 AUXO_API auxo_status auxo_trainer_set_train_layers(auxo_trainer *trainer, const bool *train_layers, auxo_error *error);
+/* Of one dense or conv2d layer that is trained, only units [begin, end): their rows of the weight and their biases; the
+ * others, and their optimiser state, stay to the bit (Zhang et al. 2023, sec. 4.1). end 0: all of every layer. Errors:
+ * INVALID_ARGUMENT: no such units. */
+AUXO_API auxo_status auxo_trainer_set_train_units(auxo_trainer *trainer, uint32_t layer, uint32_t begin, uint32_t end,
+                                                  auxo_error *error);
 /* Has the plans rebuilt before the next step, hooks called again: after something that they add has changed. */
 AUXO_API void auxo_trainer_invalidate(auxo_trainer *trainer);
 /* The training plan (for profiles, FLOPs, --explain); valid until the next resize. */
 AUXO_API const auxo_plan *auxo_trainer_plan(const auxo_trainer *trainer);
+
+/* ---- snapshots --------------------------------------------------------------------------------------------------- */
+/* A moment of a training, kept in device memory: structure, weights, statistics, optimiser state and hyperparameters,
+ * braking memory, counters, the choice of trained layers. What a plan hook remembers is the hook's own affair. */
+typedef struct auxo_snapshot auxo_snapshot;
+/* Ownership: the caller's; may outlive any number of resizes, not the trainer's device. Errors: UNSUPPORTED with
+ * helpers; OUT_OF_DEVICE_MEMORY. */
+AUXO_API auxo_status auxo_snapshot_take(auxo_trainer *trainer, auxo_snapshot **snapshot, auxo_error *error);
+/* Back to that moment, bit for bit, whatever has been trained or resized since; any number of times. The structure
+ * version moves on where the structure changes. On failure the trainer is not to be used further. */
+AUXO_API auxo_status auxo_snapshot_restore(const auxo_snapshot *snapshot, auxo_trainer *trainer, auxo_error *error);
+AUXO_API uint64_t auxo_snapshot_bytes(const auxo_snapshot *snapshot); /* of device memory */
+AUXO_API void auxo_snapshot_destroy(auxo_snapshot *snapshot);         /* NULL is allowed */
 
 /* Fails (INVALID_ARGUMENT, with both shapes) unless the model reads rows of this data set and has its outputs. */
 AUXO_API auxo_status auxo_model_check_data(const auxo_model *model, const auxo_dataset *dataset, auxo_error *error);
@@ -280,6 +298,24 @@ AUXO_API auxo_status auxo_model_data_schema(const auxo_model *model, auxo_data_s
 /* The same of a saved model, whose weights are not read. */
 AUXO_API auxo_status auxo_model_file_schema(const char *path, auxo_data_schema **schema, auxo_error *error);
 AUXO_API auxo_status auxo_model_load(auxo_device *device, const char *path, auxo_model **model, auxo_error *error);
+
+/* Weights of other tools. */
+typedef struct auxo_import_options {
+    const char *rules; /* JSON object: names of layers in the file to names in the model, {x} standing for a number,
+                          on the right also {x+1}; NULL: the model's own names or those of torchvision's resnet
+                          and vgg16, whichever finds most */
+    const char *const *reset; /* layers of the model that keep what they have: a new head */
+    size_t reset_count;
+} auxo_import_options;
+typedef struct auxo_import_result {
+    size_t matched, ignored; /* tensors: taken; of reset layers, or num_batches_tracked */
+    char rules[48];          /* whose names they were */
+} auxo_import_result;
+/* Fills a model's parameters from a safetensors file (F32, F64, F16, BF16; layouts are PyTorch's). options, result may
+ * be NULL. On failure the model is unchanged. Errors: FORMAT names tensors without a place, parameters without a
+ * tensor, or two shapes that differ; NOT_FOUND: a reset layer that is none. */
+AUXO_API auxo_status auxo_model_import(auxo_model *model, const char *path, const auxo_import_options *options,
+                                       auxo_import_result *result, auxo_error *error);
 
 /* Full training state as one safetensors file, replaced by one rename: the model under its own names (PATH is a model
  * file, too), optimiser state and counters below "training/", and a checksum over all of it. extra (may be NULL): a

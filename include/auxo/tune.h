@@ -60,8 +60,9 @@ typedef struct auxo_tuning auxo_tuning;
 
 AUXO_API auxo_status auxo_tuning_create(auxo_tuning **tuning, auxo_error *error);
 AUXO_API void auxo_tuning_destroy(auxo_tuning *tuning);
-/* Reads a file; malformed lines go to `log` (may be NULL) as "file:line: what" and are left out. A file that does not
- * exist gives no entries. Errors: IO. */
+/* Reads a file; malformed lines go to `log` (may be NULL) as "file:line: what" and are left out. A file that a program
+ * has written ends with a checksum of all before it; where that does not fit, the file gives no entries, and `log` is
+ * told so. A file that does not exist gives no entries. Errors: IO. */
 AUXO_API auxo_status auxo_tuning_load(const char *path, auxo_log_function *log, void *log_user, auxo_tuning **tuning,
                                       auxo_error *error);
 AUXO_API size_t auxo_tuning_count(const auxo_tuning *tuning);
@@ -69,7 +70,8 @@ AUXO_API const auxo_tuning_entry *auxo_tuning_at(const auxo_tuning *tuning, size
 /* Adds an entry, or replaces the one of the same backend, section, op and shape class. Errors: INVALID_ARGUMENT for
  * text that a line cannot hold (spaces, quotes). */
 AUXO_API auxo_status auxo_tuning_set(auxo_tuning *tuning, const auxo_tuning_entry *entry, auxo_error *error);
-/* Writes all entries, sorted; whole or not at all (temporary file, sync, rename). Comments are not kept. */
+/* Writes all entries, sorted, and a checksum; whole or not at all (temporary file, sync, rename). Comments are not
+ * kept. */
 AUXO_API auxo_status auxo_tuning_save(const auxo_tuning *tuning, const char *path, auxo_error *error);
 
 /* Adds or replaces entries in a file and keeps its others, also those that other processes add at the same time: it is

@@ -9,6 +9,7 @@
 void cli_help_overview(FILE *stream, const cli_command_list *list); /* all commands, one line each */
 void cli_help_command(FILE *stream, const cli_command *command);    /* everything about one command */
 void cli_help_models(FILE *stream);                                 /* how networks are described */
+void cli_help_all_events(FILE *stream);                             /* every event of every method, field by field */
 void cli_help_man(FILE *stream, const cli_command_list *list);      /* auxo(1) in man(7) macros */
 void cli_help_bash(FILE *stream, const cli_command_list *list);     /* completion script for bash */
 

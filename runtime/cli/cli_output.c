@@ -13,12 +13,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
 struct cli_output {
     bool json, terminal; /* terminal: standard error is one */
     bool progress_shown;
+    size_t progress_rows; /* of a progress of several lines; else 0 or 1 */
     auxo_log_level level; /* messages below it are not shown */
     FILE *log_file;       /* NULL: log goes to standard error */
     auxo_status failed;   /* an event could not be encoded: told at the end */
@@ -58,8 +60,12 @@ auxo_status cli_output_create(bool json, const char *log, cli_output **output, a
 
 static void erase_progress(cli_output *output)
 {
-    if (output->progress_shown)
-        fputs("\r\033[K", stderr);
+    if (output->progress_shown) {
+        fprintf(stderr, "\r\033[K");
+        for (; output->progress_rows > 1; output->progress_rows--)
+            fprintf(stderr, "\033[A\033[K"); /* the row above */
+    }
+    output->progress_rows = 0;
     output->progress_shown = false;
 }
 
@@ -246,5 +252,27 @@ void cli_progress_share(cli_progress *progress, double share, double start_share
                 auxo_format_duration(left, sizeof left, remaining));
     else
         fprintf(stderr, "\r\033[K%.60s", text);
+    output->progress_shown = true;
+}
+
+/* Columns of the terminal; 80 where it does not say. */
+static int terminal_width(void)
+{
+    struct winsize size;
+    return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+void cli_progress_rows(cli_progress *progress, const char *const *rows, size_t count)
+{
+    const double now = cli_now_seconds();
+    cli_output *output = progress->output;
+    if (!output->terminal || output->json || now - progress->shown_seconds < 0.1)
+        return;
+    progress->shown_seconds = now;
+    erase_progress(output);
+    const int width = terminal_width() - 1;
+    for (size_t i = 0; i < count; i++)
+        fprintf(stderr, "%s%.*s", i ? "\n" : "", width, rows[i]);
+    output->progress_rows = count;
     output->progress_shown = true;
 }

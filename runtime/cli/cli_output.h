@@ -62,6 +62,8 @@ typedef struct cli_progress {
 
 /* The same by a share of the work (NaN: unknown), since `start_share`. */
 void cli_progress_share(cli_progress *progress, double share, double start_share, const char *text);
+/* Several lines that change together, cut at the terminal's width. */
+void cli_progress_rows(cli_progress *progress, const char *const *rows, size_t count);
 /* `done` of `total` units are done at the start (not 0 after a resume). */
 void cli_progress_begin(cli_progress *progress, cli_output *output, const char *unit, uint64_t done, uint64_t total);
 void cli_progress_update(cli_progress *progress, uint64_t done, const char *format, ...) AUXO_PRINTF(3, 4);

@@ -53,7 +53,8 @@ typedef struct workers {
     const cli_context *context;
     const auxo_settings *settings;
     auxo_study *study; /* to look at */
-    size_t count, shown_trials;
+    size_t count;
+    size_t known_ended; /* trials that had ended before */
     worker items[WORKERS_MAX];
     cli_progress progress;
     double began;
@@ -298,26 +299,71 @@ static void show_trial(const workers *all, const auxo_trial *trial)
     cli_emit(all->context->output, event);
 }
 
-/* One line that changes: how far, the best, who is at what. */
-static void show_progress(workers *all, const auxo_trial *trials, size_t count, size_t ended)
+/* The trial that a worker has; NULL: none. */
+static const auxo_trial *trial_of(const worker *one, const auxo_trial *trials, size_t count)
 {
-    char text[512] = "";
-    const double limit = auxo_settings_find(all->settings, "evaluations")
-                             ? (double)auxo_settings_integer(all->settings, "evaluations")
-                             : 0;
+    for (size_t i = count; i > 0 && one->process; i--) {
+        const char *json = auxo_trial_attribute_json(&trials[i - 1], "worker", false);
+        if (trials[i - 1].state != AUXO_TRIAL_RUNNING || !json)
+            continue;
+        cJSON *root = cJSON_Parse(json);
+        const cJSON *process = cJSON_GetObjectItemCaseSensitive(root, "process");
+        const bool own = cJSON_IsNumber(process) && process->valuedouble == (double)one->process;
+        cJSON_Delete(root);
+        if (own)
+            return &trials[i - 1];
+    }
+    return NULL;
+}
+
+static void format_worker(const worker *one, size_t number, const auxo_trial *trial, char *text, size_t size)
+{
+    if (!one->process)
+        snprintf(text, size, "worker %zu  %s  has ended", number, one->device);
+    else if (!trial)
+        snprintf(text, size, "worker %zu  %s  between trials", number, one->device);
+    else if (trial->report_count == 0)
+        snprintf(text, size, "worker %zu  %s  trial %lld", number, one->device, (long long)trial->number);
+    else
+        snprintf(text, size, "worker %zu  %s  trial %lld  epoch %lld  %.5g", number, one->device,
+                 (long long)trial->number, (long long)trial->reports[trial->report_count - 1].step,
+                 trial->reports[trial->report_count - 1].value);
+}
+
+/* How far all of them are, the best, and the time that is left at this pace. */
+static void format_all(const workers *all, size_t ended, char *text, size_t size)
+{
+    const bool limited = auxo_settings_find(all->settings, "evaluations") != NULL;
+    const double limit = limited ? (double)auxo_settings_integer(all->settings, "evaluations") : 0;
     const double seconds =
         auxo_settings_find(all->settings, "time-limit") ? auxo_settings_real(all->settings, "time-limit") : 0;
-    double share = limit > 0 ? (double)ended / limit : (double)NAN;
-    if (seconds > 0)
-        share = fmax(isnan(share) ? 0 : share, (cli_now_seconds() - all->began) / seconds);
+    const double elapsed = cli_now_seconds() - all->began, done = (double)(ended - all->known_ended);
     const auxo_trial *best = auxo_study_best(all->study);
-    size_t used =
-        (size_t)snprintf(text, sizeof text, "%zu trials, best %.5g; at work:", ended, best ? best->value : (double)NAN);
-    for (size_t i = 0; i < count && used < sizeof text; i++)
-        if (trials[i].state == AUXO_TRIAL_RUNNING)
-            used += (size_t)snprintf(text + used, sizeof text - used, " %lld(%zu)", (long long)trials[i].number,
-                                     trials[i].report_count);
-    cli_progress_share(&all->progress, fmin(share, 1), 0, text);
+    char value[32] = "-", left[32] = "", whole[32] = "";
+    double remaining = limit > 0 && done > 0 ? elapsed / done * (limit - (double)ended) : (double)NAN;
+    if (seconds > 0 && !(remaining < seconds - elapsed))
+        remaining = seconds - elapsed;
+    if (best)
+        snprintf(value, sizeof value, "%.6g (trial %lld)", best->value, (long long)best->number);
+    if (limit > 0)
+        snprintf(whole, sizeof whole, " of %.0f", limit);
+    snprintf(text, size, "%zu%s trials  best %s  %s left", ended, whole, value,
+             auxo_format_duration(left, sizeof left, fmax(remaining, 0)));
+}
+
+/* A table that changes: one row for each worker, and one for all. */
+static void show_progress(workers *all, const auxo_trial *trials, size_t count, size_t ended)
+{
+    enum { ROW_BYTES = 200, ROWS_MAX = 16 };
+    char text[ROWS_MAX + 1][ROW_BYTES];
+    const char *rows[ROWS_MAX + 1];
+    const size_t shown = all->count < ROWS_MAX ? all->count : ROWS_MAX;
+    for (size_t i = 0; i <= shown; i++)
+        rows[i] = text[i];
+    for (size_t i = 0; i < shown; i++)
+        format_worker(&all->items[i], i + 1, trial_of(&all->items[i], trials, count), text[i], ROW_BYTES);
+    format_all(all, ended, text[shown], ROW_BYTES);
+    cli_progress_rows(&all->progress, rows, shown + 1);
 }
 
 /* What has ended since the last look, once each. A study that cannot be read for a moment is looked at again. */
@@ -340,14 +386,16 @@ static void show(workers *all, bool *known, size_t known_size)
 }
 
 /* Trials that have ended before the workers began are not told again. */
-static bool *list_known(const workers *all, size_t *size)
+static bool *list_known(workers *all, size_t *size)
 {
     size_t count = 0;
     const auxo_trial *trials = auxo_study_trials(all->study, &count);
     *size = count + 1000000;
     bool *known = calloc(*size, sizeof *known);
-    for (size_t i = 0; known && i < count; i++)
+    for (size_t i = 0; known && i < count; i++) {
         known[i] = has_ended(&trials[i]);
+        all->known_ended += known[i];
+    }
     return known;
 }
 

@@ -1,4 +1,4 @@
-/* runtime/cli/cmd_help.c: auxo help [COMMAND]. */
+/* runtime/cli/cmd_help.c: auxo help [COMMAND|models|events]. */
 #include "cli_help.h"
 
 #include <string.h>
@@ -23,6 +23,8 @@ static auxo_status run(const cli_context *context, auxo_error *error)
         cli_help_overview(stdout, context->commands);
     } else if (count == 1 && strcmp(cli_operand(context->arguments, 0), "models") == 0) {
         cli_help_models(stdout);
+    } else if (count == 1 && strcmp(cli_operand(context->arguments, 0), "events") == 0) {
+        cli_help_all_events(stdout);
     } else {
         char first[64], second[64];
         char *words[2] = {first, second};
@@ -41,9 +43,9 @@ static const cli_option *const options[] = {help_options, cli_common_options, NU
 
 const cli_command cli_command_help = {
     .name = "help",
-    .operands = "[COMMAND|models]",
+    .operands = "[COMMAND|models|events]",
     .operand_max = 2,
-    .summary = "explain the program, one command, or how networks are described",
+    .summary = "explain the program, one command, how networks are described, or events",
     .options = options,
     .run = run,
 };

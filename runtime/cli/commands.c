@@ -30,6 +30,7 @@
     M("autosize")                                                                                                      \
     M("morph")                                                                                                         \
     M("resbuild")                                                                                                      \
+    M("adapt")                                                                                                         \
     M("search")                                                                                                        \
     C(search_profile)                                                                                                  \
     C(study_show)                                                                                                      \

@@ -8,14 +8,20 @@
 #include "file.h"
 #include "text.h"
 
+#define XXH_INLINE_ALL
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/file.h>
 #include <unistd.h>
+#include <xxhash.h>
+
+static const char WRITTEN[] =
+    "# Tuning data, written by the tuner; the last line is a checksum. Format: see auxo/tune.h.\n";
 
 struct auxo_tuning {
     auxo_tuning_entry *entries;
@@ -38,6 +44,29 @@ void auxo_tuning_destroy(auxo_tuning *tuning)
     free(tuning);
 }
 
+/* The last line of a file that a program has written: of all bytes before it. Files written by hand have none. */
+static const char CHECKSUM[] = "# checksum ";
+enum { CHECKSUM_LINE_BYTES = sizeof CHECKSUM - 1 + 16 + 1 };
+
+static void make_checksum(const char *text, size_t size_bytes, char line[CHECKSUM_LINE_BYTES + 1])
+{
+    snprintf(line, CHECKSUM_LINE_BYTES + 1, "%s%016" PRIx64 "\n", CHECKSUM, (uint64_t)XXH3_64bits(text, size_bytes));
+}
+
+/* Whether the text has a line of a checksum, wherever it is by now, and it is not that of what stands before it. */
+static bool has_changed(const char *text, size_t size_bytes)
+{
+    char line[CHECKSUM_LINE_BYTES + 1];
+    const char *found = strstr(text, CHECKSUM);
+    if (!found)
+        return strstr(text, WRITTEN) == text; /* a program's first line, and its last has gone */
+    const size_t before = (size_t)(found - text);
+    if (size_bytes != before + CHECKSUM_LINE_BYTES)
+        return true;
+    make_checksum(text, before, line);
+    return memcmp(found, line, CHECKSUM_LINE_BYTES) != 0;
+}
+
 auxo_status auxo_tuning_load(const char *path, auxo_log_function *log, void *log_user, auxo_tuning **tuning,
                              auxo_error *error)
 {
@@ -50,6 +79,17 @@ auxo_status auxo_tuning_load(const char *path, auxo_log_function *log, void *log
     status = auxo__file_read(path, &text, &size_bytes, &reason);
     if (status == AUXO_NOT_FOUND)
         return AUXO_OK;
+    if (status == AUXO_OK && has_changed(text, size_bytes)) {
+        char message[512];
+        snprintf(message, sizeof message,
+                 "%.300s: it is not as it was written (checksum); none of its entries is used. Tune again, or take out "
+                 "its first and last line if it was changed on purpose",
+                 path);
+        if (log)
+            log(log_user, AUXO_LOG_WARNING, message);
+        free(text);
+        return AUXO_OK;
+    }
     if (status == AUXO_OK)
         status = auxo__tuning_parse(path, text, log, log_user, *tuning, &reason);
     free(text);
@@ -180,7 +220,7 @@ static void write_section(FILE *stream, const auxo_tuning_entry *entry, const au
 
 static void write_entries(FILE *stream, const auxo_tuning_entry *entries, size_t count)
 {
-    fputs("# Tuning data, written by the tuner. Format: see auxo/tune.h.\n", stream);
+    fputs(WRITTEN, stream);
     for (size_t i = 0; i < count; i++) {
         const auxo_tuning_entry *entry = &entries[i];
         write_section(stream, entry, i > 0 ? &entries[i - 1] : NULL);
@@ -206,7 +246,13 @@ auxo_status auxo_tuning_save(const auxo_tuning *tuning, const char *path, auxo_e
     qsort(sorted, tuning->count, sizeof *sorted, compare_for_sort);
     write_entries(stream, sorted, tuning->count);
     free(sorted);
-    bool failed = ferror(stream) != 0;
+    bool failed = fflush(stream) != 0;
+    char line[CHECKSUM_LINE_BYTES + 1];
+    if (!failed) {
+        make_checksum(text, size_bytes, line);
+        fputs(line, stream);
+    }
+    failed |= ferror(stream) != 0;
     failed |= fclose(stream) != 0;
     auxo_status status = failed ? auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory writing '%s'", path)
                                 : auxo__file_write_atomic(path, text, size_bytes, error);

@@ -15,6 +15,7 @@
     X(autosize)                                                                                                        \
     X(morph)                                                                                                           \
     X(resbuild)                                                                                                        \
+    X(adapt)                                                                                                           \
     X(search)                                                                                                          \
     X(multiscale_train)                                                                                                \
     X(multiscale_sensitivity)                                                                                          \

@@ -75,7 +75,8 @@ static void values_of(const void *user, uint64_t task, double *values)
     const size_t place = (size_t)(task % study->place_count);
     values[0] =
         study->place_count > AUXO_CHOICES_MAX ? (double)study->rows->rows[study->places[place]].number : (double)place;
-    values[1] = (double)(study->first_seed + task / study->place_count);
+    const uint64_t seed = study->first_seed + task / study->place_count;
+    values[1] = (double)seed;
 }
 
 auxo_status auxo__sweep_study_take(auxo__sweep_study *study, auxo_run *run, size_t *row, uint64_t *seed, bool *found,

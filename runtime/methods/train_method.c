@@ -15,6 +15,10 @@
 static const char TRAINING[] = "training/", SHARES_KEY[] = "auxo.shares";
 
 static const auxo_setting train_settings[] = {
+    {.name = "freeze",
+     .type = AUXO_SETTING_TEXT,
+     .argument = "LAYER,...",
+     .help = "Layers that are not trained; stage1* stands for all whose names begin so"},
     {.name = "epochs",
      .type = AUXO_SETTING_INTEGER,
      .argument = "N",
@@ -210,6 +214,19 @@ static uint64_t epoch_limit(const auxo_settings *settings)
     return auxo_settings_integer(settings, "steps") ? UINT64_MAX : 10;
 }
 
+static auxo_status create_trainer(const auxo_run *run, auxo__train_state *state, auxo_error *error)
+{
+    bool *trained = NULL;
+    auxo_status status = auxo__task_trained_layers(run, state->model, &trained, error);
+    state->options.train_layers = trained; /* copied by the trainer */
+    if (status == AUXO_OK)
+        status = auxo_trainer_create(state->model, state->data.train, state->data.validation, &state->options,
+                                     &state->trainer, error);
+    state->options.train_layers = NULL;
+    free(trained);
+    return status;
+}
+
 static auxo_status begin(auxo_run *run, void *user, auxo_error *error)
 {
     auxo__train_state *state = user;
@@ -233,10 +250,7 @@ static auxo_status begin(auxo_run *run, void *user, auxo_error *error)
     /* Of the same rows it would come out the same, after all of them were read. */
     if (status == AUXO_OK && run->resumed_from && state->options.standardize && run->data_hash == run->saved_data_hash)
         status = auxo__archive_get_preprocessing(run->resumed_from, "", state->model, error);
-    if (status == AUXO_OK)
-        status = auxo_trainer_create(state->model, state->data.train, state->data.validation, &state->options,
-                                     &state->trainer, error);
-    return status;
+    return status == AUXO_OK ? create_trainer(run, state, error) : status;
 }
 
 static auxo_status announce(auxo_run *run, void *user, auxo_error *error)
@@ -492,19 +506,13 @@ static auxo_model *model(void *user)
 
 /* ---- the table --------------------------------------------------------------------------------------------------- */
 
-static const auxo_setting *const settings[] = {auxo_data_settings,
-                                               auxo__model_settings,
-                                               auxo__device_settings,
-                                               auxo__seed_settings,
-                                               train_settings,
-                                               auxo__training_settings,
-                                               auxo__validation_settings,
-                                               auxo__keep_settings,
-                                               auxo__fold_settings,
-                                               auxo__stream_settings,
-                                               auxo__run_settings,
-                                               auxo__save_settings,
-                                               NULL};
+static const auxo_setting *const settings[] = {auxo_data_settings,      auxo__model_settings,
+                                               auxo__import_settings,   auxo__device_settings,
+                                               auxo__seed_settings,     train_settings,
+                                               auxo__training_settings, auxo__validation_settings,
+                                               auxo__keep_settings,     auxo__fold_settings,
+                                               auxo__stream_settings,   auxo__run_settings,
+                                               auxo__save_settings,     NULL};
 static const auxo_event_type *const events[] = {&auxo__start_event, &shares_event,       &auxo__step_event,
                                                 &epoch_event,       &auxo__choice_event, &auxo__memory_event,
                                                 &auxo__op_event,    &result_event,       NULL};

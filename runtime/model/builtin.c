@@ -24,6 +24,9 @@ static const struct builtin_entry {
     {"conv", auxo__builtin_conv},
     {"resnet18", auxo__builtin_resnet18},
     {"resnet18-imagenet", auxo__builtin_resnet18_imagenet},
+    {"resnet34", auxo__builtin_resnet34},
+    {"resnet34-imagenet", auxo__builtin_resnet34_imagenet},
+    {"vgg16", auxo__builtin_vgg16},
 };
 enum { BUILTIN_COUNT = sizeof builtins / sizeof *builtins };
 

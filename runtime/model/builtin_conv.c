@@ -1,6 +1,6 @@
 /* builtin_conv.c: convolutional built-in networks without residual connections: lenet5 (after LeCun et al. 1998, with
- * relu and max pooling), autosize-cnn (dynamic auto-sizing), vgg-small (after Simonyan and Zisserman 2015), conv (the
- * smallest start for residual growth).
+ * relu and max pooling), autosize-cnn (dynamic auto-sizing), vgg-small and vgg16 (Simonyan and Zisserman 2015), conv
+ * (the smallest start for residual growth).
  */
 #include "model_internal.h"
 
@@ -65,6 +65,51 @@ auxo_status auxo__builtin_lenet5(const auxo__builtin_request *request, auxo_mode
             layers[i].initializer = AUXO_INITIALIZER_GLOROT_UNIFORM;
         }
     return add_layers(request, layers, COUNT, desc, error);
+}
+
+/* Adds one layer with a name and number; does nothing after a failure. */
+static void chain(auxo_model_desc *desc, auxo_layer layer, auxo_status *status, auxo_error *error)
+{
+    if (*status == AUXO_OK)
+        *status = auxo__builtin_chain(desc, &layer, error);
+}
+
+/* Configuration D: convolutions with bias and relu, pooling after each group, three dense layers with dropout. */
+auxo_status auxo__builtin_vgg16(const auxo__builtin_request *request, auxo_model_desc *desc, auxo_error *error)
+{
+    static const uint32_t filters[5] = {64, 128, 256, 512, 512}, counts[5] = {2, 2, 3, 3, 3};
+    const uint32_t sizes[3] = {4096, 4096, request->outputs};
+    char name[32];
+    if (request->options)
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "it takes no options");
+    auxo_status status = auxo__builtin_input(request, desc, error);
+    for (uint32_t group = 0; group < 5; group++) {
+        for (uint32_t i = 0; i < counts[group]; i++) {
+            snprintf(name, sizeof name, "conv%u_%u", group + 1, i + 1);
+            auxo_layer conv = conv_layer(name, filters[group], 3, 1, 1);
+            conv.bias = true;
+            conv.activation = AUXO_ACTIVATION_RELU;
+            conv.initializer = AUXO_INITIALIZER_HE_NORMAL;
+            chain(desc, conv, &status, error);
+        }
+        snprintf(name, sizeof name, "pool%u", group + 1);
+        chain(desc, pool_layer(name), &status, error);
+    }
+    chain(desc, (auxo_layer){.name = "flatten", .kind = AUXO_LAYER_FLATTEN}, &status, error);
+    for (uint32_t i = 0; i < 3; i++) {
+        auxo_layer dense = {.kind = AUXO_LAYER_DENSE,
+                            .units = sizes[i],
+                            .bias = true,
+                            .activation = i < 2 ? AUXO_ACTIVATION_RELU : AUXO_ACTIVATION_IDENTITY,
+                            .initializer = AUXO_INITIALIZER_GLOROT_UNIFORM};
+        auxo_layer dropout = {.kind = AUXO_LAYER_DROPOUT, .rate = 0.5f};
+        snprintf(dense.name, sizeof dense.name, "dense%u", i + 1);
+        snprintf(dropout.name, sizeof dropout.name, "dropout%u", i + 1);
+        chain(desc, dense, &status, error);
+        if (i < 2)
+            chain(desc, dropout, &status, error);
+    }
+    return status;
 }
 
 auxo_status auxo__builtin_autosize_cnn(const auxo__builtin_request *request, auxo_model_desc *desc, auxo_error *error)

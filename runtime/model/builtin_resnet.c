@@ -1,6 +1,6 @@
-/* builtin_resnet.c: ResNet-18 (He et al. 2016), with the stem for CIFAR (one 3x3 convolution) or the one for ImageNet
- * (7x7 with stride 2, then 3x3 max pooling with stride 2). Four stages of two basic blocks with 64, 128, 256, 512
- * filters.
+/* builtin_resnet.c: ResNet-18 and ResNet-34 (He et al. 2016), with the stem for CIFAR (one 3x3 convolution) or the one
+ * for ImageNet (7x7 with stride 2, then 3x3 max pooling with stride 2). Four stages of basic blocks (two each; 3, 4, 6,
+ * 3) with 64, 128, 256, 512 filters.
  */
 #include "model_internal.h"
 
@@ -62,8 +62,10 @@ static uint32_t append_block(resnet_builder *builder, const char *stem, uint32_t
     return append(builder, relu, stem, "relu", index);
 }
 
-static auxo_status build(const auxo__builtin_request *request, bool imagenet_stem, auxo_model_desc *desc,
-                         auxo_error *error)
+static const uint32_t blocks_of_18[4] = {2, 2, 2, 2}, blocks_of_34[4] = {3, 4, 6, 3};
+
+static auxo_status build(const auxo__builtin_request *request, const uint32_t blocks[4], bool imagenet_stem,
+                         auxo_model_desc *desc, auxo_error *error)
 {
     if (request->options)
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "it takes no options");
@@ -81,7 +83,7 @@ static auxo_status build(const auxo__builtin_request *request, bool imagenet_ste
         index = append(&builder, pool, "stem_", "pool", index);
     }
     for (uint32_t stage = 1; stage <= 4; stage++)
-        for (uint32_t block = 1; block <= 2; block++) {
+        for (uint32_t block = 1; block <= blocks[stage - 1]; block++) {
             char stem[32];
             snprintf(stem, sizeof stem, "stage%u_block%u_", stage, block);
             bool first = stage > 1 && block == 1;
@@ -99,11 +101,22 @@ static auxo_status build(const auxo__builtin_request *request, bool imagenet_ste
 
 auxo_status auxo__builtin_resnet18(const auxo__builtin_request *request, auxo_model_desc *desc, auxo_error *error)
 {
-    return build(request, false, desc, error);
+    return build(request, blocks_of_18, false, desc, error);
 }
 
 auxo_status auxo__builtin_resnet18_imagenet(const auxo__builtin_request *request, auxo_model_desc *desc,
                                             auxo_error *error)
 {
-    return build(request, true, desc, error);
+    return build(request, blocks_of_18, true, desc, error);
+}
+
+auxo_status auxo__builtin_resnet34(const auxo__builtin_request *request, auxo_model_desc *desc, auxo_error *error)
+{
+    return build(request, blocks_of_34, false, desc, error);
+}
+
+auxo_status auxo__builtin_resnet34_imagenet(const auxo__builtin_request *request, auxo_model_desc *desc,
+                                            auxo_error *error)
+{
+    return build(request, blocks_of_34, true, desc, error);
 }

@@ -76,7 +76,7 @@ typedef struct auxo__builtin_request {
 typedef auxo_status auxo__builtin(const auxo__builtin_request *request, auxo_model_desc *desc, auxo_error *error);
 auxo__builtin auxo__builtin_mlp, auxo__builtin_linear, auxo__builtin_lenet5, auxo__builtin_autosize_cnn,
     auxo__builtin_autosize_mlp, auxo__builtin_vgg_small, auxo__builtin_conv, auxo__builtin_resnet18,
-    auxo__builtin_resnet18_imagenet;
+    auxo__builtin_resnet18_imagenet, auxo__builtin_resnet34, auxo__builtin_resnet34_imagenet, auxo__builtin_vgg16;
 /* Appends the input layer for the request. */
 auxo_status auxo__builtin_input(const auxo__builtin_request *request, auxo_model_desc *desc, auxo_error *error);
 /* Appends `layer` reading the layer before it. */

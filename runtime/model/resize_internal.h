@@ -44,5 +44,10 @@ void auxo__new_buffers_destroy(auxo__new_buffers *buffers);
  * *desc and *layout are taken over. */
 auxo_status auxo__model_swap(auxo_model *model, auxo_model_desc *desc, auxo__layout *layout, auxo__new_buffers *buffers,
                              const auxo_carried_state *state, auxo_error *error);
+/* Puts another structure in the place of the model's, with copies of flat buffers of its layout: those of an earlier
+ * moment. states: as many as state->count. On failure the model is unchanged. */
+auxo_status auxo__model_replace(auxo_model *model, const auxo_model_desc *desc, const auxo_buffer *weights,
+                                const auxo_buffer *statistics, auxo_buffer *const *states,
+                                const auxo_carried_state *state, auxo_error *error);
 
 #endif

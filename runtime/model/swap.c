@@ -70,3 +70,32 @@ auxo_status auxo__model_swap(auxo_model *model, auxo_model_desc *desc, auxo__lay
     model->structure_version++;
     return AUXO_OK;
 }
+
+auxo_status auxo__model_replace(auxo_model *model, const auxo_model_desc *desc, const auxo_buffer *weights,
+                                const auxo_buffer *statistics, auxo_buffer *const *states,
+                                const auxo_carried_state *state, auxo_error *error)
+{
+    auxo_model_desc copy;
+    auxo__layout layout = {0};
+    auxo__new_buffers buffers = {0};
+    auxo_status status = auxo_model_desc_copy(desc, &copy, error);
+    if (status == AUXO_OK)
+        status = auxo__layout_build(&copy, &layout, error);
+    if (status == AUXO_OK)
+        status = auxo__new_buffers_create(model, &layout, state, &buffers, error);
+    const uint64_t weight_bytes = layout.weight_count * sizeof(float);
+    const uint64_t statistic_bytes = layout.statistic_count * sizeof(float);
+    if (status == AUXO_OK && weight_bytes > 0)
+        status = auxo_buffer_copy(model->queue, weights, 0, buffers.weights, 0, weight_bytes, error);
+    if (status == AUXO_OK && statistic_bytes > 0)
+        status = auxo_buffer_copy(model->queue, statistics, 0, buffers.statistics, 0, statistic_bytes, error);
+    for (size_t i = 0; status == AUXO_OK && weight_bytes > 0 && i < buffers.state_count; i++)
+        status = auxo_buffer_copy(model->queue, states[i], 0, buffers.states[i], 0, weight_bytes, error);
+    if (status == AUXO_OK)
+        status = auxo__model_swap(model, &copy, &layout, &buffers, state, error);
+    auxo_queue_wait(model->queue, NULL); /* after a failure, work on the buffers may still be under way */
+    auxo__new_buffers_destroy(&buffers);
+    auxo__layout_free(&layout);
+    auxo_model_desc_deinit(&copy);
+    return status == AUXO_OK ? status : auxo_error_wrap(error, status, "replacing a structure");
+}

@@ -491,6 +491,12 @@ static auxo_status finish(auxo_run *run, void *user, auxo_error *error)
 
 /* ---- the table --------------------------------------------------------------------------------------------------- */
 
+static bool minimizes(const auxo_settings *settings)
+{
+    (void)settings;
+    return true;
+}
+
 static const auxo_setting *const settings[] = {auxo__multiscale_data_settings,
                                                compare_settings,
                                                auxo__study_settings,
@@ -531,5 +537,5 @@ const auxo_method auxo__method_multiscale_compare = {
     .progress = progress,
     .report_title = "Multi-scale training compared",
     .csv_event = "run",
-    .study_minimizes = true,
+    .minimizes = minimizes,
 };

@@ -42,7 +42,8 @@ static void values_of(const void *user, uint64_t task, double *values)
 {
     const context *c = user;
     values[0] = (double)(task % c->state->method_count);
-    values[1] = (double)(c->state->options.seed + task / c->state->method_count);
+    const uint64_t seed = c->state->options.seed + task / c->state->method_count;
+    values[1] = (double)seed;
 }
 
 static bool is_ready(const void *user, uint64_t task)

@@ -38,7 +38,10 @@ struct auxo_method {
     auxo_status (*save_model)(auxo_run *run, void *state, const char *path, auxo_error *error);
     /* A run that is interrupted or breaks down still has a result: what it found so far. */
     bool finish_when_ended;
-    bool study_minimizes;     /* the value of a trial is a loss */
+    /* Whether the value of a trial is a loss; NULL: it is not. */
+    bool (*minimizes)(const auxo_settings *settings);
+    /* Another method that does what these settings ask for; NULL, or the answer NULL: this one. */
+    const auxo_method *(*choose)(const auxo_settings *settings);
     const char *csv_event;    /* the kept event whose rows "csv" writes; NULL: "epoch" */
     const char *report_title; /* NULL: the method's summary */
 };

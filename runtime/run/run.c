@@ -132,7 +132,8 @@ auxo_status auxo_run_open(const auxo_method *method, const auxo_settings *settin
     if (!opened)
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory opening a run");
     const bool in_folds = auxo_settings_find(settings, "folds") && auxo_settings_integer(settings, "folds") > 0;
-    opened->method = in_folds ? &auxo__folds_method : method;
+    const auxo_method *chosen = method->choose ? method->choose(settings) : NULL;
+    opened->method = in_folds ? &auxo__folds_method : chosen ? chosen : method;
     opened->inner = method;
     opened->options = *options;
     opened->lock = (auxo__file_lock)AUXO__FILE_UNLOCKED;

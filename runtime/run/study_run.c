@@ -54,10 +54,12 @@ auxo_status auxo__run_open_study(auxo_run *run, auxo_error *error)
     const double beat = auxo_settings_real(run->settings, "heartbeat");
     const auxo_study_options options = {.name = auxo_settings_text(run->settings, "study-name"),
                                         .create = true,
-                                        .maximize = !run->method->study_minimizes,
+                                        .maximize = !(run->method->minimizes && run->method->minimizes(run->settings)),
                                         .beat_seconds = beat,
                                         .silent_seconds = 6 * beat};
     auxo_status status = auxo_study_open(path, &options, &run->study, error);
+    if (status == AUXO_OK && !run->options.look_only)
+        status = auxo_study_remove_strays(run->study, error);
     if (status == AUXO_OK && auxo_study_network(run->study))
         status =
             auxo__run_note(run, error,

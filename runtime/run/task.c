@@ -2,6 +2,7 @@
  */
 #include "task.h"
 
+#include "file.h"
 #include "folds.h"
 #include "number.h"
 
@@ -184,6 +185,83 @@ auxo_status auxo__task_open_model(auxo_run *run, const auxo_dataset *train, auxo
     return auxo__task_open_model_seeded(run, train, auxo_settings_integer(run->settings, "seed"), model, error);
 }
 
+/* The weights of another tool, where they are asked for. */
+static auxo_status import_weights(auxo_run *run, auxo_model *model, auxo_error *error)
+{
+    const char *path =
+        auxo_settings_find(run->settings, "weights") ? auxo_settings_text(run->settings, "weights") : NULL;
+    const char *rules = path ? auxo_settings_text(run->settings, "weight-rules") : NULL;
+    char *text = NULL;
+    size_t size = 0;
+    auxo_list reset = {0};
+    auxo_import_result result;
+    if (!path || run->resumed_from) /* they are in the checkpoint */
+        return AUXO_OK;
+    auxo_status status = auxo_list_parse("reset", auxo_settings_text(run->settings, "reset"), &reset, error);
+    if (status == AUXO_OK && rules)
+        status = auxo__file_read(rules, &text, &size, error);
+    const auxo_import_options options = {
+        .rules = text, .reset = (const char *const *)reset.items, .reset_count = reset.count};
+    if (status == AUXO_OK)
+        status = auxo_model_import(model, path, &options, &result, error);
+    if (status == AUXO_OK)
+        status = auxo__run_note(run, error, "weights: %zu tensors taken by %s, %zu passed over%s", result.matched,
+                                result.rules, result.ignored,
+                                reset.count > 0 ? " (counters, and layers that are reset)" : "");
+    auxo_list_deinit(&reset);
+    free(text);
+    return status;
+}
+
+/* Marks the layers that a name stands for as not trained; false: there is none. */
+static bool freeze(const auxo_model_desc *desc, const char *name, bool *train)
+{
+    const size_t length = strlen(name);
+    const bool begins = length > 0 && name[length - 1] == '*';
+    bool found = false;
+    for (uint32_t l = 0; l < desc->layer_count; l++)
+        if (begins ? strncmp(desc->layers[l].name, name, length - 1) == 0 : strcmp(desc->layers[l].name, name) == 0) {
+            train[l] = false;
+            found = true;
+        }
+    return found;
+}
+
+auxo_status auxo__task_trained_layers(const auxo_run *run, const auxo_model *model, bool **train, auxo_error *error)
+{
+    const char *text = auxo_settings_text(run->settings, "freeze");
+    const auxo_model_desc *desc = auxo_model_get_desc(model);
+    auxo_list names = {0};
+    *train = NULL;
+    if (!text)
+        return AUXO_OK;
+    auxo_status status = auxo_list_parse("freeze", text, &names, error);
+    bool *marks = status == AUXO_OK ? malloc(desc->layer_count * sizeof *marks) : NULL;
+    if (status == AUXO_OK && !marks)
+        status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "freeze: out of memory");
+    for (uint32_t l = 0; marks && l < desc->layer_count; l++)
+        marks[l] = true;
+    for (size_t i = 0; status == AUXO_OK && i < names.count; i++)
+        if (!freeze(desc, names.items[i], marks))
+            status = auxo_error_set(error, AUXO_NOT_FOUND, "freeze: model %s has no layer \"%s\"", desc->name,
+                                    names.items[i]);
+    bool any = false;
+    for (uint32_t l = 0; status == AUXO_OK && l < desc->layer_count; l++) {
+        auxo_layer_cost cost;
+        auxo_model_desc_layer_cost(desc, l, &cost);
+        any = any || (marks[l] && cost.weights > 0);
+    }
+    if (status == AUXO_OK && !any)
+        status =
+            auxo_error_set(error, AUXO_INVALID_ARGUMENT, "freeze: no layer of model %s is left to train", desc->name);
+    auxo_list_deinit(&names);
+    if (status == AUXO_OK)
+        *train = marks;
+    else
+        free(marks);
+    return status;
+}
+
 auxo_status auxo__task_open_model_seeded(auxo_run *run, const auxo_dataset *train, uint64_t seed, auxo_model **model,
                                          auxo_error *error)
 {
@@ -202,6 +280,8 @@ auxo_status auxo__task_open_model_seeded(auxo_run *run, const auxo_dataset *trai
     }
     if (status == AUXO_OK)
         status = auxo_model_check_data(*model, train, error);
+    if (status == AUXO_OK)
+        status = import_weights(run, *model, error);
     if (status == AUXO_OK)
         status = auxo_model_set_data_schema(*model, auxo_dataset_schema(train), error);
     if (status != AUXO_OK) {

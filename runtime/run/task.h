@@ -12,6 +12,7 @@
 extern const auxo_setting auxo__device_settings[];     /* device, precision */
 extern const auxo_setting auxo__validation_settings[]; /* validation */
 extern const auxo_setting auxo__model_settings[];      /* model */
+extern const auxo_setting auxo__import_settings[];     /* weights, weight-rules, reset: with model */
 extern const auxo_setting auxo__seed_settings[];       /* seed */
 extern const auxo_setting auxo__stream_settings[];     /* stream, stream-limit, shuffle: rows may stay in their file */
 extern const auxo_setting auxo__training_settings[];   /* batch, optimizer, lr, lr-schedule, loss, ... */
@@ -51,6 +52,10 @@ auxo_status auxo__task_options(auxo_run *run, const auxo_dataset *train, const a
 auxo_status auxo__task_open_model(auxo_run *run, const auxo_dataset *train, auxo_model **model, auxo_error *error);
 auxo_status auxo__task_open_model_seeded(auxo_run *run, const auxo_dataset *train, uint64_t seed, auxo_model **model,
                                          auxo_error *error);
+/* Which layers a list of names ("stage1*" stands for all that begin so) leaves to be trained: (layer_count), NULL for
+ * all of them. Errors: NOT_FOUND names what is no layer; INVALID_ARGUMENT: nothing would be trained. Ownership: free.
+ */
+auxo_status auxo__task_trained_layers(const auxo_run *run, const auxo_model *model, bool **train, auxo_error *error);
 /* The same for a description that is still to be built. */
 auxo_status auxo__task_model_desc(auxo_run *run, const auxo_dataset *train, auxo_model_desc *desc, auxo_error *error);
 /* What "auto" stands for with this data; any other name is itself. */

@@ -79,6 +79,26 @@ const auxo_setting auxo__model_settings[] = {
     AUXO_SETTINGS_END,
 };
 
+const auxo_setting auxo__import_settings[] = {
+    {.name = "weights",
+     .type = AUXO_SETTING_TEXT,
+     .argument = "FILE.safetensors",
+     .help =
+         "Begin with the weights of this file of another tool: the network's own names, or torchvision's for resnet18, "
+         "resnet34 (each with -imagenet) and vgg16",
+     .canonical = canonical_model},
+    {.name = "weight-rules",
+     .type = AUXO_SETTING_TEXT,
+     .argument = "FILE.json",
+     .help = "Whose names are whose: an object as {\"layer{a}.conv\": \"block{a+1}_conv\"}",
+     .canonical = canonical_model},
+    {.name = "reset",
+     .type = AUXO_SETTING_TEXT,
+     .argument = "LAYER,...",
+     .help = "Layers that are not taken from weights, but drawn: a new head for other classes"},
+    AUXO_SETTINGS_END,
+};
+
 const auxo_setting auxo__seed_settings[] = {
     {.name = "seed",
      .type = AUXO_SETTING_INTEGER,

@@ -140,8 +140,8 @@ auxo_status auxo__candidate_train(auxo_search *search, auxo__candidate *candidat
 {
     const auxo_search_options *options = &search->options;
     auxo_status status = AUXO_OK;
-    while (status == AUXO_OK && !candidate->failed && candidate->stalled < options->patience &&
-           candidate->record.epochs < options->epoch_limit)
+    while (status == AUXO_OK && !candidate->failed && !candidate->record.pruned &&
+           candidate->stalled < options->patience && candidate->record.epochs < options->epoch_limit)
         status = auxo__candidate_epoch(search, candidate, error);
     return status;
 }

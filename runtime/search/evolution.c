@@ -297,8 +297,11 @@ static void describe(const auxo_search *search, cJSON *root)
         cJSON *genome = auxo__tree_add(item, "genome", cJSON_CreateArray());
         for (uint32_t g = 0; genome && g < search->space.count; g++)
             auxo__tree_add(genome, NULL, auxo__exact_to_json(member->genome.values[g]));
-        if (search->options.study)
+        if (search->options.study) {
             auxo__tree_number(item, "trial", (double)member->trial);
+            auxo__tree_number(item, "fresh_generation", member->fresh_generation);
+            auxo__tree_number(item, "fresh_number", member->fresh_number);
+        }
         auxo__tree_number(item, "age", member->age);
         auxo__tree_add(item, "quality", auxo__exact_to_json(member->quality));
         auxo__tree_add(item, "loss", auxo__exact_to_json(member->loss));
@@ -330,6 +333,9 @@ static auxo_status restore(auxo_search *search, const cJSON *root, auxo_model *c
         auxo__individual *member = &state->members[state->count++];
         const cJSON *trial = cJSON_GetObjectItemCaseSensitive(item, "trial");
         member->trial = cJSON_IsNumber(trial) ? (int64_t)trial->valuedouble : -1;
+        if (search->options.study)
+            right = auxo__state_count(item, "fresh_generation", &member->fresh_generation) &&
+                    auxo__state_count(item, "fresh_number", &member->fresh_number) && right;
         for (uint32_t g = 0; g < search->space.count; g++)
             member->genome.values[g] = auxo__json_exact(cJSON_GetArrayItem(genome, (int)g), 0);
         for (uint32_t g = 0; g < search->space.count; g++)

@@ -128,7 +128,9 @@ static void end_generation(auxo_search *search, auxo__evolution *state, const au
         elite = state->members[auxo__evolution_fittest(search, state->members, parents)];
     for (uint32_t i = 0; i < pool; i++) {
         auxo__individual *member = &state->members[i];
-        member->trial = found[i]->number;
+        /* One that failed for good left no model: its individual stays what it was. */
+        if (found[i]->state != AUXO_TRIAL_FAILED)
+            member->trial = found[i]->number;
         member->quality = isnan(found[i]->value) ? -INFINITY : found[i]->value;
         member->loss = auxo__trial_number(found[i], "loss", false, INFINITY);
     }

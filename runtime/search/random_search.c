@@ -94,8 +94,8 @@ static auxo_status train_growing(auxo_search *search, auxo__candidate *candidate
     double alpha = options->alpha.high, lowest = INFINITY;
     uint32_t stalled = 0;
     auxo_status status = AUXO_OK;
-    while (status == AUXO_OK && !candidate->failed && alpha >= options->alpha.low && stalled <= options->stall_limit &&
-           candidate->record.epochs < options->epoch_limit) {
+    while (status == AUXO_OK && !candidate->failed && !candidate->record.pruned && alpha >= options->alpha.low &&
+           stalled <= options->stall_limit && candidate->record.epochs < options->epoch_limit) {
         status = auxo__candidate_epoch(search, candidate, error);
         if (status != AUXO_OK || candidate->loss < lowest) {
             lowest = candidate->loss;

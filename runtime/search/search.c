@@ -11,8 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const auxo__search_method *const methods[] = {&auxo__method_random, &auxo__method_grid, &auxo__method_growth,
-                                                     &auxo__method_evolution, &auxo__method_genetic};
+static const auxo__search_method *const methods[] = {&auxo__method_random,  &auxo__method_grid,
+                                                     &auxo__method_growth,  &auxo__method_evolution,
+                                                     &auxo__method_genetic, &auxo__method_tpe};
 
 void auxo_search_options_init(auxo_search_method method, auxo_search_options *options)
 {
@@ -38,8 +39,11 @@ void auxo_search_options_init(auxo_search_method method, auxo_search_options *op
                                      .alpha_factor = 0.1,
                                      .stall_limit = 10,
                                      .target = INFINITY};
+    auxo_sampler_init(AUXO_SAMPLER_TPE, 0, &options->sampler);
+    auxo_pruner_init(AUXO_PRUNER_NONE, &options->pruner);
     if (method != AUXO_SEARCH_GENETIC)
         return;
+    options->layered = true;
     options->units = (auxo_range){8, 256};
     options->batch = (auxo_range){16, 512};
     options->lr = (auxo_range){1e-4, 1e-2};
@@ -81,6 +85,17 @@ static auxo_status check_options(const auxo_search_options *options, auxo_error 
         wrong = "genetic tuning takes 1 to 16 layers";
     else if (genetic && !(options->layer_addition >= 0 && options->layer_addition <= 1))
         wrong = "the probability of one more layer must lie between 0 and 1";
+    else if (options->layered && !genetic && options->method != AUXO_SEARCH_TPE)
+        wrong = "only genetic tuning and tpe search the layers of a network";
+    else if (options->layered && (options->dynamic || options->layer_limit == 0 || options->layer_limit > 16))
+        wrong = "networks whose layers are searched do not size themselves, and have 1 to 16 layers";
+    else if (options->method == AUXO_SEARCH_TPE && options->sampler.candidates == 0)
+        wrong = "tpe needs candidates to choose from";
+    else if (options->pruner.kind != AUXO_PRUNER_NONE && evolves)
+        wrong = "a pruner has nothing to give up under evolution, whose trials have one epoch";
+    else if (options->pruner.kind == AUXO_PRUNER_HALVING &&
+             (options->pruner.reduction < 2 || options->pruner.minimum == 0))
+        wrong = "halving keeps one of at least 2, from epoch 1 on";
     else if (isnan(options->target))
         wrong = "the target quality is no number";
     return wrong ? auxo_error_set(error, AUXO_INVALID_ARGUMENT, "search: %s", wrong) : AUXO_OK;
@@ -275,7 +290,7 @@ auxo_status auxo__search_offer(auxo_search *search, auxo__candidate *candidate, 
         status = auxo__search_study_epoch(search, candidate, error);
     if (status == AUXO_OK && search->options.on_epoch)
         search->options.on_epoch(search->options.user, &point);
-    return status;
+    return status == AUXO_OK ? auxo__search_prune(search, candidate, error) : status;
 }
 
 auxo_model *auxo_search_best(const auxo_search *search)

@@ -62,13 +62,14 @@ static const auxo_field model_fields[] = {
     INNER(age, "age", U32),
     INNER(weights, "weights", U64),
     INNER(seconds, "seconds", REAL),
+    INNER(pruned, "pruned", BOOL),
     AUXO__FIELD_LINE_ONLY(model_record, place, "place", CHARS),
     AUXO__FIELD_LINE_ONLY(model_record, quality_text, "quality_text", CHARS),
     AUXO__FIELD_LINE_ONLY(model_record, best_text, "best_text", CHARS),
     AUXO__FIELDS_END,
 };
 static const char model_line[] =
-    "{place}  {genome}  {quality_text}  epochs {epochs}  {seconds:.1f} s  best {best_text}";
+    "{place}  {genome}  {quality_text}  epochs {epochs}[  pruned{pruned:none}]  {seconds:.1f} s  best {best_text}";
 static const auxo_event_type baseline_event = {.name = "baseline", .fields = model_fields, .line = model_line};
 static const auxo_event_type evaluation_event = {.name = "evaluation", .fields = model_fields, .line = model_line};
 /* Evolution has a line for its generation instead: its models have one epoch each. */

@@ -124,7 +124,7 @@ typedef struct auxo__search_method {
 } auxo__search_method;
 
 extern const auxo__search_method auxo__method_random, auxo__method_grid, auxo__method_growth, auxo__method_evolution,
-    auxo__method_genetic;
+    auxo__method_genetic, auxo__method_tpe;
 
 struct auxo_search {
     auxo_device *device;
@@ -173,6 +173,8 @@ const auxo_search_record *auxo__search_find(const auxo_search *search, const cha
 /* Records an epoch, and keeps a copy of the model if it is the best so far. */
 auxo_status auxo__search_offer(auxo_search *search, auxo__candidate *candidate, auxo_error *error);
 auxo_status auxo__search_keep_point(auxo_search *search, const auxo_trace_point *point, auxo_error *error);
+/* After an epoch: record.pruned says whether the model is given up. */
+auxo_status auxo__search_prune(auxo_search *search, auxo__candidate *candidate, auxo_error *error);
 /* Whether a result is better: higher quality, or the same with a lower loss. */
 bool auxo__is_better(double quality, double loss, double than_quality, double than_loss);
 
@@ -202,6 +204,8 @@ auxo_status auxo__search_complete_values(auxo_search *search, const auxo_trial *
                                          auxo_error *error);
 uint64_t auxo__search_count_ended(const auxo_search *search); /* trials complete or pruned */
 uint64_t auxo__search_next_draw(const auxo_search *search);
+/* What Optuna's enqueue_trial asks for ("fixed_params"), in the words of a parameter; NaN: nothing. */
+double auxo__fixed_value(const auxo_parameter *parameter, const cJSON *fixed);
 /* A number of a trial's own attributes; `fallback` where there is none. */
 double auxo__trial_number(const auxo_trial *trial, const char *name, bool system, double fallback);
 

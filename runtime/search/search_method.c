@@ -6,6 +6,7 @@
 
 #include "search_events.h"
 #include "search_internal.h"
+#include "space_method.h"
 
 #include "file.h"
 #include "study_run.h"
@@ -88,7 +89,9 @@ static auxo_status begin(auxo_run *run, void *user, auxo_error *error)
     state->options.study = run->study;
     state->options.save_model = save_trial_model;
     if (status == AUXO_OK && run->study) {
-        static const char *const free_names[] = {"method", NULL};
+        static const char *const free_names[] = {"method",        "startup-trials", "candidates",
+                                                 "multivariate",  "pruner",         "pruner-startup",
+                                                 "pruner-warmup", "reduction",      NULL};
         state->options.keep_models = auxo_settings_flag(run->settings, "keep-models");
         status = auxo__run_match_study(run, free_names, error);
     }
@@ -99,7 +102,7 @@ static auxo_status announce(auxo_run *run, void *user, auxo_error *error)
 {
     auxo__search_state *state = user;
     const auxo_search_options *options = &state->options;
-    bool genetic = options->method == AUXO_SEARCH_GENETIC;
+    bool genetic = options->layered;
     auxo_status status =
         auxo__search_tell_start(state, genetic ? "fully connected networks" : model_name(run, state), error);
     if (status == AUXO_OK && options->time_limit <= 0 && options->evaluation_limit == 0 &&
@@ -258,6 +261,11 @@ static auxo_status finish(auxo_run *run, void *user, auxo_error *error)
 
 /* ---- the table --------------------------------------------------------------------------------------------------- */
 
+static const auxo_method *choose_method(const auxo_settings *settings)
+{
+    return auxo_settings_text(settings, "run") ? &auxo__method_space_search : NULL;
+}
+
 static const auxo_setting *const settings[] = {auxo__search_settings,
                                                auxo__study_settings,
                                                auxo_data_settings,
@@ -282,12 +290,21 @@ const auxo_method auxo__method_search = {
                 "them on validation rows after every epoch, and keep the best of all epochs. Stopped at any moment, by "
                 "an interrupt or by time-limit, evaluations or generations, the search has that model to show: it is "
                 "measured once on the test split, and saved.\n\n"
-                "random trains independent draws until they stall. grid refines a grid level by level, each in random "
+                "random trains independent draws until they stall. tpe draws where the tree-structured Parzen "
+                "estimator of what "
+                "was tried expects more; with networks=layers it searches the layers as well. grid refines a grid "
+                "level by level, each in random "
                 "order. growth trains networks that size themselves and lets their penalty fall when they stall. "
                 "evolution keeps a population of such networks in training, under hyperparameters that mutate. genetic "
                 "breeds fully connected networks: batch size, layers, units and activations, each trained from "
                 "scratch; a network without hidden layer is the baseline. No genome is trained twice (evolution aside, "
                 "whose models go on).\n\n"
+                "With run, the settings of any other method are searched: space is a JSON file of ranges and choices "
+                "by the "
+                "names of its settings, its trials are runs of it, and metric says which of its numbers decides.\n\n"
+                "A pruner gives models up early that do worse than others did at the same epoch. With a study, models "
+                "are "
+                "trials in a database that any number of workers share; the same command goes on with it.\n\n"
                 "The checkpoint is written after each model (evolution: each generation); resume goes on from there to "
                 "the same numbers on the same device. Quality is the validation accuracy, or minus the validation RMSE "
                 "of real targets.",
@@ -296,6 +313,8 @@ const auxo_method auxo__method_search = {
                 "auxo search --method grid --networks dynamic --data fashion-mnist --limit 1500 --evaluations 40\n"
                 "auxo search --method evolution --data cifar-10 --limit 1250 --checkpoint e.safetensors --resume\n"
                 "auxo search --data fashion-mnist --study f.db --evaluations 100 --workers 4\n"
+                "auxo search --space space.json --run autosize --data mnist --study a.db --method tpe --evaluations "
+                "50\n"
                 "auxo search --method genetic --data mnist --time-limit 1h --device opencl:0",
             .settings = settings,
             .defaults = defaults,
@@ -314,4 +333,5 @@ const auxo_method auxo__method_search = {
     .progress = progress,
     .report_title = "Search",
     .finish_when_ended = true,
+    .choose = choose_method,
 };

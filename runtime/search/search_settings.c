@@ -7,15 +7,17 @@
 const auxo_setting auxo__search_settings[] = {
     {.name = "method",
      .type = AUXO_SETTING_CHOICE,
-     .argument = "random|grid|growth|evolution|genetic",
+     .argument = "random|grid|growth|evolution|genetic|tpe",
      .initial = "random",
-     .help = "Random search, anytime grid search, progressive growth, hyperparameter evolution, or genetic tuning of "
-             "fully connected networks"},
+     .help = "Random search, anytime grid search, progressive growth, hyperparameter evolution, genetic tuning of "
+             "fully connected networks, or the tree-structured Parzen estimator"},
     {.name = "networks",
      .type = AUXO_SETTING_CHOICE,
-     .argument = "auto|static|dynamic",
+     .argument = "auto|static|dynamic|layers",
      .initial = "auto",
      .help = "static: units per hidden layer are searched; dynamic: networks size themselves under a searched penalty; "
+             "layers (tpe): layers of a fully connected network, their units and activations are searched, as genetic "
+             "does; "
              "auto: dynamic for growth and evolution, else static"},
     {.name = "units",
      .type = AUXO_SETTING_TEXT,
@@ -179,6 +181,48 @@ const auxo_setting auxo__search_settings[] = {
      .help = "Genetic: probability that a network that is drawn or bred gets one more random layer",
      .minimum = 0,
      .maximum = 1},
+    {.name = "startup-trials",
+     .type = AUXO_SETTING_INTEGER,
+     .argument = "N",
+     .initial = "10",
+     .help = "Tpe: models at random before the first estimate",
+     .minimum = 1,
+     .maximum = 1e6},
+    {.name = "candidates",
+     .type = AUXO_SETTING_INTEGER,
+     .argument = "N",
+     .initial = "24",
+     .help = "Tpe: draws from the density of the good of which the most promising is tried",
+     .minimum = 1,
+     .maximum = 1e6},
+    {.name = "multivariate",
+     .type = AUXO_SETTING_FLAG,
+     .help = "Tpe: parameters are proposed together, not each for itself"},
+    {.name = "pruner",
+     .type = AUXO_SETTING_CHOICE,
+     .argument = "none|median|halving",
+     .initial = "none",
+     .help = "Give a model up: after an epoch in which others that ran to their end were better in the median, or by "
+             "asynchronous successive halving"},
+    {.name = "pruner-startup",
+     .type = AUXO_SETTING_INTEGER,
+     .argument = "N",
+     .initial = "5",
+     .help = "Median: complete models before it judges",
+     .maximum = 1e6},
+    {.name = "pruner-warmup",
+     .type = AUXO_SETTING_INTEGER,
+     .argument = "N",
+     .initial = "0",
+     .help = "Median: first epochs of each model that it spares",
+     .maximum = 1e6},
+    {.name = "reduction",
+     .type = AUXO_SETTING_INTEGER,
+     .argument = "R",
+     .initial = "4",
+     .help = "Halving: of R models one goes on at epochs 1, R, R^2, ...",
+     .minimum = 2,
+     .maximum = 1000},
     {.name = "plateau",
      .type = AUXO_SETTING_INTEGER,
      .argument = "N",
@@ -220,6 +264,30 @@ const auxo_setting auxo__search_settings[] = {
      .type = AUXO_SETTING_FLAG,
      .help = "With a study: keep each trial's model in FILE.db.models, not only the best one's",
      .role = AUXO_SETTING_FREE},
+    {.name = "run",
+     .type = AUXO_SETTING_TEXT,
+     .argument = "METHOD",
+     .help = "Search the settings of this method (train, autosize, ...) instead: random or tpe, with a study"},
+    {.name = "space",
+     .type = AUXO_SETTING_TEXT,
+     .argument = "FILE.json",
+     .help = "With run: what is searched (default: what the study's trials have, without conditions): {\"lr\": "
+             "{\"type\": \"float\", "
+             "\"low\": 1e-4, \"high\": 0.1, \"log\": true}, \"optimizer\": {\"choices\": [\"sgd\", \"adam\"]}}",
+     .role = AUXO_SETTING_FREE},
+    {.name = "run-settings",
+     .type = AUXO_SETTING_TEXT,
+     .argument = "FILE.json",
+     .help = "With run: further settings of that method, by name; those given here that it has hold too",
+     .role = AUXO_SETTING_FREE},
+    {.name = "metric",
+     .type = AUXO_SETTING_TEXT,
+     .argument = "NAME",
+     .initial = "val_accuracy",
+     .help =
+         "With run: the number that decides: of an epoch (the best of all epochs), else of the result; one with loss, "
+         "rmse, mae, error, seconds, weights or flops in its name is to be small"},
+    {.name = "minimize", .type = AUXO_SETTING_FLAG, .help = "With run: the metric is to be small, whatever its name"},
     {.name = "trace",
      .type = AUXO_SETTING_TEXT,
      .argument = "FILE.csv",
@@ -270,14 +338,36 @@ static uint32_t count_of(const auxo_settings *settings, const char *option, uint
     return auxo_settings_given(settings, option) ? (uint32_t)auxo_settings_integer(settings, option) : initial;
 }
 
+/* The space of genetic tuning, learning rate included. */
+static void search_layers(auxo_search_options *options)
+{
+    auxo_search_options genetic;
+    auxo_search_options_init(AUXO_SEARCH_GENETIC, &genetic);
+    options->dynamic = false;
+    options->layered = true;
+    options->units = genetic.units;
+    options->batch = genetic.batch;
+    options->lr = genetic.lr;
+    options->search_lr = true;
+}
+
 auxo_status auxo__search_read_options(const auxo_settings *settings, const auxo_train_options *training,
                                       auxo_search_options *options, auxo_error *error)
 {
-    enum { NETWORKS_AUTO, NETWORKS_STATIC, NETWORKS_DYNAMIC };
+    enum { NETWORKS_AUTO, NETWORKS_STATIC, NETWORKS_DYNAMIC, NETWORKS_LAYERS };
     auxo_search_options_init((auxo_search_method)auxo_settings_choice(settings, "method"), options);
     const size_t networks = auxo_settings_choice(settings, "networks");
     if (networks != NETWORKS_AUTO)
         options->dynamic = networks == NETWORKS_DYNAMIC;
+    if (networks == NETWORKS_LAYERS)
+        search_layers(options);
+    options->sampler.startup = (uint32_t)auxo_settings_integer(settings, "startup-trials");
+    options->sampler.candidates = (uint32_t)auxo_settings_integer(settings, "candidates");
+    options->sampler.multivariate = auxo_settings_flag(settings, "multivariate");
+    options->pruner.kind = (auxo_pruner_kind)auxo_settings_choice(settings, "pruner");
+    options->pruner.startup = (uint32_t)auxo_settings_integer(settings, "pruner-startup");
+    options->pruner.warmup = (uint32_t)auxo_settings_integer(settings, "pruner-warmup");
+    options->pruner.reduction = (uint32_t)auxo_settings_integer(settings, "reduction");
     options->seed = auxo_settings_integer(settings, "seed");
     options->training = *training;
     options->training.on_step = NULL;
@@ -306,7 +396,7 @@ auxo_status auxo__search_read_options(const auxo_settings *settings, const auxo_
     options->crossover = auxo_settings_real(settings, "crossover");
     options->layer_addition = auxo_settings_real(settings, "layer-addition");
     options->plateau_limit = count_of(settings, "plateau", 0);
-    options->search_lr = auxo_settings_flag(settings, "tune-lr");
+    options->search_lr = options->search_lr || auxo_settings_flag(settings, "tune-lr");
     options->time_limit = auxo_settings_real(settings, "time-limit");
     options->evaluation_limit = auxo_settings_integer(settings, "evaluations");
     options->generation_limit = count_of(settings, "generations", options->generation_limit);

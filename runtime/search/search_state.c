@@ -45,6 +45,8 @@ cJSON *auxo__record_to_json(const auxo_search_record *record)
     auxo__tree_add(item, "loss", auxo__exact_to_json(record->loss));
     auxo__tree_add(item, "seconds", auxo__exact_to_json(record->seconds));
     auxo__tree_number(item, "weights", (double)record->weights);
+    if (record->pruned)
+        auxo__tree_bool(item, "pruned", true);
     auxo__tree_text(item, "genome", record->genome);
     return item;
 }
@@ -62,7 +64,8 @@ bool auxo__record_from_json(const cJSON *item, auxo_search_record *record)
     const char *genome = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, "genome"));
     *record = (auxo_search_record){.quality = auxo__state_number(item, "quality", -INFINITY),
                                    .loss = auxo__state_number(item, "loss", INFINITY),
-                                   .seconds = auxo__state_number(item, "seconds", 0)};
+                                   .seconds = auxo__state_number(item, "seconds", 0),
+                                   .pruned = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(item, "pruned"))};
     snprintf(record->genome, sizeof record->genome, "%s", genome ? genome : "");
     return auxo__json_count(cJSON_GetObjectItemCaseSensitive(item, "number"), COUNT_MAX, &record->number) &&
            auxo__json_count(cJSON_GetObjectItemCaseSensitive(item, "weights"), COUNT_MAX, &record->weights) &&

@@ -6,7 +6,8 @@
  * "auxo:draw"; repetitions keep it.
  *
  * Models: a trial's model is written before the trial ends; the file of a model that is not the best any more is
- * removed after that has been committed. A worker killed in between leaves a file that the next removes.
+ * removed after that has been committed. A worker killed in between leaves a file; the next that begins
+ * removes it.
  */
 #include "json.h"
 #include "search_internal.h"

@@ -24,8 +24,8 @@ double auxo__trial_number(const auxo_trial *trial, const char *name, bool system
 /* Methods may take turns on a study: each has a state of its own. */
 static const char *state_name(const auxo_search *search)
 {
-    static const char *const names[] = {"auxo:state:random", "auxo:state:grid", "auxo:state:growth",
-                                        "auxo:state:evolution", "auxo:state:genetic"};
+    static const char *const names[] = {"auxo:state:random",    "auxo:state:grid",    "auxo:state:growth",
+                                        "auxo:state:evolution", "auxo:state:genetic", "auxo:state:tpe"};
     return names[search->options.method];
 }
 
@@ -69,7 +69,7 @@ static bool values_of(const auxo_search *search, const auxo_trial *trial, double
 }
 
 /* What Optuna's enqueue_trial asks for, in the words of the space. */
-static double fixed_value(const auxo_parameter *p, const cJSON *fixed)
+double auxo__fixed_value(const auxo_parameter *p, const cJSON *fixed)
 {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(fixed, p->name);
     if (p->kind != AUXO_PARAMETER_CHOICE)
@@ -103,7 +103,7 @@ auxo_status auxo__search_complete_values(auxo_search *search, const auxo_trial *
         const auxo_parameter *p = &search->points.items[i];
         if (!auxo_space_is_active(&search->points, i, values) || !isnan(values[i]))
             continue;
-        values[i] = fixed_value(p, fixed);
+        values[i] = auxo__fixed_value(p, fixed);
         if (isnan(values[i]))
             values[i] = isnan(proposed[i]) ? p->low : proposed[i];
         status = auxo_study_set_parameter(search->options.study, trial->id, p, values[i], error);
@@ -124,7 +124,8 @@ static auxo_search_record record_of(const auxo_search *search, const auxo_trial 
         .quality = search->options.study && !isnan(trial->value) ? trial->value : -INFINITY,
         .loss = auxo__trial_number(trial, "loss", false, INFINITY),
         .seconds = auxo__trial_number(trial, "seconds", false, 0),
-        .weights = (uint64_t)auxo__trial_number(trial, "weights", false, 0)};
+        .weights = (uint64_t)auxo__trial_number(trial, "weights", false, 0),
+        .pruned = trial->state == AUXO_TRIAL_PRUNED};
     auxo__values_format(search, values, record.genome, sizeof record.genome);
     return record;
 }
@@ -224,7 +225,7 @@ static auxo_status refuse_space(const auxo_search *search, const char *name, con
 
 static auxo__gene *gene_named(auxo_search *search, const char *name)
 {
-    for (uint32_t i = 0; search->options.method != AUXO_SEARCH_GENETIC && i < search->space.count; i++)
+    for (uint32_t i = 0; !search->options.layered && i < search->space.count; i++)
         if (strcmp(search->points.items[i].name, name) == 0)
             return &search->space.genes[i];
     return NULL;

@@ -55,14 +55,13 @@ auxo_status auxo__space_init(const auxo_model_desc *desc, const auxo_search_opti
                              auxo_error *error)
 {
     enum { OTHER_GENES = 3 };
-    const bool units = !options->dynamic && options->method != AUXO_SEARCH_GENETIC;
+    const bool units = !options->dynamic && !options->layered;
     uint32_t layers = 0;
     *space = (auxo__space){0};
-    auxo_status counted =
-        options->method == AUXO_SEARCH_GENETIC ? AUXO_OK : auxo__hidden_layers(desc, NULL, 0, &layers, error);
+    auxo_status counted = options->layered ? AUXO_OK : auxo__hidden_layers(desc, NULL, 0, &layers, error);
     if (counted != AUXO_OK)
         return counted;
-    if (options->method != AUXO_SEARCH_GENETIC && layers == 0)
+    if (!options->layered && layers == 0)
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "model %s has no hidden layer to size", desc->name);
     if (units && layers > AUXO__GENES_MAX - OTHER_GENES)
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT,

@@ -88,8 +88,11 @@ void auxo__net_from_values(const auxo_search *search, const double *values, auxo
 {
     size_t at = 0;
     *genome = (auxo__net_genome){.batch = (uint32_t)values[at++]};
-    if (search->options.search_lr)
-        genome->lr = values[at++];
+    if (search->options.search_lr) {
+        char text[32]; /* as the genome's text has it */
+        auxo__number_print(text, sizeof text, "%.4g", values[at++]);
+        genome->lr = auxo__text_to_double(text, NULL);
+    }
     genome->layer_count = (uint32_t)values[at++];
     for (uint32_t i = 0; i < genome->layer_count && i < AUXO__LAYERS_MAX; i++) {
         genome->layers[i].units = isnan(values[at]) ? (uint32_t)search->options.units.low : (uint32_t)values[at];
@@ -105,7 +108,7 @@ auxo_status auxo__search_points(const auxo_search *search, auxo_space *points, a
 {
     const auxo_search_options *options = &search->options;
     auxo_status status = AUXO_OK;
-    if (options->method == AUXO_SEARCH_GENETIC)
+    if (options->layered)
         return add_layers(options, points, error);
     for (uint32_t i = 0; i < search->space.count && status == AUXO_OK; i++) {
         const auxo__gene *gene = &search->space.genes[i];
@@ -158,7 +161,7 @@ void auxo__values_format(const auxo_search *search, const double *values, char *
 {
     auxo__net_genome net;
     auxo__genome genome;
-    if (search->options.method == AUXO_SEARCH_GENETIC) {
+    if (search->options.layered) {
         auxo__net_from_values(search, values, &net);
         auxo__net_format(&net, text, size);
     } else {

@@ -472,10 +472,19 @@ static auxo_status report(auxo_run *run, void *user, auxo_report *report, auxo_e
 
 /* ---- the table --------------------------------------------------------------------------------------------------- */
 
-static const auxo_setting *const settings[] = {autosize_settings,       auxo__model_settings,      auxo_data_settings,
-                                               auxo__training_settings, auxo__validation_settings, auxo__keep_settings,
-                                               auxo__fold_settings,     auxo__device_settings,     auxo__seed_settings,
-                                               auxo__run_settings,      auxo__save_settings,       NULL};
+static const auxo_setting *const settings[] = {autosize_settings,
+                                               auxo__model_settings,
+                                               auxo__import_settings,
+                                               auxo_data_settings,
+                                               auxo__training_settings,
+                                               auxo__validation_settings,
+                                               auxo__keep_settings,
+                                               auxo__fold_settings,
+                                               auxo__device_settings,
+                                               auxo__seed_settings,
+                                               auxo__run_settings,
+                                               auxo__save_settings,
+                                               NULL};
 static const auxo_setting_value defaults[] = {{"model", "autosize-cnn"}, {"optimizer", "adam:lr=0.0002"}, {NULL, NULL}};
 static const auxo_event_type *const events[] = {&auxo__step_event, &epoch_event, &result_event, NULL};
 

@@ -2,11 +2,15 @@
  */
 #include "database.h"
 
+#include "file.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* ---- failures ---------------------------------------------------------------------------------------------------- */
@@ -54,6 +58,46 @@ auxo_status auxo__database_failed(const auxo__database *database, int code, auxo
 
 /* ---- life -------------------------------------------------------------------------------------------------------- */
 
+/* The path as a URI of SQLite, for a file that nobody can change. Ownership: free(). */
+static char *immutable_uri(const char *path)
+{
+    static const char start[] = "file:", ending[] = "?immutable=1";
+    char *uri = malloc(3 * strlen(path) + sizeof start + sizeof ending), *at = uri;
+    if (!uri)
+        return NULL;
+    at += sprintf(at, "%s", start);
+    for (; *path; path++)
+        at += strchr("%?#", *path) ? sprintf(at, "%%%02X", (unsigned char)*path) : sprintf(at, "%c", *path);
+    sprintf(at, "%s", ending);
+    return uri;
+}
+
+/* Where nothing can be written, SQLite reads a file with a log only if it is told that nobody changes it; what the log
+ * still has would then be left out. */
+static auxo_status open_unwritable(auxo__database *database, auxo_error *error)
+{
+    struct stat info;
+    char log[4200];
+    int code = sqlite3_exec(database->handle, "SELECT COUNT(*) FROM sqlite_master", NULL, NULL, NULL);
+    if ((code & 0xff) != SQLITE_CANTOPEN && (code & 0xff) != SQLITE_READONLY)
+        return AUXO_OK; /* what else is wrong is told by the first statement */
+    snprintf(log, sizeof log, "%.4190s-wal", database->path);
+    if (stat(log, &info) == 0 && info.st_size > 0)
+        return auxo_error_set(
+            error, AUXO_IO,
+            "study: %s cannot be read where nothing can be written, since a part of it is in %.200s; take "
+            "a copy of both elsewhere",
+            database->path, log);
+    char *uri = immutable_uri(database->path);
+    if (!uri)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "study: out of memory");
+    sqlite3_close(database->handle);
+    database->handle = NULL;
+    code = sqlite3_open_v2(uri, &database->handle, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, NULL);
+    free(uri);
+    return code == SQLITE_OK ? AUXO_OK : auxo__database_failed(database, code, error);
+}
+
 auxo_status auxo__database_open(auxo__database *database, const char *path, bool create, bool read_only,
                                 double lock_seconds, auxo_error *error)
 {
@@ -62,6 +106,11 @@ auxo_status auxo__database_open(auxo__database *database, const char *path, bool
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "study: out of memory");
     if (!create && access(path, F_OK) != 0)
         return auxo_error_set(error, AUXO_NOT_FOUND, "study: there is no file %s", path);
+    if (create && access(path, F_OK) != 0) {
+        auxo_status status = auxo__file_check_writable("study", path, error);
+        if (status != AUXO_OK)
+            return status;
+    }
     const int flags = read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | (create ? SQLITE_OPEN_CREATE : 0);
     int code = sqlite3_open_v2(path, &database->handle, flags | SQLITE_OPEN_NOMUTEX, NULL);
     if (code != SQLITE_OK)
@@ -70,7 +119,7 @@ auxo_status auxo__database_open(auxo__database *database, const char *path, bool
     /* SQLite opens what it may not write for reading alone, and says so only here. */
     if (!read_only && sqlite3_db_readonly(database->handle, "main") == 1)
         return auxo__database_failed(database, SQLITE_READONLY, error);
-    return AUXO_OK;
+    return read_only ? open_unwritable(database, error) : AUXO_OK;
 }
 
 void auxo__database_close(auxo__database *database)

@@ -2,12 +2,14 @@
  */
 #include "study_internal.h"
 
+#include <dirent.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/vfs.h>
 #include <time.h>
+#include <unistd.h>
 
 /* ---- where the file lies ----------------------------------------------------------------------------------------- */
 
@@ -270,6 +272,42 @@ auxo_status auxo_study_folder(const auxo_study *study, char **path, auxo_error *
     return AUXO_OK;
 }
 
+/* Models of trials that have ended and name none: what is left by a worker that was killed between writing a file and
+ * saying so, or between saying that it is not needed and removing it. */
+static void remove_strays(const auxo_study *study, const char *folder, DIR *files)
+{
+    const struct dirent *file;
+    while ((file = readdir(files))) {
+        long long number = -1;
+        char ending[16] = "", path[4200];
+        if (sscanf(file->d_name, "trial-%lld.%15s", &number, ending) != 2 || strcmp(ending, "safetensors") != 0 ||
+            number < 0 || (size_t)number >= study->count)
+            continue;
+        const auxo_trial *trial = &study->trials[number];
+        const bool open = trial->state == AUXO_TRIAL_RUNNING || trial->state == AUXO_TRIAL_WAITING;
+        if (!open && trial->number == number && !auxo_trial_attribute_json(trial, "model", false) &&
+            snprintf(path, sizeof path, "%s/%s", folder, file->d_name) < (int)sizeof path)
+            unlink(path);
+    }
+}
+
+auxo_status auxo_study_remove_strays(auxo_study *study, auxo_error *error)
+{
+    char *folder = NULL;
+    auxo_status status = auxo_study_folder(study, &folder, error);
+    DIR *files = status == AUXO_OK ? opendir(folder) : NULL;
+    if (files) {
+        status = auxo_study_lock(study, error);
+        if (status == AUXO_OK) {
+            remove_strays(study, folder, files);
+            status = auxo_study_unlock(study, true, error);
+        }
+        closedir(files);
+    }
+    free(folder);
+    return status;
+}
+
 /* ---- transactions ------------------------------------------------------------------------------------------------ */
 
 auxo_status auxo__study_enter(auxo_study *study, auxo_error *error)
@@ -314,6 +352,10 @@ auxo_status auxo_study_unlock(auxo_study *study, bool keep, auxo_error *error)
     if (study->own != study->own_at_lock)
         auxo__heart_stop(study);
     study->own = study->own_at_lock;
+    /* What was read under the lock may never have been. */
+    for (size_t i = 0; i < study->count; i++)
+        auxo__kept_trial_deinit(&study->kept[i]);
+    study->count = 0;
     return AUXO_OK;
 }
 

@@ -164,7 +164,7 @@ static bool parse_field(const state_field *field, const char *text)
 
 /* ---- writing ---- */
 
-static char *print_state(auxo_trainer *trainer)
+char *auxo__trainer_print_state(auxo_trainer *trainer)
 {
     state_image image;
     state_field fields[FIELDS_MAX];
@@ -182,31 +182,23 @@ static char *print_state(auxo_trainer *trainer)
     return printed;
 }
 
-/* What of the state lies in device memory. */
-typedef struct device_part {
-    const char *name;
-    auxo_buffer *buffer;
-    int64_t count; /* floats */
-    bool optional; /* states need not have it */
-} device_part;
-
-enum { PARTS_MAX = AUXO__OPTIMIZER_STATES_MAX + 4 };
-
-static size_t list_parts(const auxo_trainer *trainer, device_part parts[PARTS_MAX])
+size_t auxo__trainer_parts(const auxo_trainer *trainer, auxo__device_part parts[AUXO__PARTS_MAX])
 {
     static const char *const state_names[AUXO__OPTIMIZER_STATES_MAX] = {"optimizer.state0", "optimizer.state1"};
     const auxo_optimizer *optimizer = trainer->optimizer;
     int64_t weight_count = (int64_t)auxo_model_weight_count(trainer->model);
     size_t count = 0;
+    if (optimizer->best.structure_version != auxo_model_structure_version(trainer->model))
+        auxo__best_point_deinit(&trainer->optimizer->best); /* of a structure that is gone */
     for (size_t i = 0; i < optimizer->state_count; i++)
-        parts[count++] = (device_part){state_names[i], optimizer->states[i], weight_count, false};
-    parts[count++] = (device_part){"epoch.stats", trainer->stats, 4, false};
+        parts[count++] = (auxo__device_part){state_names[i], optimizer->states[i], weight_count, false};
+    parts[count++] = (auxo__device_part){"epoch.stats", trainer->stats, 4, false};
     if (trainer->loss_scale) /* a run that was in another precision begins with a fresh one */
-        parts[count++] = (device_part){"loss_scale", trainer->loss_scale, AUXO_LOSS_SCALE_COUNT, true};
+        parts[count++] = (auxo__device_part){"loss_scale", trainer->loss_scale, AUXO_LOSS_SCALE_COUNT, true};
     if (optimizer->best.known) {
         int64_t statistic_count = (int64_t)auxo_model_statistic_count(trainer->model);
-        parts[count++] = (device_part){"best.weights", optimizer->best.weights, weight_count, false};
-        parts[count++] = (device_part){"best.statistics", optimizer->best.statistics, statistic_count, false};
+        parts[count++] = (auxo__device_part){"best.weights", optimizer->best.weights, weight_count, false};
+        parts[count++] = (auxo__device_part){"best.statistics", optimizer->best.statistics, statistic_count, false};
     }
     return count;
 }
@@ -214,11 +206,9 @@ static size_t list_parts(const auxo_trainer *trainer, device_part parts[PARTS_MA
 auxo_status auxo__archive_put_trainer(auxo__archive *archive, const char *prefix, auxo_trainer *trainer,
                                       auxo_error *error)
 {
-    device_part parts[PARTS_MAX];
-    if (trainer->optimizer->best.structure_version != auxo_model_structure_version(trainer->model))
-        auxo__best_point_deinit(&trainer->optimizer->best); /* of a structure that is gone */
-    size_t count = list_parts(trainer, parts);
-    char *text = print_state(trainer);
+    auxo__device_part parts[AUXO__PARTS_MAX];
+    size_t count = auxo__trainer_parts(trainer, parts);
+    char *text = auxo__trainer_print_state(trainer);
     auxo_status status = text ? auxo__archive_put_text(archive, prefix, STATE_KEY, text, error)
                               : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory describing a trainer");
     for (size_t i = 0; status == AUXO_OK && i < count; i++)
@@ -247,7 +237,7 @@ auxo_status auxo_trainer_save(auxo_trainer *trainer, const char *path, const cha
 /* ---- reading ---- */
 
 /* Into the trainer, or, for what belongs to options and data, a comparison. */
-static auxo_status apply_state(auxo_trainer *trainer, const char *text, auxo_error *error)
+auxo_status auxo__trainer_apply_state(auxo_trainer *trainer, const char *text, auxo_error *error)
 {
     state_image image;
     state_field fields[FIELDS_MAX];
@@ -282,8 +272,8 @@ static auxo_status write_device_state(auxo_trainer *trainer, const auxo__archive
 {
     auxo_queue *queue = auxo_model_queue(trainer->model);
     auxo_optimizer *optimizer = trainer->optimizer;
-    device_part parts[PARTS_MAX];
-    size_t count = list_parts(trainer, parts);
+    auxo__device_part parts[AUXO__PARTS_MAX];
+    size_t count = auxo__trainer_parts(trainer, parts);
     auxo_status status = AUXO_OK;
     for (size_t i = 0; status == AUXO_OK && i < count; i++)
         if (!parts[i].optional || auxo__archive_has(archive, prefix, parts[i].name))
@@ -296,7 +286,7 @@ static auxo_status write_device_state(auxo_trainer *trainer, const auxo__archive
 }
 
 /* Restoring a best point needs its buffers; preparing them must not forget what has just been read. */
-static auxo_status prepare_best_point(auxo_optimizer *optimizer, auxo_error *error)
+auxo_status auxo__best_point_keep(auxo_optimizer *optimizer, auxo_error *error)
 {
     auxo__best_point read = optimizer->best;
     if (!read.known)
@@ -314,11 +304,11 @@ auxo_status auxo__archive_get_trainer(const auxo__archive *archive, const char *
     const char *text = auxo__archive_text(archive, prefix, STATE_KEY);
     if (!text)
         return auxo_error_set(error, AUXO_FORMAT, "it has no \"%s%s\" in its metadata", prefix, STATE_KEY);
-    auxo_status status = apply_state(trainer, text, error);
+    auxo_status status = auxo__trainer_apply_state(trainer, text, error);
     if (status == AUXO_OK)
         status = auxo__model_fill(trainer->model, auxo__archive_file(archive), model_prefix, error);
     if (status == AUXO_OK)
-        status = prepare_best_point(trainer->optimizer, error);
+        status = auxo__best_point_keep(trainer->optimizer, error);
     if (status == AUXO_OK)
         status = write_device_state(trainer, archive, prefix, error);
     trainer->order_epoch = 0;

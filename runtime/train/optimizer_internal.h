@@ -52,6 +52,8 @@ bool auxo__optimizer_watches_batches(const auxo_optimizer *optimizer);
 /* ---- stall.c ---- */
 /* Buffers of the model's present sizes; forgets a best point of another structure. */
 auxo_status auxo__best_point_prepare(auxo_optimizer *optimizer, auxo_error *error);
+/* The same for a best point whose numbers have just been read, which stay. */
+auxo_status auxo__best_point_keep(auxo_optimizer *optimizer, auxo_error *error);
 void auxo__best_point_deinit(auxo__best_point *best);
 /* Takes in an epoch's losses. */
 auxo_status auxo__stall_observe(auxo_optimizer *optimizer, double train_loss, double validation_loss,

@@ -431,6 +431,24 @@ void auxo__safetensors_visit(const auxo__safetensors *file, void (*visit)(void *
     }
 }
 
+bool auxo__safetensors_find(const auxo__safetensors *file, const char *name, auxo__tensor_entry *tensor)
+{
+    const cJSON *found = find_member(file->header, "", name);
+    if (!found)
+        return false;
+    const cJSON *shape = cJSON_GetObjectItemCaseSensitive(found, "shape");
+    const cJSON *start = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(found, "data_offsets"), 0);
+    *tensor = (auxo__tensor_entry){
+        .name = found->string,
+        .type = (auxo__dtype)find_type(cJSON_GetObjectItemCaseSensitive(found, "dtype")->valuestring),
+        .rank = (uint32_t)cJSON_GetArraySize(shape),
+        .values = file->bytes + file->data_start + (uint64_t)start->valuedouble};
+    for (uint32_t i = 0; i < tensor->rank && i < AUXO__DIMS_MAX; i++)
+        tensor->found_dims[i] = (int64_t)cJSON_GetArrayItem(shape, (int)i)->valuedouble;
+    tensor->dims = tensor->found_dims;
+    return true;
+}
+
 static void widen(auxo__dtype type, const unsigned char *bytes, uint64_t count, float *values)
 {
     for (uint64_t i = 0; i < count; i++) {

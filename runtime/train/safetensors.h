@@ -19,7 +19,8 @@ enum { AUXO__DIMS_MAX = 8 };
     X(F32, 4)                                                                                                          \
     X(F64, 8)                                                                                                          \
     X(F16, 2)                                                                                                          \
-    X(BF16, 2)
+    X(BF16, 2)                                                                                                         \
+    X(I64, 8)
 typedef enum auxo__dtype {
 #define AUXO__DTYPE_ENUM(name, bytes) AUXO__##name,
     AUXO__DTYPE_TABLE(AUXO__DTYPE_ENUM)
@@ -32,7 +33,8 @@ typedef struct auxo__tensor_entry {
     auxo__dtype type;
     uint32_t rank;
     const int64_t *dims;
-    const void *values; /* little-endian hosts only */
+    const void *values;                 /* little-endian hosts only */
+    int64_t found_dims[AUXO__DIMS_MAX]; /* of auxo__safetensors_find: what dims points to */
 } auxo__tensor_entry;
 uint64_t auxo__tensor_bytes(const auxo__tensor_entry *tensor);
 
@@ -61,6 +63,8 @@ auxo_status auxo__safetensors_copy(const auxo__safetensors *file, const char *pr
                                    auxo_error *error);
 /* The length of a tensor of rank 1; false if there is no such tensor. */
 bool auxo__safetensors_length(const auxo__safetensors *file, const char *prefix, const char *name, int64_t *length);
+/* A tensor as it lies in the file, borrowed; false if there is none of that name. Unaligned: copy its values out. */
+bool auxo__safetensors_find(const auxo__safetensors *file, const char *name, auxo__tensor_entry *tensor);
 /* Calls `visit` with the name of every tensor. */
 void auxo__safetensors_visit(const auxo__safetensors *file, void (*visit)(void *user, const char *name), void *user);
 

@@ -41,6 +41,20 @@ static void add_augmentation(const auxo_trainer *trainer, auxo_plan *plan, auxo_
     auxo_plan_add(plan, &op, "batch.augment");
 }
 
+/* The rows of the weight and the biases of the chosen units. */
+static void each_unit_range(const auxo_trainer *trainer, auxo__range_function *visit, void *user)
+{
+    const auxo_param *params = auxo_model_params(trainer->model);
+    for (size_t i = 0; i < auxo_model_param_count(trainer->model); i++) {
+        if (params[i].layer != trainer->unit_layer || !params[i].trainable)
+            continue;
+        uint64_t row = 1;
+        for (uint32_t d = 1; d < params[i].rank; d++)
+            row *= (uint64_t)params[i].dims[d];
+        visit(user, params[i].offset + trainer->unit_begin * row, (trainer->unit_end - trainer->unit_begin) * row);
+    }
+}
+
 void auxo__trainer_each_range(const auxo_trainer *trainer, auxo__range_function *visit, void *user)
 {
     uint32_t layer_count = auxo_model_get_desc(trainer->model)->layer_count;
@@ -48,7 +62,8 @@ void auxo__trainer_each_range(const auxo_trainer *trainer, auxo__range_function 
     for (uint32_t l = 0; l < layer_count; l++) {
         uint64_t offset, count;
         auxo_model_layer_range(trainer->model, l, &offset, &count);
-        if (count == 0 || (trainer->train_layers && !trainer->train_layers[l]))
+        if (count == 0 || (trainer->train_layers && !trainer->train_layers[l]) ||
+            (trainer->unit_end > 0 && l == trainer->unit_layer))
             continue;
         if (offset != end) {
             if (end > start)
@@ -59,6 +74,8 @@ void auxo__trainer_each_range(const auxo_trainer *trainer, auxo__range_function 
     }
     if (end > start)
         visit(user, start, end - start);
+    if (trainer->unit_end > 0)
+        each_unit_range(trainer, visit, user);
 }
 
 typedef struct update_builder {

@@ -130,6 +130,7 @@ struct auxo_trainer {
     auxo_train_options options; /* batch at most the number of rows; train_layers points at own copy */
     bool *train_layers;         /* train_layer_count entries, or NULL */
     uint32_t train_layer_count;
+    uint32_t unit_layer, unit_begin, unit_end; /* of that layer only these units; unit_end 0: all */
 
     auxo__device_data data;
     auxo__device_preprocessing preprocessing;
@@ -200,6 +201,23 @@ void auxo__trainer_each_range(const auxo_trainer *trainer, auxo__range_function 
 auxo_status auxo__trainer_apply_schedule(auxo_trainer *trainer, auxo_error *error);
 /* Steps from the next one on that share its learning rate; UINT64_MAX: all of the epoch. */
 uint64_t auxo__trainer_steps_in_stage(const auxo_trainer *trainer);
+
+/* ---- checkpoint.c, for snapshots ---- */
+/* All counters, hyperparameters and braking memory as text; NULL when out of memory. Ownership: cJSON_free. */
+char *auxo__trainer_print_state(auxo_trainer *trainer);
+/* Errors: FORMAT: the text is of other options or data. */
+auxo_status auxo__trainer_apply_state(auxo_trainer *trainer, const char *text, auxo_error *error);
+
+/* What of the state, beside the model, lies in device memory; the optimiser's states come first. */
+typedef struct auxo__device_part {
+    const char *name;
+    auxo_buffer *buffer;
+    int64_t count; /* floats */
+    bool optional; /* saved states need not have it */
+} auxo__device_part;
+enum { AUXO__PARTS_MAX = AUXO__OPTIMIZER_STATES_MAX + 4 };
+/* Forgets a best point of a structure that is gone. */
+size_t auxo__trainer_parts(const auxo_trainer *trainer, auxo__device_part parts[AUXO__PARTS_MAX]);
 
 /* Rows of the batch after the full ones; 0 if there is none. */
 int64_t auxo__trainer_remainder(const auxo_trainer *trainer);

@@ -239,6 +239,29 @@ auxo_status auxo_trainer_set_train_layers(auxo_trainer *trainer, const bool *tra
     return status;
 }
 
+auxo_status auxo_trainer_set_train_units(auxo_trainer *trainer, uint32_t layer, uint32_t begin, uint32_t end,
+                                         auxo_error *error)
+{
+    const auxo_model_desc *desc = auxo_model_get_desc(trainer->model);
+    if (end > 0) {
+        const bool has_units = layer < desc->layer_count && (desc->layers[layer].kind == AUXO_LAYER_DENSE ||
+                                                             desc->layers[layer].kind == AUXO_LAYER_CONV2D);
+        if (!has_units || begin >= end || end > desc->layers[layer].units)
+            return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "model %s has no units %u to %u of a layer %u",
+                                  desc->name, begin, end, layer);
+        if (trainer->train_layers && layer < trainer->train_layer_count && !trainer->train_layers[layer])
+            return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "units of layer %s: it is not trained",
+                                  desc->layers[layer].name);
+    }
+    if (trainer->unit_layer == layer && trainer->unit_begin == begin && trainer->unit_end == end)
+        return AUXO_OK;
+    trainer->unit_layer = layer;
+    trainer->unit_begin = begin;
+    trainer->unit_end = end;
+    auxo__trainer_drop_plans(trainer);
+    return AUXO_OK;
+}
+
 auxo_status auxo_trainer_evaluate(auxo_trainer *trainer, const auxo_dataset *dataset, auxo_evaluation *evaluation,
                                   auxo_error *error)
 {

@@ -29,7 +29,7 @@ class Op(ctypes.Structure):
 class Forward(ctypes.Structure):
     _fields_ = [("training", ctypes.c_bool), ("input", Tensor), ("counter", Tensor), ("seed", ctypes.c_uint64),
                 ("begin_layer", ctypes.c_uint32), ("need_backward", ctypes.c_bool),
-                ("backward_stop", ctypes.c_uint32)]
+                ("backward_stop", ctypes.c_uint32), ("loss_scale", Tensor)]
 
 
 class PlanOptions(ctypes.Structure):

@@ -29,6 +29,8 @@ COMMANDS = {  # {out}: a file that is written; {in}: what the preparation wrote;
     "train": "train --data glyphs --limit 200 --model mlp:784-8-10 --epochs 2 --save {out} --checkpoint c --resume",
     "autosize": "autosize --data glyphs --limit 100 --model mlp:784-4-10 --dynamic-epochs 1 --static-epochs 1 --save {out}"
                 " --checkpoint c --resume",
+    "adapt": "adapt --data glyphs --limit 100 --model mlp:784-4-10 --batch 16 --cycles 4 --cycle-steps 2 --rest 0"
+             " --growth-drive 1 --save {out} --checkpoint c --resume",
     "search": "search --data glyphs --limit 60 --method evolution --population 2 --evaluations 3 --batch 32 --save {out}"
               " --checkpoint c --resume",
     "survival": "survival train --data survival-sim --limit 100 --epochs 2 --save {out} --checkpoint c --resume",

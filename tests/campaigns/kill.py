@@ -23,6 +23,7 @@ METHODS = {
     "train": "train --data glyphs --limit 300 --model mlp:784-16-10 --epochs 4 --checkpoint-every 3",
     "autosize": "autosize --data glyphs --limit 200 --model mlp:784-6-6-10 --dynamic-epochs 3 --static-epochs 3",
     "morph": "morph --data glyphs --limit 200 --model conv:4-4 --epochs 1 --iterations 2",
+    "adapt": "adapt --data glyphs --limit 200 --model conv:3-4:3:2 --batch 16 --cycles 8 --rest 0 --growth-drive 1",
     "search": "search --data glyphs --limit 60 --method evolution --population 3 --evaluations 7 --batch 32",
     "multiscale train": "multiscale train --data reactor --limit 400 --iterations 30 --epochs 2 --checkpoint-every 3",
     "survival train": "survival train --data survival-sim --limit 300 --epochs 20 --checkpoint-every 3",

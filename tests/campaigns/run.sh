@@ -42,7 +42,15 @@ fuzz() {
     fi
 }
 
+# State dicts of PyTorch into the library.
+weights() {
+    status=0
+    "$python" "$here/../torch_weights.py" "$here/../../build/libauxo.so" || status=$?
+    [ "$status" -eq 0 ] || [ "$status" -eq 77 ]
+}
+
 if [ "$hours" = 0 ]; then
+    weights
     differential cpu 200 1
     differential opencl 90 1
     differential vulkan 36 1

@@ -175,7 +175,7 @@ def add_to_ledger(path, totals):
     entry["date"] = datetime.date.today().isoformat()
     for key, value in totals.items():
         entry[key] = entry.get(key, 0) + value
-    path.write_text(json.dumps(ledger, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(ledger, indent=1) + "\n", encoding="utf-8")
 
 
 def main():

@@ -62,6 +62,15 @@ Values small_values(const std::string &method, const TempFolder &folder)
                              {"insertions", "1"},
                              {"cycles", "1"},
                              {"epochs", "1"}});
+    if (method == "adapt")
+        return with(glyphs, {{"model", "conv:4:3:2"},
+                             {"batch", "32"},
+                             {"validation", "0.25"},
+                             {"cycles", "4"},
+                             {"cycle-steps", "2"},
+                             {"rest", "0"},
+                             {"budget-flops", "1e6"},
+                             {"growth-drive", "1"}});
     if (method == "search")
         return with(glyphs, {{"model", "autosize-mlp"}, {"max-epochs", "2"}, {"patience", "2"}, {"evaluations", "3"}});
     if (method == "survival train")

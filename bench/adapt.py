@@ -1,0 +1,128 @@
+#!/usr/bin/env python3
+"""What the controller is worth: equal seconds of the whole process' work, equal budget of weights, several seeds.
+
+    bench/adapt.py ROWS.jsonl [--auxo PROGRAM] [--seconds T] [--seeds N] [--data NAME,...] [--contenders NAME,...]
+                   [--limit N] [--device D] [--table]
+
+Every run is one line appended to ROWS.jsonl when it ends, and is not made again: an interrupted table goes on where it
+was. --table only prints what there is: mean and standard deviation over seeds of the test result, which no run chose by.
+Contenders are the controller with all its moves, with one move switched off each (ablation), with widening alone by each
+score, with training alone (of the start network, and of one that has the budget's size), and random search over fixed
+networks. Run it alone on the machine.
+"""
+import argparse
+import json
+import math
+import os
+import statistics
+import subprocess
+import time
+
+ALL = ["train", "block", "widen", "narrow", "insert", "remove", "brake"]
+
+# Start, a network of the budget's size, the budget (weights), what of the rows.
+DATA = {
+    "fashion-mnist": ("conv:8-16", "conv:32-64", 20000, ["--augment", "none"]),
+    "cifar-10": ("conv:16-32", "conv:48-96", 60000, ["--augment", "none"]),
+    "ccpp": ("mlp:8-8", "mlp:32-32", 1500, []),
+}
+
+
+def contenders(start, large, budget):
+    """{name: arguments of auxo}"""
+    base = ["adapt", "--model", start, "--budget-params", str(budget), "--cycles", "1000000"]
+    found = {"adapt": base, "greedy": base + ["--policy", "greedy"], "norms": base + ["--policy", "norms"],
+             "random": base + ["--policy", "random"],
+             "plain": base + ["--moves", "train"],
+             "plain, budget's size": ["adapt", "--model", large, "--cycles", "1000000", "--moves", "train"],
+             "widen, sensitivity": base + ["--moves", "train,widen"],
+             "widen, gradmax": base + ["--moves", "train,widen", "--score", "gradmax", "--grow-init", "gradmax"],
+             "search": ["search", "--method", "random", "--networks", "static"]}
+    for move in ALL[1:]:
+        found["without " + move] = base + ["--moves", ",".join(m for m in ALL if m != move)]
+    return found
+
+
+def run(options, data, name, arguments, seed):
+    extra = DATA[data][3]
+    command = [options.auxo] + arguments + ["--data", data, "--seed", str(seed), "--validation", "0.1", "--time-limit",
+                                            str(options.seconds), "--device", options.device, "--json"]
+    if name != "search":
+        command += extra + ["--optimizer", options.optimizer]
+    if options.limit:
+        command += ["--limit", str(options.limit)]
+    begun = time.time()
+    ended = subprocess.run(command, capture_output=True, text=True)
+    events = [json.loads(line) for line in ended.stdout.splitlines() if line.startswith("{")]
+    result = events[-1] if events else {}
+    if ended.returncode or result.get("event") != "result":
+        raise SystemExit("%s: %s" % (" ".join(command), ended.stderr.strip()[-300:] or result))
+    return {"data": data, "contender": name, "seed": seed, "seconds": options.seconds, "limit": options.limit,
+            "wall_seconds": round(time.time() - begun, 2), "device": options.device, "result": result}
+
+
+def key(row):
+    return (row["data"], row["contender"], row["seed"], row["seconds"], row["limit"], row["device"])
+
+
+def read(path):
+    if not os.path.exists(path):
+        return []
+    with open(path) as file:
+        return [json.loads(line) for line in file if line.strip()]
+
+
+def score(row):
+    """Test accuracy in percent, or the loss where there are no classes."""
+    accuracy = row["result"].get("test_accuracy")
+    return 100 * accuracy if accuracy is not None else row["result"].get("test_loss", math.nan)
+
+
+def print_table(rows):
+    print("| data | contender | test | sd | weights | overhead | undone | seeds |\n|---|---|---|---|---|---|---|---|")
+    for data in DATA:
+        for name in contenders(*DATA[data][:3]):
+            found = [r for r in rows if r["data"] == data and r["contender"] == name]
+            if not found:
+                continue
+            values = [score(r) for r in found]
+            total = sum(r["result"].get("seconds", 0) or 0 for r in found)
+            share = lambda *names: sum(r["result"].get(n, 0) or 0 for r in found for n in names) / total if total else 0
+            print("| %s | %s | %.4g | %.2g | %.0f | %.0f %% | %.0f %% | %d |" % (
+                data, name, statistics.mean(values), statistics.stdev(values) if len(values) > 1 else 0,
+                statistics.mean(r["result"].get("weights", 0) or 0 for r in found),
+                100 * share("measuring_seconds", "editing_seconds"), 100 * share("undone_seconds"), len(found)))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("rows")
+    parser.add_argument("--auxo", default="build/auxo")
+    parser.add_argument("--seconds", type=float, default=300)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--data", default=",".join(DATA))
+    parser.add_argument("--contenders")
+    parser.add_argument("--limit", type=int, default=0)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--optimizer", default="adam:lr=0.002")
+    parser.add_argument("--table", action="store_true")
+    options = parser.parse_args()
+    rows = read(options.rows)
+    done = {key(r) for r in rows}
+    for seed in range(1, 0 if options.table else options.seeds + 1):
+        for data in options.data.split(","):
+            for name, arguments in contenders(*DATA[data][:3]).items():
+                if options.contenders and name not in options.contenders.split(";"):
+                    continue
+                if (data, name, seed, options.seconds, options.limit, options.device) in done:
+                    continue
+                row = run(options, data, name, arguments, seed)
+                rows.append(row)
+                with open(options.rows, "a") as file:
+                    file.write(json.dumps(row) + "\n")
+                print("%-14s %-22s seed %d: %.4g" % (data, name, seed, score(row)), flush=True)
+    print_table(rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,199 @@
+/* adapt_internal.h: what the files of the controller share: its state, measurements, proposals, the table of moves.
+ *
+ * Invariants: the snapshot is of the beginning of the cycle under way; whatever a cycle does to model, trainer, penalty
+ * and learning rate between its beginning and its verdict is taken back by auxo__adapt_undo.
+ */
+#ifndef AUXO_ADAPT_INTERNAL_H
+#define AUXO_ADAPT_INTERNAL_H
+
+#include "archive.h"
+#include "train_internal.h"
+
+#include "auxo/adapt.h"
+
+/* ---- measure.c: sensitivities from backward passes over a sample ---- */
+typedef struct auxo__measure {
+    auxo_model *model;
+    const auxo_train_options *options;
+    int64_t batch_count, batch_rows;
+    auxo_dataset *sample;
+    auxo__device_data data;
+    auxo__device_preprocessing preprocessing;
+    uint64_t structure_version; /* of everything below; UINT64_MAX: none yet */
+    auxo_plan *plan;
+    auxo_buffer *counter, *history, *previous; /* gradients of the batch before */
+    auxo_buffer *offsets, *results;            /* segments: rows of weights, single values of all else */
+    uint32_t segment_count;
+    uint32_t *row_segments, *bias_segments; /* per weight layer: its first; bias UINT32_MAX: none */
+    float *read;                            /* 3 segment_count */
+    auxo_sensitivities found;
+    double *values; /* what found's arrays point into */
+} auxo__measure;
+
+/* Takes batch_count x batch_rows rows of `train` by the seed, fewer where there are not so many. */
+auxo_status auxo__measure_init(auxo__measure *measure, auxo_model *model, const auxo_dataset *train,
+                               const auxo_adapt_options *options, auxo_error *error);
+void auxo__measure_deinit(auxo__measure *measure);
+auxo_status auxo__measure_run(auxo__measure *measure, auxo_error *error);
+/* The mean gradient of one parameter over the sample. Ownership: free(*gradient). */
+auxo_status auxo__measure_gradient(auxo__measure *measure, const auxo_param *param, double **gradient,
+                                   auxo_error *error);
+
+/* ---- structure.c: what a network is made of, for moves ---- */
+typedef struct auxo__structure {
+    uint32_t layer_count;
+    uint32_t *groups;      /* per layer: the lowest layer of its unit group */
+    bool *resizable;       /* per layer */
+    double *forward_flops; /* per layer, of one row */
+} auxo__structure;
+auxo_status auxo__structure_init(const auxo_model_desc *desc, auxo__structure *structure, auxo_error *error);
+void auxo__structure_deinit(auxo__structure *structure);
+/* Work of training one row when layers [begin, end) are trained: forward, data gradients above the lowest of them,
+ * weight gradients of them. In FLOPs, where values moved and launches count as FLOPs of a common device (roofline:
+ * Williams et al. 2009), so that the number is the same everywhere. */
+double auxo__training_work(const auxo_model_desc *desc, uint32_t begin, uint32_t end);
+/* The description with `units` units in the group of `layer`. */
+auxo_status auxo__with_units(const auxo_model_desc *desc, const auxo__structure *structure, uint32_t layer,
+                             uint32_t units, auxo_model_desc *result, auxo_error *error);
+/* The weight layers of the group. */
+bool auxo__in_group(const auxo_model_desc *desc, const auxo__structure *structure, uint32_t layer, uint32_t group);
+
+/* ---- proposals ---- */
+typedef struct auxo__proposal {
+    auxo_adapt_move move;
+    uint32_t layer, layer_end; /* the group's lowest layer; or a range of layers; or the place of an insertion */
+    uint32_t unit_begin, unit_end;
+    uint32_t added;
+    uint32_t *kept; /* units that stay; owned */
+    uint32_t kept_count;
+    auxo_model_desc desc; /* the structure after; owned; layer_count 0: as it is */
+    double factor;        /* of a penalty or brake */
+    double gain;          /* expected decrease of the loss, 1 = what plain training brings in a cycle */
+    double loss;          /* expected increase at once, absolute */
+    double capacity;      /* logarithm of the weights after over those before */
+    double cost;          /* work of a step, 1 = plain training now */
+    double value;         /* gain for cost, as expected; the larger the better */
+    double rank;          /* by the policy: what is compared */
+    bool open;            /* may be chosen in this cycle */
+    bool refused_by_budget;
+    char block[24]; /* name of a new one */
+    char where[AUXO_LAYER_NAME_BYTES + 16], why[128];
+} auxo__proposal;
+
+typedef struct auxo__proposals {
+    auxo__proposal *items;
+    size_t count, capacity;
+} auxo__proposals;
+void auxo__proposals_deinit(auxo__proposals *proposals);
+/* Appends it and takes over what it owns, also after a failure. */
+auxo_status auxo__proposals_add(auxo__proposals *proposals, auxo__proposal *proposal, auxo_error *error);
+
+/* ---- moves: one file for each kind ---- */
+typedef struct auxo__move {
+    /* Appends what could be done: gain, loss, cost, structure and reasons filled in. */
+    auxo_status (*propose)(auxo_adapt *adapt, auxo__proposals *proposals, auxo_error *error);
+    /* Does it; the training that follows is the cycle's. */
+    auxo_status (*apply)(auxo_adapt *adapt, const auxo__proposal *proposal, auxo_error *error);
+} auxo__move;
+extern const auxo__move *const auxo__moves[AUXO_ADAPT_MOVE_COUNT];
+extern const auxo__move auxo__move_train, auxo__move_block, auxo__move_units, auxo__move_widen, auxo__move_narrow,
+    auxo__move_insert, auxo__move_remove, auxo__move_penalty, auxo__move_brake;
+bool auxo__move_is_edit(auxo_adapt_move move);
+
+/* What remembers that a move did not pay at a place. */
+typedef struct auxo__refusal {
+    uint32_t move;
+    char where[AUXO_LAYER_NAME_BYTES + 16];
+    uint32_t times, until; /* not again before this cycle */
+} auxo__refusal;
+
+/* What moves change beside model and trainer. */
+typedef struct auxo__adapt_controls {
+    double penalty_strength;
+    uint32_t inserted; /* blocks, for their names */
+    bool braked;
+} auxo__adapt_controls;
+
+struct auxo_adapt {
+    auxo_model *model; /* borrowed */
+    auxo_adapt_options options;
+    const auxo_dataset *train, *validation;
+    auxo_trainer *trainer;
+    auxo__measure measure;
+    auxo__structure structure; /* of the model now */
+    uint64_t structure_version;
+    auxo__adapt_controls controls_before; /* of the snapshot, while a caller has one */
+    auxo_snapshot *snapshot;              /* of the cycle's beginning; NULL between cycles */
+    auxo_model *best;
+    double best_score, best_loss;
+    uint32_t best_cycle;
+    auxo_edit_log log;
+    auxo__refusal *refusals;
+    size_t refusal_count;
+
+    /* state that a checkpoint keeps */
+    uint32_t cycle;
+    uint32_t last_edit;    /* cycle of the last one; 0: none */
+    uint32_t last_control; /* cycle of the last change of penalty or brake; 0: none */
+    auxo__adapt_controls controls;
+    double validation_loss, validation_accuracy; /* now; NaN: not measured yet */
+    double train_loss;                           /* on the measured rows at the last measurement */
+    double plain_gain; /* decrease of the training loss in a plain cycle, smoothed; NaN: unknown */
+    double plain_validation_gain;
+    double last_plain_cost;              /* of the cycle before, if it only trained; else 0 */
+    uint32_t diverged;                   /* plain cycles in a row */
+    double trust[AUXO_ADAPT_MOVE_COUNT]; /* real over expected value of each kind so far, smoothed */
+};
+
+/* ---- adapt.c: the beginning of a cycle ---- */
+/* Everything is trained; measured; the plain gain brought up to date. */
+auxo_status auxo__adapt_begin(auxo_adapt *adapt, auxo_error *error);
+auxo_status auxo__adapt_validate(auxo_adapt *adapt, double *loss, double *accuracy, auxo_error *error);
+/* All proposals, ranked; those that may be chosen are open. */
+auxo_status auxo__adapt_propose(auxo_adapt *adapt, auxo__proposals *proposals, auxo_error *error);
+/* The best one from `from` on that is open and keeps a latency budget; count: there is none. */
+auxo_status auxo__adapt_choose(auxo_adapt *adapt, auxo__proposals *proposals, size_t from, size_t *chosen,
+                               auxo_error *error);
+
+/* A uniform number of [0, 1) for the index-th draw of `what` in this cycle. */
+double auxo__adapt_draw(const auxo_adapt *adapt, uint32_t what, uint32_t index);
+/* What the model is made of now. */
+auxo_status auxo__adapt_structure(auxo_adapt *adapt, const auxo__structure **structure, auxo_error *error);
+/* The measurement of the layer; NULL if it has no weights. */
+const auxo_layer_sensitivity *auxo__adapt_layer(const auxo_adapt *adapt, uint32_t layer);
+/* What a plain cycle is expected to bring in loss; > 0. */
+double auxo__adapt_plain_gain(const auxo_adapt *adapt);
+
+/* ---- judge.c: budgets, ranks, verdicts ---- */
+/* Whether every budget holds for a network; *why (128 bytes) names the one that does not. */
+auxo_status auxo__adapt_within(auxo_adapt *adapt, const auxo_model_desc *desc, bool measure_latency, bool *within,
+                               char why[128], auxo_error *error);
+/* Bytes as the budget counts, with the training plan as it is now. */
+auxo_status auxo__adapt_memory(auxo_adapt *adapt, uint64_t *bytes, auxo_error *error);
+/* Fills in value and rank of all, best first. */
+void auxo__adapt_rank(auxo_adapt *adapt, auxo__proposals *proposals);
+bool auxo__adapt_refused(const auxo_adapt *adapt, const auxo__proposal *proposal);
+auxo_status auxo__adapt_refuse(auxo_adapt *adapt, const auxo__proposal *proposal, auxo_error *error);
+/* Takes in what a move has really brought for its cost. */
+void auxo__adapt_learn(auxo_adapt *adapt, auxo_adapt_move move, double expected, double gained);
+bool auxo__adapt_pays(const auxo_adapt *adapt, const auxo__proposal *proposal, double before, double after);
+
+/* ---- move_penalty.c ---- */
+auxo_plan_hook auxo__adapt_before_step;
+
+/* ---- gradmax.c ---- */
+/* Directions of new units' incoming weights for the group of `layer`: `count` rows, each of the layer's incoming
+ * size; squared[i] the squared singular value that the i-th direction has as a gradient. *possible false: what lies
+ * behind the layer has no such form, and why. Ownership: free(*rows), free(*squared). */
+auxo_status auxo__gradmax_directions(auxo_adapt *adapt, uint32_t layer, uint32_t count, bool *possible, char why[64],
+                                     float **rows, double **squared, auxo_error *error);
+
+/* ---- adapt_state.c: checkpoints ---- */
+auxo_status auxo__adapt_put(auxo_adapt *adapt, auxo__archive *archive, auxo_error *error);
+/* The model that goes on. */
+auxo_status auxo__adapt_get_model(const auxo__archive *archive, auxo_device *device, auxo_model **model,
+                                  auxo_error *error);
+/* Into a controller created with the same options and data on that model. */
+auxo_status auxo__adapt_get(auxo_adapt *adapt, const auxo__archive *archive, auxo_error *error);
+
+#endif

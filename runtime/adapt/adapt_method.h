@@ -1,0 +1,35 @@
+/* adapt_method.h: the state of the method "adapt", for its report.
+ */
+#ifndef AUXO_ADAPT_METHOD_H
+#define AUXO_ADAPT_METHOD_H
+
+#include "task.h"
+
+#include "auxo/adapt.h"
+
+enum { AUXO__ADAPT_LAYERS_MAX = 32 }; /* weight layers whose width and sensitivity a cycle tells */
+
+typedef struct auxo__adapt_run {
+    auxo__task_data data;
+    auxo_model *model;
+    auxo_adapt *adapt;
+    auxo_adapt_options options;
+    char optimizer_text[256];
+    auxo_model_desc start; /* the network before */
+    double elapsed;        /* seconds of earlier parts of the run */
+    double begun;          /* when this part began */
+    double last_cycle;     /* seconds of the last cycle */
+    double seconds[4];     /* training, measuring, editing, undone; of the whole run */
+    uint32_t undone;
+    auxo_evaluation test;
+} auxo__adapt_run;
+
+enum { AUXO__ADAPT_TRAINING, AUXO__ADAPT_MEASURING, AUXO__ADAPT_EDITING, AUXO__ADAPT_UNDONE };
+
+extern const auxo_setting auxo__adapt_settings[];
+auxo_status auxo__adapt_read_options(const auxo_settings *settings, auxo_adapt_options *options, auxo_error *error);
+auxo_status auxo__adapt_report(auxo_run *run, void *user, auxo_report *report, auxo_error *error);
+/* Spearman's rank correlation of expected and real gain over the cycles of the run that have both; NaN below 3. */
+auxo_status auxo__adapt_rank_correlation(const auxo_run *run, double *correlation, auxo_error *error);
+
+#endif

@@ -1,0 +1,201 @@
+/* adapt_settings.c: the settings of the method "adapt".
+ */
+#include "adapt_method.h"
+
+const auxo_setting auxo__adapt_settings[] = {
+    {.name = "moves",
+     .type = AUXO_SETTING_TEXT,
+     .argument = "M1,M2,...",
+     .initial = "train,block,widen,narrow,insert,remove,brake",
+     .help =
+         "What may be done: train, block and units train all, some layers, some units of one; widen, narrow, insert "
+         "and remove change the network; penalty and brake change how it is trained"},
+    {.name = "policy",
+     .type = AUXO_SETTING_CHOICE,
+     .argument = "sensitivity|norms|random|greedy",
+     .initial = "sensitivity",
+     .help = "How moves are ranked: by expected gain for cost from sensitivities, by weight norms, drawn, or by trying "
+             "the best of each kind"},
+    {.name = "score",
+     .type = AUXO_SETTING_CHOICE,
+     .argument = "sensitivity|gradmax",
+     .initial = "sensitivity",
+     .help = "What a layer's new units promise: the gradient energy of a mean unit that is there, or the largest that "
+             "GradMax finds (needs LAPACK)"},
+    {.name = "grow-init",
+     .type = AUXO_SETTING_CHOICE,
+     .argument = "draw|gradmax",
+     .initial = "draw",
+     .help =
+         "Incoming weights of new units: drawn, or in GradMax's directions (needs LAPACK); outgoing ones start at 0"},
+    {.name = "budget-params",
+     .type = AUXO_SETTING_REAL,
+     .argument = "N",
+     .help = "Never more weights of convolutions and matrix products than this",
+     .minimum = 1,
+     .maximum = 1e15},
+    {.name = "budget-flops",
+     .type = AUXO_SETTING_REAL,
+     .argument = "N",
+     .help = "Never more FLOPs in the convolutions and matrix products of one row's forward pass",
+     .minimum = 1,
+     .maximum = 1e18},
+    {.name = "budget-latency",
+     .type = AUXO_SETTING_REAL,
+     .argument = "MS",
+     .help = "Never more milliseconds for one inference, measured on the device",
+     .minimum = 1e-6,
+     .maximum = 1e9},
+    {.name = "latency-batch",
+     .type = AUXO_SETTING_INTEGER,
+     .argument = "N",
+     .initial = "1",
+     .help = "Rows of the inference that budget-latency measures",
+     .minimum = 1,
+     .maximum = 65536},
+    {.name = "budget-memory",
+     .type = AUXO_SETTING_REAL,
+     .argument = "MIB",
+     .help =
+         "Never more device memory for model, optimizer, training, undoing and the best model; the rows do not count",
+     .minimum = 1e-3,
+     .maximum = 1e9},
+    {.name = "cycles",
+     .type = AUXO_SETTING_INTEGER,
+     .argument = "N",
+     .initial = "100",
+     .help = "Cycles of measuring, doing, judging",
+     .minimum = 1,
+     .maximum = 1e6,
+     .role = AUXO_SETTING_GROWS},
+    {.name = "time-limit",
+     .type = AUXO_SETTING_SECONDS,
+     .argument = "TIME",
+     .help = "Stop before a cycle that would pass this time (90, 5m, 2h), earlier parts of the run included",
+     .minimum = 1e-3,
+     .maximum = 1e9,
+     .role = AUXO_SETTING_GROWS},
+    {.name = "patience",
+     .type = AUXO_SETTING_INTEGER,
+     .argument = "N",
+     .initial = "0",
+     .help = "Stop after N cycles without a better validation result; 0: never",
+     .maximum = 1e6,
+     .role = AUXO_SETTING_GROWS},
+    {.name = "cycle-steps",
+     .type = AUXO_SETTING_INTEGER,
+     .argument = "N",
+     .initial = "0",
+     .help =
+         "Training steps of a cycle, to the end of the epoch at most; 0: a fifth of an epoch, or more where validation "
+         "would cost more than a twelfth of it",
+     .maximum = 1e9},
+    {.name = "rest",
+     .type = AUXO_SETTING_INTEGER,
+     .argument = "N",
+     .initial = "1",
+     .help = "Cycles without edits after each edit",
+     .maximum = 1e6},
+    {.name = "growth-fraction",
+     .type = AUXO_SETTING_REAL,
+     .argument = "F",
+     .initial = "0.3",
+     .help = "New units of a layer at once, as a fraction of those there are",
+     .minimum = 0,
+     .maximum = 10},
+    {.name = "growth-drive",
+     .type = AUXO_SETTING_REAL,
+     .argument = "F",
+     .initial = "0.1",
+     .help = "Part of the loss that a network e times as large is expected to lose more of in every cycle to come; 0: "
+             "only gradients speak for growth",
+     .minimum = 0,
+     .maximum = 100},
+    {.name = "growth-minimum",
+     .type = AUXO_SETTING_INTEGER,
+     .argument = "N",
+     .initial = "2",
+     .help = "New units of a layer at once, at least",
+     .minimum = 1,
+     .maximum = 1e6},
+    {.name = "narrow-fraction",
+     .type = AUXO_SETTING_REAL,
+     .argument = "F",
+     .initial = "0.1",
+     .help = "Units of a layer that go at once, as a fraction of those there are",
+     .minimum = 1e-6,
+     .maximum = 0.9},
+    {.name = "narrow-tolerance",
+     .type = AUXO_SETTING_REAL,
+     .argument = "F",
+     .initial = "0.005",
+     .help = "A smaller network is kept if the validation loss rises by no more than this part of it",
+     .minimum = 0,
+     .maximum = 10},
+    {.name = "keep-gain",
+     .type = AUXO_SETTING_REAL,
+     .argument = "F",
+     .initial = "0.25",
+     .help = "A larger network is kept if it gains this part of what plain training gains for the same work",
+     .minimum = 0,
+     .maximum = 100},
+    {.name = "penalty-strength",
+     .type = AUXO_SETTING_REAL,
+     .argument = "A",
+     .initial = "0",
+     .help = "Strength of the weighted l1 penalty at the start, which the move penalty changes",
+     .minimum = 0,
+     .maximum = 1e3},
+    {.name = "brake",
+     .type = AUXO_SETTING_REAL,
+     .argument = "F",
+     .initial = "2",
+     .help = "What the move brake multiplies friction by (port-Hamiltonian), or divides the learning rate by",
+     .minimum = 1.0001,
+     .maximum = 1e6},
+    {.name = "measure-batches",
+     .type = AUXO_SETTING_INTEGER,
+     .argument = "N",
+     .initial = "8",
+     .help = "Backward passes of a measurement",
+     .minimum = 2,
+     .maximum = 256},
+    {.name = "measure-rows",
+     .type = AUXO_SETTING_INTEGER,
+     .argument = "N",
+     .initial = "0",
+     .help = "Rows of each of them; 0: so many that all are a twentieth of a cycle's, at most 64",
+     .maximum = 65536},
+    AUXO_SETTINGS_END,
+};
+
+auxo_status auxo__adapt_read_options(const auxo_settings *settings, auxo_adapt_options *options, auxo_error *error)
+{
+    const auxo_train_options training = options->training;
+    auxo_adapt_options_init(options);
+    options->training = training;
+    options->seed = training.seed;
+    options->policy = (auxo_adapt_policy)auxo_settings_choice(settings, "policy");
+    options->score = (auxo_adapt_score)auxo_settings_choice(settings, "score");
+    options->grow_init = (auxo_grow_init)auxo_settings_choice(settings, "grow-init");
+    options->budget = (auxo_adapt_budget){
+        .parameters = auxo_settings_real(settings, "budget-params"),
+        .flops = auxo_settings_real(settings, "budget-flops"),
+        .latency_ns = 1e6 * auxo_settings_real(settings, "budget-latency"),
+        .latency_batch = (uint32_t)auxo_settings_integer(settings, "latency-batch"),
+        .memory_bytes = 1048576 * auxo_settings_real(settings, "budget-memory"),
+    };
+    options->cycle_steps = auxo_settings_integer(settings, "cycle-steps");
+    options->rest_cycles = (uint32_t)auxo_settings_integer(settings, "rest");
+    options->growth_fraction = auxo_settings_real(settings, "growth-fraction");
+    options->growth_drive = auxo_settings_real(settings, "growth-drive");
+    options->growth_minimum = (uint32_t)auxo_settings_integer(settings, "growth-minimum");
+    options->narrow_fraction = auxo_settings_real(settings, "narrow-fraction");
+    options->narrow_tolerance = auxo_settings_real(settings, "narrow-tolerance");
+    options->keep_gain = auxo_settings_real(settings, "keep-gain");
+    options->penalty_strength = auxo_settings_real(settings, "penalty-strength");
+    options->brake = auxo_settings_real(settings, "brake");
+    options->measure_batches = (uint32_t)auxo_settings_integer(settings, "measure-batches");
+    options->measure_rows = (uint32_t)auxo_settings_integer(settings, "measure-rows");
+    return auxo_adapt_moves_parse(auxo_settings_text(settings, "moves"), &options->moves, error);
+}

@@ -1,0 +1,416 @@
+/* cycle.c: one cycle of the controller: choose, do, train, judge, keep or undo.
+ *
+ * A cycle that is interrupted is taken back to its beginning, so that what a checkpoint holds is always between two.
+ */
+#include "adapt_internal.h"
+#include "clock.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { DIVERGED_MAX = 8, GREEDY_TRIALS = 4 };
+
+/* A cycle under way. */
+typedef struct cycle_work {
+    auxo__adapt_controls controls; /* at its beginning */
+    double training_seconds, measuring_seconds, editing_seconds, undone_seconds;
+} cycle_work;
+
+typedef struct outcome {
+    double loss, accuracy; /* NaN: it diverged, or is above the memory budget */
+    bool above_budget;
+    double training_seconds, editing_seconds, measuring_seconds;
+} outcome;
+
+/* ---- doing it ---------------------------------------------------------------------------------------------------- */
+
+static auxo_status apply(auxo_adapt *adapt, const auxo__proposal *proposal, outcome *result, auxo_error *error)
+{
+    const double start = auxo__now_seconds();
+    auxo_status status = auxo__moves[proposal->move]->apply(adapt, proposal, error);
+    if (status == AUXO_OK && auxo__move_is_edit(proposal->move) && adapt->options.budget.memory_bytes > 0) {
+        uint64_t bytes = 0;
+        status = auxo__trainer_build_plans(adapt->trainer, error);
+        if (status == AUXO_OK)
+            status = auxo__adapt_memory(adapt, &bytes, error);
+        result->above_budget = (double)bytes > adapt->options.budget.memory_bytes;
+    }
+    result->editing_seconds += auxo__now_seconds() - start;
+    return status;
+}
+
+/* Applies, trains, validates. A loss that is not finite is an outcome, not a failure. */
+static auxo_status carry_out(auxo_adapt *adapt, const auxo__proposal *proposal, outcome *result, auxo_error *error)
+{
+    bool finished = false;
+    auxo_epoch_metrics metrics;
+    *result = (outcome){.loss = NAN, .accuracy = NAN};
+    auxo_status status = apply(adapt, proposal, result, error);
+    if (status != AUXO_OK || result->above_budget)
+        return status;
+    const double setup = auxo_trainer_get_work(adapt->trainer).setup_seconds;
+    double start = auxo__now_seconds();
+    status = auxo_trainer_run(adapt->trainer, adapt->options.cycle_steps, &finished, &metrics, error);
+    const double built = auxo_trainer_get_work(adapt->trainer).setup_seconds - setup;
+    result->training_seconds += auxo__now_seconds() - start - built;
+    result->editing_seconds += built;
+    if (status == AUXO_NOT_FINITE)
+        return AUXO_OK;
+    start = auxo__now_seconds();
+    if (status == AUXO_OK)
+        status = auxo__adapt_validate(adapt, &result->loss, &result->accuracy, error);
+    result->measuring_seconds += auxo__now_seconds() - start;
+    return status;
+}
+
+/* Back to the cycle's beginning. */
+static auxo_status undo(auxo_adapt *adapt, const auxo__adapt_controls *controls, auxo_error *error)
+{
+    const bool penalty_changed = adapt->controls.penalty_strength != controls->penalty_strength;
+    adapt->controls = *controls;
+    const auxo_status status = auxo_snapshot_restore(adapt->snapshot, adapt->trainer, error);
+    if (penalty_changed)
+        auxo_trainer_invalidate(adapt->trainer);
+    return status;
+}
+
+static void account(cycle_work *work, const outcome *result, bool undone)
+{
+    work->measuring_seconds += result->measuring_seconds;
+    if (undone) {
+        work->undone_seconds += result->training_seconds + result->editing_seconds;
+        return;
+    }
+    work->training_seconds += result->training_seconds;
+    work->editing_seconds += result->editing_seconds;
+}
+
+/* ---- greedy ------------------------------------------------------------------------------------------------------ */
+
+/* Decrease of the validation loss for cost. */
+static double real_value(const auxo_adapt *adapt, const auxo__proposal *proposal, const outcome *result)
+{
+    return isfinite(result->loss) ? (adapt->validation_loss - result->loss) / proposal->cost : -INFINITY;
+}
+
+/* Tries the best open proposal of each of a few kinds and puts the one that really gained most first. */
+static auxo_status try_each(auxo_adapt *adapt, auxo__proposals *proposals, cycle_work *work, size_t *chosen,
+                            auxo_error *error)
+{
+    bool tried[AUXO_ADAPT_MOVE_COUNT] = {false};
+    double best = -INFINITY;
+    size_t at = 0, first = *chosen;
+    auxo_status status = AUXO_OK;
+    *chosen = first;
+    for (int t = 0; t < GREEDY_TRIALS && status == AUXO_OK; t++, at++) {
+        outcome result;
+        do
+            status = auxo__adapt_choose(adapt, proposals, at, &at, error);
+        while (status == AUXO_OK && at < proposals->count && tried[proposals->items[at].move] && ++at);
+        if (status != AUXO_OK || at >= proposals->count)
+            break;
+        const auxo__proposal *proposal = &proposals->items[at];
+        tried[proposal->move] = true;
+        status = carry_out(adapt, proposal, &result, error);
+        if (status != AUXO_OK)
+            break;
+        account(work, &result, true);
+        if (real_value(adapt, proposal, &result) > best) {
+            best = real_value(adapt, proposal, &result);
+            *chosen = at;
+        }
+        status = undo(adapt, &work->controls, error);
+    }
+    return status;
+}
+
+/* ---- the verdict ------------------------------------------------------------------------------------------------- */
+
+static auxo_status log_edit(auxo_adapt *adapt, const auxo__proposal *proposal, const auxo_adapt_record *record,
+                            uint32_t units_before, auxo_error *error)
+{
+    const auxo_model_desc *desc = auxo_model_get_desc(adapt->model);
+    auxo_edit edit = {.epoch = record->epoch, .loss_before = record->loss_before, .loss_after = record->loss};
+    if (!auxo__move_is_edit(proposal->move))
+        return AUXO_OK;
+    snprintf(edit.what, sizeof edit.what, "%s%s", auxo_adapt_move_noun(proposal->move), record->kept ? "" : ", undone");
+    snprintf(edit.layer, sizeof edit.layer, "%.*s", (int)sizeof edit.layer - 1, proposal->where);
+    snprintf(edit.why, sizeof edit.why, "%.*s", (int)sizeof edit.why - 1, proposal->why);
+    edit.units_before = edit.units_after = units_before;
+    const bool widths = proposal->move == AUXO_ADAPT_WIDEN || proposal->move == AUXO_ADAPT_NARROW;
+    if (record->kept && widths && proposal->layer < desc->layer_count)
+        edit.units_after = desc->layers[proposal->layer].units;
+    return auxo_edit_log_add(&adapt->log, &edit, error);
+}
+
+static double forward_flops(const auxo_model_desc *desc)
+{
+    double sum = 0;
+    for (uint32_t l = 0; l < desc->layer_count; l++) {
+        auxo_layer_cost cost;
+        auxo_model_desc_layer_cost(desc, l, &cost);
+        sum += (double)cost.flops;
+    }
+    return sum;
+}
+
+/* A copy of the model if it is the best so far. */
+static auxo_status offer_best(auxo_adapt *adapt, double loss, double accuracy, auxo_error *error)
+{
+    const double score = isfinite(accuracy) ? accuracy : -loss;
+    if (!(score > adapt->best_score) && !(score == adapt->best_score && loss < adapt->best_loss))
+        return AUXO_OK;
+    auxo_model *copy = NULL;
+    const auxo_status status = auxo_model_clone(adapt->model, &copy, error);
+    if (status != AUXO_OK)
+        return status;
+    auxo_model_destroy(adapt->best);
+    adapt->best = copy;
+    adapt->best_score = score;
+    adapt->best_loss = loss;
+    adapt->best_cycle = adapt->cycle;
+    return AUXO_OK;
+}
+
+static bool only_trains(auxo_adapt_move move)
+{
+    return move == AUXO_ADAPT_TRAIN || move == AUXO_ADAPT_BLOCK || move == AUXO_ADAPT_UNITS;
+}
+
+static bool trains_part(auxo_adapt_move move)
+{
+    return move == AUXO_ADAPT_BLOCK || move == AUXO_ADAPT_UNITS;
+}
+
+/* What plain training brings is learned from cycles that train the whole network as it is; where train is no move, from
+ * those of parts. */
+static void learn_plain_gain(auxo_adapt *adapt, const auxo__proposal *proposal, const outcome *result)
+{
+    const bool trains = adapt->options.moves & 1u << AUXO_ADAPT_TRAIN;
+    const double gain = (adapt->validation_loss - result->loss) / proposal->cost;
+    if (trains && trains_part(proposal->move))
+        return;
+    adapt->last_plain_cost = proposal->cost;
+    if (!auxo__move_is_edit(proposal->move))
+        adapt->plain_validation_gain =
+            isnan(adapt->plain_validation_gain) ? gain : 0.5 * adapt->plain_validation_gain + 0.5 * gain;
+}
+
+static auxo_status keep(auxo_adapt *adapt, const auxo__proposal *proposal, const outcome *result, auxo_error *error)
+{
+    learn_plain_gain(adapt, proposal, result);
+    if (auxo__move_is_edit(proposal->move))
+        adapt->last_edit = adapt->cycle;
+    if (proposal->move == AUXO_ADAPT_BRAKE || proposal->move == AUXO_ADAPT_PENALTY)
+        adapt->last_control = adapt->cycle;
+    adapt->diverged = 0;
+    adapt->validation_loss = result->loss;
+    adapt->validation_accuracy = result->accuracy;
+    return offer_best(adapt, result->loss, result->accuracy, error);
+}
+
+/* Training itself broke down: half the learning rate (or twice the friction), and the same cycle again. */
+static auxo_status calm(auxo_adapt *adapt, auxo_error *error)
+{
+    auxo_optimizer *optimizer = auxo_trainer_optimizer(adapt->trainer);
+    const bool hamiltonian = auxo_optimizer_get_config(optimizer)->kind == AUXO_OPTIMIZER_PHS;
+    const int hyper = hamiltonian ? AUXO_HYPER_FRICTION : AUXO_HYPER_LR;
+    const float value = auxo_optimizer_get_hyper(optimizer, hyper);
+    if (++adapt->diverged > DIVERGED_MAX)
+        return auxo_error_set(error, AUXO_NOT_FINITE,
+                              "the loss is not finite after %d halvings of the learning rate; check the data",
+                              DIVERGED_MAX);
+    return auxo_optimizer_set_hyper(optimizer, hyper, hamiltonian ? 2 * value : 0.5f * value, error);
+}
+
+static auxo_status reject(auxo_adapt *adapt, const auxo__proposal *proposal, const cycle_work *work, auxo_error *error)
+{
+    auxo_status status = undo(adapt, &work->controls, error);
+    if (status != AUXO_OK)
+        return status;
+    if (only_trains(proposal->move))
+        return calm(adapt, error);
+    if (auxo__move_is_edit(proposal->move))
+        adapt->last_edit = adapt->cycle;
+    return auxo__adapt_refuse(adapt, proposal, error);
+}
+
+static const char *reason(const auxo__proposal *proposal, const outcome *result)
+{
+    if (result->above_budget)
+        return "above the memory budget once built";
+    if (!isfinite(result->loss))
+        return only_trains(proposal->move) ? "the loss is not finite; the learning rate is halved"
+                                           : "the loss is not finite";
+    return proposal->why;
+}
+
+static auxo_status fill_record(auxo_adapt *adapt, const auxo__proposal *proposal, const outcome *result,
+                               const cycle_work *work, auxo_adapt_record *record, auxo_error *error)
+{
+    const auxo_model_desc *desc = auxo_model_get_desc(adapt->model);
+    record->epoch = auxo_trainer_epoch(adapt->trainer);
+    record->step = auxo_trainer_step(adapt->trainer);
+    record->move = proposal->move;
+    record->cost = proposal->cost;
+    snprintf(record->where, sizeof record->where, "%s", proposal->where);
+    snprintf(record->why, sizeof record->why, "%s", reason(proposal, result));
+    record->loss = result->loss;
+    record->accuracy = result->accuracy;
+    record->best_score = adapt->best_score;
+    record->weights = auxo_model_weight_count(adapt->model);
+    record->flops = forward_flops(desc);
+    record->training_seconds = work->training_seconds;
+    record->measuring_seconds = work->measuring_seconds;
+    record->editing_seconds = work->editing_seconds;
+    record->undone_seconds = work->undone_seconds;
+    return auxo__adapt_memory(adapt, &record->memory_bytes, error);
+}
+
+/* ---- a cycle ----------------------------------------------------------------------------------------------------- */
+
+static auxo_status decide(auxo_adapt *adapt, auxo__proposals *proposals, cycle_work *work, auxo_adapt_record *record,
+                          auxo_error *error)
+{
+    size_t chosen = 0;
+    outcome result;
+    auxo_status status = auxo__adapt_choose(adapt, proposals, 0, &chosen, error);
+    if (status == AUXO_OK && chosen >= proposals->count)
+        status = auxo_error_set(error, AUXO_NOT_FOUND, "no move is left that the budgets allow");
+    if (status == AUXO_OK && adapt->options.policy == AUXO_ADAPT_GREEDY && isfinite(adapt->plain_gain))
+        status = try_each(adapt, proposals, work, &chosen, error);
+    if (status != AUXO_OK)
+        return status;
+    const auxo__proposal *proposal = &proposals->items[chosen];
+    const auxo_model_desc *desc = auxo_model_get_desc(adapt->model);
+    const uint32_t units_before = proposal->layer < desc->layer_count ? desc->layers[proposal->layer].units : 0;
+    const double plain = adapt->plain_validation_gain;
+    record->loss_before = adapt->validation_loss;
+    record->train_loss = adapt->train_loss;
+    record->expected = isnan(adapt->plain_gain) ? NAN : proposal->value;
+    status = carry_out(adapt, proposal, &result, error);
+    if (status != AUXO_OK)
+        return status;
+    record->kept = auxo__adapt_pays(adapt, proposal, adapt->validation_loss, result.loss) && isfinite(result.loss);
+    record->gained = plain > 0 ? real_value(adapt, proposal, &result) / plain : NAN;
+    account(work, &result, !record->kept);
+    auxo__adapt_learn(adapt, proposal->move, record->expected, record->gained);
+    status = record->kept ? keep(adapt, proposal, &result, error) : reject(adapt, proposal, work, error);
+    if (status == AUXO_OK)
+        status = fill_record(adapt, proposal, &result, work, record, error);
+    return status == AUXO_OK ? log_edit(adapt, proposal, record, units_before, error) : status;
+}
+
+static auxo_status run_cycle(auxo_adapt *adapt, auxo__proposals *proposals, cycle_work *work, auxo_adapt_record *record,
+                             auxo_error *error)
+{
+    const double start = auxo__now_seconds();
+    auxo_status status = auxo__adapt_begin(adapt, error);
+    if (status == AUXO_OK)
+        status = auxo_snapshot_take(adapt->trainer, &adapt->snapshot, error);
+    if (status == AUXO_OK)
+        status = auxo__adapt_propose(adapt, proposals, error);
+    work->measuring_seconds = auxo__now_seconds() - start;
+    return status == AUXO_OK ? decide(adapt, proposals, work, record, error) : status;
+}
+
+auxo_status auxo_adapt_next(auxo_adapt *adapt, auxo_adapt_record *record, auxo_error *error)
+{
+    auxo__proposals proposals = {0};
+    cycle_work work = {.controls = adapt->controls};
+    auxo_snapshot_destroy(adapt->snapshot);
+    adapt->snapshot = NULL;
+    const struct auxo_adapt before = *adapt;
+    *record = (auxo_adapt_record){.cycle = ++adapt->cycle, .expected = NAN, .gained = NAN};
+    const auxo_status status = run_cycle(adapt, &proposals, &work, record, error);
+    auxo__proposals_deinit(&proposals);
+    if (status == AUXO_INTERRUPTED && adapt->snapshot) { /* the cycle has not been */
+        auxo_error ignored;
+        undo(adapt, &work.controls, &ignored);
+        adapt->cycle = before.cycle;
+        adapt->train_loss = before.train_loss;
+        adapt->plain_gain = before.plain_gain;
+        adapt->last_plain_cost = before.last_plain_cost;
+        memcpy(adapt->trust, before.trust, sizeof adapt->trust);
+    }
+    auxo_snapshot_destroy(adapt->snapshot);
+    adapt->snapshot = NULL;
+    return status;
+}
+
+/* The choice-th open proposal of a kind, in the order of their ranks; count: there is none. */
+static auxo_status find_choice(auxo_adapt *adapt, auxo__proposals *proposals, uint32_t choice, size_t *chosen,
+                               auxo_error *error)
+{
+    auxo_status status = auxo__adapt_choose(adapt, proposals, 0, chosen, error);
+    for (; status == AUXO_OK && choice > 0 && *chosen < proposals->count; choice--)
+        status = auxo__adapt_choose(adapt, proposals, *chosen + 1, chosen, error);
+    return status;
+}
+
+auxo_status auxo_adapt_apply(auxo_adapt *adapt, auxo_adapt_move move, uint32_t choice, bool *possible,
+                             auxo_error *error)
+{
+    auxo__proposals proposals = {0};
+    size_t chosen = 0;
+    *possible = false;
+    auxo_snapshot_destroy(adapt->snapshot);
+    adapt->snapshot = NULL;
+    auxo_status status = auxo__adapt_begin(adapt, error);
+    if (status == AUXO_OK)
+        status = auxo__moves[move]->propose(adapt, &proposals, error);
+    for (size_t i = 0; status == AUXO_OK && i < proposals.count; i++) {
+        char why[128];
+        auxo__proposal *proposal = &proposals.items[i];
+        proposal->open = true;
+        if (proposal->desc.layer_count > 0)
+            status = auxo__adapt_within(adapt, &proposal->desc, false, &proposal->open, why, error);
+    }
+    if (status == AUXO_OK)
+        auxo__adapt_rank(adapt, &proposals);
+    if (status == AUXO_OK)
+        status = find_choice(adapt, &proposals, choice, &chosen, error);
+    *possible = status == AUXO_OK && chosen < proposals.count;
+    if (*possible) {
+        adapt->controls_before = adapt->controls;
+        status = auxo_snapshot_take(adapt->trainer, &adapt->snapshot, error);
+    }
+    if (status == AUXO_OK && *possible)
+        status = auxo__moves[move]->apply(adapt, &proposals.items[chosen], error);
+    auxo__proposals_deinit(&proposals);
+    return status;
+}
+
+auxo_status auxo_adapt_undo(auxo_adapt *adapt, auxo_error *error)
+{
+    if (!adapt->snapshot)
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "there is no move to take back");
+    const auxo__adapt_controls controls = adapt->controls_before;
+    return undo(adapt, &controls, error);
+}
+
+auxo_trainer *auxo_adapt_trainer(auxo_adapt *adapt)
+{
+    return adapt->trainer;
+}
+
+uint32_t auxo_adapt_cycles(const auxo_adapt *adapt)
+{
+    return adapt->cycle;
+}
+
+auxo_model *auxo_adapt_best(const auxo_adapt *adapt)
+{
+    return adapt->best;
+}
+
+uint32_t auxo_adapt_stalled(const auxo_adapt *adapt)
+{
+    return adapt->cycle - adapt->best_cycle;
+}
+
+const auxo_edit_log *auxo_adapt_log(const auxo_adapt *adapt)
+{
+    return &adapt->log;
+}

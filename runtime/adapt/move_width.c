@@ -1,0 +1,284 @@
+/* move_width.c: the moves that change widths: new units in a group of tied layers, or the least of its units gone.
+ *
+ * New units start with outgoing weights 0, so that the function is kept to the bit. What they bring is the energy of
+ * the gradient that they add, by a mean unit of today or by GradMax. Units that go cost the loss that theta = 0 on them
+ * adds, to second order: -first + second / 2.
+ */
+#include "adapt_internal.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Sums over the weight layers of a group. */
+typedef struct group_view {
+    uint32_t layer, units; /* the lowest layer */
+    double energy, norm;
+    const auxo_layer_sensitivity *members[16]; /* those summed one by one where units are judged; the first 16 */
+    uint32_t member_count;
+} group_view;
+
+static bool view_group(const auxo_adapt *adapt, const auxo__structure *structure, uint32_t group, group_view *view)
+{
+    const auxo_sensitivities *found = &adapt->measure.found;
+    const auxo_model_desc *desc = auxo_model_get_desc(adapt->model);
+    *view = (group_view){.layer = group};
+    for (uint32_t i = 0; i < found->layer_count; i++) {
+        const auxo_layer_sensitivity *layer = &found->layers[i];
+        if (!auxo__in_group(desc, structure, layer->layer, group))
+            continue;
+        view->units = layer->units;
+        view->energy += layer->energy;
+        view->norm = fmax(view->norm, layer->norm);
+        if (view->member_count < sizeof view->members / sizeof *view->members)
+            view->members[view->member_count++] = layer;
+    }
+    return view->member_count > 0 && structure->resizable[group];
+}
+
+static double step_cost(const auxo_model_desc *before, const auxo_model_desc *after)
+{
+    return auxo__training_work(after, 0, after->layer_count) / auxo__training_work(before, 0, before->layer_count);
+}
+
+/* ---- wider ------------------------------------------------------------------------------------------------------- */
+
+/* Energy of the gradient that `added` units would add, by the score in force. */
+static auxo_status expected_energy(auxo_adapt *adapt, const group_view *view, uint32_t added, double *energy,
+                                   char why[64], auxo_error *error)
+{
+    bool possible = false;
+    float *rows = NULL;
+    double *squared = NULL;
+    char reason[64] = "";
+    *energy = view->energy / view->units * added;
+    snprintf(why, 64, "of a mean unit");
+    if (adapt->options.score != AUXO_ADAPT_SCORE_GRADMAX)
+        return AUXO_OK;
+    auxo_status status = auxo__gradmax_directions(adapt, view->layer, added, &possible, reason, &rows, &squared, error);
+    if (status == AUXO_OK && possible) {
+        *energy = 0;
+        for (uint32_t i = 0; i < added; i++)
+            *energy += squared[i];
+        snprintf(why, 64, "by GradMax");
+    } else if (status == AUXO_OK) {
+        snprintf(why, 64, "of a mean unit, for GradMax %.35s", reason);
+    }
+    free(rows);
+    free(squared);
+    return status;
+}
+
+static auxo_status propose_widen_group(auxo_adapt *adapt, const auxo__structure *structure, const group_view *view,
+                                       auxo__proposals *proposals, auxo_error *error)
+{
+    const auxo_adapt_options *options = &adapt->options;
+    const auxo_model_desc *desc = auxo_model_get_desc(adapt->model);
+    auxo__proposal proposal = {.move = AUXO_ADAPT_WIDEN, .layer = view->layer};
+    char how[64];
+    double energy = 0;
+    proposal.added = (uint32_t)(options->growth_fraction * view->units);
+    proposal.added = proposal.added > options->growth_minimum ? proposal.added : options->growth_minimum;
+    auxo_status status =
+        auxo__with_units(desc, structure, view->layer, view->units + proposal.added, &proposal.desc, error);
+    if (status == AUXO_OK)
+        status = expected_energy(adapt, view, proposal.added, &energy, how, error);
+    if (status != AUXO_OK) {
+        auxo_model_desc_deinit(&proposal.desc);
+        return status;
+    }
+    const double share = adapt->measure.found.energy > 0 ? energy / adapt->measure.found.energy : 0;
+    proposal.gain = 1 + share;
+    proposal.cost = step_cost(desc, &proposal.desc);
+    snprintf(proposal.where, sizeof proposal.where, "%s", desc->layers[view->layer].name);
+    snprintf(proposal.why, sizeof proposal.why, "%u units add %.1f %% of gradient energy (%.50s) for %.1f %% work",
+             proposal.added, 100 * share, how, 100 * (proposal.cost - 1));
+    return auxo__proposals_add(proposals, &proposal, error);
+}
+
+static auxo_status propose_widen(auxo_adapt *adapt, auxo__proposals *proposals, auxo_error *error)
+{
+    const auxo__structure *structure = NULL;
+    auxo_status status = auxo__adapt_structure(adapt, &structure, error);
+    for (uint32_t l = 0; status == AUXO_OK && l < structure->layer_count; l++) {
+        group_view view;
+        if (structure->groups[l] == l && view_group(adapt, structure, l, &view))
+            status = propose_widen_group(adapt, structure, &view, proposals, error);
+    }
+    return status;
+}
+
+static const auxo_param *weight_of(const auxo_model *model, uint32_t layer)
+{
+    const auxo_param *params = auxo_model_params(model);
+    for (size_t i = 0; i < auxo_model_param_count(model); i++)
+        if (params[i].layer == layer && params[i].role == AUXO_PARAM_WEIGHT)
+            return &params[i];
+    return NULL;
+}
+
+/* The last `count` rows of a layer's weight. */
+static auxo_status write_new_rows(auxo_adapt *adapt, uint32_t layer, uint32_t count, const float *rows,
+                                  auxo_error *error)
+{
+    const auxo_param *param = weight_of(adapt->model, layer);
+    if (!param)
+        return auxo_error_set(error, AUXO_INTERNAL, "layer %u has no weight", layer);
+    uint64_t row = 1;
+    for (uint32_t d = 1; d < param->rank; d++)
+        row *= (uint64_t)param->dims[d];
+    const uint64_t offset = param->offset + ((uint64_t)param->dims[0] - count) * row;
+    return auxo_buffer_write(auxo_model_queue(adapt->model), auxo_model_weights(adapt->model), offset * sizeof(float),
+                             rows, count * row * sizeof(float), error);
+}
+
+static auxo_status resize(auxo_adapt *adapt, const auxo_unit_edit *edit, auxo_error *error)
+{
+    const auxo_carried_state state = auxo_optimizer_carried_state(auxo_trainer_optimizer(adapt->trainer));
+    return auxo_model_resize(adapt->model, edit, 1, adapt->options.seed + adapt->cycle, &state, error);
+}
+
+static auxo_status apply_widen(auxo_adapt *adapt, const auxo__proposal *proposal, auxo_error *error)
+{
+    const uint32_t units = auxo_model_get_desc(adapt->model)->layers[proposal->layer].units;
+    uint32_t *all = malloc(units * sizeof *all);
+    float *rows = NULL;
+    double *squared = NULL;
+    bool directed = false;
+    char why[64];
+    if (!all)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "new units: out of memory");
+    for (uint32_t u = 0; u < units; u++)
+        all[u] = u;
+    auxo_status status = AUXO_OK;
+    if (adapt->options.grow_init == AUXO_GROW_GRADMAX) /* of the network before */
+        status =
+            auxo__gradmax_directions(adapt, proposal->layer, proposal->added, &directed, why, &rows, &squared, error);
+    const auxo_unit_edit edit = {.layer = proposal->layer,
+                                 .kept = all,
+                                 .kept_count = units,
+                                 .added_count = proposal->added,
+                                 .initializer = AUXO_INITIALIZER_LECUN_NORMAL,
+                                 .incoming_scale = 1,
+                                 .outgoing_scale = 0};
+    if (status == AUXO_OK)
+        status = resize(adapt, &edit, error);
+    if (status == AUXO_OK && directed)
+        status = write_new_rows(adapt, proposal->layer, proposal->added, rows, error);
+    free(all);
+    free(rows);
+    free(squared);
+    return status;
+}
+
+const auxo__move auxo__move_widen = {propose_widen, apply_widen};
+
+/* ---- narrower ---------------------------------------------------------------------------------------------------- */
+
+typedef struct unit_rank {
+    uint32_t unit;
+    double worth; /* what is lost without it */
+} unit_rank;
+
+static int compare_worth(const void *a, const void *b)
+{
+    const unit_rank *x = a, *y = b;
+    if (x->worth != y->worth)
+        return x->worth < y->worth ? -1 : 1;
+    return (x->unit > y->unit) - (x->unit < y->unit);
+}
+
+static int compare_unit(const void *a, const void *b)
+{
+    const unit_rank *x = a, *y = b;
+    return (x->unit > y->unit) - (x->unit < y->unit);
+}
+
+/* By what theta = 0 would add to the loss, or by the largest weight. */
+static void rank_units(const auxo_adapt *adapt, const group_view *view, unit_rank *ranks)
+{
+    for (uint32_t u = 0; u < view->units; u++) {
+        ranks[u] = (unit_rank){u, 0};
+        for (uint32_t m = 0; m < view->member_count; m++) {
+            const auxo_layer_sensitivity *layer = view->members[m];
+            if (adapt->options.policy == AUXO_ADAPT_NORMS)
+                ranks[u].worth = fmax(ranks[u].worth, layer->unit_norm[u]);
+            else
+                ranks[u].worth += -layer->unit_first[u] + 0.5 * layer->unit_second[u];
+        }
+    }
+    qsort(ranks, view->units, sizeof *ranks, compare_worth);
+}
+
+/* What is lost without the first `count` of them. */
+static double loss_without(const group_view *view, const unit_rank *ranks, uint32_t count)
+{
+    double loss = 0;
+    for (uint32_t i = 0; i < count; i++)
+        for (uint32_t m = 0; m < view->member_count; m++)
+            loss += -view->members[m]->unit_first[ranks[i].unit] + 0.5 * view->members[m]->unit_second[ranks[i].unit];
+    return loss;
+}
+
+static auxo_status fill_kept(const group_view *view, unit_rank *ranks, uint32_t gone, auxo__proposal *proposal,
+                             auxo_error *error)
+{
+    proposal->kept_count = view->units - gone;
+    proposal->kept = malloc((proposal->kept_count + 1) * sizeof *proposal->kept);
+    if (!proposal->kept)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "units that go: out of memory");
+    qsort(ranks + gone, proposal->kept_count, sizeof *ranks, compare_unit);
+    for (uint32_t i = 0; i < proposal->kept_count; i++)
+        proposal->kept[i] = ranks[gone + i].unit;
+    return AUXO_OK;
+}
+
+static auxo_status propose_narrow_group(auxo_adapt *adapt, const auxo__structure *structure, const group_view *view,
+                                        auxo__proposals *proposals, auxo_error *error)
+{
+    const auxo_model_desc *desc = auxo_model_get_desc(adapt->model);
+    auxo__proposal proposal = {.move = AUXO_ADAPT_NARROW, .layer = view->layer, .gain = 1};
+    uint32_t gone = (uint32_t)(adapt->options.narrow_fraction * view->units);
+    gone = gone < 1 ? 1 : gone;
+    if (view->units < 2 || gone >= view->units)
+        return AUXO_OK;
+    unit_rank *ranks = malloc(view->units * sizeof *ranks);
+    if (!ranks)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "units that go: out of memory");
+    rank_units(adapt, view, ranks);
+    proposal.loss = loss_without(view, ranks, gone);
+    snprintf(proposal.where, sizeof proposal.where, "%s", desc->layers[view->layer].name);
+    auxo_status status = fill_kept(view, ranks, gone, &proposal, error);
+    if (status == AUXO_OK)
+        status = auxo__with_units(desc, structure, view->layer, proposal.kept_count, &proposal.desc, error);
+    if (status == AUXO_OK) {
+        proposal.cost = step_cost(desc, &proposal.desc);
+        snprintf(proposal.why, sizeof proposal.why, "%u units add %.3g to the loss and save %.1f %% work", gone,
+                 proposal.loss, 100 * (1 - proposal.cost));
+        status = auxo__proposals_add(proposals, &proposal, error);
+    } else {
+        free(proposal.kept);
+    }
+    free(ranks);
+    return status;
+}
+
+static auxo_status propose_narrow(auxo_adapt *adapt, auxo__proposals *proposals, auxo_error *error)
+{
+    const auxo__structure *structure = NULL;
+    auxo_status status = auxo__adapt_structure(adapt, &structure, error);
+    for (uint32_t l = 0; status == AUXO_OK && l < structure->layer_count; l++) {
+        group_view view;
+        if (structure->groups[l] == l && view_group(adapt, structure, l, &view))
+            status = propose_narrow_group(adapt, structure, &view, proposals, error);
+    }
+    return status;
+}
+
+static auxo_status apply_narrow(auxo_adapt *adapt, const auxo__proposal *proposal, auxo_error *error)
+{
+    const auxo_unit_edit edit = {.layer = proposal->layer, .kept = proposal->kept, .kept_count = proposal->kept_count};
+    return resize(adapt, &edit, error);
+}
+
+const auxo__move auxo__move_narrow = {propose_narrow, apply_narrow};
