@@ -431,7 +431,8 @@ void auxo__safetensors_visit(const auxo__safetensors *file, void (*visit)(void *
     }
 }
 
-bool auxo__safetensors_find(const auxo__safetensors *file, const char *name, auxo__tensor_entry *tensor)
+bool auxo__safetensors_find(const auxo__safetensors *file, const char *name, int64_t dims[AUXO__DIMS_MAX],
+                            auxo__tensor_entry *tensor)
 {
     const cJSON *found = find_member(file->header, "", name);
     if (!found)
@@ -444,8 +445,8 @@ bool auxo__safetensors_find(const auxo__safetensors *file, const char *name, aux
         .rank = (uint32_t)cJSON_GetArraySize(shape),
         .values = file->bytes + file->data_start + (uint64_t)start->valuedouble};
     for (uint32_t i = 0; i < tensor->rank && i < AUXO__DIMS_MAX; i++)
-        tensor->found_dims[i] = (int64_t)cJSON_GetArrayItem(shape, (int)i)->valuedouble;
-    tensor->dims = tensor->found_dims;
+        dims[i] = (int64_t)cJSON_GetArrayItem(shape, (int)i)->valuedouble;
+    tensor->dims = dims;
     return true;
 }
 

@@ -33,8 +33,7 @@ typedef struct auxo__tensor_entry {
     auxo__dtype type;
     uint32_t rank;
     const int64_t *dims;
-    const void *values;                 /* little-endian hosts only */
-    int64_t found_dims[AUXO__DIMS_MAX]; /* of auxo__safetensors_find: what dims points to */
+    const void *values; /* little-endian hosts only */
 } auxo__tensor_entry;
 uint64_t auxo__tensor_bytes(const auxo__tensor_entry *tensor);
 
@@ -63,8 +62,10 @@ auxo_status auxo__safetensors_copy(const auxo__safetensors *file, const char *pr
                                    auxo_error *error);
 /* The length of a tensor of rank 1; false if there is no such tensor. */
 bool auxo__safetensors_length(const auxo__safetensors *file, const char *prefix, const char *name, int64_t *length);
-/* A tensor as it lies in the file, borrowed; false if there is none of that name. Unaligned: copy its values out. */
-bool auxo__safetensors_find(const auxo__safetensors *file, const char *name, auxo__tensor_entry *tensor);
+/* A tensor as it lies in the file, borrowed; false if there is none of that name. tensor->dims points to `dims`.
+ * Unaligned: copy its values out. */
+bool auxo__safetensors_find(const auxo__safetensors *file, const char *name, int64_t dims[AUXO__DIMS_MAX],
+                            auxo__tensor_entry *tensor);
 /* Calls `visit` with the name of every tensor. */
 void auxo__safetensors_visit(const auxo__safetensors *file, void (*visit)(void *user, const char *name), void *user);
 
