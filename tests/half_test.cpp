@@ -131,7 +131,7 @@ TEST_CASE("tensors of 16 bits are written to files, and read as they are or as f
     const int64_t dims[] = {2, 3};
     const uint16_t f16[] = {0x3c00, 0xc000, 0x0001, 0x7bff, 0x8000, 0x3555};
     const uint16_t bf16[] = {0x3f80, 0xc000, 0x0001, 0x7f7f, 0x8000, 0x3eab};
-    const auxo__tensor_entry entries[] = {{"a", AUXO__F16, 2, dims, f16, {}}, {"b", AUXO__BF16, 2, dims, bf16, {}}};
+    const auxo__tensor_entry entries[] = {{"a", AUXO__F16, 2, dims, f16}, {"b", AUXO__BF16, 2, dims, bf16}};
     REQUIRE(auxo__safetensors_write(path.c_str(), entries, 2, nullptr, 0, true, error) == AUXO_OK);
     auxo__safetensors *file = nullptr;
     REQUIRE(auxo__safetensors_read(path.c_str(), &file, error) == AUXO_OK);
