@@ -5,14 +5,11 @@
  */
 #include "kernels.h"
 
-/* Of the ops with one variant. */
-#define HALF_FORMATS(kind)                                                                                             \
-    (AUXO_OP_##kind == AUXO_OP_FILL || AUXO_OP_##kind == AUXO_OP_COPY ? AUXO_HALF_FORMAT(F16) : 0u)
-
+/* Every op whose contract has 16-bit slots takes both formats in its one variant. */
 #define OCL_SINGLE_KERNEL(kind, noun)                                                                                  \
     static OCL_PREPARE(prepare_##noun, ocl_##noun##_build);                                                            \
     static const auxo_kernel noun##_kernel[] = {{.variant = "native",                                                  \
-                                                 .half_formats = HALF_FORMATS(kind),                                   \
+                                                 .half_formats = AUXO_HALF_FORMATS_ALL,                                \
                                                  .prepare = prepare_##noun,                                            \
                                                  .release = ocl_task_release,                                          \
                                                  .enqueue = ocl_task_enqueue}};

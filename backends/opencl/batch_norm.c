@@ -9,7 +9,8 @@ static void build_forward(ocl_builder *b, const auxo_op *op, const int32_t *para
     const int last_slot = params->training ? AUXO_BATCH_NORM_SAVED_INVSTD : AUXO_BATCH_NORM_Y;
     (void)parameters;
     ocl_build_kernel(b, "batch_norm", params->training ? "batch_norm_forward" : "batch_norm_inference",
-                     "-DVEC=%d -DWG=%zu", b->device->vector_width, b->group_size);
+                     "-DVEC=%d -DWG=%zu -DDATA=%d", b->device->vector_width, b->group_size,
+                     (int)op->tensors[AUXO_BATCH_NORM_X].dtype);
     for (int slot = AUXO_BATCH_NORM_X; slot <= last_slot; ++slot)
         ocl_arg_tensor(b, &op->tensors[slot]);
     ocl_arg_long(b, params->training ? dims[0] : dims[0] * dims[1]);
@@ -33,8 +34,8 @@ static void build_backward(ocl_builder *b, const auxo_op *op, const int32_t *par
 {
     const int64_t *dims = op->tensors[AUXO_BATCH_NORM_B_X].dims;
     (void)parameters;
-    ocl_build_kernel(b, "batch_norm", "batch_norm_backward", "-DVEC=%d -DWG=%zu", b->device->vector_width,
-                     b->group_size);
+    ocl_build_kernel(b, "batch_norm", "batch_norm_backward", "-DVEC=%d -DWG=%zu -DDATA=%d", b->device->vector_width,
+                     b->group_size, (int)op->tensors[AUXO_BATCH_NORM_B_X].dtype);
     for (int slot = AUXO_BATCH_NORM_B_X; slot <= AUXO_BATCH_NORM_B_DBETA; ++slot)
         ocl_arg_tensor(b, &op->tensors[slot]);
     for (int axis = 0; axis < 3; ++axis)
@@ -140,20 +141,20 @@ static OCL_PREPARE(prepare_forward_split, build_forward_split);
 
 static OCL_PREPARE(prepare_backward_split, build_backward_split);
 
-#define VARIANT(name, check, prepare_function)                                                                         \
+#define VARIANT(name, formats, check, prepare_function)                                                                \
     {                                                                                                                  \
-        .variant = name, .supports = check, .prepare = prepare_function, .release = ocl_task_release,                  \
-        .enqueue = ocl_task_enqueue                                                                                    \
+        .variant = name, .half_formats = formats, .supports = check, .prepare = prepare_function,                      \
+        .release = ocl_task_release, .enqueue = ocl_task_enqueue                                                       \
     }
 
 const auxo_kernel ocl_batch_norm_forward_kernels[OCL_BATCH_NORM_FORWARD_KERNEL_COUNT] = {
-    VARIANT("vectors", supports_vectors, prepare_forward),
-    VARIANT("split", supports_split, prepare_forward_split),
-    VARIANT("group", NULL, prepare_forward),
+    VARIANT("vectors", AUXO_HALF_FORMATS_ALL, supports_vectors, prepare_forward),
+    VARIANT("split", 0, supports_split, prepare_forward_split),
+    VARIANT("group", AUXO_HALF_FORMATS_ALL, NULL, prepare_forward),
 };
 
 const auxo_kernel ocl_batch_norm_backward_kernels[OCL_BATCH_NORM_BACKWARD_KERNEL_COUNT] = {
-    VARIANT("vectors", supports_vectors, prepare_backward),
-    VARIANT("split", supports_split, prepare_backward_split),
-    VARIANT("group", NULL, prepare_backward),
+    VARIANT("vectors", AUXO_HALF_FORMATS_ALL, supports_vectors, prepare_backward),
+    VARIANT("split", 0, supports_split, prepare_backward_split),
+    VARIANT("group", AUXO_HALF_FORMATS_ALL, NULL, prepare_backward),
 };

@@ -18,7 +18,7 @@ static void build_forward_direct(ocl_builder *b, const auxo_op *op, const int32_
 {
     const common_conv2d_view s = common_conv2d_view_of(op);
     (void)parameters;
-    ocl_build_kernel(b, "conv2d_forward", "conv2d_forward_direct", "%s", "");
+    ocl_build_kernel(b, "conv2d_forward", "conv2d_forward_direct", "-DDATA=%d", (int)op->tensors[AUXO_CONV2D_X].dtype);
     for (int slot = AUXO_CONV2D_X; slot <= AUXO_CONV2D_BIAS; ++slot)
         ocl_arg_tensor(b, &op->tensors[slot]);
     ocl_arg_conv2d_shape(b, &s);
@@ -33,7 +33,8 @@ static void build_backward_data_direct(ocl_builder *b, const auxo_op *op, const 
 {
     const common_conv2d_view s = common_conv2d_view_of(op);
     (void)parameters;
-    ocl_build_kernel(b, "conv2d_backward_data", "conv2d_backward_data_direct", "%s", "");
+    ocl_build_kernel(b, "conv2d_backward_data", "conv2d_backward_data_direct", "-DDATA=%d",
+                     (int)op->tensors[AUXO_CONV2D_BD_DY].dtype);
     for (int slot = AUXO_CONV2D_BD_DY; slot <= AUXO_CONV2D_BD_DX; ++slot)
         ocl_arg_tensor(b, &op->tensors[slot]);
     ocl_arg_conv2d_shape(b, &s);
@@ -49,7 +50,8 @@ static void build_backward_weights_direct(ocl_builder *b, const auxo_op *op, con
     const int64_t weights = dw->dims[0] * dw->dims[1] * dw->dims[2] * dw->dims[3];
     const bool has_bias = op->tensors[AUXO_CONV2D_BW_DBIAS].rank > 0;
     (void)parameters;
-    ocl_build_kernel(b, "conv2d_backward_weights", "conv2d_backward_weights_direct", "-DWG=%zu", b->group_size);
+    ocl_build_kernel(b, "conv2d_backward_weights", "conv2d_backward_weights_direct", "-DWG=%zu -DDATA=%d",
+                     b->group_size, (int)op->tensors[AUXO_CONV2D_BW_X].dtype);
     for (int slot = AUXO_CONV2D_BW_X; slot <= AUXO_CONV2D_BW_DBIAS; ++slot)
         ocl_arg_tensor(b, &op->tensors[slot]);
     ocl_arg_conv2d_shape(b, &s);
@@ -72,7 +74,11 @@ const auxo_kernel ocl_conv2d_forward_kernels[OCL_CONV2D_FORWARD_KERNEL_COUNT] = 
      .prepare = ocl_conv2d_forward_tiled_prepare,
      .release = ocl_task_release,
      .enqueue = ocl_task_enqueue},
-    {.variant = "direct", .prepare = prepare_forward_direct, .release = ocl_task_release, .enqueue = ocl_task_enqueue},
+    {.variant = "direct",
+     .half_formats = AUXO_HALF_FORMATS_ALL,
+     .prepare = prepare_forward_direct,
+     .release = ocl_task_release,
+     .enqueue = ocl_task_enqueue},
     {.variant = "winograd",
      .is_nominal = true,
      .tunables = ocl_conv2d_winograd_tunables,
@@ -97,6 +103,7 @@ const auxo_kernel ocl_conv2d_backward_data_kernels[OCL_CONV2D_BACKWARD_DATA_KERN
      .release = ocl_task_release,
      .enqueue = ocl_task_enqueue},
     {.variant = "direct",
+     .half_formats = AUXO_HALF_FORMATS_ALL,
      .prepare = prepare_backward_data_direct,
      .release = ocl_task_release,
      .enqueue = ocl_task_enqueue},
@@ -124,6 +131,7 @@ const auxo_kernel ocl_conv2d_backward_weights_kernels[OCL_CONV2D_BACKWARD_WEIGHT
      .release = ocl_task_release,
      .enqueue = ocl_task_enqueue},
     {.variant = "direct",
+     .half_formats = AUXO_HALF_FORMATS_ALL,
      .prepare = prepare_backward_weights_direct,
      .release = ocl_task_release,
      .enqueue = ocl_task_enqueue},

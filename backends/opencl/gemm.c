@@ -134,7 +134,6 @@ static OCL_PREPARE(prepare_packed, build_packed);
 
 const auxo_kernel ocl_gemm_kernels[OCL_GEMM_KERNEL_COUNT] = {
     {.variant = "packed",
-     .half_formats = AUXO_HALF_FORMAT(F16),
      .tunables = packed_tunables,
      .tunable_count = PACKED_TUNABLE_COUNT,
      .supports = supports_packed,
@@ -142,7 +141,7 @@ const auxo_kernel ocl_gemm_kernels[OCL_GEMM_KERNEL_COUNT] = {
      .release = ocl_task_release,
      .enqueue = ocl_task_enqueue},
     {.variant = "tiled",
-     .half_formats = AUXO_HALF_FORMAT(F16),
+     .half_formats = AUXO_HALF_FORMATS_ALL,
      .tunables = ocl_gemm_tiled_tunables,
      .tunable_count = OCL_GEMM_TILED_TUNABLE_COUNT,
      .supports = ocl_gemm_tiled_supports,
@@ -158,7 +157,7 @@ const auxo_kernel ocl_gemm_kernels[OCL_GEMM_KERNEL_COUNT] = {
      .release = ocl_gemm_clblast_release,
      .enqueue = ocl_gemm_clblast_enqueue},
     {.variant = "direct",
-     .half_formats = AUXO_HALF_FORMAT(F16),
+     .half_formats = AUXO_HALF_FORMATS_ALL,
      .supports = supports_direct,
      .prepare = prepare_direct,
      .release = ocl_task_release,

@@ -12,7 +12,7 @@
 
 static bool has_quads(const auxo_tensor *tensor, int64_t extent, int64_t pitch, int64_t batch_stride)
 {
-    const uint64_t element_size = tensor->dtype == AUXO_DTYPE_F16 ? 2 : 4;
+    const uint64_t element_size = auxo_dtype_size_bytes(tensor->dtype);
     return extent % 4 == 0 && pitch % 4 == 0 && batch_stride % 4 == 0 && tensor->offset_bytes % (4 * element_size) == 0;
 }
 

@@ -51,7 +51,8 @@ void ocl_softmax_cross_entropy_build(ocl_builder *b, const auxo_op *op, const in
     const size_t group = row_group_size(b, dims[1]);
     (void)parameters;
     cl_mem partial = ocl_build_scratch(b, ((uint64_t)dims[0] + 1) * sizeof(cl_float4));
-    ocl_build_kernel(b, "softmax_cross_entropy", "xent_rows", "-DWG=%zu", group);
+    ocl_build_kernel(b, "softmax_cross_entropy", "xent_rows", "-DWG=%zu -DDATA=%d", group,
+                     (int)op->tensors[AUXO_XENT_LOGITS].dtype);
     ocl_arg_tensor(b, &op->tensors[AUXO_XENT_LOGITS]);
     ocl_arg_tensor(b, &op->tensors[AUXO_XENT_LABELS]);
     ocl_arg_tensor(b, &op->tensors[AUXO_XENT_DLOGITS]);

@@ -10,7 +10,8 @@ void ocl_activation_forward_build(ocl_builder *b, const auxo_op *op, const int32
 {
     const int64_t count = auxo_tensor_element_count(&op->tensors[AUXO_ACTIVATION_Y]);
     (void)parameters;
-    ocl_build_kernel(b, "activation", "activation_forward", "-DVEC=%d", b->device->vector_width);
+    ocl_build_kernel(b, "activation", "activation_forward", "-DVEC=%d -DDATA=%d", b->device->vector_width,
+                     (int)op->tensors[AUXO_ACTIVATION_Y].dtype);
     ocl_arg_tensor(b, &op->tensors[AUXO_ACTIVATION_X]);
     ocl_arg_tensor(b, &op->tensors[AUXO_ACTIVATION_Y]);
     ocl_arg_long(b, count);
@@ -23,7 +24,8 @@ void ocl_activation_backward_build(ocl_builder *b, const auxo_op *op, const int3
 {
     const int64_t count = auxo_tensor_element_count(&op->tensors[AUXO_ACTIVATION_B_DX]);
     (void)parameters;
-    ocl_build_kernel(b, "activation", "activation_backward", "-DVEC=%d", b->device->vector_width);
+    ocl_build_kernel(b, "activation", "activation_backward", "-DVEC=%d -DDATA=%d", b->device->vector_width,
+                     (int)op->tensors[AUXO_ACTIVATION_B_Y].dtype);
     ocl_arg_tensor(b, &op->tensors[AUXO_ACTIVATION_B_Y]);
     ocl_arg_tensor(b, &op->tensors[AUXO_ACTIVATION_B_DY]);
     ocl_arg_tensor(b, &op->tensors[AUXO_ACTIVATION_B_DX]);
@@ -37,7 +39,8 @@ void ocl_add_build(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
     const int64_t count = auxo_tensor_element_count(&op->tensors[AUXO_ADD_Y]);
     (void)parameters;
-    ocl_build_kernel(b, "add", "add", "-DVEC=%d", b->device->vector_width);
+    ocl_build_kernel(b, "add", "add", "-DVEC=%d -DDATA=%d", b->device->vector_width,
+                     (int)op->tensors[AUXO_ADD_Y].dtype);
     ocl_arg_tensor(b, &op->tensors[AUXO_ADD_A]);
     ocl_arg_tensor(b, &op->tensors[AUXO_ADD_B]);
     ocl_arg_tensor(b, &op->tensors[AUXO_ADD_Y]);
@@ -159,8 +162,8 @@ void ocl_bias_add_build(ocl_builder *b, const auxo_op *op, const int32_t *parame
 {
     const channel_rows shape = channel_rows_of(&op->tensors[AUXO_BIAS_ADD_Y]);
     (void)parameters;
-    ocl_build_kernel(b, "bias_add", "bias_add", "-DVEC=%d -DCHANNEL_LAST=%d", b->device->vector_width,
-                     shape.channel_last);
+    ocl_build_kernel(b, "bias_add", "bias_add", "-DVEC=%d -DCHANNEL_LAST=%d -DDATA=%d", b->device->vector_width,
+                     shape.channel_last, (int)op->tensors[AUXO_BIAS_ADD_Y].dtype);
     ocl_arg_tensor(b, &op->tensors[AUXO_BIAS_ADD_X]);
     ocl_arg_tensor(b, &op->tensors[AUXO_BIAS_ADD_BIAS]);
     ocl_arg_tensor(b, &op->tensors[AUXO_BIAS_ADD_Y]);
@@ -174,7 +177,13 @@ void ocl_scale_build(ocl_builder *b, const auxo_op *op, const int32_t *parameter
 {
     const channel_rows shape = channel_rows_of(&op->tensors[AUXO_SCALE_Y]);
     (void)parameters;
-    ocl_build_kernel(b, "scale", "scale", "-DVEC=%d -DCHANNEL_LAST=%d", b->device->vector_width, shape.channel_last);
+    const auxo_dtype from = op->tensors[AUXO_SCALE_X].dtype, to = op->tensors[AUXO_SCALE_Y].dtype;
+    if (from == to)
+        ocl_build_kernel(b, "scale", "scale", "-DVEC=%d -DCHANNEL_LAST=%d -DDATA=%d", b->device->vector_width,
+                         shape.channel_last, (int)to);
+    else
+        ocl_build_kernel(b, "scale", "scale", "-DVEC=%d -DCHANNEL_LAST=%d -DFROM=%d -DTO=%d", b->device->vector_width,
+                         shape.channel_last, (int)from, (int)to);
     ocl_arg_tensor(b, &op->tensors[AUXO_SCALE_X]);
     ocl_arg_tensor(b, &op->tensors[AUXO_SCALE_SCALE]);
     ocl_arg_tensor(b, &op->tensors[AUXO_SCALE_Y]);

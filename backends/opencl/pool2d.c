@@ -22,7 +22,7 @@ static void build_forward(ocl_builder *b, const auxo_op *op, bool rows)
     const auxo_tensor *y = &op->tensors[AUXO_POOL2D_Y];
     const int64_t row_count = y->dims[3] > 0 ? y->dims[0] * y->dims[1] * y->dims[2] : 0;
     const int64_t count = rows ? row_count : row_count * y->dims[3];
-    ocl_build_kernel(b, "pool2d", rows ? "pool2d_forward_rows" : "pool2d_forward_elements", "%s", "");
+    ocl_build_kernel(b, "pool2d", rows ? "pool2d_forward_rows" : "pool2d_forward_elements", "-DDATA=%d", (int)y->dtype);
     for (int slot = AUXO_POOL2D_X; slot <= AUXO_POOL2D_INDEX; ++slot)
         ocl_arg_tensor(b, &op->tensors[slot]);
     ocl_arg_long(b, count);
@@ -35,7 +35,8 @@ static void build_backward(ocl_builder *b, const auxo_op *op, bool rows)
     const auxo_tensor *dx = &op->tensors[AUXO_POOL2D_B_DX];
     const int64_t row_count = dx->dims[3] > 0 ? dx->dims[0] * dx->dims[1] * dx->dims[2] : 0;
     const int64_t count = rows ? row_count : row_count * dx->dims[3];
-    ocl_build_kernel(b, "pool2d", rows ? "pool2d_backward_rows" : "pool2d_backward_elements", "%s", "");
+    ocl_build_kernel(b, "pool2d", rows ? "pool2d_backward_rows" : "pool2d_backward_elements", "-DDATA=%d",
+                     (int)dx->dtype);
     for (int slot = AUXO_POOL2D_B_DY; slot <= AUXO_POOL2D_B_INDEX; ++slot)
         ocl_arg_tensor(b, &op->tensors[slot]);
     ocl_arg_long(b, count);
@@ -89,6 +90,7 @@ const auxo_kernel ocl_pool2d_forward_kernels[OCL_POOL2D_FORWARD_KERNEL_COUNT] = 
      .release = ocl_task_release,
      .enqueue = ocl_task_enqueue},
     {.variant = "elements",
+     .half_formats = AUXO_HALF_FORMATS_ALL,
      .prepare = prepare_forward_elements,
      .release = ocl_task_release,
      .enqueue = ocl_task_enqueue},
@@ -101,6 +103,7 @@ const auxo_kernel ocl_pool2d_backward_kernels[OCL_POOL2D_BACKWARD_KERNEL_COUNT] 
      .release = ocl_task_release,
      .enqueue = ocl_task_enqueue},
     {.variant = "elements",
+     .half_formats = AUXO_HALF_FORMATS_ALL,
      .prepare = prepare_backward_elements,
      .release = ocl_task_release,
      .enqueue = ocl_task_enqueue},

@@ -15,7 +15,7 @@ void ocl_dropout_build(ocl_builder *b, const auxo_op *op, const int32_t *paramet
     const auxo_dropout_params *params = &op->params.dropout;
     const int64_t count = auxo_tensor_element_count(&op->tensors[AUXO_DROPOUT_Y]);
     (void)parameters;
-    ocl_build_kernel(b, "dropout", "dropout", "%s", "");
+    ocl_build_kernel(b, "dropout", "dropout", "-DDATA=%d", (int)op->tensors[AUXO_DROPOUT_Y].dtype);
     for (int slot = AUXO_DROPOUT_X; slot <= AUXO_DROPOUT_COUNTER; ++slot)
         ocl_arg_tensor(b, &op->tensors[slot]);
     ocl_arg_long(b, count);
@@ -56,7 +56,8 @@ void ocl_gather_batch_build(ocl_builder *b, const auxo_op *op, const int32_t *pa
     const int64_t row_length = y->dims[1] * y->dims[2];
     const int per_item = b->device->vector_cpu ? 128 : 1;
     (void)parameters;
-    ocl_build_kernel(b, "gather_batch", gather_kernel(data->dtype, y->dtype), "-DPER_ITEM=%d", per_item);
+    ocl_build_kernel(b, "gather_batch", gather_kernel(data->dtype, y->dtype), "-DPER_ITEM=%d -DDATA=%d", per_item,
+                     auxo_dtype_is_half(y->dtype) ? (int)y->dtype : (int)AUXO_DTYPE_F32);
     for (int slot = AUXO_GATHER_BATCH_DATA; slot <= AUXO_GATHER_BATCH_Y; ++slot)
         ocl_arg_tensor(b, &op->tensors[slot]);
     ocl_arg_long(b, y->dims[0]);
@@ -73,7 +74,7 @@ void ocl_augment_build(ocl_builder *b, const auxo_op *op, const int32_t *paramet
     const int64_t *dims = op->tensors[AUXO_AUGMENT_Y].dims;
     const int64_t rows = dims[3] > 0 ? dims[0] * dims[1] * dims[2] : 0;
     (void)parameters;
-    ocl_build_kernel(b, "augment", "augment", "%s", "");
+    ocl_build_kernel(b, "augment", "augment", "-DDATA=%d", (int)op->tensors[AUXO_AUGMENT_Y].dtype);
     for (int slot = AUXO_AUGMENT_X; slot <= AUXO_AUGMENT_COUNTER; ++slot)
         ocl_arg_tensor(b, &op->tensors[slot]);
     ocl_arg_long(b, rows);

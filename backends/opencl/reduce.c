@@ -28,8 +28,8 @@ static void build_finish(ocl_builder *b, const auxo_op *op, cl_mem partial, int6
 {
     if (splits < 2)
         return;
-    ocl_build_kernel(b, "reduce", "reduce_finish", "-DVEC=%d -DWG=%zu -DSUMS=%d", b->device->vector_width,
-                     b->group_size, is_sum(op->params.reduce.kind));
+    ocl_build_kernel(b, "reduce", "reduce_finish", "-DVEC=%d -DWG=%zu -DSUMS=%d -DDATA=%d", b->device->vector_width,
+                     b->group_size, is_sum(op->params.reduce.kind), (int)op->tensors[AUXO_REDUCE_X].dtype);
     ocl_arg_memory(b, partial);
     ocl_arg_tensor(b, &op->tensors[AUXO_REDUCE_Y]);
     ocl_arg_long(b, channels);
@@ -54,8 +54,8 @@ void ocl_reduce_build(ocl_builder *b, const auxo_op *op, const int32_t *paramete
     const uint64_t share = ocl_divide_up(terms, splits);
     (void)parameters;
     cl_mem partial = splits > 1 ? ocl_build_scratch(b, splits * (uint64_t)dims[1] * sizeof(cl_float2)) : NULL;
-    ocl_build_kernel(b, "reduce", columns ? "reduce_columns" : "reduce_rows", "-DVEC=%d -DWG=%zu -DSUMS=%d", (int)vec,
-                     b->group_size, is_sum(op->params.reduce.kind));
+    ocl_build_kernel(b, "reduce", columns ? "reduce_columns" : "reduce_rows", "-DVEC=%d -DWG=%zu -DSUMS=%d -DDATA=%d",
+                     (int)vec, b->group_size, is_sum(op->params.reduce.kind), (int)op->tensors[AUXO_REDUCE_X].dtype);
     ocl_arg_tensor(b, &op->tensors[AUXO_REDUCE_X]);
     ocl_arg_tensor(b, &op->tensors[AUXO_REDUCE_Y]);
     ocl_arg_memory(b, partial);

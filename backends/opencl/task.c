@@ -152,9 +152,8 @@ void ocl_arg_tensor(ocl_builder *builder, const auxo_tensor *tensor)
     cl_ulong offset = 0;
     cl_mem memory = NULL;
     if (tensor->rank > 0) {
-        static const unsigned dtype_size[AUXO_DTYPE_COUNT] = {4, 2, 4, 1};
         memory = auxo_tensor_handle(tensor);
-        offset = tensor->offset_bytes / dtype_size[tensor->dtype];
+        offset = tensor->offset_bytes / auxo_dtype_size_bytes(tensor->dtype);
     }
     ocl_arg_memory(builder, memory);
     bind(builder, sizeof offset, &offset);

@@ -1,8 +1,8 @@
 /* device.c: opening and closing a logical device with its one compute queue.
  *
  * Owns the mapping from VkResult to auxo_status and the sticky device-lost flag. Only features of core Vulkan 1.2
- * that every such device has are switched on, as kernels use plain 32-bit words of storage buffers; and cooperative
- * matrices with what they need, where the device has them.
+ * that every such device has are switched on, as kernels use plain 32-bit words of storage buffers; and, where the
+ * device has them, storage buffers of 16-bit elements, and cooperative matrices with what they need.
  */
 #include "cooperative.h"
 #include "vk_internal.h"
@@ -60,6 +60,9 @@ static auxo_status create_logical(vk_device *device, auxo_error *error)
                                             .timelineSemaphore = VK_TRUE,
                                             .shaderFloat16 = cooperative,
                                             .vulkanMemoryModel = cooperative};
+    VkPhysicalDeviceVulkan11Features v11 = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES,
+                                            .pNext = &v12,
+                                            .storageBuffer16BitAccess = device->has_halves};
     VkPhysicalDevicePipelineExecutablePropertiesFeaturesKHR executables = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PIPELINE_EXECUTABLE_PROPERTIES_FEATURES_KHR,
         .pipelineExecutableInfo = VK_TRUE};
@@ -76,7 +79,7 @@ static auxo_status create_logical(vk_device *device, auxo_error *error)
         v12.pNext = &matrices;
     }
     const VkDeviceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
-                                     .pNext = &v12,
+                                     .pNext = &v11,
                                      .queueCreateInfoCount = 1,
                                      .pQueueCreateInfos = &queue,
                                      .enabledExtensionCount = extension_count,
@@ -103,6 +106,14 @@ static bool can_shuffle(VkPhysicalDevice physical)
            (subgroup.supportedStages & VK_SHADER_STAGE_COMPUTE_BIT);
 }
 
+static bool can_store_halves(VkPhysicalDevice physical)
+{
+    VkPhysicalDeviceVulkan11Features v11 = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES};
+    VkPhysicalDeviceFeatures2 features = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2, .pNext = &v11};
+    vkGetPhysicalDeviceFeatures2(physical, &features);
+    return v11.storageBuffer16BitAccess;
+}
+
 static void read_properties(vk_device *device)
 {
     vk_physical_info(device->physical, &device->info);
@@ -113,6 +124,7 @@ static void read_properties(vk_device *device)
     vkGetPhysicalDeviceMemoryProperties(device->physical, &memory);
     device->compiles_only = memory.memoryTypeCount == 0;
     device->unified = device->compiles_only || (device->info.features & AUXO_FEATURE_UNIFIED_MEMORY);
+    device->has_halves = can_store_halves(device->physical);
     device->has_shuffle = can_shuffle(device->physical);
     device->cooperative = vk_cooperative_of(device->instance, device->physical);
     device->group_size = 256;

@@ -129,7 +129,7 @@ static bool is_whole(const gemm_task *task, const gemm_part *part, const vk_span
                        !auxo_tensor_is_present(&task->op->tensors[AUXO_GEMM_BIAS]);
     return loads && plain && part->rows % tile->m == 0 && task->n % tile->n == 0 && task->k > 0 &&
            task->k % tile->k == 0 && params->alpha != 0 &&
-           has_runs(&task->c, spans[2], task->n, task->c.dtype == AUXO_DTYPE_F16 ? RUN : PIECE);
+           has_runs(&task->c, spans[2], task->n, auxo_dtype_is_half(task->c.dtype) ? RUN : PIECE);
 }
 
 static void shape_cooperative(const gemm_task *task, const gemm_part *part, const vk_span spans[3], gemm_shape *shape)

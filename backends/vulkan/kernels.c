@@ -33,6 +33,21 @@
         .variants = (const auxo_kernel[]){HALF_KERNEL(name, formats, limit, prepare_name)}, .count = 1                 \
     }
 
+/* An op whose tensors go by windows, in every format that the device stores. */
+#define ONE_DATA(name, prepare_name) ONE_HALF(name, AUXO_HALF_FORMATS_ALL, vk_stores_formats, prepare_name)
+#define ONE_BOUND_DATA(name, prepare_name) ONE_HALF(name, AUXO_HALF_FORMATS_ALL, supports_data, prepare_name)
+#define DATA_KERNEL(name, limit, prepare_name) HALF_KERNEL(name, AUXO_HALF_FORMATS_ALL, limit, prepare_name)
+
+static bool supports_data(void *device, const auxo_op *op)
+{
+    return vk_stores_formats(device, op) && vk_fits_bindings(device, op);
+}
+
+static bool supports_batch_norm_split(void *device, const auxo_op *op)
+{
+    return vk_stores_formats(device, op) && vk_supports_batch_norm_split(device, op);
+}
+
 /* The same kernel with its reductions by subgroup shuffles, where the device has them. */
 static bool supports_subgroups(void *device, const auxo_op *op)
 {
@@ -47,24 +62,26 @@ static bool supports_subgroups(void *device, const auxo_op *op)
     }
 #define WITH_SUBGROUPS(op, variant_name, limit)                                                                        \
     static const auxo_kernel op[] = {KERNEL(variant_name, limit, op), SUBGROUP_KERNEL(op)}
+#define DATA_WITH_SUBGROUPS(op, variant_name, limit)                                                                   \
+    static const auxo_kernel op[] = {DATA_KERNEL(variant_name, limit, op), SUBGROUP_KERNEL(op)}
 #define BATCH_NORM(op)                                                                                                 \
-    static const auxo_kernel op[] = {KERNEL("split", vk_supports_batch_norm_split, op##_split),                        \
-                                     KERNEL("channel_group", vk_fits_bindings, op), SUBGROUP_KERNEL(op)}
+    static const auxo_kernel op[] = {DATA_KERNEL("split", supports_batch_norm_split, op##_split),                      \
+                                     DATA_KERNEL("channel_group", supports_data, op), SUBGROUP_KERNEL(op)}
 
-WITH_SUBGROUPS(reduce, "two_stage", NULL);
+DATA_WITH_SUBGROUPS(reduce, "two_stage", vk_stores_formats);
 WITH_SUBGROUPS(segment_reduce, "segment_group", vk_fits_bindings);
 WITH_SUBGROUPS(group_norm, "row_lanes", vk_fits_bindings);
 BATCH_NORM(batch_norm_forward);
 BATCH_NORM(batch_norm_backward);
 WITH_SUBGROUPS(softmax, "row_lanes", vk_fits_bindings);
-WITH_SUBGROUPS(softmax_cross_entropy, "row_lanes", vk_fits_bindings);
+DATA_WITH_SUBGROUPS(softmax_cross_entropy, "row_lanes", supports_data);
 
 static const auxo_kernel gemm[] = {
     TUNED("cooperative", AUXO_HALF_FORMAT(F16), vk_supports_gemm_cooperative, gemm_cooperative,
           vk_gemm_cooperative_tunables),
-    TUNED("tiled", AUXO_HALF_FORMAT(F16), vk_supports_gemm, gemm_tiled, vk_gemm_tiled_tunables),
-    TUNED("direct", AUXO_HALF_FORMAT(F16), vk_supports_gemm, gemm_direct, vk_gemm_direct_tunables),
-    TUNED("split_k", AUXO_HALF_FORMAT(F16), vk_supports_gemm_split, gemm_split, vk_gemm_split_tunables),
+    TUNED("tiled", AUXO_HALF_FORMATS_ALL, vk_supports_gemm, gemm_tiled, vk_gemm_tiled_tunables),
+    TUNED("direct", AUXO_HALF_FORMATS_ALL, vk_supports_gemm, gemm_direct, vk_gemm_direct_tunables),
+    TUNED("split_k", AUXO_HALF_FORMATS_ALL, vk_supports_gemm_split, gemm_split, vk_gemm_split_tunables),
 };
 
 static const auxo_kernel theta_eval[] = {
@@ -72,8 +89,8 @@ static const auxo_kernel theta_eval[] = {
     KERNEL("direct", vk_fits_bindings, theta_direct),
 };
 #define CONV2D(op)                                                                                                     \
-    TUNED("tiled", 0, vk_fits_bindings, op##_tiled, vk_conv2d_tiled_tunables),                                         \
-        TUNED("direct", 0, vk_fits_bindings, op##_direct, vk_conv2d_direct_tunables)
+    TUNED("tiled", AUXO_HALF_FORMATS_ALL, supports_data, op##_tiled, vk_conv2d_tiled_tunables),                        \
+        TUNED("direct", AUXO_HALF_FORMATS_ALL, supports_data, op##_direct, vk_conv2d_direct_tunables)
 #define CONV2D_WINOGRAD                                                                                                \
     {                                                                                                                  \
         .variant = "winograd", .is_nominal = true, .tunables = vk_conv2d_winograd_tunables,                            \
@@ -94,20 +111,20 @@ const auxo_kernel_list vk_kernels[AUXO_OP_COUNT] = {
     [AUXO_OP_MLP_GRADIENT] = ONE("sample_lanes", vk_fits_bindings, mlp_gradient),
     [AUXO_OP_MLP_HVP] = ONE("sample_lanes", vk_fits_bindings, mlp_hvp),
     [AUXO_OP_THETA_EVAL] = LIST(theta_eval),
-    [AUXO_OP_FILL] = ONE_HALF("words", AUXO_HALF_FORMAT(F16), NULL, fill),
-    [AUXO_OP_COPY] = ONE_HALF("strided", AUXO_HALF_FORMAT(F16), NULL, copy),
-    [AUXO_OP_ADD] = ONE("flat", NULL, add),
-    [AUXO_OP_ACTIVATION_FORWARD] = ONE("flat", NULL, activation_forward),
-    [AUXO_OP_ACTIVATION_BACKWARD] = ONE("flat", NULL, activation_backward),
-    [AUXO_OP_BIAS_ADD] = ONE("flat", NULL, bias_add),
+    [AUXO_OP_FILL] = ONE_HALF("words", AUXO_HALF_FORMATS_ALL, NULL, fill),
+    [AUXO_OP_COPY] = ONE_HALF("strided", AUXO_HALF_FORMATS_ALL, NULL, copy),
+    [AUXO_OP_ADD] = ONE_DATA("flat", add),
+    [AUXO_OP_ACTIVATION_FORWARD] = ONE_DATA("flat", activation_forward),
+    [AUXO_OP_ACTIVATION_BACKWARD] = ONE_DATA("flat", activation_backward),
+    [AUXO_OP_BIAS_ADD] = ONE_DATA("flat", bias_add),
     [AUXO_OP_MULTIPLY_ADD] = ONE("flat", NULL, multiply_add),
-    [AUXO_OP_SCALE] = ONE("flat", NULL, scale),
-    [AUXO_OP_POOL2D_FORWARD] = ONE("gather", vk_fits_bindings, pool2d_forward),
-    [AUXO_OP_POOL2D_BACKWARD] = ONE("gather", vk_fits_bindings, pool2d_backward),
+    [AUXO_OP_SCALE] = ONE_HALF("flat", AUXO_HALF_FORMATS_ALL, NULL, scale),
+    [AUXO_OP_POOL2D_FORWARD] = ONE_BOUND_DATA("gather", pool2d_forward),
+    [AUXO_OP_POOL2D_BACKWARD] = ONE_BOUND_DATA("gather", pool2d_backward),
     [AUXO_OP_REDUCE] = LIST(reduce),
     [AUXO_OP_BATCH_NORM_FORWARD] = LIST(batch_norm_forward),
     [AUXO_OP_BATCH_NORM_BACKWARD] = LIST(batch_norm_backward),
-    [AUXO_OP_DROPOUT] = ONE("flat", NULL, dropout),
+    [AUXO_OP_DROPOUT] = ONE_DATA("flat", dropout),
     [AUXO_OP_SOFTMAX] = LIST(softmax),
     [AUXO_OP_SOFTMAX_CROSS_ENTROPY] = LIST(softmax_cross_entropy),
     [AUXO_OP_MSE] = ONE("two_stage", vk_fits_bindings, mse),
@@ -118,8 +135,8 @@ const auxo_kernel_list vk_kernels[AUXO_OP_COUNT] = {
     [AUXO_OP_KEPT_SCAN] = ONE("one_group", vk_fits_bindings, kept_scan),
     [AUXO_OP_INDEX_SELECT] = ONE("windows", NULL, index_select),
     [AUXO_OP_SEGMENT_REDUCE] = LIST(segment_reduce),
-    [AUXO_OP_GATHER_BATCH] = ONE("windows", NULL, gather_batch),
-    [AUXO_OP_AUGMENT] = ONE("flat", vk_fits_bindings, augment),
+    [AUXO_OP_GATHER_BATCH] = ONE_DATA("windows", gather_batch),
+    [AUXO_OP_AUGMENT] = ONE_BOUND_DATA("flat", augment),
     [AUXO_OP_RANDOM_FILL] = ONE("flat", NULL, random_fill),
     [AUXO_OP_COUNTER_ADD] = ONE("flat", NULL, counter_add),
     [AUXO_OP_OPTIMIZER_STEP] = ONE("flat", NULL, optimizer_step),

@@ -26,7 +26,7 @@ static void add_pass(vk_program *program, const auxo_op *op, vk_span pairs, uint
               pass->distance, pass->last};
     vk_step_push(program, step, &push, sizeof push);
     if (step)
-        vk_step_groups(program, step, padded / (2 * step->constants[0]));
+        vk_step_groups(program, step, padded / (2 * step->key.constants[0]));
 }
 
 VK_PREPARE(argsort)

@@ -6,6 +6,7 @@ static auxo_status build_batch_norm_forward(vk_device *device, const auxo_op *op
                                             auxo_error *error)
 {
     (void)device;
+    vk_program_set_format(program, op->tensors[AUXO_BATCH_NORM_X].dtype);
     const auxo_batch_norm_params *params = &op->params.batch_norm;
     const int64_t *dims = op->tensors[AUXO_BATCH_NORM_X].dims;
     if (dims[1] > 0) {
@@ -37,6 +38,7 @@ static auxo_status build_batch_norm_backward(vk_device *device, const auxo_op *o
                                              auxo_error *error)
 {
     (void)device;
+    vk_program_set_format(program, op->tensors[AUXO_BATCH_NORM_B_X].dtype);
     const int64_t *dims = op->tensors[AUXO_BATCH_NORM_B_X].dims;
     if (dims[1] > 0) {
         vk_step *step = vk_program_add(program, VK_SHADER_batch_norm_backward, 0, NULL, 0);
@@ -115,6 +117,7 @@ VK_PREPARE(batch_norm_forward_split)
     const uint32_t constants[] = {params->activation};
     (void)parameters;
     vk_program *program = vk_program_begin(device, error);
+    vk_program_set_format(program, op->tensors[AUXO_BATCH_NORM_X].dtype);
     const vk_span moments = partials_of(program, &push.parts);
     vk_step *step = vk_program_add(program, VK_SHADER_batch_norm_forward_moments, 0, constants, 1);
     vk_step_bind(program, step, x, VK_READ);
@@ -141,6 +144,7 @@ VK_PREPARE(batch_norm_backward_split)
     const uint64_t groups = (uint64_t)push.channels * push.parts;
     (void)parameters;
     vk_program *program = vk_program_begin(device, error);
+    vk_program_set_format(program, op->tensors[AUXO_BATCH_NORM_B_X].dtype);
     const vk_span sums = partials_of(program, &push);
     vk_step *step = vk_program_add(program, VK_SHADER_batch_norm_backward_sums, 0, NULL, 0);
     bind_slots(program, step, op, inputs, 3, VK_READ);

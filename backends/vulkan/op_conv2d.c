@@ -108,7 +108,7 @@ static bool is_wide(const conv_task *task)
 
 static bool has_vectors(vk_span span, uint64_t run)
 {
-    return span.offset_bytes % (PIECE * sizeof(float)) == 0 && run > 0 && run % PIECE == 0;
+    return span.offset_bytes % ((uint64_t)PIECE * span.element_bytes) == 0 && run > 0 && run % PIECE == 0;
 }
 
 static void shape_tiled(const conv_task *task, vk_span result, conv_shape *shape)
@@ -183,6 +183,7 @@ static void choose_splits(conv_task *task, uint32_t group_size)
 static void add_convolution(conv_task *task)
 {
     const vk_span result = vk_span_of(&task->op->tensors[task->result_slot]);
+    vk_program_set_format(task->program, task->op->tensors[task->a_slot].dtype);
     if (!task->program || task->rows == 0 || task->columns == 0 || result.size_bytes == 0)
         return;
     const conv_shape shape = shape_of(task, result);

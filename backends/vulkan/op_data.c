@@ -55,6 +55,7 @@ VK_PREPARE(gather_batch)
 {
     (void)parameters;
     vk_program *program = vk_program_begin(device, error);
+    vk_program_set_format(program, op->tensors[AUXO_GATHER_BATCH_Y].dtype);
     const auxo_tensor *data = &op->tensors[AUXO_GATHER_BATCH_DATA], *y = &op->tensors[AUXO_GATHER_BATCH_Y];
     const uint64_t count = (uint64_t)auxo_tensor_element_count(y), rows = (uint64_t)data->dims[0];
     const uint64_t row_elements = (uint64_t)(y->dims[1] * y->dims[2]);
@@ -77,6 +78,7 @@ VK_PREPARE(augment)
 {
     (void)parameters;
     vk_program *program = vk_program_begin(device, error);
+    vk_program_set_format(program, op->tensors[AUXO_AUGMENT_Y].dtype);
     const auxo_augment_params *params = &op->params.augment;
     const auxo_tensor *x = &op->tensors[AUXO_AUGMENT_X];
     const uint32_t count = (uint32_t)auxo_tensor_element_count(x);
@@ -137,6 +139,7 @@ VK_PREPARE(dropout)
 {
     (void)parameters;
     vk_program *program = vk_program_begin(device, error);
+    vk_program_set_format(program, op->tensors[AUXO_DROPOUT_Y].dtype);
     const auxo_dropout_params *params = &op->params.dropout;
     const uint64_t count = (uint64_t)auxo_tensor_element_count(&op->tensors[AUXO_DROPOUT_Y]);
     for (uint64_t first = 0; first < count; first += VK_FLAT_CHUNK) {

@@ -35,6 +35,15 @@ static uint32_t half_of(float value)
     return sign | (units + ((uint32_t)(shift + 24) << 10)); /* a carry moves on into the exponent */
 }
 
+static uint32_t bf16_of(float value)
+{
+    uint32_t bits = 0;
+    memcpy(&bits, &value, sizeof bits);
+    if (isnan(value))
+        return bits >> 16 | 0x40u;
+    return (bits + 0x7fffu + (bits >> 16 & 1u)) >> 16;
+}
+
 static uint32_t integer_of(float value, uint32_t limit)
 {
     if (!(value > 0))
@@ -49,6 +58,8 @@ static uint32_t pattern_of(auxo_dtype dtype, float value)
     switch (dtype) {
     case AUXO_DTYPE_F16:
         return half_of(value) * 0x00010001u;
+    case AUXO_DTYPE_BF16:
+        return bf16_of(value) * 0x00010001u;
     case AUXO_DTYPE_U32:
         return integer_of(value, UINT32_MAX);
     case AUXO_DTYPE_U8:
@@ -174,6 +185,7 @@ VK_PREPARE(add)
 {
     (void)parameters;
     vk_program *program = vk_program_begin(device, error);
+    vk_program_set_format(program, op->tensors[AUXO_ADD_Y].dtype);
     const uint64_t count = count_of(op, AUXO_ADD_Y);
     const uint32_t slots[] = {AUXO_ADD_A, AUXO_ADD_B, AUXO_ADD_Y};
     for (uint64_t first = 0; first < count; first += VK_FLAT_CHUNK) {
@@ -209,6 +221,7 @@ static auxo_status prepare_activation(void *device, const auxo_op *op, vk_shader
                                       uint32_t slot_count, void **state, auxo_error *error)
 {
     vk_program *program = vk_program_begin(device, error);
+    vk_program_set_format(program, op->tensors[slots[slot_count - 1]].dtype);
     const uint64_t count = count_of(op, slots[slot_count - 1]);
     const uint32_t activation = op->params.activation.activation;
     for (uint64_t first = 0; first < count; first += VK_FLAT_CHUNK) {
@@ -237,19 +250,19 @@ VK_PREPARE(activation_backward)
 }
 
 /* bias_add and scale: X and Y in chunks, the per-channel factors whole. */
-static auxo_status prepare_per_channel(void *device, const auxo_op *op, vk_shader shader, uint32_t activation,
-                                       float slope, void **state, auxo_error *error)
+static auxo_status add_per_channel(vk_program *program, const auxo_op *op, vk_shader shader,
+                                   const uint32_t constants[2], float slope, void **state, auxo_error *error)
 {
-    vk_program *program = vk_program_begin(device, error);
     const int64_t *dims = op->tensors[AUXO_BIAS_ADD_X].dims;
     const uint64_t count = count_of(op, AUXO_BIAS_ADD_Y);
+    const vk_access access = auxo_dtype_is_half(op->tensors[AUXO_BIAS_ADD_Y].dtype) ? VK_READ_WRITE : VK_WRITE;
     for (uint64_t first = 0; first < count; first += VK_FLAT_CHUNK) {
         const uint64_t part = chunk_at(first, count);
         const uint64_t plane = (uint64_t)dims[1] * (uint64_t)dims[2];
-        vk_step *step = vk_program_add(program, shader, 0, &activation, 1);
+        vk_step *step = vk_program_add(program, shader, 0, constants, 2);
         vk_step_bind(program, step, vk_span_part(vk_span_of(&op->tensors[AUXO_BIAS_ADD_X]), first, part), VK_READ);
         vk_step_bind(program, step, vk_span_of(&op->tensors[AUXO_BIAS_ADD_BIAS]), VK_READ);
-        vk_step_bind(program, step, vk_span_part(vk_span_of(&op->tensors[AUXO_BIAS_ADD_Y]), first, part), VK_WRITE);
+        vk_step_bind(program, step, vk_span_part(vk_span_of(&op->tensors[AUXO_BIAS_ADD_Y]), first, part), access);
         const struct {
             BIAS_ADD_PUSH
         } push = {(uint32_t)part, (uint32_t)(first % plane), vk_divider_of((uint64_t)dims[1]),
@@ -264,11 +277,15 @@ VK_PREPARE(bias_add)
 {
     (void)parameters;
     const auxo_activation_params *params = &op->params.activation;
-    return prepare_per_channel(device, op, VK_SHADER_bias_add, params->activation, params->slope, state, error);
+    const uint32_t constants[2] = {params->activation};
+    vk_program *program = vk_program_begin(device, error);
+    vk_program_set_format(program, op->tensors[AUXO_BIAS_ADD_Y].dtype);
+    return add_per_channel(program, op, VK_SHADER_bias_add, constants, params->slope, state, error);
 }
 
 VK_PREPARE(scale)
 {
     (void)parameters;
-    return prepare_per_channel(device, op, VK_SHADER_scale, AUXO_ACTIVATION_IDENTITY, 0, state, error);
+    const uint32_t constants[2] = {op->tensors[AUXO_SCALE_X].dtype, op->tensors[AUXO_SCALE_Y].dtype};
+    return add_per_channel(vk_program_begin(device, error), op, VK_SHADER_scale, constants, 0, state, error);
 }

@@ -59,7 +59,7 @@ static auxo_status build_softmax(vk_device *device, const auxo_op *op, vk_progra
         } push = {(uint32_t)dims[0], (uint32_t)dims[1]};
         vk_step_push(program, step, &push, sizeof push);
         if (step)
-            vk_step_groups(program, step, vk_ceil_div(push.rows, step->constants[0] / lanes));
+            vk_step_groups(program, step, vk_ceil_div(push.rows, step->key.constants[0] / lanes));
     }
     return vk_program_finish(program, state, error);
 }
@@ -72,6 +72,7 @@ static auxo_status build_softmax_cross_entropy(vk_device *device, const auxo_op 
     const int64_t *dims = op->tensors[AUXO_XENT_LOGITS].dims;
     const uint32_t lanes = vk_lanes_for(device, (uint64_t)dims[1]);
     const uint64_t rows_per_group = device->group_size / lanes;
+    vk_program_set_format(program, op->tensors[AUXO_XENT_LOGITS].dtype);
     const uint64_t parts = vk_ceil_div((uint64_t)dims[0], rows_per_group);
     const vk_span partial = vk_program_scratch(program, 4 * parts, 4);
     if (parts > 0) {

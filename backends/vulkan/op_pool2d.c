@@ -23,6 +23,7 @@ VK_PREPARE(pool2d_forward)
 {
     (void)parameters;
     vk_program *program = vk_program_begin(device, error);
+    vk_program_set_format(program, op->tensors[AUXO_POOL2D_Y].dtype);
     const auxo_pool2d_params *params = &op->params.pool2d;
     const auxo_tensor *y = &op->tensors[AUXO_POOL2D_Y];
     pool_push push = push_of(params, &op->tensors[AUXO_POOL2D_X], y);
@@ -44,6 +45,7 @@ VK_PREPARE(pool2d_backward)
 {
     (void)parameters;
     vk_program *program = vk_program_begin(device, error);
+    vk_program_set_format(program, op->tensors[AUXO_POOL2D_B_DX].dtype);
     const auxo_pool2d_params *params = &op->params.pool2d;
     const auxo_tensor *dx = &op->tensors[AUXO_POOL2D_B_DX];
     pool_push push = push_of(params, dx, &op->tensors[AUXO_POOL2D_B_DY]);

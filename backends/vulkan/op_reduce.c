@@ -124,7 +124,7 @@ static void add_finish(reduce_task *task)
     } push = {(uint32_t)task->channels, (uint32_t)task->parts, (float)(task->outer * task->inner)};
     vk_step_push(task->program, step, &push, sizeof push);
     if (step)
-        vk_step_groups(task->program, step, vk_ceil_div(task->channels, step->constants[0]));
+        vk_step_groups(task->program, step, vk_ceil_div(task->channels, step->key.constants[0]));
 }
 
 void vk_add_reduction(vk_program *program, const vk_reduction *reduction)
@@ -155,6 +155,7 @@ static auxo_status build_reduce(vk_device *device, const auxo_op *op, vk_program
                                 auxo_error *error)
 {
     (void)device;
+    vk_program_set_format(program, op->tensors[AUXO_REDUCE_X].dtype);
     const int64_t *dims = op->tensors[AUXO_REDUCE_X].dims;
     const vk_reduction reduction = {.kind = op->params.reduce.kind,
                                     .x = vk_span_of(&op->tensors[AUXO_REDUCE_X]),
@@ -219,7 +220,7 @@ static auxo_status build_group_norm(vk_device *device, const auxo_op *op, vk_pro
         } push = {(uint32_t)dims[0], (uint32_t)dims[1], auxo_tensor_is_present(&op->tensors[AUXO_GROUP_NORM_BIAS])};
         vk_step_push(program, step, &push, sizeof push);
         if (step)
-            vk_step_groups(program, step, vk_ceil_div(push.groups, step->constants[0] / lanes));
+            vk_step_groups(program, step, vk_ceil_div(push.groups, step->key.constants[0] / lanes));
     }
     return vk_program_finish(program, state, error);
 }

@@ -41,30 +41,35 @@ auxo_status vk_layout_get(vk_device *device, uint32_t binding_count, const vk_la
     return result == VK_SUCCESS ? AUXO_OK : vk_fail(device, result, "creating a pipeline layout", error);
 }
 
-static uint32_t hash_of(vk_shader shader, const uint32_t *constants, uint32_t count)
+static uint32_t hash_of(const vk_pipeline_key *key)
 {
-    uint32_t hash = 2166136261u ^ (uint32_t)shader;
-    for (uint32_t i = 0; i < count; i++)
-        hash = (hash ^ constants[i]) * 16777619u;
+    uint32_t hash = 2166136261u ^ (uint32_t)key->shader ^ (uint32_t)key->format << 16;
+    for (uint32_t i = 0; i < key->constant_count; i++)
+        hash = (hash ^ key->constants[i]) * 16777619u;
     return (hash ^ (hash >> 13)) % (sizeof((vk_device *)0)->pipelines / sizeof((vk_device *)0)->pipelines[0]);
 }
 
 static VkResult compile(vk_device *device, vk_pipeline *pipeline, VkPipelineLayout layout)
 {
-    const vk_shader_code *code = &vk_shader_codes[pipeline->shader];
+    const vk_pipeline_key *key = &pipeline->key;
+    const vk_shader_code *code = &vk_shader_codes[key->shader];
     const VkShaderModuleCreateInfo module_info = {
         .sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO, .codeSize = code->size_bytes, .pCode = code->words};
     VkShaderModule module = VK_NULL_HANDLE;
     VkResult result = vkCreateShaderModule(device->handle, &module_info, NULL, &module);
     if (result != VK_SUCCESS)
         return result;
-    VkSpecializationMapEntry entries[VK_CONSTANTS_MAX];
-    for (uint32_t i = 0; i < pipeline->constant_count; i++)
+    uint32_t values[VK_CONSTANTS_MAX + 1], count = key->constant_count;
+    VkSpecializationMapEntry entries[VK_CONSTANTS_MAX + 1];
+    for (uint32_t i = 0; i < count; i++)
         entries[i] = (VkSpecializationMapEntry){.constantID = i, .offset = 4 * i, .size = 4};
-    const VkSpecializationInfo specialization = {.mapEntryCount = pipeline->constant_count,
-                                                 .pMapEntries = entries,
-                                                 .dataSize = 4 * pipeline->constant_count,
-                                                 .pData = pipeline->constants};
+    memcpy(values, key->constants, count * sizeof *values);
+    if (key->format != AUXO_DTYPE_F32) {
+        entries[count] = (VkSpecializationMapEntry){.constantID = VK_FORMAT_CONSTANT, .offset = 4 * count, .size = 4};
+        values[count++] = key->format;
+    }
+    const VkSpecializationInfo specialization = {
+        .mapEntryCount = count, .pMapEntries = entries, .dataSize = 4 * count, .pData = values};
     const VkComputePipelineCreateInfo info = {
         .sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
         .flags = device->has_statistics ? VK_PIPELINE_CREATE_CAPTURE_STATISTICS_BIT_KHR : 0,
@@ -80,13 +85,18 @@ static VkResult compile(vk_device *device, vk_pipeline *pipeline, VkPipelineLayo
     return result;
 }
 
-auxo_status vk_pipeline_get(vk_device *device, vk_shader shader, uint32_t binding_count, const uint32_t *constants,
-                            uint32_t constant_count, VkPipeline *handle, auxo_error *error)
+static bool is_same(const vk_pipeline_key *a, const vk_pipeline_key *b)
 {
-    vk_pipeline **chain = &device->pipelines[hash_of(shader, constants, constant_count)];
+    return a->shader == b->shader && a->format == b->format && a->constant_count == b->constant_count &&
+           memcmp(a->constants, b->constants, a->constant_count * sizeof *a->constants) == 0;
+}
+
+auxo_status vk_pipeline_get(vk_device *device, const vk_pipeline_key *key, uint32_t binding_count, VkPipeline *handle,
+                            auxo_error *error)
+{
+    vk_pipeline **chain = &device->pipelines[hash_of(key)];
     for (vk_pipeline *known = *chain; known; known = known->next)
-        if (known->shader == shader && known->constant_count == constant_count &&
-            memcmp(known->constants, constants, constant_count * sizeof *constants) == 0) {
+        if (is_same(&known->key, key)) {
             *handle = known->handle;
             return AUXO_OK;
         }
@@ -97,14 +107,12 @@ auxo_status vk_pipeline_get(vk_device *device, vk_shader shader, uint32_t bindin
     vk_pipeline *pipeline = calloc(1, sizeof *pipeline);
     if (!pipeline)
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "no host memory for a pipeline");
-    pipeline->shader = shader;
-    pipeline->constant_count = constant_count;
-    memcpy(pipeline->constants, constants, constant_count * sizeof *constants);
+    pipeline->key = *key;
     const VkResult result = compile(device, pipeline, layout->pipeline);
     if (result != VK_SUCCESS) {
         free(pipeline);
         char what[96];
-        snprintf(what, sizeof what, "compiling the shader %s", vk_shader_codes[shader].name);
+        snprintf(what, sizeof what, "compiling the shader %s", vk_shader_codes[key->shader].name);
         return vk_fail(device, result, what, error);
     }
     pipeline->next = *chain;

@@ -68,8 +68,7 @@ static auxo_status compile_step(vk_device *device, vk_step *step, auxo_error *er
         return status;
     step->pipeline_layout = layout->pipeline;
     step->set_layout = layout->set;
-    return vk_pipeline_get(device, step->shader, step->binding_count, step->constants, step->constant_count,
-                           &step->pipeline, error);
+    return vk_pipeline_get(device, &step->key, step->binding_count, &step->pipeline, error);
 }
 
 auxo_status vk_program_finish(vk_program *program, void **state, auxo_error *error)
@@ -115,6 +114,35 @@ static vk_shader subgroup_twin(vk_shader shader)
     return shader;
 }
 
+/* The twin of a shader whose activations are f16 or bf16; the shader itself where there is none. */
+static vk_shader half_twin(vk_shader shader)
+{
+    static const struct {
+        vk_shader plain, twin;
+    } twins[] = {
+#define TWIN(name) {VK_SHADER_##name, VK_SHADER_##name##_half},
+#define CONV2D_TWINS(op) TWIN(op##_tiled) TWIN(op##_wide) TWIN(op##_direct)
+        TWIN(add) TWIN(activation_forward) TWIN(activation_backward) TWIN(bias_add) TWIN(reduce) TWIN(gather_batch)
+            TWIN(augment) TWIN(dropout) TWIN(softmax_cross_entropy) TWIN(pool2d_forward) TWIN(pool2d_backward)
+                TWIN(batch_norm_forward) TWIN(batch_norm_backward) TWIN(batch_norm_forward_moments)
+                    TWIN(batch_norm_forward_merged) TWIN(batch_norm_backward_sums) TWIN(batch_norm_backward_merged)
+                        CONV2D_TWINS(conv2d_forward) CONV2D_TWINS(conv2d_backward_data)
+                            CONV2D_TWINS(conv2d_backward_weights)
+#undef CONV2D_TWINS
+#undef TWIN
+    };
+    for (size_t i = 0; i < sizeof twins / sizeof twins[0]; i++)
+        if (twins[i].plain == shader)
+            return twins[i].twin;
+    return shader;
+}
+
+void vk_program_set_format(vk_program *program, auxo_dtype format)
+{
+    if (program)
+        program->format = format;
+}
+
 vk_step *vk_program_add(vk_program *program, vk_shader shader, uint32_t group_size, const uint32_t *constants,
                         uint32_t constant_count)
 {
@@ -131,11 +159,16 @@ vk_step *vk_program_add(vk_program *program, vk_shader shader, uint32_t group_si
         *program->last = step;
         program->last = &step->next;
     }
-    step->shader = program->by_subgroups ? subgroup_twin(shader) : shader;
-    step->constants[0] = group_size ? group_size : program->device->group_size;
+    step->key.shader = program->by_subgroups ? subgroup_twin(shader) : shader;
+    step->key.constants[0] = group_size ? group_size : program->device->group_size;
     for (uint32_t i = 0; i < constant_count; i++)
-        step->constants[1 + i] = constants[i];
-    step->constant_count = 1 + constant_count;
+        step->key.constants[1 + i] = constants[i];
+    step->key.constant_count = 1 + constant_count;
+    const vk_shader twin = auxo_dtype_is_half(program->format) ? half_twin(shader) : shader;
+    if (twin != shader) {
+        step->key.shader = twin;
+        step->key.format = program->format;
+    }
     return step;
 }
 
@@ -276,7 +309,7 @@ void vk_step_groups(vk_program *program, vk_step *step, uint64_t count)
 void vk_step_groups_flat(vk_program *program, vk_step *step, uint64_t element_count)
 {
     if (program)
-        vk_step_groups(program, step, vk_ceil_div(element_count, FLAT_ELEMENTS * (uint64_t)step->constants[0]));
+        vk_step_groups(program, step, vk_ceil_div(element_count, FLAT_ELEMENTS * (uint64_t)step->key.constants[0]));
 }
 
 static auxo_status record_step(vk_queue *queue, const vk_step *step, auxo_error *error)
@@ -335,6 +368,15 @@ static bool bytes_fit(const vk_device *device, uint64_t size_bytes)
 bool vk_span_fits(const vk_device *device, vk_span span)
 {
     return bytes_fit(device, span.size_bytes);
+}
+
+bool vk_stores_formats(void *device, const auxo_op *op)
+{
+    const vk_device *self = device;
+    bool halves = false;
+    for (size_t i = 0; i < AUXO_OP_SLOTS_MAX; i++)
+        halves |= auxo_tensor_is_present(&op->tensors[i]) && auxo_dtype_is_half(op->tensors[i].dtype);
+    return self->has_halves || !halves;
 }
 
 bool vk_fits_bindings(void *device, const auxo_op *op)

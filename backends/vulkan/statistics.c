@@ -63,12 +63,12 @@ static void visit_pipeline(const vk_device *device, const vk_pipeline *pipeline,
 {
     auxo_program_statistic statistics[STATISTICS_MAX];
     char options[12 * VK_CONSTANTS_MAX] = "";
-    for (uint32_t i = 0; i < pipeline->constant_count; i++) {
+    for (uint32_t i = 0; i < pipeline->key.constant_count; i++) {
         const size_t used = strlen(options);
-        snprintf(options + used, sizeof options - used, "%s%u", i ? "," : "", pipeline->constants[i]);
+        snprintf(options + used, sizeof options - used, "%s%u", i ? "," : "", pipeline->key.constants[i]);
     }
     const size_t count = device->has_statistics ? read_statistics(device, pipeline->handle, statistics) : 0;
-    const auxo_program_info info = {.name = vk_shader_codes[pipeline->shader].name,
+    const auxo_program_info info = {.name = vk_shader_codes[pipeline->key.shader].name,
                                     .options = options,
                                     .statistics = statistics,
                                     .statistic_count = count};

@@ -16,6 +16,7 @@ enum {
     VK_BINDINGS_MAX = 12,
     VK_PUSH_BYTES = 128, /* what every Vulkan device offers */
     VK_CONSTANTS_MAX = 20,
+    VK_FORMAT_CONSTANT = 31, /* of shaders/vulkan/include/datum.glsl */
     VK_BATCH_COUNT = 4,
     VK_GROUPS_MAX = 65535, /* per dimension, what every Vulkan device offers */
     VK_HAZARDS_MAX = 48,
@@ -92,10 +93,16 @@ typedef struct vk_shader_code {
 } vk_shader_code;
 extern const vk_shader_code vk_shader_codes[VK_SHADER_COUNT];
 
-typedef struct vk_pipeline {
+/* What a pipeline is compiled from. */
+typedef struct vk_pipeline_key {
     vk_shader shader;
+    auxo_dtype format; /* constant VK_FORMAT_CONSTANT of a shader for activations of 16 bits; else f32: none */
     uint32_t constant_count;
     uint32_t constants[VK_CONSTANTS_MAX]; /* [0] is the workgroup size */
+} vk_pipeline_key;
+
+typedef struct vk_pipeline {
+    vk_pipeline_key key;
     VkPipeline handle;
     struct vk_pipeline *next;
 } vk_pipeline;
@@ -127,6 +134,7 @@ typedef struct vk_device {
     bool unified;        /* device memory is the host's: map it instead of staging */
     bool lost;           /* sticky */
     bool compiles_only;  /* a driver without memory, for absent hardware: buffers live on the host, nothing runs */
+    bool has_halves;     /* storage buffers of 16-bit elements */
     bool has_shuffle;    /* subgroups exchange values in compute shaders */
     bool has_statistics; /* pipelines are compiled with VK_KHR_pipeline_executable_properties */
     vk_cooperative cooperative;
@@ -161,8 +169,8 @@ void vk_buffer_destroy(void *device, void *buffer);
 void vk_buffer_free(vk_device *device, vk_buffer *buffer);
 
 auxo_status vk_layout_get(vk_device *device, uint32_t binding_count, const vk_layout **layout, auxo_error *error);
-auxo_status vk_pipeline_get(vk_device *device, vk_shader shader, uint32_t binding_count, const uint32_t *constants,
-                            uint32_t constant_count, VkPipeline *pipeline, auxo_error *error);
+auxo_status vk_pipeline_get(vk_device *device, const vk_pipeline_key *key, uint32_t binding_count, VkPipeline *pipeline,
+                            auxo_error *error);
 void vk_pipelines_deinit(vk_device *device);
 void vk_pipeline_cache_load(vk_device *device);
 void vk_pipeline_cache_save(vk_device *device);

@@ -23,9 +23,7 @@ typedef struct vk_span {
 
 typedef struct vk_step {
     struct vk_step *next;
-    vk_shader shader;
-    uint32_t constants[VK_CONSTANTS_MAX];
-    uint32_t constant_count;
+    vk_pipeline_key key;
     uint32_t binding_count;
     vk_binding bindings[VK_BINDINGS_MAX];
     uint8_t push[VK_PUSH_BYTES];
@@ -44,6 +42,7 @@ typedef struct vk_scratch {
 typedef struct vk_program {
     vk_device *device;
     bool by_subgroups; /* vk_program_begin_subgroups */
+    auxo_dtype format; /* vk_program_set_format */
     vk_step *first, **last;
     vk_scratch *scratch;
     vk_step sink; /* where the builder writes after a failure */
@@ -55,6 +54,8 @@ typedef struct vk_program {
 vk_program *vk_program_begin(vk_device *device, auxo_error *error);
 /* The same; where a shader has a twin that reduces by subgroups, the twin is dispatched. */
 vk_program *vk_program_begin_subgroups(vk_device *device, auxo_error *error);
+/* From now on shaders that have a twin for activations of 16 bits are that twin, if `format` is f16 or bf16. */
+void vk_program_set_format(vk_program *program, auxo_dtype format);
 /* Compiles the pipelines and hands the program over, or frees it and returns what went wrong. */
 auxo_status vk_program_finish(vk_program *program, void **state, auxo_error *error);
 void vk_program_fail(vk_program *program, auxo_status status, const char *message);
@@ -93,6 +94,9 @@ typedef vk_divider divider;
 vk_divider vk_divider_of(uint64_t divisor);
 /* Whether each tensor fits one binding of the device. */
 bool vk_fits_bindings(void *device, const auxo_op *op);
+/* Whether the device stores the formats of the op's activations: f16 and bf16 need storage buffers of 16-bit elements.
+ */
+bool vk_stores_formats(void *device, const auxo_op *op);
 bool vk_span_fits(const vk_device *device, vk_span span);
 
 #endif

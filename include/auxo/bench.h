@@ -42,8 +42,8 @@ typedef struct auxo_bench_case {
     const char *name;
     int64_t dims[AUXO_BENCH_DIMS_MAX];
     auxo_op_kind kind;
-    bool gpu_only; /* takes minutes on a processor */
-    bool f16;      /* gemm: matrices of halves */
+    bool gpu_only;   /* takes minutes on a processor */
+    auxo_dtype half; /* gemm: f16 or bf16, of the matrices; else f32 */
 } auxo_bench_case;
 
 /* All standard cases; *count entries. */
@@ -80,9 +80,9 @@ typedef struct auxo_bench_result {
     double work;   /* how much `unit` is done in one execution */
     char unit[16]; /* "flop", "byte", "image", "launch" */
     double flops, bytes;
-    double setup_seconds;   /* before the first sample: buffers, compiling, known answers, the first step */
-    bool is_nominal;        /* the kernel does fewer operations than `flops`, which are the formula's (Winograd) */
-    bool f16;               /* may run on units of its own, so it neither sets the peak nor is set against it */
+    double setup_seconds; /* before the first sample: buffers, compiling, known answers, the first step */
+    bool is_nominal;      /* the kernel does fewer operations than `flops`, which are the formula's (Winograd) */
+    bool half; /* in f16 or bf16: may run on units of its own, so it neither sets the peak nor is set against it */
     double percent_of_peak; /* of what the peaks allow for its flops and bytes; 0: not known, or nominal. Above 100
                              * where a case stays in caches. */
     uint64_t fallbacks;     /* ops that ran on the host */

@@ -48,10 +48,11 @@ static uint64_t hash(uint32_t slot, uint64_t index)
     return z ^ (z >> 31);
 }
 
-/* The bits of a half in (-1, -0.5] or [0.5, 1). */
-static uint16_t half_value(uint32_t slot, uint64_t index)
+/* The bits of a value in (-1, -0.5] or [0.5, 1). */
+static uint16_t half_value(auxo_dtype dtype, uint32_t slot, uint64_t index)
 {
-    return (uint16_t)(0x3800 | ((hash(slot, index) >> 48) & 0x83ff));
+    const uint64_t bits = hash(slot, index) >> 48;
+    return (uint16_t)(dtype == AUXO_DTYPE_F16 ? 0x3800 | (bits & 0x83ff) : 0x3f00 | (bits & 0x807f));
 }
 
 static float real_value(fill how, uint32_t slot, uint64_t index, uint64_t modulus)
@@ -111,9 +112,9 @@ static void put(builder *b, uint32_t slot, auxo_dtype dtype, fill how, uint64_t 
         return;
     }
     for (uint64_t i = 0;
-         i < count && how != FILL_ZERO && (dtype == AUXO_DTYPE_F16 || auxo_dtype_size_bytes(dtype) == 4); i++) {
-        if (dtype == AUXO_DTYPE_F16)
-            ((uint16_t *)(void *)values)[i] = half_value(slot, i);
+         i < count && how != FILL_ZERO && (auxo_dtype_is_half(dtype) || auxo_dtype_size_bytes(dtype) == 4); i++) {
+        if (auxo_dtype_is_half(dtype))
+            ((uint16_t *)(void *)values)[i] = half_value(dtype, slot, i);
         else if (dtype == AUXO_DTYPE_F32)
             ((float *)(void *)values)[i] = real_value(how, slot, i, modulus);
         else
@@ -298,7 +299,7 @@ static auxo_status build(auxo_queue *queue, const auxo_bench_case *from, auxo_be
     builder b = {.queue = queue, .built = built, .error = error};
     switch (from->kind) {
     case AUXO_OP_GEMM:
-        build_gemm(&b, from->dims, from->f16 ? AUXO_DTYPE_F16 : AUXO_DTYPE_F32);
+        build_gemm(&b, from->dims, from->half);
         break;
     case AUXO_OP_CONV2D_FORWARD:
     case AUXO_OP_CONV2D_BACKWARD_DATA:

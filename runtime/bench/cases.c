@@ -12,6 +12,12 @@
 #define BOTH(forward, backward, text, ...)                                                                             \
     CASE(#forward, text##_FORWARD, __VA_ARGS__), CASE(#backward, text##_BACKWARD, __VA_ARGS__)
 
+#define HALF_GEMM(n)                                                                                                   \
+    {.name = "gemm f16 " #n "x" #n "x" #n, .kind = AUXO_OP_GEMM, .dims = {n, n, n}, .half = AUXO_DTYPE_F16},           \
+    {                                                                                                                  \
+        .name = "gemm bf16 " #n "x" #n "x" #n, .kind = AUXO_OP_GEMM, .dims = {n, n, n}, .half = AUXO_DTYPE_BF16        \
+    }
+
 static const auxo_bench_case cases[] = {
     CASE("gemm 256x256x256", GEMM, {256, 256, 256}),
     CASE("gemm 512x512x512", GEMM, {512, 512, 512}),
@@ -22,7 +28,14 @@ static const auxo_bench_case cases[] = {
      .kind = AUXO_OP_GEMM,
      .dims = {4096, 4096, 4096},
      .gpu_only = true,
-     .f16 = true},
+     .half = AUXO_DTYPE_F16},
+    {.name = "gemm bf16 4096x4096x4096",
+     .kind = AUXO_OP_GEMM,
+     .dims = {4096, 4096, 4096},
+     .gpu_only = true,
+     .half = AUXO_DTYPE_BF16},
+    HALF_GEMM(1024),
+    HALF_GEMM(2048),
     CASE("gemm 10000x5x5", GEMM, {10000, 5, 5}),
     CASE("gemm 10000x10x5", GEMM, {10000, 10, 5}),
     CONV2D("3x3 64ch 32x32 batch 32", {32, 64, 32, 32, 64, 3, 1, 1}),

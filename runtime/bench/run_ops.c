@@ -135,7 +135,7 @@ static auxo_status time_case(auxo_queue *queue, const auxo_bench_case *tested, d
     auxo_bench_op *built = NULL;
     auxo_plan *plan = NULL;
     const double start = auxo__now_seconds();
-    result->f16 = tested->f16;
+    result->half = auxo_dtype_is_half(tested->half);
     auxo_status status = auxo_bench_case_check(tested, device, error);
     if (status == AUXO_OK)
         status = auxo_bench_op_create(queue, tested, &built, error);
@@ -168,7 +168,7 @@ auxo_status auxo_bench_case_measure(auxo_device *device, const auxo_bench_case *
 /* The share of what the peaks allow: the op can be no faster than its arithmetic, nor than its least traffic. */
 static double percent_of_peak(const auxo_bench_device *device, const auxo_bench_result *result)
 {
-    if (result->f16 || result->is_nominal)
+    if (result->half || result->is_nominal)
         return 0;
     double compute = device->peak_flops > 0 ? result->flops / device->peak_flops : 0;
     double traffic = device->peak_bytes > 0 ? result->bytes / device->peak_bytes : 0;

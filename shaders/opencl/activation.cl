@@ -1,32 +1,24 @@
 /* activation.cl: Y = f(X) and DX = DY f'(Y), element by element.
  *
  *     work-item i: [ i VEC .. i VEC + VEC )      in place allowed
- * The activation is an argument, so that one program serves all of them. Parameters: VEC.
+ * The activation is an argument, so that one program serves all of them. Parameters: VEC, DATA.
  */
 #include "activation.clh"
+#include "datum.clh"
 
-kernel void activation_forward(global const float *x, ulong x_offset, global float *y, ulong y_offset, ulong count,
+kernel void activation_forward(global const datum *x, ulong x_offset, global datum *y, ulong y_offset, ulong count,
                                int activation, float slope)
 {
     ulong i = get_global_id(0) * VEC;
-    x += x_offset + i;
-    y += y_offset + i;
-    if (i + VEC <= count)
-        storev(activate_as(activation, loadv(x), slope), y);
-    else if (i < count)
-        storev_part(activate_as(activation, loadv_part(x, count - i), slope), y, count - i);
+    if (i < count)
+        put_chunk(activate_as(activation, get_chunk(x + x_offset, i, count), slope), y + y_offset, i, count);
 }
 
-kernel void activation_backward(global const float *y, ulong y_offset, global const float *dy, ulong dy_offset,
-                                global float *dx, ulong dx_offset, ulong count, int activation, float slope)
+kernel void activation_backward(global const datum *y, ulong y_offset, global const datum *dy, ulong dy_offset,
+                                global datum *dx, ulong dx_offset, ulong count, int activation, float slope)
 {
     ulong i = get_global_id(0) * VEC;
-    y += y_offset + i;
-    dy += dy_offset + i;
-    dx += dx_offset + i;
-    if (i + VEC <= count)
-        storev(loadv(dy) * gradient_as(activation, loadv(y), slope), dx);
-    else if (i < count)
-        storev_part(loadv_part(dy, count - i) * gradient_as(activation, loadv_part(y, count - i), slope), dx,
-                    count - i);
+    if (i < count)
+        put_chunk(get_chunk(dy + dy_offset, i, count) * gradient_as(activation, get_chunk(y + y_offset, i, count), slope),
+                  dx + dx_offset, i, count);
 }

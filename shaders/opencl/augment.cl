@@ -1,7 +1,9 @@
 /* augment.cl: a random shift with zero fill, then a random horizontal flip, per image.
  *
  *     work-item: one row of one plane (n, c)
+ * Parameters: DATA.
  */
+#include "datum.clh"
 #include "philox.clh"
 
 static inline long shift_of(uint word, int max_shift)
@@ -9,7 +11,7 @@ static inline long shift_of(uint word, int max_shift)
     return (long)(((ulong)word * (2ul * (ulong)max_shift + 1ul)) >> 32) - max_shift;
 }
 
-kernel void augment(global const float *x, ulong x_offset, global float *y, ulong y_offset, global const uint *counter,
+kernel void augment(global const datum *x, ulong x_offset, global datum *y, ulong y_offset, global const uint *counter,
                     ulong counter_offset, ulong row_count, ulong channels, long height, long width, int max_shift_h,
                     int max_shift_w, int may_flip, uint seed_low, uint seed_high, uint stream)
 {
@@ -29,6 +31,6 @@ kernel void augment(global const float *x, ulong x_offset, global float *y, ulon
     for (long column = 0; column < width; ++column) {
         long from = (flip ? width - 1 - column : column) - dx;
         bool inside = row_inside && from >= 0 && from < width;
-        y[column] = inside ? x[from] : 0.0f;
+        put_datum(inside ? get_datum(x, from) : 0.0f, y, column);
     }
 }

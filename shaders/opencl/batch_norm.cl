@@ -3,9 +3,10 @@
  *     group c: its WG items walk the channel's N rows of `inner` elements, VEC at a time:
  *              mean -> variance around it -> Y           (forward, training)
  *              sums of DY and DY xhat -> DX              (backward)
- * Inference is one pass of work-items over all elements. Parameters: VEC, WG.
+ * Inference is one pass of work-items over all elements. Parameters: VEC, WG, DATA.
  */
 #include "activation.clh"
+#include "datum.clh"
 #include "group.clh"
 #include "lanes.clh"
 
@@ -39,10 +40,10 @@ static inline float fold(floatv sum, floatv low, local float2 *scratch)
     return group_sum(fold_lanes(sum, low), scratch).x;
 }
 
-kernel WG_ATTRIBUTE void batch_norm_forward(global const float *x, ulong x_offset, global const float *gamma,
+kernel WG_ATTRIBUTE void batch_norm_forward(global const datum *x, ulong x_offset, global const float *gamma,
                                             ulong gamma_offset, global const float *beta, ulong beta_offset,
                                             global float *running_mean, ulong running_mean_offset,
-                                            global float *running_var, ulong running_var_offset, global float *y,
+                                            global float *running_var, ulong running_var_offset, global datum *y,
                                             ulong y_offset, global float *saved_mean, ulong saved_mean_offset,
                                             global float *saved_invstd, ulong saved_invstd_offset, ulong outer,
                                             ulong channels, ulong inner, float epsilon, float momentum, int activation,
@@ -57,7 +58,7 @@ kernel WG_ATTRIBUTE void batch_norm_forward(global const float *x, ulong x_offse
     floatv sum = (floatv)(0.0f), low = (floatv)(0.0f);
     for (ulong chunk = item; chunk < chunks; chunk += WG) {
         ulong at = chunk_position(chunk, c, channels, inner, &left);
-        add_lanes(load_chunk(x + x_offset + at, 0, left), &sum, &low);
+        add_lanes(get_chunk(x + x_offset + at, 0, left), &sum, &low);
     }
     float mean = count > 0.0f ? fold(sum, low, scratch) / count : 0.0f;
     sum = (floatv)(0.0f);
@@ -65,7 +66,7 @@ kernel WG_ATTRIBUTE void batch_norm_forward(global const float *x, ulong x_offse
     floatv drift = (floatv)(0.0f); /* sum of deviations: what the rounded mean leaves */
     for (ulong chunk = item; chunk < chunks; chunk += WG) {
         ulong at = chunk_position(chunk, c, channels, inner, &left);
-        floatv d = mask_lanes(load_chunk(x + x_offset + at, 0, left) - mean, left);
+        floatv d = mask_lanes(get_chunk(x + x_offset + at, 0, left) - mean, left);
         add_lanes(d * d, &sum, &low);
         drift += d;
     }
@@ -78,8 +79,8 @@ kernel WG_ATTRIBUTE void batch_norm_forward(global const float *x, ulong x_offse
     float b = beta[beta_offset + c];
     for (ulong chunk = item; chunk < chunks; chunk += WG) {
         ulong at = chunk_position(chunk, c, channels, inner, &left);
-        floatv v = g * ((load_chunk(x + x_offset + at, 0, left) - mean) - correction) * invstd + b;
-        store_chunk(activate_as(activation, v, slope), y + y_offset + at, 0, left);
+        floatv v = g * ((get_chunk(x + x_offset + at, 0, left) - mean) - correction) * invstd + b;
+        put_chunk(activate_as(activation, v, slope), y + y_offset + at, 0, left);
     }
     if (item != 0)
         return;
@@ -94,10 +95,10 @@ kernel WG_ATTRIBUTE void batch_norm_forward(global const float *x, ulong x_offse
     }
 }
 
-kernel void batch_norm_inference(global const float *x, ulong x_offset, global const float *gamma, ulong gamma_offset,
+kernel void batch_norm_inference(global const datum *x, ulong x_offset, global const float *gamma, ulong gamma_offset,
                                  global const float *beta, ulong beta_offset, global const float *running_mean,
                                  ulong running_mean_offset, global const float *running_var, ulong running_var_offset,
-                                 global float *y, ulong y_offset, ulong rows, ulong channels, ulong inner,
+                                 global datum *y, ulong y_offset, ulong rows, ulong channels, ulong inner,
                                  float epsilon, int activation, float slope)
 {
     ulong row_chunks = (inner + VEC - 1) / VEC;
@@ -107,15 +108,15 @@ kernel void batch_norm_inference(global const float *x, ulong x_offset, global c
     ulong i = (get_global_id(0) - row * row_chunks) * VEC;
     ulong c = row % channels;
     float g = gamma[gamma_offset + c] / sqrt(running_var[running_var_offset + c] + epsilon);
-    floatv v = load_chunk(x + x_offset + row * inner, i, inner) - running_mean[running_mean_offset + c];
-    store_chunk(activate_as(activation, g * v + beta[beta_offset + c], slope), y + y_offset + row * inner, i, inner);
+    floatv v = get_chunk(x + x_offset + row * inner, i, inner) - running_mean[running_mean_offset + c];
+    put_chunk(activate_as(activation, g * v + beta[beta_offset + c], slope), y + y_offset + row * inner, i, inner);
 }
 
-kernel WG_ATTRIBUTE void batch_norm_backward(global const float *x, ulong x_offset, global const float *gamma,
+kernel WG_ATTRIBUTE void batch_norm_backward(global const datum *x, ulong x_offset, global const float *gamma,
                                              ulong gamma_offset, global const float *saved_mean,
                                              ulong saved_mean_offset, global const float *saved_invstd,
-                                             ulong saved_invstd_offset, global const float *dy, ulong dy_offset,
-                                             global float *dx, ulong dx_offset, global float *dgamma,
+                                             ulong saved_invstd_offset, global const datum *dy, ulong dy_offset,
+                                             global datum *dx, ulong dx_offset, global float *dgamma,
                                              ulong dgamma_offset, global float *dbeta, ulong dbeta_offset, ulong outer,
                                              ulong channels, ulong inner)
 {
@@ -131,8 +132,8 @@ kernel WG_ATTRIBUTE void batch_norm_backward(global const float *x, ulong x_offs
     floatv product = (floatv)(0.0f), product_low = (floatv)(0.0f);
     for (ulong chunk = item; chunk < chunks; chunk += WG) {
         ulong at = chunk_position(chunk, c, channels, inner, &left);
-        floatv d = load_chunk(dy + dy_offset + at, 0, left);
-        floatv normalised = (load_chunk(x + x_offset + at, 0, left) - mean) * invstd;
+        floatv d = get_chunk(dy + dy_offset + at, 0, left);
+        floatv normalised = (get_chunk(x + x_offset + at, 0, left) - mean) * invstd;
         add_lanes(d, &sum, &sum_low);
         add_lanes(d * normalised, &product, &product_low);
     }
@@ -141,9 +142,9 @@ kernel WG_ATTRIBUTE void batch_norm_backward(global const float *x, ulong x_offs
     float factor = gamma[gamma_offset + c] * invstd;
     for (ulong chunk = item; chunk < chunks; chunk += WG) {
         ulong at = chunk_position(chunk, c, channels, inner, &left);
-        floatv d = load_chunk(dy + dy_offset + at, 0, left);
-        floatv normalised = (load_chunk(x + x_offset + at, 0, left) - mean) * invstd;
-        store_chunk(factor * (d - total / count - normalised * (total_product / count)), dx + dx_offset + at, 0, left);
+        floatv d = get_chunk(dy + dy_offset + at, 0, left);
+        floatv normalised = (get_chunk(x + x_offset + at, 0, left) - mean) * invstd;
+        put_chunk(factor * (d - total / count - normalised * (total_product / count)), dx + dx_offset + at, 0, left);
     }
     if (item == 0) {
         dgamma[dgamma_offset + c] = total_product;

@@ -2,12 +2,13 @@
  *
  *     row (o,c): [ chunk | chunk | .. ]   work-item = one chunk of VEC elements along i
  *     CHANNEL_LAST (inner = 1): row o, chunks along c, one bias per element
- * Parameters: VEC, CHANNEL_LAST (0 or 1).
+ * Parameters: VEC, CHANNEL_LAST (0 or 1), DATA.
  */
 #include "activation.clh"
+#include "datum.clh"
 
-kernel void bias_add(global const float *x, ulong x_offset, global const float *bias, ulong bias_offset,
-                     global float *y, ulong y_offset, ulong row_count, ulong row_length, ulong channels,
+kernel void bias_add(global const datum *x, ulong x_offset, global const float *bias, ulong bias_offset,
+                     global datum *y, ulong y_offset, ulong row_count, ulong row_length, ulong channels,
                      int activation, float slope)
 {
     ulong chunks = (row_length + VEC - 1) / VEC;
@@ -25,8 +26,5 @@ kernel void bias_add(global const float *x, ulong x_offset, global const float *
 #else
     floatv b = (floatv)(bias[bias_offset + row % channels]);
 #endif
-    if (left >= VEC)
-        storev(activate_as(activation, loadv(x) + b, slope), y);
-    else
-        storev_part(activate_as(activation, loadv_part(x, left) + b, slope), y, left);
+    put_chunk(activate_as(activation, get_chunk(x, 0, left) + b, slope), y, 0, left);
 }

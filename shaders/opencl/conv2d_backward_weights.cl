@@ -4,9 +4,10 @@
  * Parameters: WG.
  */
 #include "conv2d.clh"
+#include "datum.clh"
 #include "group.clh"
 
-kernel WG_ATTRIBUTE void conv2d_backward_weights_direct(global const float *x, ulong x_offset, global const float *dy,
+kernel WG_ATTRIBUTE void conv2d_backward_weights_direct(global const datum *x, ulong x_offset, global const datum *dy,
                                                         ulong dy_offset, global float *dw, ulong dw_offset,
                                                         global float *dbias, ulong dbias_offset, CONV2D_SHAPE,
                                                         ulong weight_count)
@@ -27,18 +28,18 @@ kernel WG_ATTRIBUTE void conv2d_backward_weights_direct(global const float *x, u
         ulong n = np / (ulong)p_count;
         int p = (int)(np - n * (ulong)p_count);
         int row = p * stride_h - pad_h + r * dilation_h;
-        global const float *out = dy + dy_offset + ((n * (ulong)k_count + (ulong)k) * (ulong)p_count + p) * q_count;
+        global const datum *out = dy + dy_offset + ((n * (ulong)k_count + (ulong)k) * (ulong)p_count + p) * q_count;
         float sum = 0.0f;
         if (is_bias) {
             for (int q = 0; q < q_count; ++q)
-                sum += out[q];
+                sum += get_datum(out, q);
         } else if (row >= 0 && row < h) {
-            global const float *image =
+            global const datum *image =
                 x + x_offset + ((n * (ulong)c_count + (ulong)c) * (ulong)h + (ulong)row) * (ulong)w;
             for (int q = 0; q < q_count; ++q) {
                 int column = q * stride_w - pad_w + s * dilation_w;
                 if (column >= 0 && column < w)
-                    sum = fma(out[q], image[column], sum);
+                    sum = fma(get_datum(out, q), get_datum(image, column), sum);
             }
         }
         total = pair_add_float(total, sum);

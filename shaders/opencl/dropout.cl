@@ -1,10 +1,12 @@
 /* dropout.cl: Y[e] = uniform(e) < rate ? 0 : X[e] / (1 - rate); Y may be X.
  *
  *     work-item q: elements 4 q .. 4 q + 3, the four words of one Philox block
+ * Parameters: DATA.
  */
+#include "datum.clh"
 #include "philox.clh"
 
-kernel void dropout(global const float *x, ulong x_offset, global float *y, ulong y_offset, global const uint *counter,
+kernel void dropout(global const datum *x, ulong x_offset, global datum *y, ulong y_offset, global const uint *counter,
                     ulong counter_offset, ulong count, float rate, uint seed_low, uint seed_high, uint stream)
 {
     ulong quad = get_global_id(0);
@@ -16,11 +18,11 @@ kernel void dropout(global const float *x, ulong x_offset, global float *y, ulon
     float keep = 1.0f - rate;
     x += x_offset + e;
     y += y_offset + e;
-    y[0] = uniform_of(words.x) < rate ? 0.0f : x[0] / keep;
+    put_datum(uniform_of(words.x) < rate ? 0.0f : get_datum(x, 0) / keep, y, 0);
     if (e + 1 < count)
-        y[1] = uniform_of(words.y) < rate ? 0.0f : x[1] / keep;
+        put_datum(uniform_of(words.y) < rate ? 0.0f : get_datum(x, 1) / keep, y, 1);
     if (e + 2 < count)
-        y[2] = uniform_of(words.z) < rate ? 0.0f : x[2] / keep;
+        put_datum(uniform_of(words.z) < rate ? 0.0f : get_datum(x, 2) / keep, y, 2);
     if (e + 3 < count)
-        y[3] = uniform_of(words.w) < rate ? 0.0f : x[3] / keep;
+        put_datum(uniform_of(words.w) < rate ? 0.0f : get_datum(x, 3) / keep, y, 3);
 }

@@ -1,9 +1,10 @@
 /* gather_batch.cl: Y[b,:] = (scale DATA[row(b),:] - MEAN[c]) INVSTD[c], row(b) = ORDER[(COUNTER[1] B + b) mod n].
  *
  *     work-item: PER_ITEM neighbours of one row; labels (Y u32) are copied
- * Parameters: PER_ITEM.
+ * Parameters: PER_ITEM; DATA, of Y where it is no label.
  */
 #include "compensated.clh"
+#include "datum.clh"
 
 /* One kernel per pair of types, all in one program. */
 #define GATHER_ARGUMENTS(data_type, target_type)                                                                       \
@@ -38,14 +39,14 @@ static inline gather_place find_place(global const uint *order, global const uin
                (channels) * (inner))
 
 #define GATHER_FLOATS(name, data_type)                                                                                 \
-    kernel void name(GATHER_ARGUMENTS(data_type, float))                                                               \
+    kernel void name(GATHER_ARGUMENTS(data_type, datum))                                                               \
     {                                                                                                                  \
         gather_place p = GATHER_PLACE;                                                                                 \
         data += data_offset + p.from;                                                                                  \
         y += y_offset + p.to;                                                                                          \
         if (!mean && !invstd) {                                                                                        \
             for (; p.begin < p.end; ++p.begin)                                                                         \
-                y[p.begin] = scale * (float)data[p.begin];                                                             \
+                put_datum(scale * (float)data[p.begin], y, p.begin);                                                   \
             return;                                                                                                    \
         }                                                                                                              \
         while (p.begin < p.end) { /* one channel at a time */                                                          \
@@ -56,7 +57,7 @@ static inline gather_place find_place(global const uint *order, global const uin
             for (; p.begin < stop; ++p.begin) {                                                                        \
                 float2 scaled = two_product(scale, (float)data[p.begin]);                                              \
                 float2 value = two_sum(scaled.x, shift);                                                               \
-                y[p.begin] = fma(value.x, factor, (value.y + scaled.y) * factor);                                      \
+                put_datum(fma(value.x, factor, (value.y + scaled.y) * factor), y, p.begin);                            \
             }                                                                                                          \
         }                                                                                                              \
     }

@@ -3,7 +3,7 @@
  *     group (tile of C, split of the sum, batch); tiles of A and B are read along their contiguous direction
  * With more than one split the sums of each go to partial[split][batch][i][j], and gemm_tiled_finish adds them in order.
  * Parameters: those of tile.clh; TRANS_A, TRANS_B (0 or 1); A_VEC, B_VEC, C_VEC = 4 where rows, row strides, batch strides
- * and offset are multiples of 4 elements, else 1; INPUT_DTYPE, OUTPUT_DTYPE (auxo_dtype F32 or F16); SPLIT (0 or 1);
+ * and offset are multiples of 4 elements, else 1; INPUT_DTYPE, OUTPUT_DTYPE (auxo_dtype F32, F16 or BF16); SPLIT (0 or 1);
  * TAIL_APART: 1: the last step stands behind the loop, which then has no branch, 0: in it, which is half the code.
  */
 #include "contract.clh"
@@ -128,7 +128,7 @@ kernel TILE_ATTRIBUTE void gemm_tiled(global const stored *restrict a, ulong a_o
                     const ulong at = c_offset + (ulong)((long)i * c_row) + j + x;
                     float value =
                         finish_value(alpha * values[x], beta, c, at, bias, bias_offset + (bias_per_row ? i : j + x));
-                    if (OUTPUT_DTYPE == DTYPE_F16)
+                    if (OUTPUT_DTYPE != DTYPE_F32)
                         value = activate_as(activation, value, slope);
                     else if (activation == ACTIVATION_RELU)
                         value = value < 0.0f ? 0.0f : value;

@@ -3,21 +3,23 @@
  *     forward:  output (plane, p, q) takes its window, clipped to the image
  *     backward: an element of DX adds, in window order, what every window that covers it gives it
  * Variant "elements": one element per work-item. Variant "rows", for CPU drivers: one row of outputs (forward) or of
- * DX (backward) per work-item. `maximum`: 1 max, 0 average.
+ * DX (backward) per work-item. `maximum`: 1 max, 0 average. Parameters: DATA; rows are of f32.
  */
+#include "datum.clh"
+
 #define POOL_SHAPE                                                                                                     \
     int h, int w, int p_count, int q_count, int window_h, int window_w, int stride_h, int stride_w, int pad_h, int pad_w,           \
         int maximum
 /* One output: its value; *where receives h * W + w of the maximum. */
-static inline float pool_window(int maximum, global const float *image, int w, int row_begin, int row_end,
+static inline float pool_window(int maximum, global const datum *image, int w, int row_begin, int row_end,
                                 int column_begin, int column_end, int *where)
 {
     if (maximum) {
         int best = row_begin * w + column_begin;
-        float value = image[best];
+        float value = get_datum(image, best);
         for (int row = row_begin; row < row_end; ++row)
             for (int column = column_begin; column < column_end; ++column) {
-                float candidate = image[row * w + column];
+                float candidate = get_datum(image, row * w + column);
                 if (candidate > value || (isnan(candidate) && !isnan(value))) {
                     value = candidate;
                     best = row * w + column;
@@ -29,12 +31,12 @@ static inline float pool_window(int maximum, global const float *image, int w, i
     float sum = 0.0f;
     for (int row = row_begin; row < row_end; ++row)
         for (int column = column_begin; column < column_end; ++column)
-            sum += image[row * w + column];
+            sum += get_datum(image, row * w + column);
     int area = max(row_end - row_begin, 0) * max(column_end - column_begin, 0);
     return area > 0 ? sum / (float)area : 0.0f;
 }
 
-kernel void pool2d_forward_elements(global const float *x, ulong x_offset, global float *y, ulong y_offset,
+kernel void pool2d_forward_elements(global const datum *x, ulong x_offset, global datum *y, ulong y_offset,
                                     global uint *index, ulong index_offset, ulong count, POOL_SHAPE)
 {
     ulong out = get_global_id(0);
@@ -45,13 +47,15 @@ kernel void pool2d_forward_elements(global const float *x, ulong x_offset, globa
     int p = (int)(rest % (ulong)p_count);
     ulong plane = rest / (ulong)p_count;
     int where = 0;
-    y[y_offset + out] = pool_window(maximum, x + x_offset + plane * (ulong)h * (ulong)w, w, max(p * stride_h - pad_h, 0),
-                                    min(p * stride_h - pad_h + window_h, h), max(q * stride_w - pad_w, 0),
-                                    min(q * stride_w - pad_w + window_w, w), &where);
+    float value = pool_window(maximum, x + x_offset + plane * (ulong)h * (ulong)w, w, max(p * stride_h - pad_h, 0),
+                              min(p * stride_h - pad_h + window_h, h), max(q * stride_w - pad_w, 0),
+                              min(q * stride_w - pad_w + window_w, w), &where);
+    put_datum(value, y, y_offset + out);
     if (maximum && index)
         index[index_offset + out] = (uint)where;
 }
 
+#if DATA == DTYPE_F32
 /* Four neighbouring outputs of windows two wide, side by side: columns 2 q .. 2 q + 8 of rows row_begin .. row_end. */
 static inline float4 pool_four(global const float *image, int w, int row_begin, int row_end, int q, int4 *where)
 {
@@ -103,6 +107,8 @@ kernel void pool2d_forward_rows(global const float *x, ulong x_offset, global fl
     }
 }
 
+#endif
+
 /* The first and last output whose window covers input position `at`, along one axis. */
 static inline int2 covering_windows(int at, int window, int stride, int pad, int outputs)
 {
@@ -111,7 +117,7 @@ static inline int2 covering_windows(int at, int window, int stride, int pad, int
     return (int2)(first, min((at + pad) / stride, outputs - 1));
 }
 
-kernel void pool2d_backward_elements(global const float *dy, ulong dy_offset, global float *dx, ulong dx_offset,
+kernel void pool2d_backward_elements(global const datum *dy, ulong dy_offset, global datum *dx, ulong dx_offset,
                                      global const uint *index, ulong index_offset, ulong count, POOL_SHAPE)
 {
     ulong in = get_global_id(0);
@@ -129,16 +135,17 @@ kernel void pool2d_backward_elements(global const float *dy, ulong dy_offset, gl
         for (int q = qs.x; q <= qs.y; ++q) {
             ulong out = base + (ulong)(p * q_count + q);
             if (maximum) {
-                sum += index[index_offset + out] == (uint)(row * w + column) ? dy[dy_offset + out] : 0.0f;
+                sum += index[index_offset + out] == (uint)(row * w + column) ? get_datum(dy, dy_offset + out) : 0.0f;
                 continue;
             }
             int rows = min(p * stride_h - pad_h + window_h, h) - max(p * stride_h - pad_h, 0);
             int columns = min(q * stride_w - pad_w + window_w, w) - max(q * stride_w - pad_w, 0);
-            sum += dy[dy_offset + out] / (float)(rows * columns);
+            sum += get_datum(dy, dy_offset + out) / (float)(rows * columns);
         }
-    dx[dx_offset + in] = sum;
+    put_datum(sum, dx, dx_offset + in);
 }
 
+#if DATA == DTYPE_F32
 /* Adds one row of output gradients to the elements of a row of DX that were their maxima. */
 static inline void spread_maxima(global const float *gradient, global const uint *places, int q_count, int first_place,
                                  int w, bool two_wide, global float *dx)
@@ -191,3 +198,4 @@ kernel void pool2d_backward_rows(global const float *dy, ulong dy_offset, global
         }
     }
 }
+#endif

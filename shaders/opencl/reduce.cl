@@ -4,9 +4,10 @@
  *     reduce_columns: inner = 1; item (VEC channels, split) walks down its share of the rows
  *     reduce_finish:  item c adds the splits in order
  * One split needs no finish. The kind (auxo_reduce_kind) is an argument.
- * Parameters: VEC, WG, SUMS (1: sum, mean, sum_abs, sum_squares; 0: max, min, max_abs).
+ * Parameters: VEC, WG, DATA, SUMS (1: sum, mean, sum_abs, sum_squares; 0: max, min, max_abs).
  */
 #include "contract.clh"
+#include "datum.clh"
 #include "group.clh"
 #include "lanes.clh"
 
@@ -71,20 +72,20 @@ static inline float finish(int kind, float2 total, float count)
 #endif
 
 /* Elements i .. of a row of `length`; the lanes past its end repeat the first element of an extreme, or are 0. */
-static inline floatv load_lanes(global const float *row, ulong i, ulong length)
+static inline floatv load_lanes(global const datum *row, ulong i, ulong length)
 {
 #if !SUMS && VEC > 1
     if (i + VEC > length) {
         float lanes[VEC];
         for (uint lane = 0; lane < VEC; ++lane)
-            lanes[lane] = row[i + lane < length ? i + lane : i];
+            lanes[lane] = get_datum(row, i + lane < length ? i + lane : i);
         return loadv(lanes);
     }
 #endif
-    return load_chunk(row, i, length);
+    return get_chunk(row, i, length);
 }
 
-kernel WG_ATTRIBUTE void reduce_rows(global const float *x, ulong x_offset, global float *y, ulong y_offset,
+kernel WG_ATTRIBUTE void reduce_rows(global const datum *x, ulong x_offset, global float *y, ulong y_offset,
                                      global float2 *partial, ulong outer, ulong channels, ulong inner,
                                      ulong chunks_per_split, uint splits, int kind)
 {
@@ -120,7 +121,7 @@ kernel WG_ATTRIBUTE void reduce_rows(global const float *x, ulong x_offset, glob
         partial[split * channels + channel] = total;
 }
 
-kernel void reduce_columns(global const float *x, ulong x_offset, global float *y, ulong y_offset,
+kernel void reduce_columns(global const datum *x, ulong x_offset, global float *y, ulong y_offset,
                            global float2 *partial, ulong outer, ulong channels, ulong rows_per_split, uint splits, int kind)
 {
     ulong chunks = (channels + VEC - 1) / VEC;

@@ -2,10 +2,11 @@
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #include "interface.glsl"
+#include "datum.glsl"
 
-BUFFER(0, readonly, float, a);
-BUFFER(1, readonly, float, b);
-BUFFER(2, , float, y);
+BUFFER(0, readonly, datum, a);
+BUFFER(1, readonly, datum, b);
+BUFFER(2, , datum, y);
 layout(push_constant) uniform parameters
 {
     uint at[3];
@@ -17,6 +18,7 @@ void main()
     for (uint k = 0u; k < FLAT_ELEMENTS; k++) {
         const uint e = flat_element(k);
         if (e < p.count)
-            y[p.at[2] + e] = p.alpha * a[p.at[0] + e] + p.beta * b[p.at[1] + e];
+            y[p.at[2] + e] =
+                put_datum(p.alpha * get_datum(a[p.at[0] + e]) + p.beta * get_datum(b[p.at[1] + e]));
     }
 }

@@ -2,11 +2,12 @@
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #include "interface.glsl"
+#include "datum.glsl"
 #include "divide.glsl"
 #include "philox.glsl"
 
-BUFFER(0, readonly, float, x);
-BUFFER(1, writeonly, float, y);
+BUFFER(0, readonly, datum, x);
+BUFFER(1, writeonly, datum, y);
 BUFFER(2, readonly, uint, counter);
 layout(push_constant) uniform parameters
 {
@@ -37,6 +38,6 @@ void main()
         const int height = int(p.height.divisor), width = int(p.width.divisor);
         const bool inside = from_row >= 0 && from_row < height && from_column >= 0 && from_column < width;
         const int from = inside ? (int(plane) * height + from_row) * width + from_column : 0;
-        y[p.at[1] + e] = inside ? x[p.at[0] + uint(from)] : 0.0;
+        y[p.at[1] + e] = inside ? x[p.at[0] + uint(from)] : put_datum(0.0);
     }
 }

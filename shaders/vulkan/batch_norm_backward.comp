@@ -6,15 +6,16 @@
 #extension GL_KHR_shader_subgroup_shuffle : require
 #endif
 #include "interface.glsl"
+#include "datum.glsl"
 #include "divide.glsl"
 #include "reduction.glsl"
 
-BUFFER(0, readonly, float, x);
+BUFFER(0, readonly, datum, x);
 BUFFER(1, readonly, float, gamma);
 BUFFER(2, readonly, float, saved_mean);
 BUFFER(3, readonly, float, saved_invstd);
-BUFFER(4, readonly, float, dy);
-BUFFER(5, writeonly, float, dx);
+BUFFER(4, readonly, datum, dy);
+BUFFER(5, writeonly, datum, dx);
 BUFFER(6, writeonly, float, dgamma);
 BUFFER(7, writeonly, float, dbeta);
 layout(push_constant) uniform parameters
@@ -34,9 +35,9 @@ void main()
     vec2 sum = vec2(0.0), weighted = vec2(0.0);
     for (uint t = lane_index(); t < p.terms; t += GROUP_SIZE) {
         const uint e = element(t);
-        const float d = dy[p.at[4] + e];
+        const float d = get_datum(dy[p.at[4] + e]);
         sum = ff_add(sum, d);
-        weighted = ff_add(weighted, two_product(d, x[p.at[0] + e] - mean));
+        weighted = ff_add(weighted, two_product(d, get_datum(x[p.at[0] + e]) - mean));
     }
     sum = group_sum(sum);
     weighted = ff_multiply(group_sum(weighted), vec2(invstd, 0.0));
@@ -44,8 +45,9 @@ void main()
     const float factor = gamma[p.at[1] + channel] * invstd;
     for (uint t = lane_index(); t < p.terms; t += GROUP_SIZE) {
         const uint e = element(t);
-        const float normalised = (x[p.at[0] + e] - mean) * invstd;
-        dx[p.at[5] + e] = factor * (dy[p.at[4] + e] - sum.x / count - normalised * (weighted.x / count));
+        const float normalised = (get_datum(x[p.at[0] + e]) - mean) * invstd;
+        dx[p.at[5] + e] =
+            put_datum(factor * (get_datum(dy[p.at[4] + e]) - sum.x / count - normalised * (weighted.x / count)));
     }
     if (lane_index() == 0u) {
         dgamma[p.at[6] + channel] = weighted.x;

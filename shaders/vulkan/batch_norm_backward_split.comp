@@ -6,17 +6,18 @@
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #include "interface.glsl"
+#include "datum.glsl"
 #include "divide.glsl"
 #include "reduction.glsl"
 
-BUFFER(0, readonly, float, x);
+BUFFER(0, readonly, datum, x);
 BUFFER(1, readonly, float, saved_mean);
-BUFFER(2, readonly, float, dy);
+BUFFER(2, readonly, datum, dy);
 BUFFER(3, , vec4, sums); // (channels, parts): of DY, of DY (x - mean), each with its lower half
 #ifndef SUMS
 BUFFER(4, readonly, float, gamma);
 BUFFER(5, readonly, float, saved_invstd);
-BUFFER(6, writeonly, float, dx);
+BUFFER(6, writeonly, datum, dx);
 BUFFER(7, writeonly, float, dgamma);
 BUFFER(8, writeonly, float, dbeta);
 #define BINDINGS 9
@@ -41,9 +42,9 @@ void main()
     vec2 sum = vec2(0.0), weighted = vec2(0.0);
     for (uint t = term_begin() + lane_index(); t < term_end(); t += GROUP_SIZE) {
         const uint e = element(t);
-        const float d = dy[p.at[2] + e];
+        const float d = get_datum(dy[p.at[2] + e]);
         sum = ff_add(sum, d);
-        weighted = ff_add(weighted, two_product(d, x[p.at[0] + e] - mean));
+        weighted = ff_add(weighted, two_product(d, get_datum(x[p.at[0] + e]) - mean));
     }
     sum = group_sum(sum);
     weighted = group_sum(weighted);
@@ -65,8 +66,9 @@ void main()
     const float count = float(p.terms), factor = gamma[p.at[4] + channel] * invstd;
     for (uint t = term_begin() + own; t < term_end(); t += GROUP_SIZE) {
         const uint e = element(t);
-        const float normalised = (x[p.at[0] + e] - mean) * invstd;
-        dx[p.at[6] + e] = factor * (dy[p.at[2] + e] - sum / count - normalised * (weighted / count));
+        const float normalised = (get_datum(x[p.at[0] + e]) - mean) * invstd;
+        dx[p.at[6] + e] =
+            put_datum(factor * (get_datum(dy[p.at[2] + e]) - sum / count - normalised * (weighted / count)));
     }
     if (part != 0u || own != 0u)
         return;

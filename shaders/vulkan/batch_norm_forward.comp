@@ -6,6 +6,7 @@
 #extension GL_KHR_shader_subgroup_shuffle : require
 #endif
 #include "interface.glsl"
+#include "datum.glsl"
 #include "divide.glsl"
 #include "math.glsl"
 #include "reduction.glsl"
@@ -13,12 +14,12 @@
 layout(constant_id = 1) const bool TRAINING = true;
 layout(constant_id = 2) const uint ACTIVATION = 0;
 
-BUFFER(0, readonly, float, x);
+BUFFER(0, readonly, datum, x);
 BUFFER(1, readonly, float, gamma);
 BUFFER(2, readonly, float, beta);
 BUFFER(3, , float, running_mean);
 BUFFER(4, , float, running_var);
-BUFFER(5, writeonly, float, y);
+BUFFER(5, writeonly, datum, y);
 BUFFER(6, writeonly, float, saved_mean);
 BUFFER(7, writeonly, float, saved_invstd);
 layout(push_constant) uniform parameters
@@ -40,12 +41,12 @@ void main()
     if (TRAINING) {
         mean = vec2(0.0);
         for (uint t = first; t < p.terms; t += GROUP_SIZE)
-            mean = ff_add(mean, x[p.at[0] + element(t)]);
+            mean = ff_add(mean, get_datum(x[p.at[0] + element(t)]));
         mean = group_sum(mean);
         mean = p.terms > 0u ? ff_divide(mean, vec2(count, 0.0)) : vec2(0.0);
         variance = vec2(0.0);
         for (uint t = first; t < p.terms; t += GROUP_SIZE) {
-            const vec2 d = ff_add(vec2(-mean.x, -mean.y), x[p.at[0] + element(t)]);
+            const vec2 d = ff_add(vec2(-mean.x, -mean.y), get_datum(x[p.at[0] + element(t)]));
             variance = ff_add(variance, two_product(d.x, d.x));
         }
         variance = group_sum(variance);
@@ -55,8 +56,8 @@ void main()
     const float g = gamma[p.at[1] + channel], b = beta[p.at[2] + channel];
     for (uint t = first; t < p.terms; t += GROUP_SIZE) {
         const uint e = element(t);
-        const float d = ff_add(vec2(-mean.x, -mean.y), x[p.at[0] + e]).x;
-        y[p.at[5] + e] = activate(ACTIVATION, g * d * invstd + b, p.slope);
+        const float d = ff_add(vec2(-mean.x, -mean.y), get_datum(x[p.at[0] + e])).x;
+        y[p.at[5] + e] = put_datum(activate(ACTIVATION, g * d * invstd + b, p.slope));
     }
     if (!TRAINING || first != 0u)
         return;

@@ -6,20 +6,21 @@
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #include "interface.glsl"
+#include "datum.glsl"
 #include "divide.glsl"
 #include "math.glsl"
 #include "reduction.glsl"
 
 layout(constant_id = 1) const uint ACTIVATION = 0;
 
-BUFFER(0, readonly, float, x);
+BUFFER(0, readonly, datum, x);
 BUFFER(1, , vec4, moments); // (channels, parts): mean and its lower half, sum of squares and its lower half
 #ifndef MOMENTS
 BUFFER(2, readonly, float, gamma);
 BUFFER(3, readonly, float, beta);
 BUFFER(4, , float, running_mean);
 BUFFER(5, , float, running_var);
-BUFFER(6, writeonly, float, y);
+BUFFER(6, writeonly, datum, y);
 BUFFER(7, writeonly, float, saved_mean);
 BUFFER(8, writeonly, float, saved_invstd);
 #define BINDINGS 9
@@ -50,10 +51,10 @@ void main()
     const float count = float(end - term_begin());
     vec2 mean = vec2(0.0), squares = vec2(0.0);
     for (uint t = first; t < end; t += GROUP_SIZE)
-        mean = ff_add(mean, x[p.at[0] + element(t)]);
+        mean = ff_add(mean, get_datum(x[p.at[0] + element(t)]));
     mean = ff_divide(group_sum(mean), vec2(count, 0.0));
     for (uint t = first; t < end; t += GROUP_SIZE) {
-        const vec2 d = minus(mean, x[p.at[0] + element(t)]);
+        const vec2 d = minus(mean, get_datum(x[p.at[0] + element(t)]));
         squares = ff_add(squares, two_product(d.x, d.x));
     }
     squares = group_sum(squares);
@@ -84,7 +85,8 @@ void main()
     const float g = gamma[p.at[2] + channel], b = beta[p.at[3] + channel];
     for (uint t = term_begin() + own; t < term_end(); t += GROUP_SIZE) {
         const uint e = element(t);
-        y[p.at[6] + e] = activate(ACTIVATION, g * minus(mean, x[p.at[0] + e]).x * invstd + b, p.slope);
+        const float normalised = minus(mean, get_datum(x[p.at[0] + e])).x * invstd;
+        y[p.at[6] + e] = put_datum(activate(ACTIVATION, g * normalised + b, p.slope));
     }
     if (part != 0u || own != 0u)
         return;

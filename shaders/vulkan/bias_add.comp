@@ -1,15 +1,16 @@
-// bias_add.comp: Y[o,c,i] = act(X[o,c,i] + FACTOR[c]), or with SCALE: Y[o,c,i] = X[o,c,i] FACTOR[c].
+// bias_add.comp: Y[o,c,i] = act(X[o,c,i] + FACTOR[c]).
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #include "interface.glsl"
+#include "datum.glsl"
 #include "divide.glsl"
 #include "math.glsl"
 
 layout(constant_id = 1) const uint ACTIVATION = 0;
 
-BUFFER(0, readonly, float, x);
+BUFFER(0, readonly, datum, x);
 BUFFER(1, readonly, float, factor);
-BUFFER(2, , float, y);
+BUFFER(2, , datum, y);
 layout(push_constant) uniform parameters
 {
     uint at[3];
@@ -24,11 +25,7 @@ void main()
             continue;
         const uint line = quotient(p.first + e, p.inner);
         const float f = factor[p.at[1] + line - quotient(line, p.channels) * p.channels.divisor];
-        const float v = x[p.at[0] + e];
-#ifdef SCALE
-        y[p.at[2] + e] = v * f;
-#else
-        y[p.at[2] + e] = activate(ACTIVATION, v + f, p.slope);
-#endif
+        const float v = get_datum(x[p.at[0] + e]);
+        y[p.at[2] + e] = put_datum(activate(ACTIVATION, v + f, p.slope));
     }
 }

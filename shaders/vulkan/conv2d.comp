@@ -7,6 +7,7 @@
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
 #include "interface.glsl"
+#include "datum.glsl"
 #include "math.glsl"
 
 layout(constant_id = 6) const uint ACTIVATION = 0;

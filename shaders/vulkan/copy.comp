@@ -1,4 +1,4 @@
-// copy.comp: Y = scale X (+ Y), strided, between any two of f32, f16, u32 and u8.
+// copy.comp: Y = scale X (+ Y), strided, between any two of f32, f16, bf16, u32 and u8.
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #include "interface.glsl"
@@ -22,8 +22,8 @@ float value_of(uint bits)
 {
     if (FROM == DTYPE_F32)
         return uintBitsToFloat(bits);
-    if (FROM == DTYPE_F16)
-        return float_from_half(bits);
+    if (is_half(FROM))
+        return widened(FROM, bits);
     return float(bits);
 }
 
@@ -36,8 +36,8 @@ uint bits_of(float value)
 {
     if (TO == DTYPE_F32)
         return floatBitsToUint(value);
-    if (TO == DTYPE_F16)
-        return half_from_float(value);
+    if (is_half(TO))
+        return narrowed(TO, value);
     if (TO == DTYPE_U8)
         return min(truncated(value, 255.0), 255u);
     return truncated(value, 4294967296.0);
@@ -58,7 +58,7 @@ void main()
                                        index.z * p.y_strides[2] + index.w * p.y_strides[3]);
         uint bits = part_of_word(FROM, x[word_of(FROM, from)], from);
         if (SCALED || FROM != TO) {
-            if (SCALED || FROM == DTYPE_F32 || FROM == DTYPE_F16 || TO == DTYPE_F32 || TO == DTYPE_F16) {
+            if (SCALED || FROM == DTYPE_F32 || is_half(FROM) || TO == DTYPE_F32 || is_half(TO)) {
                 float value = value_of(bits);
                 if (SCALED)
                     value *= p.scale;
@@ -75,7 +75,7 @@ void main()
         if (TO == DTYPE_F32 || TO == DTYPE_U32) {
             y[word] = bits;
         } else {
-            const uint mask = TO == DTYPE_F16 ? 0xffffu : 0xffu;
+            const uint mask = is_half(TO) ? 0xffffu : 0xffu;
             const uint shift = part_shift(TO, to);
             const uint old = (y[word] >> shift) & mask;
             atomicXor(y[word], (old ^ (bits & mask)) << shift);

@@ -2,10 +2,11 @@
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #include "interface.glsl"
+#include "datum.glsl"
 #include "philox.glsl"
 
-BUFFER(0, readonly, float, x);
-BUFFER(1, writeonly, float, y);
+BUFFER(0, readonly, datum, x);
+BUFFER(1, writeonly, datum, y);
 BUFFER(2, readonly, uint, counter);
 layout(push_constant) uniform parameters
 {
@@ -24,6 +25,6 @@ void main()
                                uvec2(p.seed_low, p.seed_high));
     for (uint k = 0u; k < 4u && block * 4u + k < p.count; k++) {
         const uint e = block * 4u + k;
-        y[p.at[1] + e] = uniform_of(words[k]) < p.rate ? 0.0 : x[p.at[0] + e] / (1.0 - p.rate);
+        y[p.at[1] + e] = put_datum(uniform_of(words[k]) < p.rate ? 0.0 : get_datum(x[p.at[0] + e]) / (1.0 - p.rate));
     }
 }

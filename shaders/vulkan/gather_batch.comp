@@ -7,7 +7,11 @@
 #include "interface.glsl"
 #include "divide.glsl"
 #include "float_float.glsl"
+#ifdef HALF
+#include "datum.glsl"
+#else
 #include "words.glsl"
+#endif
 
 layout(constant_id = 1) const uint FROM = DTYPE_F32;
 layout(constant_id = 2) const bool LABELS = false; // Y is u32: no scaling
@@ -17,7 +21,11 @@ BUFFER(1, readonly, uint, order);
 BUFFER(2, readonly, uint, counter);
 BUFFER(3, readonly, float, mean);
 BUFFER(4, readonly, float, invstd);
+#ifdef HALF
+BUFFER(5, writeonly, datum, y);
+#else
 BUFFER(5, writeonly, uint, y);
+#endif
 layout(push_constant) uniform parameters
 {
     uint at[6];
@@ -58,16 +66,22 @@ void main()
             continue;
         const uint from = p.at[0] + (row - p.row_begin) * p.row_elements.divisor + e;
         const uint bits = part_of_word(FROM, data[word_of(FROM, from)], from);
+#ifndef HALF
         if (LABELS) {
             y[p.at[5] + t] = bits;
             continue;
         }
+#endif
         const uint c = quotient(e, p.inner);
         vec2 value = two_product(p.scale, FROM == DTYPE_F32 ? uintBitsToFloat(bits) : float(bits));
         if (p.has_mean != 0u)
             value = ff_add(value, -mean[p.at[3] + c]);
         if (p.has_invstd != 0u)
             value = ff_multiply(value, vec2(invstd[p.at[4] + c], 0.0));
+#ifdef HALF
+        y[p.at[5] + t] = put_datum(value.x);
+#else
         y[p.at[5] + t] = floatBitsToUint(value.x);
+#endif
     }
 }

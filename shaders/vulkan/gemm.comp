@@ -1,4 +1,4 @@
-// gemm.comp: C = act(alpha op(A) op(B) + beta C + bias), strided batches, f32 or f16 storage, f32 sums.
+// gemm.comp: C = act(alpha op(A) op(B) + beta C + bias), strided batches, f32, f16 or bf16 storage, f32 sums.
 //
 // Two bodies. The tiled one shares tiles of A and B in a workgroup (tiled.glsl): for GPUs. DIRECT keeps a ROWS x
 // COLUMNS block of C per invocation and reads A and B straight from memory: for devices whose caches are as near as
@@ -140,12 +140,12 @@ layout(std430, set = 0, binding = 1) readonly buffer halves_b_block
 };
 vec4 vector_a(uint v)
 {
-    return FROM == DTYPE_F16 ? from_halves(halves_a[v]) : vectors_a[v];
+    return is_half(FROM) ? from_halves(FROM, halves_a[v]) : vectors_a[v];
 }
 
 vec4 vector_b(uint v)
 {
-    return FROM == DTYPE_F16 ? from_halves(halves_b[v]) : vectors_b[v];
+    return is_half(FROM) ? from_halves(FROM, halves_b[v]) : vectors_b[v];
 }
 
 uint first_a()

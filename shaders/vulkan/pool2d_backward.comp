@@ -2,12 +2,13 @@
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #include "interface.glsl"
+#include "datum.glsl"
 #include "divide.glsl"
 
 layout(constant_id = 1) const bool AVERAGE = false;
 
-BUFFER(0, readonly, float, dy);
-BUFFER(1, writeonly, float, dx);
+BUFFER(0, readonly, datum, dy);
+BUFFER(1, writeonly, datum, dx);
 BUFFER(2, readonly, uint, index);
 layout(push_constant) uniform parameters
 {
@@ -44,12 +45,13 @@ void main()
             for (int q = first_window(w + p.pad_w, p.window_w, p.stride_w); q <= column_end; q++) {
                 const uint o = base + uint(r * out_width + q);
                 if (AVERAGE)
-                    sum += dy[p.at[0] + o] / float(window_area(r * int(p.stride_h.divisor) - p.pad_h,
-                                                               q * int(p.stride_w.divisor) - p.pad_w));
+                    sum += get_datum(dy[p.at[0] + o]) /
+                           float(window_area(r * int(p.stride_h.divisor) - p.pad_h,
+                                             q * int(p.stride_w.divisor) - p.pad_w));
                 else if (index[p.at[2] + o] == uint(h) * p.width.divisor + uint(w))
-                    sum += dy[p.at[0] + o];
+                    sum += get_datum(dy[p.at[0] + o]);
             }
         }
-        dx[p.at[1] + e] = sum;
+        dx[p.at[1] + e] = put_datum(sum);
     }
 }

@@ -2,14 +2,15 @@
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #include "interface.glsl"
+#include "datum.glsl"
 #include "divide.glsl"
 #include "math.glsl"
 
 layout(constant_id = 1) const bool AVERAGE = false;
 layout(constant_id = 2) const bool INDEX = false;
 
-BUFFER(0, readonly, float, x);
-BUFFER(1, writeonly, float, y);
+BUFFER(0, readonly, datum, x);
+BUFFER(1, writeonly, datum, y);
 BUFFER(2, writeonly, uint, index);
 layout(push_constant) uniform parameters
 {
@@ -33,11 +34,11 @@ void main()
         float best = 0.0, sum = 0.0;
         uint best_index = uint(row_begin * width + column_begin);
         if (!AVERAGE)
-            best = x[image + best_index];
+            best = get_datum(x[image + best_index]);
         for (int h = row_begin; h < row_end; h++) {
             for (int w = column_begin; w < column_end; w++) {
                 const uint i = uint(h * width + w);
-                const float v = x[image + i];
+                const float v = get_datum(x[image + i]);
                 sum += v;
                 if (v > best || (is_nan(v) && !is_nan(best))) {
                     best = v;
@@ -48,7 +49,7 @@ void main()
         const int area = max(row_end - row_begin, 0) * max(column_end - column_begin, 0);
         if (AVERAGE)
             best = area > 0 ? sum / float(area) : 0.0;
-        y[p.at[1] + e] = best;
+        y[p.at[1] + e] = put_datum(best);
         if (INDEX)
             index[p.at[2] + e] = best_index;
     }

@@ -9,6 +9,7 @@
 #extension GL_KHR_shader_subgroup_shuffle : require
 #endif
 #include "interface.glsl"
+#include "datum.glsl"
 #include "divide.glsl"
 #include "reduction.glsl"
 
@@ -16,7 +17,7 @@ layout(constant_id = 1) const uint KIND = 0;
 layout(constant_id = 2) const uint CHANNELS = 1;
 layout(constant_id = 3) const bool FINAL = false;
 
-BUFFER(0, readonly, float, x);
+BUFFER(0, readonly, datum, x);
 BUFFER(1, writeonly, float, y);
 layout(push_constant) uniform parameters
 {
@@ -35,7 +36,8 @@ void main()
         const uint end = min((part + 1u) * p.part_terms, p.terms);
         for (uint t = part * p.part_terms + lane_index() / CHANNELS; t < end; t += lanes) {
             const uint o = quotient(t, p.inner);
-            sum = reduce_include(KIND, sum, x[p.at[0] + o * p.outer_stride + c * p.channel_stride + (t - o * p.inner.divisor)]);
+            const uint e = o * p.outer_stride + c * p.channel_stride + (t - o * p.inner.divisor);
+            sum = reduce_include(KIND, sum, get_datum(x[p.at[0] + e]));
         }
     }
     sum = group_reduce(KIND, sum, lanes, CHANNELS);

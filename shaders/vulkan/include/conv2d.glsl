@@ -10,9 +10,17 @@
 // BACKWARD_WEIGHTS. Each group of channels is a product of its own; backward_weights may be split by its terms, and every
 // split leaves its own DW in a scratch buffer.
 
-BUFFER(0, readonly, float, operand_a);
-BUFFER(1, readonly, float, operand_b);
-BUFFER(2, writeonly, float, result);
+#ifdef BACKWARD_WEIGHTS // gradients of weights are f32 whatever the activations are
+#define result_datum float
+#define put_result(value) (value)
+#else
+#define result_datum datum
+#define put_result(value) put_datum(value)
+#endif
+
+BUFFER(0, readonly, datum, operand_a);
+BUFFER(1, readonly, datum, operand_b);
+BUFFER(2, writeonly, result_datum, result);
 BUFFER(3, readonly, float, bias);
 
 layout(push_constant) uniform parameters
@@ -117,7 +125,7 @@ term_state term_of(int x, int y, int z)
 
 float load_a(row_state row, term_state t)
 {
-    return operand_a[p.at[0] + row + t.a];
+    return get_datum(operand_a[p.at[0] + row + t.a]);
 }
 
 float load_b(term_state t, column_state c)
@@ -136,7 +144,7 @@ float load_b(term_state t, column_state c)
     const int height = p.height, width = p.width;
 #endif
     inside = inside && h < height && w < width;
-    const float b = operand_b[p.at[1] + (inside ? c.base + t.b + h * width + w : 0)];
+    const float b = get_datum(operand_b[p.at[1] + (inside ? c.base + t.b + h * width + w : 0)]);
     return inside ? b : 0.0;
 }
 
@@ -182,5 +190,5 @@ float finish(float value, float bias_value)
 
 void store(uint m, uint column, float value)
 {
-    result[result_element(m, column)] = finish(value, bias_of(m));
+    result[result_element(m, column)] = put_result(finish(value, bias_of(m)));
 }

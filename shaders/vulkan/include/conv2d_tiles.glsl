@@ -14,14 +14,52 @@ layout(constant_id = 9) const bool A_VECTORS = false; // planes or filters of A 
 layout(constant_id = 10) const bool RESULT_VECTORS = false; // planes of the result do
 layout(constant_id = 11) const bool A_ALONG_K = true;       // neighbours in A are terms, not rows
 
+#ifdef HALF
+layout(std430, set = 0, binding = 0) readonly buffer vectors_a_block
+{
+    uvec2 vectors_a[];
+};
+
+vec4 vector_a(uint v)
+{
+    const uvec2 four = vectors_a[v];
+    return vec4(widened(FORMAT, four.x & 0xffffu), widened(FORMAT, four.x >> 16), widened(FORMAT, four.y & 0xffffu),
+                widened(FORMAT, four.y >> 16));
+}
+#else
 layout(std430, set = 0, binding = 0) readonly buffer vectors_a_block
 {
     vec4 vectors_a[];
 };
+
+vec4 vector_a(uint v)
+{
+    return vectors_a[v];
+}
+#endif
+
+#if defined(HALF) && !defined(BACKWARD_WEIGHTS)
+layout(std430, set = 0, binding = 2) writeonly buffer vectors_result_block
+{
+    uvec2 vectors_result[];
+};
+
+void put_vector(uint v, vec4 values)
+{
+    vectors_result[v] = uvec2(narrowed(FORMAT, values.x) | narrowed(FORMAT, values.y) << 16,
+                              narrowed(FORMAT, values.z) | narrowed(FORMAT, values.w) << 16);
+}
+#else
 layout(std430, set = 0, binding = 2) writeonly buffer vectors_result_block
 {
     vec4 vectors_result[];
 };
+
+void put_vector(uint v, vec4 values)
+{
+    vectors_result[v] = values;
+}
+#endif
 
 // Of a term: elements from the first of B; mask or bit; elements from the row's first of A.
 shared ivec4 terms[2u * TILE_K];
@@ -221,13 +259,13 @@ void fetch_a(uint k0, uint k_end)
             const bool wanted = ELEMENTS_A / 4u % GROUP_SIZE == 0u || at.x < TILE_M;
             next_a4[l] = vec4(0.0);
             if (wanted && k0 + at.y < k_end)
-                next_a4[l] = vectors_a[uint(row_a4[l] + terms[term_part * TILE_K + at.y].z) / 4u];
+                next_a4[l] = vector_a(uint(row_a4[l] + terms[term_part * TILE_K + at.y].z) / 4u);
         }
     } else {
         [[unroll]] for (uint l = 0u; l < LOADS_A; l++) {
             next_a[l] = 0.0;
             if (k0 + a_term(l) < k_end)
-                next_a[l] = operand_a[row_a[l] + terms[term_part * TILE_K + a_term(l)].z];
+                next_a[l] = get_datum(operand_a[row_a[l] + terms[term_part * TILE_K + a_term(l)].z]);
         }
     }
 }
@@ -242,7 +280,7 @@ void fetch(uint k0, uint k_end)
 #endif
         next_b[l] = 0.0;
         if (k0 + b_term(l) < k_end && (column.y & term.y) != 0)
-            next_b[l] = operand_b[column.x + term.x];
+            next_b[l] = get_datum(operand_b[column.x + term.x]);
     }
     term_part ^= 1u;
     if (lane_index() < TILE_K)
@@ -324,10 +362,10 @@ void store_four(uint i, uint m, uint n, uint n_end, vec4 values)
         values[c] = finish(values[c], row_bias[i]);
     const uint row = m * result_row();
     if (RESULT_VECTORS) {
-        vectors_result[(first_of_column[0] + row) / 4u] = values;
+        put_vector((first_of_column[0] + row) / 4u, values);
         return;
     }
     [[unroll]] for (uint c = 0u; c < 4u; c++)
         if (n + c < n_end)
-            result[first_of_column[c] + row] = values[c];
+            result[first_of_column[c] + row] = put_result(values[c]);
 }

@@ -35,8 +35,10 @@ layout(std430, set = 0, binding = 2) buffer halves_c_block
 
 uint batch;
 
-vec4 from_halves(uvec2 four)
+vec4 from_halves(uint dtype, uvec2 four)
 {
+    if (dtype == DTYPE_BF16)
+        return uintBitsToFloat(uvec4(four.x << 16, four.x & 0xffff0000u, four.y << 16, four.y & 0xffff0000u));
     return vec4(unpackHalf2x16(four.x), unpackHalf2x16(four.y));
 }
 
@@ -71,7 +73,7 @@ void store(uint m, uint n, float value, float bias_value)
     } else {
         const uint shift = part_shift(TO, e);
         const uint old = (matrix_c[word] >> shift) & 0xffffu;
-        atomicXor(matrix_c[word], (old ^ half_from_float(value)) << shift);
+        atomicXor(matrix_c[word], (old ^ narrowed(TO, value)) << shift);
     }
 }
 
@@ -87,12 +89,12 @@ void store_quad(uint m, uint n, uint n_end, vec4 values, vec4 biases)
     const uint v = c_element(m, n) / 4u;
     vec4 before = vec4(0.0);
     if (BETA)
-        before = TO == DTYPE_F16 ? from_halves(halves_c[v]) : vectors_c[v];
+        before = is_half(TO) ? from_halves(TO, halves_c[v]) : vectors_c[v];
     [[unroll]] for (uint c = 0u; c < 4u; c++)
         values[c] = finish(values[c], before[c], biases[c]);
-    if (TO == DTYPE_F16)
-        halves_c[v] = uvec2(half_from_float(values.x) | half_from_float(values.y) << 16,
-                            half_from_float(values.z) | half_from_float(values.w) << 16);
+    if (is_half(TO))
+        halves_c[v] = uvec2(narrowed(TO, values.x) | narrowed(TO, values.y) << 16,
+                            narrowed(TO, values.z) | narrowed(TO, values.w) << 16);
     else
         vectors_c[v] = values;
 }

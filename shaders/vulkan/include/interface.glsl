@@ -4,6 +4,9 @@
 // the push constant block begins with `uint at[bindings]`: element at[slot] of binding slot is the tensor's first.
 // Workgroups may be spread over three dimensions (65535 each): group_index() numbers them.
 
+#ifdef HALF
+#extension GL_EXT_shader_16bit_storage : require
+#endif
 #include "push.h"
 #include "contract.glsl" // the numbers of include/auxo/, by shaders/contract.cmake
 

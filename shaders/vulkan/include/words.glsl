@@ -1,22 +1,27 @@
-// words.glsl: f32, u32, f16 and u8 elements in buffers of 32-bit words, so that no storage feature is needed.
+// words.glsl: f32, u32, f16, bf16 and u8 elements in buffers of 32-bit words, so that no storage feature is needed.
 //
 // `e` counts elements of the type. A halfword or byte is stored with one atomic exclusive-or of its own bits: several
 // invocations may write different parts of a word, and nobody else changes the bits that were read.
 
+bool is_half(uint dtype)
+{
+    return dtype == DTYPE_F16 || dtype == DTYPE_BF16;
+}
+
 uint part_shift(uint dtype, uint e)
 {
-    return dtype == DTYPE_F16 ? (e & 1u) * 16u : (e & 3u) * 8u;
+    return is_half(dtype) ? (e & 1u) * 16u : (e & 3u) * 8u;
 }
 
 uint word_of(uint dtype, uint e)
 {
-    return dtype == DTYPE_F16 ? e >> 1 : dtype == DTYPE_U8 ? e >> 2 : e;
+    return is_half(dtype) ? e >> 1 : dtype == DTYPE_U8 ? e >> 2 : e;
 }
 
 // The element's bits from the word that holds it.
 uint part_of_word(uint dtype, uint word, uint e)
 {
-    if (dtype == DTYPE_F16)
+    if (is_half(dtype))
         return (word >> part_shift(dtype, e)) & 0xffffu;
     if (dtype == DTYPE_U8)
         return (word >> part_shift(dtype, e)) & 0xffu;
@@ -55,4 +60,24 @@ float float_from_half(uint h)
     else
         x = uintBitsToFloat(e == 31u ? 0x7f800000u | (m << 13) : ((e + 112u) << 23) | (m << 13));
     return (h & 0x8000u) != 0u ? -x : x;
+}
+
+// f32 to bf16 with rounding to nearest even; a NaN keeps its sign and stays one.
+uint bf16_from_float(float x)
+{
+    const uint bits = floatBitsToUint(x);
+    if ((bits & 0x7fffffffu) > 0x7f800000u)
+        return (bits >> 16) | 0x40u;
+    return (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
+}
+
+// The same for either format of 16 bits.
+uint narrowed(uint dtype, float x)
+{
+    return dtype == DTYPE_BF16 ? bf16_from_float(x) : half_from_float(x);
+}
+
+float widened(uint dtype, uint bits)
+{
+    return dtype == DTYPE_BF16 ? uintBitsToFloat(bits << 16) : float_from_half(bits);
 }
