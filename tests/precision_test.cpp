@@ -269,7 +269,7 @@ TEST_CASE("a device without kernels for a format names what it lacks and what it
     auxo_runtime_destroy(runtime);
 }
 
-TEST_CASE("--precision: a run keeps it on resume, may change it, and says so")
+TEST_CASE("precision: a run keeps it on resume, may change it, and says so")
 {
     Program program(AUXO_PROGRAM);
     TempFolder folder;
