@@ -32,7 +32,7 @@ struct auxo_device {
     const auxo_backend *backend;
     void *handle; /* the backend's own */
     auxo_device_info info;
-    long process; /* that opened it */
+    long process;         /* that opened it */
     auxo_dtype precision; /* of models that are made on it */
     bool lost;
     char lost_reason[256];   /* the message of the failure that lost it */

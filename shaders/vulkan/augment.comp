@@ -38,6 +38,6 @@ void main()
         const int height = int(p.height.divisor), width = int(p.width.divisor);
         const bool inside = from_row >= 0 && from_row < height && from_column >= 0 && from_column < width;
         const int from = inside ? (int(plane) * height + from_row) * width + from_column : 0;
-        y[p.at[1] + e] = inside ? x[p.at[0] + uint(from)] : put_datum(0.0);
+        y[p.at[1] + e] = put_datum(inside ? get_datum(x[p.at[0] + uint(from)]) : 0.0);
     }
 }
