@@ -49,7 +49,7 @@ TEST_CASE("EMNIST: found by name, turned back, letters for labels, a test split"
     }
 }
 
-TEST_CASE("IDX folders: MNIST's names are not turned; several sets, lost labels and strange labels are refused")
+TEST_CASE("IDX folders: MNIST's names are not turned, several sets, lost labels and strange labels are refused")
 {
     TempFolder folder;
     const auxo_data_options options = {};

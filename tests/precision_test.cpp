@@ -214,7 +214,7 @@ TEST_CASE("f16: gradients that overflow at the least loss scale end the run with
     CHECK_THAT(error.message, Contains("step 17") && Contains("loss scale") && Contains("bf16"));
 }
 
-TEST_CASE("f16: a restored run goes on with the same bits, its loss scale too; in another precision with a fresh one")
+TEST_CASE("f16: a restored run goes on with the same bits and its loss scale, in another precision with a fresh one")
 {
     Runtime runtime;
     Device device(runtime, "cpu");

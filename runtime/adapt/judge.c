@@ -187,7 +187,8 @@ void auxo__adapt_rank(auxo_adapt *adapt, auxo__proposals *proposals)
                          : adapt->options.policy == AUXO_ADAPT_NORMS ? rank_by_norm(adapt, proposal)
                                                                      : proposal->value;
     }
-    qsort(proposals->items, proposals->count, sizeof *proposals->items, compare_rank);
+    if (proposals->count > 0)
+        qsort(proposals->items, proposals->count, sizeof *proposals->items, compare_rank);
 }
 
 /* ---- what did not pay -------------------------------------------------------------------------------------------- */

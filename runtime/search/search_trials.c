@@ -184,7 +184,8 @@ auxo_status auxo__search_study_sync(auxo_search *search, auxo_error *error)
     search->record_count = search->taken_count = search->open_count = 0;
     for (size_t i = 0; i < count && status == AUXO_OK; i++)
         status = sync_trial(search, trials, count, i, error);
-    qsort(search->records, search->record_count, sizeof *search->records, by_number);
+    if (search->record_count > 0)
+        qsort(search->records, search->record_count, sizeof *search->records, by_number);
     if (status == AUXO_OK && best) {
         double values[POINTS_MAX];
         values_of(search, best, values);

@@ -97,7 +97,10 @@ size_t conv_half_scratch_bytes(int thread_count, const auxo_op *op, conv_scratch
     auxo_buffer buffers[4];
     size_t most = 0;
     for (int last = 0; last < 2; ++last) {
-        const auxo_op part = part_op(op, &slots, last ? images % step : cpu_min(images, step), &layout, NULL, buffers);
+        const int64_t count = last ? images % step : cpu_min(images, step);
+        if (count == 0)
+            continue;
+        const auxo_op part = part_op(op, &slots, count, &layout, NULL, buffers);
         const size_t bytes = scratch_bytes(thread_count, &part);
         most = bytes > most ? bytes : most;
     }
