@@ -5,6 +5,7 @@
  * run repeats itself: costs are FLOPs, and only a latency budget is measured.
  */
 #include "adapt_internal.h"
+#include "model_internal.h"
 
 #include <Random123/philox.h>
 #include <math.h>
@@ -187,8 +188,7 @@ const auxo_layer_sensitivity *auxo__adapt_layer(const auxo_adapt *adapt, uint32_
 
 /* ---- the beginning of a cycle ------------------------------------------------------------------------------------ */
 
-/* An exponential mean; the first value stands for itself. */
-static void smooth(double *mean, double value)
+void auxo__adapt_smooth(double *mean, double value)
 {
     *mean = isnan(*mean) ? value : 0.5 * *mean + 0.5 * value;
 }
@@ -219,7 +219,7 @@ auxo_status auxo__adapt_begin(auxo_adapt *adapt, auxo_error *error)
     if (status == AUXO_OK)
         status = auxo__measure_run(&adapt->measure, error);
     if (status == AUXO_OK && adapt->last_plain_cost > 0)
-        smooth(&adapt->plain_gain, (before - adapt->measure.found.loss) / adapt->last_plain_cost);
+        auxo__adapt_smooth(&adapt->plain_gain, (before - adapt->measure.found.loss) / adapt->last_plain_cost);
     adapt->last_plain_cost = 0;
     adapt->train_loss = adapt->measure.found.loss;
     if (status == AUXO_OK && isnan(adapt->validation_loss))
@@ -252,20 +252,10 @@ static bool is_open(const auxo_adapt *adapt, const auxo__proposal *proposal)
     return adapt->last_edit == 0 || adapt->cycle - adapt->last_edit > adapt->options.rest_cycles;
 }
 
-static double weight_sum(const auxo_model_desc *desc)
-{
-    double sum = 0;
-    for (uint32_t l = 0; l < desc->layer_count; l++) {
-        auxo_layer_cost cost;
-        auxo_model_desc_layer_cost(desc, l, &cost);
-        sum += (double)cost.weights;
-    }
-    return sum;
-}
-
 /* Closes what may not be chosen now, or is above a budget. */
 static auxo_status filter(auxo_adapt *adapt, auxo__proposals *proposals, auxo_error *error)
 {
+    const double now = (double)auxo_model_weight_count(adapt->model);
     auxo_status status = AUXO_OK;
     for (size_t i = 0; i < proposals->count && status == AUXO_OK; i++) {
         auxo__proposal *proposal = &proposals->items[i];
@@ -273,7 +263,7 @@ static auxo_status filter(auxo_adapt *adapt, auxo__proposals *proposals, auxo_er
         char why[128];
         proposal->open = is_open(adapt, proposal);
         if (proposal->desc.layer_count > 0)
-            proposal->capacity = log(weight_sum(&proposal->desc) / weight_sum(auxo_model_get_desc(adapt->model)));
+            proposal->capacity = log((double)auxo__model_desc_cost(&proposal->desc).weights / now);
         if (proposal->open && proposal->desc.layer_count > 0)
             status = auxo__adapt_within(adapt, &proposal->desc, false, &within, why, error);
         proposal->refused_by_budget = !within;

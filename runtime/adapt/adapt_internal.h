@@ -42,9 +42,8 @@ auxo_status auxo__measure_gradient(auxo__measure *measure, const auxo_param *par
 /* ---- structure.c: what a network is made of, for moves ---- */
 typedef struct auxo__structure {
     uint32_t layer_count;
-    uint32_t *groups;      /* per layer: the lowest layer of its unit group */
-    bool *resizable;       /* per layer */
-    double *forward_flops; /* per layer, of one row */
+    uint32_t *groups; /* per layer: the lowest layer of its unit group */
+    bool *resizable;  /* per layer */
 } auxo__structure;
 auxo_status auxo__structure_init(const auxo_model_desc *desc, auxo__structure *structure, auxo_error *error);
 void auxo__structure_deinit(auxo__structure *structure);
@@ -146,6 +145,8 @@ struct auxo_adapt {
 };
 
 /* ---- adapt.c: the beginning of a cycle ---- */
+/* An exponential mean; the first value stands for itself. */
+void auxo__adapt_smooth(double *mean, double value);
 /* Everything is trained; measured; the plain gain brought up to date. */
 auxo_status auxo__adapt_begin(auxo_adapt *adapt, auxo_error *error);
 auxo_status auxo__adapt_validate(auxo_adapt *adapt, double *loss, double *accuracy, auxo_error *error);
@@ -178,7 +179,9 @@ auxo_status auxo__adapt_refuse(auxo_adapt *adapt, const auxo__proposal *proposal
 void auxo__adapt_learn(auxo_adapt *adapt, auxo_adapt_move move, double expected, double gained);
 bool auxo__adapt_pays(const auxo_adapt *adapt, const auxo__proposal *proposal, double before, double after);
 
-/* ---- move_penalty.c ---- */
+/* ---- move_control.c ---- */
+/* Multiplies a port-Hamiltonian friction, or divides any other learning rate. */
+auxo_status auxo__adapt_slow(auxo_adapt *adapt, double factor, auxo_error *error);
 auxo_plan_hook auxo__adapt_before_step;
 
 /* ---- gradmax.c ---- */

@@ -5,6 +5,7 @@
 #include "adapt_internal.h"
 #include "budget_settings.h"
 #include "clock.h"
+#include "model_internal.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -344,17 +345,6 @@ static auxo_status restore(auxo_run *run, void *user, const auxo__archive *archi
 
 /* ---- the end ----------------------------------------------------------------------------------------------------- */
 
-static double forward_flops(const auxo_model_desc *desc)
-{
-    double sum = 0;
-    for (uint32_t l = 0; l < desc->layer_count; l++) {
-        auxo_layer_cost cost;
-        auxo_model_desc_layer_cost(desc, l, &cost);
-        sum += (double)cost.flops;
-    }
-    return sum;
-}
-
 static auxo_status finish(auxo_run *run, void *user, auxo_error *error)
 {
     auxo__adapt_run *state = user;
@@ -364,7 +354,7 @@ static auxo_status finish(auxo_run *run, void *user, auxo_error *error)
                            .test_loss = state->test.loss,
                            .test_accuracy = state->test.accuracy,
                            .weights = auxo_model_weight_count(best),
-                           .flops = forward_flops(auxo_model_get_desc(best)),
+                           .flops = (double)auxo__model_desc_cost(auxo_model_get_desc(best)).flops,
                            .cycles = auxo_adapt_cycles(state->adapt),
                            .edits = auxo_adapt_log(state->adapt)->count,
                            .undone = state->undone,

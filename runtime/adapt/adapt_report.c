@@ -10,13 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const double *column(const auxo_run *run, const char *field, size_t *count)
-{
-    const auxo__column *found = auxo__history_column(&run->history, "cycle", field);
-    *count = found ? found->count : 0;
-    return found ? found->values : NULL;
-}
-
 /* ---- rank correlation -------------------------------------------------------------------------------------------- */
 
 typedef struct ranked {
@@ -62,7 +55,8 @@ static double pearson(const double *x, const double *y, size_t count)
 auxo_status auxo__adapt_rank_correlation(const auxo_run *run, double *correlation, auxo_error *error)
 {
     size_t count = 0, pairs = 0;
-    const double *expected = column(run, "expected", &count), *gained = column(run, "gained", &count);
+    const double *expected = auxo_run_history(run, "cycle", "expected", &count),
+                 *gained = auxo_run_history(run, "cycle", "gained", &count);
     *correlation = NAN;
     if (!expected || !gained || count < 3)
         return AUXO_OK;
@@ -100,7 +94,8 @@ typedef struct edit_rules {
 static bool make_rules(const auxo_run *run, edit_rules *rules)
 {
     size_t count = 0, kept_count = 0;
-    const double *weights = column(run, "weights", &count), *kept = column(run, "kept", &kept_count);
+    const double *weights = auxo_run_history(run, "cycle", "weights", &count),
+                 *kept = auxo_run_history(run, "cycle", "kept", &kept_count);
     rules->rules = calloc(count + 1, sizeof *rules->rules);
     rules->count = 0;
     for (size_t i = 1; rules->rules && weights && kept && i < count && i < kept_count; i++)
@@ -178,8 +173,9 @@ static auxo_status draw_sensitivities(const auxo_run *run, auxo_report *report, 
 static auxo_status draw_front(const auxo_run *run, auxo_report *report, auxo_error *error)
 {
     size_t count = 0, other = 0;
-    const double *flops = column(run, "flops", &count), *accuracy = column(run, "val_accuracy", &other);
-    const double *loss = column(run, "val_loss", &other);
+    const double *flops = auxo_run_history(run, "cycle", "flops", &count),
+                 *accuracy = auxo_run_history(run, "cycle", "val_accuracy", &other);
+    const double *loss = auxo_run_history(run, "cycle", "val_loss", &other);
     if (!flops || !loss || count == 0)
         return AUXO_OK;
     const bool classes = accuracy && isfinite(accuracy[count - 1]);
@@ -220,7 +216,8 @@ static auxo_status draw_estimates(const auxo_run *run, auxo_report *report, auxo
 {
     size_t count = 0;
     double correlation = NAN;
-    const double *expected = column(run, "expected", &count), *gained = column(run, "gained", &count);
+    const double *expected = auxo_run_history(run, "cycle", "expected", &count),
+                 *gained = auxo_run_history(run, "cycle", "gained", &count);
     const auxo_status status = auxo__adapt_rank_correlation(run, &correlation, error);
     if (status != AUXO_OK || !isfinite(correlation))
         return status;

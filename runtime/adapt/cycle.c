@@ -4,6 +4,7 @@
  */
 #include "adapt_internal.h"
 #include "clock.h"
+#include "model_internal.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -31,9 +32,7 @@ static auxo_status apply(auxo_adapt *adapt, const auxo__proposal *proposal, outc
     auxo_status status = auxo__moves[proposal->move]->apply(adapt, proposal, error);
     if (status == AUXO_OK && auxo__move_is_edit(proposal->move) && adapt->options.budget.memory_bytes > 0) {
         uint64_t bytes = 0;
-        status = auxo__trainer_build_plans(adapt->trainer, error);
-        if (status == AUXO_OK)
-            status = auxo__adapt_memory(adapt, &bytes, error);
+        status = auxo__adapt_memory(adapt, &bytes, error);
         result->above_budget = (double)bytes > adapt->options.budget.memory_bytes;
     }
     result->editing_seconds += auxo__now_seconds() - start;
@@ -100,9 +99,8 @@ static auxo_status try_each(auxo_adapt *adapt, auxo__proposals *proposals, cycle
 {
     bool tried[AUXO_ADAPT_MOVE_COUNT] = {false};
     double best = -INFINITY;
-    size_t at = 0, first = *chosen;
+    size_t at = 0;
     auxo_status status = AUXO_OK;
-    *chosen = first;
     for (int t = 0; t < GREEDY_TRIALS && status == AUXO_OK; t++, at++) {
         outcome result;
         do
@@ -144,17 +142,6 @@ static auxo_status log_edit(auxo_adapt *adapt, const auxo__proposal *proposal, c
     return auxo_edit_log_add(&adapt->log, &edit, error);
 }
 
-static double forward_flops(const auxo_model_desc *desc)
-{
-    double sum = 0;
-    for (uint32_t l = 0; l < desc->layer_count; l++) {
-        auxo_layer_cost cost;
-        auxo_model_desc_layer_cost(desc, l, &cost);
-        sum += (double)cost.flops;
-    }
-    return sum;
-}
-
 /* A copy of the model if it is the best so far. */
 static auxo_status offer_best(auxo_adapt *adapt, double loss, double accuracy, auxo_error *error)
 {
@@ -193,8 +180,7 @@ static void learn_plain_gain(auxo_adapt *adapt, const auxo__proposal *proposal, 
         return;
     adapt->last_plain_cost = proposal->cost;
     if (!auxo__move_is_edit(proposal->move))
-        adapt->plain_validation_gain =
-            isnan(adapt->plain_validation_gain) ? gain : 0.5 * adapt->plain_validation_gain + 0.5 * gain;
+        auxo__adapt_smooth(&adapt->plain_validation_gain, gain);
 }
 
 static auxo_status keep(auxo_adapt *adapt, const auxo__proposal *proposal, const outcome *result, auxo_error *error)
@@ -213,15 +199,11 @@ static auxo_status keep(auxo_adapt *adapt, const auxo__proposal *proposal, const
 /* Training itself broke down: half the learning rate (or twice the friction), and the same cycle again. */
 static auxo_status calm(auxo_adapt *adapt, auxo_error *error)
 {
-    auxo_optimizer *optimizer = auxo_trainer_optimizer(adapt->trainer);
-    const bool hamiltonian = auxo_optimizer_get_config(optimizer)->kind == AUXO_OPTIMIZER_PHS;
-    const int hyper = hamiltonian ? AUXO_HYPER_FRICTION : AUXO_HYPER_LR;
-    const float value = auxo_optimizer_get_hyper(optimizer, hyper);
     if (++adapt->diverged > DIVERGED_MAX)
         return auxo_error_set(error, AUXO_NOT_FINITE,
                               "the loss is not finite after %d halvings of the learning rate; check the data",
                               DIVERGED_MAX);
-    return auxo_optimizer_set_hyper(optimizer, hyper, hamiltonian ? 2 * value : 0.5f * value, error);
+    return auxo__adapt_slow(adapt, 2, error);
 }
 
 static auxo_status reject(auxo_adapt *adapt, const auxo__proposal *proposal, const cycle_work *work, auxo_error *error)
@@ -249,7 +231,6 @@ static const char *reason(const auxo__proposal *proposal, const outcome *result)
 static auxo_status fill_record(auxo_adapt *adapt, const auxo__proposal *proposal, const outcome *result,
                                const cycle_work *work, auxo_adapt_record *record, auxo_error *error)
 {
-    const auxo_model_desc *desc = auxo_model_get_desc(adapt->model);
     record->epoch = auxo_trainer_epoch(adapt->trainer);
     record->step = auxo_trainer_step(adapt->trainer);
     record->move = proposal->move;
@@ -260,7 +241,7 @@ static auxo_status fill_record(auxo_adapt *adapt, const auxo__proposal *proposal
     record->accuracy = result->accuracy;
     record->best_score = adapt->best_score;
     record->weights = auxo_model_weight_count(adapt->model);
-    record->flops = forward_flops(desc);
+    record->flops = (double)auxo__model_desc_cost(auxo_model_get_desc(adapt->model)).flops;
     record->training_seconds = work->training_seconds;
     record->measuring_seconds = work->measuring_seconds;
     record->editing_seconds = work->editing_seconds;

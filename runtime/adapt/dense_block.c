@@ -46,26 +46,9 @@ auxo_status auxo__dense_block_insert(const auxo_model_desc *desc, uint32_t place
         {.kind = AUXO_LAYER_ADD, .input_count = 2, .inputs = {place + 2, place}},
     };
     static const char *const suffixes[BLOCK_LAYERS] = {"dense1", "dense2", "add"};
-    auxo_model_desc_init(result);
-    snprintf(result->name, sizeof result->name, "%s", desc->name);
-    auxo_status status = AUXO_OK;
-    for (uint32_t l = 0; l <= place && status == AUXO_OK; l++)
-        status = auxo__model_desc_append(result, &desc->layers[l], NULL, error);
-    for (uint32_t i = 0; i < BLOCK_LAYERS && status == AUXO_OK; i++) {
+    for (uint32_t i = 0; i < BLOCK_LAYERS; i++)
         snprintf(block[i].name, sizeof block[i].name, "%.32s_%s", name, suffixes[i]);
-        status = auxo_model_desc_add(result, &block[i], NULL, error);
-    }
-    for (uint32_t l = place + 1; l < desc->layer_count && status == AUXO_OK; l++) {
-        auxo_layer moved = desc->layers[l];
-        for (uint32_t i = 0; i < moved.input_count; i++)
-            moved.inputs[i] += moved.inputs[i] >= place ? BLOCK_LAYERS : 0;
-        status = auxo__model_desc_append(result, &moved, NULL, error);
-    }
-    if (status == AUXO_OK)
-        status = auxo_model_desc_finish(result, error);
-    if (status != AUXO_OK)
-        auxo_model_desc_deinit(result);
-    return status;
+    return auxo__model_desc_splice(desc, place, block, BLOCK_LAYERS, result, error);
 }
 
 static bool match(const auxo_model_desc *desc, uint32_t add, uint32_t side, auxo_block *block)

@@ -25,18 +25,6 @@ typedef struct growth_place {
     uint32_t input, layer, reader;
 } growth_place;
 
-static uint32_t count_readers(const auxo_model_desc *desc, uint32_t layer, uint32_t *reader)
-{
-    uint32_t count = 0;
-    for (uint32_t l = layer + 1; l < desc->layer_count; l++)
-        for (uint32_t i = 0; i < desc->layers[l].input_count; i++)
-            if (desc->layers[l].inputs[i] == layer) {
-                *reader = l;
-                count++;
-            }
-    return count;
-}
-
 static bool passes_units(const auxo_layer *layer)
 {
     return layer->kind == AUXO_LAYER_ACTIVATION || layer->kind == AUXO_LAYER_BATCH_NORM ||
@@ -55,7 +43,7 @@ static bool find_place(const auxo_model_desc *desc, uint32_t layer, growth_place
     const auxo_layer *layers = desc->layers;
     uint32_t at = layer, reader = 0;
     do {
-        if (count_readers(desc, at, &reader) != 1) {
+        if (auxo__model_desc_readers(desc, at, &reader) != 1) {
             snprintf(why, 64, "needs one reader");
             return false;
         }
@@ -96,41 +84,26 @@ static auxo_layer skip_layer(const auxo_model_desc *desc, const growth_place *pl
 static auxo_status add_skip(const auxo_model_desc *desc, const growth_place *place, auxo_model_desc *result,
                             auxo_error *error)
 {
+    enum { ADDED = 3 };
     const uint32_t reader = place->reader;
-    const auxo_layer skip = skip_layer(desc, place);
-    const auxo_layer add = {
-        .kind = AUXO_LAYER_ADD, .name = "gradmax_add", .input_count = 2, .inputs = {reader, reader + 1}};
-    const auxo_layer activation = {.kind = AUXO_LAYER_ACTIVATION,
-                                   .name = "gradmax_activation",
-                                   .activation = desc->layers[reader].activation,
-                                   .slope = desc->layers[reader].slope,
-                                   .input_count = 1,
-                                   .inputs = {reader + 2}};
-    auxo_model_desc_init(result);
-    snprintf(result->name, sizeof result->name, "%s", desc->name);
-    auxo_status status = AUXO_OK;
-    for (uint32_t l = 0; l <= reader && status == AUXO_OK; l++) {
-        auxo_layer copy = desc->layers[l];
-        if (l == reader)
-            copy.activation = AUXO_ACTIVATION_IDENTITY;
-        status = auxo__model_desc_append(result, &copy, NULL, error);
-    }
-    if (status == AUXO_OK)
-        status = auxo_model_desc_add(result, &skip, NULL, error);
-    if (status == AUXO_OK)
-        status = auxo_model_desc_add(result, &add, NULL, error);
-    if (status == AUXO_OK)
-        status = auxo_model_desc_add(result, &activation, NULL, error);
-    for (uint32_t l = reader + 1; l < desc->layer_count && status == AUXO_OK; l++) {
-        auxo_layer moved = desc->layers[l];
-        for (uint32_t i = 0; i < moved.input_count; i++)
-            moved.inputs[i] += moved.inputs[i] >= reader ? 3 : 0;
-        status = auxo__model_desc_append(result, &moved, NULL, error);
-    }
-    if (status == AUXO_OK)
-        status = auxo_model_desc_finish(result, error);
+    const auxo_layer *of = &desc->layers[reader];
+    const auxo_layer added[ADDED] = {
+        skip_layer(desc, place),
+        {.kind = AUXO_LAYER_ADD, .name = "gradmax_add", .input_count = 2, .inputs = {reader, reader + 1}},
+        {.kind = AUXO_LAYER_ACTIVATION,
+         .name = "gradmax_activation",
+         .activation = of->activation,
+         .slope = of->slope,
+         .input_count = 1,
+         .inputs = {reader + 2}},
+    };
+    auxo_model_desc linear;
+    auxo_status status = auxo_model_desc_copy(desc, &linear, error);
     if (status != AUXO_OK)
-        auxo_model_desc_deinit(result);
+        return status;
+    linear.layers[reader].activation = AUXO_ACTIVATION_IDENTITY;
+    status = auxo__model_desc_splice(&linear, reader, added, ADDED, result, error);
+    auxo_model_desc_deinit(&linear);
     return status;
 }
 
@@ -183,10 +156,7 @@ static double *gram(const double *gradient, const int64_t dims[3])
 /* Mean norm of the incoming weights of the layer's units. */
 static auxo_status mean_length(auxo_model *model, uint32_t layer, double *length, auxo_error *error)
 {
-    const auxo_param *params = auxo_model_params(model), *weight = NULL;
-    for (size_t i = 0; i < auxo_model_param_count(model); i++)
-        if (params[i].layer == layer && params[i].role == AUXO_PARAM_WEIGHT)
-            weight = &params[i];
+    const auxo_param *weight = auxo__layout_find(&model->layout, layer, AUXO_PARAM_WEIGHT);
     const auxo_tensor view = auxo_model_param_tensor(model, weight);
     const size_t count = (size_t)auxo_tensor_element_count(&view), units = (size_t)weight->dims[0];
     float *values = malloc((count + 1) * sizeof *values);

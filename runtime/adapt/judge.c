@@ -8,6 +8,7 @@
  * the validation loss rises by no more than narrow_tolerance of itself.
  */
 #include "adapt_internal.h"
+#include "model_internal.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -44,8 +45,10 @@ static auxo_status check_resource(auxo_adapt *adapt, const auxo_model_desc *desc
 }
 
 /* What the model itself takes, with its optimiser, the snapshot and the best model: all but the plan's arena. */
-static double fixed_bytes(const auxo_adapt *adapt, double weights, double statistics)
+static double fixed_bytes(const auxo_adapt *adapt, const auxo_model_desc *desc)
 {
+    const auxo_layer_cost cost = auxo__model_desc_cost(desc);
+    const double weights = (double)cost.weights, statistics = (double)cost.statistics;
     const double states = (double)auxo_optimizer_carried_state(auxo_trainer_optimizer(adapt->trainer)).count;
     const double model = 2 * weights + statistics; /* weights, gradients */
     const double snapshot = weights + statistics + states * weights;
@@ -53,17 +56,13 @@ static double fixed_bytes(const auxo_adapt *adapt, double weights, double statis
     return sizeof(float) * (model + states * weights + snapshot + measuring + model);
 }
 
-static void count_values(const auxo_model_desc *desc, double *weights, double *statistics, double *activations)
+/* Values that all layers put out for one row. */
+static double activation_count(const auxo_model_desc *desc)
 {
-    *weights = *statistics = *activations = 0;
-    for (uint32_t l = 0; l < desc->layer_count; l++) {
-        auxo_layer_cost cost;
-        auxo_model_desc_layer_cost(desc, l, &cost);
-        const int64_t *dims = desc->layers[l].output_dims;
-        *weights += (double)cost.weights;
-        *statistics += (double)cost.statistics;
-        *activations += (double)(dims[0] * dims[1] * dims[2]);
-    }
+    double sum = 0;
+    for (uint32_t l = 0; l < desc->layer_count; l++)
+        sum += (double)auxo__layer_size(&desc->layers[l]);
+    return sum;
 }
 
 static double arena_bytes(const auxo_adapt *adapt)
@@ -74,27 +73,20 @@ static double arena_bytes(const auxo_adapt *adapt)
 
 auxo_status auxo__adapt_memory(auxo_adapt *adapt, uint64_t *bytes, auxo_error *error)
 {
-    double weights, statistics, activations;
-    if (!auxo_trainer_plan(adapt->trainer)) {
-        const auxo_status status = auxo__trainer_build_plans(adapt->trainer, error);
-        if (status != AUXO_OK)
-            return status;
-    }
-    count_values(auxo_model_get_desc(adapt->model), &weights, &statistics, &activations);
-    *bytes = (uint64_t)(fixed_bytes(adapt, weights, statistics) + arena_bytes(adapt));
-    return AUXO_OK;
+    const auxo_status status = auxo__trainer_need_plans(adapt->trainer, error);
+    if (status == AUXO_OK)
+        *bytes = (uint64_t)(fixed_bytes(adapt, auxo_model_get_desc(adapt->model)) + arena_bytes(adapt));
+    return status;
 }
 
 /* Before a network is built its arena is taken to grow as its activations do; after that it is exact. */
 static void check_memory(const auxo_adapt *adapt, const auxo_model_desc *desc, bool *within, char why[128])
 {
-    double weights, statistics, activations, unused, other, now;
     const double limit = adapt->options.budget.memory_bytes;
     if (!*within || !(limit > 0))
         return;
-    count_values(desc, &weights, &statistics, &activations);
-    count_values(auxo_model_get_desc(adapt->model), &unused, &other, &now);
-    const double bytes = fixed_bytes(adapt, weights, statistics) + arena_bytes(adapt) * activations / now;
+    const double growth = activation_count(desc) / activation_count(auxo_model_get_desc(adapt->model));
+    const double bytes = fixed_bytes(adapt, desc) + arena_bytes(adapt) * growth;
     *within = bytes <= limit;
     if (!*within)
         snprintf(why, 128, "about %.4g MiB of device memory, of %.4g allowed", bytes / 1048576, limit / 1048576);

@@ -113,18 +113,10 @@ static bool has_rows(const auxo_model_desc *desc, const auxo_param *param)
     return param->role == AUXO_PARAM_WEIGHT && (kind == AUXO_LAYER_DENSE || kind == AUXO_LAYER_CONV2D);
 }
 
-static uint64_t element_count(const auxo_param *param)
-{
-    uint64_t count = 1;
-    for (uint32_t d = 0; d < param->rank; d++)
-        count *= (uint64_t)param->dims[d];
-    return count;
-}
-
 /* Segments of a parameter: rows of a weight, the single values of all else. */
 static uint64_t segments_of(const auxo_model_desc *desc, const auxo_param *param)
 {
-    return has_rows(desc, param) ? (uint64_t)param->dims[0] : element_count(param);
+    return has_rows(desc, param) ? (uint64_t)param->dims[0] : auxo__param_element_count(param);
 }
 
 static auxo_status count_segments(auxo__measure *measure, auxo_error *error)
@@ -164,7 +156,7 @@ static void place_segments(auxo__measure *measure, uint32_t *offsets)
         if (!params[i].trainable)
             continue;
         const uint64_t count = segments_of(desc, &params[i]);
-        const uint64_t size = count > 0 ? element_count(&params[i]) / count : 0;
+        const uint64_t size = count > 0 ? auxo__param_element_count(&params[i]) / count : 0;
         if (has_rows(desc, &params[i])) {
             layer++;
             measure->row_segments[layer] = segment;

@@ -101,15 +101,19 @@ static auxo_status propose_brake(auxo_adapt *adapt, auxo__proposals *proposals, 
     return auxo__proposals_add(proposals, &proposal, error);
 }
 
-static auxo_status apply_brake(auxo_adapt *adapt, const auxo__proposal *proposal, auxo_error *error)
+auxo_status auxo__adapt_slow(auxo_adapt *adapt, double factor, auxo_error *error)
 {
     auxo_optimizer *optimizer = auxo_trainer_optimizer(adapt->trainer);
     const bool hamiltonian = auxo_optimizer_get_config(optimizer)->kind == AUXO_OPTIMIZER_PHS;
     const int hyper = hamiltonian ? AUXO_HYPER_FRICTION : AUXO_HYPER_LR;
     const double value = (double)auxo_optimizer_get_hyper(optimizer, hyper);
-    const double changed = hamiltonian ? value * proposal->factor : value / proposal->factor;
+    return auxo_optimizer_set_hyper(optimizer, hyper, (float)(hamiltonian ? value * factor : value / factor), error);
+}
+
+static auxo_status apply_brake(auxo_adapt *adapt, const auxo__proposal *proposal, auxo_error *error)
+{
     adapt->controls.braked = proposal->factor > 1;
-    return auxo_optimizer_set_hyper(optimizer, hyper, (float)changed, error);
+    return auxo__adapt_slow(adapt, proposal->factor, error);
 }
 
 const auxo__move auxo__move_brake = {propose_brake, apply_brake};

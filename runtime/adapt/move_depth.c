@@ -6,6 +6,7 @@
  */
 #include "adapt_internal.h"
 #include "dense_block.h"
+#include "model_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,17 +43,6 @@ static double energy_density(const auxo_adapt *adapt, uint32_t layer)
     return density;
 }
 
-static uint64_t weight_sum(const auxo_model_desc *desc)
-{
-    uint64_t sum = 0;
-    for (uint32_t l = 0; l < desc->layer_count; l++) {
-        auxo_layer_cost cost;
-        auxo_model_desc_layer_cost(desc, l, &cost);
-        sum += cost.weights;
-    }
-    return sum;
-}
-
 /* Without the relu at its end. */
 static auxo_status insert_conv_block(const auxo_model_desc *desc, uint32_t place, const char *name,
                                      auxo_model_desc *result, auxo_error *error)
@@ -80,7 +70,8 @@ static auxo_status propose_place(auxo_adapt *adapt, uint32_t place, bool dense, 
     if (status != AUXO_OK)
         return status;
     const double total = adapt->measure.found.energy;
-    const double added = (double)(weight_sum(&proposal.desc) - weight_sum(desc));
+    const double added =
+        (double)(auxo__model_desc_cost(&proposal.desc).weights - auxo_model_weight_count(adapt->model));
     const double share = total > 0 ? energy_density(adapt, place) * added / total : 0;
     proposal.gain = 1 + share;
     proposal.cost = auxo__training_work(&proposal.desc, 0, proposal.desc.layer_count) /

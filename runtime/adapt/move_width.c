@@ -5,6 +5,7 @@
  * adds, to second order: -first + second / 2.
  */
 #include "adapt_internal.h"
+#include "model_internal.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -108,25 +109,14 @@ static auxo_status propose_widen(auxo_adapt *adapt, auxo__proposals *proposals, 
     return status;
 }
 
-static const auxo_param *weight_of(const auxo_model *model, uint32_t layer)
-{
-    const auxo_param *params = auxo_model_params(model);
-    for (size_t i = 0; i < auxo_model_param_count(model); i++)
-        if (params[i].layer == layer && params[i].role == AUXO_PARAM_WEIGHT)
-            return &params[i];
-    return NULL;
-}
-
 /* The last `count` rows of a layer's weight. */
 static auxo_status write_new_rows(auxo_adapt *adapt, uint32_t layer, uint32_t count, const float *rows,
                                   auxo_error *error)
 {
-    const auxo_param *param = weight_of(adapt->model, layer);
+    const auxo_param *param = auxo__layout_find(&adapt->model->layout, layer, AUXO_PARAM_WEIGHT);
     if (!param)
         return auxo_error_set(error, AUXO_INTERNAL, "layer %u has no weight", layer);
-    uint64_t row = 1;
-    for (uint32_t d = 1; d < param->rank; d++)
-        row *= (uint64_t)param->dims[d];
+    const uint64_t row = auxo__param_element_count(param) / (uint64_t)param->dims[0];
     const uint64_t offset = param->offset + ((uint64_t)param->dims[0] - count) * row;
     return auxo_buffer_write(auxo_model_queue(adapt->model), auxo_model_weights(adapt->model), offset * sizeof(float),
                              rows, count * row * sizeof(float), error);

@@ -11,16 +11,10 @@ auxo_status auxo__structure_init(const auxo_model_desc *desc, auxo__structure *s
 {
     *structure = (auxo__structure){.layer_count = desc->layer_count,
                                    .groups = malloc(desc->layer_count * sizeof *structure->groups),
-                                   .resizable = malloc(desc->layer_count * sizeof *structure->resizable),
-                                   .forward_flops = malloc(desc->layer_count * sizeof *structure->forward_flops)};
-    if (!structure->groups || !structure->resizable || !structure->forward_flops) {
+                                   .resizable = malloc(desc->layer_count * sizeof *structure->resizable)};
+    if (!structure->groups || !structure->resizable) {
         auxo__structure_deinit(structure);
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "structure of a network: out of memory");
-    }
-    for (uint32_t l = 0; l < desc->layer_count; l++) {
-        auxo_layer_cost cost;
-        auxo_model_desc_layer_cost(desc, l, &cost);
-        structure->forward_flops[l] = (double)cost.flops;
     }
     return auxo_model_desc_unit_groups(desc, structure->groups, structure->resizable, error);
 }
@@ -29,13 +23,7 @@ void auxo__structure_deinit(auxo__structure *structure)
 {
     free(structure->groups);
     free(structure->resizable);
-    free(structure->forward_flops);
     *structure = (auxo__structure){0};
-}
-
-static double values_of(const auxo_layer *layer)
-{
-    return (double)(layer->output_dims[0] * layer->output_dims[1] * layer->output_dims[2]);
 }
 
 /* One pass of a layer over one row: the longer of computing and moving, and its launch. */
@@ -43,10 +31,10 @@ static double pass_work(const auxo_model_desc *desc, uint32_t layer)
 {
     static const double FLOPS_PER_VALUE = 40, LAUNCH = 1000; /* 10 FLOPs a byte; a launch over a batch's rows */
     auxo_layer_cost cost;
-    double values = values_of(&desc->layers[layer]);
+    double values = (double)auxo__layer_size(&desc->layers[layer]);
     auxo_model_desc_layer_cost(desc, layer, &cost);
     for (uint32_t i = 0; i < desc->layers[layer].input_count; i++)
-        values += values_of(&desc->layers[desc->layers[layer].inputs[i]]);
+        values += (double)auxo__layer_size(&desc->layers[desc->layers[layer].inputs[i]]);
     return fmax((double)cost.flops, FLOPS_PER_VALUE * values) + LAUNCH;
 }
 

@@ -173,3 +173,38 @@ auxo_status auxo_model_desc_finish(auxo_model_desc *desc, auxo_error *error)
         status = check_all_read(desc, error);
     return status;
 }
+
+uint32_t auxo__model_desc_readers(const auxo_model_desc *desc, uint32_t layer, uint32_t *reader)
+{
+    uint32_t count = 0;
+    for (uint32_t l = layer + 1; l < desc->layer_count; l++)
+        for (uint32_t i = 0; i < desc->layers[l].input_count; i++)
+            if (desc->layers[l].inputs[i] == layer) {
+                count++;
+                *reader = l;
+            }
+    return count;
+}
+
+auxo_status auxo__model_desc_splice(const auxo_model_desc *desc, uint32_t place, const auxo_layer *layers,
+                                    uint32_t count, auxo_model_desc *result, auxo_error *error)
+{
+    auxo_model_desc_init(result);
+    snprintf(result->name, sizeof result->name, "%s", desc->name);
+    auxo_status status = AUXO_OK;
+    for (uint32_t l = 0; l <= place && status == AUXO_OK; l++)
+        status = auxo__model_desc_append(result, &desc->layers[l], NULL, error);
+    for (uint32_t i = 0; i < count && status == AUXO_OK; i++)
+        status = auxo_model_desc_add(result, &layers[i], NULL, error);
+    for (uint32_t l = place + 1; l < desc->layer_count && status == AUXO_OK; l++) {
+        auxo_layer moved = desc->layers[l];
+        for (uint32_t i = 0; i < moved.input_count; i++)
+            moved.inputs[i] += moved.inputs[i] >= place ? count : 0;
+        status = auxo__model_desc_append(result, &moved, NULL, error);
+    }
+    if (status == AUXO_OK)
+        status = auxo_model_desc_finish(result, error);
+    if (status != AUXO_OK)
+        auxo_model_desc_deinit(result);
+    return status;
+}

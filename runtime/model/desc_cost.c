@@ -49,3 +49,16 @@ void auxo_model_desc_layer_cost(const auxo_model_desc *desc, uint32_t index, aux
         break;
     }
 }
+
+auxo_layer_cost auxo__model_desc_cost(const auxo_model_desc *desc)
+{
+    auxo_layer_cost sum = {0};
+    for (uint32_t l = 0; l < desc->layer_count; l++) {
+        auxo_layer_cost cost;
+        auxo_model_desc_layer_cost(desc, l, &cost);
+        sum.weights += cost.weights;
+        sum.statistics += cost.statistics;
+        sum.flops += cost.flops;
+    }
+    return sum;
+}

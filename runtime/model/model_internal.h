@@ -53,6 +53,10 @@ void auxo__layer_fans(const auxo_model_desc *desc, uint32_t layer, int64_t *fan_
 void auxo__initialize_param(const auxo_model_desc *desc, const auxo_param *param, float weight_scale, uint64_t seed,
                             float *values);
 
+/* ---- desc_cost.c ---- */
+/* The sums over all layers of a finished description. */
+auxo_layer_cost auxo__model_desc_cost(const auxo_model_desc *desc);
+
 /* ---- groups.c: units that change together ---- */
 /* groups == input channels == filters */
 bool auxo__layer_is_depthwise(const auxo_model_desc *desc, uint32_t layer);
@@ -62,6 +66,12 @@ bool auxo__layer_makes_units(const auxo_model_desc *desc, uint32_t layer);
 /* ---- desc helpers ---- */
 /* auxo_model_desc_add of a complete layer: what is zero stays zero. */
 auxo_status auxo__model_desc_append(auxo_model_desc *desc, const auxo_layer *layer, uint32_t *index, auxo_error *error);
+/* *result: `desc` with `count` layers put in after `place`, finished; what read `place` reads the last of them. Their
+ * inputs are indices of *result. Ownership: the caller's on success. */
+auxo_status auxo__model_desc_splice(const auxo_model_desc *desc, uint32_t place, const auxo_layer *layers,
+                                    uint32_t count, auxo_model_desc *result, auxo_error *error);
+/* How many times later layers read `layer`; *reader is the last of them. */
+uint32_t auxo__model_desc_readers(const auxo_model_desc *desc, uint32_t layer, uint32_t *reader);
 /* Channels times height times width of a layer's output. */
 int64_t auxo__layer_size(const auxo_layer *layer);
 /* Output dims of one layer from its inputs' (desc_shapes.c). */

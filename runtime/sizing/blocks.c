@@ -12,19 +12,6 @@
 
 enum { BLOCK_LAYERS = 5 };
 
-/* How many layers read `layer`; *reader is the last of them. */
-static uint32_t count_readers(const auxo_model_desc *desc, uint32_t layer, uint32_t *reader)
-{
-    uint32_t count = 0;
-    for (uint32_t l = layer + 1; l < desc->layer_count; l++)
-        for (uint32_t i = 0; i < desc->layers[l].input_count; i++)
-            if (desc->layers[l].inputs[i] == layer) {
-                count++;
-                *reader = l;
-            }
-    return count;
-}
-
 /* Whether all that later layers read of the layers up to `layer` is `layer` itself. */
 static bool is_cut(const auxo_model_desc *desc, uint32_t layer)
 {
@@ -44,7 +31,7 @@ static bool ends_image(auxo_layer_kind kind)
 static bool is_finished(const auxo_model_desc *desc, uint32_t layer)
 {
     uint32_t reader = 0;
-    if (count_readers(desc, layer, &reader) != 1)
+    if (auxo__model_desc_readers(desc, layer, &reader) != 1)
         return true;
     auxo_layer_kind next = desc->layers[reader].kind;
     return next != AUXO_LAYER_BATCH_NORM && next != AUXO_LAYER_ACTIVATION && next != AUXO_LAYER_DROPOUT;
@@ -74,7 +61,7 @@ static bool find_convolution_below(const auxo_model_desc *desc, uint32_t layer, 
 {
     for (;;) {
         uint32_t reader;
-        if (count_readers(desc, layer, &reader) != 1)
+        if (auxo__model_desc_readers(desc, layer, &reader) != 1)
             return false;
         const auxo_layer *of = &desc->layers[layer];
         if (of->kind == AUXO_LAYER_CONV2D) {
@@ -143,26 +130,9 @@ auxo_status auxo_block_insert(const auxo_model_desc *desc, uint32_t layer, const
     if (layer + 1 >= desc->layer_count)
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "no block can follow layer %u, the last of model %s", layer,
                               desc->name);
-    auxo_model_desc_init(result);
-    snprintf(result->name, sizeof result->name, "%s", desc->name);
     auxo_layer block[BLOCK_LAYERS];
     fill_block(desc, layer, name, block);
-    auxo_status status = AUXO_OK;
-    for (uint32_t l = 0; l <= layer && status == AUXO_OK; l++)
-        status = auxo__model_desc_append(result, &desc->layers[l], NULL, error);
-    for (uint32_t i = 0; i < BLOCK_LAYERS && status == AUXO_OK; i++)
-        status = auxo_model_desc_add(result, &block[i], NULL, error);
-    for (uint32_t l = layer + 1; l < desc->layer_count && status == AUXO_OK; l++) {
-        auxo_layer moved = desc->layers[l];
-        for (uint32_t i = 0; i < moved.input_count; i++)
-            moved.inputs[i] += moved.inputs[i] >= layer ? BLOCK_LAYERS : 0;
-        status = auxo__model_desc_append(result, &moved, NULL, error);
-    }
-    if (status == AUXO_OK)
-        status = auxo_model_desc_finish(result, error);
-    if (status != AUXO_OK)
-        auxo_model_desc_deinit(result);
-    return status;
+    return auxo__model_desc_splice(desc, layer, block, BLOCK_LAYERS, result, error);
 }
 
 auxo_status auxo_block_remove(const auxo_model_desc *desc, const auxo_block *block, auxo_model_desc *result,

@@ -4,6 +4,7 @@
  * that goes on. Fresh: no penalties, new weights. Inherited: no penalties, from a copy of the regularised weights.
  */
 #include "best.h"
+#include "model_internal.h"
 #include "morph_channels.h"
 #include "resbuild_internal.h"
 
@@ -15,15 +16,6 @@ typedef struct penalties {
     auxo_morph *morph; /* NULL: no batch norm to regularise, or strength 0 */
 } penalties;
 
-static const auxo_param *weight_of(const auxo_model *model, uint32_t layer)
-{
-    const auxo_param *params = auxo_model_params(model);
-    for (size_t i = 0; i < auxo_model_param_count(model); i++)
-        if (params[i].layer == layer && params[i].role == AUXO_PARAM_WEIGHT)
-            return &params[i];
-    return NULL;
-}
-
 static auxo_tensor as_row(auxo_tensor tensor)
 {
     return auxo_tensor_reshape(tensor, 2, (int64_t[]){1, auxo_tensor_element_count(&tensor)});
@@ -31,7 +23,7 @@ static auxo_tensor as_row(auxo_tensor tensor)
 
 static void add_layer_lasso(const auxo_resbuild *resbuild, auxo_model *model, uint32_t layer, auxo_plan *plan)
 {
-    const auxo_param *param = weight_of(model, layer);
+    const auxo_param *param = auxo__layout_find(&model->layout, layer, AUXO_PARAM_WEIGHT);
     auxo_op op = {.kind = AUXO_OP_PENALTY};
     op.params.penalty = (auxo_penalty_params){AUXO_PENALTY_L1, false, (float)resbuild->options.layer_lasso};
     op.tensors[AUXO_PENALTY_W] = as_row(auxo_model_param_tensor(model, param));
@@ -152,7 +144,7 @@ auxo_status auxo__resbuild_statistic(const auxo_resbuild *resbuild, uint32_t lay
 {
     static const auxo_reduce_kind kinds[] = {AUXO_REDUCE_SUM_ABS, AUXO_REDUCE_SUM_ABS, AUXO_REDUCE_MAX_ABS};
     auxo_model *model = resbuild->current;
-    const auxo_param *param = weight_of(model, layer);
+    const auxo_param *param = auxo__layout_find(&model->layout, layer, AUXO_PARAM_WEIGHT);
     auxo_tensor weight = auxo_model_param_tensor(model, param);
     int64_t count = auxo_tensor_element_count(&weight);
     auxo_buffer *result = NULL;

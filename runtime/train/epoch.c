@@ -51,14 +51,19 @@ auxo_status auxo__trainer_write_counters(const auxo_trainer *trainer, auxo_train
     return auxo_buffer_write(auxo_model_queue(member->model), member->counter, 0, counters, sizeof counters, error);
 }
 
+auxo_status auxo__trainer_need_plans(auxo_trainer *trainer, auxo_error *error)
+{
+    if (trainer->full && trainer->structure_version == auxo_model_structure_version(trainer->model))
+        return AUXO_OK;
+    const double start = auxo__now_seconds();
+    const auxo_status status = auxo__trainer_build_plans(trainer, error);
+    trainer->work.setup_seconds += auxo__now_seconds() - start;
+    return status;
+}
+
 static auxo_status prepare(auxo_trainer *trainer, auxo_error *error)
 {
-    auxo_status status = AUXO_OK;
-    if (!trainer->full || trainer->structure_version != auxo_model_structure_version(trainer->model)) {
-        double start = auxo__now_seconds();
-        status = auxo__trainer_build_plans(trainer, error);
-        trainer->work.setup_seconds += auxo__now_seconds() - start;
-    }
+    auxo_status status = auxo__trainer_need_plans(trainer, error);
     if (status == AUXO_OK)
         status = write_order(trainer, error);
     if (status == AUXO_OK)

@@ -7,7 +7,6 @@
  * error, but for num_batches_tracked, which inference and training here do not need, and for layers that the caller
  * resets.
  */
-#include "half.h"
 #include "json.h"
 #include "safetensors.h"
 
@@ -169,33 +168,6 @@ static void format_dims(char *text, size_t size, uint32_t rank, const int64_t *d
         snprintf(text + used, size - used, ")");
 }
 
-static auxo_status convert(const auxo__tensor_entry *tensor, const char *name, uint64_t count, float *values,
-                           auxo_error *error)
-{
-    const unsigned char *bytes = tensor->values;
-    for (uint64_t i = 0; i < count; i++) {
-        uint16_t half;
-        double wide;
-        switch (tensor->type) {
-        case AUXO__F32:
-            memcpy(&values[i], bytes + 4 * i, sizeof values[i]);
-            break;
-        case AUXO__F64:
-            memcpy(&wide, bytes + 8 * i, sizeof wide);
-            values[i] = (float)wide;
-            break;
-        case AUXO__F16:
-        case AUXO__BF16:
-            memcpy(&half, bytes + 2 * i, sizeof half);
-            values[i] = (float)(tensor->type == AUXO__F16 ? auxo__half_to_double(half) : auxo__bf16_to_double(half));
-            break;
-        default:
-            return auxo_error_set(error, AUXO_FORMAT, "tensor \"%s\" holds integers, not weights", name);
-        }
-    }
-    return AUXO_OK;
-}
-
 static auxo_status take(importer *im, const auxo_param *param, const char *name)
 {
     auxo__tensor_entry tensor;
@@ -218,7 +190,9 @@ static auxo_status take(importer *im, const auxo_param *param, const char *name)
             name, theirs, param->name, ours);
     }
     float *values = (param->trainable ? im->weights : im->statistics) + param->offset;
-    return convert(&tensor, name, count, values, im->error);
+    if (!auxo__tensor_to_floats(tensor.type, tensor.values, count, values))
+        return auxo_error_set(im->error, AUXO_FORMAT, "tensor \"%s\" holds integers, not weights", name);
+    return AUXO_OK;
 }
 
 static void visit(void *user, const char *name)

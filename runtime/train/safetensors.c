@@ -450,13 +450,30 @@ bool auxo__safetensors_find(const auxo__safetensors *file, const char *name, int
     return true;
 }
 
-static void widen(auxo__dtype type, const unsigned char *bytes, uint64_t count, float *values)
+bool auxo__tensor_to_floats(auxo__dtype type, const void *values, uint64_t count, float *floats)
 {
+    const unsigned char *bytes = values;
     for (uint64_t i = 0; i < count; i++) {
-        uint16_t bits;
-        memcpy(&bits, bytes + 2 * i, sizeof bits);
-        values[i] = (float)(type == AUXO__F16 ? auxo__half_to_double(bits) : auxo__bf16_to_double(bits));
+        uint16_t half;
+        double wide;
+        switch (type) {
+        case AUXO__F32:
+            memcpy(&floats[i], bytes + 4 * i, sizeof floats[i]);
+            break;
+        case AUXO__F64:
+            memcpy(&wide, bytes + 8 * i, sizeof wide);
+            floats[i] = (float)wide;
+            break;
+        case AUXO__F16:
+        case AUXO__BF16:
+            memcpy(&half, bytes + 2 * i, sizeof half);
+            floats[i] = (float)(type == AUXO__F16 ? auxo__half_to_double(half) : auxo__bf16_to_double(half));
+            break;
+        default:
+            return false;
+        }
     }
+    return true;
 }
 
 auxo_status auxo__safetensors_copy(const auxo__safetensors *file, const char *prefix, const char *name,
@@ -487,7 +504,7 @@ auxo_status auxo__safetensors_copy(const auxo__safetensors *file, const char *pr
     const unsigned char *bytes = file->bytes + file->data_start + (uint64_t)start->valuedouble;
     uint64_t size_bytes = element_count(rank, dims) * type_bytes[type];
     if (widens)
-        widen((auxo__dtype)stored, bytes, element_count(rank, dims), values);
+        auxo__tensor_to_floats((auxo__dtype)stored, bytes, element_count(rank, dims), values);
     else if (size_bytes > 0)
         memcpy(values, bytes, size_bytes);
     return AUXO_OK;

@@ -66,6 +66,8 @@ bool auxo__safetensors_length(const auxo__safetensors *file, const char *prefix,
  * Unaligned: copy its values out. */
 bool auxo__safetensors_find(const auxo__safetensors *file, const char *name, int64_t dims[AUXO__DIMS_MAX],
                             auxo__tensor_entry *tensor);
+/* Values as they lie in a file, rounded where they are wider; false if they are integers. */
+bool auxo__tensor_to_floats(auxo__dtype type, const void *values, uint64_t count, float *floats);
 /* Calls `visit` with the name of every tensor. */
 void auxo__safetensors_visit(const auxo__safetensors *file, void (*visit)(void *user, const char *name), void *user);
 

@@ -3,6 +3,7 @@
  * There is one plan for full batches and one for the smaller batch at the end of an epoch. Both are rebuilt when the
  * model's structure changes.
  */
+#include "model_internal.h"
 #include "train_internal.h"
 
 static auxo_tensor counter_view(const auxo_trainer *trainer, uint64_t first)
@@ -48,9 +49,7 @@ static void each_unit_range(const auxo_trainer *trainer, auxo__range_function *v
     for (size_t i = 0; i < auxo_model_param_count(trainer->model); i++) {
         if (params[i].layer != trainer->unit_layer || !params[i].trainable)
             continue;
-        uint64_t row = 1;
-        for (uint32_t d = 1; d < params[i].rank; d++)
-            row *= (uint64_t)params[i].dims[d];
+        const uint64_t row = auxo__param_element_count(&params[i]) / (uint64_t)params[i].dims[0];
         visit(user, params[i].offset + trainer->unit_begin * row, (trainer->unit_end - trainer->unit_begin) * row);
     }
 }

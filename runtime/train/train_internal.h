@@ -95,6 +95,8 @@ auxo_status auxo__predict(auxo_model *model, const auxo__device_data *data,
 
 /* ---- step_plan.c: one training step as a plan ---- */
 auxo_status auxo__trainer_build_plans(auxo_trainer *trainer, auxo_error *error);
+/* The same where there are none, or they are of a structure that is gone; counted as set-up. */
+auxo_status auxo__trainer_need_plans(auxo_trainer *trainer, auxo_error *error);
 void auxo__trainer_drop_plans(auxo_trainer *trainer); /* of the whole team */
 void auxo__trainer_drop_own_plans(auxo_trainer *trainer);
 /* For a member of a team: loss and gradients of `rows` rows in each of `batches` batches, and of `rest` rows at the
