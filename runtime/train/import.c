@@ -173,7 +173,7 @@ static auxo_status take(importer *im, const auxo_param *param, const char *name)
     auxo__tensor_entry tensor;
     int64_t dims[AUXO__DIMS_MAX];
     uint64_t count = 1;
-    auxo__safetensors_find(im->file, name, dims, &tensor);
+    auxo__safetensors_find(im->file, "", name, dims, &tensor);
     bool same = tensor.rank == param->rank;
     for (uint32_t i = 0; i < param->rank; i++) {
         same = same && tensor.dims[i] == param->dims[i];

@@ -431,10 +431,10 @@ void auxo__safetensors_visit(const auxo__safetensors *file, void (*visit)(void *
     }
 }
 
-bool auxo__safetensors_find(const auxo__safetensors *file, const char *name, int64_t dims[AUXO__DIMS_MAX],
-                            auxo__tensor_entry *tensor)
+bool auxo__safetensors_find(const auxo__safetensors *file, const char *prefix, const char *name,
+                            int64_t dims[AUXO__DIMS_MAX], auxo__tensor_entry *tensor)
 {
-    const cJSON *found = find_member(file->header, "", name);
+    const cJSON *found = find_member(file->header, prefix, name);
     if (!found)
         return false;
     const cJSON *shape = cJSON_GetObjectItemCaseSensitive(found, "shape");
@@ -480,32 +480,25 @@ auxo_status auxo__safetensors_copy(const auxo__safetensors *file, const char *pr
                                    auxo__dtype type, uint32_t rank, const int64_t *dims, void *values,
                                    auxo_error *error)
 {
-    const cJSON *tensor = find_member(file->header, prefix, name);
-    if (!tensor)
+    auxo__tensor_entry tensor;
+    int64_t found_dims[AUXO__DIMS_MAX];
+    if (!auxo__safetensors_find(file, prefix, name, found_dims, &tensor))
         return auxo_error_set(error, AUXO_FORMAT, "\"%s\": tensor \"%s%s\" is missing", file->path, prefix, name);
-    const cJSON *shape = cJSON_GetObjectItemCaseSensitive(tensor, "shape");
-    const char *dtype = cJSON_GetObjectItemCaseSensitive(tensor, "dtype")->valuestring;
-    const int stored = find_type(dtype);
-    const bool widens = type == AUXO__F32 && (stored == AUXO__F16 || stored == AUXO__BF16);
-    if (stored != (int)type && !widens)
+    const bool widens = type == AUXO__F32 && (tensor.type == AUXO__F16 || tensor.type == AUXO__BF16);
+    if (tensor.type != type && !widens)
         return auxo_error_set(error, AUXO_FORMAT, "\"%s\": tensor \"%s%s\" is of type %s, not %s", file->path, prefix,
-                              name, dtype, type_names[type]);
-    bool same = (uint32_t)cJSON_GetArraySize(shape) == rank;
-    for (uint32_t i = 0; same && i < rank; i++)
-        same = cJSON_GetArrayItem(shape, (int)i)->valuedouble == (double)dims[i];
-    if (!same) {
+                              name, type_names[tensor.type], type_names[type]);
+    if (tensor.rank != rank || memcmp(found_dims, dims, rank * sizeof *dims) != 0) {
+        const cJSON *shape = cJSON_GetObjectItemCaseSensitive(find_member(file->header, prefix, name), "shape");
         char *text = cJSON_PrintUnformatted(shape);
         auxo_error_set(error, AUXO_FORMAT, "\"%s\": tensor \"%s%s\" has shape %s, which the model does not expect",
                        file->path, prefix, name, text ? text : "?");
         cJSON_free(text);
         return AUXO_FORMAT;
     }
-    const cJSON *start = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(tensor, "data_offsets"), 0);
-    const unsigned char *bytes = file->bytes + file->data_start + (uint64_t)start->valuedouble;
-    uint64_t size_bytes = element_count(rank, dims) * type_bytes[type];
     if (widens)
-        auxo__tensor_to_floats((auxo__dtype)stored, bytes, element_count(rank, dims), values);
-    else if (size_bytes > 0)
-        memcpy(values, bytes, size_bytes);
+        auxo__tensor_to_floats(tensor.type, tensor.values, element_count(rank, dims), values);
+    else if (element_count(rank, dims) > 0)
+        memcpy(values, tensor.values, element_count(rank, dims) * type_bytes[type]);
     return AUXO_OK;
 }

@@ -64,8 +64,8 @@ auxo_status auxo__safetensors_copy(const auxo__safetensors *file, const char *pr
 bool auxo__safetensors_length(const auxo__safetensors *file, const char *prefix, const char *name, int64_t *length);
 /* A tensor as it lies in the file, borrowed; false if there is none of that name. tensor->dims points to `dims`.
  * Unaligned: copy its values out. */
-bool auxo__safetensors_find(const auxo__safetensors *file, const char *name, int64_t dims[AUXO__DIMS_MAX],
-                            auxo__tensor_entry *tensor);
+bool auxo__safetensors_find(const auxo__safetensors *file, const char *prefix, const char *name,
+                            int64_t dims[AUXO__DIMS_MAX], auxo__tensor_entry *tensor);
 /* Values as they lie in a file, rounded where they are wider; false if they are integers. */
 bool auxo__tensor_to_floats(auxo__dtype type, const void *values, uint64_t count, float *floats);
 /* Calls `visit` with the name of every tensor. */
