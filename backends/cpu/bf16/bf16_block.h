@@ -24,7 +24,7 @@ enum {
     BF16_A_STEP = BF16_BLOCK * BF16_STEP,  /* elements of one step of packed A */
     BF16_B_STEP = BF16_PAIRS * BF16_BLOCK, /* pairs of one step of a panel of B */
     BF16_SUMS = BF16_BLOCK * BF16_BLOCK,
-    BF16_DEPTH_STEPS = 18 /* so many steps of A stay in the nearest cache while B passes by */
+    BF16_DEPTH_STEPS = 8 /* so many steps of A stay in the nearest cache while B passes by */
 };
 
 typedef struct bf16_product {
@@ -69,9 +69,15 @@ CPU_INLINE __mmask16 bf16_lanes(int64_t count)
     return (__mmask16)(count >= BF16_TILE ? 0xffffu : (1u << (count > 0 ? count : 0)) - 1);
 }
 
+/* To nearest, ties to even; subnormal numbers become 0, as they do in the products. */
+CPU_INLINE vh bf16_round(vf value)
+{
+    return (vh)_mm512_cvtneps_pbh((__m512)value);
+}
+
 CPU_INLINE void bf16_store(uint16_t *to, vf value, __mmask16 lanes)
 {
-    _mm256_mask_storeu_epi16(to, lanes, (__m256i)vh_from_vf(AUXO_DTYPE_BF16, value));
+    _mm256_mask_storeu_epi16(to, lanes, (__m256i)bf16_round(value));
 }
 
 #endif

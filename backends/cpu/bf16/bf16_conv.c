@@ -73,7 +73,7 @@ CPU_INLINE void finish_span(auxo_activation activation, float slope, float bias,
             bf16_store(to + i, value, bf16_lanes(lanes));
             continue;
         }
-        const vh bits = vh_from_vf(AUXO_DTYPE_BF16, value);
+        const vh bits = bf16_round(value);
         for (int64_t lane = 0; lane < lanes; ++lane)
             to[(i + lane) * step] = bits[lane];
     }

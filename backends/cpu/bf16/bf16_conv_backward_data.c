@@ -28,7 +28,7 @@ static void run_phase(const cpu_work *work, const auxo_op *op, int64_t phase_h, 
     const int64_t *wd = op->tensors[AUXO_CONV2D_BD_W].dims;
     conv_phase_axis axes[2];
     const conv_problem problem = conv_problem_backward_data(op, phase_h, phase_w, axes);
-    if (is_empty(&problem))
+    if (is_empty(&problem) || problem.channels * axes[0].taps.count * axes[1].taps.count == 0)
         return;
     const bf16_conv_layout layout = bf16_conv_layout_of(&problem, work->thread_count);
     const int64_t taps = wd[2] * wd[3];
@@ -49,8 +49,29 @@ static void run_phase(const cpu_work *work, const auxo_op *op, int64_t phase_h, 
     bf16_conv_run(work, &conv, work->scratch + layout.packed_bytes);
 }
 
+/* Whether some elements of DX meet no tap. */
+static bool has_gaps(const auxo_op *op)
+{
+    conv_phase_axis axes[2];
+    for (int64_t phase_h = 0; phase_h < op->params.conv2d.stride_h; ++phase_h)
+        for (int64_t phase_w = 0; phase_w < op->params.conv2d.stride_w; ++phase_w) {
+            const conv_problem problem = conv_problem_backward_data(op, phase_h, phase_w, axes);
+            if (problem.channels * axes[0].taps.count * axes[1].taps.count == 0)
+                return true;
+        }
+    return false;
+}
+
+static void zero_part(const void *context, int64_t begin, int64_t end, int thread)
+{
+    (void)thread;
+    memset((uint16_t *)context + begin, 0, sizeof(uint16_t) * (size_t)(end - begin));
+}
+
 static void run_conv2d_backward_data(const cpu_work *work, const auxo_op *op)
 {
+    if (has_gaps(op))
+        cpu_parallel(work, cpu_count(op, AUXO_CONV2D_BD_DX), 1, zero_part, cpu_data(&op->tensors[AUXO_CONV2D_BD_DX]));
     for (int64_t phase_h = 0; phase_h < op->params.conv2d.stride_h; ++phase_h)
         for (int64_t phase_w = 0; phase_w < op->params.conv2d.stride_w; ++phase_w)
             run_phase(work, op, phase_h, phase_w);

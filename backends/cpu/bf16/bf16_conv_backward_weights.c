@@ -1,7 +1,7 @@
 /* bf16_conv_backward_weights.c: the conv2d_backward_weights op on bf16 X and DY, tap by tap. */
 #include "bf16_conv_weights.h"
 
-enum { SLICE_BYTES_MAX = 4 << 20, CHUNK_ELEMENTS = 512, ITEMS_PER_THREAD = 4 };
+enum { SLICE_BYTES_MIN = 5 << 18, SLICE_BYTES_MAX = 4 << 20, CHUNK_ELEMENTS = 512, ITEMS_PER_THREAD = 4 };
 /* In cycles, about: the product of one step of a block, and gathering one step of a panel. */
 static const double block_step_cost = 64, gather_step_cost = 48;
 
@@ -27,6 +27,18 @@ static void set_bytes(bf16_weights_layout *layout)
     layout->thread_bytes = layout->lines_bytes + layout->panel_bytes;
 }
 
+/* As many images as the nearer caches hold beside what is read; more where the sums, which every slice passes over, are
+ * the greater part. */
+static int64_t slice_images_of(const bf16_weights_layout *layout)
+{
+    const int64_t channels = layout->groups * layout->channel_blocks * BF16_BLOCK;
+    const int64_t image_bytes =
+        (int64_t)sizeof(uint32_t) * layout->phase_count * layout->copy_h * layout->pitch * channels;
+    const int64_t sums_bytes = (int64_t)sizeof(float) * layout->taps * layout->out_blocks * BF16_BLOCK * channels;
+    const int64_t bytes = cpu_min(cpu_max(sums_bytes, SLICE_BYTES_MIN), SLICE_BYTES_MAX);
+    return cpu_max(1, cpu_min(layout->view.n, bytes / cpu_max(image_bytes, 1)));
+}
+
 static bf16_weights_layout layout_of(int thread_count, const auxo_op *op)
 {
     bf16_weights_layout layout = {.view = common_conv2d_view_of(op)};
@@ -39,19 +51,17 @@ static bf16_weights_layout layout_of(int thread_count, const auxo_op *op)
     layout.channel_blocks = cpu_ceil_div(layout.channels, BF16_BLOCK);
     layout.out_blocks = cpu_ceil_div(layout.out_channels, BF16_BLOCK);
     layout.phase_count = (int64_t)params->stride_h * params->stride_w;
-    const int64_t reach_h = (view->r - 1) * params->dilation_h / params->stride_h + 1;
-    const int64_t reach_w = (view->s - 1) * params->dilation_w / params->stride_w + 1;
+    const int64_t reach_h = (view->r - 1) * params->dilation_h / params->stride_h;
+    const int64_t reach_w = (view->s - 1) * params->dilation_w / params->stride_w;
     layout.copy_h = view->p + reach_h;
     layout.pitch = cpu_ceil_div(view->q + reach_w, 2) * 2;
     set_positions(&layout);
-    const int64_t image_bytes = (int64_t)sizeof(uint32_t) * layout.phase_count * layout.copy_h * layout.pitch *
-                                layout.groups * layout.channel_blocks * BF16_BLOCK;
-    layout.slice_images = cpu_max(1, cpu_min(view->n, SLICE_BYTES_MAX / cpu_max(image_bytes, 1)));
+    layout.slice_images = slice_images_of(&layout);
     layout.steps = cpu_ceil_div(layout.slice_images * layout.image_positions, BF16_STEP);
     layout.depth_part = bf16_depth_part(layout.steps);
     /* Tiles reach beyond the last position by up to a step and the farthest tap. */
     layout.pairs =
-        layout.slice_images * layout.copy_h * layout.pitch / 2 + BF16_STEP + reach_h * layout.pitch + reach_w;
+        layout.slice_images * layout.copy_h * layout.pitch / 2 + BF16_STEP + reach_h * layout.pitch + reach_w + 1;
     layout.chunk_rows = cpu_max(1, cpu_min(CHUNK_ELEMENTS / layout.pitch, layout.copy_h));
     const int64_t items = layout.groups * layout.taps * layout.channel_blocks;
     layout.out_parts = cpu_max(

@@ -1,4 +1,4 @@
-/* bf16_conv_layout.c: how a convolution is cut into items, and its weights packed for them. */
+/* bf16_conv_layout.c: how a convolution is cut into items. */
 #include "bf16_conv.h"
 
 enum {
@@ -104,59 +104,4 @@ bf16_conv_layout bf16_conv_layout_of(const conv_problem *problem, int thread_cou
     choose_items(&layout, problem, thread_count);
     set_bytes(&layout, problem, thread_count);
     return layout;
-}
-
-typedef struct pack_context {
-    const conv_problem *problem;
-    const bf16_conv_layout *layout;
-    const bf16_conv_weights *weights;
-    uint16_t *packed;
-} pack_context;
-
-/* Element (row, depth) of the packed block. */
-static uint16_t *packed_at(uint16_t *block, int64_t row, int64_t depth)
-{
-    return block + depth / BF16_STEP * BF16_A_STEP + row * BF16_STEP + depth % BF16_STEP;
-}
-
-/* All taps of one row and one channel, which lie close to each other in the weights and far apart in the block. */
-static void pack_taps(const pack_context *pack, const uint16_t *taps, uint16_t *block, int64_t row, int64_t channel)
-{
-    const bf16_conv_weights *weights = pack->weights;
-    int64_t depth = channel;
-    for (int64_t r = 0; r < pack->problem->tap_rows.count; ++r)
-        for (int64_t s = 0; s < pack->problem->tap_columns.count; ++s, depth += 2 * pack->layout->pairs)
-            *packed_at(block, row, depth) = taps[r * weights->tap_row_stride + s * weights->tap_column_stride];
-}
-
-/* Items are blocks of rows of all groups. Channels by the step, so that the places written stay in a near cache. */
-static void pack_part(const void *context, int64_t begin, int64_t end, int thread)
-{
-    (void)thread;
-    const pack_context *pack = context;
-    const bf16_conv_layout *layout = pack->layout;
-    const bf16_conv_weights *weights = pack->weights;
-    for (int64_t item = begin; item < end; ++item) {
-        const int64_t first_row = item % layout->row_blocks * BF16_BLOCK;
-        const int64_t rows = cpu_min(pack->problem->out_channels - first_row, BF16_BLOCK);
-        const uint16_t *data =
-            weights->data + item / layout->row_blocks * weights->group_stride + first_row * weights->row_stride;
-        uint16_t *block = pack->packed + item * layout->steps * BF16_A_STEP;
-        if (rows < BF16_BLOCK || pack->problem->channels < 2 * layout->pairs ||
-            layout->tap_count * layout->pairs < layout->steps * BF16_PAIRS)
-            memset(block, 0, sizeof(uint16_t) * (size_t)(layout->steps * BF16_A_STEP));
-        for (int64_t first = 0; first < pack->problem->channels; first += BF16_STEP) {
-            const int64_t last = cpu_min(first + BF16_STEP, pack->problem->channels);
-            for (int64_t c = first; c < last; ++c)
-                for (int64_t row = 0; row < rows; ++row)
-                    pack_taps(pack, data + row * weights->row_stride + c * weights->channel_stride, block, row, c);
-        }
-    }
-}
-
-void bf16_conv_pack(const cpu_work *work, const conv_problem *problem, const bf16_conv_layout *layout,
-                    const bf16_conv_weights *weights, uint16_t *packed)
-{
-    cpu_parallel(work, problem->groups * layout->row_blocks, layout->steps * BF16_A_STEP, pack_part,
-                 &(pack_context){problem, layout, weights, packed});
 }

@@ -1,21 +1,8 @@
 /* bf16_conv_weights_copy.c: DY and X of a slice, in the layouts of bf16_conv_weights.h. */
 #include "bf16_conv_weights.h"
+#include "bf16_pack.h"
 
 #include "vec_transpose.h"
-
-/* `count` elements of one row of the block from `position` of the depth on; from NULL: zeros. */
-static void put_row(uint16_t *block, int64_t row, int64_t position, const uint16_t *from, int64_t count)
-{
-    while (count > 0) {
-        const int64_t within = position % BF16_STEP, part = cpu_min(BF16_STEP - within, count);
-        const __mmask32 lanes = (__mmask32)(part == BF16_STEP ? ~0u : (1u << part) - 1);
-        uint16_t *to = block + position / BF16_STEP * BF16_A_STEP + row * BF16_STEP + within;
-        _mm512_mask_storeu_epi16(to, lanes, from ? _mm512_maskz_loadu_epi16(lanes, from) : _mm512_setzero_si512());
-        from = from ? from + part : NULL;
-        position += part;
-        count -= part;
-    }
-}
 
 /* One output channel of one image; `from` NULL: a row of the block beyond the channels. */
 static void put_plane(const bf16_weights_layout *layout, uint16_t *block, int64_t row, int64_t position,
@@ -23,14 +10,14 @@ static void put_plane(const bf16_weights_layout *layout, uint16_t *block, int64_
 {
     const int64_t p = layout->view.p, q = layout->view.q;
     if (!from || !layout->direct) {
-        put_row(block, row, position, from, layout->image_positions);
+        bf16_put_row(block, row, position, from, layout->image_positions);
         return;
     }
     for (int64_t i = 0; i < p; ++i, position += layout->pitch) {
-        put_row(block, row, position, from + i * q, q);
-        put_row(block, row, position + q, NULL, layout->pitch - q);
+        bf16_put_row(block, row, position, from + i * q, q);
+        bf16_put_row(block, row, position + q, NULL, layout->pitch - q);
     }
-    put_row(block, row, position, NULL, (layout->copy_h - p) * layout->pitch);
+    bf16_put_row(block, row, position, NULL, (layout->copy_h - p) * layout->pitch);
 }
 
 /* Items are (group, block of output channels, image). */
@@ -52,7 +39,7 @@ static void dy_part(const void *context, int64_t begin, int64_t end, int thread)
             put_plane(layout, to, row, position,
                       is_there ? dy + ((slice->first_image + image) * layout->view.k + channel) * plane : NULL);
             if (image + 1 == slice->images)
-                put_row(to, row, last, NULL, slice->steps * BF16_STEP - last);
+                bf16_put_row(to, row, last, NULL, slice->steps * BF16_STEP - last);
         }
     }
 }
@@ -122,6 +109,15 @@ static void copy_image(const copy_item *item)
     }
 }
 
+/* Whether any of `taps` taps meets this phase along one axis. */
+static bool is_met(int64_t taps, int64_t dilation, int64_t stride, int64_t phase)
+{
+    for (int64_t tap = 0; tap < taps; ++tap)
+        if (tap * dilation % stride == phase)
+            return true;
+    return false;
+}
+
 /* Items are (group, block of channels, phase, image). */
 static void copy_part(const void *context, int64_t begin, int64_t end, int thread)
 {
@@ -133,6 +129,9 @@ static void copy_part(const void *context, int64_t begin, int64_t end, int threa
     for (int64_t index = begin; index < end; ++index) {
         const int64_t image = index % slice->images, phase = index / slice->images % layout->phase_count;
         const int64_t block = index / slice->images / layout->phase_count;
+        if (!is_met(layout->view.r, params->dilation_h, params->stride_h, phase / params->stride_w) ||
+            !is_met(layout->view.s, params->dilation_w, params->stride_w, phase % params->stride_w))
+            continue;
         const int64_t first = block % layout->channel_blocks * BF16_BLOCK;
         const int64_t channel = block / layout->channel_blocks * layout->channels + first;
         uint32_t *even =

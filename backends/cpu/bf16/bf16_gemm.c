@@ -93,28 +93,51 @@ static void pack_part(const void *context, int64_t begin, int64_t end, int threa
     }
 }
 
-/* C = act(alpha sums + beta C + bias) of one block at (row, column) of C. */
+/* What becomes of the sums of 16 columns of one row. */
+typedef struct gemm_finish {
+    auxo_gemm_params params;
+    const float *bias;
+    void *c;
+    auxo_dtype dtype;
+} gemm_finish;
+
+/* C = act(alpha sums + beta C + bias) at element `at` of C, (row, column) of its batch. `is_plain`: C = sums. */
+CPU_INLINE void finish_row(const bool is_plain, const gemm_finish *finish, const float *sums, int64_t at, int64_t row,
+                           int64_t column, int64_t count)
+{
+    vf value = vf_load(sums);
+    if (!is_plain) {
+        const auxo_gemm_params *params = &finish->params;
+        value *= params->alpha;
+        if (params->beta != 0)
+            value += params->beta * vf_load_partial_as(finish->dtype, finish->c, at, count);
+        if (finish->bias)
+            value += params->bias_per_row ? vf_set1(finish->bias[row]) : vf_load_partial(finish->bias + column, count);
+        value = vf_activate(params->activation, params->slope, value);
+    }
+    if (finish->dtype == AUXO_DTYPE_F32)
+        vf_store_partial((float *)finish->c + at, value, count);
+    else
+        bf16_store((uint16_t *)finish->c + at, value, bf16_lanes(count));
+}
+
+/* One block at (row, column) of C. */
 static void finish_block(const gemm_band *band, const float *sums, int64_t row, int64_t column)
 {
-    const auxo_gemm_params params = band->op->params.gemm;
+    const common_gemm_view *view = &band->layout->view;
     const auxo_tensor *c = &band->op->tensors[AUXO_GEMM_C];
-    const float *bias = cpu_f32(band->op, AUXO_GEMM_BIAS);
-    const int64_t rows = cpu_min(band->layout->view.m - row, BF16_BLOCK);
+    const gemm_finish finish = {band->op->params.gemm, cpu_f32(band->op, AUXO_GEMM_BIAS), cpu_data(c), c->dtype};
+    const bool is_plain = finish.params.alpha == 1 && finish.params.beta == 0 && !finish.bias &&
+                          finish.params.activation == AUXO_ACTIVATION_IDENTITY;
+    const int64_t rows = cpu_min(view->m - row, BF16_BLOCK);
     for (int64_t i = 0; i < rows; ++i)
-        for (int64_t j = 0; j < BF16_BLOCK && column + j < band->layout->view.n; j += BF16_TILE) {
-            const int64_t count = cpu_min(band->layout->view.n - column - j, BF16_TILE);
-            const int64_t at =
-                band->batch * band->layout->view.c_batch + (row + i) * band->layout->view.c_row + column + j;
-            vf value = vf_load(sums + i * BF16_BLOCK + j) * params.alpha;
-            if (params.beta != 0)
-                value += params.beta * vf_load_partial_as(c->dtype, cpu_data(c), at, count);
-            if (bias)
-                value += params.bias_per_row ? vf_set1(bias[row + i]) : vf_load_partial(bias + column + j, count);
-            value = vf_activate(params.activation, params.slope, value);
-            if (c->dtype == AUXO_DTYPE_F32)
-                vf_store_partial((float *)cpu_data(c) + at, value, count);
+        for (int64_t j = 0; j < BF16_BLOCK && column + j < view->n; j += BF16_TILE) {
+            const int64_t count = cpu_min(view->n - column - j, BF16_TILE);
+            const int64_t at = band->batch * view->c_batch + (row + i) * view->c_row + column + j;
+            if (is_plain)
+                finish_row(true, &finish, sums + i * BF16_BLOCK + j, at, row + i, column + j, count);
             else
-                bf16_store((uint16_t *)cpu_data(c) + at, value, bf16_lanes(count));
+                finish_row(false, &finish, sums + i * BF16_BLOCK + j, at, row + i, column + j, count);
         }
 }
 
