@@ -184,5 +184,14 @@ CPU_NATIVE_TABLE(NATIVE_VARIANTS)
 #define REFERENCE_VARIANTS(kind, noun) static const auxo_kernel noun##_variants[] = {REFERENCE_VARIANT(noun)};
 CPU_REFERENCE_TABLE(REFERENCE_VARIANTS)
 
+bool cpu_kernels_have_matrix_units(void)
+{
+#if defined(CPU_HAVE_BF16)
+    return cpu_amx_is_permitted();
+#else
+    return false;
+#endif
+}
+
 #define LIST(kind, noun) [AUXO_OP_##kind] = {noun##_variants, sizeof noun##_variants / sizeof noun##_variants[0]},
 const auxo_kernel_list cpu_kernel_lists[AUXO_OP_COUNT] = {AUXO_OP_TABLE(LIST)};

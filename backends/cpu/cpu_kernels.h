@@ -69,6 +69,10 @@ CPU_SIMD_DECLARE(CONV2D_BACKWARD_DATA, conv2d_backward_data_winograd)
 #define CPU_NATIVE_DECLARE(kind, noun) CPU_DECLARE(noun, native)
 CPU_NATIVE_TABLE(CPU_NATIVE_DECLARE)
 
+/* Whether products of bf16 run on matrix units here: the processor has them, the system permits them, and this library
+ * was built by a compiler that knows them. */
+bool cpu_kernels_have_matrix_units(void);
+
 /* AUXO_OP_COUNT entries. */
 extern const auxo_kernel_list cpu_kernel_lists[AUXO_OP_COUNT];
 
