@@ -28,7 +28,7 @@ void onnx_graph_deinit(onnx_graph *graph);
 /* Zeroed memory of the arena; NULL once it has failed. */
 void *onnx_alloc(onnx_graph *graph, size_t size_bytes);
 /* Text of the arena; "" once it has failed. */
-const char *onnx_text(onnx_graph *graph, const char *format, ...) __attribute__((format(printf, 2, 3)));
+const char *onnx_text(onnx_graph *graph, const char *format, ...) AUXO_PRINTF(2, 3);
 
 /* A node with one output of that name, which is returned; inputs end at NULL. The node is the graph's last. */
 const char *onnx_node(onnx_graph *graph, const char *op, const char *output, const char *first, ...);
