@@ -116,14 +116,15 @@ const std::map<std::string, std::set<std::string>> &allowed()
         // Every layer and what stands directly below it.
         const std::pair<const char *, std::vector<const char *>> below[] = {
             {"base", {}},
+            {"cluster", {"base"}},
             {"device", {"base"}},
             {"ops", {"device"}},
             {"plan", {"ops"}},
             {"model", {"plan"}},
             {"data", {"device"}},
-            {"train", {"model", "data"}},
+            {"train", {"model", "data", "cluster"}},
             {"report", {"device"}},
-            {"study", {"report", "data"}},
+            {"study", {"report", "data", "cluster"}},
             {"run", {"train", "study"}},
             {"multiscale", {"run"}},
             {"sizing", {"run"}},
@@ -149,7 +150,7 @@ std::string layer_of_header(const std::string &name)
         {"status.h", "base"}, {"export.h", "base"},  {"format.h", "base"},    {"version.h", "base"},
         {"schema.h", "data"}, {"arrays.h", "data"},  {"device.h", "device"},  {"tensor.h", "device"},
         {"ops.h", "device"},  {"kinds.h", "device"}, {"backend.h", "device"}, {"tune.h", "device"},
-        {"verify.h", "ops"},  {"table.h", "data"},   {"metrics.h", "run"}};
+        {"verify.h", "ops"},  {"table.h", "data"},   {"metrics.h", "run"},    {"transport.h", "cluster"}};
     auto found = table.find(name);
     return found != table.end() ? found->second : name.substr(0, name.rfind('.'));
 }
@@ -257,7 +258,7 @@ TEST_CASE("headers of drivers and of mathematical libraries stay in the backends
             INFO(source.path << " includes " << header);
             std::string name = lower(header);
             CHECK(!starts_with(name, "cl/"));
-            for (const char *foreign : {"vulkan", "clblast", "cblas", "openblas", "dnnl", "omp.h"})
+            for (const char *foreign : {"vulkan", "clblast", "cblas", "openblas", "dnnl", "omp.h", "mpi.h"})
                 CHECK(name.find(foreign) == std::string::npos);
         }
     }

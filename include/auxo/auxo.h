@@ -5,6 +5,7 @@
 #include "auxo/adapt.h"
 #include "auxo/arrays.h"
 #include "auxo/bench.h"
+#include "auxo/cluster.h"
 #include "auxo/data.h"
 #include "auxo/device.h"
 #include "auxo/format.h"

@@ -205,6 +205,7 @@ typedef struct auxo_forward {
     uint32_t backward_stop; /* lowest layer whose parameters are trained */
     auxo_tensor loss_scale; /* f32[1] on the device: 16-bit gradients are multiplied by it, those of weights too; may be
                              * absent: by 1 */
+    struct auxo__norm_sync *norm_sync; /* of a trainer whose batches lie in several parts; else NULL */
 } auxo_forward;
 typedef struct auxo_activations auxo_activations; /* the layer outputs inside one plan */
 

@@ -289,7 +289,10 @@ typedef struct auxo_run_options {
     void *listener_user;
     const volatile int *stop; /* != 0: finish the step, save, return INTERRUPTED; may be NULL */
     const char *command;      /* how the run was started, for its report; NULL: the settings say it */
-    bool look_only;           /* with a study: no trial of its own; a step says done, and finish tells what is known */
+    /* The job that this process is one rank of: borrowed until the run is closed; NULL: none. Every rank opens the same
+     * run with auxo_cluster_stop(cluster) as `stop`; rank 0 alone writes files and has a result. */
+    struct auxo_cluster *cluster;
+    bool look_only; /* with a study: no trial of its own; a step says done, and finish tells what is known */
 } auxo_run_options;
 AUXO_API void auxo_run_options_init(auxo_run_options *options);
 

@@ -7,6 +7,7 @@
 #ifndef AUXO_TRAIN_H
 #define AUXO_TRAIN_H
 
+#include "auxo/cluster.h"
 #include "auxo/data.h"
 #include "auxo/model.h"
 
@@ -206,6 +207,12 @@ typedef struct auxo_train_options {
     auxo_device *const *helpers;
     size_t helper_count;
     const uint32_t *shares; /* rows of a batch for the model's device and each helper; NULL: by measured speed */
+    /* The ranks of a job that train together, each with its even part of every batch, on the same data set and options;
+     * instead of helpers, whose rules apply. Weights are those of rank 0, and stay the same on all; so do losses. Open
+     * until the trainer is destroyed; NULL: this process alone. Streamed rows: each rank reads its own alone. */
+    auxo_cluster *cluster;
+    /* With helpers or a cluster: batch norm sees the rows of the whole batch. */
+    bool sync_batch_norm;
 } auxo_train_options;
 
 typedef struct auxo_trainer auxo_trainer;

@@ -1,6 +1,7 @@
 /* runtime/cli/cmd_run.c: methods as commands: options into settings, a loop over steps, events out; and "auxo run
  * FILE", which takes the method and its settings from a file.
  */
+#include "cli_cluster.h"
 #include "cli_session.h"
 #include "cli_workers.h"
 
@@ -114,7 +115,9 @@ static auxo_status run_method(const cli_context *context, auxo_error *error)
     const char *operand = cli_operand(context->arguments, 0);
     if (status == AUXO_OK && operand)
         status = auxo_settings_set(settings, auxo_method_describe(context->command->method).operand, operand, error);
-    const bool workers = cli_workers_wanted(context);
+    const bool workers = !context->cluster && cli_workers_wanted(context);
+    if (status == AUXO_OK)
+        status = cli_cluster_device(context->cluster, settings, error);
     if (status == AUXO_OK && workers)
         status = cli_workers_check(context, settings, error);
     if (status == AUXO_OK)
@@ -124,7 +127,8 @@ static auxo_status run_method(const cli_context *context, auxo_error *error)
     options.runtime = runtime;
     options.listener = listen;
     options.listener_user = &own;
-    options.stop = workers ? NULL : context->stop;
+    options.stop = workers ? NULL : context->cluster ? auxo_cluster_stop(context->cluster) : context->stop;
+    options.cluster = context->cluster;
     options.look_only = workers;
     options.command = context->command_line;
     if (status == AUXO_OK)
@@ -153,14 +157,15 @@ auxo_status cli_method_command(const auxo_method *method, cli_command *command, 
     size_t count = 0;
     while (info.settings[count])
         count++;
-    const cli_option **tables = calloc(count + 4, sizeof *tables);
+    const cli_option **tables = calloc(count + 5, sizeof *tables);
     if (!tables)
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory at start");
     memcpy(tables, info.settings, count * sizeof *tables);
     if (has_study(info.settings))
         tables[count++] = cli_worker_options;
     tables[count] = config_options;
-    tables[count + 1] = cli_common_options;
+    tables[count + 1] = cli_cluster_options;
+    tables[count + 2] = cli_common_options;
     *command = (cli_command){.name = info.name,
                              .operands = info.operand ? "[FILE]" : NULL,
                              .operand_max = info.operand ? 1 : 0,

@@ -27,8 +27,9 @@ typedef struct cli_context {
     const volatile int
         *stop; /* becomes != 0 on SIGINT, SIGTERM or SIGUSR1: finish the step, save, return INTERRUPTED */
     const struct cli_command_list *commands;
-    const char *command_line; /* as it was typed */
-    bool *resumable;          /* set where an interrupted run can be resumed: the exit status says so */
+    const char *command_line;     /* as it was typed */
+    struct auxo_cluster *cluster; /* the job that this process is one rank of; NULL: none */
+    bool *resumable;              /* set where an interrupted run can be resumed: the exit status says so */
 } cli_context;
 
 typedef struct cli_command {

@@ -4,6 +4,7 @@
  * `stop_signal` is the program's only mutable object at file scope: a signal handler can reach nothing else. Commands
  * see it as context->stop.
  */
+#include "cli_cluster.h"
 #include "cli_help.h"
 #include "commands.h"
 
@@ -52,25 +53,32 @@ typedef struct process {
     cli_output *output;
     char *command_line;
     bool resumable;
+    bool alone; /* this process is known to be no rank of a job */
 } process;
 
 static auxo_status run_command(process *own, const cli_command *command, const cli_arguments *arguments,
                                auxo_error *error)
 {
-    auxo_status status =
-        cli_output_create(cli_flag(arguments, "json"), cli_text(arguments, "log"), &own->output, error);
+    auxo_cluster *cluster = NULL;
+    auxo_status status = command->method ? cli_cluster_join(arguments, &stop_signal, &cluster, error) : AUXO_OK;
+    own->alone = status == AUXO_OK && !cluster;
+    const bool leads = auxo_cluster_rank(cluster) == 0;
+    if (status == AUXO_OK)
+        status = cli_output_create(cli_flag(arguments, "json"), leads ? cli_text(arguments, "log") : NULL, &own->output,
+                                   error);
     if (status == AUXO_OK)
         status = check_operands(command, arguments, error);
     if (status != AUXO_OK)
-        return status;
+        return cli_cluster_leave(cluster, status, error);
     cli_context context = {.command = command,
                            .arguments = arguments,
                            .output = own->output,
                            .stop = &stop_signal,
                            .commands = &own->commands,
                            .command_line = own->command_line,
+                           .cluster = cluster,
                            .resumable = &own->resumable};
-    return command->run(&context, error);
+    return cli_cluster_leave(cluster, command->run(&context, error), error);
 }
 
 /* The rest of the words, once the command is known. */
@@ -146,18 +154,20 @@ int main(int argc, char **argv)
         status = dispatch(&own, argc - 1, argv + 1, &error);
     cli_command_list_destroy(&own.commands);
     free(own.command_line);
+    const bool tells = own.alone || cli_cluster_tells();
     int code = status == AUXO_INTERRUPTED && own.resumable ? CLI_EXIT_RESUMABLE : cli_exit_code(status);
     if (status != AUXO_OK) {
         /* A bad option fails before there is an output; a reader of JSON still gets its last line. */
-        if (!own.output)
+        if (!own.output && tells)
             cli_output_create(asks_for_json(argc - 1, argv + 1), NULL, &own.output, NULL);
         const char *message = error.message[0] ? error.message : auxo_status_text(status);
         if (own.output)
             cli_emit_error(own.output, status, code, message);
         auxo_status ended = cli_output_destroy(own.output, NULL);
         (void)ended; /* the first failure is the one to tell */
-        fprintf(stderr, "auxo: %s\n", message);
-        return code;
+        if (tells)
+            fprintf(stderr, "auxo: %s\n", message);
+        return tells ? code : 0; /* a launcher tells of every process that fails */
     }
     status = cli_output_destroy(own.output, &error);
     if (status == AUXO_OK && (fflush(stdout) != 0 || ferror(stdout)))

@@ -5,15 +5,15 @@
  * names of this project's plugins, so that one that was not built or installed is missed too.
  */
 #include "device_internal.h"
+#include "library.h"
 #include "text.h"
 
 #include <dirent.h>
-#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { PATH_BYTES = 4096, BACKENDS_MAX = 32 };
+enum { BACKENDS_MAX = 32 };
 
 struct auxo_backends {
     const auxo_backend *list[BACKENDS_MAX];
@@ -144,27 +144,22 @@ static int is_plugin(const struct dirent *entry)
     return name_of(entry->d_name, name, sizeof name);
 }
 
-/* Loads one file; false with `reason`. The code is never unmapped: drivers leave threads and exit handlers in it. */
+/* Loads one file; false with `reason`. */
 static bool load_plugin(const char *path, const auxo_backend **backend, char *reason, size_t size)
 {
     auxo_error error = {0};
-    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
-    if (!library) {
-        const char *why = dlerror();
-        snprintf(reason, size, "%s", why ? why : "cannot be loaded");
-        return false;
-    }
     const auxo_backend *(*entry)(void) = NULL;
-    void *symbol = dlsym(library, "auxo_backend_entry");
+    void *symbol = auxo__plugin_symbol(path, "auxo_backend_entry", reason, size);
     memcpy(&entry, &symbol, sizeof entry); /* C knows no cast from an object to a function */
-    *backend = entry ? entry() : NULL;
+    if (!entry)
+        return false;
+    *backend = entry();
     if (!*backend)
-        snprintf(reason, size, "%.150s exports no auxo_backend_entry", path);
+        snprintf(reason, size, "%.150s has no backend", path);
     else if (auxo__backend_check(*backend, 0, &error) != AUXO_OK)
         snprintf(reason, size, "%.150s: %.100s", path, error.message);
     else
         return true;
-    dlclose(library);
     return false;
 }
 
@@ -173,7 +168,7 @@ static void add_folder(auxo_backends *backends, const char *folder)
     struct dirent **files = NULL;
     const int count = scandir(folder, &files, is_plugin, alphasort);
     for (int i = 0; i < count; i++) {
-        char path[PATH_BYTES], name[sizeof backends->missing[0].name], reason[sizeof backends->missing[0].reason];
+        char path[AUXO__PATH_BYTES], name[sizeof backends->missing[0].name], reason[sizeof backends->missing[0].reason];
         const auxo_backend *backend = NULL;
         if (name_of(files[i]->d_name, name, sizeof name) && !is_listed(backends, name) &&
             snprintf(path, sizeof path, "%s/%s", folder, files[i]->d_name) < (int)sizeof path) {
@@ -189,34 +184,11 @@ static void add_folder(auxo_backends *backends, const char *folder)
     free(files);
 }
 
-/* The folder that this library lies in. */
-static bool own_folder(char *folder, size_t size)
-{
-    Dl_info info;
-    if (!dladdr(prefix, &info) || !info.dli_fname)
-        return false;
-    char *real = realpath(info.dli_fname, NULL);
-    auxo__field_copy(folder, size, real ? real : info.dli_fname);
-    free(real);
-    char *slash = strrchr(folder, '/');
-    if (!slash)
-        return false;
-    *slash = '\0';
-    return true;
-}
-
 static void add_plugins(auxo_backends *backends)
 {
-    char paths[PATH_BYTES], folder[PATH_BYTES], known[] = AUXO_KNOWN_BACKENDS;
-    const char *asked = secure_getenv("AUXO_BACKEND_PATH");
-    auxo__field_copy(paths, sizeof paths, asked ? asked : "");
-    for (char *rest = paths, *one; (one = strtok_r(rest, ":", &rest)) != NULL;)
-        add_folder(backends, one);
-    if (own_folder(folder, sizeof folder - sizeof "/auxo")) {
+    char folder[AUXO__PATH_BYTES], known[] = AUXO_KNOWN_BACKENDS;
+    for (size_t i = 0; auxo__plugin_folder(i, folder, sizeof folder); i++)
         add_folder(backends, folder);
-        auxo__text_append(folder, sizeof folder, "/auxo");
-        add_folder(backends, folder);
-    }
     for (char *rest = known, *name; (name = strtok_r(rest, " ", &rest)) != NULL;) {
         char reason[sizeof backends->missing[0].reason];
         snprintf(reason, sizeof reason, "%s%s%s is neither beside the library nor in a folder of AUXO_BACKEND_PATH",

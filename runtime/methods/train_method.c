@@ -48,6 +48,11 @@ static const auxo_setting train_settings[] = {
      .type = AUXO_SETTING_FLAG,
      .help = "Print which kernel runs each op, and why",
      .role = AUXO_SETTING_FREE},
+    {.name = "sync-batch-norm",
+     .type = AUXO_SETTING_FLAG,
+     .help =
+         "With several devices or ranks: batch norm sees the rows of the whole batch, not those of one device alone; "
+         "they wait for each other at every such layer"},
     {.name = "share",
      .type = AUXO_SETTING_TEXT,
      .argument = "N,...",
@@ -185,7 +190,10 @@ static auxo_status open_devices(auxo_run *run, auxo__train_state *state, auxo_er
 {
     char text[512], *selectors[AUXO__HELPERS_MAX + 2];
     snprintf(text, sizeof text, "%s", auxo_settings_text(run->settings, "device"));
-    const size_t count = auxo__split_list(text, selectors, AUXO__HELPERS_MAX + 2);
+    const bool alone = auxo_cluster_size(run->options.cluster) == 1;
+    size_t count = auxo__split_list(text, selectors, AUXO__HELPERS_MAX + 2);
+    if (!alone) /* each rank has one of them */
+        count = 1;
     if (count > AUXO__HELPERS_MAX + 1)
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "device: at most %d devices train together",
                               AUXO__HELPERS_MAX + 1);
@@ -200,6 +208,8 @@ static auxo_status open_devices(auxo_run *run, auxo__train_state *state, auxo_er
     }
     state->options.helpers = state->helpers;
     state->options.helper_count = state->helper_count;
+    state->options.cluster = run->options.cluster;
+    state->options.sync_batch_norm = auxo_settings_flag(run->settings, "sync-batch-norm");
     const char *share = auxo_settings_text(run->settings, "share");
     return status == AUXO_OK && share ? parse_shares(state, share, error) : status;
 }
@@ -539,16 +549,21 @@ const auxo_method auxo__method_train = {
                 "good checkpoint.\n\nSeveral devices (cpu,opencl:0) train at once: each takes some rows of every "
                 "batch, in proportion to its measured speed or as share says, and their gradients are averaged. The "
                 "numbers are those of one device up to rounding, except that batch norm sees the rows of its own "
-                "device only, and that dropout and augmentation draw other numbers. The first device holds the "
-                "optimiser, validates and saves.",
+                "device only (unless sync-batch-norm is given), and that dropout and augmentation draw other numbers. "
+                "The first device holds the optimiser, validates and saves.\n\nUnder mpirun or srun the ranks of the "
+                "job train together in the same way, each with an even part of every batch: it reads no other rows, "
+                "sums go over MPI while the backward pass goes on, and of several devices each rank of a machine takes "
+                "another. Rank 0 validates, saves and tells; a run may be resumed with any number of ranks.",
             .examples = "auxo train\n"
                         "auxo train --data fashion-mnist --model lenet5 --device opencl:0 --epochs 10\n"
                         "auxo train --data ccpp --model mlp:4-16-16-1 --optimizer adam:lr=0.003\n"
-                        "auxo train --epochs 50 --checkpoint run.safetensors --resume --report run.html",
+                        "auxo train --epochs 50 --checkpoint run.safetensors --resume --report run.html\n"
+                        "mpirun -n 4 auxo train --data cifar10 --model resnet18 --sync-batch-norm",
             .settings = settings,
             .events = events,
         },
     .state_bytes = sizeof(auxo__train_state),
+    .divides_batches = true,
     .begin = begin,
     .announce = announce,
     .step = step,

@@ -6,11 +6,13 @@
 #define AUXO_MODEL_ACTIVATIONS_H
 
 #include "model_internal.h"
+#include "norm_sync.h"
 
 typedef struct auxo__layer_record {
     auxo_tensor output;                   /* (batch, C, H, W) */
     auxo_tensor pool_index;               /* max pooling, when a backward pass is needed */
     auxo_tensor saved_mean, saved_invstd; /* (C), batch norm on batch statistics */
+    auxo_tensor norm_block;               /* of a batch norm over several parts; else absent */
 } auxo__layer_record;
 
 struct auxo_activations {

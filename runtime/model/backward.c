@@ -215,6 +215,41 @@ static void add_fixed_batch_norm(backward_builder *b, auxo_tensor dy)
     contribute(b, input, dx, true);
 }
 
+/* What DX lacks where other parts of the batch have rows too: an affine function of the input (norm_sync.h). */
+static void sync_batch_norm(backward_builder *b, const auxo_op *op, auxo_tensor dx)
+{
+    const auxo__layer_record *record = &b->activations->records[b->index];
+    const int64_t batch = b->activations->batch;
+    const auxo__norm_point point = {
+        .backward = true,
+        .layer = b->index,
+        .channels = b->layer->output_dims[0],
+        .elements = batch * b->layer->output_dims[1] * b->layer->output_dims[2],
+        .epsilon = b->layer->epsilon,
+        .block = record->norm_block,
+        .gamma = op->tensors[AUXO_BATCH_NORM_B_GAMMA],
+        .dgamma = op->tensors[AUXO_BATCH_NORM_B_DGAMMA],
+        .dbeta = op->tensors[AUXO_BATCH_NORM_B_DBETA],
+    };
+    auxo__norm_sync_add(b->activations->forward.norm_sync, b->plan, &point);
+    const auxo_tensor rest = auxo__output_temp(b->plan, b->activations, b->input);
+    if (auxo_plan_status(b->plan, NULL) != AUXO_OK)
+        return;
+    auxo_op affine = {.kind = AUXO_OP_BATCH_NORM_FORWARD, .params.batch_norm = op->params.batch_norm};
+    affine.params.batch_norm.training = false;
+    affine.tensors[AUXO_BATCH_NORM_X] = op->tensors[AUXO_BATCH_NORM_B_X];
+    affine.tensors[AUXO_BATCH_NORM_GAMMA] = auxo__norm_row(&record->norm_block, AUXO__NORM_SLOPE);
+    affine.tensors[AUXO_BATCH_NORM_BETA] = auxo__norm_row(&record->norm_block, AUXO__NORM_SHIFT);
+    affine.tensors[AUXO_BATCH_NORM_RUNNING_MEAN] = record->saved_mean;
+    affine.tensors[AUXO_BATCH_NORM_RUNNING_VAR] = auxo__norm_row(&record->norm_block, AUXO__NORM_ALL_VAR);
+    affine.tensors[AUXO_BATCH_NORM_Y] = auxo__view_channels(rest, b->input, batch);
+    auxo__add_labelled(b->plan, &affine, b->layer, "backward_rest");
+    auxo_op add = {.kind = AUXO_OP_ADD, .params.add = {.alpha = 1.0f, .beta = 1.0f}};
+    add.tensors[AUXO_ADD_A] = add.tensors[AUXO_ADD_Y] = dx;
+    add.tensors[AUXO_ADD_B] = rest;
+    auxo__add_labelled(b->plan, &add, b->layer, "backward_add");
+}
+
 static void add_batch_norm(backward_builder *b)
 {
     const auxo__layer_record *record = &b->activations->records[b->index];
@@ -243,6 +278,8 @@ static void add_batch_norm(backward_builder *b)
     op.tensors[AUXO_BATCH_NORM_B_DBETA] =
         trained ? role_gradient(b, AUXO_PARAM_BETA) : auxo_plan_temp(b->plan, AUXO_DTYPE_F32, 1, &channels);
     auxo__add_labelled(b->plan, &op, b->layer, "backward");
+    if (b->activations->forward.norm_sync)
+        sync_batch_norm(b, &op, dx);
     if (b->gradients[input].needed)
         contribute(b, input, dx, true);
 }

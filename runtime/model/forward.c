@@ -54,6 +54,55 @@ static void add_pool2d(forward_builder *b)
     auxo__add_labelled(b->plan, &op, b->layer, "forward");
 }
 
+/* RUNNING <- (1 - momentum) RUNNING + momentum (that of all parts). */
+static void add_running(forward_builder *b, int role, int row)
+{
+    const float momentum = b->layer->momentum;
+    const auxo_tensor block = b->activations->records[b->index].norm_block;
+    auxo_op op = {.kind = AUXO_OP_ADD, .params.add = {.alpha = 1.0f - momentum, .beta = momentum}};
+    op.tensors[AUXO_ADD_A] = op.tensors[AUXO_ADD_Y] = auxo__role_tensor(b->model, b->index, role);
+    op.tensors[AUXO_ADD_B] = auxo__norm_row(&block, row);
+    auxo__add_labelled(b->plan, &op, b->layer, "running");
+}
+
+/* Turns the op, which normalises by the statistics of this part, into one that does so by those of all parts: this
+ * part's are found first, with momentum 1 as running ones; then the host brings them together (norm_sync.h). */
+static void sync_batch_norm(forward_builder *b, auxo_op *op)
+{
+    auxo__layer_record *record = &b->activations->records[b->index];
+    const int64_t channels = b->layer->output_dims[0], dims[2] = {AUXO__NORM_ROWS, channels};
+    const auxo_tensor block = record->norm_block = auxo_plan_temp(b->plan, AUXO_DTYPE_F32, 2, dims);
+    auxo_error error = {0};
+    if (auxo_plan_status(b->plan, NULL) != AUXO_OK)
+        return;
+    if (auxo_plan_keep(b->plan, &block, &error) != AUXO_OK)
+        auxo_plan_fail(b->plan, error.status, "%s", error.message);
+    auxo_op fill = {.kind = AUXO_OP_FILL};
+    fill.tensors[AUXO_FILL_Y] = auxo_tensor_slice(block, 0, AUXO__NORM_MEAN, 2);
+    auxo__add_labelled(b->plan, &fill, b->layer, "forward_zeros");
+    auxo_op local = *op;
+    local.params.batch_norm.momentum = 1.0f;
+    local.params.batch_norm.activation = AUXO_ACTIVATION_IDENTITY;
+    local.tensors[AUXO_BATCH_NORM_RUNNING_MEAN] = auxo__norm_row(&block, AUXO__NORM_MEAN);
+    local.tensors[AUXO_BATCH_NORM_RUNNING_VAR] = auxo__norm_row(&block, AUXO__NORM_VAR);
+    record->saved_mean = local.tensors[AUXO_BATCH_NORM_SAVED_MEAN] = auxo__norm_row(&block, AUXO__NORM_ALL_MEAN);
+    record->saved_invstd = local.tensors[AUXO_BATCH_NORM_SAVED_INVSTD] = auxo__norm_row(&block, AUXO__NORM_ALL_INVSTD);
+    auxo__add_labelled(b->plan, &local, b->layer, "forward_local");
+    const auxo__norm_point point = {.layer = b->index,
+                                    .channels = channels,
+                                    .elements =
+                                        b->activations->batch * b->layer->output_dims[1] * b->layer->output_dims[2],
+                                    .epsilon = b->layer->epsilon,
+                                    .block = block};
+    auxo__norm_sync_add(b->activations->forward.norm_sync, b->plan, &point);
+    add_running(b, AUXO_PARAM_RUNNING_MEAN, AUXO__NORM_ALL_MEAN);
+    add_running(b, AUXO_PARAM_RUNNING_VAR, AUXO__NORM_ALL_UNBIASED);
+    op->params.batch_norm.training = false;
+    op->tensors[AUXO_BATCH_NORM_RUNNING_MEAN] = record->saved_mean;
+    op->tensors[AUXO_BATCH_NORM_RUNNING_VAR] = auxo__norm_row(&block, AUXO__NORM_ALL_VAR);
+    op->tensors[AUXO_BATCH_NORM_SAVED_MEAN] = op->tensors[AUXO_BATCH_NORM_SAVED_INVSTD] = (auxo_tensor){0};
+}
+
 static void add_batch_norm(forward_builder *b)
 {
     const auxo_forward *forward = &b->activations->forward;
@@ -66,18 +115,20 @@ static void add_batch_norm(forward_builder *b)
                                         .momentum = b->layer->momentum,
                                         .activation = b->layer->activation,
                                         .slope = b->layer->slope}};
-    if (training) {
-        record->saved_mean = auxo_plan_temp(b->plan, AUXO_DTYPE_F32, 1, &channels);
-        record->saved_invstd = auxo_plan_temp(b->plan, AUXO_DTYPE_F32, 1, &channels);
-    }
     op.tensors[AUXO_BATCH_NORM_X] = auxo__view_channels(b->x, b->input, batch);
     op.tensors[AUXO_BATCH_NORM_GAMMA] = auxo__role_tensor(b->model, b->index, AUXO_PARAM_GAMMA);
     op.tensors[AUXO_BATCH_NORM_BETA] = auxo__role_tensor(b->model, b->index, AUXO_PARAM_BETA);
     op.tensors[AUXO_BATCH_NORM_RUNNING_MEAN] = auxo__role_tensor(b->model, b->index, AUXO_PARAM_RUNNING_MEAN);
     op.tensors[AUXO_BATCH_NORM_RUNNING_VAR] = auxo__role_tensor(b->model, b->index, AUXO_PARAM_RUNNING_VAR);
     op.tensors[AUXO_BATCH_NORM_Y] = auxo__view_channels(b->y, b->layer, batch);
-    op.tensors[AUXO_BATCH_NORM_SAVED_MEAN] = record->saved_mean;
-    op.tensors[AUXO_BATCH_NORM_SAVED_INVSTD] = record->saved_invstd;
+    if (training && forward->norm_sync) {
+        sync_batch_norm(b, &op);
+    } else if (training) {
+        op.tensors[AUXO_BATCH_NORM_SAVED_MEAN] = record->saved_mean =
+            auxo_plan_temp(b->plan, AUXO_DTYPE_F32, 1, &channels);
+        op.tensors[AUXO_BATCH_NORM_SAVED_INVSTD] = record->saved_invstd =
+            auxo_plan_temp(b->plan, AUXO_DTYPE_F32, 1, &channels);
+    }
     auxo__add_labelled(b->plan, &op, b->layer, "forward");
 }
 

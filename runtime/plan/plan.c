@@ -5,6 +5,7 @@
  */
 #include "op_internal.h"
 #include "plan_internal.h"
+#include "sections.h"
 #include "text.h"
 
 #include <inttypes.h>
@@ -33,8 +34,10 @@ void auxo_plan_destroy(auxo_plan *plan)
         return;
     /* Enqueued work may still use the recording, the kernels' states and the arenas. */
     auxo__device_drain(plan->device);
-    if (plan->recording && auxo__device_is_here(plan->device))
-        plan->device->backend->record_destroy(plan->device->handle, plan->recording);
+    for (size_t i = 0; i < plan->section_count && auxo__device_is_here(plan->device); i++)
+        if (plan->sections[i].recording)
+            plan->device->backend->record_destroy(plan->device->handle, plan->sections[i].recording);
+    free(plan->sections);
     auxo__plan_profile_destroy(plan);
     for (size_t i = 0; i < plan->op_count; i++) {
         auxo__choice_release(plan->device, &plan->ops[i].choice);
@@ -184,6 +187,24 @@ void auxo_plan_add(auxo_plan *plan, const auxo_op *op, const char *label)
     added->label = copied;
     added->flops = auxo_op_flops(op);
     added->bytes = auxo_op_bytes(op);
+}
+
+void auxo__plan_cut(auxo_plan *plan, size_t op)
+{
+    if (plan->failure.status != AUXO_OK || plan->compiled || op >= plan->op_count)
+        return;
+    size_t at = plan->section_count;
+    while (at > 0 && plan->sections[at - 1].last_op > op)
+        at--;
+    if (at > 0 && plan->sections[at - 1].last_op == op)
+        return;
+    if (!reserve((void **)&plan->sections, &plan->section_capacity, plan->section_count, sizeof *plan->sections)) {
+        auxo_plan_fail(plan, AUXO_OUT_OF_MEMORY, "out of memory dividing a plan");
+        return;
+    }
+    memmove(plan->sections + at + 1, plan->sections + at, (plan->section_count - at) * sizeof *plan->sections);
+    plan->sections[at] = (auxo__section){.last_op = op};
+    plan->section_count++;
 }
 
 auxo_status auxo_plan_keep(auxo_plan *plan, const auxo_tensor *temp, auxo_error *error)

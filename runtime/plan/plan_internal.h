@@ -52,6 +52,14 @@ typedef struct auxo__step {
     size_t op_index;
 } auxo__step;
 
+/* Ops between two moments of the host; see sections.h. */
+typedef struct auxo__section {
+    size_t last_op;              /* its last one */
+    size_t first_step, end_step; /* after compile */
+    void *recording;
+    uint64_t recording_queue_serial;
+} auxo__section;
+
 struct auxo_plan {
     auxo_device *device;
     auxo__plan_op *ops;
@@ -63,12 +71,12 @@ struct auxo_plan {
     uint64_t arena_bytes;
     auxo__step *steps; /* ops that do something */
     size_t step_count;
+    auxo__section *sections; /* by last_op; the last one, which holds the rest, is added by compile */
+    size_t section_count, section_capacity;
     auxo_event **events; /* step_count + 1, when profiling with timestamps */
     bool compiled;       /* or tried: no ops can be added */
     bool ready;          /* compiled successfully */
     bool profile, records, has_host_route;
-    void *recording;
-    uint64_t recording_queue_serial;
     auxo_error failure; /* the first of building; surfaces at compile */
 };
 
@@ -102,9 +110,10 @@ void auxo__self_test_save(auxo_device *device);
 /* run.c: enqueues one step and says which op failed. */
 auxo_status auxo__plan_enqueue_step(auxo_plan *plan, auxo_queue *queue, size_t step_index, auxo_error *error);
 
-/* profile.c: one pass with a time for every op; waits. */
+/* profile.c: a section with a time for every op; waits. */
 auxo_status auxo__plan_profile_create(auxo_plan *plan, auxo_error *error);
 void auxo__plan_profile_destroy(auxo_plan *plan);
-auxo_status auxo__plan_run_profiled(auxo_plan *plan, auxo_queue *queue, auxo_error *error);
+auxo_status auxo__plan_run_profiled(auxo_plan *plan, auxo_queue *queue, const auxo__section *section,
+                                    auxo_error *error);
 
 #endif

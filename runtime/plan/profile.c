@@ -48,10 +48,10 @@ static void add_time(auxo_plan *plan, size_t step_index, uint64_t elapsed_ns)
     op->total_ns += elapsed_ns;
 }
 
-static auxo_status run_with_clock(auxo_plan *plan, auxo_queue *queue, auxo_error *error)
+static auxo_status run_with_clock(auxo_plan *plan, auxo_queue *queue, const auxo__section *section, auxo_error *error)
 {
     auxo_status status = auxo_queue_wait(queue, error);
-    for (size_t i = 0; i < plan->step_count && status == AUXO_OK; i++) {
+    for (size_t i = section->first_step; i < section->end_step && status == AUXO_OK; i++) {
         uint64_t start_ns = now_ns();
         status = auxo__plan_enqueue_step(plan, queue, i, error);
         if (status == AUXO_OK)
@@ -62,17 +62,17 @@ static auxo_status run_with_clock(auxo_plan *plan, auxo_queue *queue, auxo_error
     return status;
 }
 
-static auxo_status run_with_events(auxo_plan *plan, auxo_queue *queue, auxo_error *error)
+static auxo_status run_with_events(auxo_plan *plan, auxo_queue *queue, const auxo__section *section, auxo_error *error)
 {
-    auxo_status status = auxo_event_record(queue, plan->events[0], error);
-    for (size_t i = 0; i < plan->step_count && status == AUXO_OK; i++) {
+    auxo_status status = auxo_event_record(queue, plan->events[section->first_step], error);
+    for (size_t i = section->first_step; i < section->end_step && status == AUXO_OK; i++) {
         status = auxo__plan_enqueue_step(plan, queue, i, error);
         if (status == AUXO_OK)
             status = auxo_event_record(queue, plan->events[i + 1], error);
     }
     if (status == AUXO_OK)
         status = auxo_queue_wait(queue, error);
-    for (size_t i = 0; i < plan->step_count && status == AUXO_OK; i++) {
+    for (size_t i = section->first_step; i < section->end_step && status == AUXO_OK; i++) {
         uint64_t elapsed_ns = 0;
         status = auxo_event_elapsed_ns(plan->events[i], plan->events[i + 1], &elapsed_ns, error);
         if (status == AUXO_OK)
@@ -81,7 +81,7 @@ static auxo_status run_with_events(auxo_plan *plan, auxo_queue *queue, auxo_erro
     return status;
 }
 
-auxo_status auxo__plan_run_profiled(auxo_plan *plan, auxo_queue *queue, auxo_error *error)
+auxo_status auxo__plan_run_profiled(auxo_plan *plan, auxo_queue *queue, const auxo__section *section, auxo_error *error)
 {
-    return plan->events ? run_with_events(plan, queue, error) : run_with_clock(plan, queue, error);
+    return plan->events ? run_with_events(plan, queue, section, error) : run_with_clock(plan, queue, section, error);
 }

@@ -1,9 +1,11 @@
 /* run.c: compiling a plan into steps, and running them.
  *
  * The inner loop is one call through a function pointer per op. A backend that can record is asked once per queue to
- * capture a whole pass; later passes replay it. Plans that are profiled, or have an op on the host, are not recorded.
+ * capture a section (without cuts: the whole pass); later passes replay it. Plans that are profiled, or have an op on
+ * the host, are not recorded.
  */
 #include "plan_internal.h"
+#include "sections.h"
 #include "text.h"
 
 #include <stdlib.h>
@@ -39,6 +41,27 @@ static auxo_status make_steps(auxo_plan *plan, auxo_error *error)
     return AUXO_OK;
 }
 
+/* The steps of every section; the last one ends with the plan. */
+static auxo_status make_sections(auxo_plan *plan, auxo_error *error)
+{
+    const size_t last = plan->op_count ? plan->op_count - 1 : 0;
+    if (plan->section_count == 0 || plan->sections[plan->section_count - 1].last_op < last) {
+        auxo__section *grown = realloc(plan->sections, (plan->section_count + 1) * sizeof *grown);
+        if (!grown)
+            return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory compiling a plan");
+        plan->sections = grown;
+        plan->sections[plan->section_count++] = (auxo__section){.last_op = last};
+    }
+    size_t step = 0;
+    for (size_t i = 0; i < plan->section_count; i++) {
+        plan->sections[i].first_step = step;
+        while (step < plan->step_count && plan->steps[step].op_index <= plan->sections[i].last_op)
+            step++;
+        plan->sections[i].end_step = step;
+    }
+    return AUXO_OK;
+}
+
 auxo_status auxo_plan_compile(auxo_plan *plan, const auxo_plan_options *options, auxo_error *error)
 {
     const auxo_plan_options defaults = {0};
@@ -60,6 +83,8 @@ auxo_status auxo_plan_compile(auxo_plan *plan, const auxo_plan_options *options,
     auxo__self_test_save(plan->device);
     if (status == AUXO_OK)
         status = make_steps(plan, error);
+    if (status == AUXO_OK)
+        status = make_sections(plan, error);
     if (status == AUXO_OK && options->profile)
         status = auxo__plan_profile_create(plan, error);
     if (status)
@@ -89,16 +114,16 @@ auxo_status auxo__plan_enqueue_step(auxo_plan *plan, auxo_queue *queue, size_t s
     return status ? step_failed(plan, step, status, error) : AUXO_OK;
 }
 
-static auxo_status enqueue_pass(auxo_plan *plan, auxo_queue *queue, auxo_error *error)
+static auxo_status enqueue_section(auxo_plan *plan, auxo_queue *queue, const auxo__section *section, auxo_error *error)
 {
     if (plan->has_host_route) {
         auxo_status status = AUXO_OK;
-        for (size_t i = 0; i < plan->step_count && status == AUXO_OK; i++)
+        for (size_t i = section->first_step; i < section->end_step && status == AUXO_OK; i++)
             status = auxo__plan_enqueue_step(plan, queue, i, error);
         return status;
     }
-    const auxo__step *end = plan->steps + plan->step_count;
-    for (const auxo__step *step = plan->steps; step < end; step++) {
+    const auxo__step *end = plan->steps + section->end_step;
+    for (const auxo__step *step = plan->steps + section->first_step; step < end; step++) {
         auxo_status status = step->enqueue(queue->handle, step->op, step->state, error);
         if (status)
             return step_failed(plan, step, status, error);
@@ -106,34 +131,34 @@ static auxo_status enqueue_pass(auxo_plan *plan, auxo_queue *queue, auxo_error *
     return AUXO_OK;
 }
 
-static void drop_recording(auxo_plan *plan)
+static void drop_recording(auxo_plan *plan, auxo__section *section)
 {
-    if (!plan->recording)
+    if (!section->recording)
         return;
     auxo__device_drain(plan->device);
-    plan->device->backend->record_destroy(plan->device->handle, plan->recording);
-    plan->recording = NULL;
+    plan->device->backend->record_destroy(plan->device->handle, section->recording);
+    section->recording = NULL;
 }
 
-/* Captures one pass on `queue`. A backend that cannot record these ops after all makes the plan run unrecorded. */
-static auxo_status record(auxo_plan *plan, auxo_queue *queue, auxo_error *error)
+/* Captures a section on `queue`. A backend that cannot record these ops after all makes the plan run unrecorded. */
+static auxo_status record(auxo_plan *plan, auxo_queue *queue, auxo__section *section, auxo_error *error)
 {
     const auxo_backend *backend = plan->device->backend;
-    drop_recording(plan);
+    drop_recording(plan, section);
     auxo_error failure = {0};
     auxo_status status = backend->record_begin(queue->handle, &failure);
     if (status == AUXO_OK) {
-        auxo_status enqueued = enqueue_pass(plan, queue, &failure);
+        auxo_status enqueued = enqueue_section(plan, queue, section, &failure);
         /* Recording mode must end in any case. */
-        status = backend->record_end(queue->handle, &plan->recording, enqueued ? NULL : &failure);
+        status = backend->record_end(queue->handle, &section->recording, enqueued ? NULL : &failure);
         if (enqueued)
             status = enqueued;
     }
     if (status == AUXO_OK) {
-        plan->recording_queue_serial = queue->serial;
+        section->recording_queue_serial = queue->serial;
         return AUXO_OK;
     }
-    drop_recording(plan);
+    drop_recording(plan, section);
     if (status == AUXO_UNSUPPORTED) {
         plan->records = false;
         auxo__log(plan->device->runtime, AUXO_LOG_INFO, "device %s: the plan runs unrecorded: %s",
@@ -144,38 +169,66 @@ static auxo_status record(auxo_plan *plan, auxo_queue *queue, auxo_error *error)
     return auxo_error_set(error, status, "recording the plan: %s", failure.message);
 }
 
-static auxo_status run_passes(auxo_plan *plan, auxo_queue *queue, uint32_t repeat_count, auxo_error *error)
+static auxo_status run_section(auxo_plan *plan, auxo_queue *queue, auxo__section *section, auxo_error *error)
 {
-    const auxo_backend *backend = plan->device->backend;
+    if (section->first_step == section->end_step)
+        return AUXO_OK;
+    if (plan->profile)
+        return auxo__plan_run_profiled(plan, queue, section, error);
     auxo_status status = AUXO_OK;
-    if (plan->records && (!plan->recording || plan->recording_queue_serial != queue->serial))
-        status = record(plan, queue, error);
-    for (uint32_t i = 0; i < repeat_count && status == AUXO_OK; i++) {
-        if (plan->records)
-            status =
-                auxo__device_note(plan->device, backend->record_replay(queue->handle, plan->recording, error), error);
-        else
-            status = enqueue_pass(plan, queue, error);
-    }
-    return status;
+    if (plan->records && (!section->recording || section->recording_queue_serial != queue->serial))
+        status = record(plan, queue, section, error);
+    if (status != AUXO_OK)
+        return status;
+    if (!plan->records)
+        return enqueue_section(plan, queue, section, error);
+    return auxo__device_note(plan->device,
+                             plan->device->backend->record_replay(queue->handle, section->recording, error), error);
 }
 
-auxo_status auxo_plan_run(auxo_plan *plan, auxo_queue *queue, uint32_t repeat_count, auxo_error *error)
+static auxo_status check_run(const auxo_plan *plan, const auxo_queue *queue, auxo_error *error)
 {
     if (!plan->ready)
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "the plan has not been compiled successfully");
     if (queue->device != plan->device)
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "the plan is for device %s, the queue is on %s",
                               plan->device->info.selector, queue->device->info.selector);
-    auxo_status status = auxo__device_usable(plan->device, error);
+    return auxo__device_usable(plan->device, error);
+}
+
+auxo_status auxo_plan_run(auxo_plan *plan, auxo_queue *queue, uint32_t repeat_count, auxo_error *error)
+{
+    auxo_status status = check_run(plan, queue, error);
     if (status || repeat_count == 0 || plan->step_count == 0)
         return status;
     queue->busy = true;
-    if (!plan->profile) {
-        status = run_passes(plan, queue, repeat_count, error);
-        return status ? status : auxo__queue_flush(queue, error);
-    }
     for (uint32_t i = 0; i < repeat_count && status == AUXO_OK; i++)
-        status = auxo__plan_run_profiled(plan, queue, error);
-    return status;
+        for (size_t s = 0; s < plan->section_count && status == AUXO_OK; s++)
+            status = run_section(plan, queue, &plan->sections[s], error);
+    return status || plan->profile ? status : auxo__queue_flush(queue, error);
+}
+
+/* ---- sections ---------------------------------------------------------------------------------------------------- */
+
+size_t auxo__plan_section_count(const auxo_plan *plan)
+{
+    return plan->section_count;
+}
+
+size_t auxo__plan_section_of(const auxo_plan *plan, size_t op)
+{
+    size_t section = 0;
+    while (section + 1 < plan->section_count && plan->sections[section].last_op < op)
+        section++;
+    return section;
+}
+
+auxo_status auxo__plan_run_section(auxo_plan *plan, auxo_queue *queue, size_t section, auxo_error *error)
+{
+    auxo_status status = check_run(plan, queue, error);
+    if (status)
+        return status;
+    queue->busy = true;
+    status = run_section(plan, queue, &plan->sections[section], error);
+    return status || plan->profile ? status : auxo__queue_flush(queue, error);
 }

@@ -10,6 +10,7 @@
 
 #include "clock.h"
 #include "file.h"
+#include "ranks.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -150,16 +151,17 @@ auxo_status auxo__checkpoint_open(auxo_run *run, auxo__archive **archive, auxo_e
     *archive = NULL;
     if (!path && auxo_settings_flag(run->settings, "resume"))
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "resume needs a checkpoint to continue from");
-    auxo_status status = auxo__file_check_writable("checkpoint", path, error);
+    auxo_status status = auxo__run_leads(run) ? auxo__file_check_writable("checkpoint", path, error) : AUXO_OK;
     if (status != AUXO_OK || !path)
         return status;
-    status = auxo__file_lock_take(&run->lock, path, false, error);
+    if (auxo__run_leads(run))
+        status = auxo__file_lock_take(&run->lock, path, false, error);
     if (status != AUXO_OK)
         return auxo_error_wrap(error, status, "checkpoint");
     if (!auxo_settings_flag(run->settings, "resume"))
         return AUXO_OK;
     auxo_error reason = {AUXO_OK, ""};
-    status = auxo__archive_read(path, archive, &reason);
+    status = auxo__run_read_checkpoint(run, path, archive, &reason);
     if (status == AUXO_NOT_FOUND)
         return auxo__run_note(run, error, "no checkpoint at %s yet; starting anew", path);
     const char *text = status == AUXO_OK ? auxo__archive_text(*archive, "", RUN_KEY) : NULL;

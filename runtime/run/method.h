@@ -39,6 +39,8 @@ struct auxo_method {
     auxo_status (*save_model)(auxo_run *run, void *state, const char *path, auxo_error *error);
     /* A run that is interrupted or breaks down still has a result: what it found so far. */
     bool finish_when_ended;
+    /* It can train with the ranks of a job, each with its part of every batch. */
+    bool divides_batches;
     /* Whether the value of a trial is a loss; NULL: it is not. */
     bool (*minimizes)(const auxo_settings *settings);
     /* Another method that does what these settings ask for; NULL, or the answer NULL: this one. */

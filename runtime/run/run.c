@@ -7,6 +7,7 @@
 
 #include "clock.h"
 #include "folds.h"
+#include "ranks.h"
 #include "run_report.h"
 #include "study_run.h"
 
@@ -105,7 +106,9 @@ static auxo_status check_outputs(const auxo_run *run, auxo_error *error)
 static auxo_status begin(auxo_run *run, auxo_error *error)
 {
     auxo__archive *archive = NULL;
-    auxo_status status = check_outputs(run, error);
+    auxo_status status = auxo__run_check_ranks(run, error);
+    if (status == AUXO_OK && auxo__run_leads(run))
+        status = check_outputs(run, error);
     if (status == AUXO_OK)
         status = auxo__run_open_study(run, error);
     if (status == AUXO_OK)
@@ -116,6 +119,8 @@ static auxo_status begin(auxo_run *run, auxo_error *error)
         status = run->method->begin(run, run->state, error);
         run->resumed_from = NULL;
     }
+    if (status == AUXO_OK)
+        status = auxo__run_match_ranks(run, error);
     if (status == AUXO_OK && archive)
         status = auxo__checkpoint_restore(run, archive, error);
     auxo__archive_destroy(archive);
@@ -184,7 +189,8 @@ void auxo_run_close(auxo_run *run)
 
 auxo_status auxo_run_save(auxo_run *run, auxo_error *error)
 {
-    if (!auxo_settings_text(run->settings, "checkpoint") || run->saved_position == run->position)
+    if (!auxo_settings_text(run->settings, "checkpoint") || run->saved_position == run->position ||
+        !auxo__run_leads(run))
         return AUXO_OK;
     return auxo__checkpoint_write(run, error);
 }
@@ -193,7 +199,7 @@ static auxo_status save_model(auxo_run *run, auxo_error *error)
 {
     const char *path = auxo_settings_text(run->settings, "save");
     auxo_model *model = auxo_run_model(run);
-    if (!path || !model)
+    if (!path || !model || !auxo__run_leads(run))
         return AUXO_OK;
     auxo_status status = run->schema ? auxo_model_set_data_schema(model, run->schema, error) : AUXO_OK;
     if (status != AUXO_OK)
@@ -290,6 +296,8 @@ static auxo_status take_best(auxo_run *run, auxo_error *error)
 auxo_status auxo_run_finish(auxo_run *run, auxo_error *error)
 {
     const char *csv = auxo_settings_text(run->settings, "csv");
+    if (!auxo__run_leads(run)) /* the result is rank 0's to tell */
+        return AUXO_OK;
     auxo_status status = take_best(run, error);
     if (status == AUXO_OK)
         status = save_model(run, error);

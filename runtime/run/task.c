@@ -5,6 +5,7 @@
 #include "file.h"
 #include "folds.h"
 #include "number.h"
+#include "ranks.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -138,10 +139,10 @@ void auxo__task_data_deinit(auxo__task_data *data)
 auxo_status auxo__task_open_device(auxo_run *run, auxo_error *error)
 {
     char first[256];
-    const char *text = auxo_settings_text(run->settings, "device");
-    snprintf(first, sizeof first, "%.*s", (int)strcspn(text, ","), text);
     const char *precision = auxo_settings_text(run->settings, "precision");
-    auxo_status status = auxo_device_open(run->options.runtime, first, &run->device, error);
+    auxo_status status = auxo__run_choose_device(run, first, sizeof first, error);
+    if (status == AUXO_OK)
+        status = auxo_device_open(run->options.runtime, first, &run->device, error);
     if (status == AUXO_OK)
         status = auxo__task_set_precision(run, run->device, error);
     if (status == AUXO_OK && strcmp(precision, "f32") != 0)

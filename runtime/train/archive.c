@@ -158,6 +158,21 @@ auxo_status auxo__archive_read(const char *path, auxo__archive **archive, auxo_e
     return status;
 }
 
+auxo_status auxo__archive_parse(const char *path, char *bytes, size_t size_bytes, auxo__archive **archive,
+                                auxo_error *error)
+{
+    auxo_status status = auxo__archive_create(archive, error);
+    if (status == AUXO_OK)
+        status = auxo__safetensors_parse(path, bytes, size_bytes, &(*archive)->file, error);
+    else
+        free(bytes);
+    if (status != AUXO_OK) {
+        auxo__archive_destroy(*archive);
+        *archive = NULL;
+    }
+    return status;
+}
+
 const auxo__safetensors *auxo__archive_file(const auxo__archive *archive)
 {
     return archive->file;

@@ -38,6 +38,9 @@ auxo_status auxo__archive_write(const auxo__archive *archive, const char *path, 
 /* ---- reading ---- */
 /* Errors: NOT_FOUND, IO; FORMAT also if any byte has changed since it was written. Ownership: destroy. */
 auxo_status auxo__archive_read(const char *path, auxo__archive **archive, auxo_error *error);
+/* The same of bytes that were read from `path`; they are the archive's from here on, also after a failure. */
+auxo_status auxo__archive_parse(const char *path, char *bytes, size_t size_bytes, auxo__archive **archive,
+                                auxo_error *error);
 const char *auxo__archive_text(const auxo__archive *archive, const char *prefix, const char *key); /* NULL: none */
 bool auxo__archive_has(const auxo__archive *archive, const char *prefix, const char *name);        /* a tensor */
 /* A list of any length. Ownership: free(*values). Errors: FORMAT names the tensor. */

@@ -64,6 +64,8 @@ auxo_status auxo__trainer_need_plans(auxo_trainer *trainer, auxo_error *error)
 static auxo_status prepare(auxo_trainer *trainer, auxo_error *error)
 {
     auxo_status status = auxo__trainer_need_plans(trainer, error);
+    if (status == AUXO_OK && trainer->team)
+        status = auxo__team_begin(trainer, error);
     if (status == AUXO_OK)
         status = write_order(trainer, error);
     if (status == AUXO_OK)
@@ -147,7 +149,7 @@ static auxo_status run_chunk(auxo_trainer *trainer, uint64_t limit, auxo_error *
     double start = auxo__now_seconds();
     const bool rest = trainer->epoch_batch >= full_batches;
     auxo_plan *plan = rest ? trainer->remainder : trainer->full;
-    auxo__stream *stream = trainer->data.stream;
+    auxo__stream *stream = !trainer->team || auxo__team_has_rows(trainer->team, rest) ? trainer->data.stream : NULL;
     auxo_status status = auxo__trainer_apply_schedule(trainer, error);
     if (status == AUXO_OK && stream)
         status = auxo__stream_need(stream, trainer->epoch, trainer->epoch_batch, error);
@@ -188,8 +190,11 @@ static auxo_status fill_in_metrics(auxo_trainer *trainer, auxo_epoch_metrics *me
         .skipped_steps = (uint64_t)loss_scale[AUXO_LOSS_SCALE_SKIPPED],
         .loss_scale = loss_scale[AUXO_LOSS_SCALE_FACTOR]};
     if (status == AUXO_OK && trainer->validation) {
-        auxo_evaluation evaluation;
-        status = auxo__evaluator_run(trainer->validation, &evaluation, error);
+        auxo_evaluation evaluation = {0};
+        if (auxo_cluster_rank(trainer->options.cluster) == 0)
+            status = auxo__evaluator_run(trainer->validation, &evaluation, error);
+        if (status == AUXO_OK && trainer->team)
+            status = auxo__team_share_evaluation(trainer, &evaluation, error);
         metrics->validation_loss = evaluation.loss;
         metrics->validation_accuracy = evaluation.accuracy;
     }
@@ -219,6 +224,14 @@ static auxo_status finish_epoch(auxo_trainer *trainer, auxo_epoch_metrics *metri
     return AUXO_OK;
 }
 
+/* Ranks stop after the same step. */
+static bool is_stopped(const auxo_trainer *trainer)
+{
+    if (auxo_cluster_size(trainer->options.cluster) > 1)
+        return auxo__team_stopped(trainer->team);
+    return trainer->options.stop && *trainer->options.stop;
+}
+
 auxo_status auxo_trainer_run(auxo_trainer *trainer, uint64_t max_steps, bool *finished_epoch,
                              auxo_epoch_metrics *metrics, auxo_error *error)
 {
@@ -231,7 +244,7 @@ auxo_status auxo_trainer_run(auxo_trainer *trainer, uint64_t max_steps, bool *fi
         uint64_t before = trainer->step;
         status = run_chunk(trainer, left, error);
         left -= trainer->step - before;
-        if (status == AUXO_OK && left > 0 && trainer->options.stop && *trainer->options.stop)
+        if (status == AUXO_OK && left > 0 && is_stopped(trainer))
             status = auxo_error_set(error, AUXO_INTERRUPTED, "training was interrupted after step %llu",
                                     (unsigned long long)trainer->step);
     }

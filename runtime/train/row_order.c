@@ -96,13 +96,30 @@ static auxo_status load_window(auxo__row_order *order, uint64_t index, auxo_erro
     return AUXO_OK;
 }
 
+uint64_t auxo__order_count(const auxo__row_order *order)
+{
+    const auxo__row_slice *slice = &order->slice;
+    return slice->batch == 0 ? order->rows : slice->batches * slice->count + slice->rest_count;
+}
+
+/* A place of the slice among those of all ranks. */
+static uint64_t place_of_all(const auxo__row_slice *slice, uint64_t place)
+{
+    const uint64_t full = slice->batches * slice->count;
+    if (slice->batch == 0)
+        return place;
+    if (place >= full)
+        return slice->batches * slice->batch + slice->rest_first + (place - full);
+    return place / slice->count * slice->batch + slice->first + place % slice->count;
+}
+
 auxo_status auxo__order_read(auxo__row_order *order, uint32_t epoch, uint64_t first, uint64_t count, uint32_t *rows,
                              auxo_error *error)
 {
     const uint64_t window_rows = WINDOW_BLOCKS * order->block_rows;
     auxo_status status = begin_epoch(order, epoch, error);
     for (uint64_t i = 0; i < count && status == AUXO_OK; i++) {
-        const uint64_t place = first + i;
+        const uint64_t place = place_of_all(&order->slice, first + i);
         if (order->kind == AUXO__ORDER_SHARDS && order->window_index != place / window_rows)
             status = load_window(order, place / window_rows, error);
         if (status == AUXO_OK)

@@ -349,17 +349,24 @@ static auxo_status check_sum(auxo__safetensors *file, auxo_error *error)
         file, "its bytes are not those that were written (the checksum differs): take a copy that is whole", error);
 }
 
-static auxo_status read_file(const char *path, bool header_only, auxo__safetensors **file, auxo_error *error)
+/* `bytes` NULL: reads the file. */
+static auxo_status open_file(const char *path, char *bytes, uint64_t size_bytes, bool header_only,
+                             auxo__safetensors **file, auxo_error *error)
 {
     *file = NULL;
     auxo__safetensors *opened = calloc(1, sizeof *opened);
-    if (opened)
+    if (opened) {
         opened->path = strdup(path);
+        opened->bytes = (unsigned char *)bytes;
+        opened->size_bytes = size_bytes;
+    }
     if (!opened || !opened->path) {
+        if (!opened)
+            free(bytes);
         auxo__safetensors_free(opened);
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory reading \"%s\"", path);
     }
-    auxo_status status = read_bytes(opened, header_only, error);
+    auxo_status status = bytes ? AUXO_OK : read_bytes(opened, header_only, error);
     if (status == AUXO_OK)
         status = parse_header(opened, error);
     if (status == AUXO_OK && !header_only)
@@ -374,12 +381,18 @@ static auxo_status read_file(const char *path, bool header_only, auxo__safetenso
 
 auxo_status auxo__safetensors_read(const char *path, auxo__safetensors **file, auxo_error *error)
 {
-    return read_file(path, false, file, error);
+    return open_file(path, NULL, 0, false, file, error);
+}
+
+auxo_status auxo__safetensors_parse(const char *path, char *bytes, uint64_t size_bytes, auxo__safetensors **file,
+                                    auxo_error *error)
+{
+    return open_file(path, bytes, size_bytes, false, file, error);
 }
 
 auxo_status auxo__safetensors_read_header(const char *path, auxo__safetensors **file, auxo_error *error)
 {
-    return read_file(path, true, file, error);
+    return open_file(path, NULL, 0, true, file, error);
 }
 
 void auxo__safetensors_free(auxo__safetensors *file)

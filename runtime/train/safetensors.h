@@ -50,6 +50,9 @@ typedef struct auxo__safetensors auxo__safetensors; /* a file read into memory *
 
 /* Errors: IO, or FORMAT with what is wrong in the file. */
 auxo_status auxo__safetensors_read(const char *path, auxo__safetensors **file, auxo_error *error);
+/* The same of bytes that were read from `path`; they are the file's from here on, also after a failure. */
+auxo_status auxo__safetensors_parse(const char *path, char *bytes, uint64_t size_bytes, auxo__safetensors **file,
+                                    auxo_error *error);
 /* The header alone: metadata and shapes, no values. */
 auxo_status auxo__safetensors_read_header(const char *path, auxo__safetensors **file, auxo_error *error);
 void auxo__safetensors_free(auxo__safetensors *file);

@@ -4,7 +4,7 @@
  * model's structure changes.
  */
 #include "model_internal.h"
-#include "train_internal.h"
+#include "team.h"
 
 static auxo_tensor counter_view(const auxo_trainer *trainer, uint64_t first)
 {
@@ -33,7 +33,7 @@ static void add_augmentation(const auxo_trainer *trainer, auxo_plan *plan, auxo_
                   .params.augment = {.max_shift_h = augmentation->max_shift_h,
                                      .max_shift_w = augmentation->max_shift_w,
                                      .flip = augmentation->flip,
-                                     .seed = trainer->options.seed,
+                                     .seed = trainer->part_seed,
                                      .stream = AUXO__STREAM_AUGMENT}};
     op.tensors[AUXO_AUGMENT_X] = *input;
     op.tensors[AUXO_AUGMENT_Y] = augmented;
@@ -105,13 +105,14 @@ static void call_hook(const auxo_trainer *trainer, auxo_plan_hook *hook, auxo_pl
 
 /* Forward, loss and backward of a gathered batch. */
 static void add_gradients(const auxo_trainer *trainer, const auxo__batch *batch, auxo_plan *plan,
-                          const auxo_tensor *input)
+                          const auxo_tensor *input, auxo__norm_sync *norm_sync)
 {
     auxo_forward forward = {.training = true,
                             .input = *input,
                             .counter = batch->counter,
-                            .seed = trainer->options.seed,
+                            .seed = trainer->part_seed,
                             .need_backward = true,
+                            .norm_sync = norm_sync,
                             .backward_stop = lowest_trained_layer(trainer),
                             .loss_scale = auxo__trainer_loss_scale(trainer)};
     auxo_tensor gradient;
@@ -128,13 +129,14 @@ static void add_gradients(const auxo_trainer *trainer, const auxo__batch *batch,
     auxo_activations_destroy(activations);
 }
 
-static void add_step(const auxo_trainer *trainer, const auxo__batch *batch, bool updates, auxo_plan *plan)
+static void add_step(const auxo_trainer *trainer, const auxo__batch *batch, bool updates, auxo_plan *plan,
+                     auxo__norm_sync *norm_sync)
 {
     if (batch) {
         auxo_tensor input;
         auxo__batch_add_input(batch, plan, &input);
         add_augmentation(trainer, plan, &input);
-        add_gradients(trainer, batch, plan, &input);
+        add_gradients(trainer, batch, plan, &input, norm_sync);
     }
     if (updates) {
         auxo__trainer_add_unscale(trainer, plan);
@@ -146,8 +148,16 @@ static void add_step(const auxo_trainer *trainer, const auxo__batch *batch, bool
     }
 }
 
+/* Of a part of the batch: the plan ends with the gradients, and is divided where the parts meet. */
+static void divide_step(auxo_trainer *trainer, const auxo__batch *batch, auxo_plan *plan, auxo__norm_sync *sync)
+{
+    sync->count = 0;
+    add_step(trainer, batch, false, plan, trainer->options.sync_batch_norm ? sync : NULL);
+    auxo__team_cut(trainer, plan);
+}
+
 /* batch NULL: only what follows the gradients; updates false: only up to them. */
-static auxo_status build_step(const auxo_trainer *trainer, const auxo__batch *batch, bool updates, auxo_plan **plan,
+static auxo_status build_step(auxo_trainer *trainer, const auxo__batch *batch, bool updates, auxo_plan **plan,
                               auxo_error *error)
 {
     auxo_plan_options options = {.allow_host_fallback = trainer->options.allow_host_fallback,
@@ -155,7 +165,10 @@ static auxo_status build_step(const auxo_trainer *trainer, const auxo__batch *ba
                                  .stop = trainer->options.stop};
     auxo_status status = auxo_plan_create(auxo_model_device(trainer->model), plan, error);
     if (status == AUXO_OK) {
-        add_step(trainer, batch, updates, *plan);
+        if (updates)
+            add_step(trainer, batch, true, *plan, NULL);
+        else
+            divide_step(trainer, batch, *plan, &trainer->norm_sync[plan == &trainer->remainder]);
         status = auxo_plan_compile(*plan, &options, error);
     }
     return status == AUXO_OK ? status : auxo_error_wrap(error, status, "training step");

@@ -49,7 +49,7 @@ auxo_status auxo__stream_create(const auxo__stream_options *options, auxo__strea
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "streaming: out of memory");
     made->queue = options->queue;
     made->batch = options->batch;
-    made->row_count = options->dataset->row_count;
+    made->row_count = auxo__stream_row_count(options);
     made->widths = auxo__stream_row_widths(options);
     const uint64_t batch_bytes =
         (made->widths.features + made->widths.targets + made->widths.weights) * (uint64_t)options->batch;

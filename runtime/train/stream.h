@@ -17,7 +17,8 @@ typedef struct auxo__stream_options {
     auxo_queue *queue;           /* that the plans run in */
     auxo__order_kind order;
     uint64_t seed;
-    int64_t batch;
+    int64_t batch;               /* of this part of the rows */
+    auxo__row_slice slice;       /* batch 0: all rows */
     bool targets;                /* labels or real targets are wanted */
     const double *class_weights; /* (class_count): a weight for each row is wanted; copied; NULL: not */
     bool repeats;                /* an epoch follows an epoch */

@@ -54,11 +54,17 @@ auxo__stream_widths auxo__stream_row_widths(const auxo__stream_options *options)
                                  .weights = options->class_weights ? sizeof(float) : 0};
 }
 
+uint64_t auxo__stream_row_count(const auxo__stream_options *options)
+{
+    const auxo__row_order order = {.rows = options->dataset->row_count, .slice = options->slice};
+    return auxo__order_count(&order);
+}
+
 /* ---- the thread -------------------------------------------------------------------------------------------------- */
 
 static auxo_status read_part(auxo__stream_reader *reader, part_place place, auxo__stream_part *part, auxo_error *error)
 {
-    const uint64_t first = place.index * reader->part_rows, left = reader->order.rows - first;
+    const uint64_t first = place.index * reader->part_rows, left = auxo__order_count(&reader->order) - first;
     part->row_count = left < reader->part_rows ? left : reader->part_rows;
     auxo_status status = auxo__order_read(&reader->order, place.epoch, first, part->row_count, reader->rows, error);
     if (status == AUXO_OK)
@@ -194,6 +200,7 @@ auxo_status auxo__stream_reader_create(const auxo__stream_options *options, uint
     made->repeats = options->repeats;
     made->idle = true;
     auxo__order_init(&made->order, options->order, options->dataset, options->seed);
+    made->order.slice = options->slice;
     pthread_mutex_init(&made->mutex, NULL);
     pthread_cond_init(&made->changed, NULL);
     const bool good = allocate(made, options);

@@ -9,6 +9,8 @@ typedef struct auxo__stream_widths {
     size_t features, targets, weights;
 } auxo__stream_widths;
 auxo__stream_widths auxo__stream_row_widths(const auxo__stream_options *options);
+/* How many rows an epoch has. */
+uint64_t auxo__stream_row_count(const auxo__stream_options *options);
 
 /* The rows of half a ring. */
 typedef struct auxo__stream_part {

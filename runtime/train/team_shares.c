@@ -60,6 +60,25 @@ void auxo__team_divide_rest(auxo__team *team, uint32_t rest, uint32_t least)
         team->rest_shares[0] = rest; /* too few to share */
 }
 
+/* Part `index` of `count` even ones of `total`. */
+static void even_part(uint64_t total, uint64_t index, uint64_t count, uint64_t *first, uint64_t *part)
+{
+    const uint64_t each = total / count, more = total % count;
+    *first = index * each + (index < more ? index : more);
+    *part = each + (index < more);
+}
+
+auxo__row_slice auxo__team_slice(uint32_t rank, uint32_t size, uint64_t rows, uint64_t batch, uint64_t rest,
+                                 uint32_t least)
+{
+    auxo__row_slice slice = {.batch = batch, .batches = rows / batch, .rest = rest};
+    const uint64_t able = rest / least < size ? rest / least : size;
+    even_part(batch, rank, size, &slice.first, &slice.count);
+    if (rank < able)
+        even_part(rest, rank, able, &slice.rest_first, &slice.rest_count);
+    return slice;
+}
+
 /* Seconds of one run of the member's part alone; *enqueue_seconds until the call returned. */
 static auxo_status time_member(auxo_trainer *trainer, auxo_trainer *member, double *seconds, double *enqueue_seconds,
                                auxo_error *error)

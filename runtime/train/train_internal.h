@@ -8,6 +8,7 @@
 #ifndef AUXO_TRAIN_INTERNAL_H
 #define AUXO_TRAIN_INTERNAL_H
 
+#include "norm_sync.h"
 #include "optimizer_internal.h"
 #include "stream.h"
 
@@ -106,13 +107,20 @@ auxo_status auxo__trainer_build_part(auxo_trainer *member, int64_t batches, int6
 /* What follows the gradients: hooks, update, counters. */
 auxo_status auxo__trainer_build_update(auxo_trainer *trainer, auxo_error *error);
 
-/* ---- team.c: several devices that share each batch ---- */
+/* ---- team.c: several devices, or ranks, that share each batch ---- */
 typedef struct auxo__team auxo__team;
-/* Sets trainer->team from options->helpers; also after a failure. */
+/* Sets trainer->team from options->helpers and cluster; also after a failure. */
 auxo_status auxo__team_create(auxo_trainer *trainer, auxo_error *error);
 void auxo__team_destroy(auxo__team *team);
 void auxo__team_drop_plans(auxo__team *team); /* NULL is allowed */
 auxo_status auxo__team_build_plans(auxo_trainer *trainer, auxo_error *error);
+/* Before the first step and every epoch: the weights of rank 0 to all ranks. */
+auxo_status auxo__team_begin(auxo_trainer *trainer, auxo_error *error);
+/* The result on the validation rows: that of rank 0. */
+auxo_status auxo__team_share_evaluation(auxo_trainer *trainer, auxo_evaluation *evaluation, auxo_error *error);
+bool auxo__team_has_rows(const auxo__team *team, bool rest); /* whether this process has rows of such a batch */
+/* Whether a step has ended in which a rank was asked to stop; the same on all of them. */
+bool auxo__team_stopped(const auxo__team *team);
 /* The permutation of an epoch, to each member its rows. */
 auxo_status auxo__team_write_order(auxo_trainer *trainer, const uint32_t *order, auxo_error *error);
 /* One step on the next batch (`rest`: the smaller one at the end of an epoch). */
@@ -148,6 +156,8 @@ struct auxo_trainer {
     auxo_buffer *loss_scale;               /* f32[AUXO_LOSS_SCALE_COUNT]; NULL: gradients are not scaled */
     auxo_plan *full, *remainder;           /* NULL until built; remainder NULL if batches fill the epoch */
     auxo_plan *update;                     /* of a team, whose full and remainder end with the gradients; else NULL */
+    auxo__norm_sync norm_sync[2];          /* of a team, in full and remainder */
+    uint64_t part_seed;                    /* of dropout and augmentation: other rows must not see the same numbers */
     auxo__team *team;                      /* NULL: this device alone */
     uint64_t structure_version;            /* of the plans */
 
@@ -223,5 +233,8 @@ size_t auxo__trainer_parts(const auxo_trainer *trainer, auxo__device_part parts[
 
 /* Rows of the batch after the full ones; 0 if there is none. */
 int64_t auxo__trainer_remainder(const auxo_trainer *trainer);
+/* What this rank takes of batches of the options' size out of `rows`; batch 0: one process alone. Errors:
+ * INVALID_ARGUMENT: too few rows for so many ranks. */
+auxo_status auxo__trainer_slice(const auxo_trainer *trainer, uint64_t rows, auxo__row_slice *slice, auxo_error *error);
 
 #endif

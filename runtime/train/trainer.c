@@ -2,7 +2,7 @@
  *
  * The step itself is step_plan.c, the loop over an epoch epoch.c.
  */
-#include "train_internal.h"
+#include "team.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,10 +18,31 @@ bool auxo__model_needs_two_rows(const auxo_model *model)
     return false;
 }
 
+static uint64_t remainder_of(const auxo_trainer *trainer, uint64_t rows)
+{
+    const uint64_t remainder = rows % trainer->options.batch;
+    return remainder == 1 && auxo__model_needs_two_rows(trainer->model) ? 0 : remainder;
+}
+
 int64_t auxo__trainer_remainder(const auxo_trainer *trainer)
 {
-    int64_t remainder = (int64_t)(trainer->data.dataset->row_count % trainer->options.batch);
-    return remainder == 1 && auxo__model_needs_two_rows(trainer->model) ? 0 : remainder;
+    return (int64_t)remainder_of(trainer, trainer->data.dataset->row_count);
+}
+
+auxo_status auxo__trainer_slice(const auxo_trainer *trainer, uint64_t rows, auxo__row_slice *slice, auxo_error *error)
+{
+    const auxo_cluster *cluster = trainer->options.cluster;
+    const uint32_t size = auxo_cluster_size(cluster), least = auxo__model_needs_two_rows(trainer->model) ? 2 : 1;
+    const uint64_t batch = trainer->options.batch, needed = (least > 1 ? 3 : 1) * (uint64_t)size;
+    *slice = (auxo__row_slice){0};
+    if (size == 1)
+        return AUXO_OK;
+    if (batch < needed)
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT,
+                              "a batch of %llu rows is too small to be shared by %u ranks (at least %llu)",
+                              (unsigned long long)batch, size, (unsigned long long)needed);
+    *slice = auxo__team_slice(auxo_cluster_rank(cluster), size, rows, batch, remainder_of(trainer, rows), least);
+    return AUXO_OK;
 }
 
 uint64_t auxo_trainer_steps_per_epoch(const auxo_trainer *trainer)
@@ -94,6 +115,10 @@ static auxo_status place_rows(auxo_trainer *trainer, const auxo_dataset *train, 
     auxo_device *device = auxo_model_device(trainer->model);
     const auxo__order_kind order = auxo__order_choose(train, options->shuffle);
     auxo__order_init(&trainer->row_order, order, train, options->seed);
+    auxo__row_slice slice;
+    const auxo_status sliced = auxo__trainer_slice(trainer, train->row_count, &slice, error);
+    if (sliced != AUXO_OK)
+        return sliced;
     const bool can = options->loss != AUXO_LOSS_COX && options->helper_count == 0;
     if (options->stream == AUXO_STREAM_ALWAYS && !can)
         return auxo_error_set(error, AUXO_UNSUPPORTED, "rows are streamed to one device, and not for the Cox loss");
@@ -101,7 +126,8 @@ static auxo_status place_rows(auxo_trainer *trainer, const auxo_dataset *train, 
         return auxo__device_data_init(&trainer->data, queue, train, error);
     auxo__stream_options stream = {.order = order,
                                    .seed = options->seed,
-                                   .batch = options->batch,
+                                   .batch = slice.batch ? (int64_t)slice.count : options->batch,
+                                   .slice = slice,
                                    .targets = true,
                                    .class_weights = trainer->class_weights,
                                    .repeats = true};
@@ -136,7 +162,7 @@ static auxo_status set_up(auxo_trainer *trainer, const auxo_dataset *train, cons
         status = auxo__trainer_init_clip(trainer, error);
     if (status == AUXO_OK)
         status = auxo_optimizer_create(model, &trainer->options.optimizer, &trainer->optimizer, error);
-    if (status == AUXO_OK && trainer->options.helper_count > 0)
+    if (status == AUXO_OK && (trainer->options.helper_count > 0 || auxo_cluster_size(trainer->options.cluster) > 1))
         status = auxo__team_create(trainer, error);
     if (status == AUXO_OK && validation) {
         trainer->validation = calloc(1, sizeof *trainer->validation);
@@ -161,6 +187,7 @@ auxo_status auxo_trainer_create(auxo_model *model, const auxo_dataset *train, co
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory creating a trainer");
     created->model = model;
     created->options = *options;
+    created->part_seed = options->seed + auxo_cluster_rank(options->cluster);
     created->chunk = 1;
     if (created->options.batch == 0)
         created->options.batch = 128;
@@ -194,6 +221,8 @@ void auxo_trainer_destroy(auxo_trainer *trainer)
     auxo_buffer_destroy(trainer->stats);
     auxo_buffer_destroy(trainer->loss_scale);
     auxo__trainer_deinit_shape(trainer);
+    auxo__norm_sync_deinit(&trainer->norm_sync[0]);
+    auxo__norm_sync_deinit(&trainer->norm_sync[1]);
     free(trainer->train_layers);
     free(trainer->class_weights);
     free(trainer);

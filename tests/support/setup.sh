@@ -13,7 +13,8 @@ fail() {
 # What the library, the program and their drivers need on Debian 12.
 build_packages="build-essential cmake ninja-build pkg-config libcjson-dev zlib1g-dev liblzma-dev libmatio-dev
     librandom123-dev libxxhash-dev libpng-dev libturbojpeg0-dev libwebp-dev ocl-icd-opencl-dev opencl-headers
-    libclblast-dev pocl-opencl-icd libvulkan-dev mesa-vulkan-drivers glslang-tools spirv-tools libsqlite3-dev"
+    libclblast-dev pocl-opencl-icd libvulkan-dev mesa-vulkan-drivers glslang-tools spirv-tools libsqlite3-dev
+    libopenmpi-dev openmpi-bin"
 
 # install_packages NAME...: does nothing, and needs no network, when all are installed.
 install_packages() {
