@@ -1,5 +1,6 @@
 // Arrays in the caller's memory as data sets, by themselves and as the data of a run; what is refused; reports as text.
 #include "support/packed.hpp"
+#include "support/program.hpp"
 #include "support/runs.hpp"
 
 #include <cmath>
@@ -248,6 +249,34 @@ TEST_CASE("a run trains on arrays, tells how many epochs are left, and gives its
     REQUIRE(auxo_settings_set_arrays(settings, nullptr, nullptr, nullptr) == AUXO_OK);
     CHECK(std::string(auxo_settings_text(settings, "data")) == "glyphs");
     auxo_settings_destroy(settings);
+}
+
+TEST_CASE("arrays are written as NumPy's files, which read back as they were")
+{
+    TempFolder folder;
+    const std::vector<float> inputs = {1, 2, 3, 4, 5, 6};
+    const std::vector<uint8_t> labels = {1, 0, 1};
+    const char *const names[] = {"X", "y"};
+    const auxo_array arrays[] = {array_of(inputs, AUXO_ELEMENT_F32, {3, 2}), array_of(labels, AUXO_ELEMENT_U8, {3})};
+    Error error;
+    REQUIRE_OK(auxo_arrays_write(folder.file("both.npz").c_str(), names, arrays, 2, error));
+    LoadedData data;
+    data.require(folder.file("both.npz"), {});
+    CHECK(features_of(data.train) == inputs);
+    CHECK(labels_of(data.train) == std::vector<uint32_t>{1, 0, 1});
+    REQUIRE_OK(auxo_arrays_write(folder.file("X.npy").c_str(), nullptr, arrays, 1, error));
+    const std::string written = read_whole_file(folder.file("X.npy"));
+    CHECK((written.size() - sizeof(float) * 6) % 64 == 0);
+    CHECK(memcmp(written.data() + written.size() - 24, inputs.data(), 24) == 0);
+    CHECK(auxo_arrays_write(folder.file("X.txt").c_str(), nullptr, arrays, 1, error) == AUXO_INVALID_ARGUMENT);
+    CHECK_THAT(error.text(), Catch::Contains("neither in .npy nor in .npz"));
+    CHECK(auxo_arrays_write(folder.file("two.npy").c_str(), names, arrays, 2, error) == AUXO_INVALID_ARGUMENT);
+    auxo_array gaps = arrays[0];
+    gaps.strides[0] = 12;
+    gaps.strides[1] = 4;
+    CHECK(auxo_arrays_write(folder.file("gaps.npy").c_str(), nullptr, &gaps, 1, error) == AUXO_INVALID_ARGUMENT);
+    CHECK_THAT(error.text(), Catch::Contains("gaps"));
+    CHECK(auxo_arrays_write(folder.file("gone/X.npy").c_str(), nullptr, arrays, 1, error) == AUXO_IO);
 }
 
 TEST_CASE("the user's cache folder")

@@ -63,6 +63,12 @@ typedef struct auxo_arrays {
     uint32_t class_count;
 } auxo_arrays;
 
+/* Writes arrays as NumPy's files: one alone (.npy), or `count` of them by their names (.npz, not packed). The file
+ * appears complete or not at all. Errors: IO; INVALID_ARGUMENT for another ending, arrays with gaps, a name of more
+ * than 59 bytes. */
+AUXO_API auxo_status auxo_arrays_write(const char *path, const char *const *names, const auxo_array *arrays,
+                                       size_t count, auxo_error *error);
+
 #ifdef __cplusplus
 }
 #endif

@@ -67,13 +67,9 @@ auxo_status cli_runtime_open(const cli_context *context, auxo_runtime **runtime,
     options.backends = auxo_backends_list(backends, &options.backend_count);
     options.missing = auxo_backends_missing(backends, &options.missing_count);
     options.thread_count = find_thread_count(context);
-<<<<<<< HEAD
-    options.cache_dir = auxo_cache_folder(cache, sizeof cache) ? cache : NULL;
-=======
     if (options.thread_count == 0)
         options.thread_count = cli_cluster_threads(context->cluster);
-    options.cache_dir = find_cache_folder(cache, sizeof cache) ? cache : NULL;
->>>>>>> main
+    options.cache_dir = auxo_cache_folder(cache, sizeof cache) ? cache : NULL;
     status = auxo_runtime_create(&options, runtime, error);
     auxo_backends_unload(backends);
     return status;

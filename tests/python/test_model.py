@@ -86,3 +86,28 @@ class Models(TestCase):
         ours = self.model.evaluate(self.X, self.y)
         for name in ("accuracy", "loss", "macro_f1"):
             self.assertAlmostEqual(result[name], ours[name], places=6, msg=name)
+
+    def test_the_program_writes_arrays(self):
+        program = os.environ.get("AUXO_PROGRAM")
+        if not program:
+            self.skipTest("AUXO_PROGRAM is not set")
+        numpy.save(self.path("X.npy"), self.X)
+        self.model.save(self.path("model.safetensors"))
+        for out in ("p.npz", "p.npy"):
+            subprocess.run([program, "predict", self.path("model.safetensors"), "--data", self.path("X.npy"), "--device",
+                            "cpu", "--out", self.path(out)], capture_output=True, text=True, check=True, timeout=60)
+        found = numpy.load(self.path("p.npz"))
+        probabilities = self.model.probabilities(self.X)
+        self.assertEqual(sorted(found), ["class", "probabilities", "probability", "row"])
+        numpy.testing.assert_array_equal(found["row"], numpy.arange(1, 301))
+        numpy.testing.assert_array_equal(found["class"], self.model.predict(self.X))
+        numpy.testing.assert_allclose(found["probabilities"], probabilities, rtol=1e-5)
+        numpy.testing.assert_allclose(found["probability"], probabilities.max(axis=1), rtol=1e-5)
+        numpy.testing.assert_array_equal(numpy.load(self.path("p.npy")), found["probabilities"])
+        X, y = line()
+        model = auxo.train((X, y + 1e9), model="mlp:8", epochs=5, device="cpu").complete().model
+        model.save(self.path("line.safetensors"))
+        numpy.save(self.path("lines.npy"), X)
+        subprocess.run([program, "predict", self.path("line.safetensors"), "--data", self.path("lines.npy"), "--device",
+                        "cpu", "--out", self.path("v.npz")], capture_output=True, text=True, check=True, timeout=60)
+        numpy.testing.assert_allclose(numpy.load(self.path("v.npz"))["values"][:, 0], model.predict(X), rtol=1e-12)
