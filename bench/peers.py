@@ -8,7 +8,8 @@ so that a machine that slows down slows all of them. Samples are as long on both
 call). The best sample of all rounds counts, because other programs only ever make a sample slower; the spread of the
 ratio of the rounds' best samples is printed. GEMM: OpenBLAS (the system's and NumPy's) and oneDNN (libdnnl);
 convolution and training: PyTorch, which runs oneDNN on CPUs, with images stored channels first and channels last; --device cuda: cuBLAS and
-cuDNN without TF32. pruning: the time to read the layer once, and to copy three quarters of it, by NumPy on all threads.
+cuDNN without TF32. half, resnet18-bf16-SIZE, resnet18-f16-SIZE: products of 16 bits, and training under PyTorch's
+autocast. pruning: the time to read the layer once, and to copy three quarters of it, by NumPy on all threads.
 """
 import argparse
 import collections
@@ -30,6 +31,7 @@ LAYER = 4096
 # What is asked of a group: Auxo's arguments, the peers, the least ratio of speeds per case, or of all where it is one.
 Group = collections.namedtuple("Group", "arguments cases peers target")
 GEMM_CASES = [f"gemm {m}x{n}x{k}" for m, n, k in GEMMS]
+HALF_GEMM_CASES = [f"gemm {dtype} {size}x{size}x{size}" for dtype in ("f16", "bf16") for size in (1024, 2048)]
 GPU_CASES = ["gemm 4096x4096x4096", "gemm f16 4096x4096x4096"]
 CONV_CASES = [f"{op} {case[0]}" for case in CONVS for op in CONV_OPS]
 GROUPS = {
@@ -38,7 +40,13 @@ GROUPS = {
     "conv2d": Group(["ops", "--op", ",".join(CONV_OPS)], CONV_CASES, ("pytorch", "pytorch-nhwc"), lambda case: 0.9),
     "lenet5": Group(["train", "--model", "lenet5"], ["train lenet5 batch 128"], ("pytorch",), lambda case: 2),
     "resnet18": Group(["train", "--model", "resnet18", "--input", "3x32x32", "--optimizer", "momentum", "--batch", "32"],
-                      ["train resnet18 batch 32"], ("pytorch", "pytorch-nhwc"), lambda case: 0.9),
+                      ["train resnet18 3x32x32 batch 32"], ("pytorch", "pytorch-nhwc"), lambda case: 0.9),
+    "half": Group(["ops", "--op", "gemm"], HALF_GEMM_CASES, ("pytorch",), lambda case: 1 if "bf16" in case else None),
+    **{f"resnet18-{precision}-{size}": Group(
+        ["train", "--model", "resnet18", "--input", f"3x{size}x{size}", "--optimizer", "momentum", "--batch", f"{batch}",
+         "--precision", precision], [f"train resnet18 3x{size}x{size} batch {batch} {precision}"],
+        ("pytorch", "pytorch-nhwc"), lambda case: 1)
+       for precision in ("bf16", "f16") for size, batch in ((32, 32), (64, 32), (96, 16))},
     "pruning": Group(["ops", "--op", "group_norm,index_select"], ["group_norm 4096x4096", "index_select 4096x4096"],
                      ("read", "copy"), None),
 }
@@ -87,21 +95,27 @@ def resnet18(nn):
 
 
 def training_work(torch, name, layout, device):
-    batch = int(name.split()[-1])
+    words = name.split()
+    batch = int(words[words.index("batch") + 1])
+    half = {"bf16": torch.bfloat16, "f16": torch.float16}.get(words[-1])
     if "lenet5" in name:
         model, shape = lenet5(torch.nn), (batch, 1, 28, 28)
     else:
-        model, shape = resnet18(torch.nn), (batch, 3, 32, 32)
+        model, shape = resnet18(torch.nn), (batch, *(int(size) for size in words[2].split("x")))
     model = model.to(device).to(memory_format=layout)
     optimizer = torch.optim.Adam(model.parameters()) if "lenet5" in name else torch.optim.SGD(
         model.parameters(), lr=0.01, momentum=0.9)
     x = torch.rand(shape, device=device).to(memory_format=layout)
     labels = torch.randint(10, (batch,), device=device)
+    scaler = torch.amp.GradScaler(device, enabled=half == torch.float16)
 
     def step():
         optimizer.zero_grad()
-        torch.nn.functional.cross_entropy(model(x), labels).backward()
-        optimizer.step()
+        with torch.autocast(device, half or torch.bfloat16, enabled=half is not None):
+            loss = torch.nn.functional.cross_entropy(model(x), labels)
+        scaler.scale(loss).backward()
+        scaler.step(optimizer)
+        scaler.update()
     return step
 
 
@@ -113,7 +127,7 @@ def torch_work(name, threads, device, last):
     layout = torch.channels_last if last else torch.contiguous_format
     if name.startswith("gemm"):
         m, n, k = (int(size) for size in name.split()[-1].split("x"))
-        dtype = torch.float16 if "f16" in name else torch.float32
+        dtype = {"f16": torch.float16, "bf16": torch.bfloat16}.get(name.split()[1], torch.float32)
         a, b, out = torch.rand(m, k).to(dtype), torch.rand(k, n).to(dtype), torch.empty(m, n, dtype=dtype)
         work = lambda: torch.mm(a, b, out=out)
     elif name.startswith("conv2d"):

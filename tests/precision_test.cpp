@@ -269,6 +269,41 @@ TEST_CASE("a device without kernels for a format names what it lacks and what it
     auxo_runtime_destroy(runtime);
 }
 
+TEST_CASE("precision auto takes the format that a device has matrix units for")
+{
+    FakeBackend fake;
+    fake.devices = {FakeDeviceSpec{}, FakeDeviceSpec{}, FakeDeviceSpec{}};
+    fake.devices[1].features = AUXO_FEATURE_COOPERATIVE_MATRIX;
+    fake.devices[2].features = AUXO_FEATURE_COOPERATIVE_MATRIX | AUXO_FEATURE_BF16_MATRIX;
+    const auxo_backend *backends[] = {&fake.spi, find_builtin("reference")};
+    auxo_runtime_options options = {};
+    options.backends = backends;
+    options.backend_count = 2;
+    auxo_runtime *runtime = nullptr;
+    auxo_error error = {};
+    REQUIRE(auxo_runtime_create(&options, &runtime, &error) == AUXO_OK);
+    const auxo_dtype expected[] = {AUXO_DTYPE_F32, AUXO_DTYPE_F16, AUXO_DTYPE_BF16};
+    for (int i = 0; i < 3; i++) {
+        auxo_device *device = nullptr;
+        REQUIRE(auxo_device_open(runtime, ("fake:" + std::to_string(i)).c_str(), &device, &error) == AUXO_OK);
+        CHECK(auxo_device_set_precision(device, AUXO_PRECISION_AUTO, &error) == AUXO_OK);
+        CHECK(auxo_device_precision(device) == expected[i]);
+        auxo_device_close(device);
+    }
+    auxo_runtime_destroy(runtime);
+}
+
+TEST_CASE("bf16: the number of threads changes no digit")
+{
+    Program program(AUXO_PROGRAM);
+    const Words train = {"train", "--data",   "glyphs", "--model",     "vgg-small", "--limit",
+                         "96",    "--batch",  "32",     "--epochs",    "1",         "--seed",
+                         "4",     "--device", "cpu",    "--precision", "bf16",      "--json"};
+    const double one = program.run(with(train, {"--threads", "1"})).events("result").at(0).number("test_loss");
+    for (const char *threads : {"2", "5"})
+        CHECK(program.run(with(train, {"--threads", threads})).events("result").at(0).number("test_loss") == one);
+}
+
 TEST_CASE("precision: a run keeps it on resume, may change it, and says so")
 {
     Program program(AUXO_PROGRAM);

@@ -18,6 +18,8 @@ static auxo_status enumerate(const auxo_backend_host *host, auxo_device_info *in
         char name[sizeof infos[0].name];
         cpu_host_processor_name(name, sizeof name);
         cpu_host_describe(&infos[0], "cpu", name, (uint32_t)cpu_threads_choose(host));
+        if (cpu_kernels_have_matrix_units())
+            infos[0].features |= AUXO_FEATURE_BF16_MATRIX;
     }
     return AUXO_OK;
 }

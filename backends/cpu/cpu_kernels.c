@@ -4,6 +4,7 @@
  * this processor can run.
  */
 #include "cpu_kernels.h"
+#include "cpu_amx.h"
 #include "views.h"
 
 #include "ref.h"
@@ -39,6 +40,62 @@ static bool has_avx2(void *device, const auxo_op *op)
         .enqueue = ref_##noun##_enqueue                                                                                \
     }
 
+#if defined(CPU_HAVE_BF16)
+static bool has_bf16(void)
+{
+    return has_avx512(NULL, NULL) && __builtin_cpu_supports("avx512bf16");
+}
+
+static bool is_bf16(const auxo_op *op)
+{
+    return op->tensors[0].dtype == AUXO_DTYPE_BF16;
+}
+
+/* Whether packing both operands and rounding up to whole tiles is worth it. */
+static bool suits_bf16_product(const auxo_op *op)
+{
+    const int64_t extent_min = 8, products_min = 1 << 15, depth_max = 1 << 18;
+    const common_gemm_view view = common_gemm_view_of(op);
+    return is_bf16(op) && view.m >= extent_min && view.n >= extent_min && view.k >= extent_min && view.k <= depth_max &&
+           view.m * view.n * view.k >= products_min;
+}
+
+/* The same for convolutions. */
+static bool suits_bf16_convolution(const auxo_op *op)
+{
+    const int64_t out_channels_min = 4, groups_channels_min = 8;
+    const common_conv2d_view view = common_conv2d_view_of(op);
+    const int64_t channels = view.c / view.params->groups, out_channels = view.k / view.params->groups;
+    const bool is_wide =
+        view.params->groups == 1 || (channels >= groups_channels_min && out_channels >= groups_channels_min);
+    return is_bf16(op) && is_wide && channels > 0 && out_channels >= out_channels_min &&
+           !common_conv2d_is_scattered(&view);
+}
+
+#define BF16_SUPPORTS(isa, admits)                                                                                     \
+    static bool product_##isa(void *device, const auxo_op *op)                                                         \
+    {                                                                                                                  \
+        (void)device;                                                                                                  \
+        return suits_bf16_product(op) && (admits)();                                                                   \
+    }                                                                                                                  \
+    static bool convolution_##isa(void *device, const auxo_op *op)                                                     \
+    {                                                                                                                  \
+        (void)device;                                                                                                  \
+        return suits_bf16_convolution(op) && (admits)();                                                               \
+    }
+BF16_SUPPORTS(amx_bf16, cpu_amx_is_permitted)
+BF16_SUPPORTS(avx512_bf16, has_bf16)
+#define BF16_VARIANT(noun, isa, admits)                                                                                \
+    {                                                                                                                  \
+        .variant = #isa, .half_formats = AUXO_HALF_FORMAT(BF16), .supports = (admits),                                 \
+        .prepare = cpu_##noun##_prepare_##isa, .enqueue = cpu_##noun##_enqueue_##isa                                   \
+    }
+#define BF16_VARIANTS(noun, suits)                                                                                     \
+    BF16_VARIANT(noun, amx_bf16, suits##_amx_bf16), BF16_VARIANT(noun, avx512_bf16, suits##_avx512_bf16),
+#else
+#define BF16_VARIANTS(noun, suits)
+#endif
+
 static bool has_any(void *device, const auxo_op *op)
 {
     (void)device;
@@ -47,7 +104,7 @@ static bool has_any(void *device, const auxo_op *op)
 }
 
 static const auxo_kernel gemm_variants[] = {
-    X86_VARIANTS(gemm) OWN_VARIANT(gemm, simd, NULL),
+    BF16_VARIANTS(gemm, product) X86_VARIANTS(gemm) OWN_VARIANT(gemm, simd, NULL),
     REFERENCE_VARIANT(gemm),
 };
 
@@ -99,10 +156,11 @@ COPIES_SUPPORTS(simd, has_any)
 WINOGRAD_SUPPORTS(simd, has_any)
 
 static const auxo_kernel conv2d_forward_variants[] = {
-    X86_WINOGRAD(conv2d_forward) WINOGRAD_VARIANT(conv2d_forward, simd), OWN_VARIANT(conv2d_forward, simd, copies_simd),
-    REFERENCE_VARIANT(conv2d_forward)};
+    BF16_VARIANTS(conv2d_forward, convolution) X86_WINOGRAD(conv2d_forward) WINOGRAD_VARIANT(conv2d_forward, simd),
+    OWN_VARIANT(conv2d_forward, simd, copies_simd), REFERENCE_VARIANT(conv2d_forward)};
 static const auxo_kernel conv2d_backward_data_variants[] = {
-    X86_WINOGRAD(conv2d_backward_data) WINOGRAD_VARIANT(conv2d_backward_data, simd),
+    BF16_VARIANTS(conv2d_backward_data, convolution) X86_WINOGRAD(conv2d_backward_data)
+        WINOGRAD_VARIANT(conv2d_backward_data, simd),
     OWN_VARIANT(conv2d_backward_data, simd, copies_simd), REFERENCE_VARIANT(conv2d_backward_data)};
 #if defined(CPU_HAVE_X86)
 #define X86_COPIES(noun) OWN_VARIANT(noun, avx512, copies_avx512), OWN_VARIANT(noun, avx2, copies_avx2),
@@ -110,7 +168,8 @@ static const auxo_kernel conv2d_backward_data_variants[] = {
 #define X86_COPIES(noun)
 #endif
 static const auxo_kernel conv2d_backward_weights_variants[] = {
-    X86_COPIES(conv2d_backward_weights) OWN_VARIANT(conv2d_backward_weights, simd, copies_simd),
+    BF16_VARIANTS(conv2d_backward_weights, convolution) X86_COPIES(conv2d_backward_weights)
+        OWN_VARIANT(conv2d_backward_weights, simd, copies_simd),
     REFERENCE_VARIANT(conv2d_backward_weights)};
 
 #define SIMD_VARIANTS(kind, noun)                                                                                      \
@@ -124,6 +183,15 @@ CPU_NATIVE_TABLE(NATIVE_VARIANTS)
 
 #define REFERENCE_VARIANTS(kind, noun) static const auxo_kernel noun##_variants[] = {REFERENCE_VARIANT(noun)};
 CPU_REFERENCE_TABLE(REFERENCE_VARIANTS)
+
+bool cpu_kernels_have_matrix_units(void)
+{
+#if defined(CPU_HAVE_BF16)
+    return cpu_amx_is_permitted();
+#else
+    return false;
+#endif
+}
 
 #define LIST(kind, noun) [AUXO_OP_##kind] = {noun##_variants, sizeof noun##_variants / sizeof noun##_variants[0]},
 const auxo_kernel_list cpu_kernel_lists[AUXO_OP_COUNT] = {AUXO_OP_TABLE(LIST)};

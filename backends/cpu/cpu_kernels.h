@@ -57,10 +57,21 @@ CPU_SIMD_DECLARE(CONV2D_FORWARD, conv2d_forward)
 CPU_SIMD_DECLARE(CONV2D_BACKWARD_DATA, conv2d_backward_data)
 CPU_SIMD_DECLARE(CONV2D_BACKWARD_WEIGHTS, conv2d_backward_weights)
 CPU_SIMD_TABLE(CPU_SIMD_DECLARE)
+#define CPU_BF16_DECLARE(noun)                                                                                         \
+    CPU_DECLARE(noun, amx_bf16)                                                                                        \
+    CPU_DECLARE(noun, avx512_bf16)
+CPU_BF16_DECLARE(gemm)
+CPU_BF16_DECLARE(conv2d_forward)
+CPU_BF16_DECLARE(conv2d_backward_data)
+CPU_BF16_DECLARE(conv2d_backward_weights)
 CPU_SIMD_DECLARE(CONV2D_FORWARD, conv2d_forward_winograd)
 CPU_SIMD_DECLARE(CONV2D_BACKWARD_DATA, conv2d_backward_data_winograd)
 #define CPU_NATIVE_DECLARE(kind, noun) CPU_DECLARE(noun, native)
 CPU_NATIVE_TABLE(CPU_NATIVE_DECLARE)
+
+/* Whether products of bf16 run on matrix units here: the processor has them, the system permits them, and this library
+ * was built by a compiler that knows them. */
+bool cpu_kernels_have_matrix_units(void);
 
 /* AUXO_OP_COUNT entries. */
 extern const auxo_kernel_list cpu_kernel_lists[AUXO_OP_COUNT];

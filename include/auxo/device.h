@@ -84,7 +84,8 @@ AUXO_API void auxo_runtime_destroy(auxo_runtime *runtime); /* NULL is allowed, h
     X(COOPERATIVE_MATRIX, 4, "cooperative matrices")                                                                   \
     X(UNIFIED_MEMORY, 5, "unified memory")                                                                             \
     X(TIMESTAMPS, 6, "timestamps")                                                                                     \
-    X(COMMAND_RECORDING, 7, "pre-recorded commands")
+    X(COMMAND_RECORDING, 7, "pre-recorded commands")                                                                   \
+    X(BF16_MATRIX, 8, "bf16 matrix units")
 
 typedef enum auxo_feature {
 #define AUXO_FEATURE_ENUM(name, bit, text) AUXO_FEATURE_##name = 1 << (bit),

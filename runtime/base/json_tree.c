@@ -2,6 +2,11 @@
  */
 #include "json_tree.h"
 
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 /* A bit of cJSON.type that cJSON does not use: something is missing in this object or array. */
 enum { INCOMPLETE = 1 << 16 };
 
@@ -46,10 +51,56 @@ static bool is_complete(const cJSON *tree)
     return complete;
 }
 
+/* cJSON writes 15 digits where they are within an epsilon of the number, and so another number than it was given.
+ * Numbers that need 17 become raw text while the tree is printed. */
+static bool make_exact(cJSON *tree)
+{
+    char digits[32];
+    if (cJSON_IsNumber(tree) && isfinite(tree->valuedouble)) {
+        snprintf(digits, sizeof digits, "%1.15g", tree->valuedouble);
+        if (strtod(digits, NULL) != tree->valuedouble) {
+            snprintf(digits, sizeof digits, "%1.17g", tree->valuedouble);
+            for (char *at = digits; *at; at++) /* a locale's decimal sign */
+                if (!strchr("0123456789+-e", *at))
+                    *at = '.';
+            char *text = cJSON_malloc(strlen(digits) + 1);
+            if (!text)
+                return false;
+            strcpy(text, digits);
+            tree->valuestring = text;
+            tree->type = (tree->type & ~0xff) | cJSON_Raw;
+        }
+    }
+    cJSON *item;
+    bool done = true;
+    cJSON_ArrayForEach(item, tree) done = done && make_exact(item);
+    return done;
+}
+
+/* No tree here has raw items of its own. */
+static void make_numbers(cJSON *tree)
+{
+    if (cJSON_IsRaw(tree)) {
+        cJSON_free(tree->valuestring);
+        tree->valuestring = NULL;
+        tree->type = (tree->type & ~0xff) | cJSON_Number;
+    }
+    cJSON *item;
+    cJSON_ArrayForEach(item, tree) make_numbers(item);
+}
+
+char *auxo__tree_print_text(cJSON *tree, bool indented)
+{
+    if (!tree)
+        return NULL;
+    char *text = !make_exact(tree) ? NULL : indented ? cJSON_Print(tree) : cJSON_PrintUnformatted(tree);
+    make_numbers(tree);
+    return text;
+}
+
 auxo_status auxo__tree_print(cJSON *root, bool indented, char **text, auxo_error *error)
 {
-    bool complete = is_complete(root);
-    *text = !complete ? NULL : indented ? cJSON_Print(root) : cJSON_PrintUnformatted(root);
+    *text = is_complete(root) ? auxo__tree_print_text(root, indented) : NULL;
     cJSON_Delete(root);
     return *text ? AUXO_OK : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory writing JSON");
 }

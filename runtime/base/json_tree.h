@@ -20,6 +20,9 @@ void auxo__tree_number(cJSON *object, const char *key, double value); /* what is
 void auxo__tree_texts(cJSON *object, const char *key, char *const *texts,
                       size_t count); /* NULL: nothing is put there */
 void auxo__tree_bool(cJSON *object, const char *key, bool value);
+/* The tree as text that reads back as exactly its numbers; NULL: out of memory, or no tree. Ownership: free() the text.
+ */
+char *auxo__tree_print_text(cJSON *tree, bool indented);
 /* Prints the tree and frees it. Errors: OUT_OF_MEMORY, also if it ran out while the tree was built. Ownership:
  * free(*text). */
 auxo_status auxo__tree_print(cJSON *root, bool indented, char **text, auxo_error *error);

@@ -176,12 +176,22 @@ static const char *suffix_of(auxo_precision precision)
     return (unsigned)precision < sizeof suffixes / sizeof *suffixes ? suffixes[precision] : "";
 }
 
+/* "train resnet18 3x32x32 batch 32 bf16"; the size of MNIST's images goes without saying. */
+static void name_of(const auxo_bench_training *training, char *name, size_t size)
+{
+    const long long h = (long long)training->input[1], w = (long long)training->input[2];
+    char input[64] = "";
+    if (training->input[0] != 1 || h != 28 || w != 28)
+        snprintf(input, sizeof input, " %lldx%lldx%lld", (long long)training->input[0], h, w);
+    snprintf(name, size, "train %.60s%s batch %u%s", training->model, input, (unsigned)training->batch,
+             suffix_of(training->precision));
+}
+
 static auxo_status measure_training(auxo__bench_run *run, const auxo_bench_training *training, auxo_error *error)
 {
     auxo__bench_trainer opened;
     char name[96];
-    snprintf(name, sizeof name, "train %.60s batch %u%s", training->model, (unsigned)training->batch,
-             suffix_of(training->precision));
+    name_of(training, name, sizeof name);
     auxo_bench_result result = auxo__bench_result_begin(run, "train", name);
     const double start = auxo__now_seconds();
     auxo_status status = auxo__bench_trainer_open(run->device, training, false, run->options.stop, &opened, error);

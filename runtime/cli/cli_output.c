@@ -4,6 +4,7 @@
  * anything else erases it first.
  */
 #include "cli_output.h"
+#include "json_tree.h"
 
 #include "cli_text.h"
 
@@ -154,7 +155,7 @@ cJSON *cli_event(cli_output *output, const char *name)
 
 void cli_emit(cli_output *output, cJSON *event)
 {
-    char *text = event && cli_json_is_complete(event) ? cJSON_PrintUnformatted(event) : NULL;
+    char *text = event && cli_json_is_complete(event) ? auxo__tree_print_text(event, false) : NULL;
     if (text) {
         erase_progress(output);
         puts(text);

@@ -61,6 +61,8 @@ static const conv_case conv_cases[] = {
     {3, 16, 2, 1, 16, 3, 3, 1, 1, 2, 1, 1, 1, 1, true, AUXO_ACTIVATION_IDENTITY},
     {2, 32, 8, 10, 1, 3, 3, 1, 1, 1, 0, 1, 1, 1, false, AUXO_ACTIVATION_ELU},
     {2, 1, 9, 12, 20, 3, 3, 1, 1, 2, 1, 1, 1, 1, true, AUXO_ACTIVATION_IDENTITY},
+    {2, 32, 12, 34, 64, 3, 3, 1, 1, 1, 1, 1, 1, 1, true, AUXO_ACTIVATION_RELU},
+    {1, 64, 10, 32, 16, 3, 3, 2, 2, 1, 1, 1, 1, 1, true, AUXO_ACTIVATION_IDENTITY},
     {1, 2, 5, 4, 3, 3, 3, 1 << 30, 1 << 30, 0, 0, 1, 1, 1, true, AUXO_ACTIVATION_RELU},
     {2, 3, 7, 5, 4, 3, 2, 2048, 2048, 2049, 2048, 1, 1, 1, true, AUXO_ACTIVATION_IDENTITY},
     {1, 2, 6, 3, 2, 2, 2, 1, 1, 1 << 29, 1 << 28, 1 << 30, 1 << 29, 1, false, AUXO_ACTIVATION_IDENTITY},

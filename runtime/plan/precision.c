@@ -37,8 +37,11 @@ static bool runs_in(const auxo_device *device, auxo_dtype format)
     return first_missing(device, format) == AUXO_OP_COUNT;
 }
 
+/* bf16 first: it needs no scaling of the loss. */
 static auxo_dtype choose(const auxo_device *device)
 {
+    if (device->info.features & AUXO_FEATURE_BF16_MATRIX && runs_in(device, AUXO_DTYPE_BF16))
+        return AUXO_DTYPE_BF16;
     const bool has_units = device->info.features & AUXO_FEATURE_COOPERATIVE_MATRIX;
     return has_units && runs_in(device, AUXO_DTYPE_F16) ? AUXO_DTYPE_F16 : AUXO_DTYPE_F32;
 }

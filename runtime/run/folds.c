@@ -265,7 +265,7 @@ static auxo_status describe(auxo_run *run, void *user, auxo__archive *archive, a
 {
     (void)run;
     const folds_state *state = user;
-    char *text = cJSON_PrintUnformatted(state->texts);
+    char *text = auxo__tree_print_text(state->texts, false);
     auxo_status status = text ? auxo__archive_put_text(archive, "", RESULTS_KEY, text, error)
                               : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "folds: out of memory");
     cJSON_free(text);
@@ -337,8 +337,8 @@ static auxo_status finish(auxo_run *run, void *user, auxo_error *error)
         if (strncmp(item->string, "test_", 5) == 0 || strncmp(item->string, "val", 3) == 0)
             status = auxo__run_emit(run, &mean_event, &record, error);
     }
-    char *mean_text = good ? cJSON_PrintUnformatted(means) : NULL;
-    char *deviation_text = good ? cJSON_PrintUnformatted(deviations) : NULL;
+    char *mean_text = good ? auxo__tree_print_text(means, false) : NULL;
+    char *deviation_text = good ? auxo__tree_print_text(deviations, false) : NULL;
     if (status == AUXO_OK && (!mean_text || !deviation_text))
         status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "folds: out of memory");
     if (status == AUXO_OK)

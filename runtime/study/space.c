@@ -1,6 +1,7 @@
 /* space.c: parameters: their text, their rounding, their conditions, and Optuna's JSON of a distribution.
  */
 #include "json.h"
+#include "json_tree.h"
 #include "number.h"
 #include "study_internal.h"
 
@@ -210,10 +211,10 @@ static auxo_status parse_choices(const cJSON *list, auxo_parameter *parameter, a
                               AUXO_CHOICES_MAX);
     parameter->choices = calloc((size_t)count, sizeof *parameter->choices);
     auxo_status status = parameter->choices ? AUXO_OK : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory");
-    const cJSON *item;
+    cJSON *item;
     cJSON_ArrayForEach(item, list)
     {
-        char *text = status == AUXO_OK ? cJSON_PrintUnformatted(item) : NULL;
+        char *text = status == AUXO_OK ? auxo__tree_print_text(item, false) : NULL;
         if (!text)
             return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory");
         parameter->choices[parameter->choice_count++] = text;

@@ -7,6 +7,7 @@
  */
 #include "file.h"
 #include "json.h"
+#include "json_tree.h"
 #include "study_internal.h"
 
 #include <cjson/cJSON.h>
@@ -109,7 +110,8 @@ static auxo_status read_parameter(auxo_space *space, const cJSON *item, const ch
 {
     auxo_parameter parameter = {.parent = -1};
     const cJSON *choices = cJSON_GetObjectItemCaseSensitive(item, "choices"),
-                *when = cJSON_GetObjectItemCaseSensitive(item, "when"), *value;
+                *when = cJSON_GetObjectItemCaseSensitive(item, "when");
+    cJSON *value;
     char *texts[AUXO_CHOICES_MAX] = {NULL};
     const char *unknown = cJSON_IsObject(item) ? unknown_key(item) : NULL;
     const char *wrong = !cJSON_IsObject(item)                           ? "it must be an object"
@@ -121,7 +123,7 @@ static auxo_status read_parameter(auxo_space *space, const cJSON *item, const ch
     if (!wrong && cJSON_IsArray(choices) && cJSON_GetArraySize(choices) <= AUXO_CHOICES_MAX) {
         parameter.kind = AUXO_PARAMETER_CHOICE;
         parameter.choices = texts;
-        cJSON_ArrayForEach(value, choices) texts[parameter.choice_count++] = cJSON_PrintUnformatted(value);
+        cJSON_ArrayForEach(value, choices) texts[parameter.choice_count++] = auxo__tree_print_text(value, false);
     } else if (!wrong) {
         wrong = choices ? "\"choices\" must be a list of at most 64 values" : read_range(item, &parameter);
     }

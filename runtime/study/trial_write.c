@@ -4,6 +4,7 @@
  * a result that comes after its worker was given up for dead is dropped, not counted twice.
  */
 #include "json.h"
+#include "json_tree.h"
 #include "study_internal.h"
 
 #include <cjson/cJSON.h>
@@ -234,7 +235,7 @@ static auxo_status extend_retries(const auxo_trial *trial, char **json, size_t *
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "study: out of memory");
     }
     *count = (size_t)cJSON_GetArraySize(list);
-    *json = cJSON_PrintUnformatted(list);
+    *json = auxo__tree_print_text(list, false);
     cJSON_Delete(list);
     return *json ? AUXO_OK : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "study: out of memory");
 }
