@@ -204,6 +204,8 @@ static auxo_status load_any(const char *name, const auxo_data_options *options, 
                             auxo_dataset **test, auxo_error *error)
 {
     size_t index = 0;
+    if (options->arrays)
+        return auxo__load_arrays(options, train, test, error);
     if (auxo__is_packed_path(name))
         return auxo__load_packed(name, options, train, test, error);
     if (auxo__is_numpy_path(name))
@@ -235,10 +237,10 @@ auxo_status auxo_dataset_load(const char *name, const auxo_data_options *options
                               auxo_dataset **test, auxo_error *error)
 {
     static const auxo_data_options defaults = {0};
-    if (!name || !train || !test)
+    options = options ? options : &defaults;
+    if ((!name && !options->arrays) || !train || !test)
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "auxo_dataset_load: null argument");
     *train = *test = NULL;
-    options = options ? options : &defaults;
     auxo_status status = load_any(name, options, train, test, error);
     if (status == AUXO_OK)
         status = finish_schema(options, *train, error);

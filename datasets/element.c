@@ -5,19 +5,19 @@
 #include <math.h>
 #include <string.h>
 
-size_t auxo__element_bytes(auxo__element element)
+size_t auxo__element_bytes(auxo_element element)
 {
     static const size_t bytes[] = {
-#define AUXO__ELEMENT_BYTES(name, bytes, text) bytes,
-        AUXO__ELEMENT_TABLE(AUXO__ELEMENT_BYTES)
-#undef AUXO__ELEMENT_BYTES
+#define AUXO_ELEMENT_BYTES(name, bytes, text) bytes,
+        AUXO_ELEMENT_TABLE(AUXO_ELEMENT_BYTES)
+#undef AUXO_ELEMENT_BYTES
     };
     return bytes[element];
 }
 
-bool auxo__element_is_integer(auxo__element element)
+bool auxo__element_is_integer(auxo_element element)
 {
-    return element < AUXO__ELEMENT_F16;
+    return element < AUXO_ELEMENT_F16;
 }
 
 /* IEEE 754 binary16. */
@@ -30,7 +30,7 @@ static double half(uint16_t bits)
     return sign * (exponent ? ldexp(1024 + fraction, exponent - 25) : ldexp(fraction, -24));
 }
 
-bool auxo__element_integer(const uint8_t *at, auxo__element element, int64_t *value)
+bool auxo__element_integer(const uint8_t *at, auxo_element element, int64_t *value)
 {
     union {
         uint16_t u16;
@@ -42,29 +42,29 @@ bool auxo__element_integer(const uint8_t *at, auxo__element element, int64_t *va
     } read;
     memcpy(&read, at, auxo__element_bytes(element));
     switch (element) {
-    case AUXO__ELEMENT_BOOL:
-    case AUXO__ELEMENT_U8:
+    case AUXO_ELEMENT_BOOL:
+    case AUXO_ELEMENT_U8:
         *value = *at;
         return true;
-    case AUXO__ELEMENT_I8:
+    case AUXO_ELEMENT_I8:
         *value = (int64_t)(*at ^ 0x80u) - 0x80; /* the sign bit, extended */
         return true;
-    case AUXO__ELEMENT_U16:
+    case AUXO_ELEMENT_U16:
         *value = read.u16;
         return true;
-    case AUXO__ELEMENT_I16:
+    case AUXO_ELEMENT_I16:
         *value = read.i16;
         return true;
-    case AUXO__ELEMENT_U32:
+    case AUXO_ELEMENT_U32:
         *value = read.u32;
         return true;
-    case AUXO__ELEMENT_I32:
+    case AUXO_ELEMENT_I32:
         *value = read.i32;
         return true;
-    case AUXO__ELEMENT_I64:
+    case AUXO_ELEMENT_I64:
         *value = read.i64;
         return true;
-    case AUXO__ELEMENT_U64:
+    case AUXO_ELEMENT_U64:
         *value = (int64_t)read.u64;
         return read.u64 <= INT64_MAX;
     default:
@@ -72,20 +72,20 @@ bool auxo__element_integer(const uint8_t *at, auxo__element element, int64_t *va
     }
 }
 
-double auxo__element_real(const uint8_t *at, auxo__element element)
+double auxo__element_real(const uint8_t *at, auxo_element element)
 {
     int64_t integer = 0;
     float single;
     double number;
     uint16_t bits;
     switch (element) {
-    case AUXO__ELEMENT_F16:
+    case AUXO_ELEMENT_F16:
         memcpy(&bits, at, sizeof bits);
         return half(bits);
-    case AUXO__ELEMENT_F32:
+    case AUXO_ELEMENT_F32:
         memcpy(&single, at, sizeof single);
         return (double)single;
-    case AUXO__ELEMENT_F64:
+    case AUXO_ELEMENT_F64:
         memcpy(&number, at, sizeof number);
         return number;
     default:

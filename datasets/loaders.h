@@ -11,6 +11,7 @@
 typedef auxo_status auxo__loader(const auxo_data_options *options, auxo_dataset **train, auxo_dataset **test,
                                  auxo_error *error);
 
+auxo__loader auxo__load_arrays; /* those of the options */
 auxo__loader auxo__load_glyphs;
 auxo__loader auxo__load_mnist;
 auxo__loader auxo__load_fashion_mnist;

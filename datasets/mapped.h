@@ -11,37 +11,17 @@
 #include "mapping.h"
 #include "row_set.h"
 
-/* X(NAME, bytes, text as in .npy): types of elements in files. */
-#define AUXO__ELEMENT_TABLE(X)                                                                                         \
-    X(BOOL, 1, "|b1")                                                                                                  \
-    X(U8, 1, "|u1")                                                                                                    \
-    X(I8, 1, "|i1")                                                                                                    \
-    X(U16, 2, "<u2")                                                                                                   \
-    X(I16, 2, "<i2")                                                                                                   \
-    X(U32, 4, "<u4")                                                                                                   \
-    X(I32, 4, "<i4")                                                                                                   \
-    X(U64, 8, "<u8")                                                                                                   \
-    X(I64, 8, "<i8")                                                                                                   \
-    X(F16, 2, "<f2")                                                                                                   \
-    X(F32, 4, "<f4")                                                                                                   \
-    X(F64, 8, "<f8")
-typedef enum auxo__element {
-#define AUXO__ELEMENT_ENUM(name, bytes, text) AUXO__ELEMENT_##name,
-    AUXO__ELEMENT_TABLE(AUXO__ELEMENT_ENUM)
-#undef AUXO__ELEMENT_ENUM
-        AUXO__ELEMENT_COUNT
-} auxo__element;
-size_t auxo__element_bytes(auxo__element element);
-bool auxo__element_is_integer(auxo__element element); /* bool too */
+size_t auxo__element_bytes(auxo_element element);
+bool auxo__element_is_integer(auxo_element element); /* bool too */
 /* Not for 64-bit integers beyond 2^53. */
-double auxo__element_real(const uint8_t *at, auxo__element element);
+double auxo__element_real(const uint8_t *at, auxo_element element);
 /* Of integer elements; false beyond int64. */
-bool auxo__element_integer(const uint8_t *at, auxo__element element, int64_t *value);
+bool auxo__element_integer(const uint8_t *at, auxo_element element, int64_t *value);
 
 /* Values by row. A row lies in shard row >> shard_shift. */
 typedef struct auxo__file_array {
     const uint8_t *base; /* of row 0; NULL: there is no such array */
-    auxo__element element;
+    auxo_element element;
     bool dense;                      /* a row's values lie as a data set holds them */
     unsigned shard_shift;            /* 63: one shard */
     uint64_t shard_bytes, row_bytes; /* from one shard, one row, to the next */

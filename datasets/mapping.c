@@ -70,6 +70,17 @@ auxo_status auxo__mapping_of_memory(const char *path, uint8_t *bytes, uint64_t s
     return made->path ? AUXO_OK : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: out of memory", path);
 }
 
+auxo_status auxo__mapping_borrow(const char *path, const uint8_t *bytes, auxo__mapping **mapping, auxo_error *error)
+{
+    auxo__mapping *made = *mapping = calloc(1, sizeof *made);
+    if (!made || !(made->path = auxo__text_duplicate(path)))
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: out of memory", path);
+    atomic_init(&made->users, 1);
+    made->borrowed = true;
+    made->bytes = bytes;
+    return AUXO_OK;
+}
+
 auxo__mapping *auxo__mapping_share(auxo__mapping *mapping)
 {
     if (mapping)
@@ -83,7 +94,7 @@ void auxo__mapping_release(auxo__mapping *mapping)
         return;
     if (mapping->in_memory)
         free((void *)(uintptr_t)mapping->bytes);
-    else if (mapping->bytes)
+    else if (mapping->bytes && !mapping->borrowed)
         munmap((void *)(uintptr_t)mapping->bytes, (size_t)mapping->size);
     free((void *)mapping->verified);
     free(mapping->hashes);

@@ -20,6 +20,7 @@ typedef struct auxo__mapping {
     uint64_t *hashes;                               /* (shard_count) XXH3 of each shard; owned */
     _Atomic uint8_t *verified;                      /* (shard_count) 1: compared already; owned */
     bool in_memory;                                 /* bytes are malloc's */
+    bool borrowed;                                  /* bytes are the caller's */
     _Atomic uint32_t users;
 } auxo__mapping;
 
@@ -28,6 +29,8 @@ auxo_status auxo__mapping_open(const char *path, auxo__mapping **mapping, auxo_e
 /* Bytes that are no file, taken over also after a failure. */
 auxo_status auxo__mapping_of_memory(const char *path, uint8_t *bytes, uint64_t size, auxo__mapping **mapping,
                                     auxo_error *error);
+/* Bytes of the caller's, which stay where they are until the last user is gone. */
+auxo_status auxo__mapping_borrow(const char *path, const uint8_t *bytes, auxo__mapping **mapping, auxo_error *error);
 auxo__mapping *auxo__mapping_share(auxo__mapping *mapping); /* NULL gives NULL */
 void auxo__mapping_release(auxo__mapping *mapping);         /* NULL is allowed */
 /* Takes `hashes`, which must lie inside the file. Errors: OUT_OF_MEMORY; then they are freed. */

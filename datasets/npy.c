@@ -17,6 +17,16 @@ void auxo__npy_deinit(auxo__npy *array)
     *array = (auxo__npy){0};
 }
 
+void auxo__npy_lay_out(auxo__npy *array, bool columns_first)
+{
+    uint64_t step = auxo__element_bytes(array->element);
+    for (uint32_t i = 0; i < array->rank; i++) {
+        const uint32_t axis = columns_first ? i : array->rank - 1 - i;
+        array->strides[axis] = step;
+        step *= array->dims[axis];
+    }
+}
+
 /* What follows 'key': in the dictionary; NULL if it is not there. */
 static const char *value_of(const char *header, const char *key)
 {
@@ -29,19 +39,19 @@ static const char *value_of(const char *header, const char *key)
     return at + strspn(at, " ");
 }
 
-static bool read_element(const char *text, auxo__element *element)
+static bool read_element(const char *text, auxo_element *element)
 {
     static const char *const texts[] = {
-#define AUXO__ELEMENT_TEXT(name, bytes, text) text,
-        AUXO__ELEMENT_TABLE(AUXO__ELEMENT_TEXT)
-#undef AUXO__ELEMENT_TEXT
+#define AUXO_ELEMENT_TEXT(name, bytes, text) text,
+        AUXO_ELEMENT_TABLE(AUXO_ELEMENT_TEXT)
+#undef AUXO_ELEMENT_TEXT
     };
     if (text[0] != '\'' || (text[1] != '<' && text[1] != '|' && text[1] != '='))
         return false;
-    for (int e = 0; e < AUXO__ELEMENT_COUNT; e++) {
+    for (int e = 0; e < AUXO_ELEMENT_COUNT; e++) {
         const size_t length = strlen(texts[e]);
         if (strncmp(text + 2, texts[e] + 1, length - 1) == 0 && text[length + 1] == '\'') {
-            *element = (auxo__element)e;
+            *element = (auxo_element)e;
             return auxo__element_bytes(*element) == 1 || text[1] != '|';
         }
     }
@@ -57,7 +67,7 @@ static bool read_shape(const char *text, auxo__npy *array)
         if (*text == ')')
             return true;
         char *end = NULL;
-        if (!isdigit((unsigned char)*text) || array->rank == AUXO__NPY_RANK_MAX)
+        if (!isdigit((unsigned char)*text) || array->rank == AUXO_ARRAY_RANK_MAX)
             return false;
         array->dims[array->rank] = strtoull(text, &end, 10);
         text = end;
@@ -75,12 +85,13 @@ static auxo_status read_dictionary(const char *header, auxo__npy *array, auxo_er
             error, AUXO_FORMAT,
             "%s holds %.*s, which is no plain number of this machine; save it with .astype('float32')", array->path,
             (int)strcspn(type, ",}"), type);
-    array->columns_first = strncmp(order, "True", 4) == 0;
-    if (!array->columns_first && strncmp(order, "False", 5) != 0)
+    const bool columns_first = strncmp(order, "True", 4) == 0;
+    if (!columns_first && strncmp(order, "False", 5) != 0)
         return auxo_error_set(error, AUXO_FORMAT, "%s: the header of the array has no order", array->path);
     if (!read_shape(shape, array))
         return auxo_error_set(error, AUXO_FORMAT, "%s: the header of the array has the shape %.40s", array->path,
                               shape);
+    auxo__npy_lay_out(array, columns_first);
     return AUXO_OK;
 }
 

@@ -4,19 +4,19 @@
 
 #include "mapped.h"
 
-enum { AUXO__NPY_RANK_MAX = 8 };
-
 typedef struct auxo__npy {
     auxo__mapping *file; /* one user; NULL: there is no such array */
     char path[512];      /* for messages: the file, and the member */
     const uint8_t *values;
-    auxo__element element;
-    bool columns_first; /* Fortran's order */
+    auxo_element element;
     uint32_t rank;
-    uint64_t dims[AUXO__NPY_RANK_MAX];
+    uint64_t dims[AUXO_ARRAY_RANK_MAX];
+    uint64_t strides[AUXO_ARRAY_RANK_MAX]; /* bytes */
 } auxo__npy;
 
 void auxo__npy_deinit(auxo__npy *array);
+/* Strides of an array without gaps: the last axis is the fastest, or the first (Fortran's order). */
+void auxo__npy_lay_out(auxo__npy *array, bool columns_first);
 /* Errors: NOT_FOUND, IO; FORMAT for what is no array of numbers of this machine's byte order, or cut off. */
 auxo_status auxo__npy_open(const char *path, auxo__npy *array, auxo_error *error);
 /* An array in bytes [offset, offset + size) of `file`, which gets another user. */

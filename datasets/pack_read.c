@@ -153,8 +153,8 @@ static char **read_names(const split_reader *reader, const char *key, size_t exp
 
 /* ---- the data set ------------------------------------------------------------------------------------------------ */
 
-static auxo__file_array array_at(const auxo__mapping *file, const split_reader *reader, int which,
-                                 auxo__element element, bool dense)
+static auxo__file_array array_at(const auxo__mapping *file, const split_reader *reader, int which, auxo_element element,
+                                 bool dense)
 {
     const auxo__pack_array *array = &reader->layout.arrays[which];
     const uint64_t shard_rows = reader->layout.shard_rows;
@@ -223,11 +223,11 @@ static auxo_status map_rows(auxo_dataset *set, auxo__mapping *file, const split_
         return auxo_error_set(error, AUXO_FORMAT, "%s: the hashes of its shards are wrong", file->path);
     }
     mapped->features_file = auxo__mapping_share(file);
-    const auxo__element element = set->feature_type == AUXO_FEATURES_U8 ? AUXO__ELEMENT_U8 : AUXO__ELEMENT_F32;
+    const auxo_element element = set->feature_type == AUXO_FEATURES_U8 ? AUXO_ELEMENT_U8 : AUXO_ELEMENT_F32;
     mapped->features = array_at(file, reader, AUXO__PACK_FEATURES, element, true);
-    mapped->labels = array_at(file, reader, AUXO__PACK_LABELS, AUXO__ELEMENT_U32, true);
-    mapped->targets = array_at(file, reader, AUXO__PACK_TARGETS, AUXO__ELEMENT_F32, true);
-    mapped->row_numbers = array_at(file, reader, AUXO__PACK_ROW_NUMBERS, AUXO__ELEMENT_U32, true);
+    mapped->labels = array_at(file, reader, AUXO__PACK_LABELS, AUXO_ELEMENT_U32, true);
+    mapped->targets = array_at(file, reader, AUXO__PACK_TARGETS, AUXO_ELEMENT_F32, true);
+    mapped->row_numbers = array_at(file, reader, AUXO__PACK_ROW_NUMBERS, AUXO_ELEMENT_U32, true);
     mapped->class_count = set->class_count;
     mapped->total_rows = set->row_count;
     mapped->content_hash = reader->content_hash;

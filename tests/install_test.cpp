@@ -57,6 +57,9 @@ TEST_CASE("the installed package builds and runs the example of the README")
     require_command(folder, environment + "cc -std=c11" + warnings +
                                 AUXO_SOURCE_DIR "/tests/examples/tune_and_bench.c $(" + package +
                                 ") -o tune_and_bench && ./tune_and_bench cpu out.tune && grep -q '^gemm ' out.tune");
+    require_command(folder, environment + "cc -std=c11" + warnings +
+                                AUXO_SOURCE_DIR "/tests/examples/train_on_arrays.c $(" + package +
+                                ") -o train_on_arrays && ./train_on_arrays cpu && test -s circle.safetensors");
     // So it is with runs: sized under a budget, stopped half-way, resumed; the network that is left is within it.
     require_command(folder, environment + "cc -std=c11" + warnings +
                                 AUXO_SOURCE_DIR "/tests/examples/size_under_budget.c $(" + package +

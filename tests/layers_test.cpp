@@ -147,10 +147,10 @@ const std::map<std::string, std::set<std::string>> &allowed()
 std::string layer_of_header(const std::string &name)
 {
     static const std::map<std::string, std::string> table = {
-        {"status.h", "base"},  {"export.h", "base"},    {"format.h", "base"},      {"version.h", "base"},
-        {"schema.h", "data"},  {"device.h", "device"},  {"tensor.h", "device"},    {"ops.h", "device"},
-        {"kinds.h", "device"}, {"backend.h", "device"}, {"tune.h", "device"},      {"verify.h", "ops"},
-        {"table.h", "data"},   {"metrics.h", "run"},    {"transport.h", "cluster"}};
+        {"status.h", "base"}, {"export.h", "base"},  {"format.h", "base"},    {"version.h", "base"},
+        {"schema.h", "data"}, {"arrays.h", "data"},  {"device.h", "device"},  {"tensor.h", "device"},
+        {"ops.h", "device"},  {"kinds.h", "device"}, {"backend.h", "device"}, {"tune.h", "device"},
+        {"verify.h", "ops"},  {"table.h", "data"},   {"metrics.h", "run"},    {"transport.h", "cluster"}};
     auto found = table.find(name);
     return found != table.end() ? found->second : name.substr(0, name.rfind('.'));
 }

@@ -8,7 +8,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 
 # shellcheck disable=SC2086
 install_packages $build_packages catch2 clang clang-format clang-tidy libclang-rt-14-dev oclgrind vulkan-validationlayers git \
-    python3 python3-venv python3-torch intel-opencl-icd
+    python3 python3-venv python3-torch python3-cffi python3-numpy python3-sklearn python3-pandas intel-opencl-icd
 
 step "Format"
 cd "$root"

@@ -3,6 +3,7 @@
 #define AUXO_AUXO_H
 
 #include "auxo/adapt.h"
+#include "auxo/arrays.h"
 #include "auxo/bench.h"
 #include "auxo/cluster.h"
 #include "auxo/data.h"

@@ -6,6 +6,7 @@
 #ifndef AUXO_DATA_H
 #define AUXO_DATA_H
 
+#include "auxo/arrays.h"
 #include "auxo/schema.h"
 
 #include <stdbool.h>
@@ -87,12 +88,15 @@ typedef struct auxo_data_options {
     const char *group_column, *site_column; /* tables: as auxo_table_roles; NULL: none */
     bool allow_missing_files; /* CIFAR: go on without a training batch that is not there; the note names it */
     const char *labels_file;  /* .npy: the file of labels or targets; NULL: found by the name of the inputs' file */
-    bool map;                 /* packed sets and NumPy arrays of classes or real targets: rows stay in the file */
+    bool map;                 /* packed sets and arrays of classes or real targets: rows stay in the file, or in the
+                               * caller's memory */
+    const auxo_arrays *arrays, *test_arrays; /* rows in memory, instead of what `name` says; test_arrays may be NULL */
 } auxo_data_options;
 
 /* Loads a data set by name ("fashion-mnist", "glyphs", "ccpp", "reactor"), a table by the path of its .csv or .arff
  * file, a packed set (.auxo), NumPy arrays (.npy, .npz), or a folder of images (PNG, PGM, PPM; one subfolder per class,
- * perhaps below train/ and test/) by a path with a slash. Sets without a test split of their own come with *test NULL.
+ * perhaps below train/ and test/) by a path with a slash. With options->arrays it makes a set of those, and name may be
+ * NULL. Sets without a test split of their own come with *test NULL.
  * Ownership: the caller's. Errors: NOT_FOUND lists the folders searched and the nearest names; FORMAT names file and
  * position. */
 AUXO_API auxo_status auxo_dataset_load(const char *name, const auxo_data_options *options, auxo_dataset **train,

@@ -70,6 +70,10 @@ typedef struct auxo_runtime_options {
     bool keep_statistics; /* make drivers keep what auxo_device_programs tells; they may then compile anew each run */
 } auxo_runtime_options;
 
+/* The user's folder for auxo_runtime_options.cache_dir: AUXO_CACHE_DIR, else auxo/kernels below XDG_CACHE_HOME or
+ * ~/.cache. It need not exist. False where no such place is known, or `size` is too small. */
+AUXO_API bool auxo_cache_folder(char *path, size_t size);
+
 /* Ownership: the caller destroys it after all its devices. */
 AUXO_API auxo_status auxo_runtime_create(const auxo_runtime_options *options, auxo_runtime **runtime,
                                          auxo_error *error);

@@ -32,6 +32,9 @@ AUXO_API void auxo_report_destroy(auxo_report *report); /* NULL is allowed */
  * earlier calls), IO names the path. */
 AUXO_API auxo_status auxo_report_write(auxo_report *report, const char *path, auxo_error *error);
 
+/* The same as text. Ownership: free(*text). Errors: OUT_OF_MEMORY (also of earlier calls). */
+AUXO_API auxo_status auxo_report_html(const auxo_report *report, char **text, auxo_error *error);
+
 /* A heading; with several sections the report begins with a list of them. */
 AUXO_API void auxo_report_section(auxo_report *report, const char *heading);
 /* One paragraph. */

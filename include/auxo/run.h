@@ -94,6 +94,10 @@ AUXO_API auxo_status auxo_settings_set(auxo_settings *settings, const char *name
 /* Sets all that a JSON object {"name": value, ...} holds; "method" is passed over. Settings given before keep their
  * values: a file stands below the command line. Errors: FORMAT, INVALID_ARGUMENT name the file and the setting. */
 AUXO_API auxo_status auxo_settings_load(auxo_settings *settings, const char *path, auxo_error *error);
+/* Rows in memory, instead of what "data" says, which becomes their name. Borrowed, by copies of the settings too; see
+ * auxo/arrays.h. test NULL: no test split of their own; train NULL: none any more. */
+AUXO_API auxo_status auxo_settings_set_arrays(auxo_settings *settings, const auxo_arrays *train,
+                                              const auxo_arrays *test, auxo_error *error);
 /* The method that such a file names with "method"; *method NULL: it names none. Errors: FORMAT; NOT_FOUND: there is no
  * such method. */
 AUXO_API auxo_status auxo_settings_file_method(const char *path, const auxo_method **method, auxo_error *error);
@@ -117,7 +121,7 @@ AUXO_API extern const auxo_setting auxo_data_settings[]; /* data, data-dir, limi
 
 /* What a saved model changes: rows come in the form it knows. Zeroed: nothing. */
 typedef struct auxo_data_request {
-    const char *name;               /* instead of the setting "data" */
+    const char *name;               /* instead of the setting "data" and its arrays */
     uint64_t seed;                  /* of what generates rows */
     const auxo_data_schema *schema; /* NULL: rows as they are */
     bool ignore_labels, unknown_levels_missing;
@@ -311,9 +315,13 @@ AUXO_API void auxo_run_close(auxo_run *run);
 
 /* Share of the work that is done, 0 to 1; NaN if unknown. */
 AUXO_API double auxo_run_progress(const auxo_run *run);
+/* How many "epoch" events are still to come; 0: none, or the method does not know. */
+AUXO_API uint64_t auxo_run_epochs(const auxo_run *run);
 /* The model that the run trains now, or its best; borrowed until the next step; NULL if there is none yet. */
 AUXO_API auxo_model *auxo_run_model(auxo_run *run);
 AUXO_API auxo_device *auxo_run_device(auxo_run *run); /* borrowed */
+/* Its HTML report as it stands, as "report" would write it after a finish. Ownership: free(*text). */
+AUXO_API auxo_status auxo_run_report(auxo_run *run, char **text, auxo_error *error);
 /* The result event's JSON after a finish; borrowed. */
 AUXO_API const char *auxo_run_result(const auxo_run *run);
 /* Numbers of an event that is kept: all values of `field` so far, *count entries, borrowed until the next step; NULL if

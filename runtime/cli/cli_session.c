@@ -46,21 +46,6 @@ const cli_option cli_seed_options[] = {
 
 /* ---- runtime and device ------------------------------------------------------------------------------------------ */
 
-/* AUXO_CACHE_DIR, else the user's cache folder; the runtime creates it, and logs if it cannot. False without a home. */
-static bool find_cache_folder(char *path, size_t size)
-{
-    const char *own = getenv("AUXO_CACHE_DIR"), *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    if (own && *own)
-        snprintf(path, size, "%s", own);
-    else if (cache && *cache)
-        snprintf(path, size, "%s/auxo/kernels", cache);
-    else if (home && *home)
-        snprintf(path, size, "%s/.cache/auxo/kernels", home);
-    else
-        return false;
-    return true;
-}
-
 /* What --threads says, for commands that have it. */
 static uint32_t find_thread_count(const cli_context *context)
 {
@@ -84,7 +69,7 @@ auxo_status cli_runtime_open(const cli_context *context, auxo_runtime **runtime,
     options.thread_count = find_thread_count(context);
     if (options.thread_count == 0)
         options.thread_count = cli_cluster_threads(context->cluster);
-    options.cache_dir = find_cache_folder(cache, sizeof cache) ? cache : NULL;
+    options.cache_dir = auxo_cache_folder(cache, sizeof cache) ? cache : NULL;
     status = auxo_runtime_create(&options, runtime, error);
     auxo_backends_unload(backends);
     return status;

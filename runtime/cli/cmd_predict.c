@@ -1,5 +1,6 @@
-/* runtime/cli/train/cmd_predict.c: auxo predict FILE: the outputs of a saved model for every row, as CSV or events. */
-#include "cli_outputs.h"
+/* runtime/cli/cmd_predict.c: auxo predict FILE: the outputs of a saved model for every row, as CSV, arrays
+ * or events. */
+#include "cli_arrays.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -8,7 +9,10 @@
 #include <unistd.h>
 
 static const cli_option predict_options[] = {
-    {.name = "out", .type = CLI_TEXT, .argument = "FILE.csv", .help = "Write here instead of to standard output"},
+    {.name = "out",
+     .type = CLI_TEXT,
+     .argument = "FILE",
+     .help = "Write here instead of to standard output: CSV, or arrays of NumPy's where the name ends in .npz or .npy"},
     {.name = "probabilities", .type = CLI_FLAG, .help = "Add one column with the probability of each class"},
     CLI_OPTIONS_END,
 };
@@ -136,6 +140,23 @@ static auxo_status write_file(cli_outputs *outputs, const char *path, prediction
                              : status;
 }
 
+static void keep_rows(void *user, const cli_outputs *outputs)
+{
+    cli_arrays_add(user, outputs);
+}
+
+static auxo_status write_arrays(const cli_context *context, cli_outputs *outputs, const char *path, auxo_error *error)
+{
+    cli_arrays arrays;
+    auxo_status status = cli_arrays_init(&arrays, outputs, error);
+    if (status == AUXO_OK)
+        status = cli_outputs_each(context, outputs, keep_rows, &arrays, error);
+    if (status == AUXO_OK)
+        status = cli_arrays_write(&arrays, path, error);
+    cli_arrays_deinit(&arrays);
+    return status;
+}
+
 static auxo_status run(const cli_context *context, auxo_error *error)
 {
     cli_outputs outputs = {0};
@@ -149,7 +170,9 @@ static auxo_status run(const cli_context *context, auxo_error *error)
                             .all = cli_flag(context->arguments, "probabilities")};
     if (status == AUXO_OK && !sink.probabilities)
         status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory for %zu outputs", outputs.column_count);
-    if (status == AUXO_OK && path)
+    if (status == AUXO_OK && cli_arrays_wanted(path))
+        status = write_arrays(context, &outputs, path, error);
+    else if (status == AUXO_OK && path)
         status = write_file(&outputs, path, &sink, error);
     else if (status == AUXO_OK)
         status = cli_outputs_each(context, &outputs, write_rows, &sink, error);
@@ -177,11 +200,14 @@ const cli_command cli_command_predict = {
     .description = "Write one CSV line per row: for classes the predicted class, its name and probability; for numbers "
                    "the predicted values in the targets' own units. The column row is the place of the row in the file "
                    "or set, from 1, also where rows were left out. Columns are found by the names the model knows, in "
-                   "any order; labels are not needed. Pictures may lie in one folder without classes.",
+                   "any order; labels are not needed. Pictures may lie in one folder without classes.\n\n"
+                   "A .npz file holds the arrays row, and for classes class, probability and probabilities (rows, "
+                   "classes), for numbers values (rows, targets); a .npy file the last of these alone.",
     .events = "{\"event\":\"prediction\",\"row\":1,\"class\":..,\"name\":..,\"probability\":..}  for classes\n"
               "{\"event\":\"prediction\",\"row\":1,\"values\":[..]}  for numbers\n"
               "{\"event\":\"result\",\"rows\":..,\"seconds\":..}",
-    .examples = "auxo predict net.safetensors --data fashion-mnist --limit 100 --out predictions.csv",
+    .examples = "auxo predict net.safetensors --data fashion-mnist --limit 100 --out predictions.csv\n"
+                "auxo predict net.safetensors --data X.npy --out predictions.npz",
     .options = options,
     .run = run,
 };

@@ -397,6 +397,15 @@ static auxo_status step(auxo_run *run, void *user, bool *done, auxo_error *error
     return status;
 }
 
+/* Epochs that end: the last step may lie within one. */
+static uint64_t epochs(const void *user)
+{
+    const auxo__train_state *state = user;
+    const uint64_t ends = last_step(state) / auxo_trainer_steps_per_epoch(state->trainer);
+    const uint32_t finished = auxo_trainer_epoch(state->trainer);
+    return ends > finished ? ends - finished : 0;
+}
+
 static double progress(const auxo_run *run, const void *user)
 {
     (void)run;
@@ -565,5 +574,6 @@ const auxo_method auxo__method_train = {
     .end = end,
     .model = model,
     .progress = progress,
+    .epochs = epochs,
     .report_title = "Training report",
 };

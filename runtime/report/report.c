@@ -261,3 +261,14 @@ auxo_status auxo_report_write(auxo_report *report, const char *path, auxo_error 
     free(page.text);
     return status;
 }
+
+auxo_status auxo_report_html(const auxo_report *report, char **text, auxo_error *error)
+{
+    auxo__markup page = {0};
+    build_page(report, &page);
+    *text = page.failed ? NULL : page.text;
+    if (*text)
+        return AUXO_OK;
+    free(page.text);
+    return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory for a report");
+}

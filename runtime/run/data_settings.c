@@ -1,6 +1,6 @@
 /* data_settings.c: the settings that say what data is, and loading by them.
  */
-#include "auxo/run.h"
+#include "settings.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -269,8 +269,11 @@ auxo_status auxo_settings_load_data(const auxo_settings *settings, const auxo_da
                                  .ignore_labels = request->ignore_labels,
                                  .unknown_levels_missing = request->unknown_levels_missing,
                                  .map = request->map};
-    const char *name = request->name ? request->name : auxo_settings_text(settings, "data");
+    const char *data = auxo_settings_text(settings, "data"), *name = request->name ? request->name : data;
+    const bool in_memory = settings->arrays && strcmp(name, data) == 0;
     auxo_status status = read_options(settings, &texts, &options, error);
+    options.arrays = in_memory ? settings->arrays : NULL;
+    options.test_arrays = in_memory ? settings->test_arrays : NULL;
     options.keep_missing = options.keep_missing || (request->keep_gaps && !options.drop_missing);
     if (status == AUXO_OK)
         status = auxo_dataset_load(name, &options, train, test, error);

@@ -34,6 +34,7 @@ struct auxo_method {
     /* The model that the run is about (saved by `save`); NULL while there is none. */
     auxo_model *(*model)(void *state);
     double (*progress)(const auxo_run *run, const void *state); /* may be NULL */
+    uint64_t (*epochs)(const void *state);                      /* "epoch" events still to come; 0 or NULL: unknown */
     /* Further requirements of a saved model, instead of auxo_model_save; may be NULL. */
     auxo_status (*save_model)(auxo_run *run, void *state, const char *path, auxo_error *error);
     /* A run that is interrupted or breaks down still has a result: what it found so far. */

@@ -335,6 +335,11 @@ double auxo_run_progress(const auxo_run *run)
     return run->method->progress ? run->method->progress(run, run->state) : (double)NAN;
 }
 
+uint64_t auxo_run_epochs(const auxo_run *run)
+{
+    return run->method->epochs && !run->done ? run->method->epochs(run->state) : 0;
+}
+
 auxo_model *auxo_run_model(auxo_run *run)
 {
     return run->method->model ? run->method->model(run->state) : NULL;

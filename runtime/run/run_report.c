@@ -66,19 +66,37 @@ static auxo_status write_origin(const auxo_run *run, auxo_report *report, auxo_e
     return AUXO_OK;
 }
 
+/* *report is to be destroyed, also after a failure. */
+static auxo_status build(auxo_run *run, auxo_report **report, auxo_error *error)
+{
+    const char *title = run->method->report_title ? run->method->report_title : run->method->info.summary;
+    auxo_status status = auxo_report_create(title, report, error);
+    if (status == AUXO_OK)
+        status = write_origin(run, *report, error);
+    if (status == AUXO_OK && run->method->report)
+        status = run->method->report(run, run->state, *report, error);
+    if (status == AUXO_OK && run->study)
+        status = auxo_study_draw(run->study, *report, error);
+    return status;
+}
+
 auxo_status auxo__run_write_report(auxo_run *run, const char *path, auxo_error *error)
 {
     auxo_report *report = NULL;
-    const char *title = run->method->report_title ? run->method->report_title : run->method->info.summary;
-    auxo_status status = auxo_report_create(title, &report, error);
-    if (status == AUXO_OK)
-        status = write_origin(run, report, error);
-    if (status == AUXO_OK && run->method->report)
-        status = run->method->report(run, run->state, report, error);
-    if (status == AUXO_OK && run->study)
-        status = auxo_study_draw(run->study, report, error);
+    auxo_status status = build(run, &report, error);
     if (status == AUXO_OK)
         status = auxo_report_write(report, path, error);
+    auxo_report_destroy(report);
+    return status;
+}
+
+auxo_status auxo_run_report(auxo_run *run, char **text, auxo_error *error)
+{
+    auxo_report *report = NULL;
+    *text = NULL;
+    auxo_status status = build(run, &report, error);
+    if (status == AUXO_OK)
+        status = auxo_report_html(report, text, error);
     auxo_report_destroy(report);
     return status;
 }

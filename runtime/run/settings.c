@@ -273,6 +273,10 @@ auxo_status auxo_settings_copy(const auxo_settings *settings, auxo_settings **co
         status = store(&(*copy)->slots[i], from->text, from->source, error);
         (*copy)->slots[i].off = from->off;
     }
+    if (status == AUXO_OK) {
+        (*copy)->arrays = settings->arrays;
+        (*copy)->test_arrays = settings->test_arrays;
+    }
     if (status != AUXO_OK) {
         auxo_settings_destroy(*copy);
         *copy = NULL;
@@ -293,6 +297,14 @@ void auxo_settings_destroy(auxo_settings *settings)
 auxo_status auxo_settings_set(auxo_settings *settings, const char *name, const char *value, auxo_error *error)
 {
     return set_from(settings, name, value, AUXO__FROM_CALLER, error);
+}
+
+auxo_status auxo_settings_set_arrays(auxo_settings *settings, const auxo_arrays *train, const auxo_arrays *test,
+                                     auxo_error *error)
+{
+    settings->arrays = train;
+    settings->test_arrays = train ? test : NULL;
+    return auxo_settings_set(settings, "data", !train ? NULL : train->name ? train->name : "arrays", error);
 }
 
 /* ---- configuration files ----------------------------------------------------------------------------------------- */

@@ -31,6 +31,7 @@ struct auxo_settings {
     const auxo_setting_value *defaults;
     size_t slot_count;
     auxo__slot *slots;
+    const auxo_arrays *arrays, *test_arrays; /* borrowed; NULL: "data" says where rows are */
 };
 
 /* The value in force, as text; NULL: none. */

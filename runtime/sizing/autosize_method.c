@@ -29,6 +29,17 @@ static const auxo_preset presets[] = {
       {"dynamic-epochs", "6"},
       {"static-epochs", "12"}}},
     {"regression", "five dense layers for tables (Fig. 6.4)", {{"model", "autosize-mlp"}}},
+    {"table",
+     "two dense layers from 20 units for tables of few rows, in small batches, at a high learning rate that falls",
+     {{"model", "mlp:20-20:relu:he_uniform"},
+      {"optimizer", "adam:lr=0.005"},
+      {"lr-schedule", "cosine"},
+      {"batch", "32"},
+      {"alpha", "0.01"},
+      {"step", "proximal"},
+      {"growth-minimum", "4"},
+      {"dynamic-epochs", "15"},
+      {"static-epochs", "15"}}},
     {"l21", "l2,1 instead of the weighted l1 penalty (table 6.2)", {{"penalty", "l21"}, {"alpha", "1e-4"}}},
     {"no-growth", "only prunes (table 6.3)", {{"grow", "no"}}},
     {"no-fine-tuning",
@@ -49,7 +60,7 @@ static const auxo_preset presets[] = {
 static const auxo_setting autosize_settings[] = {
     {.name = "preset",
      .type = AUXO_SETTING_CHOICE,
-     .argument = "thesis|quick|regression|l21|no-growth|no-fine-tuning|static-weighted|static-l1|static",
+     .argument = "thesis|quick|regression|table|l21|no-growth|no-fine-tuning|static-weighted|static-l1|static",
      .initial = "thesis",
      .help = "Settings of an experiment; those given as well win",
      .presets = presets,
@@ -344,6 +355,13 @@ static auxo_status step(auxo_run *run, void *user, bool *done, auxo_error *error
     return told;
 }
 
+static uint64_t epochs(const void *user)
+{
+    const autosize_state *state = user;
+    const uint32_t finished = auxo_trainer_epoch(state->trainer);
+    return finished < state->total_epochs ? state->total_epochs - finished : 0;
+}
+
 static double progress(const auxo_run *run, const void *user)
 {
     (void)run;
@@ -514,6 +532,7 @@ const auxo_method auxo__method_autosize = {
     .end = end,
     .model = model,
     .progress = progress,
+    .epochs = epochs,
     .report_title = "Dynamic auto-sizing",
     .finish_when_ended = true,
 };

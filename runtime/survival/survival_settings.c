@@ -1,5 +1,6 @@
 /* survival_settings.c: the settings that say what survival data is, and loading by them.
  */
+#include "settings.h"
 #include "survival_internal.h"
 
 #include <stdio.h>
@@ -98,7 +99,7 @@ static auxo_status check_outcome(const auxo_settings *settings, const auxo_survi
 {
     const char *name = auxo_settings_text(settings, "data");
     bool named = auxo_settings_text(settings, "time") && auxo_settings_text(settings, "event");
-    bool table = strpbrk(name, "./") != NULL;
+    bool table = strpbrk(name, "./") != NULL && !settings->arrays;
     if (!table || named || request->inputs_only || (request->schema && request->schema->targets))
         return AUXO_OK;
     return auxo_error_set(error, AUXO_INVALID_ARGUMENT,
@@ -124,6 +125,8 @@ static auxo_status load(const auxo_settings *settings, const auxo_survival_reque
                                        .limit = auxo_settings_integer(settings, "limit"),
                                        .format = &format.format,
                                        .schema = schema,
+                                       .arrays = settings->arrays,
+                                       .test_arrays = settings->test_arrays,
                                        .ignore_labels = request->inputs_only && schema,
                                        .unknown_levels_missing = request->unknown_levels_missing,
                                        .input_columns = (const char *const *)inputs.items,

@@ -313,6 +313,13 @@ static auxo_status step(auxo_run *run, void *user, bool *done, auxo_error *error
     return status;
 }
 
+static uint64_t epochs(const void *user)
+{
+    const survival_state *state = user;
+    const uint32_t finished = state->trainer ? auxo_trainer_epoch(state->trainer) : state->epochs;
+    return finished < state->epochs ? state->epochs - finished : 0;
+}
+
 static double progress(const auxo_run *run, const void *user)
 {
     (void)run;
@@ -498,6 +505,7 @@ const auxo_method auxo__method_survival_train = {
     .end = end,
     .model = model,
     .progress = progress,
+    .epochs = epochs,
     .save_model = save_model,
     .report_title = "Survival model",
 };

@@ -1,0 +1,115 @@
+"""A function for every method of the library, with its settings as keyword arguments."""
+import inspect
+import os
+
+from . import _arrays
+from ._library import InvalidArgument, call, text
+from ._model import Model
+from ._native import ffi, lib
+from ._run import Run
+from ._settings import Settings, documentation, read_tables, signature
+
+_DATA = """data : str, path, array, DataFrame or (X, y)
+    Rows: a named set, a file or folder; or arrays in memory, of (rows, columns), (rows, height, width) or
+    (rows, height, width, channels). Columns of a DataFrame are known by their names.
+y : array
+    Labels: integers, booleans or texts are classes, floats real targets; of survival a structured array of the event
+    (bool) and the time.
+test : (X, y) or X
+    Rows to test on at the end; without them a fifth is held out.
+model : as below, or an auxo.Model to go on from
+"""
+
+
+def _positional(name, default=None):
+    return inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default)
+
+
+class Method:
+    """A method of the library as a function that makes a Run."""
+
+    def __init__(self, pointer, name):
+        info = lib.auxo_method_describe(pointer)
+        self.method = text(info.name)
+        self.settings = read_tables(info.settings, info.defaults)
+        self._pointer = pointer
+        self.__name__ = self.__qualname__ = name
+        self.__module__ = "auxo"
+        leading = [_positional("data", self.settings["data"].default)] if "data" in self.settings else []
+        leading += [_positional("y"), inspect.Parameter("test", inspect.Parameter.KEYWORD_ONLY, default=None)]
+        self.__signature__ = signature(self.settings, leading[:2] + leading[2:])
+        self.__doc__ = (f"{text(info.summary)}\n\n{text(info.description)}\n\nReturns an auxo.Run.\n\n"
+                        + documentation(self.settings, skip=("data",)).replace("----------\n", "----------\n" + _DATA, 1))
+
+    def __repr__(self):
+        return f"<auxo.{self.__name__}: the method {self.method!r}; help(auxo.{self.__name__}) lists its settings>"
+
+    def __get__(self, instance, owner=None):
+        return self
+
+    def __call__(self, data=None, y=None, *, test=None, **settings):
+        values = Settings.of_method(self._pointer)
+        keep = [values]
+        settings = self._lend_model(settings, keep)
+        shown = [self._give(values, data, y, test, keep)] if data is not None else []
+        values.set(self.settings, settings)
+        shown += [f"{name}={value!r:.80}" for name, value in settings.items() if value is not None]
+        if "save" in self.settings and settings.get("save") is None:
+            keep.append(_arrays.TemporaryFile(suffix=".safetensors"))
+            values.set(self.settings, {"save": keep[-1].path})
+        return Run(self._pointer, values, keep, f"auxo.{self.__name__}({', '.join(shown)})")
+
+    def _lend_model(self, settings, keep):
+        """A Model becomes a file that the library reads."""
+        if not isinstance(settings.get("model"), Model):
+            return settings
+        file = _arrays.TemporaryFile(suffix=".safetensors")
+        settings["model"].save(file.path)
+        keep.append(file)
+        return {**settings, "model": file.path}
+
+    def _give(self, values, data, y, test, keep):
+        """Tells the settings where rows are; returns how the command names them."""
+        if isinstance(data, tuple) and len(data) == 2 and y is None:
+            data, y = data
+        if isinstance(data, (str, os.PathLike)):
+            if y is not None or test is not None:
+                raise InvalidArgument(f"y, test: {data} is read with its labels; give arrays for both, or neither")
+            values.set(self.settings, {"data": data})
+            return repr(os.fspath(data))
+        if _arrays.is_frame(data) and (y is None or not _arrays.is_numeric_frame(data)):
+            if test is not None:
+                raise InvalidArgument("test: frames with text, or without y, come whole; give arrays for a test split")
+            keep.append(_arrays.frame_file(data, y))
+            values.set(self.settings, {"data": keep[-1].path})
+            return f"a frame of {len(data)} rows"
+        rows = _arrays.Rows(data, y)
+        keep.append(rows)
+        tested = self._test_rows(rows, data, test, keep)
+        call(lib.auxo_settings_set_arrays, values.pointer, rows.pointer, tested)
+        return f"X: {rows}"
+
+    def _test_rows(self, rows, data, test, keep):
+        if test is None:
+            return ffi.NULL
+        X, y = test if isinstance(test, tuple) else (test, None)
+        classes = None
+        if rows.pointer.class_names:
+            classes = _arrays.read_names(rows.pointer.class_names, rows.pointer.class_count)
+        if _arrays.is_frame(data) and _arrays.is_frame(X):
+            X = X[list(data.columns)]
+        keep.append(_arrays.Rows(X, y, classes=classes, columns=list(data.columns) if _arrays.is_frame(data) else None))
+        return keep[-1].pointer
+
+
+def make_methods():
+    """Every method under its name here: "multiscale train" is multiscale, "multiscale compare" multiscale_compare."""
+    count = ffi.new("size_t *")
+    pointers = lib.auxo_methods(count)
+    found = {}
+    for i in range(count[0]):
+        name = text(lib.auxo_method_describe(pointers[i]).name)
+        short = name[:-len(" train")] if name.endswith(" train") else name
+        short = short.replace(" ", "_").replace("-", "_")
+        found[short] = Method(pointers[i], short)
+    return found
