@@ -238,6 +238,14 @@ TEST_CASE("a run trains on arrays, tells how many epochs are left, and gives its
     bool done = false;
     REQUIRE(auxo_run_step(run, &done, nullptr) == AUXO_OK);
     CHECK(auxo_run_epochs(run) == 29);
+    TempFolder folder;
+    auxo_data_schema *schema = nullptr;
+    REQUIRE(auxo_run_save_model(run, folder.file("now.safetensors").c_str(), &error) == AUXO_OK);
+    REQUIRE(auxo_model_file_schema(folder.file("now.safetensors").c_str(), &schema, nullptr) == AUXO_OK);
+    REQUIRE(schema != nullptr);
+    CHECK(schema->class_count == 2);
+    auxo_data_schema_destroy(schema);
+    CHECK(auxo_run_save_model(run, folder.file("gone/now.safetensors").c_str(), nullptr) == AUXO_IO);
     REQUIRE(auxo_run_complete(run, &error) == AUXO_OK);
     CHECK(auxo_run_epochs(run) == 0);
     CHECK_THAT(auxo_run_result(run), Catch::Contains("\"test_accuracy\":1,"));

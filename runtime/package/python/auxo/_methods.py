@@ -26,38 +26,40 @@ def _positional(name, default=None):
 
 
 class Method:
-    """A method of the library as a function that makes a Run."""
+    """A method of the library, and how a Run of it is made."""
 
     def __init__(self, pointer, name):
         info = lib.auxo_method_describe(pointer)
         self.method = text(info.name)
         self.settings = read_tables(info.settings, info.defaults)
         self._pointer = pointer
-        self.__name__ = self.__qualname__ = name
-        self.__module__ = "auxo"
+        self.name = name
         leading = [_positional("data", self.settings["data"].default)] if "data" in self.settings else []
         leading += [_positional("y"), inspect.Parameter("test", inspect.Parameter.KEYWORD_ONLY, default=None)]
-        self.__signature__ = signature(self.settings, leading[:2] + leading[2:])
-        self.__doc__ = (f"{text(info.summary)}\n\n{text(info.description)}\n\nReturns an auxo.Run.\n\n"
+        self.signature = signature(self.settings, leading)
+        self.documentation = (f"{text(info.summary)}\n\n{text(info.description)}\n\nReturns an auxo.Run.\n\n"
                         + documentation(self.settings, skip=("data",)).replace("----------\n", "----------\n" + _DATA, 1))
 
-    def __repr__(self):
-        return f"<auxo.{self.__name__}: the method {self.method!r}; help(auxo.{self.__name__}) lists its settings>"
+    def function(self):
+        """What users call, with its signature and documentation."""
 
-    def __get__(self, instance, owner=None):
-        return self
+        def method(data=None, y=None, *, test=None, **settings):
+            return self.run(data, y, test, settings)
 
-    def __call__(self, data=None, y=None, *, test=None, **settings):
+        method.__name__ = method.__qualname__ = self.name
+        method.__module__ = "auxo"
+        method.__signature__, method.__doc__ = self.signature, self.documentation
+        method.settings = self.settings
+        return method
+
+    def run(self, data, y, test, settings):
         values = Settings.of_method(self._pointer)
         keep = [values]
         settings = self._lend_model(settings, keep)
         shown = [self._give(values, data, y, test, keep)] if data is not None else []
         values.set(self.settings, settings)
         shown += [f"{name}={value!r:.80}" for name, value in settings.items() if value is not None]
-        if "save" in self.settings and settings.get("save") is None:
-            keep.append(_arrays.TemporaryFile(suffix=".safetensors"))
-            values.set(self.settings, {"save": keep[-1].path})
-        return Run(self._pointer, values, keep, f"auxo.{self.__name__}({', '.join(shown)})")
+        return Run(self._pointer, values, keep, f"auxo.{self.name}({', '.join(shown)})")
 
     def _lend_model(self, settings, keep):
         """A Model becomes a file that the library reads."""
