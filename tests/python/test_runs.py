@@ -1,5 +1,7 @@
 """Runs from Python: every method, events, interruption, checkpoints, devices, what is refused."""
+import contextlib
 import inspect
+import io
 import os
 import signal
 import subprocess
@@ -102,6 +104,19 @@ class Events(TestCase):
         epochs = run.epochs()
         self.assertEqual(len(epochs), 5)
         self.assertEqual(len(list(epochs)), 5)
+
+    def test_bars_of_tqdm(self):
+        try:
+            from tqdm import tqdm
+        except ImportError as missing:
+            self.skipTest(str(missing))
+        written = io.StringIO()
+        bar = tqdm(auxo.train(blobs(), model="mlp:8", epochs=3, device="cpu").epochs(), file=written)
+        self.assertEqual((bar.total, len(list(bar))), (3, 3))
+        self.assertIn("100%", written.getvalue())
+        with contextlib.redirect_stderr(io.StringIO()) as written:
+            auxo.train(blobs(), model="mlp:8", epochs=3, device="cpu").complete(progress=True)
+        self.assertIn("100%", written.getvalue())
 
     def test_a_run_that_was_left_goes_on(self):
         run = auxo.train(blobs(), model="mlp:8", epochs=4, batch=32, device="cpu")

@@ -17,6 +17,8 @@ y : array
     (bool) and the time.
 test : (X, y) or X
     Rows to test on at the end; without them a fifth is held out.
+groups, sites : array
+    Beside arrays: rows of one group, for example a patient, stay together in any split; sites say where rows are from.
 model : as below, or an auxo.Model to go on from
 """
 
@@ -35,7 +37,8 @@ class Method:
         self._pointer = pointer
         self.name = name
         leading = [_positional("data", self.settings["data"].default)] if "data" in self.settings else []
-        leading += [_positional("y"), inspect.Parameter("test", inspect.Parameter.KEYWORD_ONLY, default=None)]
+        leading += [_positional("y"), *(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None)
+                                       for name in ("test", "groups", "sites"))]
         self.signature = signature(self.settings, leading)
         self.documentation = (f"{text(info.summary)}\n\n{text(info.description)}\n\nReturns an auxo.Run.\n\n"
                         + documentation(self.settings, skip=("data",)).replace("----------\n", "----------\n" + _DATA, 1))
@@ -43,8 +46,9 @@ class Method:
     def function(self):
         """What users call, with its signature and documentation."""
 
-        def method(data=None, y=None, *, test=None, **settings):
-            return self.run(data, y, test, settings)
+        def method(data=None, y=None, *, test=None, groups=None, sites=None, **settings):
+            beside = {name: value for name, value in (("groups", groups), ("sites", sites)) if value is not None}
+            return self.run(data, y, test, settings, beside)
 
         method.__name__ = method.__qualname__ = self.name
         method.__module__ = "auxo"
@@ -52,11 +56,11 @@ class Method:
         method.settings = self.settings
         return method
 
-    def run(self, data, y, test, settings):
+    def run(self, data, y, test, settings, beside=()):
         values = Settings.of_method(self._pointer)
         keep = [values]
         settings = self._lend_model(settings, keep)
-        shown = [self._give(values, data, y, test, keep)] if data is not None else []
+        shown = [self._give(values, data, y, test, dict(beside), keep)] if data is not None else []
         values.set(self.settings, settings)
         shown += [f"{name}={value!r:.80}" for name, value in settings.items() if value is not None]
         return Run(self._pointer, values, keep, f"auxo.{self.name}({', '.join(shown)})")
@@ -70,22 +74,23 @@ class Method:
         keep.append(file)
         return {**settings, "model": file.path}
 
-    def _give(self, values, data, y, test, keep):
+    def _give(self, values, data, y, test, beside, keep):
         """Tells the settings where rows are; returns how the command names them."""
         if isinstance(data, tuple) and len(data) == 2 and y is None:
             data, y = data
         if isinstance(data, (str, os.PathLike)):
-            if y is not None or test is not None:
-                raise InvalidArgument(f"y, test: {data} is read with its labels; give arrays for both, or neither")
+            if y is not None or test is not None or beside:
+                raise InvalidArgument(f"y, test, groups, sites: {data} is read with all that; they go with arrays")
             values.set(self.settings, {"data": data})
             return repr(os.fspath(data))
         if _arrays.is_frame(data) and (y is None or not _arrays.is_numeric_frame(data)):
-            if test is not None:
-                raise InvalidArgument("test: frames with text, or without y, come whole; give arrays for a test split")
+            if test is not None or beside:
+                raise InvalidArgument("test, groups, sites: frames with text, or without y, come whole; these go with "
+                                      "arrays")
             keep.append(_arrays.frame_file(data, y))
             values.set(self.settings, {"data": keep[-1].path})
             return f"a frame of {len(data)} rows"
-        rows = _arrays.Rows(data, y)
+        rows = _arrays.Rows(data, y, **beside)
         keep.append(rows)
         tested = self._test_rows(rows, data, test, keep)
         call(lib.auxo_settings_set_arrays, values.pointer, rows.pointer, tested)
