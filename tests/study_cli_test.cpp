@@ -3,6 +3,7 @@
 #include "support/program.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -315,8 +316,27 @@ TEST_CASE("study: sweeps and multi-scale comparisons are divided among workers, 
     size_t found = 0;
     for (const Event &trial : program.run({"study", "show", folder.file("c.db"), "--json"}).events("trial"))
         for (const auto &loss : losses)
-            found += loss.second == trial.number("value");
+            found += std::fabs(loss.second - trial.number("value")) < 1e-14; // shown with 15 digits
     CHECK(found >= 6);
+}
+
+TEST_CASE("study: merging brings the models along, once")
+{
+    TempFolder folder;
+    Program program(AUXO_PROGRAM);
+    const Words search = with(tiny, {"--evaluations", "3", "--keep-models"});
+    REQUIRE(program.run(with(search, {"--study", folder.file("a.db")})).exit_code == 0);
+    Words other = search;
+    std::replace(other.begin(), other.end(), std::string("3"), std::string("4")); // seed and evaluations
+    REQUIRE(program.run(with(other, {"--study", folder.file("b.db")})).exit_code == 0);
+    for (int time = 0; time < 2; time++) {
+        REQUIRE(program.run({"study", "merge", folder.file("a.db"), folder.file("b.db")}).exit_code == 0);
+        CHECK(count_state(program, folder.file("a.db"), "complete") == 7);
+        CHECK(models_in(folder.file("a.db.models")) == 7);
+    }
+    for (int i = 0; i < 4; i++)
+        CHECK(same_bytes(folder.file("a.db.models/trial-" + std::to_string(3 + i) + ".safetensors"),
+                         folder.file("b.db.models/trial-" + std::to_string(i) + ".safetensors")));
 }
 
 TEST_CASE("study: an interrupted worker gives back what it had, at once")

@@ -120,13 +120,16 @@ AUXO_API const char *auxo_trial_attribute_json(const auxo_trial *trial, const ch
 typedef struct auxo_study auxo_study;
 
 typedef struct auxo_study_options {
-    const char *name;      /* NULL: the only one in the file; of a new one "auxo" */
-    bool create;           /* where the file, or the study in it, does not exist */
-    bool maximize;         /* of a new one */
-    const char *metric;    /* of a new one: what its value is; may be NULL */
-    bool read_only;        /* to look at it */
-    double lock_seconds;   /* how long another process may hold the lock; 0: 30 */
-    double beat_seconds;   /* between heartbeats of a trial; 0: 10 */
+    const char *name;    /* NULL: the only one in the file; of a new one "auxo" */
+    bool create;         /* where the file, or the study in it, does not exist */
+    bool maximize;       /* of a new one */
+    const char *metric;  /* of a new one: what its value is; may be NULL */
+    bool read_only;      /* to look at it */
+    double lock_seconds; /* how long another process may hold the lock; 0: 30 */
+    double beat_seconds; /* between heartbeats of a trial; 0: 10 */
+    /* The job whose ranks work on it together: rank 0 opens the file, and the others reach it there. Every rank opens
+     * and closes it; rank 0's close waits for theirs. NULL: this process alone. */
+    struct auxo_cluster *cluster;
     double silent_seconds; /* a trial on another machine without a heartbeat for so long has lost its worker; 0: 60 */
 } auxo_study_options;
 
@@ -263,7 +266,8 @@ AUXO_API auxo_status auxo_study_draw(const auxo_study *study, auxo_report *repor
 AUXO_API auxo_status auxo_study_remove_strays(auxo_study *study, auxo_error *error);
 
 /* Adds all trials of `source` that have ended and that `target` does not have yet (by "auxo:origin"); *added: how many.
- * Models are not copied. Errors: INVALID_ARGUMENT: another direction, another range of a parameter. */
+ * Models that they name are copied into its folder. Errors: INVALID_ARGUMENT: another direction, another range of a
+ * parameter. */
 AUXO_API auxo_status auxo_study_merge(auxo_study *target, auxo_study *source, size_t *added, auxo_error *error);
 
 #ifdef __cplusplus

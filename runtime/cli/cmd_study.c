@@ -435,7 +435,7 @@ const cli_command cli_command_study_merge = {
     .description =
         "Adds the complete and pruned trials of the other files that the first does not have yet; a trial is "
         "added once however often it comes. Parameters of one name must range over the same values. Models "
-        "stay where they are.",
+        "that the trials name are copied into the first study's folder.",
     .examples = "auxo study merge all.db machine1.db machine2.db",
     .options = show_tables,
     .run = run_merge,

@@ -6,6 +6,7 @@
 #include "checkpoint.h"
 
 #include "clock.h"
+#include "cluster.h"
 #include "folds.h"
 #include "ranks.h"
 #include "run_report.h"
@@ -169,6 +170,9 @@ void auxo_run_close(auxo_run *run)
         return;
     if (run->begun)
         run->method->end(run->state);
+    /* A rank that leaves before the work is done takes the others with it: a study waits for all of its workers. */
+    if (run->study && auxo_cluster_size(run->options.cluster) > 1 && !run->done)
+        auxo__cluster_announce_stop(run->options.cluster);
     auxo_study_close(run->study);
     auxo_device_close(run->device);
     auxo__history_deinit(&run->history);

@@ -55,6 +55,7 @@ auxo_status auxo__run_open_study(auxo_run *run, auxo_error *error)
     const auxo_study_options options = {.name = auxo_settings_text(run->settings, "study-name"),
                                         .create = true,
                                         .maximize = !(run->method->minimizes && run->method->minimizes(run->settings)),
+                                        .cluster = run->options.cluster,
                                         .beat_seconds = beat,
                                         .silent_seconds = 6 * beat};
     auxo_status status = auxo_study_open(path, &options, &run->study, error);

@@ -3,6 +3,7 @@
  * A step is one model (evolution: one generation); what was cut off is done again under resume, to the same numbers.
  */
 #include "search_method.h"
+#include "ranks.h"
 
 #include "search_events.h"
 #include "search_internal.h"
@@ -127,7 +128,7 @@ static auxo_status step(auxo_run *run, void *user, bool *done, auxo_error *error
     *done = run->options.look_only;
     auxo_status status = *done ? AUXO_OK : auxo_search_step(state->search, done, error);
     auxo_status told = auxo__search_tell_new(state, status == AUXO_OK ? error : NULL);
-    if (run->study && (*done || status == AUXO_INTERRUPTED)) {
+    if (run->study && (*done || status == AUXO_INTERRUPTED) && auxo__run_leads(run)) {
         auxo_status loaded = auxo_search_load_best(state->search, status == AUXO_OK ? error : NULL);
         status = status == AUXO_OK ? loaded : status;
     }
@@ -303,8 +304,10 @@ const auxo_method auxo__method_search = {
                 "by the "
                 "names of its settings, its trials are runs of it, and metric says which of its numbers decides.\n\n"
                 "A pruner gives models up early that do worse than others did at the same epoch. With a study, models "
-                "are "
-                "trials in a database that any number of workers share; the same command goes on with it.\n\n"
+                "are trials in a database that any number of workers share; the same command goes on with it. Under "
+                "mpirun or srun the ranks of the job are its workers, on one or many machines: rank 0 alone opens the "
+                "file, tells of its own trials and at the end of the best. A rank that dies ends the job; the same "
+                "command redoes the trials that were begun, and no others.\n\n"
                 "The checkpoint is written after each model (evolution: each generation); resume goes on from there to "
                 "the same numbers on the same device. Quality is the validation accuracy, or minus the validation RMSE "
                 "of real targets.",
@@ -313,6 +316,7 @@ const auxo_method auxo__method_search = {
                 "auxo search --method grid --networks dynamic --data fashion-mnist --limit 1500 --evaluations 40\n"
                 "auxo search --method evolution --data cifar-10 --limit 1250 --checkpoint e.safetensors --resume\n"
                 "auxo search --data fashion-mnist --study f.db --evaluations 100 --workers 4\n"
+                "mpirun -n 8 auxo search --data fashion-mnist --study f.db --evaluations 100\n"
                 "auxo search --space space.json --run autosize --data mnist --study a.db --method tpe --evaluations "
                 "50\n"
                 "auxo search --method genetic --data mnist --time-limit 1h --device opencl:0",

@@ -11,6 +11,7 @@
  */
 #include "json.h"
 #include "search_internal.h"
+#include "study_files.h"
 
 #include "file.h"
 
@@ -19,7 +20,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 enum { POINTS_MAX = AUXO__GENES_MAX };
 
@@ -70,17 +70,22 @@ auxo_status auxo__search_trial_path(const auxo_search *search, int64_t number, c
 
 auxo_status auxo__search_trial_model(auxo_search *search, int64_t number, auxo_model **model, auxo_error *error)
 {
-    char *path = NULL;
+    char *path = NULL, name[64];
+    model_name(number, name, sizeof name);
     auxo_status status = auxo__search_trial_path(search, number, &path, error);
     if (status == AUXO_OK)
+        status = auxo__study_fetch(search->options.study, name, error);
+    if (status == AUXO_OK)
         status = auxo_model_load(search->device, path, model, error);
+    auxo__study_release(search->options.study, name);
     free(path);
     return status;
 }
 
 static auxo_status save_model(auxo_search *search, int64_t number, auxo_model *model, auxo_error *error)
 {
-    char *folder = NULL, *path = NULL;
+    char *folder = NULL, *path = NULL, name[64];
+    model_name(number, name, sizeof name);
     const auxo_search_options *options = &search->options;
     auxo_status status = auxo_study_folder(options->study, &folder, error);
     if (status == AUXO_OK)
@@ -90,6 +95,8 @@ static auxo_status save_model(auxo_search *search, int64_t number, auxo_model *m
     if (status == AUXO_OK)
         status = options->save_model ? options->save_model(options->user, model, path, error)
                                      : auxo_model_save(model, path, error);
+    if (status == AUXO_OK)
+        status = auxo__study_store(options->study, name, error);
     free(folder);
     free(path);
     return status;
@@ -97,10 +104,9 @@ static auxo_status save_model(auxo_search *search, int64_t number, auxo_model *m
 
 void auxo__search_remove_model(const auxo_search *search, int64_t number)
 {
-    char *path = NULL;
-    if (auxo__search_trial_path(search, number, &path, NULL) == AUXO_OK)
-        unlink(path);
-    free(path);
+    char name[64];
+    model_name(number, name, sizeof name);
+    auxo__study_discard(search->options.study, name);
 }
 
 auxo_status auxo_search_load_best(auxo_search *search, auxo_error *error)

@@ -6,8 +6,10 @@
  */
 #include "space_method.h"
 
+#include "ranks.h"
 #include "search_internal.h"
 #include "space_trial.h"
+#include "study_files.h"
 #include "study_run.h"
 #include "task.h"
 
@@ -20,7 +22,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 enum { PARAMETERS_MAX = 128 };
 static const char DRAW[] = "auxo:draw";
@@ -308,13 +309,19 @@ static auxo_status take_trial(space_state *state, int64_t *id, double *values, b
 
 /* ---- ending a trial ---------------------------------------------------------------------------------------------- */
 
+static void model_name(int64_t number, char name[64])
+{
+    snprintf(name, 64, "trial-%" PRId64 ".safetensors", number);
+}
+
 static auxo_status model_path(const space_state *state, int64_t number, char *path, size_t size, auxo_error *error)
 {
-    char *folder = NULL;
+    char *folder = NULL, name[64];
+    model_name(number, name);
     auxo_status status = auxo_study_folder(state->all.run->study, &folder, error);
     if (status == AUXO_OK)
         status = auxo__make_folder(folder, error);
-    if (status == AUXO_OK && snprintf(path, size, "%s/trial-%" PRId64 ".safetensors", folder, number) >= (int)size)
+    if (status == AUXO_OK && snprintf(path, size, "%s/%s", folder, name) >= (int)size)
         status = auxo_error_set(error, AUXO_INVALID_ARGUMENT, "study: its path is too long");
     free(folder);
     return status;
@@ -351,7 +358,7 @@ static auxo_status end_trial(const space_state *state, int64_t id, const trial_r
          (record->value == before->value && state->number < before->number));
     auxo__json genome = {0}, seconds = {0}, model = {0};
     char name[64];
-    snprintf(name, sizeof name, "trial-%" PRId64 ".safetensors", state->number);
+    model_name(state->number, name);
     auxo__json_text(&genome, record->genome);
     auxo__json_number(&seconds, record->seconds);
     auxo__json_text(&model, name);
@@ -383,16 +390,19 @@ static auxo_status commit_trial(space_state *state, int64_t id, trial_record *re
     int64_t stale = -1;
     bool kept = false;
     const bool has_model = auxo__file_exists(path);
-    auxo_status status = auxo_study_lock(study, error);
+    char name[64];
+    model_name(state->number, name);
+    auxo_status status = has_model ? auxo__study_store(study, name, error) : AUXO_OK;
+    if (status == AUXO_OK)
+        status = auxo_study_lock(study, error);
     if (status != AUXO_OK)
         return status;
     status = end_trial(state, id, record, has_model, &stale, &kept, error);
     auxo_status ended = auxo_study_unlock(study, status == AUXO_OK && kept, status == AUXO_OK ? error : NULL);
     status = status == AUXO_OK ? ended : status;
-    char old[4200];
-    if (status == AUXO_OK && (stale >= 0 || !kept) &&
-        model_path(state, kept ? stale : state->number, old, sizeof old, NULL) == AUXO_OK)
-        unlink(old);
+    model_name(kept ? stale : state->number, name);
+    if (status == AUXO_OK && (stale >= 0 || !kept))
+        auxo__study_discard(study, name);
     if (status != AUXO_OK || !kept)
         return status;
     status = auxo_study_refresh(study, error);
@@ -426,8 +436,10 @@ static auxo_status run_trial(space_state *state, int64_t id, const double *value
     if (status == AUXO_OK)
         status = commit_trial(state, id, &record, path, error);
     if (status != AUXO_OK) {
+        char name[64];
+        model_name(state->number, name);
         auxo_study_give_back(state->all.run->study, id, NULL);
-        unlink(path);
+        auxo__study_discard(state->all.run->study, name);
     }
     free(outcome.result);
     return status;
@@ -441,7 +453,8 @@ static auxo_status load_best(auxo_run *run, space_state *state, auxo_error *erro
     char path[4200];
     auxo_status status = auxo_study_refresh(run->study, error);
     const auxo_trial *best = status == AUXO_OK ? auxo_study_best(run->study) : NULL;
-    if (!best || !auxo_trial_attribute_json(best, "model", false) || !auxo_settings_text(run->settings, "save"))
+    if (!best || !auxo_trial_attribute_json(best, "model", false) || !auxo_settings_text(run->settings, "save") ||
+        !auxo__run_leads(run))
         return status;
     status = model_path(state, best->number, path, sizeof path, error);
     if (status == AUXO_OK && !run->device)

@@ -122,8 +122,18 @@ auxo_status auxo__database_open(auxo__database *database, const char *path, bool
     return read_only ? open_unwritable(database, error) : AUXO_OK;
 }
 
+auxo_status auxo__database_open_remote(auxo__database *database, const char *path, auxo_cluster *cluster,
+                                       bool read_only, double lock_seconds, auxo_error *error)
+{
+    *database = (auxo__database){.path = strdup(path), .lock_seconds = lock_seconds, .read_only = read_only};
+    if (!database->path)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "study: out of memory");
+    return auxo__remote_open(cluster, read_only, lock_seconds, &database->remote, error);
+}
+
 void auxo__database_close(auxo__database *database)
 {
+    auxo__remote_close(database->remote);
     sqlite3_close(database->handle);
     free(database->path);
     *database = (auxo__database){0};
@@ -153,6 +163,13 @@ static auxo_status prepare(auxo__rows *rows, auxo__database *database, auxo_erro
                            const char *types, va_list values)
 {
     *rows = (auxo__rows){.database = database};
+    if (database->remote) {
+        auxo_status status = auxo__remote_statement(database->remote, &rows->answer, sql, types, values, error);
+        rows->columns = status == AUXO_OK ? auxo__wire_integer(&rows->answer) : 0;
+        if (rows->columns > AUXO__COLUMNS_MAX)
+            status = auxo_error_set(error, AUXO_INTERNAL, "study: rows of %lld columns", (long long)rows->columns);
+        return status;
+    }
     int code = sqlite3_prepare_v2(database->handle, sql, -1, &rows->statement, NULL);
     if (code == SQLITE_OK)
         code = bind(rows->statement, types, values);
@@ -169,8 +186,37 @@ auxo_status auxo__rows_begin(auxo__rows *rows, auxo__database *database, auxo_er
     return status;
 }
 
+/* Numbers read as SQLite converts them. */
+static void take_cell(auxo__rows *rows, int64_t column)
+{
+    const int64_t type = auxo__wire_integer(&rows->answer);
+    rows->cells[column].is_null = type == SQLITE_NULL;
+    rows->cells[column].integer = 0;
+    rows->cells[column].real = 0;
+    rows->cells[column].text = NULL;
+    if (type == SQLITE_INTEGER) {
+        rows->cells[column].integer = auxo__wire_integer(&rows->answer);
+        rows->cells[column].real = (double)rows->cells[column].integer;
+    } else if (type == SQLITE_FLOAT) {
+        rows->cells[column].real = auxo__wire_real(&rows->answer);
+        rows->cells[column].integer = (int64_t)rows->cells[column].real;
+    } else if (type != SQLITE_NULL) {
+        rows->cells[column].text = auxo__wire_text(&rows->answer);
+    }
+}
+
+static auxo_status next_remote(auxo__rows *rows, bool *more, auxo_error *error)
+{
+    *more = rows->answer.at < rows->answer.size && auxo__wire_integer(&rows->answer) != 0;
+    for (int64_t i = 0; *more && i < rows->columns; i++)
+        take_cell(rows, i);
+    return rows->answer.failed ? auxo_error_set(error, AUXO_INTERNAL, "study: rows came in parts") : AUXO_OK;
+}
+
 auxo_status auxo__rows_next(auxo__rows *rows, bool *more, auxo_error *error)
 {
+    if (rows->database->remote)
+        return next_remote(rows, more, error);
     const int code = sqlite3_step(rows->statement);
     *more = code == SQLITE_ROW;
     return *more || code == SQLITE_DONE ? AUXO_OK : auxo__database_failed(rows->database, code, error);
@@ -178,24 +224,32 @@ auxo_status auxo__rows_next(auxo__rows *rows, bool *more, auxo_error *error)
 
 int64_t auxo__rows_integer(const auxo__rows *rows, int column)
 {
+    if (rows->database->remote)
+        return rows->cells[column].integer;
     return sqlite3_column_int64(rows->statement, column);
 }
 
 double auxo__rows_real(const auxo__rows *rows, int column)
 {
+    if (rows->database->remote)
+        return rows->cells[column].is_null ? (double)NAN : rows->cells[column].real;
     return sqlite3_column_type(rows->statement, column) == SQLITE_NULL ? (double)NAN
                                                                        : sqlite3_column_double(rows->statement, column);
 }
 
 const char *auxo__rows_text(const auxo__rows *rows, int column)
 {
+    if (rows->database->remote)
+        return rows->cells[column].text;
     return (const char *)sqlite3_column_text(rows->statement, column);
 }
 
 void auxo__rows_end(auxo__rows *rows)
 {
     sqlite3_finalize(rows->statement);
+    free(rows->answer.data);
     rows->statement = NULL;
+    rows->answer = (auxo__wire){0};
 }
 
 auxo_status auxo__database_run(auxo__database *database, auxo_error *error, const char *sql, const char *types, ...)
@@ -230,6 +284,21 @@ auxo_status auxo__database_integer(auxo__database *database, int64_t *value, int
 
 auxo_status auxo__database_script(auxo__database *database, const char *sql, auxo_error *error)
 {
+    if (database->remote)
+        return auxo__remote_script(database->remote, sql, error);
     const int code = sqlite3_exec(database->handle, sql, NULL, NULL, NULL);
     return code == SQLITE_OK ? AUXO_OK : auxo__database_failed(database, code, error);
+}
+
+void auxo__database_rollback(auxo__database *database)
+{
+    if (database->remote)
+        auxo__remote_script(database->remote, "ROLLBACK", NULL);
+    else
+        sqlite3_exec(database->handle, "ROLLBACK", NULL, NULL, NULL);
+}
+
+int64_t auxo__database_last_id(const auxo__database *database)
+{
+    return database->remote ? database->remote->last_id : sqlite3_last_insert_rowid(database->handle);
 }

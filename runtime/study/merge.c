@@ -1,5 +1,6 @@
 /* merge.c: the trials of one study into another, each once.
  */
+#include "file.h"
 #include "json.h"
 #include "study_internal.h"
 
@@ -90,7 +91,7 @@ static auxo_status copy_parts(auxo_study *target, const auxo_trial *trial, int64
         status = auxo_study_report(target, id, trial->reports[i].step, trial->reports[i].value, error);
     for (size_t i = 0; i < trial->attribute_count && status == AUXO_OK; i++) {
         const auxo_trial_attribute *a = &trial->attributes[i];
-        /* Numbers among the proposals, retries and files are those of the other study. */
+        /* Numbers among the proposals, retries and names of files are those of the other study. */
         const bool own = a->system ? strncmp(a->name, "auxo:", 5) == 0 || strcmp(a->name, "failed_trial") == 0 ||
                                          strcmp(a->name, "retry_history") == 0
                                    : strcmp(a->name, "model") == 0;
@@ -100,7 +101,45 @@ static auxo_status copy_parts(auxo_study *target, const auxo_trial *trial, int64
     return status;
 }
 
-static auxo_status copy_trial(auxo_study *target, const auxo_trial *trial, const char *origin, auxo_error *error)
+/* The model that a trial names, under the name that it has in the target. One that is not there any more is left out.
+ */
+static auxo_status copy_model(auxo_study *target, const auxo_study *source, const auxo_trial *trial, int64_t id,
+                              auxo_error *error)
+{
+    char *from = NULL, *to = NULL, *data = NULL, name[64], path[4300], json[80];
+    const char *named = auxo_trial_attribute_json(trial, "model", false);
+    size_t size = 0;
+    int64_t number = 0;
+    if (!named)
+        return AUXO_OK;
+    auxo_status status = auxo__database_integer(&target->database, &number, 0, error,
+                                                "SELECT number FROM trials WHERE trial_id = ?", "i", id);
+    if (status == AUXO_OK)
+        status = auxo_study_folder(source, &from, error);
+    if (status == AUXO_OK)
+        status = auxo_study_folder(target, &to, error);
+    snprintf(name, sizeof name, "trial-%lld.safetensors", (long long)trial->number);
+    snprintf(path, sizeof path, "%.4200s/%s", from ? from : "", name);
+    if (status == AUXO_OK && auxo__file_exists(path)) {
+        snprintf(name, sizeof name, "trial-%lld.safetensors", (long long)number);
+        snprintf(json, sizeof json, "\"%s\"", name);
+        status = auxo__file_read(path, &data, &size, error);
+        snprintf(path, sizeof path, "%.4200s/%s", to, name);
+        if (status == AUXO_OK)
+            status = auxo__make_folder(to, error);
+        if (status == AUXO_OK)
+            status = auxo__file_write_atomic(path, data, size, error);
+        if (status == AUXO_OK)
+            status = auxo_study_set_trial_attribute(target, id, "model", false, json, error);
+    }
+    free(from);
+    free(to);
+    free(data);
+    return status;
+}
+
+static auxo_status copy_trial(auxo_study *target, const auxo_study *source, const auxo_trial *trial, const char *origin,
+                              auxo_error *error)
 {
     static const char *const names[] = {"RUNNING", "COMPLETE", "PRUNED", "FAIL", "WAITING"};
     auxo_status status = auxo__database_run(
@@ -108,11 +147,13 @@ static auxo_status copy_trial(auxo_study *target, const auxo_trial *trial, const
         "INSERT INTO trials (number, study_id, state, datetime_start, datetime_complete) SELECT COUNT(*), ?1, ?2, ?3, "
         "?4 FROM trials WHERE study_id = ?1",
         "ittt", target->id, names[trial->state], trial->started, trial->completed);
-    const int64_t id = sqlite3_last_insert_rowid(target->database.handle);
+    const int64_t id = auxo__database_last_id(&target->database);
     if (status == AUXO_OK)
         status = copy_parts(target, trial, id, error);
     if (status == AUXO_OK && !isnan(trial->value))
         status = auxo__trial_set_value(target, id, trial->value, error);
+    if (status == AUXO_OK)
+        status = copy_model(target, source, trial, id, error);
     return status == AUXO_OK ? auxo_study_set_trial_attribute(target, id, ORIGIN, true, origin, error) : status;
 }
 
@@ -129,7 +170,7 @@ static auxo_status merge_trials(auxo_study *target, const auxo_study *source, si
         if (status == AUXO_OK)
             status = has_origin(target, origin, &found, error);
         if (status == AUXO_OK && !found) {
-            status = copy_trial(target, trial, origin, error);
+            status = copy_trial(target, source, trial, origin, error);
             ++*added;
         }
         free(origin);

@@ -185,7 +185,7 @@ auxo_status auxo__schema_open(auxo__database *database, bool create, auxo_error 
         if (status == AUXO_OK)
             status = auxo__database_script(database, "COMMIT", error);
         else
-            sqlite3_exec(database->handle, "ROLLBACK", NULL, NULL, NULL);
+            auxo__database_rollback(database);
         if (status == AUXO_OK)
             status = count_tables(database, "version_info", &version_tables, error);
     }

@@ -49,7 +49,7 @@ static auxo_status set_log(auxo__database *database, auxo_error *error)
 static auxo_status set_journal(auxo_study *study, auxo_error *error)
 {
     auxo_status status = AUXO_OK;
-    if (!study->database.read_only && !study->network)
+    if (!study->database.read_only && !study->network && !study->database.remote)
         status = set_log(&study->database, error);
     if (status == AUXO_OK)
         status = auxo__database_script(&study->database, "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON", error);
@@ -144,7 +144,7 @@ static auxo_status add_study(auxo_study *study, const auxo_study_options *option
     if (status == AUXO_OK && study->id == 0) {
         status = auxo__database_run(&study->database, error, "INSERT INTO studies (study_name) VALUES (?)", "t",
                                     study->name);
-        study->id = sqlite3_last_insert_rowid(study->database.handle);
+        study->id = auxo__database_last_id(&study->database);
         if (status == AUXO_OK)
             status =
                 auxo__database_run(&study->database, error,
@@ -183,14 +183,29 @@ static double or_else(double value, double fallback)
     return value > 0 ? value : fallback;
 }
 
+/* The other ranks wait for this. */
+static auxo_status serve(auxo_study *study, const auxo_study_options *options, auxo_error *error)
+{
+    char *folder = NULL;
+    auxo_status status = auxo_study_folder(study, &folder, error);
+    if (status == AUXO_OK)
+        status = auxo__study_server_start(options->cluster, study->database.path, folder, &study->server, error);
+    free(folder);
+    return status;
+}
+
 static auxo_status open_study(auxo_study *study, const char *path, const auxo_study_options *options, auxo_error *error)
 {
     const bool create = options->create && !options->read_only;
-    auxo_status status = auxo__database_open(&study->database, path, create, options->read_only,
-                                             or_else(options->lock_seconds, 30), error);
+    const double lock_seconds = or_else(options->lock_seconds, 30);
+    const bool remote = auxo_cluster_rank(options->cluster) > 0;
+    auxo_status status =
+        remote ? auxo__database_open_remote(&study->database, path, options->cluster, options->read_only, lock_seconds,
+                                            error)
+               : auxo__database_open(&study->database, path, create, options->read_only, lock_seconds, error);
     if (status != AUXO_OK)
         return status;
-    study->network = network_of(path);
+    study->network = remote ? NULL : network_of(path);
     status = set_journal(study, error);
     if (status == AUXO_OK)
         status = auxo__schema_open(&study->database, create, error);
@@ -204,7 +219,10 @@ static auxo_status open_study(auxo_study *study, const char *path, const auxo_st
         status = auxo_error_set(error, AUXO_NOT_FOUND, "study: there is no study \"%s\" in %s", study->name, path);
     if (status == AUXO_OK)
         status = read_direction(study, error);
-    return status == AUXO_OK ? auxo_study_refresh(study, error) : status;
+    if (status == AUXO_OK)
+        status = auxo_study_refresh(study, error);
+    return status == AUXO_OK && !remote && auxo_cluster_size(options->cluster) > 1 ? serve(study, options, error)
+                                                                                   : status;
 }
 
 auxo_status auxo_study_open(const char *path, const auxo_study_options *options, auxo_study **opened, auxo_error *error)
@@ -230,8 +248,9 @@ void auxo_study_close(auxo_study *study)
     auxo__heart_stop(study);
     if (study->locked)
         auxo_study_unlock(study, false, NULL);
-    if (study->own && study->database.handle)
+    if (study->own && (study->database.handle || study->database.remote))
         auxo_study_give_back(study, study->own, NULL);
+    auxo__study_server_stop(study->server);
     for (size_t i = 0; i < study->count; i++)
         auxo__kept_trial_deinit(&study->kept[i]);
     free(study->kept);
@@ -264,6 +283,10 @@ const char *auxo_study_network(const auxo_study *study)
 auxo_status auxo_study_folder(const auxo_study *study, char **path, auxo_error *error)
 {
     static const char ending[] = ".models";
+    if (study->database.remote) {
+        *path = strdup(study->database.remote->folder);
+        return *path ? AUXO_OK : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "study: out of memory");
+    }
     const size_t size = strlen(study->database.path) + sizeof ending;
     *path = malloc(size);
     if (!*path)
@@ -294,6 +317,8 @@ static void remove_strays(const auxo_study *study, const char *folder, DIR *file
 auxo_status auxo_study_remove_strays(auxo_study *study, auxo_error *error)
 {
     char *folder = NULL;
+    if (study->database.remote) /* rank 0 does */
+        return AUXO_OK;
     auxo_status status = auxo_study_folder(study, &folder, error);
     DIR *files = status == AUXO_OK ? opendir(folder) : NULL;
     if (files) {
@@ -322,7 +347,7 @@ auxo_status auxo__study_leave(auxo_study *study, auxo_status status, auxo_error 
     if (status == AUXO_OK)
         status = auxo__database_script(&study->database, "COMMIT", error);
     if (status != AUXO_OK)
-        sqlite3_exec(study->database.handle, "ROLLBACK", NULL, NULL, NULL);
+        auxo__database_rollback(&study->database);
     return status;
 }
 

@@ -6,6 +6,7 @@
 #define AUXO_STUDY_INTERNAL_H
 
 #include "database.h"
+#include "server.h"
 
 #include "auxo/study.h"
 
@@ -28,7 +29,7 @@ typedef struct auxo__heart {
     pthread_t thread;
     pthread_mutex_t mutex;
     pthread_cond_t wake;
-    char *path;
+    char *path; /* NULL: rank 0 beats for this process */
     int64_t trial;
     double seconds;
 } auxo__heart;
@@ -46,6 +47,7 @@ struct auxo_study {
     int64_t own;         /* the trial that this worker has begun; 0: none */
     int64_t own_at_lock; /* when the lock was taken */
     auxo__heart heart;
+    auxo__study_server *server; /* of rank 0 of a job; NULL: none */
 };
 
 /* ---- schema.c ---- */

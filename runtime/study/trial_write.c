@@ -108,7 +108,7 @@ static auxo_status insert_trial(auxo_study *study, bool waiting, int64_t *id, au
         "INSERT INTO trials (number, study_id, state, datetime_start) SELECT COUNT(*), ?1, ?2, ?3 FROM trials WHERE "
         "study_id = ?1",
         "itt", study->id, waiting ? "WAITING" : "RUNNING", waiting ? NULL : now);
-    *id = sqlite3_last_insert_rowid(study->database.handle);
+    *id = auxo__database_last_id(&study->database);
     return status;
 }
 
@@ -116,7 +116,10 @@ static auxo_status insert_trial(auxo_study *study, bool waiting, int64_t *id, au
 static auxo_status begin_own(auxo_study *study, int64_t id, auxo_error *error)
 {
     char *worker = NULL;
-    auxo_status status = auxo__worker_describe(&worker, error);
+    const auxo__remote *remote = study->database.remote;
+    auxo_status status = remote ? AUXO_OK : auxo__worker_describe(&worker, error);
+    if (remote && !(worker = strdup(remote->worker)))
+        status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "study: out of memory");
     if (status == AUXO_OK)
         status = auxo_study_set_trial_attribute(study, id, "worker", false, worker, error);
     if (status == AUXO_OK)

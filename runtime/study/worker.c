@@ -130,6 +130,10 @@ auxo_status auxo__heart_start(auxo_study *study, int64_t trial, auxo_error *erro
     auxo__heart *heart = &study->heart;
     pthread_condattr_t attributes;
     auxo__heart_stop(study);
+    if (study->database.remote) {
+        *heart = (auxo__heart){.beats = true};
+        return auxo__remote_beat(study->database.remote, trial, study->beat_seconds, error);
+    }
     *heart = (auxo__heart){.path = strdup(study->database.path), .trial = trial, .seconds = study->beat_seconds};
     if (!heart->path)
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "study: out of memory");
@@ -159,6 +163,11 @@ void auxo__heart_stop(auxo_study *study)
     auxo__heart *heart = &study->heart;
     if (!heart->beats)
         return;
+    if (study->database.remote) {
+        *heart = (auxo__heart){0};
+        auxo__remote_beat(study->database.remote, 0, 1, NULL);
+        return;
+    }
     pthread_mutex_lock(&heart->mutex);
     heart->stop = true;
     pthread_cond_signal(&heart->wake);

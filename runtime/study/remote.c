@@ -1,0 +1,127 @@
+/* remote.c: see remote.h. Who answers: server.c.
+ */
+#include "remote.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+auxo__wire auxo__remote_question(auxo__question kind)
+{
+    auxo__wire question = {0};
+    auxo__wire_put_integer(&question, kind);
+    return question;
+}
+
+auxo_status auxo__remote_ask(auxo__remote *remote, auxo__wire *question, auxo__wire *answer, auxo_error *error)
+{
+    bool found = false;
+    uint32_t from = 0;
+    uint64_t size = 0;
+    *answer = (auxo__wire){0};
+    if (question->failed)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "study: out of memory");
+    if (auxo__cluster_wants_stop(remote->cluster))
+        auxo__cluster_announce_stop(remote->cluster);
+    auxo_status status =
+        auxo__cluster_send(remote->cluster, 0, AUXO__TAG_QUESTION, question->data, question->size, error);
+    if (status == AUXO_OK)
+        status =
+            auxo__cluster_receive(remote->cluster, AUXO__TAG_ANSWER, true, &found, &from, &answer->data, &size, error);
+    if (status != AUXO_OK)
+        return status;
+    answer->size = answer->capacity = (size_t)size;
+    const int64_t code = auxo__wire_integer(answer);
+    const char *message = auxo__wire_text(answer);
+    if (answer->failed || code < 0 || code >= AUXO_STATUS_COUNT)
+        return auxo_error_set(error, AUXO_INTERNAL, "study: rank 0 answers what cannot be read");
+    return code == AUXO_OK ? AUXO_OK : auxo_error_set(error, (auxo_status)code, "%s", message ? message : "");
+}
+
+/* A question whose answer has nothing more to say. */
+static auxo_status tell(auxo__remote *remote, auxo__wire *question, auxo_error *error)
+{
+    auxo__wire answer = {0};
+    const auxo_status status = auxo__remote_ask(remote, question, &answer, error);
+    free(question->data);
+    free(answer.data);
+    return status;
+}
+
+auxo_status auxo__remote_open(auxo_cluster *cluster, bool read_only, double lock_seconds, auxo__remote **remote,
+                              auxo_error *error)
+{
+    const char *folder = getenv("TMPDIR");
+    auxo__wire question = auxo__remote_question(AUXO__ASK_OPEN), answer = {0};
+    auxo__remote *opened = *remote = calloc(1, sizeof *opened);
+    if (!opened) {
+        free(question.data);
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "study: out of memory");
+    }
+    opened->cluster = cluster;
+    auxo__wire_put_integer(&question, read_only);
+    auxo__wire_put_real(&question, lock_seconds);
+    auxo_status status = auxo__remote_ask(opened, &question, &answer, error);
+    const char *worker = status == AUXO_OK ? auxo__wire_text(&answer) : NULL;
+    opened->worker = worker ? strdup(worker) : NULL;
+    if (status == AUXO_OK && !opened->worker)
+        status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "study: out of memory");
+    free(question.data);
+    free(answer.data);
+    snprintf(opened->folder, sizeof opened->folder, "%.200s/auxo-XXXXXX", folder && *folder ? folder : "/tmp");
+    if (status == AUXO_OK && !mkdtemp(opened->folder))
+        status = auxo_error_set(error, AUXO_IO, "study: no folder for models on their way can be made at %s (TMPDIR)",
+                                opened->folder);
+    if (status != AUXO_OK)
+        opened->folder[0] = '\0';
+    return status;
+}
+
+void auxo__remote_close(auxo__remote *remote)
+{
+    if (!remote)
+        return;
+    auxo__wire question = auxo__remote_question(AUXO__ASK_END);
+    tell(remote, &question, NULL);
+    if (remote->folder[0])
+        rmdir(remote->folder);
+    free(remote->worker);
+    free(remote);
+}
+
+auxo_status auxo__remote_statement(auxo__remote *remote, auxo__wire *answer, const char *sql, const char *types,
+                                   va_list values, auxo_error *error)
+{
+    auxo__wire question = auxo__remote_question(AUXO__ASK_STATEMENT);
+    auxo__wire_put_text(&question, sql);
+    auxo__wire_put_text(&question, types);
+    for (const char *type = types; *type; type++) {
+        if (*type == 'i')
+            auxo__wire_put_integer(&question, va_arg(values, int64_t));
+        else if (*type == 'd')
+            auxo__wire_put_real(&question, va_arg(values, double));
+        else
+            auxo__wire_put_text(&question, va_arg(values, const char *));
+    }
+    const auxo_status status = auxo__remote_ask(remote, &question, answer, error);
+    if (status == AUXO_OK)
+        remote->last_id = auxo__wire_integer(answer);
+    free(question.data);
+    return status;
+}
+
+auxo_status auxo__remote_script(auxo__remote *remote, const char *sql, auxo_error *error)
+{
+    auxo__wire question = auxo__remote_question(AUXO__ASK_SCRIPT);
+    auxo__wire_put_text(&question, sql);
+    return tell(remote, &question, error);
+}
+
+auxo_status auxo__remote_beat(auxo__remote *remote, int64_t trial, double seconds, auxo_error *error)
+{
+    auxo__wire question = auxo__remote_question(AUXO__ASK_BEAT);
+    auxo__wire_put_integer(&question, trial);
+    auxo__wire_put_real(&question, seconds);
+    return tell(remote, &question, error);
+}
