@@ -35,8 +35,9 @@ python=build/onnx-python/bin/python
 
 step "Vendor audit (AMD and Intel GPUs that need not be there: every kernel compiles, none used by default spills)"
 # The oldest and newest AMD kind and Intel's Arc; AUXO_AUDIT_TARGETS=vega10,navi21,gfx1100,tgllp,dg2,pvc takes twice as long.
+# What passed with the same kernels and compilers is not compiled again: bench/results/audit.known.
 targets=${AUXO_AUDIT_TARGETS:-vega10,gfx1100,dg2}
-bench/vendor_audit.py --program build/auxo --targets "$targets" --require "$targets" ||
+bench/vendor_audit.py --program build/auxo --targets "$targets" --require "$targets" --known bench/results/audit.known ||
     fail "a kernel does not compile for these GPUs, or spills registers"
 
 # tidy CHECKS FILE...: the checks of .clang-tidy, further narrowed.
