@@ -8,11 +8,12 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 out=${1:?usage: runtime/package/build_deb.sh OUT}
 mkdir -p "$out"
 out=$(cd "$out" && pwd)
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-mkdir "$work/auxo"
+work=$out/work
+rm -rf "$work"
+mkdir -p "$work/auxo"
 git -C "$root" archive HEAD | tar -x -C "$work/auxo"
 cp -r "$root/runtime/package/debian" "$work/auxo/debian"
 (cd "$work/auxo" && DEB_BUILD_OPTIONS="parallel=$(nproc)" dpkg-buildpackage -us -uc -b)
 cp "$work"/*.deb "$work"/*.changes "$out"
+rm -rf "$work"
 lintian --fail-on error --suppress-tags bad-distribution-in-changes-file "$out"/*.changes
