@@ -14,6 +14,6 @@ mkdir -p "$work/auxo"
 git -C "$root" archive HEAD | tar -x -C "$work/auxo"
 cp -r "$root/runtime/package/debian" "$work/auxo/debian"
 (cd "$work/auxo" && DEB_BUILD_OPTIONS="parallel=$(nproc)" dpkg-buildpackage -us -uc -b)
-cp "$work"/*.deb "$work"/*.changes "$out"
+cp "$work"/*.deb "$work"/*.changes "$work"/*.buildinfo "$out"
 rm -rf "$work"
-lintian --fail-on error --suppress-tags bad-distribution-in-changes-file "$out"/*.changes
+lintian --fail-on error "$out"/*.deb
