@@ -202,6 +202,61 @@ TEST_CASE("survival arrays have times and events")
     CHECK(data.train->schema->target_type == AUXO_TARGET_SURVIVAL);
 }
 
+TEST_CASE("groups stay together, and sites have names")
+{
+    std::vector<float> inputs;
+    std::vector<uint8_t> labels;
+    std::vector<int64_t> groups;
+    std::vector<uint16_t> sites;
+    for (int i = 0; i < 60; i++) {
+        inputs.push_back(float(i));
+        labels.push_back(uint8_t(i % 2));
+        groups.push_back(1000 - i / 6);
+        sites.push_back(uint16_t(i < 20 ? 2 : 0));
+    }
+    const char *const names[] = {"Ulm", "Bonn", "Kiel"};
+    auxo_arrays arrays = {};
+    arrays.inputs = array_of(inputs, AUXO_ELEMENT_F32, {60, 1});
+    arrays.labels = array_of(labels, AUXO_ELEMENT_U8, {60});
+    arrays.groups = array_of(groups, AUXO_ELEMENT_I64, {60});
+    arrays.sites = array_of(sites, AUXO_ELEMENT_U16, {60});
+    arrays.site_names = names;
+    arrays.site_count = 3;
+    ArrayData data(arrays, true);
+    data.require_arrays();
+    REQUIRE(data.train->site_count == 3);
+    CHECK(std::string(data.train->site_names[2]) == "Kiel");
+    CHECK(data.train->sites[0] == 2);
+    CHECK(data.train->sites[20] == 0);
+    CHECK(data.train->groups[0] == 9);
+    auxo_dataset *part = nullptr, *rest = nullptr;
+    REQUIRE(auxo_dataset_split(data.train, 0.3, 1, false, &part, &rest, nullptr) == AUXO_OK);
+    for (size_t i = 0; i < part->row_count; i++)
+        for (size_t k = 0; k < rest->row_count; k++)
+            REQUIRE(part->groups[i] != rest->groups[k]);
+    auxo_dataset_destroy(part);
+    auxo_dataset_destroy(rest);
+    arrays.site_names = nullptr;
+    ArrayData numbered(arrays);
+    numbered.require_arrays();
+    REQUIRE(numbered.train->site_count == 2);
+    CHECK(std::string(numbered.train->site_names[1]) == "2");
+    CHECK(numbered.train->sites[0] == 1);
+    arrays.site_names = names;
+    arrays.site_count = 2;
+    ArrayData few(arrays);
+    CHECK(few.load_arrays() == AUXO_FORMAT);
+    CHECK_THAT(few.error.message, Catch::Contains("sites hold 2, but there are names for 0 to 1"));
+    arrays.sites = {};
+    arrays.groups.dims[0] = 59;
+    ArrayData wrong(arrays);
+    CHECK(wrong.load_arrays() == AUXO_FORMAT);
+    CHECK_THAT(wrong.error.message, Catch::Contains("groups have 1 axes and 59 rows, but the inputs have 60"));
+    arrays.groups = array_of(inputs, AUXO_ELEMENT_F32, {60});
+    CHECK(wrong.load_arrays() == AUXO_FORMAT);
+    CHECK_THAT(wrong.error.message, Catch::Contains("row 1 is no whole number"));
+}
+
 TEST_CASE("a run trains on arrays, tells how many epochs are left, and gives its report as text")
 {
     std::vector<float> inputs;
@@ -238,6 +293,14 @@ TEST_CASE("a run trains on arrays, tells how many epochs are left, and gives its
     bool done = false;
     REQUIRE(auxo_run_step(run, &done, nullptr) == AUXO_OK);
     CHECK(auxo_run_epochs(run) == 29);
+    TempFolder folder;
+    auxo_data_schema *schema = nullptr;
+    REQUIRE(auxo_run_save_model(run, folder.file("now.safetensors").c_str(), &error) == AUXO_OK);
+    REQUIRE(auxo_model_file_schema(folder.file("now.safetensors").c_str(), &schema, nullptr) == AUXO_OK);
+    REQUIRE(schema != nullptr);
+    CHECK(schema->class_count == 2);
+    auxo_data_schema_destroy(schema);
+    CHECK(auxo_run_save_model(run, folder.file("gone/now.safetensors").c_str(), nullptr) == AUXO_IO);
     REQUIRE(auxo_run_complete(run, &error) == AUXO_OK);
     CHECK(auxo_run_epochs(run) == 0);
     CHECK_THAT(auxo_run_result(run), Catch::Contains("\"test_accuracy\":1,"));

@@ -26,6 +26,13 @@ python=build/optuna/bin/python
 [ -x "$python" ] || python=python3
 "$python" tests/optuna_round_trip.py || [ $? -eq 77 ] || fail "Optuna and Auxo do not understand each other's studies"
 
+step "Round trip of networks by ONNX"
+[ -x build/onnx-python/bin/python ] ||
+    { python3 -m venv build/onnx-python && build/onnx-python/bin/pip install -q onnx onnxruntime numpy; } || true
+python=build/onnx-python/bin/python
+[ -x "$python" ] || python=python3
+"$python" tests/onnx_round_trip.py || [ $? -eq 77 ] || fail "what other programs compute from exported networks is not the same"
+
 step "Vendor audit (AMD and Intel GPUs that need not be there: every kernel compiles, none used by default spills)"
 # The oldest and newest AMD kind and Intel's Arc; AUXO_AUDIT_TARGETS=vega10,navi21,gfx1100,tgllp,dg2,pvc takes twice as long.
 targets=${AUXO_AUDIT_TARGETS:-vega10,gfx1100,dg2}

@@ -61,6 +61,12 @@ typedef struct auxo_arrays {
     const char *const *class_names; /* (class_count) labels are 0 .. class_count - 1 and mean these; NULL: classes are
                                      * the distinct labels, named by their numbers */
     uint32_t class_count;
+    auxo_array
+        groups; /* (rows) whole numbers: rows of one number, for example a patient's, stay together in any split */
+    auxo_array sites;              /* (rows) whole numbers: where rows come from, for example a hospital */
+    const char *const *site_names; /* (site_count) sites are 0 .. site_count - 1 and mean these; NULL: the distinct
+                                    * numbers are the names. With groups or sites, rows are copied. */
+    uint32_t site_count;
 } auxo_arrays;
 
 /* Writes arrays as NumPy's files: one alone (.npy), or `count` of them by their names (.npz, not packed). The file

@@ -13,6 +13,7 @@
 #include "auxo/metrics.h"
 #include "auxo/model.h"
 #include "auxo/multiscale.h"
+#include "auxo/onnx.h"
 #include "auxo/ops.h"
 #include "auxo/plan.h"
 #include "auxo/report.h"

@@ -320,6 +320,9 @@ AUXO_API uint64_t auxo_run_epochs(const auxo_run *run);
 /* The model that the run trains now, or its best; borrowed until the next step; NULL if there is none yet. */
 AUXO_API auxo_model *auxo_run_model(auxo_run *run);
 AUXO_API auxo_device *auxo_run_device(auxo_run *run); /* borrowed */
+/* Writes that model, of the best epoch where "keep" says so, with all that the run knows of its data: what "save" does
+ * at the end, at any moment between two steps. Errors: IO; INVALID_ARGUMENT: there is no model. */
+AUXO_API auxo_status auxo_run_save_model(auxo_run *run, const char *path, auxo_error *error);
 /* Its HTML report as it stands, as "report" would write it after a finish. Ownership: free(*text). */
 AUXO_API auxo_status auxo_run_report(auxo_run *run, char **text, auxo_error *error);
 /* The result event's JSON after a finish; borrowed. */

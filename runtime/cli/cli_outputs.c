@@ -107,6 +107,10 @@ static auxo_status describe_outputs(cli_outputs *outputs, auxo_error *error)
         outputs->offsets = schema ? schema->target_offsets : NULL;
         return auxo_model_check_data(outputs->model, dataset, error);
     }
+    if (!schema || schema->target_type == AUXO_TARGET_NONE) { /* nobody says what they mean: numbers */
+        outputs->kind = AUXO_TARGET_REAL;
+        return AUXO_OK;
+    }
     outputs->kind = schema->target_type;
     outputs->names = schema->target_type == AUXO_TARGET_CLASS ? schema->classes : schema->targets;
     outputs->offsets = schema->target_offsets;

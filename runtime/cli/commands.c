@@ -26,6 +26,8 @@
     C(data_make)                                                                                                       \
     C(data_pack)                                                                                                       \
     C(model_show)                                                                                                      \
+    C(export)                                                                                                          \
+    C(import)                                                                                                          \
     C(run)                                                                                                             \
     M("autosize")                                                                                                      \
     M("morph")                                                                                                         \

@@ -199,12 +199,8 @@ auxo_status auxo_run_save(auxo_run *run, auxo_error *error)
     return auxo__checkpoint_write(run, error);
 }
 
-static auxo_status save_model(auxo_run *run, auxo_error *error)
+static auxo_status write_model(auxo_run *run, auxo_model *model, const char *path, auxo_error *error)
 {
-    const char *path = auxo_settings_text(run->settings, "save");
-    auxo_model *model = auxo_run_model(run);
-    if (!path || !model || !auxo__run_leads(run))
-        return AUXO_OK;
     auxo_status status = run->schema ? auxo_model_set_data_schema(model, run->schema, error) : AUXO_OK;
     if (status != AUXO_OK)
         return status;
@@ -213,16 +209,37 @@ static auxo_status save_model(auxo_run *run, auxo_error *error)
     return auxo_model_save(model, path, error);
 }
 
+static auxo_status save_model(auxo_run *run, auxo_error *error)
+{
+    const char *path = auxo_settings_text(run->settings, "save");
+    auxo_model *model = auxo_run_model(run);
+    return path && model && auxo__run_leads(run) ? write_model(run, model, path, error) : AUXO_OK;
+}
+
+/* The best epoch's weights are put in for as long as it takes to write them. */
+auxo_status auxo_run_save_model(auxo_run *run, const char *path, auxo_error *error)
+{
+    auxo_model *model = auxo_run_model(run);
+    if (!model)
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "%s: the run has no model to write", path);
+    if (run->best.in_model)
+        return write_model(run, model, path, error);
+    auxo_status status = auxo__best_exchange(&run->best, model, error);
+    if (status == AUXO_OK)
+        status = write_model(run, model, path, error);
+    const auxo_status back =
+        run->best.in_model ? auxo__best_exchange(&run->best, model, status == AUXO_OK ? error : NULL) : AUXO_OK;
+    return status == AUXO_OK ? back : status;
+}
+
 /* What an ended run has found is not lost. */
 static auxo_status keep_findings(auxo_run *run, auxo_error *error)
 {
-    auxo_model *model = auxo_run_model(run);
-    if (!model || run->method->finish_when_ended)
-        return model ? auxo_run_finish(run, error) : AUXO_OK;
-    auxo_status status = auxo__best_exchange(&run->best, model, error);
-    if (status == AUXO_OK)
-        status = save_model(run, error);
-    return status == AUXO_OK ? auxo__best_exchange(&run->best, model, error) : status;
+    const char *path = auxo_settings_text(run->settings, "save");
+    const bool has_model = auxo_run_model(run) != NULL;
+    if (has_model && run->method->finish_when_ended)
+        return auxo_run_finish(run, error);
+    return has_model && path && auxo__run_leads(run) ? auxo_run_save_model(run, path, error) : AUXO_OK;
 }
 
 /* Saves what a stop leaves, and says how to go on. */

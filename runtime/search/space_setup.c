@@ -80,6 +80,8 @@ auxo_status auxo__space_make_base(auxo_run *run, auxo__space_run *all, auxo_erro
             status = auxo_settings_set(all->base, name, auxo_settings_text(given, name), error);
         }
     }
+    if (status == AUXO_OK && given->arrays)
+        status = auxo_settings_set_arrays(all->base, given->arrays, given->test_arrays, error);
     return status == AUXO_OK && file ? auxo_settings_load(all->base, file, error) : status;
 }
 

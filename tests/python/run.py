@@ -18,7 +18,7 @@ NEEDED = {"build": ["cffi", "pycparser"], "estimators": ["cffi", "numpy", "sklea
 
 
 def main():
-    folder, library, name = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), sys.argv[3]
+    folder, library, name = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]), sys.argv[3]
     for module in NEEDED.get(name, ["cffi", "numpy"]):
         try:
             importlib.import_module(module)

@@ -4,7 +4,7 @@ import os
 import numpy
 
 import auxo
-from support import TestCase, blobs, line
+from support import TestCase, blobs, line, survival
 
 
 def losses(X, y, **settings):
@@ -101,6 +101,14 @@ class Labels(TestCase):
         numpy.testing.assert_allclose(run.model.predict(X), y, atol=4)
         self.assertGreater(run.model.evaluate(X, y)["targets"]["y1"]["r2"], 0.9)
 
+    def test_groups_stay_together_and_sites_are_measured(self):
+        X, y = survival()
+        sites = numpy.where(numpy.arange(len(X)) % 3 == 0, "Ulm", "Kiel")
+        run = auxo.survival((X, y), groups=[f"patient {i // 4}" for i in range(len(X))], sites=sites, epochs=3,
+                            device="cpu").complete()
+        self.assertIn("Kiel", run.report)
+        self.refuses("groups have 1 axes and 3 rows", auxo.survival((X, y), groups=[1, 2, 3], device="cpu").begin)
+
     def test_gaps_are_filled_where_that_was_asked_for(self):
         X, y = blobs()
         X[::7, 2] = numpy.nan
@@ -159,7 +167,7 @@ class Refused(TestCase):
         for data, words, *settings in wrong:
             with self.subTest(words):
                 self.refuses(words, lambda: auxo.train(data, device="cpu", **(settings[0] if settings else {})).begin())
-        self.refuses("is read with its labels", auxo.train, "glyphs", y)
+        self.refuses("is read with all that", auxo.train, "glyphs", y)
 
     def test_rows_of_another_shape_than_the_models(self):
         X, y = blobs()

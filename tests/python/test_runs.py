@@ -1,5 +1,7 @@
 """Runs from Python: every method, events, interruption, checkpoints, devices, what is refused."""
+import contextlib
 import inspect
+import io
 import os
 import signal
 import subprocess
@@ -59,6 +61,17 @@ class Methods(TestCase):
         run = auxo.sweep((X, y), test=(X, y), seeds=1, epochs=1, device="cpu", preset="phs-table-3.2").begin()
         run.close()
 
+    def test_folds_and_searches_of_other_methods_see_the_arrays(self):
+        X, y = blobs()
+        run = auxo.train((X, y), model="mlp:8", epochs=10, batch=16, folds=3, device="cpu").complete()
+        self.assertGreater(run.result["mean"]["test_accuracy"], 0.7)
+        self.refuses("no model", lambda: run.model)
+        with open(self.path("space.json"), "w") as file:
+            file.write('{"lr": {"type": "float", "low": 0.001, "high": 0.1, "log": true}}')
+        run = auxo.search((X, y), run="train", space=self.path("space.json"), study=self.path("s.db"), evaluations=3,
+                          method="random", validation=0.2, device="cpu").complete()
+        self.assertEqual(len([event for event in run.events if event["event"] == "evaluation"]), 3)
+
     def test_survival_by_structured_arrays(self):
         X, y = survival()
         run = auxo.survival((X, y), model="linear", device="cpu").complete()
@@ -92,12 +105,25 @@ class Events(TestCase):
         self.assertEqual(len(epochs), 5)
         self.assertEqual(len(list(epochs)), 5)
 
+    def test_bars_of_tqdm(self):
+        try:
+            from tqdm import tqdm
+        except ImportError as missing:
+            self.skipTest(str(missing))
+        written = io.StringIO()
+        bar = tqdm(auxo.train(blobs(), model="mlp:8", epochs=3, device="cpu").epochs(), file=written)
+        self.assertEqual((bar.total, len(list(bar))), (3, 3))
+        self.assertIn("100%", written.getvalue())
+        with contextlib.redirect_stderr(io.StringIO()) as written:
+            auxo.train(blobs(), model="mlp:8", epochs=3, device="cpu").complete(progress=True)
+        self.assertIn("100%", written.getvalue())
+
     def test_a_run_that_was_left_goes_on(self):
         run = auxo.train(blobs(), model="mlp:8", epochs=4, batch=32, device="cpu")
         for event in run:
             if event["event"] == "epoch":
                 break
-        self.assertGreater(run.model.weight_count, 0)
+        self.assertEqual(list(run.model.classes), [0, 1, 2])
         whole = auxo.train(blobs(), model="mlp:8", epochs=4, batch=32, device="cpu").complete()
         run.complete()
         self.assertEqual(run.history("train_loss"), whole.history("train_loss"))
@@ -119,6 +145,32 @@ class Events(TestCase):
             if thread.name == "auxo":
                 thread.join(10)
         self.assertEqual(threading.active_count(), before)
+
+
+class Together(TestCase):
+    def test_runs_in_several_threads_are_as_alone(self):
+        alone = auxo.train(blobs(), model="mlp:8", epochs=5, batch=16, device="cpu").complete().history("train_loss")
+        runs = [auxo.train(blobs(), model="mlp:8", epochs=5, batch=16, device="cpu") for _ in range(4)]
+        threads = [threading.Thread(target=run.complete) for run in runs]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for run in runs:
+            self.assertEqual(run.history("train_loss"), alone)
+
+    def test_a_forked_child_works_and_leaves_its_parent_alone(self):
+        X, y = blobs()
+        run = auxo.train((X, y), model="mlp:8", epochs=2, device="cpu").complete()
+        child = os.fork()
+        if child == 0:
+            try:
+                again = auxo.train((X, y), model="mlp:8", epochs=2, device="cpu").complete()
+                os._exit(0 if again.history("train_loss") == run.history("train_loss") else 1)
+            finally:
+                os._exit(2)
+        self.assertEqual(os.waitpid(child, 0)[1], 0)
+        self.assertEqual(run.model.predict(X).shape, (300,))
 
 
 class Stopping(TestCase):

@@ -14,7 +14,7 @@ fail() {
 build_packages="build-essential cmake ninja-build pkg-config libcjson-dev zlib1g-dev liblzma-dev libmatio-dev
     librandom123-dev libxxhash-dev libpng-dev libturbojpeg0-dev libwebp-dev ocl-icd-opencl-dev opencl-headers
     libclblast-dev pocl-opencl-icd libvulkan-dev mesa-vulkan-drivers glslang-tools spirv-tools libsqlite3-dev
-    libopenmpi-dev openmpi-bin"
+    libopenmpi-dev openmpi-bin libprotobuf-c-dev protobuf-c-compiler"
 
 # install_packages NAME...: does nothing, and needs no network, when all are installed.
 install_packages() {

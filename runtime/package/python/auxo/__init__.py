@@ -15,7 +15,7 @@ from ._model import Model
 from ._run import Run
 
 __version__ = version()
-methods = _methods.make_methods()
+methods = {name: method.function() for name, method in _methods.make_methods().items()}
 globals().update(methods)
 globals().update({kind.__name__: kind for kind in _library.errors.values()})
 

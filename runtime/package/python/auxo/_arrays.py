@@ -83,7 +83,7 @@ def split_survival(y):
 class Rows:
     """`auxo_arrays` of X and y, with all that they borrow. classes: names that labels are numbers of."""
 
-    def __init__(self, X, y=None, name=None, classes=None, columns=None):
+    def __init__(self, X, y=None, name=None, classes=None, columns=None, groups=None, sites=None):
         self.keep = []
         self.pointer = ffi.new("auxo_arrays *")
         self.pointer.name = ffi.NULL if name is None else self._text(name)
@@ -99,6 +99,13 @@ class Rows:
         self.shape, self.dtype = inputs.shape, inputs.dtype
         if y is not None:
             self._take_labels(y, classes)
+        if groups is not None:
+            _fill(self.pointer.groups, numbers(numpy.unique(numpy.asarray(groups), return_inverse=True)[1], "groups"),
+                  self.keep)
+        if sites is not None:
+            names, places = numpy.unique(numpy.asarray(sites), return_inverse=True)
+            self.pointer.site_names, self.pointer.site_count = _names(names, self.keep), len(names)
+            _fill(self.pointer.sites, numbers(places, "sites"), self.keep)
 
     def _text(self, value):
         self.keep.append(ffi.new("char[]", value.encode()))
@@ -129,7 +136,7 @@ def class_numbers(y, classes):
     place = {str(name): number for number, name in enumerate(classes)}
     found = [place.get(str(label.item() if hasattr(label, "item") else label), -1) for label in y.reshape(-1)]
     if -1 in found:
-        raise InvalidArgument(f"y: {y.reshape(-1)[found.index(-1)]!r} is none of the classes that the model knows: "
+        raise InvalidArgument(f"y: {str(y.reshape(-1)[found.index(-1)])!r} is none of the classes that the model knows: "
                               f"{', '.join(map(str, classes))[:200]}")
     return numpy.array(found, dtype=numpy.int64)
 

@@ -97,7 +97,7 @@ class _Network(BaseEstimator):
 
     def _run(self, X, y):
         """All rows are trained on; how well they are told afterwards is nobody's result."""
-        run = self._method((X, y), test=(X, y), **self._preset, **self._changed()).complete()
+        run = self._method.run(X, y, (X, y), {**self._preset, **self._changed()}).complete()
         self.model_, self.history_, self.report_ = run.model, run.events, run.report
 
 

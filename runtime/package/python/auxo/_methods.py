@@ -17,6 +17,8 @@ y : array
     (bool) and the time.
 test : (X, y) or X
     Rows to test on at the end; without them a fifth is held out.
+groups, sites : array
+    Beside arrays: rows of one group, for example a patient, stay together in any split; sites say where rows are from.
 model : as below, or an auxo.Model to go on from
 """
 
@@ -26,38 +28,42 @@ def _positional(name, default=None):
 
 
 class Method:
-    """A method of the library as a function that makes a Run."""
+    """A method of the library, and how a Run of it is made."""
 
     def __init__(self, pointer, name):
         info = lib.auxo_method_describe(pointer)
         self.method = text(info.name)
         self.settings = read_tables(info.settings, info.defaults)
         self._pointer = pointer
-        self.__name__ = self.__qualname__ = name
-        self.__module__ = "auxo"
+        self.name = name
         leading = [_positional("data", self.settings["data"].default)] if "data" in self.settings else []
-        leading += [_positional("y"), inspect.Parameter("test", inspect.Parameter.KEYWORD_ONLY, default=None)]
-        self.__signature__ = signature(self.settings, leading[:2] + leading[2:])
-        self.__doc__ = (f"{text(info.summary)}\n\n{text(info.description)}\n\nReturns an auxo.Run.\n\n"
+        leading += [_positional("y"), *(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None)
+                                       for name in ("test", "groups", "sites"))]
+        self.signature = signature(self.settings, leading)
+        self.documentation = (f"{text(info.summary)}\n\n{text(info.description)}\n\nReturns an auxo.Run.\n\n"
                         + documentation(self.settings, skip=("data",)).replace("----------\n", "----------\n" + _DATA, 1))
 
-    def __repr__(self):
-        return f"<auxo.{self.__name__}: the method {self.method!r}; help(auxo.{self.__name__}) lists its settings>"
+    def function(self):
+        """What users call, with its signature and documentation."""
 
-    def __get__(self, instance, owner=None):
-        return self
+        def method(data=None, y=None, *, test=None, groups=None, sites=None, **settings):
+            beside = {name: value for name, value in (("groups", groups), ("sites", sites)) if value is not None}
+            return self.run(data, y, test, settings, beside)
 
-    def __call__(self, data=None, y=None, *, test=None, **settings):
+        method.__name__ = method.__qualname__ = self.name
+        method.__module__ = "auxo"
+        method.__signature__, method.__doc__ = self.signature, self.documentation
+        method.settings = self.settings
+        return method
+
+    def run(self, data, y, test, settings, beside=()):
         values = Settings.of_method(self._pointer)
         keep = [values]
         settings = self._lend_model(settings, keep)
-        shown = [self._give(values, data, y, test, keep)] if data is not None else []
+        shown = [self._give(values, data, y, test, dict(beside), keep)] if data is not None else []
         values.set(self.settings, settings)
         shown += [f"{name}={value!r:.80}" for name, value in settings.items() if value is not None]
-        if "save" in self.settings and settings.get("save") is None:
-            keep.append(_arrays.TemporaryFile(suffix=".safetensors"))
-            values.set(self.settings, {"save": keep[-1].path})
-        return Run(self._pointer, values, keep, f"auxo.{self.__name__}({', '.join(shown)})")
+        return Run(self._pointer, values, keep, f"auxo.{self.name}({', '.join(shown)})")
 
     def _lend_model(self, settings, keep):
         """A Model becomes a file that the library reads."""
@@ -68,22 +74,23 @@ class Method:
         keep.append(file)
         return {**settings, "model": file.path}
 
-    def _give(self, values, data, y, test, keep):
+    def _give(self, values, data, y, test, beside, keep):
         """Tells the settings where rows are; returns how the command names them."""
         if isinstance(data, tuple) and len(data) == 2 and y is None:
             data, y = data
         if isinstance(data, (str, os.PathLike)):
-            if y is not None or test is not None:
-                raise InvalidArgument(f"y, test: {data} is read with its labels; give arrays for both, or neither")
+            if y is not None or test is not None or beside:
+                raise InvalidArgument(f"y, test, groups, sites: {data} is read with all that; they go with arrays")
             values.set(self.settings, {"data": data})
             return repr(os.fspath(data))
         if _arrays.is_frame(data) and (y is None or not _arrays.is_numeric_frame(data)):
-            if test is not None:
-                raise InvalidArgument("test: frames with text, or without y, come whole; give arrays for a test split")
+            if test is not None or beside:
+                raise InvalidArgument("test, groups, sites: frames with text, or without y, come whole; these go with "
+                                      "arrays")
             keep.append(_arrays.frame_file(data, y))
             values.set(self.settings, {"data": keep[-1].path})
             return f"a frame of {len(data)} rows"
-        rows = _arrays.Rows(data, y)
+        rows = _arrays.Rows(data, y, **beside)
         keep.append(rows)
         tested = self._test_rows(rows, data, test, keep)
         call(lib.auxo_settings_set_arrays, values.pointer, rows.pointer, tested)

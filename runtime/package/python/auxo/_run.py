@@ -120,21 +120,16 @@ class _Work:
         found = ffi.new("char **")
         if result and lib.auxo_run_report(self.pointer, found, ffi.NULL) == lib.AUXO_OK:
             self.report = owned_text(found)
-        if lib.auxo_run_model(self.pointer):
-            self.model = self.load_model(text(lib.auxo_settings_text(self.settings.pointer, b"save")))
+        self.model = self.copy_model()
         self.close()
 
-    def load_model(self, path):
-        device = text(lib.auxo_device_get_info(lib.auxo_run_device(self.pointer)).selector)
-        return Model.load(path, device) if path and os.path.getsize(path) else None
-
     def copy_model(self):
-        """The model as it is between two steps."""
+        """The model as it is between two steps; None: the run has none."""
         if not self.pointer or not lib.auxo_run_model(self.pointer):
             return None
         file = _arrays.TemporaryFile(suffix=".safetensors")
-        call(lib.auxo_model_save, lib.auxo_run_model(self.pointer), path_bytes(file.path))
-        return self.load_model(file.path)
+        call(lib.auxo_run_save_model, self.pointer, path_bytes(file.path))
+        return Model.load(file.path, text(lib.auxo_device_get_info(lib.auxo_run_device(self.pointer)).selector))
 
     def close(self):
         pointer, self.pointer = self.pointer, ffi.NULL
