@@ -42,6 +42,18 @@ class Models(TestCase):
             file.truncate(100)
         self.refuses("model.safetensors", auxo.Model.load, path)
 
+    def test_onnx_out_and_in(self):
+        model = auxo.Model("lenet5", inputs=(1, 28, 28), outputs=10, device="cpu")
+        try:
+            model.to_onnx(self.path("net.onnx"))
+        except auxo.Unsupported as missing:
+            self.skipTest(str(missing))
+        X = numpy.random.default_rng(1).normal(size=(5, 28, 28)).astype(numpy.float32)
+        numpy.testing.assert_allclose(auxo.Model.from_onnx(self.path("net.onnx"), "cpu").outputs(X), model.outputs(X),
+                                      rtol=1e-5, atol=1e-6)
+        self.model.to_onnx(self.path("model.onnx"))
+        self.refuses("net.safetensors|nothere", auxo.Model.from_onnx, self.path("nothere"))
+
     def test_evaluation_counts_as_numpy_does(self):
         scores = self.model.evaluate(self.X, self.y, split="all")
         predicted = self.model.predict(self.X)

@@ -178,6 +178,7 @@ class Stopping(TestCase):
         script = textwrap.dedent("""
             import auxo, os, signal, sys, threading
             from support import blobs
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # programs in the background may ignore it
             run = auxo.train(blobs(), model="mlp:8", epochs=40, batch=8, checkpoint=sys.argv[1], device="cpu")
 
             def press():

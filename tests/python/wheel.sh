@@ -12,7 +12,7 @@ tools="$folder/tools/bin"
 rm -rf "$folder/plain" "$folder/repaired" "$folder/user"
 "$tools/pip" wheel -q --no-build-isolation --no-deps -w "$folder/plain" "$root/runtime/package/python"
 # The loaders of drivers are the machine's own.
-PATH="$tools:$PATH" "$tools/auditwheel" -q repair --exclude libOpenCL.so.1 --exclude libvulkan.so.1 -w "$folder/repaired" \
+PATH="$tools:$PATH" "$tools/auditwheel" repair --exclude libOpenCL.so.1 --exclude libvulkan.so.1 -w "$folder/repaired" \
     "$folder"/plain/*.whl
 ls -l "$folder/repaired"
 python3 -m venv "$folder/user"

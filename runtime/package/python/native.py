@@ -18,7 +18,7 @@ import sysconfig
 import cffi
 
 HERE = pathlib.Path(__file__).resolve().parent
-HEADERS = ["auxo/run.h", "auxo/train.h", "auxo/metrics.h", "auxo/survival.h"]
+HEADERS = ["auxo/run.h", "auxo/train.h", "auxo/metrics.h", "auxo/survival.h", "auxo/onnx.h"]
 # What the library calls: implemented in auxo/_run.py and auxo/_library.py.
 CALLBACKS = """
 extern "Python" void auxo_python_event(void *user, const auxo_event *event);

@@ -22,6 +22,9 @@ class Interrupted(Error):
     """A run that was stopped; its checkpoint, if it has one, is saved."""
 
 
+for _kind in (Error, InvalidArgument, Interrupted):
+    _kind.__module__ = "auxo"
+
 _KINDS = {
     "INVALID_ARGUMENT": (InvalidArgument,),
     "FORMAT": (Error, ValueError),

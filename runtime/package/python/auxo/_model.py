@@ -89,6 +89,23 @@ class Model:
             else:
                 call(lib.auxo_model_save, self._pointer, path_bytes(path))
 
+    def to_onnx(self, path):
+        """Writes it as an ONNX file, with its preprocessing and what its outputs are called.
+        Errors: Unsupported in a library that was built without protobuf-c."""
+        hazard = ffi.addressof(self._survival, "hazard") if self._survival else ffi.NULL
+        with self._device.lock:
+            call(lib.auxo_onnx_export, self._pointer, hazard, path_bytes(path))
+
+    @classmethod
+    def from_onnx(cls, path, device="auto"):
+        """The network of an ONNX file. Errors: Unsupported names a node that has no layer here."""
+        model, made = cls.__new__(cls), ffi.new("auxo_model **")
+        model._open(device)
+        with model._device.lock:
+            call(lib.auxo_onnx_import, model._device.pointer, path_bytes(path), made)
+        model._pointer = made[0]
+        return model
+
     def to(self, device):
         """The same model on another device."""
         file = _arrays.TemporaryFile(suffix=".safetensors")
