@@ -51,7 +51,8 @@ def collect(paths):
     for path in paths:
         root = load(path)
         for device in root["devices"]:
-            known = devices.setdefault((device["name"], device["backend"]), {**device, "program": root["program"]})
+            known = devices.setdefault((device["name"], device["backend"]),
+                                       {**device, "program": root["program"], "date": root.get("date")})
             for peak in ("peak_gflops", "peak_gbytes"):
                 known[peak] = max(known[peak], device[peak])
         for result in root["results"]:
@@ -66,8 +67,10 @@ def table(devices, rows):
         lines.append(f"| {case} | " + " | ".join(cells.get(device, "-") for device in devices) + " |")
     lines.append("")
     for (name, backend), device in devices.items():
-        lines.append(f"- {backend}, {name}: {device['driver']}; measured peaks {device['peak_gflops']:.0f} GFLOP/s, "
-                     f"{device['peak_gbytes']:.0f} GB/s; {device['program']}")
+        clock = f" at {device['clock_mhz']:.0f} MHz" if device.get("clock_mhz") else ""
+        date = f", {device['date']}" if device.get("date") else ""
+        lines.append(f"- {backend}, {name}{clock}: {device['driver']}; measured peaks {device['peak_gflops']:.0f} GFLOP/s, "
+                     f"{device['peak_gbytes']:.0f} GB/s; {device['program']}{date}")
     return lines
 
 

@@ -2,16 +2,22 @@
 """Compiles every kernel for GPUs that are not in this machine, and reads registers, spills, memory and occupancy.
 
     bench/vendor_audit.py [--program build/auxo] [--targets NAME,...] [--save bench/results/audit.md]
+                          [--known bench/results/audit.known [--remember]]
 
 Vulkan shaders: "auxo bench audit" on Mesa's RADV, which compiles for any AMD family without hardware. OpenCL kernels:
 the programs and options that "auxo bench audit" makes on a plain OpenCL device (oclgrind), compiled by ocloc for Intel,
 by clang with libclc for AMD, and by clang and ptxas for NVIDIA. A compiler that is missing is named and left out.
 Status 1 if a program does not compile, or if one that plans take by default spills a register.
+
+A target takes minutes. --known leaves those out that passed with the same kernels, the same code that makes their options
+and the same compilers, by a hash of all of it and the packages' versions; --remember writes down those that pass now.
 """
 import argparse
 import concurrent.futures
+import datetime
 import functools
 import glob
+import hashlib
 import json
 import os
 import pathlib
@@ -316,6 +322,39 @@ def write_report(path, command, results):
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
+# ---- audits that need not be made again ---------------------------------------------------------------------------
+
+# What decides which programs there are and what is in them, and the packages that compile them.
+KEY_FOLDERS = ("shaders", "backends/opencl", "backends/vulkan", "backends/common", "runtime/ops")
+KEY_FILES = ("include/auxo/ops.h", "include/auxo/kinds.h", "include/auxo/tensor.h", "include/auxo/backend.h",
+             "runtime/bench/audit.c", "runtime/bench/cases.c", "runtime/bench/case_op.c", "bench/vendor_audit.py")
+KEY_PACKAGES = ("mesa-vulkan-drivers", "intel-opencl-icd", "oclgrind", "clang", "libclc-14", "glslang-tools")
+
+
+def audit_key():
+    """None where the compilers' versions cannot be told."""
+    command = ["dpkg-query", "-W", "-f", "${Package} ${Version} ${Status}\\n", *KEY_PACKAGES]
+    if not shutil.which("dpkg-query"):
+        return None
+    digest = hashlib.sha256(subprocess.run(command, capture_output=True, check=False).stdout)
+    files = [path for folder in KEY_FOLDERS for path in sorted((ROOT / folder).rglob("*")) if path.is_file()]
+    for path in files + [ROOT / name for name in KEY_FILES]:
+        digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:32]
+
+
+def read_known(path):
+    """Targets and the keys that they passed with."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path and path.exists() else []
+    return {words[0]: words[1:] for words in (line.split() for line in lines if not line.startswith("#")) if len(words) == 3}
+
+
+def remember(path, known, names, key):
+    known = {**known, **{name: [key, datetime.date.today().isoformat()] for name in names}}
+    text = "# Made by bench/vendor_audit.py --remember: targets, what they passed with, and when.\n"
+    path.write_text(text + "".join(f"{name} {' '.join(known[name])}\n" for name in sorted(known)), encoding="utf-8")
+
+
 def find_program():
     for folder in ("build", "build-release"):
         if os.access(ROOT / folder / "auxo", os.X_OK):
@@ -329,6 +368,8 @@ def main():
     parser.add_argument("--targets", default=",".join(TARGETS), help="of " + ", ".join(TARGETS))
     parser.add_argument("--save", type=pathlib.Path, help="write the tables here, in Markdown")
     parser.add_argument("--require", default="", help="targets whose compiler must not be missing")
+    parser.add_argument("--known", type=pathlib.Path, help="leave out targets that this file says have passed")
+    parser.add_argument("--remember", action="store_true", help="with --known: add those that pass")
     arguments = parser.parse_args()
     program = (arguments.program or find_program()).resolve()
     names = [name for name in arguments.targets.split(",") if name]
@@ -336,6 +377,10 @@ def main():
     for name in names + required:
         if name not in TARGETS:
             sys.exit(f"unknown target {name}; there are {', '.join(TARGETS)}")
+    known, key = read_known(arguments.known), audit_key()
+    for name in [name for name in names if key and known.get(name, [None])[0] == key]:
+        print(f"{name}: passed on {known[name][1]} with the same kernels and compilers; not compiled again", flush=True)
+        names.remove(name)
     listed = []
 
     def sources():
@@ -364,7 +409,11 @@ def main():
         for item in spilling(results[name][1], True):
             print(f"{name}: spills {item['spills']:.0f}: {item['name']} {item['options']}", flush=True)
         bad += len(results[name][2]) + len(spilling(results[name][1], True))
-    print("\n".join(summary(results)))
+        faults = results[name][2] + spilling(results[name][1], True)
+        if arguments.remember and arguments.known and key and not faults and results[name][3] is None:
+            remember(arguments.known, read_known(arguments.known), [name], key)
+    if results:
+        print("\n".join(summary(results)))
     if arguments.save:
         write_report(arguments.save, "bench/vendor_audit.py", results)
     sys.exit(1 if bad else 0)

@@ -206,6 +206,26 @@ TEST_CASE("bench compare refuses what it cannot read in one line")
     }
 }
 
+TEST_CASE("a result file says when and on what it was made, and whether it has been changed")
+{
+    Program program(AUXO_PROGRAM);
+    TempFolder folder;
+    const std::string path = folder.file("r.json");
+    REQUIRE(program.run({"bench", "--device", "cpu", "--op", "group_norm", "--min-seconds", "0.001", "--save", path})
+                .exit_code == 0);
+    std::string text = read_whole_file(path);
+    CHECK(text.find("\"date\"") != std::string::npos);
+    CHECK(text.find("\"hash\"") != std::string::npos);
+    CHECK(program.run({"bench", "compare", path, path}).exit_code == 0);
+    const size_t units = text.find("\"compute_units\"");
+    REQUIRE(units != std::string::npos);
+    text.insert(text.find(',', units), "0");
+    std::ofstream(path) << text;
+    const ProgramResult changed = program.run({"bench", "compare", path, path});
+    CHECK(changed.exit_code == 2);
+    CHECK(changed.errors.find("has been changed") != std::string::npos);
+}
+
 TEST_CASE("the next run takes what tune has found")
 {
     Program program(AUXO_PROGRAM);

@@ -35,8 +35,9 @@ python=build/onnx-python/bin/python
 
 step "Vendor audit (AMD and Intel GPUs that need not be there: every kernel compiles, none used by default spills)"
 # The oldest and newest AMD kind and Intel's Arc; AUXO_AUDIT_TARGETS=vega10,navi21,gfx1100,tgllp,dg2,pvc takes twice as long.
+# What passed with the same kernels and compilers is not compiled again: bench/results/audit.known.
 targets=${AUXO_AUDIT_TARGETS:-vega10,gfx1100,dg2}
-bench/vendor_audit.py --program build/auxo --targets "$targets" --require "$targets" ||
+bench/vendor_audit.py --program build/auxo --targets "$targets" --require "$targets" --known bench/results/audit.known ||
     fail "a kernel does not compile for these GPUs, or spills registers"
 
 # tidy CHECKS FILE...: the checks of .clang-tidy, further narrowed.
@@ -49,9 +50,14 @@ tidy() {
 }
 
 analyse_sources() {
+    # What is analysed finds its faults where something changed: the files of the last commits, or with AUXO_TIDY=all,
+    # or without the history, all of them.
+    sources=$([ "${AUXO_TIDY:-changed}" = all ] || git log -n 40 --name-only --pretty=format: -- runtime datasets backends \
+        2>/dev/null | sort -u | grep '\.c$' | xargs -r ls 2>/dev/null || true)
+    [ -n "$sources" ] || sources=$(find runtime datasets backends -name '*.c')
     step "Static analysis (clang-tidy)"
-    # shellcheck disable=SC2046
-    tidy '-clang-analyzer-*' $(find runtime datasets backends -name '*.c')
+    # shellcheck disable=SC2086
+    tidy '-clang-analyzer-*' $sources
     # Path-sensitive analysis takes seconds a file: only where foreign bytes are read.
     tidy '' datasets/*.c runtime/base/file.c runtime/base/json.c runtime/train/archive.c runtime/train/safetensors.c \
         runtime/run/checkpoint.c runtime/run/settings.c runtime/run/settings_saved.c runtime/cli/cli_options.c

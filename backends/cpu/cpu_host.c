@@ -23,6 +23,39 @@ static uint64_t physical_memory_bytes(void)
     return pages > 0 && page_bytes > 0 ? (uint64_t)pages * (uint64_t)page_bytes : 0;
 }
 
+/* "label : value" of /proc/cpuinfo, the first of them; false: there is none. */
+static bool read_cpuinfo(const char *label, char *value, size_t capacity)
+{
+    bool found = false;
+    char line[256];
+    FILE *file = fopen("/proc/cpuinfo", "r");
+    while (file && !found && fgets(line, sizeof line, file)) {
+        const char *colon = strchr(line, ':');
+        found = strncmp(line, label, strlen(label)) == 0 && colon && colon[1];
+        line[strcspn(line, "\n")] = '\0';
+        if (found)
+            snprintf(value, capacity, "%s", colon + 2);
+    }
+    if (file)
+        fclose(file);
+    return found;
+}
+
+/* What the frequency driver calls the highest; where there is none, as in virtual machines, what it runs at. */
+static uint32_t processor_clock_mhz(void)
+{
+    unsigned long khz = 0;
+    char text[32];
+    FILE *file = fopen("/sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq", "r");
+    if (file && fscanf(file, "%lu", &khz) != 1)
+        khz = 0;
+    if (file)
+        fclose(file);
+    if (khz > 0)
+        return (uint32_t)(khz / 1000);
+    return read_cpuinfo("cpu MHz", text, sizeof text) ? (uint32_t)strtoul(text, NULL, 10) : 0;
+}
+
 void cpu_host_describe(auxo_device_info *info, const char *backend, const char *name, uint32_t thread_count)
 {
     memset(info, 0, sizeof *info);
@@ -32,6 +65,7 @@ void cpu_host_describe(auxo_device_info *info, const char *backend, const char *
     snprintf(info->driver, sizeof info->driver, "Auxo %s", AUXO_VERSION);
     info->type = AUXO_DEVICE_CPU;
     info->compute_units = thread_count;
+    info->clock_mhz = processor_clock_mhz();
     info->subgroup_size = 1;
     info->max_workgroup_size = 1;
     info->memory_bytes = physical_memory_bytes();
@@ -43,20 +77,8 @@ void cpu_host_describe(auxo_device_info *info, const char *backend, const char *
 
 void cpu_host_processor_name(char *name, size_t capacity)
 {
-    snprintf(name, capacity, "CPU");
-    FILE *file = fopen("/proc/cpuinfo", "r");
-    if (!file)
-        return;
-    char line[256];
-    while (fgets(line, sizeof line, file)) {
-        const char *value = strchr(line, ':');
-        if (strncmp(line, "model name", 10) == 0 && value && value[1]) {
-            line[strcspn(line, "\n")] = '\0';
-            snprintf(name, capacity, "%s", value + 2);
-            break;
-        }
-    }
-    fclose(file);
+    if (!read_cpuinfo("model name", name, capacity))
+        snprintf(name, capacity, "CPU");
 }
 
 auxo_status cpu_host_buffer_create(void *device, uint64_t size_bytes, void **buffer, auxo_error *error)

@@ -60,16 +60,19 @@ static bool suits_bf16_product(const auxo_op *op)
            view.m * view.n * view.k >= products_min;
 }
 
-/* The same for convolutions. */
+/* The same for convolutions: tiles of 16 that are mostly empty lose to vectors of f32. */
 static bool suits_bf16_convolution(const auxo_op *op)
 {
-    const int64_t out_channels_min = 4, groups_channels_min = 8;
+    const int64_t channels_min = 6, forward_product_min = 48, weights_channels_min = 16, weights_product_min = 512;
     const common_conv2d_view view = common_conv2d_view_of(op);
     const int64_t channels = view.c / view.params->groups, out_channels = view.k / view.params->groups;
-    const bool is_wide =
-        view.params->groups == 1 || (channels >= groups_channels_min && out_channels >= groups_channels_min);
-    return is_bf16(op) && is_wide && channels > 0 && out_channels >= out_channels_min &&
-           !common_conv2d_is_scattered(&view);
+    if (!is_bf16(op) || common_conv2d_is_scattered(&view))
+        return false;
+    if (op->kind == AUXO_OP_CONV2D_BACKWARD_WEIGHTS)
+        return channels >= weights_channels_min && channels * out_channels >= weights_product_min;
+    const int64_t source_channels = op->kind == AUXO_OP_CONV2D_FORWARD ? channels : out_channels;
+    const int64_t target_channels = op->kind == AUXO_OP_CONV2D_FORWARD ? out_channels : channels;
+    return source_channels > 1 && target_channels >= channels_min && channels * out_channels >= forward_product_min;
 }
 
 #define BF16_SUPPORTS(isa, admits)                                                                                     \

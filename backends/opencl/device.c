@@ -128,6 +128,7 @@ static void describe(cl_device_id id, uint32_t index, auxo_device_info *info)
     describe_hardware_id(id, extensions, info);
     info->type = device_type(id);
     info->compute_units = (uint32_t)query_number(id, CL_DEVICE_MAX_COMPUTE_UNITS);
+    info->clock_mhz = (uint32_t)query_number(id, CL_DEVICE_MAX_CLOCK_FREQUENCY);
     info->subgroup_size = query_subgroup_size(id, extensions);
     info->max_workgroup_size = (uint32_t)query_number(id, CL_DEVICE_MAX_WORK_GROUP_SIZE);
     info->local_memory_bytes = query_number(id, CL_DEVICE_LOCAL_MEM_SIZE);

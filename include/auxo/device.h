@@ -114,6 +114,7 @@ typedef struct auxo_device_info {
     char hardware_id[64]; /* PCI "domain:bus:device.function" or UUID where known, else "": same GPU, two drivers */
     auxo_device_type type;
     uint32_t compute_units;
+    uint32_t clock_mhz;     /* the highest, where the driver or the system tells it; else 0 */
     uint32_t subgroup_size; /* 1 where there is no such thing */
     uint32_t max_workgroup_size;
     uint64_t local_memory_bytes; /* per workgroup */

@@ -8,8 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <xxhash.h>
 
 static const char format_name[] = "auxo-bench";
+enum { HASH_BYTES = 17 };
 
 /* ---- writing ----------------------------------------------------------------------------------------------------- */
 
@@ -26,12 +29,36 @@ static cJSON *append_object(cJSON *array)
     return auxo__tree_add(array, NULL, cJSON_CreateObject());
 }
 
+/* The day, in UTC: nothing else of who measured, or where. */
+static void add_date(cJSON *root)
+{
+    const time_t now = time(NULL);
+    struct tm day;
+    char text[16];
+    if (gmtime_r(&now, &day) && strftime(text, sizeof text, "%Y-%m-%d", &day) > 0)
+        auxo__tree_text(root, "date", text);
+}
+
+/* Of everything else in the file, by values and not by how they are laid out. Errors: OUT_OF_MEMORY. */
+static auxo_status hash_of(cJSON *root, char hash[HASH_BYTES], auxo_error *error)
+{
+    cJSON *own = cJSON_DetachItemFromObject(root, "hash");
+    cJSON_Delete(own);
+    char *text = auxo__tree_print_text(root, false);
+    if (!text)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory for the results");
+    snprintf(hash, HASH_BYTES, "%016llx", (unsigned long long)XXH3_64bits(text, strlen(text)));
+    free(text);
+    return AUXO_OK;
+}
+
 static cJSON *to_json(const auxo_bench_results *results)
 {
     cJSON *root = cJSON_CreateObject();
     auxo__tree_text(root, "format", format_name);
     auxo__tree_number(root, "version", AUXO_BENCH_FORMAT_VERSION);
     auxo__tree_text(root, "program", "auxo " AUXO_VERSION);
+    add_date(root);
     cJSON *devices = auxo__tree_add(root, "devices", cJSON_CreateArray());
     for (size_t i = 0; i < results->device_count; i++) {
         const auxo_bench_device *device = &results->devices[i];
@@ -42,6 +69,8 @@ static cJSON *to_json(const auxo_bench_results *results)
         auxo__tree_text(object, "vendor", device->info.vendor);
         auxo__tree_text(object, "driver", device->info.driver);
         auxo__tree_number(object, "compute_units", device->info.compute_units);
+        if (device->info.clock_mhz > 0)
+            auxo__tree_number(object, "clock_mhz", device->info.clock_mhz);
         auxo__tree_number(object, "peak_gflops", 1e-9 * device->peak_flops);
         auxo__tree_number(object, "peak_gbytes", 1e-9 * device->peak_bytes);
     }
@@ -59,8 +88,15 @@ static cJSON *to_json(const auxo_bench_results *results)
 
 auxo_status auxo_bench_results_save(const auxo_bench_results *results, const char *path, auxo_error *error)
 {
-    char *text = NULL;
-    auxo_status status = auxo__tree_print(to_json(results), true, &text, error);
+    char *text = NULL, hash[HASH_BYTES];
+    cJSON *root = to_json(results);
+    auxo_status status = hash_of(root, hash, error);
+    if (status == AUXO_OK)
+        auxo__tree_text(root, "hash", hash);
+    if (status == AUXO_OK)
+        status = auxo__tree_print(root, true, &text, error);
+    else
+        cJSON_Delete(root);
     if (status == AUXO_OK)
         status = auxo__file_write_atomic(path, text, strlen(text), error);
     free(text);
@@ -123,6 +159,7 @@ static auxo_status load_devices(const cJSON *root, auxo_bench_results *results, 
         take_text(item, "name", info.name, sizeof info.name);
         take_text(item, "vendor", info.vendor, sizeof info.vendor);
         take_text(item, "driver", info.driver, sizeof info.driver);
+        info.clock_mhz = (uint32_t)count_of(item, "clock_mhz", 1e6);
         auxo_status status = auxo__bench_results_add_device(results, &info, error);
         if (status != AUXO_OK)
             return status;
@@ -229,6 +266,20 @@ static auxo_status check_format(const char *path, const cJSON *root, auxo_error 
     return AUXO_OK;
 }
 
+/* Files of versions without a hash are taken as they are. */
+static auxo_status check_hash(const char *path, cJSON *root, auxo_error *error)
+{
+    char written[HASH_BYTES], hash[HASH_BYTES];
+    take_text(root, "hash", written, sizeof written);
+    if (!written[0])
+        return AUXO_OK;
+    const auxo_status status = hash_of(root, hash, error);
+    if (status == AUXO_OK && strcmp(written, hash) != 0)
+        return auxo_error_set(error, AUXO_FORMAT, "%s has been changed since it was written: its hash is %s, not %s",
+                              path, hash, written);
+    return status;
+}
+
 auxo_status auxo_bench_results_load(const char *path, auxo_bench_results *results, auxo_error *error)
 {
     char *text = NULL;
@@ -242,6 +293,8 @@ auxo_status auxo_bench_results_load(const char *path, auxo_bench_results *result
     if (status == AUXO_OUT_OF_MEMORY)
         return status;
     status = check_format(path, root, error); /* names what a text that is no JSON is not */
+    if (status == AUXO_OK)
+        status = check_hash(path, root, error);
     if (status == AUXO_OK)
         status = load_lists(root, results, error);
     cJSON_Delete(root);

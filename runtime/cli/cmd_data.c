@@ -281,10 +281,12 @@ static bool find_script(char *path, size_t size)
             snprintf(path, size, "%s/../share/auxo/fetch.sh", program);
             if (access(path, R_OK) == 0)
                 return true;
+            snprintf(path, size, "%s/share/auxo/fetch.sh",
+                     program); /* in the folder of a build: a link to the sources */
+            return access(path, R_OK) == 0;
         }
     }
-    snprintf(path, size, "%s/fetch.sh", AUXO_DATASETS_DIR);
-    return access(path, R_OK) == 0;
+    return false;
 }
 
 /* Where the script puts the sets: what would be searched first. */
