@@ -13,11 +13,12 @@
 
 #include <math.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+enum { LOOK_EVERY = 32 }; /* of how many looks for what is waited for one is for failures */
 
 struct auxo_cluster {
     const auxo_transport *transport;
@@ -126,14 +127,13 @@ const char *auxo_cluster_library(const auxo_cluster *cluster)
 
 /* ---- waiting ----------------------------------------------------------------------------------------------------- */
 
-/* First the processor is only offered to others; who waits longer sleeps. */
+/* First awake, for what comes at once; then asleep for moments, after which the system gives the processor back soon.
+ * To yield it would give it away for as long as others at work may keep it. */
 static void pause_waiting(uint64_t count)
 {
-    enum { YIELDS = 2000 };
-    const struct timespec pause = {.tv_nsec = count < 2 * YIELDS ? 20000 : 200000};
-    if (count < YIELDS)
-        sched_yield();
-    else
+    enum { AWAKE = 400, LONG = 20000 };
+    const struct timespec pause = {.tv_nsec = count < LONG ? 10000 : 200000};
+    if (count > AWAKE)
         nanosleep(&pause, NULL);
 }
 
@@ -152,7 +152,6 @@ static auxo_status test(auxo_cluster *cluster, void **request, bool *done, auxo_
 
 static auxo_status wait_for(auxo_cluster *cluster, void **request, auxo_error *error)
 {
-    enum { LOOK_EVERY = 64 };
     bool done = false;
     auxo_status status = test(cluster, request, &done, error);
     for (uint64_t count = 1; status == AUXO_OK && !done; count++) {
@@ -262,9 +261,12 @@ auxo_status auxo__cluster_receive(auxo_cluster *cluster, int tag, bool wait, boo
                                   uint64_t *size_bytes, auxo_error *error)
 {
     auxo_status status = receive_one(cluster, tag, found, from, data, size_bytes, error);
+    /* Who asks waits for a thread that may want this processor. */
+    const struct timespec pause = {.tv_nsec = 20000};
     for (uint64_t count = 1; status == AUXO_OK && wait && !*found; count++) {
-        pause_waiting(count);
-        status = auxo__cluster_look(cluster, error);
+        nanosleep(&pause, NULL);
+        if (count % LOOK_EVERY == 0)
+            status = auxo__cluster_look(cluster, error);
         if (status == AUXO_OK)
             status = receive_one(cluster, tag, found, from, data, size_bytes, error);
     }

@@ -258,6 +258,11 @@ auxo_status auxo__database_run(auxo__database *database, auxo_error *error, cons
     bool more = false;
     va_list values;
     va_start(values, types);
+    if (database->remote) {
+        auxo_status sent = auxo__remote_run(database->remote, sql, types, values, error);
+        va_end(values);
+        return sent;
+    }
     auxo_status status = prepare(&rows, database, error, sql, types, values);
     va_end(values);
     if (status == AUXO_OK)
@@ -300,5 +305,5 @@ void auxo__database_rollback(auxo__database *database)
 
 int64_t auxo__database_last_id(const auxo__database *database)
 {
-    return database->remote ? database->remote->last_id : sqlite3_last_insert_rowid(database->handle);
+    return database->remote ? auxo__remote_last_id(database->remote) : sqlite3_last_insert_rowid(database->handle);
 }

@@ -86,36 +86,108 @@ void auxo__remote_close(auxo__remote *remote)
     tell(remote, &question, NULL);
     if (remote->folder[0])
         rmdir(remote->folder);
+    free(remote->pending.data);
     free(remote->worker);
     free(remote);
+}
+
+static void put_statement(auxo__wire *wire, const char *sql, const char *types, va_list values)
+{
+    auxo__wire_put_text(wire, sql);
+    auxo__wire_put_text(wire, types);
+    for (const char *type = types; *type; type++) {
+        if (*type == 'i')
+            auxo__wire_put_integer(wire, va_arg(values, int64_t));
+        else if (*type == 'd')
+            auxo__wire_put_real(wire, va_arg(values, double));
+        else
+            auxo__wire_put_text(wire, va_arg(values, const char *));
+    }
+}
+
+/* Sends what waits. */
+static auxo_status flush(auxo__remote *remote, auxo_error *error)
+{
+    auxo__wire question, answer = {0};
+    if (remote->pending_count == 0)
+        return AUXO_OK;
+    question = auxo__remote_question(AUXO__ASK_BATCH);
+    auxo__wire_put_integer(&question, remote->pending_count);
+    auxo__wire_put(&question, remote->pending.data, remote->pending.size);
+    question.failed = question.failed || remote->pending.failed;
+    remote->pending_count = 0;
+    remote->pending.size = 0;
+    remote->pending.failed = false;
+    auxo_error reason = {AUXO_OK, ""};
+    const auxo_status status = auxo__remote_ask(remote, &question, &answer, &reason);
+    if (status == AUXO_OK)
+        remote->last_id = auxo__wire_integer(&answer);
+    else if (remote->in_transaction)
+        remote->broken = reason;
+    if (status != AUXO_OK && error)
+        *error = reason;
+    free(question.data);
+    free(answer.data);
+    return status;
 }
 
 auxo_status auxo__remote_statement(auxo__remote *remote, auxo__wire *answer, const char *sql, const char *types,
                                    va_list values, auxo_error *error)
 {
     auxo__wire question = auxo__remote_question(AUXO__ASK_STATEMENT);
-    auxo__wire_put_text(&question, sql);
-    auxo__wire_put_text(&question, types);
-    for (const char *type = types; *type; type++) {
-        if (*type == 'i')
-            auxo__wire_put_integer(&question, va_arg(values, int64_t));
-        else if (*type == 'd')
-            auxo__wire_put_real(&question, va_arg(values, double));
-        else
-            auxo__wire_put_text(&question, va_arg(values, const char *));
-    }
-    const auxo_status status = auxo__remote_ask(remote, &question, answer, error);
+    put_statement(&question, sql, types, values);
+    auxo_status status = flush(remote, error);
+    if (status == AUXO_OK)
+        status = auxo__remote_ask(remote, &question, answer, error);
     if (status == AUXO_OK)
         remote->last_id = auxo__wire_integer(answer);
     free(question.data);
     return status;
 }
 
+auxo_status auxo__remote_run(auxo__remote *remote, const char *sql, const char *types, va_list values,
+                             auxo_error *error)
+{
+    put_statement(&remote->pending, sql, types, values);
+    remote->pending_count++;
+    return remote->in_transaction ? AUXO_OK : flush(remote, error);
+}
+
+int64_t auxo__remote_last_id(auxo__remote *remote)
+{
+    flush(remote, NULL); /* what failed fails the end of the transaction as well */
+    return remote->last_id;
+}
+
+/* The end goes with what waits for it. After a failure that nobody has seen yet it is none: all is undone. */
+static auxo_status end_transaction(auxo__remote *remote, const char *sql, auxo_error *error)
+{
+    const auxo_error broken = remote->broken;
+    remote->in_transaction = false;
+    remote->broken = (auxo_error){AUXO_OK, ""};
+    if (broken.status != AUXO_OK && strcmp(sql, "COMMIT") == 0) {
+        end_transaction(remote, "ROLLBACK", NULL);
+        return auxo_error_set(error, broken.status, "%s", broken.message);
+    }
+    if (strcmp(sql, "ROLLBACK") == 0) {
+        remote->pending_count = 0;
+        remote->pending.size = 0;
+    }
+    auxo__wire_put_text(&remote->pending, sql);
+    auxo__wire_put_text(&remote->pending, "");
+    remote->pending_count++;
+    return flush(remote, error);
+}
+
 auxo_status auxo__remote_script(auxo__remote *remote, const char *sql, auxo_error *error)
 {
+    if (strcmp(sql, "COMMIT") == 0 || strcmp(sql, "ROLLBACK") == 0)
+        return end_transaction(remote, sql, error);
     auxo__wire question = auxo__remote_question(AUXO__ASK_SCRIPT);
     auxo__wire_put_text(&question, sql);
-    return tell(remote, &question, error);
+    const auxo_status status = tell(remote, &question, error);
+    remote->in_transaction = remote->in_transaction || (status == AUXO_OK && strcmp(sql, "BEGIN IMMEDIATE") == 0);
+    return status;
 }
 
 auxo_status auxo__remote_beat(auxo__remote *remote, int64_t trial, double seconds, auxo_error *error)

@@ -15,6 +15,7 @@ typedef enum auxo__question {
     AUXO__ASK_STATEMENT, /* SQL, types, values -> columns, then a 1 and the cells of each row, and a 0; the last row id
                           */
     AUXO__ASK_SCRIPT,    /* SQL */
+    AUXO__ASK_BATCH,     /* of a transaction: how many, then SQL, types, values of each -> the last row id */
     AUXO__ASK_BEAT,      /* a trial (0: none), seconds: rank 0 shows that its worker lives */
     AUXO__ASK_STORE,     /* name, size, bytes: a file of the study's folder */
     AUXO__ASK_FETCH,     /* name -> size, bytes */
@@ -28,6 +29,11 @@ typedef struct auxo__remote {
     char *worker;     /* JSON */
     char folder[256]; /* of this process: files on their way */
     int64_t last_id;
+    /* Statements of a transaction whose rows nobody wants: they go with the next question that needs an answer. */
+    bool in_transaction;
+    auxo__wire pending;
+    int64_t pending_count;
+    auxo_error broken; /* why a statement of this transaction failed; status OK: none has */
 } auxo__remote;
 
 /* Ownership: close, also after a failure. */
@@ -42,6 +48,11 @@ auxo_status auxo__remote_ask(auxo__remote *remote, auxo__wire *question, auxo__w
 /* A statement's rows. `types` as in database.h. */
 auxo_status auxo__remote_statement(auxo__remote *remote, auxo__wire *answer, const char *sql, const char *types,
                                    va_list values, auxo_error *error);
+/* One without rows. In a transaction its failure may show with a later question of it, at the latest at its end. */
+auxo_status auxo__remote_run(auxo__remote *remote, const char *sql, const char *types, va_list values,
+                             auxo_error *error);
+/* The id of the row that was inserted last. */
+int64_t auxo__remote_last_id(auxo__remote *remote);
 auxo_status auxo__remote_script(auxo__remote *remote, const char *sql, auxo_error *error);
 auxo_status auxo__remote_beat(auxo__remote *remote, int64_t trial, double seconds, auxo_error *error);
 

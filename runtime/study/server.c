@@ -119,21 +119,42 @@ static int run_statement(auxo__database *database, auxo__wire *question, auxo__w
     return code == SQLITE_DONE ? SQLITE_OK : code;
 }
 
+/* Statements of one transaction: the first that fails ends them. */
+static int run_batch(auxo__database *database, auxo__wire *question, auxo__wire *answer)
+{
+    int code = SQLITE_OK;
+    for (int64_t left = auxo__wire_integer(question); left > 0 && code == SQLITE_OK; left--) {
+        auxo__wire rows = {0};
+        code = run_statement(database, question, &rows);
+        free(rows.data);
+    }
+    auxo__wire_put_integer(answer, sqlite3_last_insert_rowid(database->handle));
+    return code;
+}
+
 /* *busy: another connection has the lock, and it may be asked again. */
 static auxo_status ask_database(client *own, auxo__question kind, auxo__wire *question, auxo__wire *answer, bool *busy,
                                 auxo_error *error)
 {
     int code;
+    int64_t count = 0;
+    if (kind == AUXO__ASK_BATCH && question->size - question->at >= sizeof count)
+        memcpy(&count, question->data + question->at, sizeof count);
+    const bool alone = count == 1;
     if (!own->database.handle)
         return auxo_error_set(error, AUXO_INTERNAL, "study: a question before it was opened");
     begin_answer(answer, AUXO_OK, NULL);
     if (kind == AUXO__ASK_SCRIPT) {
         const char *sql = auxo__wire_text(question);
         code = sql ? sqlite3_exec(own->database.handle, sql, NULL, NULL, NULL) : SQLITE_MISUSE;
+    } else if (kind == AUXO__ASK_BATCH) {
+        code = run_batch(&own->database, question, answer);
     } else {
         code = run_statement(&own->database, question, answer);
     }
-    *busy = (code & 0xff) == SQLITE_BUSY || (code & 0xff) == SQLITE_LOCKED;
+    /* Of a batch of several, some may have been done: it holds the lock itself. */
+    const bool again = kind != AUXO__ASK_BATCH || alone;
+    *busy = again && ((code & 0xff) == SQLITE_BUSY || (code & 0xff) == SQLITE_LOCKED);
     return code == SQLITE_OK ? AUXO_OK : auxo__database_failed(&own->database, code, error);
 }
 
@@ -207,6 +228,7 @@ static auxo_status answer_kind(auxo__study_server *server, uint32_t rank, auxo__
         return open_client(server, rank, question, answer, error);
     case AUXO__ASK_STATEMENT:
     case AUXO__ASK_SCRIPT:
+    case AUXO__ASK_BATCH:
         return ask_database(&server->clients[rank], kind, question, answer, busy, error);
     case AUXO__ASK_BEAT:
         return set_beat(&server->clients[rank], question, error);
@@ -278,7 +300,7 @@ static void beat_for(client *own)
 /* Questions are answered at once while they come; after a while without any the thread sleeps between looks. */
 static void *serve(void *user)
 {
-    enum { AWAKE = 200 };
+    enum { AWAKE = 100, LOOK_EVERY = 16 };
     auxo__study_server *server = user;
     uint64_t idle = 0;
     while (server->ended + 1 < server->count) {
@@ -290,10 +312,10 @@ static void *serve(void *user)
         }
         if (auxo__cluster_wants_stop(server->cluster))
             auxo__cluster_announce_stop(server->cluster);
-        if (auxo__cluster_look(server->cluster, NULL) != AUXO_OK)
+        if (idle % LOOK_EVERY == 0 && auxo__cluster_look(server->cluster, NULL) != AUXO_OK)
             break;
         idle = found ? 0 : idle + 1;
-        const struct timespec pause = {.tv_nsec = idle < AWAKE ? 50000 : 500000};
+        const struct timespec pause = {.tv_nsec = idle < AWAKE ? 50000 : 250000};
         if (!found)
             nanosleep(&pause, NULL);
     }

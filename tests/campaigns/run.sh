@@ -49,6 +49,13 @@ weights() {
     [ "$status" -eq 0 ] || [ "$status" -eq 77 ]
 }
 
+# Ranks on machines of their own, which are network namespaces.
+machines() {
+    status=0
+    "$python" "$here/mpi_machines.py" || status=$?
+    [ "$status" -eq 0 ] || [ "$status" -eq 77 ]
+}
+
 if [ "$hours" = 0 ]; then
     weights
     differential cpu 200 1
@@ -58,6 +65,7 @@ if [ "$hours" = 0 ]; then
     kills opencl 7 1 --methods "train,multiscale train,survival train"
     kills vulkan 3 1 --methods "multiscale train,survival train"
     "$python" "$here/study_kill.py" --kills 48
+    machines
     "$python" "$here/power_loss.py" --states 100 --resumes 3
     "$python" "$here/failing.py" --every -20
     "$python" "$here/memory.py" --minutes 1 --warm-up 0.4 --interval 0.5

@@ -33,6 +33,7 @@ bool have_mpirun()
 MpiRun::MpiRun(const std::string &program_path, int rank_count)
     : Program(find_mpirun()), program(program_path), ranks(rank_count)
 {
+    set_environment("ASAN_OPTIONS", "detect_leaks=0"); // MPI itself leaves some memory behind
 }
 
 void MpiRun::only_for_rank(int rank, const Words &words)
