@@ -22,7 +22,7 @@ void cli_help_overview(FILE *stream, const cli_command_list *list)
         cli_wrap(stream, list->commands[i].summary, column, column, HELP_WIDTH);
     }
     fputs("\n\"auxo help COMMAND\" explains one. Exit status: 0 success, 1 failed, 2 bad usage or\n"
-          "input, 3 interrupted and saved: --resume goes on.\n"
+          "input, 3 interrupted (SIGINT, SIGTERM, SIGUSR1) and saved: --resume goes on.\n"
           "AUXO_DATA_DIR names the folder of data sets, AUXO_CACHE_DIR that of compiled kernels.\n",
           stream);
 }

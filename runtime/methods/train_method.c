@@ -558,7 +558,8 @@ const auxo_method auxo__method_train = {
                         "auxo train --data fashion-mnist --model lenet5 --device opencl:0 --epochs 10\n"
                         "auxo train --data ccpp --model mlp:4-16-16-1 --optimizer adam:lr=0.003\n"
                         "auxo train --epochs 50 --checkpoint run.safetensors --resume --report run.html\n"
-                        "mpirun -n 4 auxo train --data cifar10 --model resnet18 --sync-batch-norm",
+                        "auxo train --steps 100 --profile --explain\n"
+                        "mpirun -n 4 auxo train --data cifar-10 --model resnet18 --sync-batch-norm",
             .settings = settings,
             .events = events,
         },

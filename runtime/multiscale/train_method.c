@@ -349,9 +349,12 @@ const auxo_method auxo__method_multiscale_train = {
                 "the binary tree of blocks at random in proportion to it, train only the layer where the walk ends "
                 "until its gradient is small, and repeat until the gradient of the whole network is. Order second "
                 "weighs the branches by the mean gradient of a quadratic model; order none is end-to-end "
-                "backpropagation, the baseline.",
+                "backpropagation, the baseline.\n\n"
+                "Plain networks up to 64 wide run whole in one launch per pass, all others through their layers: batch "
+                "norm then stays as its running statistics make it, dropout is off, and filters are units too.",
             .examples = "auxo multiscale train --preset table5 --report run.html\n"
                         "auxo multiscale train --preset aep --order second --device vulkan:0\n"
+                        "auxo multiscale train --model lenet5 --data mnist --limit 2000 --save net.safetensors\n"
                         "auxo multiscale train --preset table8 --checkpoint run.safetensors --resume",
             .settings = settings,
             .events = events,

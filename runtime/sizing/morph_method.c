@@ -504,7 +504,7 @@ const auxo_method auxo__method_morph = {
                 "lives, "
                 "or the loss is not finite) ends with a message; its best network is kept. A run continues from its "
                 "checkpoint after the last finished training.",
-            .examples = "auxo morph --preset front --data mnist --report front.html\n"
+            .examples = "auxo morph --preset front --data mnist --budget-flops 2e6 --report front.html\n"
                         "auxo morph --preset bad-widths --data mnist --limit 6000 --epochs 1 --report widths.html\n"
                         "auxo morph --model resnet18 --data cifar-10 --budget-latency 1.5 --device opencl:0",
             .settings = settings,

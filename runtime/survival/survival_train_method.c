@@ -489,8 +489,8 @@ const auxo_method auxo__method_survival_train = {
                         "auxo survival train --data gbsg2 --model linear\n"
                         "auxo survival train --data survival-sim-sites --train-site 1 --domain mean_sq "
                         "--domain-strength 0.1\n"
-                        "auxo survival train --data trial.csv --time months --event died --site hospital --save "
-                        "model.safetensors",
+                        "auxo survival train --data trial.csv --time months --event died --group patient --site "
+                        "hospital --missing mean --save model.safetensors",
             .settings = settings,
             .events = events,
         },
