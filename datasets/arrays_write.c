@@ -81,7 +81,7 @@ typedef struct member {
 static uint8_t *put(uint8_t *at, uint64_t value, int bytes)
 {
     for (int i = 0; i < bytes; i++)
-        *at++ = (uint8_t)(value >> 8 * i);
+        *at++ = i < (int)sizeof value ? (uint8_t)(value >> 8 * i) : 0;
     return at;
 }
 

@@ -48,6 +48,9 @@ Words MpiRun::wrap(const Words &arguments)
     for (const std::string &word : special_words)
         more += " '" + word + "'";
     std::ofstream script(scratch.file("rank.sh"));
+#if defined(__SANITIZE_ADDRESS__)
+    script << "export ASAN_OPTIONS=detect_leaks=0\n"; // Open MPI keeps what it has allocated until the process ends
+#endif
     script << "rank=$OMPI_COMM_WORLD_RANK\n"
            << "echo $$ > '" << scratch.path << "/process-'$rank\n"
            << "if [ \"$rank\" = " << special_rank << " ]; then set -- \"$@\"" << more << "; fi\n"
