@@ -328,12 +328,14 @@ def write_report(path, command, results):
 KEY_FOLDERS = ("shaders", "backends/opencl", "backends/vulkan", "backends/common", "runtime/ops")
 KEY_FILES = ("include/auxo/ops.h", "include/auxo/kinds.h", "include/auxo/tensor.h", "include/auxo/backend.h",
              "runtime/bench/audit.c", "runtime/bench/cases.c", "runtime/bench/case_op.c", "bench/vendor_audit.py")
-KEY_PACKAGES = ("mesa-vulkan-drivers", "intel-opencl-icd", "oclgrind", "clang", "libclc-14", "glslang-tools")
+KEY_PACKAGES = {"Vulkan": ("mesa-vulkan-drivers", "glslang-tools"), "OpenCL, Intel": ("intel-opencl-icd", "oclgrind"),
+                "OpenCL": ("clang", "libclc-14", "oclgrind")}
 
 
-def audit_key():
+def audit_key(target):
     """None where the compilers' versions cannot be told."""
-    command = ["dpkg-query", "-W", "-f", "${Package} ${Version} ${Status}\\n", *KEY_PACKAGES]
+    packages = next(packages for use, packages in KEY_PACKAGES.items() if TARGETS[target][0].startswith(use))
+    command = ["dpkg-query", "-W", "-f", "${Package} ${Version} ${Status}\\n", *packages]
     if not shutil.which("dpkg-query"):
         return None
     digest = hashlib.sha256(subprocess.run(command, capture_output=True, check=False).stdout)
@@ -349,8 +351,8 @@ def read_known(path):
     return {words[0]: words[1:] for words in (line.split() for line in lines if not line.startswith("#")) if len(words) == 3}
 
 
-def remember(path, known, names, key):
-    known = {**known, **{name: [key, datetime.date.today().isoformat()] for name in names}}
+def remember(path, known, target, key):
+    known = {**known, target: [key, datetime.date.today().isoformat()]}
     text = "# Made by bench/vendor_audit.py --remember: targets, what they passed with, and when.\n"
     path.write_text(text + "".join(f"{name} {' '.join(known[name])}\n" for name in sorted(known)), encoding="utf-8")
 
@@ -377,8 +379,9 @@ def main():
     for name in names + required:
         if name not in TARGETS:
             sys.exit(f"unknown target {name}; there are {', '.join(TARGETS)}")
-    known, key = read_known(arguments.known), audit_key()
-    for name in [name for name in names if key and known.get(name, [None])[0] == key]:
+    known = read_known(arguments.known)
+    keys = {name: audit_key(name) for name in names} if arguments.known else {}
+    for name in [name for name in keys if keys[name] and known.get(name, [None])[0] == keys[name]]:
         print(f"{name}: passed on {known[name][1]} with the same kernels and compilers; not compiled again", flush=True)
         names.remove(name)
     listed = []
@@ -410,8 +413,8 @@ def main():
             print(f"{name}: spills {item['spills']:.0f}: {item['name']} {item['options']}", flush=True)
         bad += len(results[name][2]) + len(spilling(results[name][1], True))
         faults = results[name][2] + spilling(results[name][1], True)
-        if arguments.remember and arguments.known and key and not faults and results[name][3] is None:
-            remember(arguments.known, read_known(arguments.known), [name], key)
+        if arguments.remember and keys.get(name) and not faults and results[name][3] is None:
+            remember(arguments.known, read_known(arguments.known), name, keys[name])
     if results:
         print("\n".join(summary(results)))
     if arguments.save:
