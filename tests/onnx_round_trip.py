@@ -67,7 +67,12 @@ class Block(nn.Module):
     def forward(self, x):
         return torch.relu(self.b(torch.relu(self.n(self.a(x)))) + x)
 
+class Mean(nn.Module):
+    def forward(self, x):
+        return x.mean((2, 3))
+
 networks = {
+    "mean": (nn.Sequential(nn.Conv2d(3, 4, 3), nn.Sigmoid(), Mean(), nn.Linear(4, 3)), (3, 9, 7)),
     "cnn": (nn.Sequential(nn.Conv2d(3, 8, 5, stride=2, padding=2), nn.BatchNorm2d(8), nn.ReLU(), Block(), nn.MaxPool2d(2),
                           nn.Dropout(), nn.Conv2d(8, 12, 3, groups=4), nn.ELU(0.5), nn.AdaptiveAvgPool2d(1),
                           nn.Flatten(), nn.Linear(12, 5), nn.Softmax(1)), (3, 24, 24)),
@@ -208,7 +213,7 @@ def imports(runner, python):
         return
     subprocess.run([python, "-c", TORCH, str(runner.folder)], check=True, stdout=subprocess.DEVNULL,
                    stderr=subprocess.DEVNULL)
-    for name in ("cnn", "mlp"):
+    for name in ("cnn", "mlp", "mean"):
         runner.auxo("import", f"{name}.onnx", "--save", f"{name}.safetensors", "--device", "cpu")
         theirs = numpy.load(runner.folder / f"{name}_y.npy")
         session = runner.export(name)

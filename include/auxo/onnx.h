@@ -27,10 +27,11 @@ AUXO_API auxo_status auxo_onnx_export(auxo_model *model, const auxo_step_functio
                                       auxo_error *error);
 
 /* Reads a network of the operators that layers here are made of: Conv (2 dimensions), Gemm, MatMul with a constant and
- * Add of a bias, BatchNormalization, MaxPool, AveragePool, GlobalAveragePool, Relu, LeakyRelu, Elu, Selu, Sigmoid,
- * Tanh, Add and Concat of values, Flatten, Reshape to rows, Dropout, Identity, and a last Softmax, which training here
- * adds itself. One input, one output. Weights become f32. Ownership: auxo_model_destroy. Errors: UNSUPPORTED names the
- * node and the operator, or what of it is not covered; FORMAT, NOT_FOUND, IO. */
+ * Add of a bias, BatchNormalization, MaxPool, AveragePool, GlobalAveragePool, ReduceMean over height and width, Relu,
+ * LeakyRelu, Elu, Selu, Sigmoid, Tanh, Add and Concat of values, Flatten, Reshape to rows, Dropout, Identity, and a
+ * last Softmax, which training here adds itself. One input, one output. Weights become f32. Ownership:
+ * auxo_model_destroy. Errors: UNSUPPORTED names the node and the operator, or what of it is not covered; FORMAT,
+ * NOT_FOUND, IO. */
 AUXO_API auxo_status auxo_onnx_import(auxo_device *device, const char *path, auxo_model **model, auxo_error *error);
 
 #ifdef __cplusplus

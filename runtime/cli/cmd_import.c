@@ -50,7 +50,8 @@ const cli_command cli_command_import = {
     .summary = "read a network of other programs (ONNX)",
     .description =
         "Read an ONNX file of one input and one output into a saved model, for the operators that layers here are made "
-        "of: Conv, Gemm, MatMul, BatchNormalization, MaxPool, AveragePool, GlobalAveragePool, Relu, LeakyRelu, Elu, "
+        "of: Conv, Gemm, MatMul, BatchNormalization, MaxPool, AveragePool, GlobalAveragePool, ReduceMean over height "
+        "and width, Relu, LeakyRelu, Elu, "
         "Selu, Sigmoid, Tanh, Add, Concat, Flatten, Reshape to rows, Dropout, Identity, constants that are subtracted "
         "from or multiplied with the input, and a last Softmax. Any other operator is refused by name. A file that "
         "auxo export wrote comes back as the model it was.",

@@ -284,6 +284,27 @@ static auxo_status read_alias(onnx_import *import, auxo_error *error)
     return status == AUXO_OK ? onnx_alias(import, layer, error) : status;
 }
 
+/* The mean over height and width, as PyTorch writes global average pooling. */
+static auxo_status read_mean(onnx_import *import, auxo_error *error)
+{
+    const Onnx__AttributeProto *attribute = onnx_attribute(import->node, "axes");
+    const Onnx__TensorProto *constant = onnx_constant_input(import, 1);
+    int64_t axes[2] = {0, 0};
+    size_t count = constant ? onnx_tensor_ints(constant, axes, 2) : 0;
+    if (attribute) {
+        count = attribute->n_ints;
+        for (size_t i = 0; i < 2 && i < count; i++)
+            axes[i] = attribute->ints[i];
+    }
+    const int64_t rank = 4, first = axes[0] < 0 ? axes[0] + rank : axes[0],
+                  second = axes[1] < 0 ? axes[1] + rank : axes[1];
+    if (count != 2 || first + second != 5 || first < 2 || second < 2)
+        return onnx_refuse(import, "only over height and width, by constant axes", error);
+    auxo_layer layer;
+    const auxo_status status = begin_layer(import, AUXO_LAYER_GLOBAL_AVERAGE_POOL, &layer, error);
+    return status == AUXO_OK ? onnx_add_layer(import, &layer, error) : status;
+}
+
 static auxo_status read_global_pool(onnx_import *import, auxo_error *error)
 {
     auxo_layer layer;
@@ -301,14 +322,23 @@ auxo_status onnx_read_node(onnx_import *import, auxo_error *error)
     static const struct {
         const char *op;
         auxo_status (*read)(onnx_import *import, auxo_error *error);
-    } readers[] = {{"Conv", read_conv},      {"Gemm", read_dense},
-                   {"MatMul", read_dense},   {"BatchNormalization", read_norm},
-                   {"MaxPool", read_pool},   {"AveragePool", read_pool},
-                   {"Add", read_arithmetic}, {"Sub", read_arithmetic},
-                   {"Mul", read_arithmetic}, {"Div", read_arithmetic},
-                   {"Concat", read_concat},  {"GlobalAveragePool", read_global_pool},
-                   {"Flatten", read_rows},   {"Reshape", read_rows},
-                   {"Dropout", read_alias},  {"Identity", read_alias},
+    } readers[] = {{"Conv", read_conv},
+                   {"Gemm", read_dense},
+                   {"MatMul", read_dense},
+                   {"BatchNormalization", read_norm},
+                   {"MaxPool", read_pool},
+                   {"AveragePool", read_pool},
+                   {"Add", read_arithmetic},
+                   {"Sub", read_arithmetic},
+                   {"Mul", read_arithmetic},
+                   {"Div", read_arithmetic},
+                   {"ReduceMean", read_mean},
+                   {"Concat", read_concat},
+                   {"GlobalAveragePool", read_global_pool},
+                   {"Flatten", read_rows},
+                   {"Reshape", read_rows},
+                   {"Dropout", read_alias},
+                   {"Identity", read_alias},
                    {"Softmax", read_softmax}};
     static const struct {
         const char *op;
