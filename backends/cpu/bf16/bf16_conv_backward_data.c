@@ -1,11 +1,6 @@
 /* bf16_conv_backward_data.c: the conv2d_backward_data op on bf16 tensors, one sum per phase of DX. */
 #include "bf16_conv.h"
 
-static bool is_empty(const conv_problem *problem)
-{
-    return problem->images * problem->groups * problem->out_channels * problem->positions_h * problem->positions_w == 0;
-}
-
 static size_t scratch_bytes_conv2d_backward_data(int thread_count, const auxo_op *op)
 {
     const auxo_conv2d_params *params = &op->params.conv2d;
@@ -14,7 +9,7 @@ static size_t scratch_bytes_conv2d_backward_data(int thread_count, const auxo_op
     for (int64_t phase = 0; phase < params->stride_h * params->stride_w; ++phase) {
         const conv_problem problem =
             conv_problem_backward_data(op, phase / params->stride_w, phase % params->stride_w, axes);
-        if (is_empty(&problem))
+        if (conv_problem_is_empty(&problem))
             continue;
         const bf16_conv_layout layout = bf16_conv_layout_of(&problem, thread_count);
         const size_t bytes = layout.packed_bytes + layout.scratch_bytes;
@@ -28,7 +23,7 @@ static void run_phase(const cpu_work *work, const auxo_op *op, int64_t phase_h, 
     const int64_t *wd = op->tensors[AUXO_CONV2D_BD_W].dims;
     conv_phase_axis axes[2];
     const conv_problem problem = conv_problem_backward_data(op, phase_h, phase_w, axes);
-    if (is_empty(&problem) || problem.channels * axes[0].taps.count * axes[1].taps.count == 0)
+    if (conv_problem_is_empty(&problem) || problem.channels * axes[0].taps.count * axes[1].taps.count == 0)
         return;
     const bf16_conv_layout layout = bf16_conv_layout_of(&problem, work->thread_count);
     const int64_t taps = wd[2] * wd[3];

@@ -1,22 +1,6 @@
 /* bf16_conv_copy.c: the source rows of an item, two channels interleaved, with their border. */
 #include "bf16_conv.h"
 
-/* Columns of one phase: element i is source column first + i step, which is inside for begin <= i < end. */
-typedef struct phase_columns {
-    int64_t first, step, begin, end, count;
-} phase_columns;
-
-static phase_columns columns_of(const bf16_conv_item *item, int64_t phase)
-{
-    const int64_t step = item->conv->problem->step_w, source_w = item->conv->problem->source_w;
-    const int64_t count = item->conv->layout->copy_columns;
-    phase_columns columns = {.first = item->conv->layout->column_origin + phase, .step = step, .count = count};
-    columns.begin = columns.first >= 0 ? 0 : cpu_min(cpu_ceil_div(-columns.first, step), count);
-    columns.end = columns.first >= source_w ? 0 : cpu_min(cpu_ceil_div(source_w - columns.first, step), count);
-    columns.end = cpu_max(columns.begin, columns.end);
-    return columns;
-}
-
 /* 16 lanes of every second element, the first `count` of them. */
 CPU_INLINE __m512i every_second(const uint16_t *from, int64_t count)
 {
@@ -37,7 +21,7 @@ static void zero_pairs(uint32_t *to, int64_t count)
 }
 
 /* `second` NULL: the number of channels is odd. */
-static void copy_row(uint32_t *to, const uint16_t *first, const uint16_t *second, phase_columns columns)
+static void copy_row(uint32_t *to, const uint16_t *first, const uint16_t *second, conv_columns columns)
 {
     zero_pairs(to, columns.begin);
     for (int64_t i = columns.begin; i < columns.end; i += BF16_TILE) {
@@ -66,7 +50,7 @@ static void copy_phase(const bf16_conv_item *item, int64_t image, int64_t phase_
 {
     const conv_problem *problem = item->conv->problem;
     const bf16_conv_layout *layout = item->conv->layout;
-    const phase_columns columns = columns_of(item, phase_column);
+    const conv_columns columns = conv_columns_of(problem, layout->column_origin, layout->copy_columns, phase_column);
     const int64_t first_row = layout->row_origin + item->first_row * problem->step_h + phase_row;
     const int64_t phase = phase_row * problem->step_w + phase_column;
     const int64_t source_count = problem->source_h * problem->source_w;

@@ -1,15 +1,10 @@
 /* bf16_conv_forward.c: the conv2d_forward op on bf16 images and weights. */
 #include "bf16_conv.h"
 
-static bool is_empty(const conv_problem *problem)
-{
-    return problem->images * problem->groups * problem->out_channels * problem->positions_h * problem->positions_w == 0;
-}
-
 static size_t scratch_bytes_conv2d_forward(int thread_count, const auxo_op *op)
 {
     const conv_problem problem = conv_problem_forward(op);
-    if (is_empty(&problem))
+    if (conv_problem_is_empty(&problem))
         return 0;
     const bf16_conv_layout layout = bf16_conv_layout_of(&problem, thread_count);
     return layout.packed_bytes + layout.scratch_bytes;
@@ -18,7 +13,7 @@ static size_t scratch_bytes_conv2d_forward(int thread_count, const auxo_op *op)
 static void run_conv2d_forward(const cpu_work *work, const auxo_op *op)
 {
     const conv_problem problem = conv_problem_forward(op);
-    if (is_empty(&problem))
+    if (conv_problem_is_empty(&problem))
         return;
     const bf16_conv_layout layout = bf16_conv_layout_of(&problem, work->thread_count);
     const int64_t taps = layout.tap_count, columns = problem.tap_columns.count;

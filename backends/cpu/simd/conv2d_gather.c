@@ -86,14 +86,9 @@ static gather_layout layout_of(const conv_problem *problem, int thread_count)
     return layout;
 }
 
-static bool is_empty(const conv_problem *problem)
-{
-    return problem->images * problem->groups * problem->out_channels * problem->positions_h * problem->positions_w == 0;
-}
-
 size_t conv_gather_scratch_bytes(const conv_problem *problem, int thread_count)
 {
-    if (is_empty(problem))
+    if (conv_problem_is_empty(problem))
         return 0;
     if (conv_lanes_fits(problem))
         return conv_lanes_scratch_bytes(problem, thread_count);
@@ -110,24 +105,7 @@ typedef struct gather_item {
     float *copy, *panel, *tile;
 } gather_item;
 
-/* Columns of one phase: element i is source column first + i step, which is inside for begin <= i < end. */
-typedef struct phase_columns {
-    int64_t first, step, begin, end, count;
-} phase_columns;
-
-static phase_columns columns_of(const gather_item *item, int64_t phase)
-{
-    int64_t step = item->problem->step_w;
-    int64_t source_w = item->problem->source_w;
-    int64_t count = item->layout->copy_columns;
-    phase_columns columns = {.first = item->layout->column_origin + phase, .step = step, .count = count};
-    columns.begin = columns.first >= 0 ? 0 : cpu_min(cpu_ceil_div(-columns.first, step), count);
-    columns.end = columns.first >= source_w ? 0 : cpu_min(cpu_ceil_div(source_w - columns.first, step), count);
-    columns.end = cpu_max(columns.begin, columns.end);
-    return columns;
-}
-
-static void copy_row(float *restrict target, const float *restrict source, phase_columns columns)
+static void copy_row(float *restrict target, const float *restrict source, conv_columns columns)
 {
     for (int64_t i = 0; i < columns.begin; ++i)
         target[i] = 0;
@@ -154,7 +132,7 @@ static void copy_phase(const gather_item *item, int64_t image, int64_t phase_row
 {
     const conv_problem *problem = item->problem;
     const gather_layout *layout = item->layout;
-    const phase_columns columns = columns_of(item, phase_column);
+    const conv_columns columns = conv_columns_of(problem, layout->column_origin, layout->copy_columns, phase_column);
     const int64_t first_row = layout->row_origin + item->first_row * problem->step_h + phase_row;
     const int64_t phase = phase_row * problem->step_w + phase_column;
     const int64_t first_plane = ((item->first_image + image) * problem->groups + item->group) * problem->channels;
@@ -388,7 +366,7 @@ static void gather_part(const void *context, int64_t begin, int64_t end, int thr
 
 void conv_gather_run(const conv_problem *problem, const cpu_work *work, char *scratch)
 {
-    if (is_empty(problem))
+    if (conv_problem_is_empty(problem))
         return;
     if (conv_pointwise_fits(problem)) {
         conv_pointwise_run(problem, work);

@@ -41,6 +41,28 @@ typedef struct conv_problem {
     gemm_epilogue epilogue;                                     /* bias per row: (groups * out_channels) */
 } conv_problem;
 
+/* Whether it has no output at all. */
+CPU_INLINE bool conv_problem_is_empty(const conv_problem *problem)
+{
+    return problem->images * problem->groups * problem->out_channels * problem->positions_h * problem->positions_w == 0;
+}
+
+/* Columns of one phase of a copy of the source, whose corner lies at source column `origin`: element i is source column
+ * first + i step, which is inside for begin <= i < end. */
+typedef struct conv_columns {
+    int64_t first, step, begin, end, count;
+} conv_columns;
+
+CPU_INLINE conv_columns conv_columns_of(const conv_problem *problem, int64_t origin, int64_t count, int64_t phase)
+{
+    const int64_t step = problem->step_w, source_w = problem->source_w;
+    conv_columns columns = {.first = origin + phase, .step = step, .count = count};
+    columns.begin = columns.first >= 0 ? 0 : cpu_min(cpu_ceil_div(-columns.first, step), count);
+    columns.end = columns.first >= source_w ? 0 : cpu_min(cpu_ceil_div(source_w - columns.first, step), count);
+    columns.end = cpu_max(columns.begin, columns.end);
+    return columns;
+}
+
 /* The taps that reach one phase of DX along one axis. */
 typedef struct conv_phase_axis {
     int64_t positions;           /* elements of DX in the phase */
