@@ -12,9 +12,7 @@ static bool has_tiles(void)
     unsigned eax, ebx, ecx, edx;
     if (!__get_cpuid_count(FEATURES_LEAF, 0, &eax, &ebx, &ecx, &edx))
         return false;
-    return (edx & AMX_BF16) && (edx & AMX_TILE) && __builtin_cpu_supports("avx512f") &&
-           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512vl");
+    return (edx & AMX_BF16) && (edx & AMX_TILE);
 }
 
 bool cpu_amx_is_permitted(void)

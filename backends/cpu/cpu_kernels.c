@@ -46,6 +46,12 @@ static bool has_bf16(void)
     return has_avx512(NULL, NULL) && __builtin_cpu_supports("avx512bf16");
 }
 
+/* Its kernels pack by vectors that have the dot product, too. */
+static bool has_amx(void)
+{
+    return has_bf16() && cpu_amx_is_permitted();
+}
+
 static bool is_bf16(const auxo_op *op)
 {
     return op->tensors[0].dtype == AUXO_DTYPE_BF16;
@@ -86,7 +92,7 @@ static bool suits_bf16_convolution(const auxo_op *op)
         (void)device;                                                                                                  \
         return suits_bf16_convolution(op) && (admits)();                                                               \
     }
-BF16_SUPPORTS(amx_bf16, cpu_amx_is_permitted)
+BF16_SUPPORTS(amx_bf16, has_amx)
 BF16_SUPPORTS(avx512_bf16, has_bf16)
 #define BF16_VARIANT(noun, isa, admits)                                                                                \
     {                                                                                                                  \
@@ -190,7 +196,7 @@ CPU_REFERENCE_TABLE(REFERENCE_VARIANTS)
 bool cpu_kernels_have_matrix_units(void)
 {
 #if defined(CPU_HAVE_BF16)
-    return cpu_amx_is_permitted();
+    return has_amx();
 #else
     return false;
 #endif

@@ -1,5 +1,6 @@
 /* bf16_conv_backward_weights.c: the conv2d_backward_weights op on bf16 X and DY, tap by tap. */
 #include "bf16_conv_weights.h"
+#include "conv2d_bias.h"
 
 enum { SLICE_BYTES_MIN = 5 << 18, SLICE_BYTES_MAX = 4 << 20, CHUNK_ELEMENTS = 512, ITEMS_PER_THREAD = 4 };
 /* In cycles, about: the product of one step of a block, and gathering one step of a panel. */
@@ -176,28 +177,15 @@ static void finish_part(const void *context, int64_t begin, int64_t end, int thr
     }
 }
 
-/* Items are output channels: each image's plane in vector lanes, the images in double. */
+/* Items are output channels. */
 static void bias_part(const void *context, int64_t begin, int64_t end, int thread)
 {
     (void)thread;
     const auxo_op *op = context;
     const common_conv2d_view view = common_conv2d_view_of(op);
-    const int64_t positions = view.p * view.q;
-    const uint16_t *dy = cpu_data(&op->tensors[AUXO_CONV2D_BW_DY]);
-    for (int64_t k = begin; k < end; ++k) {
-        double sum = 0;
-        for (int64_t image = 0; image < view.n; ++image) {
-            const uint16_t *plane = dy + (image * view.k + k) * positions;
-            vf lanes = vf_set1(0);
-            int64_t i = 0;
-            for (; i + VEC_LANES <= positions; i += VEC_LANES)
-                lanes += vf_load_as(AUXO_DTYPE_BF16, plane, i);
-            if (i < positions)
-                lanes += vf_load_partial_as(AUXO_DTYPE_BF16, plane, i, positions - i);
-            sum += (double)vf_sum(lanes);
-        }
-        cpu_f32(op, AUXO_CONV2D_BW_DBIAS)[k] = (float)sum;
-    }
+    for (int64_t k = begin; k < end; ++k)
+        cpu_f32(op, AUXO_CONV2D_BW_DBIAS)[k] = conv_bias_gradient(
+            AUXO_DTYPE_BF16, cpu_data(&op->tensors[AUXO_CONV2D_BW_DY]), view.n, view.k, view.p * view.q, k);
 }
 
 static void run_slices(const cpu_work *work, const auxo_op *op)

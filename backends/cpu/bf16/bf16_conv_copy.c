@@ -71,23 +71,14 @@ static void copy_phase(const bf16_conv_item *item, int64_t image, int64_t phase_
     }
 }
 
-/* Whether any tap meets this phase: a window of 1 x 1 with step 2 needs a quarter of its source. */
-static bool is_met(const conv_axis *axis, int64_t origin, int64_t step, int64_t phase)
-{
-    for (int64_t tap = 0; tap < axis->count; ++tap)
-        if ((axis->first + tap * axis->step - origin) % step == phase)
-            return true;
-    return false;
-}
-
 void bf16_conv_copy(const bf16_conv_item *item)
 {
     const conv_problem *problem = item->conv->problem;
     const bf16_conv_layout *layout = item->conv->layout;
     for (int64_t row = 0; row < problem->step_h; ++row)
         for (int64_t column = 0; column < problem->step_w; ++column)
-            if (is_met(&problem->tap_rows, layout->row_origin, problem->step_h, row) &&
-                is_met(&problem->tap_columns, layout->column_origin, problem->step_w, column))
+            if (conv_axis_meets(&problem->tap_rows, layout->row_origin, problem->step_h, row) &&
+                conv_axis_meets(&problem->tap_columns, layout->column_origin, problem->step_w, column))
                 for (int64_t image = 0; image < item->images; ++image)
                     copy_phase(item, image, row, column);
     const int64_t padding = layout->pairs - layout->channel_pairs;

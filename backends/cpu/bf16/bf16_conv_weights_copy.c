@@ -1,6 +1,7 @@
 /* bf16_conv_weights_copy.c: DY and X of a slice, in the layouts of bf16_conv_weights.h. */
 #include "bf16_conv_weights.h"
 #include "bf16_pack.h"
+#include "conv2d_problem.h"
 
 #include "vec_transpose.h"
 
@@ -109,15 +110,6 @@ static void copy_image(const copy_item *item)
     }
 }
 
-/* Whether any of `taps` taps meets this phase along one axis. */
-static bool is_met(int64_t taps, int64_t dilation, int64_t stride, int64_t phase)
-{
-    for (int64_t tap = 0; tap < taps; ++tap)
-        if (tap * dilation % stride == phase)
-            return true;
-    return false;
-}
-
 /* Items are (group, block of channels, phase, image). */
 static void copy_part(const void *context, int64_t begin, int64_t end, int thread)
 {
@@ -126,11 +118,12 @@ static void copy_part(const void *context, int64_t begin, int64_t end, int threa
     const auxo_conv2d_params *params = layout->view.params;
     const uint16_t *x = cpu_data(&slice->op->tensors[AUXO_CONV2D_BW_X]);
     const int64_t image_pairs = layout->copy_h * layout->pitch / 2;
+    const conv_axis rows = {layout->view.r, 0, params->dilation_h}, columns = {layout->view.s, 0, params->dilation_w};
     for (int64_t index = begin; index < end; ++index) {
         const int64_t image = index % slice->images, phase = index / slice->images % layout->phase_count;
         const int64_t block = index / slice->images / layout->phase_count;
-        if (!is_met(layout->view.r, params->dilation_h, params->stride_h, phase / params->stride_w) ||
-            !is_met(layout->view.s, params->dilation_w, params->stride_w, phase % params->stride_w))
+        if (!conv_axis_meets(&rows, 0, params->stride_h, phase / params->stride_w) ||
+            !conv_axis_meets(&columns, 0, params->stride_w, phase % params->stride_w))
             continue;
         const int64_t first = block % layout->channel_blocks * BF16_BLOCK;
         const int64_t channel = block / layout->channel_blocks * layout->channels + first;

@@ -5,6 +5,7 @@
  * and multiplied from the left by DY. Images are cut into SPLITS_MAX parts at most, whatever the number of threads;
  * each part has its own sum, and the parts are added in order.
  */
+#include "conv2d_bias.h"
 #include "conv2d_half.h"
 #include "conv2d_weights_turned.h"
 #include "gemm_tile.h"
@@ -184,21 +185,6 @@ static void run_item(const weights_item *item, cpu_range images)
     }
 }
 
-/* DBIAS: each image's plane in vector lanes, the images in double. */
-static float bias_gradient(const weights_shape *shape, const float *dy, int64_t k)
-{
-    int64_t positions = shape->p * shape->q;
-    double sum = 0;
-    for (int64_t image = 0; image < shape->images; ++image) {
-        const float *plane = dy + (image * shape->groups * shape->out_channels + k) * positions;
-        vf lanes = vf_set1(0);
-        for (int64_t i = 0; i < positions; i += VEC_LANES)
-            lanes += vf_load_partial(plane + i, cpu_min(VEC_LANES, positions - i));
-        sum += (double)vf_sum(lanes);
-    }
-    return (float)sum;
-}
-
 typedef struct weights_context {
     const auxo_op *op;
     const weights_shape *shape;
@@ -249,9 +235,11 @@ static void bias_part(const void *context, int64_t begin, int64_t end, int threa
 {
     (void)thread;
     const weights_context *weights = context;
+    const weights_shape *shape = weights->shape;
     for (int64_t k = begin; k < end; ++k)
         cpu_f32(weights->op, AUXO_CONV2D_BW_DBIAS)[k] =
-            bias_gradient(weights->shape, cpu_f32(weights->op, AUXO_CONV2D_BW_DY), k);
+            conv_bias_gradient(AUXO_DTYPE_F32, cpu_f32(weights->op, AUXO_CONV2D_BW_DY), shape->images,
+                               shape->groups * shape->out_channels, shape->p * shape->q, k);
 }
 
 static void run_conv2d_backward_weights_f32(const cpu_work *work, const auxo_op *op)

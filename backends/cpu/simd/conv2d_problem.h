@@ -27,6 +27,16 @@ CPU_INLINE int64_t conv_axis_extent(const conv_axis *axis)
     return cpu_max(axis->count - 1, 0) * (axis->step < 0 ? -axis->step : axis->step) + 1;
 }
 
+/* Whether any tap meets the columns or rows that lie `phase` behind those divisible by `stride`, counted from `origin`:
+ * a window of 1 x 1 with stride 2 needs a quarter of its source. */
+CPU_INLINE bool conv_axis_meets(const conv_axis *axis, int64_t origin, int64_t stride, int64_t phase)
+{
+    for (int64_t tap = 0; tap < axis->count; ++tap)
+        if ((axis->first + tap * axis->step - origin) % stride == phase)
+            return true;
+    return false;
+}
+
 typedef struct conv_problem {
     int64_t images, groups;
     const float *source; /* (images, groups * channels, source_h, source_w) */
