@@ -6,13 +6,10 @@
 #define AUXO_ONNX_GRAPH_H
 
 #include "auxo/status.h"
-#include "onnx.pb-c.h"
+#include "onnx_types.h"
 
 #include <stdbool.h>
 #include <stddef.h>
-
-/* Element types of the format. */
-enum { ONNX_FLOAT = 1, ONNX_INT64 = 7, ONNX_STRING = 8, ONNX_FLOAT16 = 10, ONNX_DOUBLE = 11, ONNX_BFLOAT16 = 16 };
 
 typedef struct onnx_graph {
     Onnx__ModelProto model;

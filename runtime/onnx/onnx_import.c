@@ -4,6 +4,7 @@
 
 #include "auxo/onnx.h"
 #include "auxo/train.h"
+#include "model_internal.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -177,34 +178,37 @@ static auxo_status add_input(onnx_import *import, auxo_error *error)
 
 /* ---- the model --------------------------------------------------------------------------------------------------- */
 
-static auxo_status fill_weights(const onnx_import *import, auxo_model *model, auxo_error *error)
+auxo_status onnx_fill(auxo_model *model, onnx_param_source *source, const void *user, auxo_error *error)
 {
     const uint64_t weight_count = auxo_model_weight_count(model);
-    float *weights = malloc((weight_count + auxo_model_statistic_count(model) + 1) * sizeof *weights);
+    float *weights = calloc(weight_count + auxo_model_statistic_count(model) + 1, sizeof *weights);
     if (!weights)
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "onnx: out of memory");
     const auxo_param *params = auxo_model_params(model);
-    auxo_status status = auxo_model_read_weights(model, weights, weights + weight_count, error);
-    for (size_t i = 0; status == AUXO_OK && i < auxo_model_param_count(model); i++) {
-        int64_t count = 1;
-        for (uint32_t d = 0; d < params[i].rank; d++)
-            count *= params[i].dims[d];
-        const onnx_weight *found = NULL;
-        for (size_t j = 0; j < import->weight_count; j++)
-            if (import->weights[j].layer == params[i].layer && import->weights[j].role == (int)params[i].role)
-                found = &import->weights[j];
-        if (!found || found->count != count)
-            status = auxo_error_set(error, AUXO_FORMAT, "\"%s\": \"%s\" has %lld numbers, and its layer needs %lld",
-                                    import->file.path, params[i].name, (long long)(found ? found->count : 0),
-                                    (long long)count);
-        else
-            memcpy((params[i].trainable ? weights : weights + weight_count) + params[i].offset, found->values,
-                   (size_t)count * sizeof *weights);
-    }
+    auxo_status status = AUXO_OK;
+    for (size_t i = 0; status == AUXO_OK && i < auxo_model_param_count(model); i++)
+        status = source(user, &params[i], (int64_t)auxo__param_element_count(&params[i]),
+                        (params[i].trainable ? weights : weights + weight_count) + params[i].offset, error);
     if (status == AUXO_OK)
         status = auxo_model_write_weights(model, weights, weights + weight_count, error);
     free(weights);
     return status;
+}
+
+/* What a node said of its layer. */
+static auxo_status take_param(const void *user, const auxo_param *param, int64_t count, float *values,
+                              auxo_error *error)
+{
+    const onnx_import *import = user;
+    const onnx_weight *found = NULL;
+    for (size_t j = 0; j < import->weight_count; j++)
+        if (import->weights[j].layer == param->layer && import->weights[j].role == (int)param->role)
+            found = &import->weights[j];
+    if (!found || found->count != count)
+        return auxo_error_set(error, AUXO_FORMAT, "\"%s\": \"%s\" has %lld numbers, and its layer needs %lld",
+                              import->file.path, param->name, (long long)(found ? found->count : 0), (long long)count);
+    memcpy(values, found->values, (size_t)count * sizeof *values);
+    return AUXO_OK;
 }
 
 /* value scale + shift as (value - mean) inverse_std. */
@@ -228,7 +232,7 @@ static auxo_status make_model(onnx_import *import, auxo_device *device, auxo_mod
     if (status == AUXO_OK)
         status = auxo_model_create(device, &import->desc, 1, model, error);
     if (status == AUXO_OK)
-        status = fill_weights(import, *model, error);
+        status = onnx_fill(*model, take_param, import, error);
     if (status == AUXO_OK && import->is_affine)
         status = set_standardisation(import, *model, error);
     if (status != AUXO_OK) {

@@ -47,6 +47,12 @@ auxo_status onnx_alias(onnx_import *import, uint32_t layer, auxo_error *error);
 auxo_status onnx_take_weight(onnx_import *import, uint32_t layer, int role, const Onnx__TensorProto *tensor,
                              int64_t rows, int64_t columns, auxo_error *error);
 
+/* `count` numbers of one parameter. */
+typedef auxo_status onnx_param_source(const void *user, const auxo_param *param, int64_t count, float *values,
+                                      auxo_error *error);
+/* Takes every parameter of the model from `source`; after a failure the model is as it was. */
+auxo_status onnx_fill(auxo_model *model, onnx_param_source *source, const void *user, auxo_error *error);
+
 /* A file that this library wrote: its metadata describes the model, its constants have the names of parameters. */
 auxo_status onnx_read_own(const onnx_file *file, auxo_device *device, auxo_model **model, auxo_error *error);
 

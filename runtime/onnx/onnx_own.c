@@ -26,25 +26,11 @@ static auxo_status copy_constant(const onnx_file *file, const char *name, int64_
     return status;
 }
 
-static auxo_status fill_weights(const onnx_file *file, auxo_model *model, auxo_error *error)
+/* The constant of the parameter's name. */
+static auxo_status take_param(const void *user, const auxo_param *param, int64_t count, float *values,
+                              auxo_error *error)
 {
-    const uint64_t weight_count = auxo_model_weight_count(model);
-    float *weights = calloc(weight_count + auxo_model_statistic_count(model) + 1, sizeof *weights);
-    if (!weights)
-        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "onnx: out of memory");
-    const auxo_param *params = auxo_model_params(model);
-    auxo_status status = AUXO_OK;
-    for (size_t i = 0; status == AUXO_OK && i < auxo_model_param_count(model); i++) {
-        int64_t count = 1;
-        for (uint32_t d = 0; d < params[i].rank; d++)
-            count *= params[i].dims[d];
-        status = copy_constant(file, params[i].name, count,
-                               (params[i].trainable ? weights : weights + weight_count) + params[i].offset, error);
-    }
-    if (status == AUXO_OK)
-        status = auxo_model_write_weights(model, weights, weights + weight_count, error);
-    free(weights);
-    return status;
+    return copy_constant(user, param->name, count, values, error);
 }
 
 static auxo_status take_preprocessing(const onnx_file *file, auxo_model *model, auxo_error *error)
@@ -95,7 +81,7 @@ auxo_status onnx_read_own(const onnx_file *file, auxo_device *device, auxo_model
     if (status == AUXO_OK)
         status = auxo_model_create(device, &desc, 1, model, error);
     if (status == AUXO_OK)
-        status = fill_weights(file, *model, error);
+        status = onnx_fill(*model, take_param, file, error);
     if (status == AUXO_OK)
         status = take_preprocessing(file, *model, error);
     if (status == AUXO_OK)

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FLOAT = 1, INT64 = 7, FLOAT16 = 10, DOUBLE = 11, BFLOAT16 = 16 };
 static const int64_t elements_max = (int64_t)1 << 36;
 
 auxo_status onnx_file_open(const char *path, onnx_file *file, auxo_error *error)
@@ -88,16 +87,16 @@ int64_t onnx_tensor_count(const Onnx__TensorProto *tensor)
 static size_t element_of(const Onnx__TensorProto *tensor, auxo__dtype *type)
 {
     switch (tensor->data_type) {
-    case FLOAT:
+    case ONNX_FLOAT:
         *type = AUXO__F32;
         return sizeof(float);
-    case DOUBLE:
+    case ONNX_DOUBLE:
         *type = AUXO__F64;
         return sizeof(double);
-    case FLOAT16:
+    case ONNX_FLOAT16:
         *type = AUXO__F16;
         return sizeof(uint16_t);
-    case BFLOAT16:
+    case ONNX_BFLOAT16:
         *type = AUXO__BF16;
         return sizeof(uint16_t);
     default:
@@ -110,9 +109,9 @@ static const void *elements_of(const Onnx__TensorProto *tensor, size_t bytes, in
 {
     if (tensor->has_raw_data)
         return tensor->raw_data.len == (size_t)count * bytes ? tensor->raw_data.data : NULL;
-    if (tensor->data_type == FLOAT && tensor->n_float_data == (size_t)count)
+    if (tensor->data_type == ONNX_FLOAT && tensor->n_float_data == (size_t)count)
         return tensor->float_data;
-    if (tensor->data_type == DOUBLE && tensor->n_double_data == (size_t)count)
+    if (tensor->data_type == ONNX_DOUBLE && tensor->n_double_data == (size_t)count)
         return tensor->double_data;
     return NULL;
 }
@@ -146,7 +145,7 @@ auxo_status onnx_tensor_floats(const Onnx__TensorProto *tensor, float **values, 
 size_t onnx_tensor_ints(const Onnx__TensorProto *tensor, int64_t *values, size_t count)
 {
     const int64_t total = onnx_tensor_count(tensor);
-    if (tensor->data_type != INT64 || total < 0)
+    if (tensor->data_type != ONNX_INT64 || total < 0)
         return SIZE_MAX;
     const bool is_raw = tensor->has_raw_data && tensor->raw_data.len == (size_t)total * sizeof *values;
     if (!is_raw && tensor->n_int64_data != (size_t)total)

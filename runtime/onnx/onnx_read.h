@@ -4,7 +4,7 @@
 #define AUXO_ONNX_READ_H
 
 #include "auxo/status.h"
-#include "onnx.pb-c.h"
+#include "onnx_types.h"
 
 #include <stdbool.h>
 #include <stddef.h>
