@@ -1,6 +1,7 @@
 /* json.c: see json.h.
  */
 #include "json.h"
+#include "json_tree.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -99,23 +100,13 @@ void auxo__json_text(auxo__json *json, const char *text)
 
 void auxo__json_number(auxo__json *json, double value)
 {
-    char text[40];
+    char text[AUXO__JSON_DIGITS_BYTES];
     separate(json);
     if (!isfinite(value)) {
         append(json, "null");
         return;
     }
-    if (value == floor(value) && fabs(value) < 2147483648.0) {
-        snprintf(text, sizeof text, "%d", (int)value);
-    } else {
-        snprintf(text, sizeof text, "%1.15g", value);
-        if (strtod(text, NULL) != value)
-            snprintf(text, sizeof text, "%1.17g", value);
-    }
-    /* A locale's decimal sign. */
-    for (char *at = text; *at; at++)
-        if (!strchr("0123456789+-e", *at))
-            *at = '.';
+    auxo__json_digits(value, text);
     append(json, text);
 }
 

@@ -24,12 +24,14 @@ cJSON *auxo__tree_add(cJSON *parent, const char *key, cJSON *child)
 
 void auxo__tree_text(cJSON *object, const char *key, const char *text)
 {
-    auxo__tree_add(object, key, cJSON_CreateString(text));
+    if (object)
+        auxo__tree_add(object, key, cJSON_CreateString(text));
 }
 
 void auxo__tree_number(cJSON *object, const char *key, double value)
 {
-    auxo__tree_add(object, key, cJSON_CreateNumber(value));
+    if (object)
+        auxo__tree_add(object, key, cJSON_CreateNumber(value));
 }
 
 void auxo__tree_texts(cJSON *object, const char *key, char *const *texts, size_t count)
@@ -40,36 +42,48 @@ void auxo__tree_texts(cJSON *object, const char *key, char *const *texts, size_t
 
 void auxo__tree_bool(cJSON *object, const char *key, bool value)
 {
-    auxo__tree_add(object, key, cJSON_CreateBool(value));
+    if (object)
+        auxo__tree_add(object, key, cJSON_CreateBool(value));
 }
 
-static bool is_complete(const cJSON *tree)
+void auxo__tree_null(cJSON *object, const char *key)
+{
+    if (object)
+        auxo__tree_add(object, key, cJSON_CreateNull());
+}
+
+bool auxo__tree_is_complete(const cJSON *tree)
 {
     const cJSON *item;
     bool complete = tree && !(tree->type & INCOMPLETE);
-    cJSON_ArrayForEach(item, tree) complete = complete && is_complete(item);
+    cJSON_ArrayForEach(item, tree) complete = complete && auxo__tree_is_complete(item);
     return complete;
 }
 
+void auxo__json_digits(double value, char digits[AUXO__JSON_DIGITS_BYTES])
+{
+    if (value == floor(value) && fabs(value) < 2147483648.0) {
+        snprintf(digits, AUXO__JSON_DIGITS_BYTES, "%d", (int)value);
+        return;
+    }
+    snprintf(digits, AUXO__JSON_DIGITS_BYTES, "%1.15g", value);
+    if (strtod(digits, NULL) != value)
+        snprintf(digits, AUXO__JSON_DIGITS_BYTES, "%1.17g", value);
+    for (char *at = digits; *at; at++) /* a locale's decimal sign */
+        if (!strchr("0123456789+-e", *at))
+            *at = '.';
+}
+
 /* cJSON writes 15 digits where they are within an epsilon of the number, and so another number than it was given.
- * Numbers that need 17 become raw text while the tree is printed. */
+ * Numbers become raw text while the tree is printed. */
 static bool make_exact(cJSON *tree)
 {
-    char digits[32];
     if (cJSON_IsNumber(tree) && isfinite(tree->valuedouble)) {
-        snprintf(digits, sizeof digits, "%1.15g", tree->valuedouble);
-        if (strtod(digits, NULL) != tree->valuedouble) {
-            snprintf(digits, sizeof digits, "%1.17g", tree->valuedouble);
-            for (char *at = digits; *at; at++) /* a locale's decimal sign */
-                if (!strchr("0123456789+-e", *at))
-                    *at = '.';
-            char *text = cJSON_malloc(strlen(digits) + 1);
-            if (!text)
-                return false;
-            strcpy(text, digits);
-            tree->valuestring = text;
-            tree->type = (tree->type & ~0xff) | cJSON_Raw;
-        }
+        tree->valuestring = cJSON_malloc(AUXO__JSON_DIGITS_BYTES);
+        if (!tree->valuestring)
+            return false;
+        auxo__json_digits(tree->valuedouble, tree->valuestring);
+        tree->type = (tree->type & ~0xff) | cJSON_Raw;
     }
     cJSON *item;
     bool done = true;
@@ -100,7 +114,7 @@ char *auxo__tree_print_text(cJSON *tree, bool indented)
 
 auxo_status auxo__tree_print(cJSON *root, bool indented, char **text, auxo_error *error)
 {
-    *text = is_complete(root) ? auxo__tree_print_text(root, indented) : NULL;
+    *text = auxo__tree_is_complete(root) ? auxo__tree_print_text(root, indented) : NULL;
     cJSON_Delete(root);
     return *text ? AUXO_OK : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory writing JSON");
 }

@@ -149,13 +149,13 @@ cJSON *cli_event(cli_output *output, const char *name)
     cJSON *event = output->json ? cJSON_CreateObject() : NULL;
     if (output->json && !event)
         cli_output_incomplete(output);
-    cli_json_text(event, "event", name);
+    auxo__tree_text(event, "event", name);
     return event;
 }
 
 void cli_emit(cli_output *output, cJSON *event)
 {
-    char *text = event && cli_json_is_complete(event) ? auxo__tree_print_text(event, false) : NULL;
+    char *text = event && auxo__tree_is_complete(event) ? auxo__tree_print_text(event, false) : NULL;
     if (text) {
         erase_progress(output);
         puts(text);
@@ -170,9 +170,9 @@ void cli_emit(cli_output *output, cJSON *event)
 void cli_emit_error(cli_output *output, auxo_status status, int exit_code, const char *message)
 {
     cJSON *event = cli_event(output, "error");
-    cli_json_text(event, "status", auxo_status_text(status));
-    cli_json_text(event, "message", message);
-    cli_json_number(event, "exit_code", exit_code);
+    auxo__tree_text(event, "status", auxo_status_text(status));
+    auxo__tree_text(event, "message", message);
+    auxo__tree_number(event, "exit_code", exit_code);
     cli_emit(output, event);
 }
 

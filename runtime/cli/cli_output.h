@@ -9,7 +9,7 @@
 
 #include "auxo/device.h"
 #include "auxo/run.h"
-#include "cli_json.h"
+#include "json_tree.h"
 
 typedef struct cli_output cli_output;
 
@@ -24,7 +24,7 @@ void cli_print(cli_output *output, const char *format, ...) AUXO_PRINTF(2, 3);
 /* A note for people on standard error: what the program decided or skipped, and why. Goes to the log as well. */
 void cli_note(cli_output *output, const char *format, ...) AUXO_PRINTF(2, 3);
 
-/* {"event":"<name>"}, to be filled by the functions of cli_json.h and given to cli_emit. NULL when not under --json or
+/* {"event":"<name>"}, to be filled by the functions of json_tree.h and given to cli_emit. NULL when not under --json or
  * out of memory: those and cli_emit accept that. */
 cJSON *cli_event(cli_output *output, const char *name);
 /* Prints an event as one line and frees it. Lack of memory is remembered, and is what cli_output_destroy returns. */

@@ -291,11 +291,11 @@ static void show_trial(const workers *all, const auxo_trial *trial)
     cli_print(all->context->output, "%lld  %s  %s %.6g  epochs %zu  best %.6g\n", (long long)trial->number, genome,
               auxo_trial_state_text(trial->state), trial->value, trial->report_count, best ? best->value : (double)NAN);
     cJSON *event = cli_event(all->context->output, "trial");
-    cli_json_number(event, "number", (double)trial->number);
-    cli_json_text(event, "state", auxo_trial_state_text(trial->state));
-    cli_json_number(event, "value", trial->value);
-    cli_json_number(event, "epochs", (double)trial->report_count);
-    cli_json_text(event, "genome", genome);
+    auxo__tree_number(event, "number", (double)trial->number);
+    auxo__tree_text(event, "state", auxo_trial_state_text(trial->state));
+    auxo__tree_number(event, "value", trial->value);
+    auxo__tree_number(event, "epochs", (double)trial->report_count);
+    auxo__tree_text(event, "genome", genome);
     cli_emit(all->context->output, event);
 }
 

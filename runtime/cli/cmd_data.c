@@ -36,20 +36,20 @@ static auxo_status run_list(const cli_context *context, auxo_error *error)
         found_count += found;
         cli_table_row(table, "%s|%s|%s|%s", entry->name, found ? path : "-", entry->summary, entry->licence);
         cJSON *event = cli_event(context->output, "dataset");
-        cli_json_text(event, "name", entry->name);
-        cli_json_text(event, "summary", entry->summary);
-        cli_json_text(event, "licence", entry->licence);
-        cli_json_text(event, "url", entry->url ? entry->url : "");
-        cli_json_bool(event, "generated", entry->generated);
-        cli_json_bool(event, "present", found);
+        auxo__tree_text(event, "name", entry->name);
+        auxo__tree_text(event, "summary", entry->summary);
+        auxo__tree_text(event, "licence", entry->licence);
+        auxo__tree_text(event, "url", entry->url ? entry->url : "");
+        auxo__tree_bool(event, "generated", entry->generated);
+        auxo__tree_bool(event, "present", found);
         if (found && !entry->generated)
-            cli_json_text(event, "path", path);
+            auxo__tree_text(event, "path", path);
         cli_emit(context->output, event);
     }
     cli_table_print(context->output, table);
     cJSON *result = cli_event(context->output, "result");
-    cli_json_number(result, "dataset_count", (double)count);
-    cli_json_number(result, "present_count", (double)found_count);
+    auxo__tree_number(result, "dataset_count", (double)count);
+    auxo__tree_number(result, "present_count", (double)found_count);
     cli_emit(context->output, result);
     return AUXO_OK;
 }
@@ -91,14 +91,14 @@ static void report_split(cli_output *output, const char *split, const auxo_datas
               (long long)dataset->height, (long long)dataset->width,
               dataset->feature_type == AUXO_FEATURES_U8 ? "bytes" : "numbers", target_text(dataset->target_type));
     cJSON *event = cli_event(output, "split");
-    cli_json_text(event, "split", split);
-    cli_json_number(event, "rows", (double)dataset->row_count);
-    cli_json_number(event, "channels", (double)dataset->channels);
-    cli_json_number(event, "height", (double)dataset->height);
-    cli_json_number(event, "width", (double)dataset->width);
-    cli_json_text(event, "features", dataset->feature_type == AUXO_FEATURES_U8 ? "u8" : "f32");
-    cli_json_text(event, "targets", target_text(dataset->target_type));
-    cli_json_number(event, "outputs", auxo_dataset_output_count(dataset));
+    auxo__tree_text(event, "split", split);
+    auxo__tree_number(event, "rows", (double)dataset->row_count);
+    auxo__tree_number(event, "channels", (double)dataset->channels);
+    auxo__tree_number(event, "height", (double)dataset->height);
+    auxo__tree_number(event, "width", (double)dataset->width);
+    auxo__tree_text(event, "features", dataset->feature_type == AUXO_FEATURES_U8 ? "u8" : "f32");
+    auxo__tree_text(event, "targets", target_text(dataset->target_type));
+    auxo__tree_number(event, "outputs", auxo_dataset_output_count(dataset));
     cli_emit(output, event);
 }
 
@@ -116,9 +116,9 @@ static auxo_status report_classes(cli_output *output, const auxo_dataset *datase
         const char *name = dataset->target_names && dataset->target_names[i] ? dataset->target_names[i] : "";
         cli_table_row(table, "%u|%s|%zu", i, name, counts[i]);
         cJSON *event = cli_event(output, "class");
-        cli_json_number(event, "class", i);
-        cli_json_text(event, "name", name);
-        cli_json_number(event, "rows", (double)counts[i]);
+        auxo__tree_number(event, "class", i);
+        auxo__tree_text(event, "name", name);
+        auxo__tree_number(event, "rows", (double)counts[i]);
         cli_emit(output, event);
     }
     cli_table_print(output, table);
@@ -134,9 +134,9 @@ static void report_column(cli_output *output, cli_table *table, const char *kind
     cli_table_row(table, std == 0 ? "%s|%.*g|%.6g (constant)" : "%s|%.*g|%.6g", name, digits < 17 ? digits : 17, mean,
                   std);
     cJSON *event = cli_event(output, kind);
-    cli_json_text(event, "name", name);
-    cli_json_number(event, "mean", mean);
-    cli_json_number(event, "std", std);
+    auxo__tree_text(event, "name", name);
+    auxo__tree_number(event, "mean", mean);
+    auxo__tree_number(event, "std", std);
     cli_emit(output, event);
 }
 
@@ -204,7 +204,7 @@ static auxo_status report_gaps(cli_output *output, const auxo_dataset *dataset, 
         cli_print(output, "%zu of the %zu inputs are missing values; training needs --missing drop or mean\n", gaps,
                   dataset->row_count * width);
     cJSON *event = gaps > 0 ? cli_event(output, "missing") : NULL;
-    cli_json_number(event, "inputs", (double)gaps);
+    auxo__tree_number(event, "inputs", (double)gaps);
     cli_emit(output, event);
     return status;
 }
@@ -234,9 +234,9 @@ static auxo_status run_info(const cli_context *context, auxo_error *error)
         return status;
     status = report_train(context->output, train, test, error);
     cJSON *result = cli_event(context->output, "result");
-    cli_json_text(result, "name", train->name);
-    cli_json_number(result, "train_rows", (double)train->row_count);
-    cli_json_number(result, "test_rows", test ? (double)test->row_count : 0);
+    auxo__tree_text(result, "name", train->name);
+    auxo__tree_number(result, "train_rows", (double)train->row_count);
+    auxo__tree_number(result, "test_rows", test ? (double)test->row_count : 0);
     if (status == AUXO_OK)
         cli_emit(context->output, result);
     else
@@ -334,8 +334,8 @@ static auxo_status run_fetch(const cli_context *context, auxo_error *error)
         return status;
     cli_print(context->output, "%s is in %s\n", name, target);
     cJSON *result = cli_event(context->output, "result");
-    cli_json_text(result, "name", name);
-    cli_json_text(result, "data_dir", target);
+    auxo__tree_text(result, "name", name);
+    auxo__tree_text(result, "data_dir", target);
     cli_emit(context->output, result);
     return AUXO_OK;
 }

@@ -105,8 +105,8 @@ static auxo_status write_file(cli_output *output, const char *folder, const char
     }
     cli_print(output, "%s: %zu rows\n", path, dataset->row_count);
     cJSON *event = cli_event(output, "file");
-    cli_json_text(event, "path", path);
-    cli_json_number(event, "rows", (double)dataset->row_count);
+    auxo__tree_text(event, "path", path);
+    auxo__tree_number(event, "rows", (double)dataset->row_count);
     cli_emit(output, event);
     return AUXO_OK;
 }
@@ -145,8 +145,8 @@ static auxo_status run(const cli_context *context, auxo_error *error)
         status = write_split(context->output, folder, false, test, error);
     if (status == AUXO_OK) {
         cJSON *result = cli_event(context->output, "result");
-        cli_json_text(result, "name", name);
-        cli_json_text(result, "folder", folder);
+        auxo__tree_text(result, "name", name);
+        auxo__tree_text(result, "folder", folder);
         cli_emit(context->output, result);
     }
     auxo_dataset_destroy(train);

@@ -91,10 +91,10 @@ static auxo_status run(const cli_context *context, auxo_error *error)
     cli_print(context->output, "%s: %zu training rows, %zu test rows, %s\n", path, made.rows[0], made.rows[1],
               auxo_format_bytes(bytes, sizeof bytes, size_bytes));
     cJSON *result = cli_event(context->output, "result");
-    cli_json_text(result, "file", path);
-    cli_json_number(result, "train_rows", (double)made.rows[0]);
-    cli_json_number(result, "test_rows", (double)made.rows[1]);
-    cli_json_number(result, "bytes", (double)size_bytes);
+    auxo__tree_text(result, "file", path);
+    auxo__tree_number(result, "train_rows", (double)made.rows[0]);
+    auxo__tree_number(result, "test_rows", (double)made.rows[1]);
+    auxo__tree_number(result, "bytes", (double)size_bytes);
     cli_emit(context->output, result);
     return AUXO_OK;
 }

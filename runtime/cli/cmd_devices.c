@@ -34,7 +34,7 @@ static cJSON *feature_list(uint32_t features)
     cJSON *list = cJSON_CreateArray();
 #define ADD_FEATURE(name, bit, text)                                                                                   \
     if (features & AUXO_FEATURE_##name)                                                                                \
-        cli_json_add(list, NULL, cJSON_CreateString(text));
+        auxo__tree_add(list, NULL, cJSON_CreateString(text));
     AUXO_FEATURE_TABLE(ADD_FEATURE)
 #undef ADD_FEATURE
     return list;
@@ -45,23 +45,23 @@ static void emit_device(cli_output *output, const auxo_device_info *info, const 
     cJSON *event = cli_event(output, "device");
     if (!event)
         return;
-    cli_json_text(event, "selector", info->selector);
-    cli_json_text(event, "backend", info->backend);
-    cli_json_text(event, "name", info->name);
-    cli_json_text(event, "vendor", info->vendor);
-    cli_json_text(event, "driver", info->driver);
-    cli_json_text(event, "type", type_text(info->type));
-    cli_json_text(event, "hardware_id", info->hardware_id);
-    cli_json_number(event, "compute_units", info->compute_units);
-    cli_json_number(event, "subgroup_size", info->subgroup_size);
-    cli_json_number(event, "max_workgroup_size", info->max_workgroup_size);
-    cli_json_number(event, "local_memory_bytes", (double)info->local_memory_bytes);
-    cli_json_number(event, "memory_bytes", (double)info->memory_bytes);
-    cli_json_number(event, "max_allocation_bytes", (double)info->max_allocation_bytes);
-    cli_json_number(event, "max_binding_bytes", (double)info->max_binding_bytes);
-    cli_json_add(event, "features", feature_list(info->features));
+    auxo__tree_text(event, "selector", info->selector);
+    auxo__tree_text(event, "backend", info->backend);
+    auxo__tree_text(event, "name", info->name);
+    auxo__tree_text(event, "vendor", info->vendor);
+    auxo__tree_text(event, "driver", info->driver);
+    auxo__tree_text(event, "type", type_text(info->type));
+    auxo__tree_text(event, "hardware_id", info->hardware_id);
+    auxo__tree_number(event, "compute_units", info->compute_units);
+    auxo__tree_number(event, "subgroup_size", info->subgroup_size);
+    auxo__tree_number(event, "max_workgroup_size", info->max_workgroup_size);
+    auxo__tree_number(event, "local_memory_bytes", (double)info->local_memory_bytes);
+    auxo__tree_number(event, "memory_bytes", (double)info->memory_bytes);
+    auxo__tree_number(event, "max_allocation_bytes", (double)info->max_allocation_bytes);
+    auxo__tree_number(event, "max_binding_bytes", (double)info->max_binding_bytes);
+    auxo__tree_add(event, "features", feature_list(info->features));
     if (same)
-        cli_json_text(event, "same_hardware_as", same);
+        auxo__tree_text(event, "same_hardware_as", same);
     cli_emit(output, event);
 }
 
@@ -75,8 +75,8 @@ static auxo_status list_missing(cli_output *output, auxo_error *error)
     for (size_t i = 0; i < count; i++) {
         cli_print(output, "backend %s is not available: %s\n", missing[i].name, missing[i].reason);
         cJSON *event = cli_event(output, "missing");
-        cli_json_text(event, "backend", missing[i].name);
-        cli_json_text(event, "reason", missing[i].reason);
+        auxo__tree_text(event, "backend", missing[i].name);
+        auxo__tree_text(event, "reason", missing[i].reason);
         cli_emit(output, event);
     }
     auxo_backends_unload(backends);
@@ -107,7 +107,7 @@ static auxo_status run(const cli_context *context, auxo_error *error)
         status = list_missing(context->output, error);
     if (status == AUXO_OK) {
         cJSON *result = cli_event(context->output, "result");
-        cli_json_number(result, "device_count", (double)count);
+        auxo__tree_number(result, "device_count", (double)count);
         cli_emit(context->output, result);
     }
     auxo_device_list_free(infos);

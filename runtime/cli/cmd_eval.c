@@ -13,26 +13,26 @@
 static void add_number(cJSON *event, const char *name, double value)
 {
     if (isfinite(value))
-        cli_json_number(event, name, value);
+        auxo__tree_number(event, name, value);
     else
-        cli_json_null(event, name);
+        auxo__tree_null(event, name);
 }
 
 static void emit_class(cli_output *output, const auxo_class_scores *scores, size_t i, const char *name)
 {
     const auxo_class_score *c = &scores->classes[i];
     cJSON *event = cli_event(output, "class");
-    cli_json_number(event, "class", (double)i);
-    cli_json_text(event, "name", name);
-    cli_json_number(event, "rows", (double)c->rows);
-    cli_json_number(event, "correct", (double)c->correct);
+    auxo__tree_number(event, "class", (double)i);
+    auxo__tree_text(event, "name", name);
+    auxo__tree_number(event, "rows", (double)c->rows);
+    auxo__tree_number(event, "correct", (double)c->correct);
     add_number(event, "precision", c->precision);
     add_number(event, "recall", c->recall);
     add_number(event, "f1", c->f1);
     add_number(event, "auroc", c->auroc);
-    cJSON *predicted = cli_json_add(event, "predicted_as", cJSON_CreateArray());
+    cJSON *predicted = auxo__tree_add(event, "predicted_as", cJSON_CreateArray());
     for (size_t j = 0; j < scores->class_count && predicted; j++)
-        cli_json_add(predicted, NULL, cJSON_CreateNumber((double)scores->confusion[i * scores->class_count + j]));
+        auxo__tree_add(predicted, NULL, cJSON_CreateNumber((double)scores->confusion[i * scores->class_count + j]));
     cli_emit(output, event);
 }
 
@@ -67,22 +67,22 @@ static void report_result(const cli_context *context, const cli_outputs *outputs
     cli_print(context->output, "  %zu rows  %s rows/s\n", rows,
               auxo_format_count(rate_text, sizeof rate_text, (uint64_t)rate));
     cJSON *result = cli_event(context->output, "result");
-    cli_json_number(result, "loss", loss);
-    cli_json_text(result, "loss_kind", kind);
+    auxo__tree_number(result, "loss", loss);
+    auxo__tree_text(result, "loss_kind", kind);
     if (isfinite(accuracy))
-        cli_json_number(result, "accuracy", accuracy);
+        auxo__tree_number(result, "accuracy", accuracy);
     else
-        cli_json_null(result, "accuracy");
+        auxo__tree_null(result, "accuracy");
     if (scores) {
         add_number(result, "macro_f1", scores->macro_f1);
         add_number(result, "weighted_f1", scores->weighted_f1);
         add_number(result, "macro_auroc", scores->macro_auroc);
         add_number(result, "calibration_error", scores->calibration_error);
     }
-    cli_json_number(result, "rows", (double)rows);
-    cli_json_number(result, "images_per_second", rate);
-    cli_json_number(result, "seconds", outputs->seconds);
-    cli_json_number(result, "peak_host_bytes", (double)cli_peak_host_bytes());
+    auxo__tree_number(result, "rows", (double)rows);
+    auxo__tree_number(result, "images_per_second", rate);
+    auxo__tree_number(result, "seconds", outputs->seconds);
+    auxo__tree_number(result, "peak_host_bytes", (double)cli_peak_host_bytes());
     cli_emit(context->output, result);
 }
 
@@ -134,15 +134,15 @@ static void eval_targets(const cli_context *context, const cli_outputs *outputs)
         loss_sum += score.mse;
         cli_table_row(table, "%s|%.6g|%.6g|%.6g|%s", name, score.mse, sqrt(score.mse), score.mae, r2_text);
         cJSON *event = cli_event(context->output, "target");
-        cli_json_text(event, "name", name);
-        cli_json_number(event, "mse", score.mse);
-        cli_json_number(event, "mae", score.mae);
+        auxo__tree_text(event, "name", name);
+        auxo__tree_number(event, "mse", score.mse);
+        auxo__tree_number(event, "mae", score.mae);
         if (defined)
-            cli_json_number(event, "r2", score.r2);
+            auxo__tree_number(event, "r2", score.r2);
         else
-            cli_json_null(event, "r2");
+            auxo__tree_null(event, "r2");
         if (!defined)
-            cli_json_text(event, "r2_note", r2_text);
+            auxo__tree_text(event, "r2_note", r2_text);
         cli_emit(context->output, event);
     }
     cli_table_print(context->output, table);

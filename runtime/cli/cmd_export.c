@@ -48,7 +48,7 @@ static auxo_status run(const cli_context *context, auxo_error *error)
         return status;
     cli_print(context->output, "%s written\n", to);
     cJSON *result = cli_event(context->output, "result");
-    cli_json_text(result, "onnx", to);
+    auxo__tree_text(result, "onnx", to);
     cli_emit(context->output, result);
     return AUXO_OK;
 }

@@ -32,9 +32,9 @@ static auxo_status run(const cli_context *context, auxo_error *error)
         const unsigned long long weights = (unsigned long long)auxo_model_weight_count(model);
         cli_print(context->output, "%s: %u layers, %llu weights\n", to, (unsigned)desc->layer_count, weights);
         cJSON *result = cli_event(context->output, "result");
-        cli_json_text(result, "save", to);
-        cli_json_number(result, "layers", desc->layer_count);
-        cli_json_number(result, "weights", (double)weights);
+        auxo__tree_text(result, "save", to);
+        auxo__tree_number(result, "layers", desc->layer_count);
+        auxo__tree_number(result, "weights", (double)weights);
         cli_emit(context->output, result);
     }
     auxo_model_destroy(model);

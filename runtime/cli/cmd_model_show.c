@@ -61,12 +61,12 @@ static void report_layer(cli_output *output, cli_table *table, const auxo_model_
                   auxo_format_count(weights, sizeof weights, cost->weights),
                   auxo_format_count(flops_text, sizeof flops_text, cost->flops));
     cJSON *event = cli_event(output, "layer");
-    cli_json_text(event, "name", layer->name);
-    cli_json_text(event, "kind", auxo_layer_noun(layer->kind));
-    cli_json_text(event, "inputs", inputs);
-    cli_json_text(event, "output", shape);
-    cli_json_number(event, "weights", (double)cost->weights);
-    cli_json_number(event, "flops", (double)cost->flops);
+    auxo__tree_text(event, "name", layer->name);
+    auxo__tree_text(event, "kind", auxo_layer_noun(layer->kind));
+    auxo__tree_text(event, "inputs", inputs);
+    auxo__tree_text(event, "output", shape);
+    auxo__tree_number(event, "weights", (double)cost->weights);
+    auxo__tree_number(event, "flops", (double)cost->flops);
     cli_emit(output, event);
 }
 
@@ -88,11 +88,11 @@ static void show_table(const cli_context *context, const auxo_model_desc *desc)
               auxo_format_count(weights, sizeof weights, total.weights),
               auxo_format_count(flops_text, sizeof flops_text, total.flops));
     cJSON *result = cli_event(context->output, "result");
-    cli_json_text(result, "model", desc->name);
-    cli_json_number(result, "layers", desc->layer_count);
-    cli_json_number(result, "weights", (double)total.weights);
-    cli_json_number(result, "statistics", (double)total.statistics);
-    cli_json_number(result, "flops", (double)total.flops);
+    auxo__tree_text(result, "model", desc->name);
+    auxo__tree_number(result, "layers", desc->layer_count);
+    auxo__tree_number(result, "weights", (double)total.weights);
+    auxo__tree_number(result, "statistics", (double)total.statistics);
+    auxo__tree_number(result, "flops", (double)total.flops);
     cli_emit(context->output, result);
 }
 
@@ -105,7 +105,7 @@ static auxo_status show_json(const cli_context *context, const auxo_model_desc *
     cli_print(context->output, "%s\n", text);
     cJSON *result = cli_event(context->output, "result");
     if (result)
-        cli_json_add(result, "description", cJSON_Parse(text));
+        auxo__tree_add(result, "description", cJSON_Parse(text));
     cli_emit(context->output, result);
     free(text);
     return AUXO_OK;

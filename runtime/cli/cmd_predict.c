@@ -80,21 +80,21 @@ static void emit_row(cli_output *output, const cli_outputs *outputs, size_t row,
     size_t count = outputs->column_count;
     const float *values = outputs->values + row * count;
     cJSON *event = cli_event(output, "prediction");
-    cli_json_number(event, "row", (double)auxo_dataset_row_number(outputs->dataset, outputs->first + row));
+    auxo__tree_number(event, "row", (double)auxo_dataset_row_number(outputs->dataset, outputs->first + row));
     if (outputs->dataset->row_names)
-        cli_json_text(event, "file", outputs->dataset->row_names[outputs->first + row]);
+        auxo__tree_text(event, "file", outputs->dataset->row_names[outputs->first + row]);
     if (outputs->kind == AUXO_TARGET_CLASS) {
         size_t best = cli_argmax(values, count);
         cli_softmax(values, count, probabilities);
-        cli_json_number(event, "class", (double)best);
-        cli_json_text(event, "name", cli_output_name(outputs, best, number, sizeof number));
-        cli_json_number(event, "probability", probabilities[best]);
+        auxo__tree_number(event, "class", (double)best);
+        auxo__tree_text(event, "name", cli_output_name(outputs, best, number, sizeof number));
+        auxo__tree_number(event, "probability", probabilities[best]);
         if (all)
-            cli_json_add(event, "probabilities", cJSON_CreateDoubleArray(probabilities, (int)count));
+            auxo__tree_add(event, "probabilities", cJSON_CreateDoubleArray(probabilities, (int)count));
     } else {
-        cJSON *list = event ? cli_json_add(event, "values", cJSON_CreateArray()) : NULL;
+        cJSON *list = event ? auxo__tree_add(event, "values", cJSON_CreateArray()) : NULL;
         for (size_t i = 0; list && i < count; i++)
-            cli_json_add(list, NULL, cJSON_CreateNumber(cli_output_value(outputs, row, i)));
+            auxo__tree_add(list, NULL, cJSON_CreateNumber(cli_output_value(outputs, row, i)));
     }
     cli_emit(output, event);
 }
@@ -178,8 +178,8 @@ static auxo_status run(const cli_context *context, auxo_error *error)
         status = cli_outputs_each(context, &outputs, write_rows, &sink, error);
     if (status == AUXO_OK) {
         cJSON *result = cli_event(context->output, "result");
-        cli_json_number(result, "rows", (double)outputs.dataset->row_count);
-        cli_json_number(result, "seconds", outputs.seconds);
+        auxo__tree_number(result, "rows", (double)outputs.dataset->row_count);
+        auxo__tree_number(result, "seconds", outputs.seconds);
         cli_emit(context->output, result);
     }
     free(sink.probabilities);

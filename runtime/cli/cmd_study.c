@@ -54,28 +54,28 @@ static const char *value_text(double value, char text[32])
 static cJSON *trial_event(cli_output *output, const char *name, const auxo_trial *trial)
 {
     cJSON *event = cli_event(output, name);
-    cli_json_number(event, "number", (double)trial->number);
-    cli_json_text(event, "state", auxo_trial_state_text(trial->state));
-    cli_json_number(event, "value", trial->value);
-    cJSON *values = event ? cli_json_add(event, "parameters", cJSON_CreateObject()) : NULL;
+    auxo__tree_number(event, "number", (double)trial->number);
+    auxo__tree_text(event, "state", auxo_trial_state_text(trial->state));
+    auxo__tree_number(event, "value", trial->value);
+    cJSON *values = event ? auxo__tree_add(event, "parameters", cJSON_CreateObject()) : NULL;
     for (size_t i = 0; values && i < trial->parameter_count; i++) {
         auxo_parameter parameter;
         char text[96];
         if (auxo_parameter_parse(trial->parameters[i].distribution, &parameter, NULL) != AUXO_OK)
             continue;
         if (parameter.kind == AUXO_PARAMETER_CHOICE)
-            cli_json_text(values, trial->parameters[i].name,
-                          auxo_parameter_text(&parameter, trial->parameters[i].value, text, sizeof text));
+            auxo__tree_text(values, trial->parameters[i].name,
+                            auxo_parameter_text(&parameter, trial->parameters[i].value, text, sizeof text));
         else
-            cli_json_number(values, trial->parameters[i].name, trial->parameters[i].value);
+            auxo__tree_number(values, trial->parameters[i].name, trial->parameters[i].value);
         auxo_parameter_deinit(&parameter);
     }
-    cJSON *reports = event ? cli_json_add(event, "reports", cJSON_CreateArray()) : NULL;
+    cJSON *reports = event ? auxo__tree_add(event, "reports", cJSON_CreateArray()) : NULL;
     for (size_t i = 0; reports && i < trial->report_count; i++)
-        cli_json_add(reports, NULL, cJSON_CreateNumber(trial->reports[i].value));
+        auxo__tree_add(reports, NULL, cJSON_CreateNumber(trial->reports[i].value));
     for (size_t i = 0; event && i < trial->attribute_count; i++)
         if (!trial->attributes[i].system && !cJSON_HasObjectItem(event, trial->attributes[i].name))
-            cli_json_add(event, trial->attributes[i].name, cJSON_Parse(trial->attributes[i].json));
+            auxo__tree_add(event, trial->attributes[i].name, cJSON_Parse(trial->attributes[i].json));
     return event;
 }
 
@@ -86,12 +86,12 @@ static void emit_result(const cli_context *context, const auxo_study *study)
     for (size_t i = 0; i < count; i++)
         ended += trials[i].state == AUXO_TRIAL_COMPLETE;
     cJSON *result = cli_event(context->output, "result");
-    cli_json_text(result, "study", auxo_study_name(study));
-    cli_json_number(result, "trials", (double)count);
-    cli_json_number(result, "complete", (double)ended);
+    auxo__tree_text(result, "study", auxo_study_name(study));
+    auxo__tree_number(result, "trials", (double)count);
+    auxo__tree_number(result, "complete", (double)ended);
     if (best) {
-        cli_json_number(result, "best_trial", (double)best->number);
-        cli_json_number(result, "best_value", best->value);
+        auxo__tree_number(result, "best_trial", (double)best->number);
+        auxo__tree_number(result, "best_value", best->value);
     }
     cli_emit(context->output, result);
 }

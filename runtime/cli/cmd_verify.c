@@ -75,10 +75,10 @@ static void on_case(void *user, const auxo_verify_result *result)
     if (item->failed++ == 0)
         snprintf(item->failure, sizeof item->failure, "%s: %s", result->case_text, result->message);
     cJSON *event = cli_event(list->output, "failure");
-    cli_json_text(event, "op", auxo_op_noun(result->kind));
-    cli_json_text(event, "variant", result->variant);
-    cli_json_text(event, "case", result->case_text);
-    cli_json_text(event, "message", result->message);
+    auxo__tree_text(event, "op", auxo_op_noun(result->kind));
+    auxo__tree_text(event, "variant", result->variant);
+    auxo__tree_text(event, "case", result->case_text);
+    auxo__tree_text(event, "message", result->message);
     cli_emit(list->output, event);
 }
 
@@ -101,12 +101,12 @@ static void report_verdicts(const verdict_list *list)
         cli_table_row(table, "%s|%s|%" PRIu64 "|%" PRIu64 "|%" PRIu64 "|%s", auxo_op_noun(item->kind), item->variant,
                       item->passed, item->failed, item->unsupported, verdict_text(item));
         cJSON *event = cli_event(list->output, "verdict");
-        cli_json_text(event, "op", auxo_op_noun(item->kind));
-        cli_json_text(event, "variant", item->variant);
-        cli_json_number(event, "passed", (double)item->passed);
-        cli_json_number(event, "failed", (double)item->failed);
-        cli_json_number(event, "unsupported", (double)item->unsupported);
-        cli_json_text(event, "verdict", verdict_text(item));
+        auxo__tree_text(event, "op", auxo_op_noun(item->kind));
+        auxo__tree_text(event, "variant", item->variant);
+        auxo__tree_number(event, "passed", (double)item->passed);
+        auxo__tree_number(event, "failed", (double)item->failed);
+        auxo__tree_number(event, "unsupported", (double)item->unsupported);
+        auxo__tree_text(event, "verdict", verdict_text(item));
         cli_emit(list->output, event);
     }
     cli_table_print(list->output, table);
@@ -144,12 +144,12 @@ static auxo_status run(const cli_context *context, auxo_error *error)
     }
     if (status == AUXO_OK) {
         cJSON *result = cli_event(context->output, "result");
-        cli_json_text(result, "device", auxo_device_get_info(session.device)->selector);
-        cli_json_number(result, "passed", (double)summary.passed);
-        cli_json_number(result, "failed", (double)summary.failed);
-        cli_json_number(result, "unsupported", (double)summary.unsupported);
-        cli_json_number(result, "ops_without_kernel", (double)summary.ops_without_kernel);
-        cli_json_number(result, "seconds", cli_now_seconds() - start);
+        auxo__tree_text(result, "device", auxo_device_get_info(session.device)->selector);
+        auxo__tree_number(result, "passed", (double)summary.passed);
+        auxo__tree_number(result, "failed", (double)summary.failed);
+        auxo__tree_number(result, "unsupported", (double)summary.unsupported);
+        auxo__tree_number(result, "ops_without_kernel", (double)summary.ops_without_kernel);
+        auxo__tree_number(result, "seconds", cli_now_seconds() - start);
         cli_emit(context->output, result);
     }
     free(list.items);

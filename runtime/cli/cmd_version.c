@@ -14,13 +14,13 @@ static auxo_status run(const cli_context *context, auxo_error *error)
     const auxo_backend *const *backends = auxo_backends_list(loaded, &count);
     cli_print(context->output, "auxo %s\nbackends:", AUXO_VERSION);
     cJSON *result = cli_event(context->output, "result");
-    cli_json_text(result, "version", AUXO_VERSION);
-    cli_json_number(result, "backend_abi", AUXO_BACKEND_ABI_VERSION);
-    cJSON *names = cli_json_add(result, "backends", cJSON_CreateArray());
+    auxo__tree_text(result, "version", AUXO_VERSION);
+    auxo__tree_number(result, "backend_abi", AUXO_BACKEND_ABI_VERSION);
+    cJSON *names = auxo__tree_add(result, "backends", cJSON_CreateArray());
     for (size_t i = 0; i < count; i++) {
         cli_print(context->output, " %s", backends[i]->name);
         if (names)
-            cli_json_add(names, NULL, cJSON_CreateString(backends[i]->name));
+            auxo__tree_add(names, NULL, cJSON_CreateString(backends[i]->name));
     }
     cli_print(context->output, "\n");
     cli_emit(context->output, result);

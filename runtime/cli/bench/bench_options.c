@@ -52,7 +52,7 @@ auxo_status bench_kinds_parse(const cli_arguments *arguments, bool kinds[AUXO_OP
 void bench_add_field(void *event, const char *name, const char *text, double number)
 {
     if (text)
-        cli_json_text(event, name, text);
+        auxo__tree_text(event, name, text);
     else
-        cli_json_number(event, name, number);
+        auxo__tree_number(event, name, number);
 }

@@ -119,20 +119,20 @@ static void print_results(const bench_run *run)
 static void emit_result(const bench_run *run)
 {
     cJSON *result = cli_event(run->context->output, "result");
-    cJSON *devices = cli_json_add(result, "devices", cJSON_CreateArray());
+    cJSON *devices = auxo__tree_add(result, "devices", cJSON_CreateArray());
     for (size_t d = 0; devices && d < run->results.device_count; d++) {
         const auxo_bench_device *device = &run->results.devices[d];
         cJSON *object = cJSON_CreateObject();
-        cli_json_text(object, "device", device->info.selector);
-        cli_json_text(object, "name", device->info.name);
-        cli_json_text(object, "driver", device->info.driver);
-        cli_json_number(object, "peak_gflops", 1e-9 * device->peak_flops);
-        cli_json_number(object, "peak_gbytes", 1e-9 * device->peak_bytes);
-        cli_json_add(devices, NULL, object);
+        auxo__tree_text(object, "device", device->info.selector);
+        auxo__tree_text(object, "name", device->info.name);
+        auxo__tree_text(object, "driver", device->info.driver);
+        auxo__tree_number(object, "peak_gflops", 1e-9 * device->peak_flops);
+        auxo__tree_number(object, "peak_gbytes", 1e-9 * device->peak_bytes);
+        auxo__tree_add(devices, NULL, object);
     }
-    cli_json_text(result, "version", AUXO_VERSION);
-    cli_json_number(result, "cases", (double)run->results.count);
-    cli_json_number(result, "skipped", (double)run->results.skip_count);
+    auxo__tree_text(result, "version", AUXO_VERSION);
+    auxo__tree_number(result, "cases", (double)run->results.count);
+    auxo__tree_number(result, "skipped", (double)run->results.skip_count);
     cli_emit(run->context->output, result);
 }
 

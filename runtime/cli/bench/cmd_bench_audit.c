@@ -31,8 +31,8 @@ static const cli_option audit_options[] = {
 static void on_failure(void *user, const char *what, const char *message)
 {
     cJSON *event = cli_event(user, "failure");
-    cli_json_text(event, "case", what);
-    cli_json_text(event, "message", message);
+    auxo__tree_text(event, "case", what);
+    auxo__tree_text(event, "message", message);
     cli_emit(user, event);
 }
 
@@ -47,14 +47,14 @@ static const char *const field_names[AUXO_BENCH_PROGRAM_FIELD_COUNT] = {
 static void emit_program(const auxo_bench_program *program, cli_output *output)
 {
     cJSON *event = cli_event(output, "program");
-    cli_json_text(event, "name", program->name);
-    cli_json_text(event, "options", program->options);
-    cli_json_bool(event, "default", program->is_default);
+    auxo__tree_text(event, "name", program->name);
+    auxo__tree_text(event, "options", program->options);
+    auxo__tree_bool(event, "default", program->is_default);
     for (size_t field = 0; field < AUXO_BENCH_PROGRAM_FIELD_COUNT; field++)
-        cli_json_number(event, field_names[field], program->fields[field]);
-    cJSON *statistics = event ? cli_json_add(event, "statistics", cJSON_CreateObject()) : NULL;
+        auxo__tree_number(event, field_names[field], program->fields[field]);
+    cJSON *statistics = event ? auxo__tree_add(event, "statistics", cJSON_CreateObject()) : NULL;
     for (size_t i = 0; statistics && i < program->statistic_count; i++)
-        cli_json_number(statistics, program->statistics[i].name, program->statistics[i].value);
+        auxo__tree_number(statistics, program->statistics[i].name, program->statistics[i].value);
     cli_emit(output, event);
 }
 
@@ -146,10 +146,10 @@ static auxo_status conclude(cli_output *output, const auxo_device_info *info, co
                               "%zu programs that are used by default spill registers on %s; the first: %s (%s)",
                               result->spilling_count, info->name, result->spilling->name, result->spilling->options);
     cJSON *event = cli_event(output, "result");
-    cli_json_text(event, "device", info->selector);
-    cli_json_text(event, "name", info->name);
-    cli_json_number(event, "programs", (double)result->count);
-    cli_json_number(event, "prepared", (double)result->prepared);
+    auxo__tree_text(event, "device", info->selector);
+    auxo__tree_text(event, "name", info->name);
+    auxo__tree_number(event, "programs", (double)result->count);
+    auxo__tree_number(event, "prepared", (double)result->prepared);
     cli_emit(output, event);
     return AUXO_OK;
 }

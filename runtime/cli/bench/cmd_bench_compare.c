@@ -21,12 +21,12 @@ static void on_difference(void *user, const auxo_bench_difference *difference)
     cli_table_row(out->table, "%s|%s|%.4g|%.4g|%.3f|%s", difference->device, difference->after->name, 1e3 * before,
                   1e3 * after, difference->speed_ratio, verdicts[difference->verdict]);
     cJSON *event = cli_event(out->output, "case");
-    cli_json_text(event, "device", difference->device);
-    cli_json_text(event, "case", difference->after->name);
-    cli_json_number(event, "seconds_before", before);
-    cli_json_number(event, "seconds_after", after);
-    cli_json_number(event, "speed_ratio", difference->speed_ratio);
-    cli_json_text(event, "verdict", verdicts[difference->verdict]);
+    auxo__tree_text(event, "device", difference->device);
+    auxo__tree_text(event, "case", difference->after->name);
+    auxo__tree_number(event, "seconds_before", before);
+    auxo__tree_number(event, "seconds_after", after);
+    auxo__tree_number(event, "speed_ratio", difference->speed_ratio);
+    auxo__tree_text(event, "verdict", verdicts[difference->verdict]);
     cli_emit(out->output, event);
 }
 
@@ -44,10 +44,10 @@ static auxo_status compare(const cli_context *context, const auxo_bench_results 
         return auxo_error_set(error, AUXO_WRONG_RESULT, "%zu of %zu cases are slower beyond the spread", c.slower,
                               c.compared);
     cJSON *result = cli_event(context->output, "result");
-    cli_json_number(result, "compared", (double)c.compared);
-    cli_json_number(result, "regressions", (double)c.slower);
-    cli_json_number(result, "improvements", (double)c.faster);
-    cli_json_number(result, "missing", (double)c.missing);
+    auxo__tree_number(result, "compared", (double)c.compared);
+    auxo__tree_number(result, "regressions", (double)c.slower);
+    auxo__tree_number(result, "improvements", (double)c.faster);
+    auxo__tree_number(result, "missing", (double)c.missing);
     cli_emit(context->output, result);
     return AUXO_OK;
 }

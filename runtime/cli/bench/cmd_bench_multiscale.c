@@ -44,14 +44,14 @@ static void on_case(void *user, const auxo_bench_multiscale_case *done)
     cli_table_row(out->table, "%u|%s|%.4f|%.4f-%.4f|%s|%s", done->layer_count, done->name, 1e3 * time->median,
                   1e3 * time->low, 1e3 * time->high, text, done->beside);
     cJSON *event = cli_event(out->output, "case");
-    cli_json_number(event, "layers", done->layer_count);
-    cli_json_text(event, "case", done->name);
-    cli_json_number(event, "ms", 1e3 * time->median);
-    cli_json_number(event, "ms_low", 1e3 * time->low);
-    cli_json_number(event, "ms_high", 1e3 * time->high);
+    auxo__tree_number(event, "layers", done->layer_count);
+    auxo__tree_text(event, "case", done->name);
+    auxo__tree_number(event, "ms", 1e3 * time->median);
+    auxo__tree_number(event, "ms_low", 1e3 * time->low);
+    auxo__tree_number(event, "ms_high", 1e3 * time->high);
     if (done->ratio > 0) {
-        cli_json_number(event, "ratio", done->ratio);
-        cli_json_text(event, "ratio_to", done->beside);
+        auxo__tree_number(event, "ratio", done->ratio);
+        auxo__tree_text(event, "ratio_to", done->beside);
     }
     cli_emit(out->output, event);
 }
@@ -77,11 +77,11 @@ static auxo_status run(const cli_context *context, auxo_error *error)
         cli_print(context->output, "%s: %s, %s; %llu points\n", info->selector, info->name, info->driver,
                   (unsigned long long)measured.rows);
         cJSON *result = cli_event(context->output, "result");
-        cli_json_text(result, "device", info->selector);
-        cli_json_text(result, "name", info->name);
-        cli_json_text(result, "driver", info->driver);
-        cli_json_number(result, "rows", (double)measured.rows);
-        cli_json_number(result, "selection_rows", AUXO_BENCH_SELECTION_ROWS);
+        auxo__tree_text(result, "device", info->selector);
+        auxo__tree_text(result, "name", info->name);
+        auxo__tree_text(result, "driver", info->driver);
+        auxo__tree_number(result, "rows", (double)measured.rows);
+        auxo__tree_number(result, "selection_rows", AUXO_BENCH_SELECTION_ROWS);
         cli_emit(context->output, result);
     }
     cli_session_close(&session);

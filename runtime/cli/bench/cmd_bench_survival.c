@@ -33,11 +33,11 @@ static void on_case(void *user, const char *name, uint64_t subjects, const auxo_
     cli_print(output, "%-34s %10llu subjects  %8.2f ms  (quartiles %.2f to %.2f, %u samples)\n", name,
               (unsigned long long)subjects, 1e3 * time->median, 1e3 * time->low, 1e3 * time->high, time->samples);
     cJSON *event = cli_event(output, "case");
-    cli_json_text(event, "case", name);
-    cli_json_number(event, "subjects", (double)subjects);
-    cli_json_number(event, "seconds", time->median);
-    cli_json_number(event, "low_seconds", time->low);
-    cli_json_number(event, "high_seconds", time->high);
+    auxo__tree_text(event, "case", name);
+    auxo__tree_number(event, "subjects", (double)subjects);
+    auxo__tree_number(event, "seconds", time->median);
+    auxo__tree_number(event, "low_seconds", time->low);
+    auxo__tree_number(event, "high_seconds", time->high);
     cli_emit(output, event);
 }
 
@@ -55,7 +55,7 @@ static auxo_status run(const cli_context *context, auxo_error *error)
         status = auxo_bench_survival(session.device, &measured, error);
     if (status == AUXO_OK) {
         cJSON *result = cli_event(context->output, "result");
-        cli_json_text(result, "device", auxo_device_get_info(session.device)->name);
+        auxo__tree_text(result, "device", auxo_device_get_info(session.device)->name);
         cli_emit(context->output, result);
     }
     cli_session_close(&session);

@@ -50,15 +50,15 @@ static void show_winner(tune_output *out, const auxo_tune_event *event)
                   parameters, 1e3 * event->seconds_before, 1e3 * event->seconds_after, gain, event->candidates,
                   event->saved ? "saved" : "kept as it was");
     cJSON *object = cli_event(out->output, "tuned");
-    cli_json_text(object, "op", best->op);
-    cli_json_text(object, "shape", best->shape_class);
-    cli_json_text(object, "variant", best->variant);
-    cli_json_text(object, "parameters", parameters);
-    cli_json_number(object, "seconds_before", event->seconds_before);
-    cli_json_number(object, "seconds_after", event->seconds_after);
-    cli_json_number(object, "candidates", (double)event->candidates);
-    cli_json_number(object, "refused", (double)event->refused);
-    cli_json_bool(object, "saved", event->saved);
+    auxo__tree_text(object, "op", best->op);
+    auxo__tree_text(object, "shape", best->shape_class);
+    auxo__tree_text(object, "variant", best->variant);
+    auxo__tree_text(object, "parameters", parameters);
+    auxo__tree_number(object, "seconds_before", event->seconds_before);
+    auxo__tree_number(object, "seconds_after", event->seconds_after);
+    auxo__tree_number(object, "candidates", (double)event->candidates);
+    auxo__tree_number(object, "refused", (double)event->refused);
+    auxo__tree_bool(object, "saved", event->saved);
     cli_emit(out->output, object);
 }
 
@@ -117,10 +117,10 @@ static auxo_status run(const cli_context *context, auxo_error *error)
     if (status == AUXO_OK) {
         cli_print(context->output, "%zu choices saved in %s\n", summary.saved, summary.path);
         cJSON *result = cli_event(context->output, "result");
-        cli_json_text(result, "device", auxo_device_get_info(session.device)->selector);
-        cli_json_text(result, "file", summary.path);
-        cli_json_number(result, "saved", (double)summary.saved);
-        cli_json_number(result, "shapes", (double)summary.shapes);
+        auxo__tree_text(result, "device", auxo_device_get_info(session.device)->selector);
+        auxo__tree_text(result, "file", summary.path);
+        auxo__tree_number(result, "saved", (double)summary.saved);
+        auxo__tree_number(result, "shapes", (double)summary.shapes);
         cli_emit(context->output, result);
     }
     cli_session_close(&session);

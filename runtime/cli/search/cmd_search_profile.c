@@ -127,29 +127,29 @@ static void print_profile(const profile *p)
     for (size_t g = 0; g < p->group_count; g++) {
         const profile_group *group = &p->groups[g];
         char cells[6][32];
-        cJSON *event = cli_event(output, "method"), *means = cli_json_add(event, "means", cJSON_CreateArray());
+        cJSON *event = cli_event(output, "method"), *means = auxo__tree_add(event, "means", cJSON_CreateArray());
         for (int i = 0; i < 4; i++) {
             const moment m = moment_at(p, group, parts[i] * p->until);
             auxo_search_quality_text(cells[i], sizeof cells[i], p->classes, m.mean);
             if (means)
-                cli_json_add(means, NULL, cJSON_CreateNumber(m.mean));
+                auxo__tree_add(means, NULL, cJSON_CreateNumber(m.mean));
         }
         const moment last = moment_at(p, group, p->until);
         auxo_search_quality_text(cells[4], sizeof cells[4], p->classes, last.lowest);
         auxo_search_quality_text(cells[5], sizeof cells[5], p->classes, last.highest);
         cli_table_row(table, "%s|%zu|%s|%s|%s|%s|%s|%s", group->label, group->end - group->begin, cells[0], cells[1],
                       cells[2], cells[3], cells[4], cells[5]);
-        cli_json_text(event, "method", group->label);
-        cli_json_number(event, "runs", (double)(group->end - group->begin));
-        cli_json_number(event, "worst", last.lowest);
-        cli_json_number(event, "best", last.highest);
+        auxo__tree_text(event, "method", group->label);
+        auxo__tree_number(event, "runs", (double)(group->end - group->begin));
+        auxo__tree_number(event, "worst", last.lowest);
+        auxo__tree_number(event, "best", last.highest);
         cli_emit(output, event);
     }
     cli_print(output, "best so far over %.1f s\n", p->until);
     cli_table_print(output, table);
     cJSON *result = cli_event(output, "result");
-    cli_json_number(result, "runs", (double)p->run_count);
-    cli_json_number(result, "seconds", p->until);
+    auxo__tree_number(result, "runs", (double)p->run_count);
+    auxo__tree_number(result, "seconds", p->until);
     cli_emit(output, result);
 }
 

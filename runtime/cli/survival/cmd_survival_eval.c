@@ -216,22 +216,22 @@ static auxo_status run_predict(const cli_context *context, auxo_error *error)
     for (size_t i = 0; status == AUXO_OK && i < saved.rows->row_count; i++) {
         cJSON *event = cli_event(context->output, "row");
         size_t number = auxo_dataset_row_number(saved.rows, i);
-        cli_json_number(event, "row", (double)number);
-        cli_json_number(event, "risk", saved.risks[i]);
-        cJSON *list = cli_json_add(event, "survival", cJSON_CreateArray());
+        auxo__tree_number(event, "row", (double)number);
+        auxo__tree_number(event, "risk", saved.risks[i]);
+        cJSON *list = auxo__tree_add(event, "survival", cJSON_CreateArray());
         cli_print(context->output, "%zu,%.9g", number, saved.risks[i]);
         for (size_t k = 0; k < count; k++) {
             double probability = auxo_survival_probability(&saved.model.hazard, saved.risks[i], times[k]);
             cli_print(context->output, ",%.6f", probability);
             if (list)
-                cli_json_add(list, NULL, cJSON_CreateNumber(probability));
+                auxo__tree_add(list, NULL, cJSON_CreateNumber(probability));
         }
         cli_print(context->output, "\n");
         cli_emit(context->output, event);
     }
     if (status == AUXO_OK) {
         cJSON *result = cli_event(context->output, "result");
-        cli_json_number(result, "rows", (double)saved.rows->row_count);
+        auxo__tree_number(result, "rows", (double)saved.rows->row_count);
         cli_emit(context->output, result);
     }
     free(times);

@@ -81,12 +81,12 @@ static void print_rows(const cli_context *context, const auxo_dataset *dataset)
     size_t events = 0;
     for (size_t i = 0; i < dataset->row_count; i++) {
         cJSON *event = cli_event(context->output, "row");
-        cJSON *list = cli_json_add(event, "x", cJSON_CreateArray());
+        cJSON *list = auxo__tree_add(event, "x", cJSON_CreateArray());
         for (int64_t c = 0; c < dataset->channels; c++) {
             double value = features[i * (size_t)dataset->channels + (size_t)c];
             cli_print(context->output, "%.9g,", value);
             if (list)
-                cli_json_add(list, NULL, cJSON_CreateNumber(value));
+                auxo__tree_add(list, NULL, cJSON_CreateNumber(value));
         }
         cli_print(context->output, "%.9g,%u", dataset->times[i], dataset->events[i]);
         if (dataset->sites)
@@ -94,14 +94,14 @@ static void print_rows(const cli_context *context, const auxo_dataset *dataset)
         if (dataset->groups)
             cli_print(context->output, ",%u", dataset->groups[i]);
         cli_print(context->output, "\n");
-        cli_json_number(event, "time", dataset->times[i]);
-        cli_json_number(event, "observed", dataset->events[i]);
+        auxo__tree_number(event, "time", dataset->times[i]);
+        auxo__tree_number(event, "observed", dataset->events[i]);
         cli_emit(context->output, event);
         events += dataset->events[i];
     }
     cJSON *result = cli_event(context->output, "result");
-    cli_json_number(result, "rows", (double)dataset->row_count);
-    cli_json_number(result, "events", (double)events);
+    auxo__tree_number(result, "rows", (double)dataset->row_count);
+    auxo__tree_number(result, "events", (double)events);
     cli_emit(context->output, result);
 }
 

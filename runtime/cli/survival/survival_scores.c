@@ -9,9 +9,9 @@ static void add_number(cJSON *event, const char *what, const char *name, double 
     char key[64];
     snprintf(key, sizeof key, "%s%s%s", what, what[0] ? "_" : "", name);
     if (isfinite(value))
-        cli_json_number(event, key, value);
+        auxo__tree_number(event, key, value);
     else
-        cli_json_null(event, key);
+        auxo__tree_null(event, key);
 }
 
 void survival_scores_print(const auxo_survival_scores *scores, cli_output *output, cJSON *result)
@@ -26,7 +26,7 @@ void survival_scores_print(const auxo_survival_scores *scores, cli_output *outpu
     add_number(result, "", "uno_concordance", scores->uno);
     add_number(result, "", "integrated_brier", scores->integrated_brier);
     cli_print(output, "  Uno's C %.4f  integrated Brier score %.4f\n", scores->uno, scores->integrated_brier);
-    cJSON *list = cli_json_add(result, "dynamic_auc", cJSON_CreateArray());
+    cJSON *list = auxo__tree_add(result, "dynamic_auc", cJSON_CreateArray());
     for (int k = 0; k < AUXO_SURVIVAL_TIMES; k++) {
         cli_print(output, "  AUC at time %.6g: %.4f (95 %% %.4f to %.4f)\n", scores->times[k], scores->areas[k],
                   scores->area_lows[k], scores->area_highs[k]);
@@ -37,7 +37,7 @@ void survival_scores_print(const auxo_survival_scores *scores, cli_output *outpu
         add_number(item, "", "high", scores->area_highs[k]);
         add_number(item, "", "brier", scores->briers[k]);
         if (list)
-            cli_json_add(list, NULL, item);
+            auxo__tree_add(list, NULL, item);
     }
 }
 
@@ -46,19 +46,19 @@ void survival_site_scores_print(const auxo_survival_site_scores *scores, cli_out
     if (scores->site_count == 0)
         return;
     cli_table *table = cli_table_create("rows of|>C|>AUROC|>mean risk|>deviation");
-    cJSON *list = cli_json_add(result, "sites", cJSON_CreateArray());
+    cJSON *list = auxo__tree_add(result, "sites", cJSON_CreateArray());
     for (size_t s = 0; s < scores->site_count; s++) {
         cli_table_row(table, "%s|%.4f|%.4f|%.4f|%.4f", scores->names[s], scores->concordance[s], scores->auroc[s],
                       scores->means[s], scores->deviations[s]);
         cJSON *item = list ? cJSON_CreateObject() : NULL;
         add_number(item, "", "site", scores->sites[s] + 1);
-        cli_json_text(item, "name", scores->names[s]);
+        auxo__tree_text(item, "name", scores->names[s]);
         add_number(item, "", "concordance", scores->concordance[s]);
         add_number(item, "", "auroc", scores->auroc[s]);
         add_number(item, "", "mean_risk", scores->means[s]);
         add_number(item, "", "deviation", scores->deviations[s]);
         if (list)
-            cli_json_add(list, NULL, item);
+            auxo__tree_add(list, NULL, item);
     }
     cli_table_row(table, "all, merged as they are|%.4f|%.4f||", scores->naive_concordance, scores->naive_auroc);
     cli_table_row(table, "all, standardised within sites|%.4f|%.4f||", scores->standardized_concordance,
