@@ -61,7 +61,6 @@ static auxo_status open_client(auxo__study_server *server, uint32_t rank, auxo__
     if (status != AUXO_OK)
         return status;
     sqlite3_busy_timeout(own->database.handle, 0);
-    begin_answer(answer, AUXO_OK, NULL);
     const size_t length = strlen(server->worker); /* an object: its end makes room for the rank */
     snprintf(worker, sizeof worker, "%.*s,\"rank\":%u}", (int)(length - 1), server->worker, rank);
     auxo__wire_put_text(answer, worker);
@@ -143,7 +142,6 @@ static auxo_status ask_database(client *own, auxo__question kind, auxo__wire *qu
     const bool alone = count == 1;
     if (!own->database.handle)
         return auxo_error_set(error, AUXO_INTERNAL, "study: a question before it was opened");
-    begin_answer(answer, AUXO_OK, NULL);
     if (kind == AUXO__ASK_SCRIPT) {
         const char *sql = auxo__wire_text(question);
         code = sql ? sqlite3_exec(own->database.handle, sql, NULL, NULL, NULL) : SQLITE_MISUSE;
@@ -158,13 +156,11 @@ static auxo_status ask_database(client *own, auxo__question kind, auxo__wire *qu
     return code == SQLITE_OK ? AUXO_OK : auxo__database_failed(&own->database, code, error);
 }
 
-static auxo_status set_beat(client *own, auxo__wire *question, auxo_error *error)
+static void set_beat(client *own, auxo__wire *question)
 {
     own->trial = auxo__wire_integer(question);
     own->beat_seconds = auxo__wire_real(question);
     own->next_beat = auxo__now_seconds() + own->beat_seconds;
-    (void)error;
-    return AUXO_OK;
 }
 
 /* ---- files ------------------------------------------------------------------------------------------------------- */
@@ -198,7 +194,6 @@ static auxo_status answer_file(auxo__study_server *server, auxo__question kind, 
         return status == AUXO_OK ? auxo__file_write_atomic(path, bytes, size, error) : status;
     }
     status = auxo__file_read(path, &data, &size, error);
-    begin_answer(answer, AUXO_OK, NULL);
     auxo__wire_put_integer(answer, (int64_t)size);
     auxo__wire_put(answer, data, size);
     free(data);
@@ -219,6 +214,7 @@ static void end_client(auxo__study_server *server, uint32_t rank)
         auxo__database_close(&own->database);
 }
 
+/* Adds what the question asks for to an answer that says that all is well. */
 static auxo_status answer_kind(auxo__study_server *server, uint32_t rank, auxo__question kind, auxo__wire *question,
                                auxo__wire *answer, bool *busy, auxo_error *error)
 {
@@ -231,7 +227,8 @@ static auxo_status answer_kind(auxo__study_server *server, uint32_t rank, auxo__
     case AUXO__ASK_BATCH:
         return ask_database(&server->clients[rank], kind, question, answer, busy, error);
     case AUXO__ASK_BEAT:
-        return set_beat(&server->clients[rank], question, error);
+        set_beat(&server->clients[rank], question);
+        return AUXO_OK;
     case AUXO__ASK_STORE:
     case AUXO__ASK_FETCH:
     case AUXO__ASK_DISCARD:

@@ -52,21 +52,25 @@ const void *auxo__wire_bytes(auxo__wire *wire, size_t size_bytes)
     return data;
 }
 
+/* Leaves `value` as it is where the message has ended. */
+static void take(auxo__wire *wire, void *value, size_t size_bytes)
+{
+    const void *data = auxo__wire_bytes(wire, size_bytes);
+    if (data)
+        memcpy(value, data, size_bytes);
+}
+
 int64_t auxo__wire_integer(auxo__wire *wire)
 {
     int64_t value = 0;
-    const void *data = auxo__wire_bytes(wire, sizeof value);
-    if (data)
-        memcpy(&value, data, sizeof value);
+    take(wire, &value, sizeof value);
     return value;
 }
 
 double auxo__wire_real(auxo__wire *wire)
 {
     double value = 0;
-    const void *data = auxo__wire_bytes(wire, sizeof value);
-    if (data)
-        memcpy(&value, data, sizeof value);
+    take(wire, &value, sizeof value);
     return value;
 }
 

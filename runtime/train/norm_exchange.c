@@ -52,23 +52,32 @@ static auxo_status sum_parts(const norm_work *work, uint64_t count, auxo_error *
     return status == AUXO_OK ? exchange->kind->finish(exchange, error) : status;
 }
 
-/* ---- forward ----------------------------------------------------------------------------------------------------- */
+/* What a member has, some rows of (C). */
+typedef auxo_status read_function(const norm_work *work, const auxo_trainer *member, float *values, auxo_error *error);
 
-/* The mean over all parts, into `sum`. */
-static auxo_status find_mean(const norm_work *work, auxo_error *error)
+/* The mean over all parts of `rows` rows, weighted by their elements, into `sum`. */
+static auxo_status find_average(const norm_work *work, read_function *read, int64_t rows, auxo_error *error)
 {
     const auxo__team *team = work->trainer->team;
+    const int64_t count = rows * work->channels;
     auxo_status status = AUXO_OK;
-    memset(work->sum, 0, 2 * (size_t)work->channels * sizeof *work->sum);
+    memset(work->sum, 0, (size_t)count * sizeof *work->sum);
     for (size_t i = 0; i < team->count && status == AUXO_OK; i++) {
         const auxo__norm_point *point = point_of(work, team->members[i]);
         if (!point)
             continue;
-        status = read_row(work, team->members[i], auxo__norm_row(&point->block, AUXO__NORM_MEAN), work->own, error);
-        for (int64_t c = 0; c < work->channels; c++)
+        status = read(work, team->members[i], work->own, error);
+        for (int64_t c = 0; c < count; c++)
             work->sum[c] += (float)((double)point->elements / work->total * (double)work->own[c]);
     }
-    return status == AUXO_OK ? sum_parts(work, (uint64_t)work->channels, error) : status;
+    return status == AUXO_OK ? sum_parts(work, (uint64_t)count, error) : status;
+}
+
+/* ---- forward ----------------------------------------------------------------------------------------------------- */
+
+static auxo_status read_mean(const norm_work *work, const auxo_trainer *member, float *values, auxo_error *error)
+{
+    return read_row(work, member, auxo__norm_row(&point_of(work, member)->block, AUXO__NORM_MEAN), values, error);
 }
 
 /* The mean square about the mean in mean[c], over all parts, into `sum`. */
@@ -77,12 +86,12 @@ static auxo_status find_variance(const norm_work *work, const float *mean, auxo_
     const auxo__team *team = work->trainer->team;
     float *own_mean = work->own, *own_var = work->own + work->channels;
     auxo_status status = AUXO_OK;
-    memset(work->sum, 0, 2 * (size_t)work->channels * sizeof *work->sum);
+    memset(work->sum, 0, (size_t)work->channels * sizeof *work->sum);
     for (size_t i = 0; i < team->count && status == AUXO_OK; i++) {
         const auxo__norm_point *point = point_of(work, team->members[i]);
         if (!point)
             continue;
-        status = read_row(work, team->members[i], auxo__norm_row(&point->block, AUXO__NORM_MEAN), own_mean, error);
+        status = read_mean(work, team->members[i], own_mean, error);
         if (status == AUXO_OK)
             status = read_row(work, team->members[i], auxo__norm_row(&point->block, AUXO__NORM_VAR), own_var, error);
         const double n = (double)point->elements;
@@ -100,7 +109,7 @@ static auxo_status sync_forward(const norm_work *work, float epsilon, auxo_error
     const auxo__team *team = work->trainer->team;
     const size_t channels = (size_t)work->channels;
     float *all = work->own + 2 * channels; /* the rows that are written */
-    auxo_status status = find_mean(work, error);
+    auxo_status status = find_average(work, read_mean, 1, error);
     if (status != AUXO_OK)
         return status;
     memcpy(all, work->sum, channels * sizeof *all);
@@ -148,18 +157,7 @@ static auxo_status write_rest(const norm_work *work, const auxo_trainer *member,
 static auxo_status sync_backward(const norm_work *work, auxo_error *error)
 {
     const auxo__team *team = work->trainer->team;
-    auxo_status status = AUXO_OK;
-    memset(work->sum, 0, 2 * (size_t)work->channels * sizeof *work->sum);
-    for (size_t i = 0; i < team->count && status == AUXO_OK; i++) {
-        const auxo__norm_point *point = point_of(work, team->members[i]);
-        if (!point)
-            continue;
-        status = read_sums(work, team->members[i], work->own, error);
-        for (int64_t c = 0; c < 2 * work->channels; c++)
-            work->sum[c] += (float)((double)point->elements / work->total * (double)work->own[c]);
-    }
-    if (status == AUXO_OK)
-        status = sum_parts(work, 2 * (uint64_t)work->channels, error);
+    auxo_status status = find_average(work, read_sums, 2, error);
     for (size_t i = 0; i < team->count && status == AUXO_OK; i++)
         if (point_of(work, team->members[i]))
             status = write_rest(work, team->members[i], error);
