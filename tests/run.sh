@@ -19,19 +19,23 @@ echo "formatted"
 step "Build (release, warnings are errors)"
 build build -DCMAKE_BUILD_TYPE=Release -DAUXO_WERROR=ON
 
+# round_trip SCRIPT FAULT PACKAGE...: runs it with packages of PyPI, in a folder of the build named after the script;
+# without a network it is skipped, visibly.
+round_trip() {
+    script="$1" fault="$2" folder="build/$(basename "$1" .py)"
+    shift 2
+    [ -x "$folder/bin/python" ] || { python3 -m venv "$folder" && "$folder/bin/pip" install -q "$@"; } || true
+    python="$folder/bin/python"
+    [ -x "$python" ] || python=python3
+    "$python" "$script" || [ $? -eq 77 ] || fail "$fault"
+}
+
 step "Round trip with Optuna"
-# From PyPI, into a folder of the build; without a network it is skipped, visibly.
-[ -x build/optuna/bin/python ] || { python3 -m venv build/optuna && build/optuna/bin/pip install -q optuna; } || true
-python=build/optuna/bin/python
-[ -x "$python" ] || python=python3
-"$python" tests/optuna_round_trip.py || [ $? -eq 77 ] || fail "Optuna and Auxo do not understand each other's studies"
+round_trip tests/optuna_round_trip.py "Optuna and Auxo do not understand each other's studies" optuna
 
 step "Round trip of networks by ONNX"
-[ -x build/onnx-python/bin/python ] ||
-    { python3 -m venv build/onnx-python && build/onnx-python/bin/pip install -q onnx onnxruntime numpy; } || true
-python=build/onnx-python/bin/python
-[ -x "$python" ] || python=python3
-"$python" tests/onnx_round_trip.py || [ $? -eq 77 ] || fail "what other programs compute from exported networks is not the same"
+round_trip tests/onnx_round_trip.py "what other programs compute from exported networks is not the same" \
+    onnx onnxruntime numpy
 
 step "Vendor audit (AMD and Intel GPUs that need not be there: every kernel compiles, none used by default spills)"
 # The oldest and newest AMD kind and Intel's Arc; AUXO_AUDIT_TARGETS=vega10,navi21,gfx1100,tgllp,dg2,pvc takes twice as long.
