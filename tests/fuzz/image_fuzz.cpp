@@ -9,9 +9,10 @@ extern "C" {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    auxo__readers readers = {};
     auxo__image image;
     auxo_error error = {};
-    if (auxo__image_decode("fuzz", data, size, &image, &error) != AUXO_OK)
+    if (auxo__image_decode(&readers, "fuzz", data, size, &image, &error) != AUXO_OK)
         return 0;
     auxo_picture_rule rule = {};
     rule.height = 5;
