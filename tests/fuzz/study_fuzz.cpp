@@ -277,7 +277,7 @@ std::vector<uint8_t> whole_file()
         "p\t2\tact\t1\t{\"name\":\"CategoricalDistribution\",\"attributes\":{\"choices\":[\"relu\",\"elu\"]}}\n"
         "v\t1\t0.5\tFINITE\nr\t1\t1\t0.75\tFINITE\nr\t2\t1\t0\tINF_POS\n"
         "a\t2\tworker\t{\"machine\":\"x\",\"process\":1,\"began\":2}\n";
-    Memory memory;
+    static Memory memory;
     add_rows(memory, rows, sizeof rows - 1);
     sqlite3_int64 size = 0;
     unsigned char *bytes = sqlite3_serialize(memory.database.handle, "main", &size, 0);
