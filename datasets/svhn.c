@@ -5,13 +5,12 @@
  */
 #include "dataset.h"
 #include "loaders.h"
+#include "mat_head.h"
 #include "source.h"
 
 #ifdef AUXO_HAVE_MATIO
 
 #include <matio.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
 
 enum { SIDE = 32, CHANNELS = 3, CLASSES = 10 };
@@ -75,27 +74,18 @@ static auxo_status convert(const char *path, const matvar_t *images, const matva
     return status;
 }
 
-/* Whether a file begins as those of MATLAB 5 to 7.3 do: of others matio takes the sizes on trust. */
-static bool is_matlab(const char *path)
-{
-    unsigned char head[128] = {0};
-    FILE *stream = fopen(path, "rb");
-    bool read = stream && fread(head, 1, sizeof head, stream) == sizeof head;
-    if (stream)
-        fclose(stream);
-    return read && (memcmp(head + 124, "\0\1IM", 4) == 0 || memcmp(head + 124, "\1\0MI", 4) == 0 ||
-                    memcmp(head + 124, "\0\2IM", 4) == 0);
-}
-
 auxo_status auxo__svhn_read(const char *path, size_t limit, auxo_dataset **dataset, auxo_error *error)
 {
-    mat_t *file = is_matlab(path) ? Mat_Open(path, MAT_ACC_RDONLY) : NULL;
+    auxo_status status = auxo__mat_check(path, error);
+    if (status != AUXO_OK)
+        return status;
+    mat_t *file = Mat_Open(path, MAT_ACC_RDONLY);
     if (!file)
         return auxo_error_set(error, AUXO_FORMAT, "%s: not a MATLAB file that matio can open", path);
     struct stat found;
     const uint64_t file_bytes = stat(path, &found) == 0 ? (uint64_t)found.st_size : 0;
     matvar_t *images = Mat_VarReadInfo(file, "X"), *labels = Mat_VarReadInfo(file, "y");
-    auxo_status status = check_images(path, file_bytes, images, error);
+    status = check_images(path, file_bytes, images, error);
     if (status == AUXO_OK)
         status = check_labels(path, file_bytes, labels, images->dims[3], error);
     if (status == AUXO_OK && (Mat_VarReadDataAll(file, images) != 0 || Mat_VarReadDataAll(file, labels) != 0 ||

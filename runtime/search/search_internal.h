@@ -12,6 +12,7 @@
 
 #include "auxo/search.h"
 #include "auxo/sizing.h"
+#include "auxo/table.h"
 
 /* Streams of the seed; those of data sets are below 16. */
 enum { AUXO__STREAM_GENOME = 0x73650000, AUXO__STREAM_MODEL, AUXO__STREAM_POPULATION };
@@ -223,5 +224,9 @@ cJSON *auxo__record_to_json(const auxo_search_record *record);
 bool auxo__record_from_json(const cJSON *item, auxo_search_record *record);
 /* A counter; false: there is none. */
 bool auxo__state_count(const cJSON *object, const char *name, uint32_t *count);
+
+/* ---- trace_file.c ---- */
+/* The points of a trace that was read as a table, into an empty run. Errors: FORMAT; OUT_OF_MEMORY. */
+auxo_status auxo__trace_points(const auxo_table *table, auxo_trace_run *run, auxo_error *error);
 
 #endif
