@@ -5,6 +5,7 @@
  */
 #include "dataset.h"
 #include "loaders.h"
+#include "mat_head.h"
 #include "readers.h"
 #include "source.h"
 
@@ -108,6 +109,8 @@ auxo_status auxo__svhn_read(const char *path, size_t limit, auxo_dataset **datas
     const auxo_reader *reader = NULL;
     void *file = NULL;
     auxo_status status = auxo__reader_find(&readers, AUXO__FORMAT_MATLAB, path, &reader, error);
+    if (status == AUXO_OK)
+        status = auxo__mat_check(path, error);
     if (status == AUXO_OK)
         status = reader->arrays->open(path, &file, error);
     if (status != AUXO_OK)

@@ -2,24 +2,10 @@
 #include "reader_entry.h"
 
 #include <matio.h>
-#include <stdio.h>
-#include <string.h>
-
-/* Whether a file begins as those of MATLAB 5 to 7.3 do: of others matio takes the sizes on trust. */
-static bool is_matlab(const char *path)
-{
-    unsigned char head[128] = {0};
-    FILE *stream = fopen(path, "rb");
-    bool read = stream && fread(head, 1, sizeof head, stream) == sizeof head;
-    if (stream)
-        fclose(stream);
-    return read && (memcmp(head + 124, "\0\1IM", 4) == 0 || memcmp(head + 124, "\1\0MI", 4) == 0 ||
-                    memcmp(head + 124, "\0\2IM", 4) == 0);
-}
 
 static auxo_status open_file(const char *path, void **file, auxo_error *error)
 {
-    *file = is_matlab(path) ? Mat_Open(path, MAT_ACC_RDONLY) : NULL;
+    *file = Mat_Open(path, MAT_ACC_RDONLY);
     return *file ? AUXO_OK : auxo_error_set(error, AUXO_FORMAT, "%s: not a MATLAB file that matio can open", path);
 }
 

@@ -49,13 +49,16 @@ static char lower(char c)
 }
 
 /* Levenshtein distance, one row at a time. Words longer than the row count as far away. */
-static size_t edit_distance(const char *a, const char *b)
+size_t auxo__text_distance(const char *a, const char *b, size_t limit)
 {
-    enum { ROW_MAX = 64 };
+    enum { ROW_MAX = 65 };
     size_t a_length = strlen(a);
     size_t b_length = strlen(b);
+    const size_t difference = a_length > b_length ? a_length - b_length : b_length - a_length;
     if (a_length >= ROW_MAX || b_length >= ROW_MAX)
         return ROW_MAX;
+    if (difference > limit)
+        return difference;
     size_t row[ROW_MAX];
     for (size_t j = 0; j <= b_length; j++)
         row[j] = j;
@@ -82,7 +85,7 @@ const char *auxo__text_nearest(const char *word, const char *const *words, size_
         limit = 1;
     const char *nearest = NULL;
     for (size_t i = 0; i < count; i++) {
-        size_t distance = edit_distance(word, words[i]);
+        size_t distance = auxo__text_distance(word, words[i], limit);
         if (distance <= limit && distance < strlen(words[i])) {
             nearest = words[i];
             if (distance == 0)

@@ -19,6 +19,9 @@ void auxo__field_copy(char *target, size_t capacity, const char *source);
 /* Whether `part` occurs in `text`, ignoring ASCII case. An empty part occurs everywhere. */
 bool auxo__text_contains(const char *text, const char *part);
 
+/* How many characters to insert, delete or replace turn `a` into `b`, ignoring case; where it is more than `limit`, any
+ * number above that. Words of more than 64 characters are far from all. */
+size_t auxo__text_distance(const char *a, const char *b, size_t limit);
 /* The entry of words[count] nearest to `word` by edit distance ignoring case, or NULL if none is near enough to be a
  * likely misspelling (at most about a third of the length, at least 1). */
 const char *auxo__text_nearest(const char *word, const char *const *words, size_t count);

@@ -440,7 +440,7 @@ static auxo_status restore_shares(auxo__train_state *state, const auxo__archive 
     auxo_status status = auxo__archive_get_doubles(archive, TRAINING, SHARES_KEY, &values, &count, error);
     bool same = status == AUXO_OK && count == state->helper_count + 1 && count > 1;
     for (size_t i = 0; same && i < count; i++)
-        rows[i] = values[i] > 0 ? (uint32_t)values[i] : 0;
+        rows[i] = values[i] > 0 && values[i] <= UINT32_MAX ? (uint32_t)values[i] : 0;
     free(values);
     return same ? auxo_trainer_set_shares(state->trainer, rows, count, error) : status;
 }

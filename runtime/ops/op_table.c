@@ -7,6 +7,7 @@
  */
 #include "auxo/ops.h"
 #include "op_internal.h"
+#include "text.h"
 
 #include <string.h>
 
@@ -142,26 +143,6 @@ const auxo_slot_info *auxo_op_slots(auxo_op_kind kind, size_t *count)
 
 enum { NOUN_LENGTH_MAX = 64 };
 
-/* Levenshtein distance of two words of at most NOUN_LENGTH_MAX characters. */
-static size_t edit_distance(const char *a, const char *b)
-{
-    size_t row[NOUN_LENGTH_MAX + 1];
-    size_t length_b = strlen(b);
-    for (size_t j = 0; j <= length_b; j++)
-        row[j] = j;
-    for (size_t i = 1; a[i - 1]; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= length_b; j++) {
-            size_t substituted = diagonal + (a[i - 1] != b[j - 1]);
-            diagonal = row[j];
-            size_t inserted = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
-            row[j] = substituted < inserted ? substituted : inserted;
-        }
-    }
-    return row[length_b];
-}
-
 /* Finds `noun` among nouns[0..count), which are `stride` bytes apart. Errors: NOT_FOUND with the nearest one. */
 static auxo_status find_noun(const char *what, const char *noun, const char *const *nouns, size_t stride, size_t count,
                              size_t *found, auxo_error *error)
@@ -173,11 +154,11 @@ static auxo_status find_noun(const char *what, const char *noun, const char *con
     size_t nearest_distance = SIZE_MAX;
     for (size_t i = 0; i < count; i++) {
         const char *candidate = *(const char *const *)((const char *)nouns + i * stride);
-        size_t distance = edit_distance(noun, candidate);
-        if (distance == 0) {
+        if (strcmp(noun, candidate) == 0) {
             *found = i;
             return AUXO_OK;
         }
+        const size_t distance = auxo__text_distance(noun, candidate, nearest_distance - 1);
         if (distance < nearest_distance) {
             nearest_distance = distance;
             nearest = candidate;

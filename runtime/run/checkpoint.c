@@ -145,6 +145,33 @@ static auxo_status compare_run(auxo_run *run, const char *path, const cJSON *roo
                    : AUXO_OK;
 }
 
+auxo_status auxo__checkpoint_accept(auxo_run *run, const char *path, auxo__archive **archive, auxo_error *error)
+{
+    auxo_error reason = {AUXO_OK, ""};
+    const char *text = auxo__archive_text(*archive, "", RUN_KEY);
+    if (!text)
+        auxo_error_set(&reason, AUXO_FORMAT, "%s is a model, not the checkpoint of a run", path);
+    if (text && !auxo__archive_text(*archive, "", "auxo.checksum")) {
+        auxo_error_set(&reason, AUXO_FORMAT, "%s has lost its checksum: take a copy that is whole", path);
+        text = NULL;
+    }
+    if (!text) {
+        auxo__archive_destroy(*archive);
+        *archive = NULL;
+        if (error)
+            *error = reason;
+        return refuse_file(path, error ? error : &reason);
+    }
+    cJSON *root = NULL;
+    auxo_status status = auxo__json_parse(text, strlen(text), &root, error);
+    if (status == AUXO_OK)
+        status = compare_run(run, path, root, error);
+    else
+        auxo_error_wrap(error, status, "resume: %s", path);
+    cJSON_Delete(root);
+    return status;
+}
+
 auxo_status auxo__checkpoint_open(auxo_run *run, auxo__archive **archive, auxo_error *error)
 {
     const char *path = auxo_settings_text(run->settings, "checkpoint");
@@ -164,28 +191,11 @@ auxo_status auxo__checkpoint_open(auxo_run *run, auxo__archive **archive, auxo_e
     status = auxo__run_read_checkpoint(run, path, archive, &reason);
     if (status == AUXO_NOT_FOUND)
         return auxo__run_note(run, error, "no checkpoint at %s yet; starting anew", path);
-    const char *text = status == AUXO_OK ? auxo__archive_text(*archive, "", RUN_KEY) : NULL;
-    if (status == AUXO_OK && !text)
-        auxo_error_set(&reason, AUXO_FORMAT, "%s is a model, not the checkpoint of a run", path);
-    if (text && !auxo__archive_text(*archive, "", "auxo.checksum")) {
-        auxo_error_set(&reason, AUXO_FORMAT, "%s has lost its checksum: take a copy that is whole", path);
-        text = NULL;
-    }
-    if (!text) {
-        auxo__archive_destroy(*archive);
-        *archive = NULL;
-        if (error)
-            *error = reason;
-        return refuse_file(path, error ? error : &reason);
-    }
-    cJSON *root = NULL;
-    status = auxo__json_parse(text, strlen(text), &root, error);
     if (status == AUXO_OK)
-        status = compare_run(run, path, root, error);
-    else
-        auxo_error_wrap(error, status, "resume: %s", path);
-    cJSON_Delete(root);
-    return status;
+        return auxo__checkpoint_accept(run, path, archive, error);
+    if (error)
+        *error = reason;
+    return refuse_file(path, error ? error : &reason);
 }
 
 /* Another device may go on with a run; its numbers then agree up to rounding only. */

@@ -5,6 +5,7 @@
 #include "file.h"
 #include "json.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -199,9 +200,12 @@ static auxo_status restore_column(const auxo__archive *archive, auxo__event_reco
     column_name(record, column, ".counts", name, sizeof name);
     status = auxo__archive_get_doubles(archive, PREFIX, name, &column->counts, event_count, error);
     double total = 0;
-    for (size_t i = 0; i < *event_count && status == AUXO_OK; i++)
+    bool whole = true;
+    for (size_t i = 0; i < *event_count && status == AUXO_OK; i++) {
         total += column->counts[i];
-    if (status == AUXO_OK && total != (double)column->count)
+        whole = whole && column->counts[i] >= 0 && column->counts[i] == floor(column->counts[i]);
+    }
+    if (status == AUXO_OK && (!whole || total != (double)column->count))
         return auxo_error_set(error, AUXO_FORMAT, "the checkpoint's %s does not fit its values", name);
     return status;
 }

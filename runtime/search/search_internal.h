@@ -12,6 +12,7 @@
 
 #include "auxo/search.h"
 #include "auxo/sizing.h"
+#include "auxo/table.h"
 
 /* Streams of the seed; those of data sets are below 16. */
 enum { AUXO__STREAM_GENOME = 0x73650000, AUXO__STREAM_MODEL, AUXO__STREAM_POPULATION };
@@ -189,6 +190,8 @@ auxo_status auxo__search_study_epoch(auxo_search *search, auxo__candidate *candi
 auxo_status auxo__search_trial_model(auxo_search *search, int64_t number, auxo_model **model, auxo_error *error);
 auxo_status auxo__search_trial_path(const auxo_search *search, int64_t number, char **path, auxo_error *error);
 void auxo__search_remove_model(const auxo_search *search, int64_t number);
+/* Whether a trial's result is better than that of the best one (NULL: none yet); of equals the earlier trial is. */
+bool auxo__search_becomes_best(const auxo_trial *best, double quality, int64_t number);
 /* Reads the records anew; done at every lock. */
 auxo_status auxo__search_study_sync(auxo_search *search, auxo_error *error);
 /* The state of a method in the study's attribute "auxo:state:METHOD" (NULL: none yet), and back. */
@@ -221,5 +224,9 @@ cJSON *auxo__record_to_json(const auxo_search_record *record);
 bool auxo__record_from_json(const cJSON *item, auxo_search_record *record);
 /* A counter; false: there is none. */
 bool auxo__state_count(const cJSON *object, const char *name, uint32_t *count);
+
+/* ---- trace_file.c ---- */
+/* The points of a trace that was read as a table, into an empty run. Errors: FORMAT; OUT_OF_MEMORY. */
+auxo_status auxo__trace_points(const auxo_table *table, auxo_trace_run *run, auxo_error *error);
 
 #endif

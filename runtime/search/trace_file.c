@@ -1,7 +1,6 @@
 /* trace_file.c: performance traces as comma-separated values: one run a file, one line an epoch.
  */
-#include "auxo/search.h"
-#include "auxo/table.h"
+#include "search_internal.h"
 
 #include "file.h"
 #include "json.h"
@@ -54,7 +53,7 @@ static const auxo_column *find_column(const auxo_table *table, const char *name,
     return found ? &table->columns[index] : NULL;
 }
 
-static auxo_status read_points(const auxo_table *table, auxo_trace_run *run, auxo_error *error)
+auxo_status auxo__trace_points(const auxo_table *table, auxo_trace_run *run, auxo_error *error)
 {
     const auxo_column *method = find_column(table, "method", AUXO_COLUMN_CATEGORICAL);
     const auxo_column *seconds = find_column(table, "seconds", AUXO_COLUMN_NUMERIC);
@@ -82,7 +81,7 @@ auxo_status auxo_trace_read(const char *path, auxo_trace_run *run, auxo_error *e
     *run = (auxo_trace_run){0};
     auxo_status status = auxo_table_read(path, NULL, &table, error);
     if (status == AUXO_OK)
-        status = read_points(table, run, error);
+        status = auxo__trace_points(table, run, error);
     auxo_table_destroy(table);
     if (status != AUXO_OK)
         auxo_trace_run_deinit(run);

@@ -69,7 +69,7 @@ static bool prune_by_halving(const auxo_pruner *pruner, const auxo_trial *trials
 {
     const auxo_trial_report *last = &own->reports[own->report_count - 1];
     int64_t rung = pruner->minimum;
-    while (rung < last->step)
+    while (rung > 0 && rung < last->step && rung <= INT64_MAX / pruner->reduction)
         rung *= pruner->reduction;
     if (rung != last->step)
         return false;

@@ -72,7 +72,8 @@ static auxo_status list_names(auxo__database *database, char ***names, size_t *c
         char **grown = realloc((void *)*names, (*count + 1) * sizeof *grown);
         if (grown)
             *names = grown;
-        char *copy = grown ? strdup(auxo__rows_text(&rows, 0)) : NULL;
+        const char *name = auxo__rows_text(&rows, 0); /* NULL in a file whose schema lets it be */
+        char *copy = grown ? strdup(name ? name : "") : NULL;
         if (!copy)
             status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "study: out of memory");
         else

@@ -8,6 +8,7 @@
 
 #include <cjson/cJSON.h>
 #include <errno.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,7 +85,7 @@ bool auxo__worker_is_gone(const char *json)
                 *start = cJSON_GetObjectItemCaseSensitive(root, "began");
     machine_text(machine, sizeof machine);
     const bool here = its_machine && strcmp(its_machine, machine) == 0 && cJSON_IsNumber(process) &&
-                      cJSON_IsNumber(start) && start->valuedouble > 0;
+                      fabs(process->valuedouble) < 1e9 && cJSON_IsNumber(start) && start->valuedouble > 0;
     const bool gone = here && (double)began((long)process->valuedouble) != start->valuedouble;
     cJSON_Delete(root);
     return gone;

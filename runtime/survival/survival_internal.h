@@ -2,6 +2,8 @@
 #ifndef AUXO_SURVIVAL_INTERNAL_H
 #define AUXO_SURVIVAL_INTERNAL_H
 
+#include "archive.h"
+
 #include "auxo/survival.h"
 
 typedef struct keyed_index {
@@ -22,6 +24,14 @@ void auxo__percentiles(double *values, uint32_t count, double confidence, double
 /* The time by which a share q of the events had happened; 1 without events. */
 auxo_status auxo__event_time_quantiles(const auxo_dataset *dataset, const double *shares, size_t count, double *found,
                                        auxo_error *error);
+
+/* What an archive of `path` holds of a survival model, into an empty one; what was read so far is freed with the model,
+ * also after a failure. Errors: FORMAT; OUT_OF_MEMORY. */
+auxo_status auxo__survival_model_read(auxo_device *device, const auxo__archive *archive, const char *path,
+                                      auxo_survival_model *model, auxo_error *error);
+/* The hazard alone, and the times and events of training. */
+auxo_status auxo__hazard_read(const auxo__archive *archive, const char *path, auxo_survival_model *model,
+                              auxo_error *error);
 
 /* The name of a site, or "site 1". */
 void auxo__site_name(const auxo_dataset *rows, uint32_t site, char *name, size_t size);

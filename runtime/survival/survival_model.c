@@ -2,8 +2,6 @@
  */
 #include "survival_internal.h"
 
-#include "archive.h"
-
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,29 +116,39 @@ static auxo_status check_hazard(const auxo_step_function *hazard, size_t value_c
     return sound ? AUXO_OK : auxo_error_set(error, AUXO_FORMAT, "%s: its baseline hazard is no step function", path);
 }
 
-auxo_status auxo_survival_model_load(auxo_device *device, const char *path, auxo_survival_model *model,
-                                     auxo_error *error)
+auxo_status auxo__hazard_read(const auxo__archive *archive, const char *path, auxo_survival_model *model,
+                              auxo_error *error)
 {
-    auxo__archive *archive = NULL;
     size_t value_count = 0;
     auxo_step_function *hazard = &model->hazard;
-    *model = (auxo_survival_model){0};
-    auxo_status status = auxo__archive_read(path, &archive, error);
-    if (status == AUXO_OK && !auxo__archive_has(archive, HAZARD, "times"))
-        status = auxo_error_set(error, AUXO_FORMAT,
-                                "%s holds no baseline hazard: it is no survival model, or one of an older version; "
-                                "\"survival train\" with save writes one",
-                                path);
-    if (status == AUXO_OK)
-        status = auxo__archive_get_model(archive, "", device, &model->network, error);
-    if (status == AUXO_OK)
-        status = auxo__archive_get_doubles(archive, HAZARD, "times", &hazard->times, &hazard->count, error);
+    auxo_status status = auxo__archive_get_doubles(archive, HAZARD, "times", &hazard->times, &hazard->count, error);
     if (status == AUXO_OK)
         status = auxo__archive_get_doubles(archive, HAZARD, "values", &hazard->values, &value_count, error);
     if (status == AUXO_OK)
         status = check_hazard(hazard, value_count, path, error);
+    return status == AUXO_OK ? get_training(archive, path, model, error) : status;
+}
+
+auxo_status auxo__survival_model_read(auxo_device *device, const auxo__archive *archive, const char *path,
+                                      auxo_survival_model *model, auxo_error *error)
+{
+    if (!auxo__archive_has(archive, HAZARD, "times"))
+        return auxo_error_set(error, AUXO_FORMAT,
+                              "%s holds no baseline hazard: it is no survival model, or one of an older version; "
+                              "\"survival train\" with save writes one",
+                              path);
+    auxo_status status = auxo__archive_get_model(archive, "", device, &model->network, error);
+    return status == AUXO_OK ? auxo__hazard_read(archive, path, model, error) : status;
+}
+
+auxo_status auxo_survival_model_load(auxo_device *device, const char *path, auxo_survival_model *model,
+                                     auxo_error *error)
+{
+    auxo__archive *archive = NULL;
+    *model = (auxo_survival_model){0};
+    auxo_status status = auxo__archive_read(path, &archive, error);
     if (status == AUXO_OK)
-        status = get_training(archive, path, model, error);
+        status = auxo__survival_model_read(device, archive, path, model, error);
     auxo__archive_destroy(archive);
     if (status != AUXO_OK)
         auxo_survival_model_deinit(model);

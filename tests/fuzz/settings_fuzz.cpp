@@ -23,8 +23,6 @@ void parse_value(const char *text)
     auxo_list_deinit(&list);
     auxo__net_genome genome;
     auxo__net_parse(text, &genome, &error);
-    auxo_op_kind kind;
-    auxo_op_find(text, &kind, &error);
 }
 
 } // namespace

@@ -1,17 +1,19 @@
-// tests/fuzz/survival_model_fuzz.cpp: survival models: a network and its baseline hazard.
+// tests/fuzz/survival_model_fuzz.cpp: survival models: a network, its baseline hazard, and times and events of
+// training.
+#include "archive_fuzz.hpp"
 #include "fuzz_device.hpp"
-#include "fuzz_file.hpp"
 
-#include "auxo/survival.h"
+extern "C" {
+#include "survival_internal.h"
+}
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static FuzzFile file;
+    const fuzz::Archive archive = fuzz::read_archive(data, size);
     auxo_survival_model model = {};
     auxo_error error = {};
-    if (auxo_survival_model_load(fuzz_device(), file.hold(data, size), &model, &error) != AUXO_OK)
-        return 0;
-    auxo_survival_probability(&model.hazard, 0.5, 3);
+    if (archive && auxo__survival_model_read(fuzz_device(), archive.get(), "fuzz", &model, &error) == AUXO_OK)
+        auxo_survival_probability(&model.hazard, 0.5, 3);
     auxo_survival_model_deinit(&model);
     return 0;
 }
