@@ -110,6 +110,11 @@ static auxo_status begin(column_builder *builder, auxo_error *error)
     return status;
 }
 
+static bool is_comment(const auxo__csv *csv)
+{
+    return csv->cells[0].length > 0 && csv->cells[0].text[0] == '#';
+}
+
 /* The next row with a cell for each column; *ended after the last. */
 static auxo_status next_row(column_builder *builder, bool *ended, auxo_error *error)
 {
@@ -118,9 +123,10 @@ static auxo_status next_row(column_builder *builder, bool *ended, auxo_error *er
     auxo_status status = builder->first_is_row ? AUXO_OK : auxo__csv_next(csv, ended, error);
     builder->first_is_row = false;
     if (status == AUXO_OK && !*ended && csv->cell_count != builder->table->column_count)
-        status = auxo_error_set(
-            error, AUXO_FORMAT, "%s:%u: %zu fields, but the %s %zu columns", csv->path, csv->row_line, csv->cell_count,
-            builder->format->no_header ? "first line has" : "header names", builder->table->column_count);
+        status =
+            auxo_error_set(error, AUXO_FORMAT, "%s:%u: %zu fields, but the %s %zu columns%s", csv->path, csv->row_line,
+                           csv->cell_count, builder->format->no_header ? "first line has" : "header names",
+                           builder->table->column_count, is_comment(csv) ? "; set comment to # if it is one" : "");
     return status;
 }
 

@@ -262,3 +262,19 @@ TEST_CASE("names with bars, quotes, tabs and tags are shown whole in tables, CSV
     ProgramResult evaluated = succeed(program, {"eval", model, "--data", folder.file("t.csv"), "--device", "cpu"});
     CHECK(evaluated.output.find("y|z ") != std::string::npos);
 }
+
+TEST_CASE("a saved model is known by what it holds, whatever it is called; the list of data names files as well")
+{
+    Program program(AUXO_PROGRAM);
+    TempFolder folder;
+    const std::string model = folder.file("net.bin"), description = folder.file("net.txt");
+    const Words train = {"train", "--data", "glyphs", "--limit", "50", "--epochs", "1", "--device", "cpu"};
+    succeed(program, with(train, {"--model", "mlp:4", "--save", model}));
+    CHECK_THAT(succeed(program, {"model", "show", model}).output, Catch::Contains("3,190 weights"));
+    succeed(program, with(train, {"--model", model}));
+    write_file(description, "no network");
+    check_fails(program, {"model", "show", description}, "net.txt");
+    const std::string list = succeed(program, {"data", "list"}).output;
+    for (const char *kind : {".arff", "folder of images", "IDX", ".npy", ".auxo"})
+        CHECK_THAT(list, Catch::Contains(kind));
+}
