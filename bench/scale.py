@@ -27,13 +27,15 @@ MPIRUN = ["mpirun", "--allow-run-as-root", "--bind-to", "none"]
 PAIRS = {
     # Trials per second of the whole command, start and end included.
     "trials": ("search --data glyphs --limit 3000 --model autosize-mlp --max-epochs 30 --patience 30 --method random "
-               "--evaluations 32 --seed 5 --study {study}", "trials"),
+               "--evaluations 128 --seed 5 --study {study}", "trials"),
     "lenet5 batch 128": ("train --data fashion-mnist --limit 12800 --model lenet5 --optimizer sgd --lr 0.01 --batch 128 "
                          "--epochs 4", "rows"),
     "lenet5 batch 512": ("train --data fashion-mnist --limit 12800 --model lenet5 --optimizer sgd --lr 0.01 --batch 512 "
                          "--epochs 4", "rows"),
     "resnet18 batch 32": ("train --data cifar-10 --limit 320 --model resnet18 --optimizer sgd --lr 0.01 --batch 32 "
                           "--steps 10", "rows"),
+    "resnet18 batch 128": ("train --data cifar-10 --limit 640 --model resnet18 --optimizer sgd --lr 0.01 --batch 128 "
+                           "--steps 4", "rows"),
     "resnet18 batch 32 synchronised": ("train --data cifar-10 --limit 320 --model resnet18 --optimizer sgd --lr 0.01 "
                                        "--batch 32 --steps 10 --sync-batch-norm", "rows"),
 }

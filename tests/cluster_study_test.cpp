@@ -131,6 +131,34 @@ TEST_CASE("cluster study: sweeps, comparisons and searches over another method's
     CHECK(models_in(folder.file("many.db.models")) == 1);
 }
 
+TEST_CASE("cluster study: comparisons of multi-scale training are shared by ranks")
+{
+    if (!have_mpirun())
+        return;
+    TempFolder folder;
+    Program alone(AUXO_PROGRAM);
+    MpiRun run(AUXO_PROGRAM, 3);
+    const Words compare = {
+        "multiscale", "compare",      "--data", "reactor",        "--limit", "200",    "--seeds",
+        "2",          "--device",     "cpu",    "--epochs",       "2",       "--json", "--backprop-epochs",
+        "3",          "--iterations", "4",      "--no-equal-time"};
+    const ProgramResult one = alone.run(with(compare, {"--study", folder.file("one.db")}));
+    const ProgramResult many = run.run(with(compare, {"--study", folder.file("many.db")}));
+    INFO(many.errors);
+    REQUIRE(one.exit_code == 0);
+    REQUIRE(many.exit_code == 0);
+    std::multiset<double> expected, found;
+    for (const auto &trial : trials(folder.file("one.db"), "complete"))
+        expected.insert(trial.second.number("value"));
+    for (const auto &trial : trials(folder.file("many.db"), "complete"))
+        found.insert(trial.second.number("value"));
+    CHECK(expected.size() == 6);
+    CHECK(found == expected);
+    REQUIRE(many.events("result").size() == 1);
+    for (const char *field : {"constant_loss", "linear_loss"})
+        CHECK(many.events("result")[0].number(field) == one.events("result")[0].number(field));
+}
+
 TEST_CASE("cluster study: a rank that is killed ends the job, and a rerun redoes what the job had begun and no more")
 {
     if (!have_mpirun())

@@ -175,11 +175,26 @@ auxo_status auxo__evolution_propose(auxo_search *search, double *values, auxo__n
 
 /* ---- models ------------------------------------------------------------------------------------------------------ */
 
+/* The best trial of the generations that are over. Which of the present one have ended depends on how many work on it,
+ * and nothing that is kept may. */
+static const auxo_trial *best_of_the_past(const auxo_search *search, const auxo__evolution *state)
+{
+    const auxo_trial *best = NULL;
+    size_t count = 0;
+    const auxo_trial *trials = auxo_study_trials(search->options.study, &count);
+    for (size_t i = 0; i < count; i++)
+        if (trials[i].state == AUXO_TRIAL_COMPLETE &&
+            auxo__trial_number(&trials[i], GENERATION, true, 0) <= state->generation &&
+            auxo__search_becomes_best(best, trials[i].value, trials[i].number))
+            best = &trials[i];
+    return best;
+}
+
 /* Whether a later generation can need the trial's model, or people want it. */
 static bool is_needed(const auxo_search *search, const auxo__evolution *state, const auxo_trial *trial)
 {
-    const auxo_trial *best = auxo_study_best(search->options.study);
-    bool needed = auxo__trial_number(trial, GENERATION, true, 0) > state->generation || trial == best;
+    bool needed =
+        auxo__trial_number(trial, GENERATION, true, 0) > state->generation || trial == best_of_the_past(search, state);
     for (uint32_t i = 0; i < state->count; i++)
         needed = needed || state->members[i].trial == trial->number;
     return needed;

@@ -190,6 +190,8 @@ auxo_status auxo__search_study_epoch(auxo_search *search, auxo__candidate *candi
 auxo_status auxo__search_trial_model(auxo_search *search, int64_t number, auxo_model **model, auxo_error *error);
 auxo_status auxo__search_trial_path(const auxo_search *search, int64_t number, char **path, auxo_error *error);
 void auxo__search_remove_model(const auxo_search *search, int64_t number);
+/* Whether a trial's result is better than that of the best one (NULL: none yet); of equals the earlier trial is. */
+bool auxo__search_becomes_best(const auxo_trial *best, double quality, int64_t number);
 /* Reads the records anew; done at every lock. */
 auxo_status auxo__search_study_sync(auxo_search *search, auxo_error *error);
 /* The state of a method in the study's attribute "auxo:state:METHOD" (NULL: none yet), and back. */

@@ -145,8 +145,7 @@ auxo_status auxo__search_study_epoch(auxo_search *search, auxo__candidate *candi
     return status;
 }
 
-/* Whether a trial's result is better than that of the best one; of equals the earlier trial is. */
-static bool becomes_best(const auxo_trial *best, double quality, int64_t number)
+bool auxo__search_becomes_best(const auxo_trial *best, double quality, int64_t number)
 {
     return isfinite(quality) && (!best || quality > best->value || (quality == best->value && number < best->number));
 }
@@ -174,7 +173,7 @@ static auxo_status end_trial(auxo_search *search, int64_t number, const auxo_sea
     auxo_study *study = search->options.study;
     const auxo_trial *before = auxo_study_best(study);
     const bool stays = search->options.keep_models || search->method->keeps_trained;
-    const bool best = !search->pruned && becomes_best(before, record->quality, number);
+    const bool best = !search->pruned && auxo__search_becomes_best(before, record->quality, number);
     char name[64];
     model_name(number, name, sizeof name);
     *removed = has_model && !stays && !best ? number : -1;
@@ -200,7 +199,7 @@ static auxo_status finish_trial(auxo_search *search, int64_t number, const auxo_
     bool kept = false;
     auxo_status status = auxo_study_refresh(study, error);
     const bool has_model =
-        search->trial_best && (stays || becomes_best(auxo_study_best(study), record->quality, number));
+        search->trial_best && (stays || auxo__search_becomes_best(auxo_study_best(study), record->quality, number));
     if (status == AUXO_OK && has_model)
         status = save_model(search, number, search->trial_best, error);
     if (status == AUXO_OK)

@@ -14,21 +14,22 @@ auxo__wire auxo__remote_question(auxo__question kind)
     return question;
 }
 
-auxo_status auxo__remote_ask(auxo__remote *remote, auxo__wire *question, auxo__wire *answer, auxo_error *error)
+static auxo_status send_question(auxo__remote *remote, const auxo__wire *question, auxo_error *error)
 {
-    bool found = false;
-    uint32_t from = 0;
-    uint64_t size = 0;
-    *answer = (auxo__wire){0};
     if (question->failed)
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "study: out of memory");
     if (auxo__cluster_wants_stop(remote->cluster))
         auxo__cluster_announce_stop(remote->cluster);
+    return auxo__cluster_send(remote->cluster, 0, AUXO__TAG_QUESTION, question->data, question->size, error);
+}
+
+static auxo_status take_answer(auxo__remote *remote, auxo__wire *answer, auxo_error *error)
+{
+    bool found = false;
+    uint32_t from = 0;
+    uint64_t size = 0;
     auxo_status status =
-        auxo__cluster_send(remote->cluster, 0, AUXO__TAG_QUESTION, question->data, question->size, error);
-    if (status == AUXO_OK)
-        status =
-            auxo__cluster_receive(remote->cluster, AUXO__TAG_ANSWER, true, &found, &from, &answer->data, &size, error);
+        auxo__cluster_receive(remote->cluster, AUXO__TAG_ANSWER, true, &found, &from, &answer->data, &size, error);
     if (status != AUXO_OK)
         return status;
     answer->size = answer->capacity = (size_t)size;
@@ -37,6 +38,29 @@ auxo_status auxo__remote_ask(auxo__remote *remote, auxo__wire *question, auxo__w
     if (answer->failed || code < 0 || code >= AUXO_STATUS_COUNT)
         return auxo_error_set(error, AUXO_INTERNAL, "study: rank 0 answers what cannot be read");
     return code == AUXO_OK ? AUXO_OK : auxo_error_set(error, (auxo_status)code, "%s", message ? message : "");
+}
+
+/* What became of the note before. */
+static auxo_status settle(auxo__remote *remote, auxo_error *error)
+{
+    auxo__wire answer = {0};
+    if (!remote->owed)
+        return AUXO_OK;
+    remote->owed = false;
+    const auxo_status status = take_answer(remote, &answer, error);
+    if (status == AUXO_OK)
+        remote->last_id = auxo__wire_integer(&answer);
+    free(answer.data);
+    return status;
+}
+
+auxo_status auxo__remote_ask(auxo__remote *remote, auxo__wire *question, auxo__wire *answer, auxo_error *error)
+{
+    *answer = (auxo__wire){0};
+    auxo_status status = settle(remote, error);
+    if (status == AUXO_OK)
+        status = send_question(remote, question, error);
+    return status == AUXO_OK ? take_answer(remote, answer, error) : status;
 }
 
 /* A question whose answer has nothing more to say. */
@@ -83,6 +107,7 @@ void auxo__remote_close(auxo__remote *remote)
     if (!remote)
         return;
     auxo__wire question = auxo__remote_question(AUXO__ASK_END);
+    settle(remote, NULL); /* a note that failed is no reason to stay */
     tell(remote, &question, NULL);
     if (remote->folder[0])
         rmdir(remote->folder);
@@ -105,19 +130,26 @@ static void put_statement(auxo__wire *wire, const char *sql, const char *types, 
     }
 }
 
-/* Sends what waits. */
-static auxo_status flush(auxo__remote *remote, auxo_error *error)
+/* What waits, as one question. */
+static auxo__wire take_pending(auxo__remote *remote, auxo__question kind)
 {
-    auxo__wire question, answer = {0};
-    if (remote->pending_count == 0)
-        return AUXO_OK;
-    question = auxo__remote_question(AUXO__ASK_BATCH);
+    auxo__wire question = auxo__remote_question(kind);
     auxo__wire_put_integer(&question, remote->pending_count);
     auxo__wire_put(&question, remote->pending.data, remote->pending.size);
     question.failed = question.failed || remote->pending.failed;
     remote->pending_count = 0;
     remote->pending.size = 0;
     remote->pending.failed = false;
+    return question;
+}
+
+/* Sends what waits. */
+static auxo_status flush(auxo__remote *remote, auxo_error *error)
+{
+    auxo__wire answer = {0};
+    if (remote->pending_count == 0)
+        return AUXO_OK;
+    auxo__wire question = take_pending(remote, AUXO__ASK_BATCH);
     auxo_error reason = {AUXO_OK, ""};
     const auxo_status status = auxo__remote_ask(remote, &question, &answer, &reason);
     if (status == AUXO_OK)
@@ -128,6 +160,18 @@ static auxo_status flush(auxo__remote *remote, auxo_error *error)
         *error = reason;
     free(question.data);
     free(answer.data);
+    return status;
+}
+
+/* Sends what waits, and waits for no answer: whoever trains goes on. */
+static auxo_status send_note(auxo__remote *remote, auxo_error *error)
+{
+    auxo__wire question = take_pending(remote, AUXO__ASK_NOTE);
+    auxo_status status = settle(remote, error);
+    if (status == AUXO_OK)
+        status = send_question(remote, &question, error);
+    remote->owed = status == AUXO_OK;
+    free(question.data);
     return status;
 }
 
@@ -150,12 +194,13 @@ auxo_status auxo__remote_run(auxo__remote *remote, const char *sql, const char *
 {
     put_statement(&remote->pending, sql, types, values);
     remote->pending_count++;
-    return remote->in_transaction ? AUXO_OK : flush(remote, error);
+    return remote->in_transaction ? AUXO_OK : send_note(remote, error);
 }
 
 int64_t auxo__remote_last_id(auxo__remote *remote)
 {
     flush(remote, NULL); /* what failed fails the end of the transaction as well */
+    settle(remote, NULL);
     return remote->last_id;
 }
 

@@ -16,6 +16,7 @@ typedef enum auxo__question {
                           */
     AUXO__ASK_SCRIPT,    /* SQL */
     AUXO__ASK_BATCH,     /* of a transaction: how many, then SQL, types, values of each -> the last row id */
+    AUXO__ASK_NOTE,      /* a batch whose answer is looked at with the next question only */
     AUXO__ASK_BEAT,      /* a trial (0: none), seconds: rank 0 shows that its worker lives */
     AUXO__ASK_STORE,     /* name, size, bytes: a file of the study's folder */
     AUXO__ASK_FETCH,     /* name -> size, bytes */
@@ -34,6 +35,7 @@ typedef struct auxo__remote {
     auxo__wire pending;
     int64_t pending_count;
     auxo_error broken; /* why a statement of this transaction failed; status OK: none has */
+    bool owed;         /* the answer to a note has not been looked at */
 } auxo__remote;
 
 /* Ownership: close, also after a failure. */
@@ -48,7 +50,8 @@ auxo_status auxo__remote_ask(auxo__remote *remote, auxo__wire *question, auxo__w
 /* A statement's rows. `types` as in database.h. */
 auxo_status auxo__remote_statement(auxo__remote *remote, auxo__wire *answer, const char *sql, const char *types,
                                    va_list values, auxo_error *error);
-/* One without rows. In a transaction its failure may show with a later question of it, at the latest at its end. */
+/* One without rows, which nobody waits for. In a transaction its failure may show with a later question of it, at the
+ * latest at its end; outside one, with the next question. */
 auxo_status auxo__remote_run(auxo__remote *remote, const char *sql, const char *types, va_list values,
                              auxo_error *error);
 /* The id of the row that was inserted last. */

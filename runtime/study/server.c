@@ -137,7 +137,8 @@ static auxo_status ask_database(client *own, auxo__question kind, auxo__wire *qu
 {
     int code;
     int64_t count = 0;
-    if (kind == AUXO__ASK_BATCH && question->size - question->at >= sizeof count)
+    const bool batch = kind == AUXO__ASK_BATCH || kind == AUXO__ASK_NOTE;
+    if (batch && question->size - question->at >= sizeof count)
         memcpy(&count, question->data + question->at, sizeof count);
     const bool alone = count == 1;
     if (!own->database.handle)
@@ -145,13 +146,13 @@ static auxo_status ask_database(client *own, auxo__question kind, auxo__wire *qu
     if (kind == AUXO__ASK_SCRIPT) {
         const char *sql = auxo__wire_text(question);
         code = sql ? sqlite3_exec(own->database.handle, sql, NULL, NULL, NULL) : SQLITE_MISUSE;
-    } else if (kind == AUXO__ASK_BATCH) {
+    } else if (batch) {
         code = run_batch(&own->database, question, answer);
     } else {
         code = run_statement(&own->database, question, answer);
     }
     /* Of a batch of several, some may have been done: it holds the lock itself. */
-    const bool again = kind != AUXO__ASK_BATCH || alone;
+    const bool again = !batch || alone;
     *busy = again && ((code & 0xff) == SQLITE_BUSY || (code & 0xff) == SQLITE_LOCKED);
     return code == SQLITE_OK ? AUXO_OK : auxo__database_failed(&own->database, code, error);
 }
@@ -225,6 +226,7 @@ static auxo_status answer_kind(auxo__study_server *server, uint32_t rank, auxo__
     case AUXO__ASK_STATEMENT:
     case AUXO__ASK_SCRIPT:
     case AUXO__ASK_BATCH:
+    case AUXO__ASK_NOTE:
         return ask_database(&server->clients[rank], kind, question, answer, busy, error);
     case AUXO__ASK_BEAT:
         set_beat(&server->clients[rank], question);
@@ -267,8 +269,9 @@ static void answer_question(auxo__study_server *server, uint32_t rank)
     own->question = (auxo__wire){0};
 }
 
-/* Takes the next question; false: there is none. */
-static bool take_question(auxo__study_server *server)
+/* Takes the next question; false: there is none. *more: others will follow at once, since somebody waits for the
+ * answer, where a note comes on its own. */
+static bool take_question(auxo__study_server *server, bool *more)
 {
     bool found = false;
     uint32_t rank = 0;
@@ -281,6 +284,9 @@ static bool take_question(auxo__study_server *server)
     client *own = &server->clients[rank];
     own->question = (auxo__wire){.data = data, .size = (size_t)size, .capacity = (size_t)size};
     own->since = auxo__now_seconds();
+    int64_t kind = 0;
+    memcpy(&kind, data, size < sizeof kind ? (size_t)size : sizeof kind);
+    *more = kind != AUXO__ASK_NOTE;
     answer_question(server, rank);
     return true;
 }
@@ -294,14 +300,16 @@ static void beat_for(client *own)
     auxo__heart_beat(&own->database, own->trial, NULL); /* one that fails is not the end: the next may succeed */
 }
 
-/* Questions are answered at once while they come; after a while without any the thread sleeps between looks. */
+/* Questions are answered at once while they come. After some looks without any the thread sleeps longer between them:
+ * it shares a processor with this rank's training. */
 static void *serve(void *user)
 {
-    enum { AWAKE = 100, LOOK_EVERY = 16 };
+    enum { AWAKE = 40, LOOK_EVERY = 16, SHORT_NS = 50000, LONG_NS = 500000 };
     auxo__study_server *server = user;
-    uint64_t idle = 0;
+    uint64_t looks = 0, idle = AWAKE;
     while (server->ended + 1 < server->count) {
-        const bool found = take_question(server);
+        bool more = false;
+        const bool found = take_question(server, &more);
         for (uint32_t rank = 1; rank < server->count; rank++) {
             if (server->clients[rank].question.data)
                 answer_question(server, rank);
@@ -309,10 +317,10 @@ static void *serve(void *user)
         }
         if (auxo__cluster_wants_stop(server->cluster))
             auxo__cluster_announce_stop(server->cluster);
-        if (idle % LOOK_EVERY == 0 && auxo__cluster_look(server->cluster, NULL) != AUXO_OK)
+        if (looks++ % LOOK_EVERY == 0 && auxo__cluster_look(server->cluster, NULL) != AUXO_OK)
             break;
-        idle = found ? 0 : idle + 1;
-        const struct timespec pause = {.tv_nsec = idle < AWAKE ? 50000 : 250000};
+        idle = more ? 0 : idle + 1;
+        const struct timespec pause = {.tv_nsec = idle < AWAKE ? SHORT_NS : LONG_NS};
         if (!found)
             nanosleep(&pause, NULL);
     }
