@@ -51,10 +51,10 @@ def rusticl(folder):
     library = folder / "mesa" / LIBRARIES / "libRusticlOpenCL.so.1"
     if not library.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        call(["apt-get", "download", "mesa-opencl-icd"], cwd=folder)
-        for package in folder.glob("mesa-opencl-icd_*.deb"):
+        call(["apt-get", "download", "mesa-opencl-icd", "libllvmspirvlib15"], cwd=folder)
+        for package in folder.glob("*.deb"):
             call(["dpkg", "-x", str(package), str(folder / "mesa")])
-    if not library.exists():
+    if not library.exists() or not list(pathlib.Path("/usr/lib/clc").glob("spirv*")):  # of libclc-15, at that place alone
         return None
     return "opencl:0", dict(vendor_folder(folder, "rusticl", library), RUSTICL_ENABLE="llvmpipe",
                             LD_LIBRARY_PATH=str(folder / "mesa" / LIBRARIES)), []
@@ -65,7 +65,7 @@ def intel(folder):
     if not library.exists():
         folder.mkdir(parents=True, exist_ok=True)
         call([sys.executable, "-m", "venv", str(folder / "intel")])
-        call([str(folder / "intel/bin/pip"), "install", "-q", "intel-opencl-rt"])
+        call([str(folder / "intel/bin/pip"), "install", "-q", "intel-opencl-rt", "intel-cmplr-lib-rt"])
     if not library.exists():
         return None
     return "opencl:0", dict(vendor_folder(folder, "intel", library), LD_LIBRARY_PATH=str(library.parent)), []
@@ -148,9 +148,15 @@ class Row:
 
 def verify_op(row, command, environment, op, options):
     begin = time.monotonic()
-    done = subprocess.run(command + ["--op", op], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          text=True, errors="replace", check=False)
-    row.seconds += time.monotonic() - begin
+    try:
+        done = subprocess.run(command + ["--op", op], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              text=True, errors="replace", check=False, timeout=options.op_minutes * 60)
+    except subprocess.TimeoutExpired:
+        row.left_out += 1
+        print(f"   {row.name}: {op}: not at its end after {options.op_minutes:g} minutes", flush=True)
+        return
+    finally:
+        row.seconds += time.monotonic() - begin
     failures, verdicts = events_of(done, "failure"), events_of(done, "verdict")
     row.passed += int(sum(verdict["passed"] for verdict in verdicts))
     row.skipped += int(sum(verdict["unsupported"] for verdict in verdicts))
@@ -179,7 +185,10 @@ def verify(name, options, ops):
     listed = subprocess.run([*prefix, str(options.program), "devices", "--json"], env=whole, text=True,
                             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
     row.driver = next((d.get("driver", "?") for d in events_of(listed, "device")
-                       if d.get("selector", "").startswith(device)), "?")
+                       if d.get("selector", "").startswith(device)), None)
+    if not row.driver:
+        print(f"{name}: SKIPPED, its driver shows no device: {listed.stdout.strip()[-300:]}", flush=True)
+        return None
     for op in ops:
         if row.seconds > options.minutes * 60:
             row.left_out += 1
@@ -195,6 +204,7 @@ def main():
     parser.add_argument("--only", default=",".join(DRIVERS))
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--minutes", type=float, default=60, help="after which no operation of a driver is begun")
+    parser.add_argument("--op-minutes", type=float, default=30, help="after which one operation is given up")
     parser.add_argument("--show", type=int, default=20, help="failures of each operation that are shown")
     parser.add_argument("--program", type=pathlib.Path, default=ROOT / "build/auxo")
     options = parser.parse_args()

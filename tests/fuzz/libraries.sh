@@ -74,7 +74,7 @@ fetch
 
 cmake -S "$root" -B "$folder/build" -G Ninja -DAUXO_FUZZ=ON -DCMAKE_BUILD_TYPE=Debug "-DCMAKE_C_FLAGS=-O1 -g1" \
     "-DCMAKE_CXX_FLAGS=-O1 -g1" -DAUXO_OPENCL=OFF -DAUXO_VULKAN=OFF -DAUXO_BENCH=OFF -DAUXO_MPI=OFF \
-    -DCMAKE_PREFIX_PATH="$prefix" -DZLIB_ROOT="$prefix" -DZLIB_LIBRARY="$prefix/lib/libz.a" \
+    -DCMAKE_EXE_LINKER_FLAGS=-fsanitize=address -DCMAKE_PREFIX_PATH="$prefix" -DZLIB_ROOT="$prefix" -DZLIB_LIBRARY="$prefix/lib/libz.a" \
     -DLIBLZMA_LIBRARY="$prefix/lib/liblzma.a" -DPNG_LIBRARY="$prefix/lib/libpng16.a" \
     -DPNG_PNG_INCLUDE_DIR="$prefix/include" -DLIBLZMA_INCLUDE_DIR="$prefix/include"
 cmake --build "$folder/build" -j "$jobs" --target fuzz_image fuzz_packed fuzz_mat fuzz_numpy
