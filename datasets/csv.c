@@ -244,16 +244,34 @@ static cut_result cut_quoted(cutter *cut)
     return CUT_DONE;
 }
 
+/* Where the bytes of a word that are `c` have their highest bit set; above the first one others may, too. */
+static inline uint64_t mark_byte(uint64_t word, char c)
+{
+    static const uint64_t ones = UINT64_C(0x0101010101010101);
+    const uint64_t apart = word ^ ones * (unsigned char)c;
+    return (apart - ones) & ~apart & ones << 7;
+}
+
+/* The first delimiter, line end or quote at or after `at`; else the end. */
+static inline char *find_end(char *at, char *end, char delimiter)
+{
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    uint64_t word;
+    for (; (size_t)(end - at) >= sizeof word; at += sizeof word) {
+        memcpy(&word, at, sizeof word);
+        const uint64_t marks = mark_byte(word, delimiter) | mark_byte(word, '\n') | mark_byte(word, '"');
+        if (marks) /* the lowest mark of each is right, and so is the lowest of all */
+            return at + __builtin_ctzll(marks) / 8;
+    }
+#endif
+    while (at < end && *at != '\n' && *at != '"' && *at != delimiter)
+        at++;
+    return at;
+}
+
 static cut_result cut_plain(cutter *cut)
 {
-    const char delimiter = cut->csv->delimiter;
-    char *begin = cut->at, *at = begin;
-    /* Nine of ten bytes are of a number: those that end a field lie below ',' or are the delimiter. */
-    for (; at < cut->end; at++) {
-        const unsigned char c = (unsigned char)*at;
-        if ((c <= '"' && (c == '\n' || c == '"')) || c == (unsigned char)delimiter)
-            break;
-    }
+    char *begin = cut->at, *at = find_end(begin, cut->end, cut->csv->delimiter);
     if (at == cut->end && !cut->csv->ended)
         return CUT_NEEDS_MORE;
     if (at < cut->end && *at == '"')

@@ -1,7 +1,8 @@
 /* csv_columns.c: the rows of a CSV text as typed columns.
  *
  * The type of a column comes from all of its cells. The first pass reads numbers, as long as a column has nothing else,
- * and counts what it meets; then columns are judged; a second pass collects the levels of those that are text.
+ * and counts what it meets; of a column that begins with text it collects the levels. Then columns are judged; a second
+ * pass collects the levels of those that turned out to be text.
  */
 #include "csv.h"
 
@@ -25,6 +26,9 @@ typedef struct column_count {
     auxo__cell_meaning odd_meaning;
     char odd[48];
     bool forced_text; /* by the format's categorical columns */
+    bool is_read;     /* its levels are collected by the first pass */
+    auxo__levels levels;
+    uint8_t *meanings; /* of each level; as many as levels.capacity */
 } column_count;
 
 /* Columns in the making. Invariant: numbers[i] is NULL once column i has met something else. */
@@ -100,10 +104,15 @@ static auxo_status begin(column_builder *builder, auxo_error *error)
     if (status == AUXO_OK && !builder->counts)
         status = no_memory(builder, error);
     for (size_t i = 0; status == AUXO_OK && i < count; i++)
-        builder->counts[i].forced_text =
+        builder->counts[i].forced_text = builder->counts[i].is_read =
             auxo__is_named(builder->format->categorical_columns, builder->format->categorical_column_count,
                            builder->table->columns[i].name);
     return status;
+}
+
+static bool is_comment(const auxo__csv *csv)
+{
+    return csv->cells[0].length > 0 && csv->cells[0].text[0] == '#';
 }
 
 /* The next row with a cell for each column; *ended after the last. */
@@ -114,9 +123,10 @@ static auxo_status next_row(column_builder *builder, bool *ended, auxo_error *er
     auxo_status status = builder->first_is_row ? AUXO_OK : auxo__csv_next(csv, ended, error);
     builder->first_is_row = false;
     if (status == AUXO_OK && !*ended && csv->cell_count != builder->table->column_count)
-        status = auxo_error_set(
-            error, AUXO_FORMAT, "%s:%u: %zu fields, but the %s %zu columns", csv->path, csv->row_line, csv->cell_count,
-            builder->format->no_header ? "first line has" : "header names", builder->table->column_count);
+        status =
+            auxo_error_set(error, AUXO_FORMAT, "%s:%u: %zu fields, but the %s %zu columns%s", csv->path, csv->row_line,
+                           csv->cell_count, builder->format->no_header ? "first line has" : "header names",
+                           builder->table->column_count, is_comment(csv) ? "; set comment to # if it is one" : "");
     return status;
 }
 
@@ -133,16 +143,57 @@ static bool grow(column_builder *builder)
     if (table->row_count >= UINT32_MAX)
         return false;
     for (size_t i = 0; i < table->column_count; i++) {
-        const column_count *counts = &builder->counts[i];
-        if (counts->forced_text || counts->odd_line)
+        auxo_column *column = &table->columns[i];
+        const bool is_text = builder->counts[i].is_read;
+        if (builder->counts[i].odd_line && !is_text)
             continue;
-        double *numbers = realloc(table->columns[i].numbers, capacity * sizeof *numbers);
-        if (!numbers)
+        void *cells = is_text ? realloc(column->codes, capacity * sizeof *column->codes)
+                              : realloc(column->numbers, capacity * sizeof *column->numbers);
+        if (!cells)
             return false;
-        table->columns[i].numbers = numbers;
+        if (is_text)
+            column->codes = cells;
+        else
+            column->numbers = cells;
     }
     builder->row_capacity = capacity;
     return true;
+}
+
+/* The code of a cell of a text column, and what the cell means, which is asked once for each level. */
+static bool read_level(const column_builder *builder, size_t index, const auxo__cell *cell, uint32_t *code,
+                       auxo__cell_meaning *meaning)
+{
+    column_count *counts = &builder->counts[index];
+    auxo__levels *levels = &counts->levels;
+    const size_t capacity = levels->capacity;
+    double value = NAN;
+    *code = cell->length ? auxo__levels_find(levels, cell->text, cell->length) : AUXO_LEVEL_MISSING;
+    *meaning = *code < levels->count ? (auxo__cell_meaning)counts->meanings[*code]
+                                     : auxo__cell_read(cell->text, cell->length, builder->format, &value);
+    if (*code < levels->count || *meaning == AUXO__CELL_MISSING)
+        return true;
+    if (!auxo__levels_add(levels, cell->text, cell->length, code))
+        return false;
+    if (levels->capacity != capacity) {
+        uint8_t *meanings = realloc(counts->meanings, levels->capacity);
+        if (!meanings)
+            return false;
+        counts->meanings = meanings;
+    }
+    counts->meanings[*code] = (uint8_t)*meaning;
+    return true;
+}
+
+/* From this row on, the first that is not missing, the column is read as text. */
+static bool begin_levels(column_builder *builder, size_t index, size_t row)
+{
+    auxo_column *column = &builder->table->columns[index];
+    column->codes = malloc(builder->row_capacity * sizeof *column->codes);
+    for (size_t i = 0; column->codes && i < row; i++)
+        column->codes[i] = AUXO_LEVEL_MISSING;
+    builder->counts[index].is_read = column->codes != NULL;
+    return column->codes != NULL;
 }
 
 static void note_odd(column_builder *builder, size_t index, const auxo__cell *cell, auxo__cell_meaning meaning)
@@ -166,32 +217,75 @@ static inline bool read_number(const auxo__cell *cell, const auxo_table_format *
            fabs(*value) <= FLT_MAX;
 }
 
-static void count_row(column_builder *builder)
+/* A cell of a column that is not read as levels. */
+static bool count_cell(column_builder *builder, size_t index, size_t row)
+{
+    column_count *counts = &builder->counts[index];
+    auxo_column *column = &builder->table->columns[index];
+    const auxo__cell *cell = &builder->csv->cells[index];
+    double value = NAN;
+    auxo__cell_meaning meaning = auxo__cell_read(cell->text, cell->length, builder->format, &value);
+    if (meaning != AUXO__CELL_NUMBER && meaning != AUXO__CELL_MISSING) {
+        const bool first = !counts->odd_line && counts->numbers == 0;
+        note_odd(builder, index, cell, meaning);
+        return !first ||
+               (begin_levels(builder, index, row) && read_level(builder, index, cell, &column->codes[row], &meaning));
+    }
+    counts->numbers += meaning == AUXO__CELL_NUMBER;
+    counts->missing += meaning == AUXO__CELL_MISSING;
+    if (column->numbers)
+        column->numbers[row] = value;
+    return true;
+}
+
+/* Numbers after one odd cell are no levels: they will be refused, or collected by the second pass. */
+static void stop_levels(column_builder *builder, size_t index)
+{
+    enum { PLENTY = 1 << 16 };
+    column_count *counts = &builder->counts[index];
+    if (counts->forced_text || counts->levels.count < PLENTY || counts->numbers <= counts->words + counts->like)
+        return;
+    auxo__levels_deinit(&counts->levels);
+    free(builder->table->columns[index].codes);
+    builder->table->columns[index].codes = NULL;
+    counts->is_read = false;
+}
+
+static bool count_level(column_builder *builder, size_t index, size_t row)
+{
+    column_count *counts = &builder->counts[index];
+    auxo__cell_meaning meaning;
+    if (!read_level(builder, index, &builder->csv->cells[index], &builder->table->columns[index].codes[row], &meaning))
+        return false;
+    counts->numbers += meaning == AUXO__CELL_NUMBER;
+    counts->missing += meaning == AUXO__CELL_MISSING;
+    counts->words += meaning == AUXO__CELL_WORD;
+    counts->like += meaning == AUXO__CELL_NUMBER_LIKE || meaning == AUXO__CELL_MISSING_LIKE;
+    stop_levels(builder, index);
+    return true;
+}
+
+static bool count_row(column_builder *builder)
 {
     auxo_table *table = builder->table;
     const auxo_table_format *format = builder->format;
     const bool plain = !format->thousands && format->missing_text_count == 0;
+    bool good = true;
     size_t row = table->row_count++;
     table->lines[row] = builder->csv->row_line;
-    for (size_t i = 0; i < table->column_count; i++) {
+    for (size_t i = 0; i < table->column_count && good; i++) {
         column_count *counts = &builder->counts[i];
-        const auxo__cell *cell = &builder->csv->cells[i];
         double value = NAN;
-        if (counts->forced_text)
-            continue;
-        if (plain && table->columns[i].numbers && read_number(cell, format, &value)) {
+        if (counts->is_read) {
+            good = count_level(builder, i, row);
+        } else if (plain && table->columns[i].numbers && read_number(&builder->csv->cells[i], format, &value)) {
             counts->numbers++;
             table->columns[i].numbers[row] = value;
-            continue;
+        } else {
+            good = count_cell(builder, i, row);
         }
-        auxo__cell_meaning meaning = auxo__cell_read(cell->text, cell->length, builder->format, &value);
-        counts->numbers += meaning == AUXO__CELL_NUMBER;
-        counts->missing += meaning == AUXO__CELL_MISSING;
-        if (meaning != AUXO__CELL_NUMBER && meaning != AUXO__CELL_MISSING)
-            note_odd(builder, i, cell, meaning);
-        else if (table->columns[i].numbers)
-            table->columns[i].numbers[row] = value;
     }
+    return good;
 }
 
 /* Whether a column is text; refuses one that is numbers but for few cells. */
@@ -218,7 +312,8 @@ static auxo_status judge(const column_builder *builder, size_t index, bool *is_t
                           counts->odd, counts->numbers, counts->numbers + odd, auxo__cell_advice(counts->odd_meaning));
 }
 
-static auxo_status judge_all(column_builder *builder, size_t *text_count, auxo_error *error)
+/* *unread_count: of text columns whose levels the first pass has not collected. */
+static auxo_status judge_all(column_builder *builder, size_t *unread_count, auxo_error *error)
 {
     auxo_table *table = builder->table;
     for (size_t i = 0; i < table->column_count; i++) {
@@ -227,11 +322,12 @@ static auxo_status judge_all(column_builder *builder, size_t *text_count, auxo_e
         if (status != AUXO_OK)
             return status;
         auxo_column *column = &table->columns[i];
+        const bool unread = is_text && !builder->counts[i].is_read;
         column->type = is_text ? AUXO_COLUMN_CATEGORICAL : AUXO_COLUMN_NUMERIC;
-        column->missing_count = is_text ? 0 : builder->counts[i].missing;
-        if (!is_text)
+        column->missing_count = unread ? 0 : builder->counts[i].missing;
+        if (!unread)
             continue;
-        (*text_count)++;
+        (*unread_count)++;
         free(column->numbers);
         column->numbers = NULL;
         column->codes = auxo__array(table->row_count, sizeof *column->codes);
@@ -241,30 +337,26 @@ static auxo_status judge_all(column_builder *builder, size_t *text_count, auxo_e
     return AUXO_OK;
 }
 
-static auxo_status collect_row(column_builder *builder, auxo__levels *levels, size_t row, auxo_error *error)
+static auxo_status collect_row(column_builder *builder, size_t row, auxo_error *error)
 {
     for (size_t i = 0; i < builder->table->column_count; i++) {
         auxo_column *column = &builder->table->columns[i];
-        const auxo__cell *cell = &builder->csv->cells[i];
-        if (!column->codes)
+        auxo__cell_meaning meaning;
+        if (!column->codes || builder->counts[i].is_read)
             continue;
-        if (auxo__cell_is_missing(cell->text, cell->length, builder->format)) {
-            column->codes[row] = AUXO_LEVEL_MISSING;
-            column->missing_count++;
-        } else if (!auxo__levels_add(&levels[i], cell->text, cell->length, &column->codes[row])) {
+        if (!read_level(builder, i, &builder->csv->cells[i], &column->codes[row], &meaning))
             return no_memory(builder, error);
-        }
+        column->missing_count += meaning == AUXO__CELL_MISSING;
     }
     return AUXO_OK;
 }
 
-/* The second pass: levels of text columns. */
+/* The second pass: levels of columns that began as numbers. */
 static auxo_status collect_levels(column_builder *builder, auxo_error *error)
 {
     auxo_table *table = builder->table;
-    auxo__levels *levels = calloc(table->column_count + 1, sizeof *levels);
     bool ended = false;
-    auxo_status status = levels ? auxo__csv_rewind(builder->csv, error) : no_memory(builder, error);
+    auxo_status status = auxo__csv_rewind(builder->csv, error);
     if (status == AUXO_OK && !builder->format->no_header)
         status = auxo__csv_next(builder->csv, &ended, error);
     for (size_t row = 0; status == AUXO_OK && row < table->row_count; row++) {
@@ -272,21 +364,26 @@ static auxo_status collect_levels(column_builder *builder, auxo_error *error)
         if (status == AUXO_OK && ended)
             status = auxo_error_set(error, AUXO_IO, "%s: it became shorter while it was read", builder->csv->path);
         if (status == AUXO_OK)
-            status = collect_row(builder, levels, row, error);
+            status = collect_row(builder, row, error);
     }
-    for (size_t i = 0; levels && i < table->column_count; i++) {
-        auxo_column *column = &table->columns[i];
-        if (status == AUXO_OK && column->codes) {
-            if (!auxo__levels_sort(&levels[i], column->codes, table->row_count))
-                status = no_memory(builder, error);
-            column->levels = levels[i].texts;
-            column->level_count = levels[i].count;
-            levels[i] = (auxo__levels){0};
-        }
-        auxo__levels_deinit(&levels[i]);
-    }
-    free(levels);
     return status;
+}
+
+/* Hands the levels over to their columns, sorted. */
+static auxo_status give_levels(column_builder *builder, auxo_error *error)
+{
+    for (size_t i = 0; i < builder->table->column_count; i++) {
+        auxo_column *column = &builder->table->columns[i];
+        auxo__levels *levels = &builder->counts[i].levels;
+        if (!column->codes)
+            continue;
+        if (!auxo__levels_sort(levels, column->codes, builder->table->row_count))
+            return no_memory(builder, error);
+        column->levels = levels->texts;
+        column->level_count = levels->count;
+        *levels = (auxo__levels){0};
+    }
+    return AUXO_OK;
 }
 
 static void note_choices(const column_builder *builder, auxo_table *table)
@@ -307,23 +404,22 @@ static void note_choices(const column_builder *builder, auxo_table *table)
 static auxo_status build(column_builder *builder, auxo_error *error)
 {
     bool ended = false;
-    size_t text_count = 0;
+    size_t unread_count = 0;
     auxo_status status = begin(builder, error);
     while (status == AUXO_OK) {
         status = next_row(builder, &ended, error);
         if (status != AUXO_OK || ended)
             break;
-        if (!grow(builder))
+        if (!grow(builder) || !count_row(builder))
             return no_memory(builder, error);
-        count_row(builder);
     }
     if (status == AUXO_OK && builder->table->row_count == 0)
         status = auxo_error_set(error, AUXO_FORMAT, "%s: a header, but no rows", builder->csv->path);
     if (status == AUXO_OK)
-        status = judge_all(builder, &text_count, error);
-    if (status == AUXO_OK && text_count > 0)
+        status = judge_all(builder, &unread_count, error);
+    if (status == AUXO_OK && unread_count > 0)
         status = collect_levels(builder, error);
-    return status;
+    return status == AUXO_OK ? give_levels(builder, error) : status;
 }
 
 auxo_status auxo__csv_table(auxo__csv *csv, const auxo_table_format *format, auxo_table **table, auxo_error *error)
@@ -332,9 +428,13 @@ auxo_status auxo__csv_table(auxo__csv *csv, const auxo_table_format *format, aux
     auxo_status status = build(&builder, error);
     if (status == AUXO_OK)
         note_choices(&builder, builder.table);
-    else
-        auxo_table_destroy(builder.table);
+    for (size_t i = 0; builder.counts && builder.table && i < builder.table->column_count; i++) {
+        auxo__levels_deinit(&builder.counts[i].levels);
+        free(builder.counts[i].meanings);
+    }
     free(builder.counts);
+    if (status != AUXO_OK)
+        auxo_table_destroy(builder.table);
     *table = status == AUXO_OK ? builder.table : NULL;
     return status;
 }

@@ -1,6 +1,6 @@
-/* image.c: which decoder an image file needs, binary PGM and PPM (Netpbm P5, P6), and what the decoders share.
+/* image.c: which reader an image file needs, binary PGM and PPM (Netpbm P5, P6), and what all have in common.
  *
- * Implements image.h. All decoders produce interleaved values; planar order is made in one place.
+ * Implements image.h. All produce interleaved values; planar order is made in one place, and so are the limits.
  */
 #include "image.h"
 
@@ -37,7 +37,9 @@ auxo_status auxo__image_allocate(const char *path, bool deep, size_t data_bytes,
     return memory ? AUXO_OK : auxo__image_no_memory(path, error);
 }
 
-void auxo__image_make_planar(const void *interleaved, bool alpha, auxo__image *image)
+/* (height, width, channels + alpha) -> (channels, height, width); alpha shades towards black. Either image->pixels from
+ * 8-bit values or image->deep from 16-bit ones. */
+static void make_planar(const void *interleaved, bool alpha, auxo__image *image)
 {
     const uint8_t *bytes = interleaved;
     const uint16_t *words = interleaved;
@@ -88,26 +90,64 @@ static auxo_status decode_netpbm(const char *path, const uint8_t *bytes, size_t 
                               path, expected, found);
     auxo_status status = auxo__image_allocate(path, false, size, 1, image, error);
     if (status == AUXO_OK)
-        auxo__image_make_planar(at, false, image);
+        make_planar(at, false, image);
     return status;
 }
 
-auxo_status auxo__image_decode(const char *path, const uint8_t *bytes, size_t size, auxo__image *image,
-                               auxo_error *error)
+static auxo_status read_values(const char *path, const auxo_picture_reader *reader, void *picture,
+                               const auxo_picture_head *head, size_t size, auxo__image *image, auxo_error *error)
+{
+    image->channels = head->channels;
+    image->height = head->height;
+    image->width = head->width;
+    auxo_status status = auxo__image_allocate(path, head->deep, size, head->ratio, image, error);
+    if (status != AUXO_OK)
+        return status;
+    void *interleaved = malloc(((size_t)head->height * head->width * (head->channels + head->alpha)) << head->deep);
+    if (!interleaved)
+        return auxo__image_no_memory(path, error);
+    status = reader->read(picture, interleaved, error);
+    if (status == AUXO_OK)
+        make_planar(interleaved, head->alpha, image);
+    free(interleaved);
+    return status;
+}
+
+static auxo_status decode_by_reader(auxo__readers *readers, auxo__format format, const char *path, const uint8_t *bytes,
+                                    size_t size, auxo__image *image, auxo_error *error)
+{
+    const auxo_reader *reader = NULL;
+    auxo_picture_head head = {0};
+    void *picture = NULL;
+    auxo_status status = auxo__reader_find(readers, format, path, &reader, error);
+    if (status == AUXO_OK)
+        status = reader->pictures->open(path, bytes, size, &picture, &head, error);
+    if (status != AUXO_OK)
+        return status;
+    status = read_values(path, reader->pictures, picture, &head, size, image, error);
+    reader->pictures->close(picture);
+    return status;
+}
+
+auxo_status auxo__image_decode(auxo__readers *readers, const char *path, const uint8_t *bytes, size_t size,
+                               auxo__image *image, auxo_error *error)
 {
     static const uint8_t png_magic[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
     memset(image, 0, sizeof *image);
     auxo_status status;
-    if (size >= sizeof png_magic && memcmp(bytes, png_magic, sizeof png_magic) == 0)
-        status = auxo__png_decode(path, bytes, size, image, error);
-    else if (size >= 3 && bytes[0] == 0xff && bytes[1] == 0xd8 && bytes[2] == 0xff)
-        status = auxo__jpeg_decode(path, bytes, size, image, error);
-    else if (size >= 12 && memcmp(bytes, "RIFF", 4) == 0 && memcmp(bytes + 8, "WEBP", 4) == 0)
-        status = auxo__webp_decode(path, bytes, size, image, error);
-    else if (size >= 3 && bytes[0] == 'P' && (bytes[1] == '5' || bytes[1] == '6'))
+    if (size >= sizeof png_magic && memcmp(bytes, png_magic, sizeof png_magic) == 0) {
+        status = decode_by_reader(readers, AUXO__FORMAT_PNG, path, bytes, size, image, error);
+    } else if (size >= 3 && bytes[0] == 0xff && bytes[1] == 0xd8 && bytes[2] == 0xff) {
+        status = decode_by_reader(readers, AUXO__FORMAT_JPEG, path, bytes, size, image, error);
+        if (status == AUXO_OK)
+            status = auxo__image_turn_upright(path, bytes, size, image, error);
+    } else if (size >= 12 && memcmp(bytes, "RIFF", 4) == 0 && memcmp(bytes + 8, "WEBP", 4) == 0) {
+        status = decode_by_reader(readers, AUXO__FORMAT_WEBP, path, bytes, size, image, error);
+    } else if (size >= 3 && bytes[0] == 'P' && (bytes[1] == '5' || bytes[1] == '6')) {
         status = decode_netpbm(path, bytes, size, image, error);
-    else
+    } else {
         status = auxo_error_set(error, AUXO_FORMAT, "%s: neither PNG, JPEG, WebP nor binary PGM or PPM", path);
+    }
     if (status != AUXO_OK)
         auxo__image_deinit(image);
     return status;

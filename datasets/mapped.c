@@ -107,6 +107,11 @@ static auxo_status read_mapped(const auxo_dataset *dataset, const uint32_t *rows
 {
     const auxo_mapped_rows *mapped = dataset->mapped;
     const size_t row_bytes = auxo__dataset_row_bytes(dataset), columns = dataset->target_count;
+    auxo_status whole = auxo__mapping_check(mapped->features_file, error);
+    if (whole == AUXO_OK && mapped->labels_file)
+        whole = auxo__mapping_check(mapped->labels_file, error);
+    if (whole != AUXO_OK)
+        return whole;
     for (size_t i = 0; i < count; i++) {
         const size_t row = row_in_file(mapped, rows ? rows[i] : first + i);
         uint8_t *to = block->features ? (uint8_t *)block->features + i * row_bytes : NULL;

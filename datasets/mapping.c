@@ -30,9 +30,11 @@ static auxo_status map_file(auxo__mapping *mapping, const char *path, auxo_error
         bytes = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_SHARED, file, 0);
     if (status == AUXO_OK && bytes == MAP_FAILED)
         status = auxo_error_set(error, AUXO_IO, "%s: cannot be mapped: %s", path, strerror(errno));
-    close(file);
-    if (status != AUXO_OK)
+    if (status != AUXO_OK) {
+        close(file);
         return status;
+    }
+    mapping->file = file;
     mapping->bytes = bytes;
     mapping->size = (uint64_t)info.st_size;
     mapping->path = auxo__text_duplicate(path);
@@ -96,6 +98,8 @@ void auxo__mapping_release(auxo__mapping *mapping)
         free((void *)(uintptr_t)mapping->bytes);
     else if (mapping->bytes && !mapping->borrowed)
         munmap((void *)(uintptr_t)mapping->bytes, (size_t)mapping->size);
+    if (mapping->file)
+        close(mapping->file);
     free((void *)mapping->verified);
     free(mapping->hashes);
     free(mapping->path);
@@ -113,6 +117,21 @@ auxo_status auxo__mapping_expect(auxo__mapping *mapping, uint64_t first_shard, u
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: out of memory", mapping->path);
     mapping->shard_count = shard_count;
     return AUXO_OK;
+}
+
+auxo_status auxo__mapping_check(const auxo__mapping *mapping, auxo_error *error)
+{
+    struct stat info;
+    if (!mapping->file)
+        return AUXO_OK;
+    if (fstat(mapping->file, &info) != 0)
+        return auxo_error_set(error, AUXO_IO, "%s: %s", mapping->path, strerror(errno));
+    if ((uint64_t)info.st_size >= mapping->size)
+        return AUXO_OK;
+    return auxo_error_set(error, AUXO_IO,
+                          "%s: it became shorter while it was read: %" PRIu64 " of %" PRIu64
+                          " bytes are left; write it anew beside it and rename it, as data pack does",
+                          mapping->path, (uint64_t)info.st_size, mapping->size);
 }
 
 auxo_status auxo__mapping_verify(auxo__mapping *mapping, uint64_t shard, auxo_error *error)

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static auxo_status read_picture(const auxo__picture_list *list, size_t index, auxo__image *image,
-                                char path[AUXO__PATH_SIZE], auxo_error *error)
+static auxo_status read_picture(auxo__readers *readers, const auxo__picture_list *list, size_t index,
+                                auxo__image *image, char path[AUXO__PATH_SIZE], auxo_error *error)
 {
     const char *name = list->paths[index];
     int length = name[0] == '/' || !list->folder[0] ? snprintf(path, AUXO__PATH_SIZE, "%s", name)
@@ -22,7 +22,7 @@ static auxo_status read_picture(const auxo__picture_list *list, size_t index, au
     size_t size = 0;
     auxo_status status = auxo__bytes_read_limited(path, AUXO__IMAGE_BYTES_MAX, &bytes, &size, error);
     if (status == AUXO_OK)
-        status = auxo__image_decode(path, bytes, size, image, error);
+        status = auxo__image_decode(readers, path, bytes, size, image, error);
     free(bytes);
     if (status == AUXO_OK)
         status = auxo__image_apply(path, list->rule, image, error);
@@ -71,12 +71,12 @@ static void fill_row(auxo_dataset *dataset, size_t row, const auxo__image *image
         to[i] = (float)(image->deep ? image->deep[i] / 65535.0 : image->pixels[i] / 255.0);
 }
 
-static auxo_status add_picture(const char *name, const auxo__picture_list *list, size_t row, auxo_dataset **dataset,
-                               auxo_error *error)
+static auxo_status add_picture(auxo__readers *readers, const char *name, const auxo__picture_list *list, size_t row,
+                               auxo_dataset **dataset, auxo_error *error)
 {
     char path[AUXO__PATH_SIZE];
     auxo__image image = {0};
-    auxo_status status = read_picture(list, row, &image, path, error);
+    auxo_status status = read_picture(readers, list, row, &image, path, error);
     if (status != AUXO_OK)
         return status;
     if (!*dataset)
@@ -109,8 +109,9 @@ static auxo_status name_rows(const auxo__picture_list *list, auxo_dataset *datas
 auxo_status auxo__pictures_read(const char *name, const auxo__picture_list *list, auxo_dataset **dataset,
                                 auxo_error *error)
 {
+    auxo__readers readers = {{NULL}};
     auxo_status status = AUXO_OK;
     for (size_t row = 0; row < list->count && status == AUXO_OK; row++)
-        status = add_picture(name, list, row, dataset, error);
+        status = add_picture(&readers, name, list, row, dataset, error);
     return status == AUXO_OK ? name_rows(list, *dataset, error) : status;
 }

@@ -166,10 +166,12 @@ static auxo_status keep_rows(table_layout *layout, const auxo_table_roles *roles
             layout->rows[layout->row_count++] = (uint32_t)row;
         else if (!roles->drop_missing)
             return auxo_error_set(error, AUXO_FORMAT,
-                                  "%s:%u: column %zu (%.60s): missing value; %zu rows lack one there; set missing to "
-                                  "drop or mean, or leave the column out",
-                                  table->path, table->lines[row], column + 1, table->columns[column].name,
-                                  table->columns[column].missing_count);
+                                  "%s:%u: column %zu (%.60s): missing value; %zu rows lack one there; %s", table->path,
+                                  table->lines[row], column + 1, table->columns[column].name,
+                                  table->columns[column].missing_count,
+                                  layout->roles[column] == ROLE_INPUT
+                                      ? "set missing to drop or mean, or leave the column out"
+                                      : "it is no input, so that no mean stands for it: set missing to drop");
     }
     if (layout->row_count == 0)
         return auxo_error_set(error, AUXO_FORMAT, "%s: every row has a missing value", table->path);

@@ -45,6 +45,12 @@ static bool wants_text(const auxo_table *table, const char *name)
     return false;
 }
 
+static auxo_target_kind target_kind(const auxo_data_options *options)
+{
+    const bool preferred = options->target_kind == AUXO_TARGET_KIND_AUTO && options->prefer_classes;
+    return preferred ? AUXO_TARGET_KIND_CLASS : options->target_kind;
+}
+
 /* Columns that were read as numbers but must be text: a model's categories and class, or a target of target-kind class.
  * *names has room for all of them. */
 static size_t list_text_columns(const auxo_table *table, const auxo_data_options *options, const char **names)
@@ -62,7 +68,7 @@ static size_t list_text_columns(const auxo_table *table, const auxo_data_options
         wants_text(table, schema->targets[0]))
         names[count++] = schema->targets[0];
     const char *target = options->target_columns ? options->target_columns[0] : last;
-    if (!schema && options->target_kind == AUXO_TARGET_KIND_CLASS && wants_text(table, target))
+    if (!schema && target_kind(options) == AUXO_TARGET_KIND_CLASS && wants_text(table, target))
         names[count++] = target;
     return count;
 }
@@ -165,7 +171,7 @@ auxo_status auxo__load_table_path(const char *path, const auxo_data_options *opt
                               .input_column_count = options->input_column_count,
                               .target_columns = options->target_columns,
                               .target_column_count = options->target_column_count,
-                              .target_kind = options->target_kind,
+                              .target_kind = target_kind(options),
                               .schema = schema,
                               .ignore_labels = options->ignore_labels,
                               .unknown_levels_missing = options->unknown_levels_missing,

@@ -1,5 +1,5 @@
-// tests/backends_test.cpp: backends as plugins: which are found, what is said of the others, what the library needs and
-// what it exports.
+// tests/backends_test.cpp: backends and readers as plugins: which are found, what is said of the others, what the
+// library needs and what it exports.
 #include "support/program.hpp"
 
 #include <cstdlib>
@@ -27,6 +27,20 @@ std::string without_comments(const std::string &text)
 {
     static const std::regex comment("/\\*[^*]*\\*+(?:[^/*][^*]*\\*+)*/");
     return std::regex_replace(text, comment, " ");
+}
+
+// Lets a program run with a copy of the library, in `folder`, beside which are no plugins.
+void without_plugins(TempFolder &folder, Program &program)
+{
+    fs::copy(AUXO_LIBRARY, folder.path);
+    const std::string soname = fs::path(AUXO_LIBRARY).filename().string();
+    std::string needed = output_of("readelf -d " AUXO_PROGRAM);
+    std::smatch found;
+    REQUIRE(std::regex_search(needed, found, std::regex("\\[(libauxo\\.so[^\\]]*)\\]")));
+    if (found[1] != soname)
+        fs::create_symlink(soname, folder.file(found[1]));
+    program.set_environment("LD_LIBRARY_PATH", folder.path);
+    program.set_environment("LD_PRELOAD", folder.path + "/" + soname);
 }
 
 } // namespace
@@ -70,10 +84,11 @@ TEST_CASE("every function of the public headers says AUXO_API")
     }
 }
 
-TEST_CASE("the library needs no driver's loader")
+TEST_CASE("the library needs no driver's loader and no reader's library")
 {
     const std::string needed = output_of("readelf -d " AUXO_LIBRARY);
-    for (const char *name : {"libOpenCL", "libvulkan", "libclblast", "libopenblas"}) {
+    for (const char *name : {"libOpenCL", "libvulkan", "libclblast", "libopenblas", "libmpi", "libpng", "libturbojpeg",
+                             "libwebp", "libmatio"}) {
         INFO(name);
         CHECK(needed.find(name) == std::string::npos);
     }
@@ -117,17 +132,8 @@ TEST_CASE("a backend that cannot be loaded is named with the reason, and the oth
 TEST_CASE("a library without its plugins says which backends it lacks")
 {
     TempFolder folder;
-    // Beside this copy are no plugins.
-    fs::copy(AUXO_LIBRARY, folder.path);
-    const std::string soname = fs::path(AUXO_LIBRARY).filename().string();
-    std::string needed = output_of("readelf -d " AUXO_PROGRAM);
-    std::smatch found;
-    REQUIRE(std::regex_search(needed, found, std::regex("\\[(libauxo\\.so[^\\]]*)\\]")));
-    if (found[1] != soname)
-        fs::create_symlink(soname, folder.file(found[1]));
     Program program(AUXO_PROGRAM);
-    program.set_environment("LD_LIBRARY_PATH", folder.path);
-    program.set_environment("LD_PRELOAD", folder.path + "/" + soname);
+    without_plugins(folder, program);
     ProgramResult result = program.run({"devices", "--json"});
     INFO(result.errors);
     REQUIRE(result.exit_code == 0);
@@ -137,6 +143,41 @@ TEST_CASE("a library without its plugins says which backends it lacks")
         CHECK(event.text("reason").find("libauxo_backend_" + event.text("backend") + ".so is neither beside") == 0);
     }
     CHECK(missing == std::set<std::string>{"opencl", "vulkan"});
+}
+
+TEST_CASE("a file whose reader is missing or cannot be loaded is refused with the names of what it needs")
+{
+    TempFolder folder, other;
+    Program program(AUXO_PROGRAM);
+    without_plugins(folder, program);
+    const struct {
+        const char *reader, *head, *files, *package;
+    } formats[] = {{"png", "\x89PNG\r\n\x1a\n", "PNG pictures", "auxo-reader-images"},
+                   {"jpeg", "\xff\xd8\xff\xe0", "JPEG pictures", "auxo-reader-images"},
+                   {"webp", "RIFF....WEBP", "WebP pictures", "auxo-reader-images"}};
+    for (const auto &format : formats) {
+        const std::string pictures = folder.file(format.reader),
+                          library = "libauxo_reader_" + std::string(format.reader);
+        for (const char *name : {"/a", "/b"}) {
+            fs::create_directories(pictures + name);
+            std::ofstream(pictures + name + "/x") << format.head;
+        }
+        const Words words = {"train", "--data", pictures, "--device", "cpu"};
+        check_one_line(program.run(words), pictures + "/a/x: " + format.files + " are read by " + library +
+                                               ".so, which is neither beside the library nor in a folder of "
+                                               "AUXO_BACKEND_PATH (Debian: " +
+                                               format.package);
+        std::ofstream(other.file(library + ".so")) << "no library";
+    }
+    program.set_environment("AUXO_BACKEND_PATH", other.path);
+    check_one_line(program.run({"train", "--data", folder.file("png"), "--device", "cpu"}),
+                   "libauxo_reader_png.so, which cannot be loaded: ");
+    fs::create_directories(folder.file("svhn"));
+    std::ofstream(folder.file("svhn/train_32x32.mat")) << "MATLAB";
+    program.set_environment("AUXO_DATA_DIR", folder.path);
+    check_one_line(program.run({"train", "--data", "svhn", "--device", "cpu"}), "MATLAB files are read by ");
+    // Everything else works.
+    CHECK(program.run({"train", "--limit", "100", "--epochs", "1", "--device", "cpu"}).exit_code == 0);
 }
 
 TEST_CASE("a driver that cannot write its cache is told by its code and name")

@@ -161,6 +161,38 @@ TEST_CASE("survival train: rows of one patient stay on one side of a split")
               .size() == 300);
 }
 
+TEST_CASE("survival predict: CSV and NumPy's arrays hold what the events tell")
+{
+    Program program(AUXO_PROGRAM);
+    TempFolder folder;
+    const std::string table = simulate(program, folder, {"--rows", "60", "--columns", "2"});
+    const std::string model = folder.file("m.safetensors");
+    succeed(program, with({"survival", "train", "--data", table, "--epochs", "1", "--save", model}, labels));
+    const Words words = {"survival", "predict", model, "--data", table, "--device", "cpu", "--at", "0.5,1"};
+    const auto rows = succeed(program, with(words, {"--json"})).events("row");
+    REQUIRE(rows.size() == 60);
+    succeed(program, with(words, {"--out", folder.file("p.csv")}));
+    CHECK(read_whole_file(folder.file("p.csv")) == succeed(program, words).output);
+    succeed(program, with(words, {"--out", folder.file("p.npy")}));
+    succeed(program, with(words, {"--out", folder.file("p.npz")}));
+    const std::string risks = read_whole_file(folder.file("p.npy")), all = read_whole_file(folder.file("p.npz"));
+    const size_t bytes = 60 * sizeof(double);
+    REQUIRE(risks.size() > bytes);
+    CHECK(risks.find("(60,)") < risks.size() - bytes);
+    for (size_t i = 0; i < 60; i++) {
+        double risk = 0;
+        memcpy(&risk, risks.data() + risks.size() - bytes + i * sizeof risk, sizeof risk);
+        CHECK(risk == Approx(rows[i].number("risk")).epsilon(1e-9));
+    }
+    // Not packed: an array's file lies in the archive as it is.
+    CHECK(all.find(risks) != std::string::npos);
+    const size_t times = all.find("times.npy"), survival = all.find("survival.npy");
+    REQUIRE(times < survival);
+    CHECK(all.find("row.npy") < times);
+    CHECK(all.find("(60, 2,", survival) != std::string::npos);
+    check_fails(program, with(words, {"--out", folder.file("none/p.npz")}), "--out: cannot write to folder");
+}
+
 TEST_CASE("survival train: a convolutional network learns risk groups of images")
 {
     Program program(AUXO_PROGRAM);

@@ -150,7 +150,8 @@ std::string layer_of_header(const std::string &name)
         {"status.h", "base"}, {"export.h", "base"},  {"format.h", "base"},    {"version.h", "base"},
         {"schema.h", "data"}, {"arrays.h", "data"},  {"device.h", "device"},  {"tensor.h", "device"},
         {"ops.h", "device"},  {"kinds.h", "device"}, {"backend.h", "device"}, {"tune.h", "device"},
-        {"verify.h", "ops"},  {"table.h", "data"},   {"metrics.h", "run"},    {"transport.h", "cluster"}};
+        {"verify.h", "ops"},  {"table.h", "data"},   {"metrics.h", "run"},    {"transport.h", "cluster"},
+        {"reader.h", "data"}};
     auto found = table.find(name);
     return found != table.end() ? found->second : name.substr(0, name.rfind('.'));
 }

@@ -92,6 +92,17 @@ TEST_CASE("numbers of a table are the nearest doubles")
         snprintf(cell, sizeof cell, "%llue%d", static_cast<unsigned long long>(digits), int(i % 47) - 29);
         cells.push_back(cell);
     }
+    // Of one to nine digits, with the point at every place and at none.
+    for (int digits = 1; digits <= 9; digits++)
+        for (int point = -1; point <= digits; point++)
+            for (const char *sign : {"", "-", "+"}) {
+                std::string cell = sign;
+                for (int i = 0; i < digits; i++) {
+                    cell += i == point ? "." : "";
+                    cell += char('0' + (7 * i + 3 * digits + point + 10) % 10);
+                }
+                cells.push_back(cell + (point == digits ? "." : ""));
+            }
     for (const std::string &cell : cells)
         text += cell + ",1\n";
     LoadedTable table;
@@ -102,6 +113,28 @@ TEST_CASE("numbers of a table are the nearest doubles")
         INFO(cells[i]);
         CHECK(table.table->columns[0].numbers[i] == std::strtod(cells[i].c_str(), nullptr));
     }
+}
+
+TEST_CASE("short texts that are nearly numbers are none")
+{
+    // One byte of a number is another one: next to the digits, with the highest bit set, a second point, a sign.
+    const std::string numbers[] = {"1", "12", "1.5", "1234567", "123.5678", "12345678", "-1234.67"};
+    for (const std::string &number : numbers)
+        for (size_t at = 0; at < number.size(); at++)
+            for (const char odd : {'/', ':', '.', '-', '+', 'e', 'p', '\x10', '\x1a', '\xb0', '\xb5', '\xfa', '\xff'}) {
+                std::string cell = number;
+                cell[at] = odd;
+                char *end = nullptr;
+                const double value = std::strtod(cell.c_str(), &end);
+                const bool is_number = *end == '\0' && std::fabs(value) <= FLT_MAX;
+                LoadedTable table;
+                Error &error = table.error;
+                REQUIRE_OK(table.read("t.csv", "x,y\n" + cell + ",1\n" + (is_number ? "2,1\n" : "word,1\n")));
+                INFO(cell);
+                REQUIRE((table.table->columns[0].type == AUXO_COLUMN_NUMERIC) == is_number);
+                if (is_number)
+                    CHECK(table.table->columns[0].numbers[0] == value);
+            }
 }
 
 TEST_CASE("tables, settings, models and messages do not depend on the locale")

@@ -151,6 +151,17 @@ TEST_CASE("classes keep the model's numbers in files that hold few of them")
         succeed(program, {"eval", model, "--data", folder.file("one.csv"), "--device", "cpu", "--json"});
     CHECK(few.events("result")[0].number("accuracy") == 1);
     CHECK(few.events("class")[2].number("rows") == 40);
+    // A loss of classes says the same; measured numbers have none.
+    const Words train = {"train", "--data", folder.file("t.csv"), "--epochs", "2", "--device", "cpu", "--json"};
+    const ProgramResult by_loss = succeed(program, with(train, {"--loss", "cross_entropy"}));
+    const ProgramResult by_kind = succeed(program, with(train, {"--target-kind", "class"}));
+    CHECK(by_loss.events("result")[0].number("test_loss") == by_kind.events("result")[0].number("test_loss"));
+    CHECK(by_loss.errors.find("is read as numbers") == std::string::npos);
+    const ProgramResult both = program.run(with(train, {"--loss", "cross_entropy", "--target-kind", "real"}));
+    CHECK(both.exit_code == 2);
+    CHECK_THAT(both.errors, Catch::Contains("cross_entropy needs classes"));
+    succeed(program, {"train", "--data", "glyphs", "--limit", "100", "--epochs", "1", "--loss", "cross_entropy",
+                      "--device", "cpu"}); // a named set keeps its own
     check_fails(program, {"eval", model, "--data", folder.file("odd.csv"), "--device", "cpu"}, "'7' is no class");
     ProgramResult predicted =
         succeed(program, {"predict", model, "--data", folder.file("odd.csv"), "--device", "cpu", "--json"});
@@ -277,4 +288,20 @@ TEST_CASE("escape characters of columns and layers do not reach the terminal")
         CHECK(refused.errors.find("[31m") != std::string::npos);
         CHECK(refused.errors.find('\x1b') == std::string::npos);
     }
+}
+
+TEST_CASE("a saved model is known by what it holds, whatever it is called; the list of data names files as well")
+{
+    Program program(AUXO_PROGRAM);
+    TempFolder folder;
+    const std::string model = folder.file("net.bin"), description = folder.file("net.txt");
+    const Words train = {"train", "--data", "glyphs", "--limit", "50", "--epochs", "1", "--device", "cpu"};
+    succeed(program, with(train, {"--model", "mlp:4", "--save", model}));
+    CHECK_THAT(succeed(program, {"model", "show", model}).output, Catch::Contains("3,190 weights"));
+    succeed(program, with(train, {"--model", model}));
+    write_file(description, "no network");
+    check_fails(program, {"model", "show", description}, "net.txt");
+    const std::string list = succeed(program, {"data", "list"}).output;
+    for (const char *kind : {".arff", "folder of images", "IDX", ".npy", ".auxo"})
+        CHECK_THAT(list, Catch::Contains(kind));
 }

@@ -2,6 +2,7 @@
 // long lists. Every kind with several inputs made here.
 #include "support/data_files.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -32,6 +33,60 @@ auxo_status load(LoadedData &data, TempFolder &folder, const std::string &name, 
 }
 
 } // namespace
+
+TEST_CASE("levels, codes and gaps of a text column are the same wherever its first word stands")
+{
+    // The first words: at once, after gaps, after numbers, after both; with a level that is a number or meant as one.
+    const std::vector<std::string> starts[] = {{"b"}, {"", "NA"}, {"7", "12"}, {"", "7", "NA", "12"}, {"12", "1,200"}};
+    for (const std::vector<std::string> &start : starts) {
+        std::vector<std::string> cells = start;
+        for (int i = 0; i < 300; i++)
+            cells.push_back(i % 7 == 3 ? "" : i % 5 == 1 ? "12" : i % 11 == 2 ? "null" : i % 2 ? "word \"b\"" : "a");
+        std::string text = "k,y\n";
+        for (const std::string &cell : cells) {
+            std::string quoted;
+            for (const char c : cell)
+                quoted += c == '"' ? "\"\"" : std::string(1, c);
+            text += "\"" + quoted + "\",1\n";
+        }
+        LoadedTable table;
+        Error &error = table.error;
+        REQUIRE_OK(table.read("t.csv", text));
+        const auxo_column &column = table.table->columns[0];
+        REQUIRE(column.type == AUXO_COLUMN_CATEGORICAL);
+        REQUIRE(table.table->row_count == cells.size());
+        const std::vector<std::string> levels = levels_of(column);
+        CHECK(std::is_sorted(levels.begin(), levels.end()));
+        size_t missing = 0;
+        for (size_t row = 0; row < cells.size(); row++) {
+            const bool gap = cells[row].empty() || cells[row] == "NA";
+            missing += gap;
+            if (gap)
+                CHECK(column.codes[row] == AUXO_LEVEL_MISSING);
+            else
+                CHECK(levels.at(column.codes[row]) == cells[row]);
+        }
+        CHECK(column.missing_count == missing);
+    }
+}
+
+TEST_CASE("a hundred thousand numbers after one odd cell are refused by that cell, or read as text when told so")
+{
+    std::string text = "k,y\n-,1\n";
+    for (int i = 0; i < 100000; i++)
+        text += std::to_string(i) + ",1\n";
+    LoadedTable table;
+    CHECK(table.read("t.csv", text) == AUXO_FORMAT);
+    CHECK(std::string(table.error.message).find("t.csv:2: column 1 (k): '-'") != std::string::npos);
+    const char *names[] = {"k"};
+    auxo_table_format format = {};
+    format.categorical_columns = names;
+    format.categorical_column_count = 1;
+    LoadedTable as_text;
+    Error &error = as_text.error;
+    REQUIRE_OK(as_text.read("t.csv", text, &format));
+    CHECK(as_text.table->columns[0].level_count == 100001);
+}
 
 TEST_CASE("a column of numbers with one odd cell is refused by line, column and cell, wherever it stands")
 {

@@ -241,6 +241,47 @@ TEST_CASE("program: a resume does not read the whole set")
     CHECK(anew.events("start").empty());
 }
 
+TEST_CASE("program: a file that becomes shorter while it is trained on ends the run in one line")
+{
+    TempFolder folder;
+    Program program(AUXO_PROGRAM);
+    const std::string packed = folder.file("g.auxo");
+    REQUIRE(program.run({"data", "pack", "glyphs", "--limit", "4000", "--out", packed}).exit_code == 0);
+    program.start({"train", "--device", "cpu", "--data", packed, "--model", "mlp:4", "--stream", "always", "--epochs",
+                   "1000000", "--checkpoint", folder.file("c"), "--json"});
+    REQUIRE(program.wait_for_output("\"epoch\":3,"));
+    REQUIRE(truncate(packed.c_str(), 4096) == 0);
+    const ProgramResult result = program.wait();
+    CHECK(result.exit_code == 1);
+    CHECK_THAT(result.errors, Catch::Contains("it became shorter while it was read: 4096 of"));
+    CHECK(file_exists(folder.file("c"))); // what was reached is there
+}
+
+TEST_CASE("a mapped file that became shorter is refused before its rows are touched")
+{
+    TempFolder folder;
+    write_file(folder.file("X.npy"), npy("<f4", "(5000, 8)", raw(std::vector<float>(40000, 1.5f))));
+    std::vector<int64_t> classes(5000, 1);
+    classes[0] = 0;
+    write_file(folder.file("y.npy"), npy("<i8", "(5000,)", raw(classes)));
+    LoadedData data;
+    data.require(folder.file("X.npy"), mapped());
+    Error error;
+    std::vector<float> features(8);
+    std::vector<uint32_t> labels(1);
+    auxo_row_block block = {};
+    block.features = features.data();
+    const uint32_t last = uint32_t(data.train->row_count - 1);
+    REQUIRE(auxo_dataset_read(data.train, &last, 0, 1, &block, error) == AUXO_OK);
+    CHECK(features[7] == 1.5f);
+    REQUIRE(truncate(folder.file("X.npy").c_str(), 100) == 0);
+    CHECK(auxo_dataset_read(data.train, &last, 0, 1, &block, error) == AUXO_IO);
+    block = {};
+    block.labels = labels.data();
+    REQUIRE(truncate(folder.file("y.npy").c_str(), 100) == 0);
+    CHECK(auxo_dataset_read(data.train, &last, 0, 1, &block, error) == AUXO_IO);
+}
+
 TEST_CASE("program: packing several files, and what cannot be packed or trained on")
 {
     TempFolder folder;

@@ -66,14 +66,15 @@ typedef struct auxo_table_format {
 } auxo_table_format;
 
 typedef struct auxo_data_options {
-    const char *data_dir;             /* --data-dir; NULL: AUXO_DATA_DIR, then ~/.cache/auxo */
-    uint64_t seed;                    /* generators */
-    size_t limit;                     /* at most this many rows per split; 0: all */
-    size_t generated_count;           /* rows a generator makes for training; 0: its default; test gets a fifth */
-    const auxo_data_schema *schema;   /* of a trained model: rows come in its form, whatever the order of columns */
-    bool ignore_labels;               /* with schema: read inputs only; TARGET_NONE */
-    bool unknown_levels_missing;      /* with schema: an unknown level counts as missing instead of refusing it */
-    auxo_target_kind target_kind;     /* tables */
+    const char *data_dir;           /* --data-dir; NULL: AUXO_DATA_DIR, then ~/.cache/auxo */
+    uint64_t seed;                  /* generators */
+    size_t limit;                   /* at most this many rows per split; 0: all */
+    size_t generated_count;         /* rows a generator makes for training; 0: its default; test gets a fifth */
+    const auxo_data_schema *schema; /* of a trained model: rows come in its form, whatever the order of columns */
+    bool ignore_labels;             /* with schema: read inputs only; TARGET_NONE */
+    bool unknown_levels_missing;    /* with schema: an unknown level counts as missing instead of refusing it */
+    auxo_target_kind target_kind;   /* tables */
+    bool prefer_classes; /* tables: under AUTO a target column of numbers holds classes, as a loss of them says */
     const auxo_table_format *format;  /* CSV: how the file is written; NULL: detected */
     auxo_picture_rule pictures;       /* folders and lists of pictures */
     const char *picture_column;       /* tables: the column of paths of pictures, which are the inputs; NULL: none */

@@ -295,6 +295,9 @@ AUXO_API auxo_status auxo_model_predict_each(auxo_model *model, const auxo_datas
 /* Weights, statistics and description as one safetensors file (description and preprocessing as JSON in its metadata),
  * written to a temporary file, synced and renamed. */
 AUXO_API auxo_status auxo_model_save(auxo_model *model, const char *path, auxo_error *error);
+/* Whether a name that may be of a network or of a file is a saved model's: it ends in .safetensors, or there is such a
+ * file, whatever it is called. */
+AUXO_API bool auxo_model_names_file(const char *name);
 /* The description of a saved model, finished; its weights are not read. */
 AUXO_API auxo_status auxo_model_file_desc(const char *path, auxo_model_desc *desc, auxo_error *error);
 /* What the model knows of its data, usually auxo_dataset_schema(train); kept by save and load, by clones and through

@@ -3,7 +3,8 @@
  * The C locale object is a constant of the C library: making and freeing it costs nothing, so none is kept. Short
  * decimals take a way of their own that is exact: an integer of at most 53 bits times or over a power of ten up to
  * 10^22 is one correctly rounded operation. Where long double has 64 bits, so is one of at most 64 bits and 10^27, and
- * rounding that to double is right wherever it does not lie half-way between two.
+ * rounding that to double is right wherever it does not lie half-way between two. Numbers of up to 8 digits, which most
+ * tables are made of, are read as one word.
  */
 #include "number.h"
 
@@ -184,11 +185,89 @@ static bool parse_extended(const decimal *number, double *value)
 #endif
 }
 
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+enum { WORD_BYTES = 8 };
+
+/* The bytes text[0, length), the first one lowest; 1 <= length <= 8. Nothing beyond them is read. */
+static inline uint64_t load_word(const char *text, size_t length)
+{
+    uint32_t low, high;
+    uint64_t word = 0;
+    if (length == WORD_BYTES) {
+        memcpy(&word, text, sizeof word);
+    } else if (length >= sizeof low) { /* the two halves overlap */
+        memcpy(&low, text, sizeof low);
+        memcpy(&high, text + length - sizeof high, sizeof high);
+        word = (uint64_t)low | (uint64_t)high << 8 * (length - sizeof high);
+    } else {
+        for (size_t i = 0; i < length; i++)
+            word |= (uint64_t)(unsigned char)text[i] << 8 * i;
+    }
+    return word;
+}
+
+/* [digits][.digits] of at most 8 bytes, without branches on what the bytes are. False: it is not that. */
+static inline bool parse_word(const char *text, size_t length, char point, uint64_t *digits, unsigned *decimals)
+{
+    static const uint64_t ones = UINT64_C(0x0101010101010101), zeros = UINT64_C(0x3030303030303030),
+                          tops = UINT64_C(0xF0F0F0F0F0F0F0F0);
+    uint64_t word = load_word(text, length);
+    /* The lowest byte that is the point: the lowest zero byte of the difference. Absent bytes of the word are none. */
+    const uint64_t apart = word ^ ones * (unsigned char)point;
+    const uint64_t found = (apart - ones) & ~apart & ones << 7;
+    *decimals = 0;
+    if (found) {
+        const unsigned place = (unsigned)__builtin_ctzll(found) / 8;
+        const uint64_t before = (UINT64_C(1) << 8 * place) - 1;
+        word = (word & before) | (word >> 8 & ~before);
+        *decimals = (unsigned)(--length) - place;
+    }
+    if (length == 0)
+        return false;
+    /* The last digit highest, zeros before the first one. */
+    if (length < WORD_BYTES)
+        word = word << 8 * (WORD_BYTES - length) | zeros >> 8 * length;
+    if (((word & tops) ^ zeros) | (((word + ones * 6) & tops) ^ zeros))
+        return false;
+    /* Neighbours come together: digits to pairs, to fours, to eight. */
+    word = (word & ones * 15) * (10 * 256 + 1) >> 8;
+    word = (word & UINT64_C(0x00FF00FF00FF00FF)) * (100 * 65536 + 1) >> 16;
+    *digits = (word & UINT64_C(0x0000FFFF0000FFFF)) * (10000 * UINT64_C(4294967296) + 1) >> 32;
+    return true;
+}
+
+static inline bool parse_short(const char *text, size_t length, char point, double *value)
+{
+    static const double powers[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8};
+    const bool negative = length > 0 && *text == '-', sign = negative || (length > 0 && *text == '+');
+    uint64_t digits = 0;
+    unsigned decimals = 0;
+    text += sign;
+    length -= sign;
+    if (length - 1 >= WORD_BYTES || !parse_word(text, length, point, &digits, &decimals))
+        return false;
+    const double found = (double)digits / powers[decimals];
+    *value = negative ? -found : found;
+    return true;
+}
+#else
+static inline bool parse_short(const char *text, size_t length, char point, double *value)
+{
+    (void)text;
+    (void)length;
+    (void)point;
+    (void)value;
+    return false;
+}
+#endif
+
 bool auxo__decimal_parse(const char *text, size_t length, char point, double *value)
 {
     static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
                                     1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
     decimal number = {0};
+    if (parse_short(text, length, point, value))
+        return true;
     if (!split_decimal(text, length, point, &number))
         return false;
     if (number.digits > UINT64_C(1) << 53 || number.digit_count > DIGITS_MAX || number.exponent < -22 ||

@@ -45,9 +45,7 @@ static auxo_status make_images(const auxo_bench_training *options, auxo_dataset 
 static auxo_status open_model(auxo_device *device, const char *name, const auxo_dataset *images, auxo_model **model,
                               auxo_error *error)
 {
-    static const char suffix[] = ".safetensors";
-    const size_t length = strlen(name);
-    if (length >= sizeof suffix && strcmp(name + length - (sizeof suffix - 1), suffix) == 0)
+    if (auxo_model_names_file(name))
         return auxo_model_load(device, name, model, error);
     auxo_model_desc desc;
     auxo_model_desc_init(&desc);

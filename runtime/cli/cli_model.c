@@ -17,10 +17,3 @@ auxo_status cli_model_parse_input(const char *text, int64_t dims[3], auxo_error 
     }
     return AUXO_OK;
 }
-
-bool cli_model_is_file(const char *name)
-{
-    static const char suffix[] = ".safetensors";
-    size_t length = strlen(name);
-    return length >= sizeof suffix && strcmp(name + length - (sizeof suffix - 1), suffix) == 0;
-}

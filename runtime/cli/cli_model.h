@@ -7,7 +7,5 @@
 
 /* --input "1x28x28": channels, height, width. */
 auxo_status cli_model_parse_input(const char *text, int64_t dims[3], auxo_error *error);
-/* Whether `name` is a file of weights. */
-bool cli_model_is_file(const char *name);
 
 #endif

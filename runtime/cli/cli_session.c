@@ -134,6 +134,25 @@ auxo_status cli_check_writable(const char *option, const char *path, auxo_error 
     return AUXO_OK;
 }
 
+auxo_status cli_write_file(const char *option, const char *path, cli_file_writer *write, void *user, auxo_error *error)
+{
+    char temporary[1100];
+    snprintf(temporary, sizeof temporary, "%s.partial", path);
+    FILE *stream = fopen(temporary, "w");
+    if (!stream)
+        return auxo_error_set(error, AUXO_IO, "--%s: cannot write %s: %s", option, temporary, strerror(errno));
+    const auxo_status status = write(user, stream, error);
+    bool failed = fflush(stream) != 0 || ferror(stream) || fsync(fileno(stream)) != 0;
+    failed = fclose(stream) != 0 || failed;
+    if (status == AUXO_OK && !failed && rename(temporary, path) == 0)
+        return AUXO_OK;
+    int reason = errno;
+    unlink(temporary);
+    return status == AUXO_OK
+               ? auxo_error_set(error, AUXO_IO, "--%s: cannot write %s: %s", option, path, strerror(reason))
+               : status;
+}
+
 uint64_t cli_peak_host_bytes(void)
 {
     struct rusage usage;

@@ -9,6 +9,8 @@
 #include "cli_data.h"
 #include "commands.h"
 
+#include <stdio.h>
+
 /* --threads, for option tables with a --device of their own. */
 #define CLI_THREADS_OPTION                                                                                             \
     {                                                                                                                  \
@@ -42,6 +44,10 @@ void cli_session_close(cli_session *session);
 /* Fails (IO, naming the option) if a file could not be created at `path` (NULL: fine), so that hours of work are not
  * lost at their end. Creates nothing. */
 auxo_status cli_check_writable(const char *option, const char *path, auxo_error *error);
+
+/* Writes a file by `write`, which appears whole or not at all. Errors: IO, naming the option; those of `write`. */
+typedef auxo_status cli_file_writer(void *user, FILE *stream, auxo_error *error);
+auxo_status cli_write_file(const char *option, const char *path, cli_file_writer *write, void *user, auxo_error *error);
 
 /* Splits "a,b,c" in place; returns the count, at most `capacity`. */
 size_t cli_split_list(char *text, char **items, size_t capacity);

@@ -22,6 +22,16 @@ static const cli_option data_dir_options[] = {
 
 /* ---- list -------------------------------------------------------------------------------------------------------- */
 
+/* What --data takes besides names. */
+static const char PATHS[] =
+    "Besides these, data may be the path of\n"
+    "  a table             .csv or .arff, also .gz and .xz; the last column is the target; pictures by --images "
+    "COLUMN\n"
+    "  a folder of images  one subfolder per class, perhaps below train/ and test/: PNG, JPEG, WebP, PGM, PPM\n"
+    "  a folder of IDX     train-images-idx3-ubyte and its companions, EMNIST's names too\n"
+    "  NumPy arrays        .npy, its labels beside it or by --labels FILE, or .npz\n"
+    "  a packed set        .auxo, made by auxo data pack; may be larger than memory\n";
+
 static auxo_status run_list(const cli_context *context, auxo_error *error)
 {
     (void)error;
@@ -47,6 +57,7 @@ static auxo_status run_list(const cli_context *context, auxo_error *error)
         cli_emit(context->output, event);
     }
     cli_table_print(context->output, table);
+    cli_print(context->output, "%s", PATHS);
     cJSON *result = cli_event(context->output, "result");
     auxo__tree_number(result, "dataset_count", (double)count);
     auxo__tree_number(result, "present_count", (double)found_count);

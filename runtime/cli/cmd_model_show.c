@@ -37,7 +37,7 @@ static auxo_status load_desc(const cli_context *context, auxo_model_desc *desc, 
     bool json = strchr(name, '/') || (length > 5 && strcmp(name + length - 5, ".json") == 0);
     int64_t dims[3] = {0};
     uint32_t outputs = 0;
-    if (cli_model_is_file(name))
+    if (auxo_model_names_file(name))
         return auxo_model_file_desc(name, desc, error);
     auxo_status status = AUXO_OK;
     if (!json || cli_given(arguments, "input"))

@@ -2,11 +2,9 @@
  * or events. */
 #include "cli_arrays.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static const cli_option predict_options[] = {
     {.name = "out",
@@ -102,6 +100,7 @@ static void emit_row(cli_output *output, const cli_outputs *outputs, size_t row,
 /* Where rows are written to as they come. */
 typedef struct prediction_sink {
     const cli_context *context;
+    cli_outputs *outputs;
     FILE *stream; /* NULL: events */
     double *probabilities;
     bool all, has_header;
@@ -121,23 +120,11 @@ static void write_rows(void *user, const cli_outputs *outputs)
     }
 }
 
-/* The file appears complete or not at all. */
-static auxo_status write_file(cli_outputs *outputs, const char *path, prediction_sink *sink, auxo_error *error)
+static auxo_status write_file(void *user, FILE *stream, auxo_error *error)
 {
-    char temporary[1100];
-    snprintf(temporary, sizeof temporary, "%s.partial", path);
-    sink->stream = fopen(temporary, "w");
-    if (!sink->stream)
-        return auxo_error_set(error, AUXO_IO, "--out: cannot write %s: %s", temporary, strerror(errno));
-    const auxo_status status = cli_outputs_each(sink->context, outputs, write_rows, sink, error);
-    bool failed = fflush(sink->stream) != 0 || ferror(sink->stream) || fsync(fileno(sink->stream)) != 0;
-    failed = fclose(sink->stream) != 0 || failed;
-    if (status == AUXO_OK && !failed && rename(temporary, path) == 0)
-        return AUXO_OK;
-    int reason = errno;
-    unlink(temporary);
-    return status == AUXO_OK ? auxo_error_set(error, AUXO_IO, "--out: cannot write %s: %s", path, strerror(reason))
-                             : status;
+    prediction_sink *sink = user;
+    sink->stream = stream;
+    return cli_outputs_each(sink->context, sink->outputs, write_rows, sink, error);
 }
 
 static void keep_rows(void *user, const cli_outputs *outputs)
@@ -165,6 +152,7 @@ static auxo_status run(const cli_context *context, auxo_error *error)
     if (status == AUXO_OK)
         status = cli_outputs_open_rows(context, false, &outputs, error);
     prediction_sink sink = {.context = context,
+                            .outputs = &outputs,
                             .stream = cli_output_is_json(context->output) ? NULL : stdout,
                             .probabilities = calloc(outputs.column_count + 1, sizeof *sink.probabilities),
                             .all = cli_flag(context->arguments, "probabilities")};
@@ -173,7 +161,7 @@ static auxo_status run(const cli_context *context, auxo_error *error)
     if (status == AUXO_OK && cli_arrays_wanted(path))
         status = write_arrays(context, &outputs, path, error);
     else if (status == AUXO_OK && path)
-        status = write_file(&outputs, path, &sink, error);
+        status = cli_write_file("out", path, write_file, &sink, error);
     else if (status == AUXO_OK)
         status = cli_outputs_each(context, &outputs, write_rows, &sink, error);
     if (status == AUXO_OK) {

@@ -44,7 +44,7 @@ static const char style[] =
     ".c6{color:var(--c6)}.c7{color:var(--c7)}.c8{color:var(--c8)}\n"
     "@media(max-width:37rem){figure{overflow-x:auto}figure svg{min-width:36rem;font-size:12.5px}"
     "th,td{padding:.25rem .4rem}table{font-size:.9rem}.n{white-space:nowrap}"
-    "p,td:not(.n){overflow-wrap:anywhere}td:not(.n){min-width:4rem}}\n"
+    "p,td:not(.n){overflow-wrap:anywhere}td:not(.n){min-width:8.5rem}}\n"
     "@media print{body{max-width:none;margin:0}figure,tr,h2,h3{break-inside:avoid}h2,h3{break-after:avoid}"
     "table{display:table;font-size:.8rem}th,td{padding:.15rem .4rem}}\n"
     "</style>\n";

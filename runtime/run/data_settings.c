@@ -40,7 +40,8 @@ const auxo_setting auxo_data_settings[] = {
      .type = AUXO_SETTING_CHOICE,
      .argument = "auto|class|real",
      .initial = "auto",
-     .help = "What a target column of numbers holds: the numbers of classes, or measured numbers (auto)",
+     .help = "What a target column of numbers holds: the numbers of classes (auto takes them so where loss is "
+             "cross_entropy), or measured numbers",
      .role = AUXO_SETTING_DATA},
     {.name = "missing",
      .type = AUXO_SETTING_CHOICE,
@@ -231,6 +232,13 @@ static size_t missing_rule(const auxo_settings *settings)
     return auxo_settings_flag(settings, "drop-missing") ? MISSING_DROP : auxo_settings_choice(settings, "missing");
 }
 
+/* A loss of classes says that a target column of numbers holds the numbers of classes. */
+static bool loss_wants_classes(const auxo_settings *settings)
+{
+    const char *loss = auxo_settings_text(settings, "loss");
+    return loss && strcmp(loss, "cross_entropy") == 0;
+}
+
 static auxo_status read_options(const auxo_settings *settings, data_texts *texts, auxo_data_options *options,
                                 auxo_error *error)
 {
@@ -247,6 +255,7 @@ static auxo_status read_options(const auxo_settings *settings, data_texts *texts
     options->data_dir = auxo_settings_text(settings, "data-dir");
     options->limit = auxo_settings_integer(settings, "limit");
     options->target_kind = kinds[auxo_settings_choice(settings, "target-kind")];
+    options->prefer_classes = loss_wants_classes(settings);
     options->format = &texts->format.format;
     options->picture_column = auxo_settings_text(settings, "images");
     options->labels_file = auxo_settings_text(settings, "labels");

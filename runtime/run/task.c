@@ -167,13 +167,6 @@ const char *auxo__task_model_name(const char *name, const auxo_dataset *dataset)
     return dataset->height * dataset->width > 1 ? "lenet5" : "mlp:32-32:relu:he_uniform";
 }
 
-static bool is_weights_file(const char *name)
-{
-    static const char suffix[] = ".safetensors";
-    size_t length = strlen(name);
-    return length >= sizeof suffix && strcmp(name + length - (sizeof suffix - 1), suffix) == 0;
-}
-
 auxo_status auxo__task_model_desc(auxo_run *run, const auxo_dataset *train, auxo_model_desc *desc, auxo_error *error)
 {
     const char *name = auxo__task_model_name(auxo_settings_text(run->settings, "model"), train);
@@ -269,7 +262,7 @@ auxo_status auxo__task_open_model_seeded(auxo_run *run, const auxo_dataset *trai
     const char *name = auxo_settings_text(run->settings, "model");
     *model = NULL;
     auxo_status status = AUXO_OK;
-    if (is_weights_file(name)) {
+    if (auxo_model_names_file(name)) {
         status = auxo_model_load(run->device, name, model, error);
     } else {
         auxo_model_desc desc;

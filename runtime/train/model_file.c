@@ -285,6 +285,21 @@ auxo_status auxo_model_file_schema(const char *path, auxo_data_schema **schema, 
     return status == AUXO_OK ? status : auxo_error_wrap(error, status, "model file \"%s\"", path);
 }
 
+bool auxo_model_names_file(const char *name)
+{
+    static const char suffix[] = ".safetensors";
+    const size_t length = strlen(name);
+    uint8_t start[9] = {0};
+    if (length >= sizeof suffix && strcmp(name + length - (sizeof suffix - 1), suffix) == 0)
+        return true;
+    FILE *file = fopen(name, "rb");
+    const bool whole = file && fread(start, 1, sizeof start, file) == sizeof start;
+    if (file)
+        fclose(file);
+    /* The size of a header, less than 2^32, and its first character. */
+    return whole && start[8] == '{' && !start[4] && !start[5] && !start[6] && !start[7];
+}
+
 auxo_status auxo_model_load(auxo_device *device, const char *path, auxo_model **model, auxo_error *error)
 {
     *model = NULL;

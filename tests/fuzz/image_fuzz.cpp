@@ -62,13 +62,14 @@ bool is_small_webp(const std::vector<uint8_t> &bytes)
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     std::vector<uint8_t> bytes(data, data + size);
+    auxo__readers readers = {};
     auxo__image image;
     auxo_error error = {};
     if (size >= 8 && std::memcmp(data, "\x89PNG", 4) == 0 && !mend_png(bytes))
         return 0;
     if (size >= 12 && std::memcmp(data, "RIFF", 4) == 0 && !is_small_webp(bytes))
         return 0;
-    if (auxo__image_decode("fuzz", bytes.data(), size, &image, &error) != AUXO_OK)
+    if (auxo__image_decode(&readers, "fuzz", bytes.data(), size, &image, &error) != AUXO_OK)
         return 0;
     auxo_picture_rule rule = {};
     rule.height = 5;

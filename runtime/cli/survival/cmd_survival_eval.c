@@ -1,10 +1,12 @@
 /* runtime/cli/survival/cmd_survival_eval.c: auxo survival eval and predict: a saved model on other rows. */
+#include "cli_arrays.h"
 #include "cli_text.h"
 #include "survival_scores.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const cli_option eval_options[] = {
     {.name = "split",
@@ -35,6 +37,10 @@ static const cli_option predict_options[] = {
      .type = CLI_TEXT,
      .argument = "T1,T2,...",
      .help = "Times at which to predict survival (default: quartiles of the distinct event times of training)"},
+    {.name = "out",
+     .type = CLI_TEXT,
+     .argument = "FILE",
+     .help = "Write here instead of to standard output: CSV, or arrays of NumPy's where the name ends in .npz or .npy"},
     {.name = "unknown-levels",
      .type = CLI_CHOICE,
      .argument = "refuse|missing",
@@ -192,49 +198,110 @@ static auxo_status read_times(const cli_context *context, const saved_model *sav
     return status;
 }
 
-static void print_heading(cli_output *output, const double *times, size_t count)
+/* What is predicted for the rows of a saved model. */
+typedef struct predictions {
+    const saved_model *saved;
+    size_t row_count, time_count;
+    double *times;    /* (time_count) */
+    uint64_t *rows;   /* (row_count) place in the file or set, from 1 */
+    double *survival; /* (row_count, time_count) probabilities to be free of the event */
+} predictions;
+
+static auxo_status predict_rows(const cli_context *context, const saved_model *saved, predictions *made,
+                                auxo_error *error)
 {
-    cli_print(output, "row,risk");
-    for (size_t k = 0; k < count; k++)
-        cli_print(output, ",survival_at_%.6g", times[k]);
-    cli_print(output, "\n");
+    made->saved = saved;
+    made->row_count = saved->rows->row_count;
+    auxo_status status = read_times(context, saved, &made->times, &made->time_count, error);
+    if (status != AUXO_OK)
+        return status;
+    made->rows = calloc(made->row_count + 1, sizeof *made->rows);
+    made->survival = calloc(made->row_count * made->time_count + 1, sizeof *made->survival);
+    if (!made->rows || !made->survival)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory for the predictions of %zu rows",
+                              made->row_count);
+    for (size_t i = 0; i < made->row_count; i++) {
+        made->rows[i] = auxo_dataset_row_number(saved->rows, i);
+        for (size_t k = 0; k < made->time_count; k++)
+            made->survival[i * made->time_count + k] =
+                auxo_survival_probability(&saved->model.hazard, saved->risks[i], made->times[k]);
+    }
+    return AUXO_OK;
+}
+
+static auxo_status write_csv(void *user, FILE *stream, auxo_error *error)
+{
+    const predictions *made = user;
+    (void)error;
+    fputs("row,risk", stream);
+    for (size_t k = 0; k < made->time_count; k++)
+        fprintf(stream, ",survival_at_%.6g", made->times[k]);
+    fputc('\n', stream);
+    for (size_t i = 0; i < made->row_count; i++) {
+        fprintf(stream, "%llu,%.9g", (unsigned long long)made->rows[i], made->saved->risks[i]);
+        for (size_t k = 0; k < made->time_count; k++)
+            fprintf(stream, ",%.6f", made->survival[i * made->time_count + k]);
+        fputc('\n', stream);
+    }
+    return AUXO_OK;
+}
+
+static auxo_status write_arrays(const predictions *made, const char *path, auxo_error *error)
+{
+    static const char *const names[] = {"row", "risk", "times", "survival"};
+    const uint64_t rows = made->row_count, times = made->time_count;
+    const auxo_array arrays[] = {
+        {.values = made->rows, .element = AUXO_ELEMENT_U64, .rank = 1, .dims = {rows}},
+        {.values = made->saved->risks, .element = AUXO_ELEMENT_F64, .rank = 1, .dims = {rows}},
+        {.values = made->times, .element = AUXO_ELEMENT_F64, .rank = 1, .dims = {times}},
+        {.values = made->survival, .element = AUXO_ELEMENT_F64, .rank = 2, .dims = {rows, times}},
+    };
+    return strcmp(strrchr(path, '.'), ".npy") == 0 ? auxo_arrays_write(path, NULL, &arrays[1], 1, error)
+                                                   : auxo_arrays_write(path, names, arrays, 4, error);
+}
+
+static void emit_rows(cli_output *output, const predictions *made)
+{
+    for (size_t i = 0; i < made->row_count; i++) {
+        cJSON *event = cli_event(output, "row");
+        auxo__tree_number(event, "row", (double)made->rows[i]);
+        auxo__tree_number(event, "risk", made->saved->risks[i]);
+        if (event)
+            auxo__tree_add(event, "survival",
+                           cJSON_CreateDoubleArray(made->survival + i * made->time_count, (int)made->time_count));
+        cli_emit(output, event);
+    }
 }
 
 static auxo_status run_predict(const cli_context *context, auxo_error *error)
 {
-    saved_model saved;
-    double *times = NULL;
-    size_t count = 0;
+    saved_model saved = {0};
+    predictions made = {0};
     enum { SPLIT_AUTO, SPLIT_TEST, SPLIT_TRAIN, SPLIT_ALL };
-    size_t split = cli_choice(context->arguments, "split");
-    auxo_status status = open_saved(context, split == SPLIT_AUTO || split == SPLIT_ALL,
-                                    split == SPLIT_AUTO || split == SPLIT_TEST, &saved, error);
+    const size_t split = cli_choice(context->arguments, "split");
+    const char *path = cli_text(context->arguments, "out");
+    auxo_status status = cli_check_writable("out", path, error);
     if (status == AUXO_OK)
-        status = read_times(context, &saved, &times, &count, error);
+        status = open_saved(context, split == SPLIT_AUTO || split == SPLIT_ALL,
+                            split == SPLIT_AUTO || split == SPLIT_TEST, &saved, error);
     if (status == AUXO_OK)
-        print_heading(context->output, times, count);
-    for (size_t i = 0; status == AUXO_OK && i < saved.rows->row_count; i++) {
-        cJSON *event = cli_event(context->output, "row");
-        size_t number = auxo_dataset_row_number(saved.rows, i);
-        auxo__tree_number(event, "row", (double)number);
-        auxo__tree_number(event, "risk", saved.risks[i]);
-        cJSON *list = auxo__tree_add(event, "survival", cJSON_CreateArray());
-        cli_print(context->output, "%zu,%.9g", number, saved.risks[i]);
-        for (size_t k = 0; k < count; k++) {
-            double probability = auxo_survival_probability(&saved.model.hazard, saved.risks[i], times[k]);
-            cli_print(context->output, ",%.6f", probability);
-            if (list)
-                auxo__tree_add(list, NULL, cJSON_CreateNumber(probability));
-        }
-        cli_print(context->output, "\n");
-        cli_emit(context->output, event);
-    }
+        status = predict_rows(context, &saved, &made, error);
+    if (status == AUXO_OK && cli_arrays_wanted(path))
+        status = write_arrays(&made, path, error);
+    else if (status == AUXO_OK && path)
+        status = cli_write_file("out", path, write_csv, &made, error);
+    else if (status == AUXO_OK && cli_output_is_json(context->output))
+        emit_rows(context->output, &made);
+    else if (status == AUXO_OK)
+        status = write_csv(&made, stdout, error);
     if (status == AUXO_OK) {
         cJSON *result = cli_event(context->output, "result");
         auxo__tree_number(result, "rows", (double)saved.rows->row_count);
         cli_emit(context->output, result);
     }
-    free(times);
+    free(made.times);
+    free(made.rows);
+    free(made.survival);
     close_saved(&saved);
     return status;
 }
@@ -274,12 +341,15 @@ const cli_command cli_command_survival_predict = {
     .operand_min = 1,
     .operand_max = 1,
     .summary = "print risks and survival probabilities as CSV",
-    .description = "For every row the risk score and the probability of being event-free at the given times, from the "
-                   "Breslow estimate of the baseline hazard that was saved with the model. A table needs the model's "
-                   "input columns by name, in any order; times and events are not read and need not be there. The "
-                   "column row is the place of the row in the file, from 1.",
+    .description =
+        "For every row the risk score and the probability of being event-free at the given times, from the "
+        "Breslow estimate of the baseline hazard that was saved with the model. A table needs the model's "
+        "input columns by name, in any order; times and events are not read and need not be there. The "
+        "column row is the place of the row in the file, from 1.\n\n"
+        "A .npz file holds the arrays row, risk, times and survival (rows, times); a .npy file the risks alone.",
     .events = "{\"event\":\"row\",\"row\":1,\"risk\":..,\"survival\":[..]}\n{\"event\":\"result\",\"rows\":..}",
-    .examples = "auxo survival predict model.safetensors --data metabric --at 12,60,120 > risks.csv",
+    .examples = "auxo survival predict model.safetensors --data metabric --at 12,60,120 > risks.csv\n"
+                "auxo survival predict model.safetensors --data new.csv --out risks.npz",
     .options = predict_tables,
     .run = run_predict,
 };

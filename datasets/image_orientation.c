@@ -1,10 +1,8 @@
-/* image_jpeg.c: JPEG through libjpeg-turbo, turned upright as its EXIF orientation says. */
+/* image_orientation.c: which way up a JPEG is shown, by the orientation in its EXIF block, and turning it so. */
 #include "image.h"
 
-#ifdef AUXO_HAVE_JPEG
 #include <stdlib.h>
 #include <string.h>
-#include <turbojpeg.h>
 
 static uint32_t read_number(const uint8_t *at, size_t count, bool little)
 {
@@ -76,54 +74,8 @@ static auxo_status turn(const char *path, uint32_t orientation, auxo__image *ima
     return AUXO_OK;
 }
 
-static auxo_status decode(tjhandle handle, const char *path, const uint8_t *bytes, size_t size, auxo__image *image,
-                          auxo_error *error)
+auxo_status auxo__image_turn_upright(const char *path, const uint8_t *bytes, size_t size, auxo__image *image,
+                                     auxo_error *error)
 {
-    int width = 0, height = 0, sampling = 0, colours = 0;
-    if (tjDecompressHeader3(handle, bytes, size, &width, &height, &sampling, &colours) != 0)
-        return auxo_error_set(error, AUXO_FORMAT, "%s: not a readable JPEG: %s", path, tjGetErrorStr2(handle));
-    if (colours == TJCS_CMYK || colours == TJCS_YCCK)
-        return auxo_error_set(error, AUXO_FORMAT, "%s: a JPEG of four printing colours; save it as RGB", path);
-    image->width = (uint32_t)width;
-    image->height = (uint32_t)height;
-    image->channels = colours == TJCS_GRAY ? 1 : 3;
-    /* A block of 64 equal values takes a few bits for each component: 1 to 2000 is out of reach. */
-    auxo_status status = auxo__image_allocate(path, false, size, 2000, image, error);
-    if (status != AUXO_OK)
-        return status;
-    uint8_t *interleaved = malloc((size_t)width * (size_t)height * image->channels);
-    if (!interleaved)
-        return auxo__image_no_memory(path, error);
-    if (tjDecompress2(handle, bytes, size, interleaved, width, 0, height, image->channels == 1 ? TJPF_GRAY : TJPF_RGB,
-                      TJFLAG_ACCURATEDCT) != 0)
-        status = auxo_error_set(error, AUXO_FORMAT, "%s: not a whole JPEG: %s", path, tjGetErrorStr2(handle));
-    else
-        auxo__image_make_planar(interleaved, false, image);
-    free(interleaved);
-    return status == AUXO_OK ? turn(path, exif_orientation(bytes, size), image, error) : status;
+    return turn(path, exif_orientation(bytes, size), image, error);
 }
-
-auxo_status auxo__jpeg_decode(const char *path, const uint8_t *bytes, size_t size, auxo__image *image,
-                              auxo_error *error)
-{
-    tjhandle handle = tjInitDecompress();
-    if (!handle)
-        return auxo__image_no_memory(path, error);
-    auxo_status status = decode(handle, path, bytes, size, image, error);
-    tjDestroy(handle);
-    return status;
-}
-
-#else
-
-auxo_status auxo__jpeg_decode(const char *path, const uint8_t *bytes, size_t size, auxo__image *image,
-                              auxo_error *error)
-{
-    (void)bytes;
-    (void)size;
-    (void)image;
-    return auxo_error_set(error, AUXO_UNSUPPORTED, "%s: this build has no libjpeg-turbo (Debian: libturbojpeg0-dev)",
-                          path);
-}
-
-#endif
