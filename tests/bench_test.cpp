@@ -1,4 +1,5 @@
 // tests/bench_test.cpp: measuring and tuning as a user does it: what is reported, what files hold, what is refused.
+#include "support/data_files.hpp"
 #include "support/program.hpp"
 
 #include <fstream>
@@ -100,6 +101,20 @@ TEST_CASE("a result file that cannot be written leaves the one that is there")
         program.run({"bench", "latency", "--device", "cpu", "--min-seconds", "0.001", "--save", save});
     CHECK(result.exit_code == 1);
     CHECK(read_whole_file(save) == "before");
+}
+
+TEST_CASE("bench train takes a network from a file, with the input that stands there")
+{
+    Program program(AUXO_PROGRAM);
+    TempFolder folder;
+    const std::string path = folder.file("net.json");
+    auxo_test::write_file(path, std::string(R"({"layers":[{"name":"in","kind":"input","shape":[2,5,5]},
+        {"name":"flat","kind":"flatten"},{"name":"out","kind":"dense","units":10}]})"));
+    ProgramResult result = program.run(
+        {"bench", "train", "--device", "cpu", "--min-seconds", "0.001", "--model", path, "--batch", "16", "--json"});
+    INFO(result.errors);
+    CHECK(result.exit_code == 0);
+    CHECK(result.events("result").size() == 1);
 }
 
 TEST_CASE("bench train tells what a step is made of")

@@ -7,6 +7,7 @@
 #include <csignal>
 #include <cstdio>
 #include <dirent.h>
+#include <filesystem>
 
 using auxo_test::check_one_line;
 using auxo_test::Program;
@@ -99,6 +100,37 @@ TEST_CASE("an interrupt finishes the step, saves the checkpoint and ends with co
     CHECK(files_in(folder.path) == std::vector<std::string>{"c.safetensors", "c.safetensors.lock"});
 }
 
+TEST_CASE("a second signal ends the program at once, whatever it does")
+{
+    Program program(AUXO_PROGRAM);
+    program.start(with(small_run, {"--epochs", "1000000", "--threads", "1"}));
+    CHECK(program.wait_for_output("\"event\":\"epoch\""));
+    program.send_signal(SIGSTOP); // so that both come before the step at hand ends
+    program.send_signal(SIGINT);
+    program.send_signal(SIGTERM);
+    program.send_signal(SIGCONT);
+    const ProgramResult result = program.wait();
+    INFO(result.errors);
+    CHECK((result.exit_code == 128 + SIGINT || result.exit_code == 128 + SIGTERM));
+    CHECK(result.errors.find("interrupted") == std::string::npos); // what a first signal leads to
+}
+
+TEST_CASE("a checkpoint grows by the numbers that an epoch told, no more")
+{
+    Program program(AUXO_PROGRAM);
+    TempFolder folder;
+    const std::string path = folder.file("c");
+    auto size_after = [&](const char *epochs) {
+        ProgramResult result =
+            program.run(with(small_run, {"--epochs", epochs, "--checkpoint", path, "--resume", "--validation", "0.1"}));
+        INFO(result.errors);
+        REQUIRE(result.exit_code == 0);
+        return static_cast<double>(std::filesystem::file_size(path));
+    };
+    const double two = size_after("2"), many = size_after("42");
+    CHECK(many - two < 40 * 200);
+}
+
 TEST_CASE("a full disk names the file and keeps the last checkpoint")
 {
     Program program(AUXO_PROGRAM);
@@ -121,7 +153,22 @@ TEST_CASE("standard output that cannot be written is an error")
 {
     Program program(AUXO_PROGRAM);
     program.set_output_path("/dev/full");
-    check_one_line(program.run({"data", "list"}), "standard output", 1);
+    for (const Words &words :
+         {Words{"data", "list"}, {"--help"}, {"train", "--help"}, {"help", "events"}, {"devices"}}) {
+        INFO(words.back());
+        check_one_line(program.run(words), "standard output", 1);
+    }
+}
+
+TEST_CASE("a log that cannot be written in full is an error")
+{
+    Program program(AUXO_PROGRAM);
+    TempFolder folder;
+    // A checkpoint that is not there yet is a note.
+    const Words run = with(small_run, {"--steps", "2", "--checkpoint", folder.file("c"), "--resume", "--log"});
+    const ProgramResult full = program.run(with(run, {"/dev/full"}));
+    CHECK(full.exit_code == 1);
+    CHECK(full.errors.find("the log could not be written in full") != std::string::npos);
 }
 
 TEST_CASE("a loss that is not finite stops the run, says at which step, and keeps the checkpoint")

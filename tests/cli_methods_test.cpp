@@ -27,11 +27,17 @@ TEST_CASE("multiscale train: iterations, result, report, and a resumed run equal
 
     Words checkpoint = {"--checkpoint", folder.file("run.json"), "--checkpoint-every", "1", "--resume"};
     REQUIRE(program.run(with(with(small_multiscale, {"--iterations", "3"}), checkpoint)).exit_code == 0);
-    ProgramResult rest =
-        program.run(with(with(small_multiscale, {"--iterations", "6", "--save", folder.file("parts")}), checkpoint));
+    ProgramResult rest = program.run(with(with(small_multiscale, {"--iterations", "6", "--save", folder.file("parts"),
+                                                                  "--csv", folder.file("parts.csv")}),
+                                          checkpoint));
     INFO(rest.errors);
     REQUIRE(rest.exit_code == 0);
     CHECK(rest.events("iteration").size() == 3);
+    // What is told at the end is of the whole run, not of its last part.
+    for (const char *field : {"iterations", "epochs"})
+        CHECK(rest.events("result")[0].number(field) == whole.events("result")[0].number(field));
+    const std::string csv = read_whole_file(folder.file("parts.csv"));
+    CHECK(std::count(csv.begin(), csv.end(), '\n') == 1 + 6);
     CHECK(same_bytes(folder.file("whole"), folder.file("parts")));
     check_fails(program, with(with(small_multiscale, {"--iterations", "6", "--seed", "9"}), checkpoint),
                 "seed was 1 and is 9");

@@ -229,7 +229,7 @@ TEST_CASE("cluster study: a rank that is asked to stop, or fails, ends the other
     REQUIRE(run.own_lines(failed).size() == 1);
     CHECK_THAT(run.own_lines(failed)[0], Contains("auxo: rank 1: ") && Contains("cpu:7"));
     run.only_for_rank(1, {});
-    const ProgramResult refused = run.run(with(tiny, {"--study", "/nonexistent/s.db"}));
+    const ProgramResult refused = run.run(with(tiny, {"--study", "/dev/null/s.db"}));
     CHECK(refused.exit_code == 2);
     CHECK(run.own_lines(refused).size() == 1);
     const ProgramResult workers = run.run(with(tiny, {"--study", folder.file("w.db"), "--workers", "2"}));

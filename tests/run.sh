@@ -67,39 +67,35 @@ analyse_sources() {
         runtime/run/checkpoint.c runtime/run/settings.c runtime/run/settings_saved.c runtime/cli/cli_options.c
 }
 
-run_sanitizers() {
-    step "Address and undefined behaviour sanitizers (cpu)"
-    build build-asan -DCMAKE_BUILD_TYPE=Debug "-DCMAKE_C_FLAGS=-O1 -g1" "-DCMAKE_CXX_FLAGS=-O1 -g1" \
-        -DAUXO_SANITIZE=address,undefined -DAUXO_OPENCL=OFF -DAUXO_VULKAN=OFF -DAUXO_BENCH=OFF -DAUXO_WERROR=OFF
-    # Two tests are one big network again and again, minutes each when instrumented; the suite below runs them.
-    AUXO_TEST_DEVICES=cpu ctest --test-dir build-asan -j "$(nproc)" --output-on-failure \
-        -E 'with sync-batch-norm|every move is applied' >build-asan.log 2>&1 ||
-        { grep -B 40 -E 'ERROR: |runtime error|\*\*\*Failed|tests failed' build-asan.log | tail -150; fail "sanitizers found faults"; }
-    tail -n 3 build-asan.log
+# build_instrumented FOLDER TARGETS CMAKE_ARGUMENT...: configures $root/FOLDER without the GPU backends and with the lines
+# alone as debug information, and builds these targets of it.
+build_instrumented() {
+    folder="$root/$1" targets="$2"
+    shift 2
+    # shellcheck disable=SC2086
+    { cmake -S "$root" -B "$folder" -G Ninja -DCMAKE_BUILD_TYPE=Debug "-DCMAKE_C_FLAGS_DEBUG=-O1 -g1" \
+        "-DCMAKE_CXX_FLAGS_DEBUG=-O1 -g1" -DAUXO_OPENCL=OFF -DAUXO_VULKAN=OFF -DAUXO_BENCH=OFF "$@" &&
+        cmake --build "$folder" -j "$(nproc)" --target $targets; } >"$folder.log" 2>&1 ||
+        { tail -60 "$folder.log"; fail "$folder does not build"; }
 }
 
-# build_some FOLDER TARGET... -- CMAKE_ARGUMENT...: configures $root/FOLDER and builds these targets of it.
-build_some() {
-    folder="$root/$1"
-    targets=""
-    shift
-    while [ "$1" != -- ]; do
-        targets="$targets $1"
-        shift
-    done
-    shift
-    # shellcheck disable=SC2086
-    { cmake -S "$root" -B "$folder" -G Ninja "$@" && cmake --build "$folder" -j "$(nproc)" --target $targets; } \
-        >"$folder.log" 2>&1 || { tail -60 "$folder.log"; fail "$folder does not build"; }
+run_sanitizers() {
+    step "Address and undefined behaviour sanitizers (cpu)"
+    build_instrumented build-asan all -DAUXO_SANITIZE=address,undefined
+    # Not those that are big networks again and again, for numbers and sizes that the suite below looks at: other tests
+    # here take the same paths on small ones (of two ranks, of a step's memory, of layers that move).
+    AUXO_TEST_DEVICES=cpu ctest --test-dir build-asan -j "$(nproc)" --output-on-failure \
+        -E 'with sync-batch-norm|every move is applied|ranks train lenet5|first 100 losses of lenet5|about half the memory' \
+        >build-asan.log 2>&1 ||
+        { grep -B 40 -E 'ERROR: |runtime error|\*\*\*Failed|tests failed' build-asan.log | tail -150; fail "sanitizers found faults"; }
+    tail -n 3 build-asan.log
 }
 
 # Tests of what runs in threads. Address space randomisation beyond what the sanitizer's runtime expects is off.
 run_thread_sanitizer() {
     step "Thread sanitizer (teams, search, events, thread pool, shared files; cpu)"
     threaded="team_test search_test threads_test tuning_test run_process_test"
-    # shellcheck disable=SC2086
-    build_some build-tsan auxo_program $threaded -- -DCMAKE_BUILD_TYPE=Debug "-DCMAKE_C_FLAGS=-O1 -g1" \
-        "-DCMAKE_CXX_FLAGS=-O1 -g1" -DAUXO_SANITIZE=thread -DAUXO_OPENCL=OFF -DAUXO_VULKAN=OFF -DAUXO_BENCH=OFF
+    build_instrumented build-tsan "auxo_program $threaded" -DAUXO_SANITIZE=thread
     AUXO_TEST_DEVICES=cpu setarch -R ctest --test-dir build-tsan -j "$(nproc)" --output-on-failure --no-tests=error \
         -R "^($(echo "$threaded" | tr ' ' '|')):" -E 'small address space' >build-tsan.log 2>&1 ||
         { grep -B 5 -A 40 -E 'WARNING: ThreadSanitizer|\*\*\*Failed|tests failed' build-tsan.log | head -150; fail "races"; }
@@ -122,8 +118,7 @@ if [ "${AUXO_CHECKS:-all}" != short ]; then
     run_thread_sanitizer
     run_oclgrind
     step "Readers of foreign bytes, instrumented"
-    CC=clang CXX=clang++ build_some build-fuzz fuzz_targets -- -DAUXO_FUZZ=ON -DCMAKE_BUILD_TYPE=Debug \
-        "-DCMAKE_C_FLAGS=-O1 -g1" "-DCMAKE_CXX_FLAGS=-O1 -g1" -DAUXO_OPENCL=OFF -DAUXO_VULKAN=OFF -DAUXO_BENCH=OFF
+    CC=clang CXX=clang++ build_instrumented build-fuzz fuzz_targets -DAUXO_FUZZ=ON
 fi
 
 step "Campaigns, short (against PyTorch; killed, starved, cut off and resumed; memory; foreign bytes)"

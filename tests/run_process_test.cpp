@@ -3,6 +3,8 @@
 #include "support/program.hpp"
 
 #include <csignal>
+#include <filesystem>
+#include <set>
 
 using namespace auxo_test;
 
@@ -83,5 +85,11 @@ TEST_CASE("killed right after each of its checkpoints, a run loses nothing")
         INFO(rest.errors);
         REQUIRE(rest.exit_code == 0);
         CHECK(same_bytes(whole_model, parts_model));
+        // What was killed leaves no models or half-written files behind.
+        std::set<std::string> files;
+        for (const auto &file : std::filesystem::directory_iterator(folder.path))
+            files.insert(file.path().filename());
+        CHECK(files ==
+              std::set<std::string>{"parts", "parts-model", "parts.lock", "whole", "whole-model", "whole.lock"});
     }
 }

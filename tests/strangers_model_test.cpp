@@ -232,8 +232,14 @@ TEST_CASE("R2 of a constant target is undefined and said so, outputs that are no
     succeed(program, {"train", "--data", folder.file("t.csv"), "--model", "mlp:1-1", "--epochs", "2", "--device", "cpu",
                       "--save", model});
     Words predict = {"predict", model, "--data", folder.file("huge.csv"), "--device", "cpu"};
+    Words eval = predict;
+    eval[0] = "eval";
     check_fails(program, predict, "row 3: output y of the model is");
+    const ProgramResult refused = program.run(eval); // after a note on the rows
+    CHECK(refused.exit_code == 2);
+    CHECK(refused.error_lines().back().find("row 3: output y of the model is") != std::string::npos);
     succeed(program, with(predict, {"--allow-nan"}));
+    succeed(program, with(eval, {"--allow-nan"}));
 }
 
 TEST_CASE("names with bars, quotes, tabs and tags are shown whole in tables, CSV, JSON and HTML")
@@ -261,6 +267,27 @@ TEST_CASE("names with bars, quotes, tabs and tags are shown whole in tables, CSV
     CHECK(lines_of(predicted.output)[0] == "row,y|z");
     ProgramResult evaluated = succeed(program, {"eval", model, "--data", folder.file("t.csv"), "--device", "cpu"});
     CHECK(evaluated.output.find("y|z ") != std::string::npos);
+}
+
+TEST_CASE("escape characters of columns and layers do not reach the terminal")
+{
+    Program program(AUXO_PROGRAM);
+    TempFolder folder;
+    write_file(folder.file("t.csv"), std::string("a\x1b[31mred,b\n1,2\n2,3\n3,4\n"));
+    ProgramResult info = succeed(program, {"data", "info", folder.file("t.csv")});
+    CHECK(info.output.find("red") != std::string::npos);
+    CHECK(info.output.find('\x1b') == std::string::npos);
+    write_file(folder.file("m.json"), std::string("{\"layers\":[{\"name\":\"in\",\"kind\":\"input\",\"shape\":[4]},"
+                                                  "{\"name\":\"x\\u001b[31mred\",\"kind\":\"dense\",\"units\":2}]}"));
+    for (const Words &wrong : {Words{"train", "--data", folder.file("t.csv"), "--targets", "\x1b[31mno"},
+                               {"model", "show", "\x1b[31mno"},
+                               {"model", "show", folder.file("m.json")}}) {
+        const ProgramResult refused = program.run(wrong);
+        INFO(refused.errors);
+        CHECK(refused.exit_code == 2);
+        CHECK(refused.errors.find("[31m") != std::string::npos);
+        CHECK(refused.errors.find('\x1b') == std::string::npos);
+    }
 }
 
 TEST_CASE("a saved model is known by what it holds, whatever it is called; the list of data names files as well")

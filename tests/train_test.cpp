@@ -260,6 +260,24 @@ TEST_CASE("frozen layers stay bit-identical and others train")
     });
 }
 
+TEST_CASE("rows that were trained are counted as they are, also where a batch is larger than the data")
+{
+    Runtime runtime;
+    Device device(runtime, "cpu");
+    Data train = Data::classes(40, 1, 6, 6, 3, 1);
+    Desc desc("mlp:36-4-3", 1, 6, 6, 3);
+    for (uint32_t batch : {512u, 64u, 16u, 7u}) {
+        INFO(batch);
+        Model model(device, desc.desc, 3);
+        Trainer trainer(model, train.get(), nullptr, options_for("momentum", batch));
+        trainer.epochs(3);
+        const auxo_trainer_work work = auxo_trainer_get_work(trainer);
+        CHECK(work.rows == 3 * 40);
+        if (work.seconds > 0)
+            CHECK(work.rows_per_second * work.seconds == Approx(3 * 40));
+    }
+}
+
 TEST_CASE("a loss that is not finite stops training and names the step")
 {
     Runtime runtime;

@@ -16,7 +16,8 @@ extern "C" {
 typedef enum auxo_verify_outcome {
     AUXO_VERIFY_PASSED, /* with prepare_only: prepared */
     AUXO_VERIFY_FAILED,
-    AUXO_VERIFY_UNSUPPORTED /* the variant does not take this case, or the op has no kernel on this device */
+    AUXO_VERIFY_UNSUPPORTED /* the variant does not take this case, or its driver declined it when it was prepared and
+                             * another variant runs the case; or the op has no kernel on this device */
 } auxo_verify_outcome;
 
 /* One case on one variant. All strings are borrowed for the time of the callback. */
@@ -25,7 +26,7 @@ typedef struct auxo_verify_result {
     const char *variant;   /* "" where the op has no kernel on this device */
     const char *case_text; /* "M=33 N=127 K=5 trans_a" */
     auxo_verify_outcome outcome;
-    const char *message; /* of a failure: slot, element, value, expected value, bound */
+    const char *message; /* of a failure: slot, element, value, expected value, bound; why a driver declined */
 } auxo_verify_result;
 
 typedef void auxo_verify_function(void *user, const auxo_verify_result *result);

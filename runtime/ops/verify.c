@@ -73,6 +73,22 @@ static bool wants_variant(const verification *run, const auxo_kernel *kernel)
     return !run->options->variant || strcmp(run->options->variant, kernel->variant) == 0;
 }
 
+enum { DECLINED_MAX = 16 };
+typedef struct declined_variant {
+    const char *name;
+    auxo_error reason;
+} declined_variant;
+
+/* A variant may find only when it is prepared that the device cannot run it (its driver's limit for one kernel), and
+ * the next is taken instead: no failure, unless no variant runs the case. */
+static void report_declined(verification *run, auxo_op_kind kind, const char *variant, const auxo__case *tested,
+                            size_t ran, const auxo_error *reason)
+{
+    report(run, kind, variant, tested->text, ran ? AUXO_VERIFY_UNSUPPORTED : AUXO_VERIFY_FAILED, reason->message);
+    if (!ran && run->first_failure.status == AUXO_OK)
+        auxo_error_set(&run->first_failure, reason->status, "variant %s: %s", variant, reason->message);
+}
+
 /* One case on all variants. A failure of a kernel is reported and the suite goes on; a lost device ends it. */
 static auxo_status verify_case(verification *run, auxo_op_kind kind, size_t index, auxo_error *error)
 {
@@ -84,6 +100,8 @@ static auxo_status verify_case(verification *run, auxo_op_kind kind, size_t inde
     const bool runs = !run->options->prepare_only;
     if (status == AUXO_OK && runs)
         status = auxo__case_expect(kind, index, run->options->seed, run->pair.reference_queue, &expectation, error);
+    declined_variant declined[DECLINED_MAX];
+    size_t declined_count = 0, ran = 0;
     for (size_t i = 0; i < kernels.count && status == AUXO_OK; i++) {
         const auxo_kernel *kernel = &kernels.variants[i];
         auxo_error failure = {AUXO_OK, ""};
@@ -92,6 +110,11 @@ static auxo_status verify_case(verification *run, auxo_op_kind kind, size_t inde
             continue;
         auxo_status judged = runs ? judge(&run->pair, &tested, kernel, NULL, &expectation, &supported, &failure)
                                   : auxo__case_prepare(&tested, run->pair.queue, kernel, &supported, &failure);
+        if (judged == AUXO_UNSUPPORTED && supported && declined_count < DECLINED_MAX) {
+            declined[declined_count++] = (declined_variant){kernel->variant, failure};
+            continue;
+        }
+        ran += supported;
         if (judged == AUXO_OK) {
             report(run, kind, kernel->variant, tested.text, supported ? AUXO_VERIFY_PASSED : AUXO_VERIFY_UNSUPPORTED,
                    "");
@@ -103,6 +126,8 @@ static auxo_status verify_case(verification *run, auxo_op_kind kind, size_t inde
         if (judged == AUXO_DEVICE_LOST)
             status = auxo_error_set(error, judged, "%s", run->first_failure.message);
     }
+    for (size_t i = 0; i < declined_count; i++)
+        report_declined(run, kind, declined[i].name, &tested, ran, &declined[i].reason);
     auxo__case_expectation_deinit(&expectation);
     auxo__case_deinit(&tested);
     return status;

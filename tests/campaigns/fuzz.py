@@ -46,6 +46,24 @@ def run(target, noun, options, inputs):
     return int(taken.group(1)) if taken else 0, done.returncode != 0
 
 
+def table(ledger, page):
+    """Puts the totals between the marks of the page of results."""
+    kept = json.loads(ledger.read_text())["fuzz"]
+    nouns = sorted(kept)
+    rows = [f"| {n} | {kept[n]['inputs']:,} | {kept[n]['faults']} |" for n in nouns]
+    half = (len(rows) + 1) // 2
+    lines = ["| reader | inputs | faults found | | reader | inputs | faults found |",
+             "| --- | ---: | ---: | --- | --- | ---: | ---: |"]
+    for i in range(half):
+        lines.append(rows[i][:-1] + "| " + (rows[half + i] if half + i < len(rows) else "| | | |"))
+    total = sum(one["inputs"] for one in kept.values())
+    least = sum(one["inputs"] >= 10_000_000 for one in kept.values())
+    lines.append(f"\n{total:,} inputs in all; {least} of {len(rows)} readers have taken ten million.")
+    text = page.read_text()
+    begin, end = text.index("<!-- inputs -->"), text.index("<!-- -->")
+    page.write_text(text[:begin] + "<!-- inputs -->\n" + "\n".join(lines) + "\n" + text[end:])
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build-fuzz")
@@ -55,7 +73,11 @@ def main():
     parser.add_argument("--seed", type=int, default=0, help="0: another one each time")
     parser.add_argument("--lines", type=int, default=60, help="of a fault's report that are shown")
     parser.add_argument("--ledger", type=pathlib.Path, help="JSON file to which the totals are added")
+    parser.add_argument("--table", type=pathlib.Path, help="only put the ledger's totals into this page (trust.md)")
     options = parser.parse_args()
+    if options.table:
+        table(options.ledger, options.table)
+        return 0
     options.build = options.build.resolve()
     nouns = options.only.split(",") if options.only else sorted(p.name[:-9] for p in FUZZ.glob("*_fuzz.cpp"))
     failed, total = [], 0

@@ -69,6 +69,7 @@ if [ "$hours" = 0 ]; then
     "$python" "$here/power_loss.py" --states 100 --resumes 3
     "$python" "$here/failing.py" --every -20
     "$python" "$here/memory.py" --minutes 1 --warm-up 0.4 --interval 0.5
+    "$python" "$here/manifest.py" --cases 100
     fuzz --seconds 3 --seed 1
     exit 0
 fi
@@ -87,6 +88,7 @@ while [ "$(date +%s)" -lt "$end" ]; do
     "$python" "$here/study_kill.py" --kills 1000 --seed "$seed" --ledger "$here/ledger.json"
     "$python" "$here/power_loss.py" --states 5000 --seed "$seed"
     "$python" "$here/memory.py" --minutes 120
+    "$python" "$here/manifest.py" --cases 5000 --seed "$seed"
     fuzz --seconds 120 --inputs 100000000 --ledger "$here/ledger.json"
     seed=$((seed + 1))
 done

@@ -1,8 +1,12 @@
 # tests/support/setup.sh: sourced by tests/run.sh and bench/demo.sh: installs what is missing and builds.
 # Expects $root, the top of the source tree.
 
+# step WORDS: a heading, with the seconds and the processor's seconds of all children since the script began.
 step() {
-    printf '\n== %s\n' "$*"
+    clock=$(mktemp)
+    times >"$clock"
+    printf '\n== %s [%s s, processor %s]\n' "$*" "$(($(date +%s) - ${began:=$(date +%s)}))" "$(tail -n 1 "$clock")"
+    rm -f "$clock"
 }
 
 fail() {
