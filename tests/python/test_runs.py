@@ -180,7 +180,7 @@ class Stopping(TestCase):
             import auxo, os, signal, sys, threading
             from support import blobs
             signal.signal(signal.SIGINT, signal.default_int_handler)  # programs in the background may ignore it
-            run = auxo.train(blobs(), model="mlp:8", epochs=1000, batch=8, checkpoint=sys.argv[1], device="cpu")
+            run = auxo.train(blobs(), model="mlp:8", epochs=300, batch=8, checkpoint=sys.argv[1], device="cpu")
 
             def press():
                 while not run.history("epoch"):
@@ -200,10 +200,10 @@ class Stopping(TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("resume continues from", done.stdout, done.stderr)
         self.assertIn("stopped", done.stdout)
-        resumed = auxo.train(blobs(), model="mlp:8", epochs=1000, batch=8, checkpoint=checkpoint, resume=True,
+        resumed = auxo.train(blobs(), model="mlp:8", epochs=300, batch=8, checkpoint=checkpoint, resume=True,
                              device="cpu").complete()
-        self.assertLess(len(resumed.history("train_loss")), 1000)
-        whole = auxo.train(blobs(), model="mlp:8", epochs=1000, batch=8, device="cpu").complete()
+        self.assertLess(len(resumed.history("train_loss")), 300)
+        whole = auxo.train(blobs(), model="mlp:8", epochs=300, batch=8, device="cpu").complete()
         self.assertEqual(resumed.history("train_loss"), whole.history("train_loss")[-len(resumed.history("train_loss")):])
         for name, weights in whole.model.weights.items():
             numpy.testing.assert_array_equal(weights, resumed.model.weights[name])
