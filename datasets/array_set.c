@@ -244,18 +244,20 @@ static double offset_of(const spread *column)
     return small && !exact ? mean : 0;
 }
 
-static auxo_status bad_value(const char *path, size_t row, int64_t column, double value, auxo_error *error)
+static auxo_status bad_value(const char *path, size_t row, int64_t column, double value, const char *advice,
+                             auxo_error *error)
 {
     if (isnan(value))
-        return auxo_error_set(error, AUXO_FORMAT, "%s: row %zu, value %" PRId64 " is missing (nan)%s", path, row + 1,
-                              column + 1, "; missing mean fills in the means of the training rows");
+        return auxo_error_set(error, AUXO_FORMAT, "%s: row %zu, value %" PRId64 " is missing (nan); %s", path, row + 1,
+                              column + 1, advice);
     return auxo_error_set(error, AUXO_FORMAT, "%s: row %zu, value %" PRId64 " is %g, which f32 cannot hold", path,
                           row + 1, column + 1, value);
 }
 
-/* Looks at every number once: is it one, and do columns need an offset? *offsets: (columns), owned, or NULL. */
+/* Looks at every number once: is it one, and do columns need an offset? *offsets: (columns), owned, or NULL. advice:
+ * what to do about a gap. */
 static auxo_status inspect(const char *path, const auxo__file_array *array, size_t row_count, bool gaps_allowed,
-                           double **offsets, auxo_error *error)
+                           const char *advice, double **offsets, auxo_error *error)
 {
     const int64_t columns = array->dims[0], plane = array->dims[1] * array->dims[2];
     const bool is_float = !auxo__element_is_integer(array->element);
@@ -272,7 +274,7 @@ static auxo_status inspect(const char *path, const auxo__file_array *array, size
             const double value = auxo__element_real(
                 from + c * array->strides[0] + h * array->strides[1] + w * array->strides[2], array->element);
             if (isnan(value) ? !(gaps_allowed && plane == 1) : !(fabs(value) <= 3.4028235677973366e38))
-                status = bad_value(path, row, i, value, error);
+                status = bad_value(path, row, i, value, advice, error);
             add_to_spread(&all[c], value);
         }
     }
@@ -382,9 +384,11 @@ static auxo_status finish_values(const auxo__array_source *source, const auxo_da
     auxo_mapped_rows *mapped = set->mapped;
     double *offsets = NULL, *target_offsets = NULL;
     const bool gaps = options->keep_missing || (options->schema && options->schema->missing_values);
-    auxo_status status = inspect(source->inputs->path, &mapped->features, set->row_count, gaps, &offsets, error);
+    auxo_status status = inspect(source->inputs->path, &mapped->features, set->row_count, gaps,
+                                 "missing mean fills in the means of the training rows", &offsets, error);
     if (status == AUXO_OK && mapped->targets.base)
-        status = inspect(source->labels->path, &mapped->targets, set->row_count, false, &target_offsets, error);
+        status = inspect(source->labels->path, &mapped->targets, set->row_count, false, "leave that row out",
+                         &target_offsets, error);
     if (status != AUXO_OK || options->schema) {
         free(offsets);
         free(target_offsets);

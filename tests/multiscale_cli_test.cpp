@@ -2,6 +2,7 @@
 // convolutional models down to their filters, several starts, warnings, bad data and models, and the benchmark.
 #include "support/program.hpp"
 
+#include <algorithm>
 #include <fstream>
 
 using namespace auxo_test;
@@ -41,7 +42,8 @@ TEST_CASE("reports of multiscale hold every picture of the paper")
         check_holds(read_whole_file(folder.file("run.html")),
                     {"Sensitivities, tree level 1", "Sensitivities, tree level 3", "Loss over iterations",
                      "How often each layer was trained", "Distribution of weights", "Largest gradient of the network",
-                     "Epochs per iteration", "Time per iteration"});
+                     "Epochs per iteration", "Time per iteration", "Largest gradient of the last layer",
+                     "Largest gradient of each layer", "Coupling of layers at the end", "Sensitivity of inputs"});
     }
     ProgramResult table = program.run(
         with({"multiscale", "compare"}, with(quick, {"--seeds", "2", "--report", folder.file("table.html")})));
@@ -73,6 +75,49 @@ TEST_CASE("sensitivity takes a saved convolutional model down to its filters, on
         CHECK(values.events("node").size() == 2 * (6 + 16 + 120 + 84 + 10) - 1);
         CHECK(values.events("result")[0].number("largest_deviation") < 2e-2);
     }
+}
+
+TEST_CASE("sensitivities of inputs and the coupling of layers are told, steps of theta and pattern searches run")
+{
+    Program program(AUXO_PROGRAM);
+    TempFolder folder;
+    write_file(folder.file("t.csv"), "width,height,y\n1,2,3\n2,1,5\n4,4,9\n3,5,8\n5,1,11\n2,2,6\n");
+    const Words sensitivity = {"multiscale",      "sensitivity", "--data",   folder.file("t.csv"),
+                               "--model",         "mlp:2-4-1",   "--device", "cpu",
+                               "--test-fraction", "0",           "--json"};
+    const ProgramResult inputs = program.run(with(sensitivity, {"--of", "inputs", "--epsilon", "0.01"}));
+    INFO(inputs.errors);
+    REQUIRE(inputs.exit_code == 0);
+    REQUIRE(inputs.events("input").size() == 2);
+    CHECK(inputs.events("input")[0].text("name") == "width");
+    CHECK(inputs.events("input")[1].text("name") == "height");
+    CHECK(inputs.events("result")[0].number("largest_deviation") < 1e-2);
+    const ProgramResult coupling = program.run(with(sensitivity, {"--of", "coupling"}));
+    REQUIRE(coupling.exit_code == 0);
+    REQUIRE(coupling.events("coupling").size() == 3); // of two layers
+    const Words train = with({"multiscale", "train"}, quick);
+    const ProgramResult stepped = program.run(with(train, {"--order", "second", "--theta-bound", "0.01"}));
+    INFO(stepped.errors);
+    REQUIRE(stepped.exit_code == 0);
+    for (const Event &iteration : stepped.events("iteration"))
+        CHECK(iteration.number("theta_change") <= 0);
+    const ProgramResult pattern = program.run(with(train, {"--inner", "pattern"}));
+    INFO(pattern.errors);
+    REQUIRE(pattern.exit_code == 0);
+    for (size_t i = 1; i < pattern.events("iteration").size(); i++)
+        CHECK(pattern.events("iteration")[i].number("loss") <= pattern.events("iteration")[i - 1].number("loss"));
+    // Resumed in the middle, the numbers are the same.
+    const Words kept = with(train, {"--inner", "pattern", "--checkpoint", folder.file("c"), "--checkpoint-every", "1"});
+    Words part = kept;
+    part[std::find(part.begin(), part.end(), "--iterations") - part.begin() + 1] = "2";
+    REQUIRE(program.run(part).exit_code == 0);
+    const ProgramResult resumed = program.run(with(kept, {"--resume"}));
+    INFO(resumed.errors);
+    REQUIRE(resumed.exit_code == 0);
+    CHECK(resumed.events("result")[0].number("train_loss") == pattern.events("result")[0].number("train_loss"));
+    check_fails(program, with(train, {"--theta-bound", "0.01"}), "second order");
+    check_fails(program, with(train, {"--inner", "pattern", "--pattern-step", "0"}), "pattern-step");
+    check_fails(program, with(train, {"--inner", "pattern", "--pattern-least", "1"}), "pattern search");
 }
 
 TEST_CASE("several starts keep the best, equal sensitivities are said")

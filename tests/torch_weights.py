@@ -3,8 +3,8 @@
 
     tests/torch_weights.py [LIBRARY]
 
-Builds resnet18 and resnet34 (blocks and names as torchvision has them) and vgg16's layers in PyTorch, gives every
-parameter and running statistic a random value, writes the state dict as safetensors (num_batches_tracked and
+Takes torchvision's resnet18, resnet34 and vgg16, or without torchvision builds the same blocks under its names, gives
+every parameter and running statistic a random value, writes the state dict as safetensors (num_batches_tracked and
 a tensor in f64 among it), imports it and compares the outputs with PyTorch's: 1e-5 of the largest. Needs torch and numpy;
 exits with 77 where they are missing.
 """
@@ -22,6 +22,10 @@ try:
 except ImportError as missing:
     print(f"skipped: {missing}")
     sys.exit(77)
+try:
+    from torchvision import models as torchvision_models
+except ImportError:
+    torchvision_models = None
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests/campaigns"))
@@ -147,8 +151,14 @@ def vgg16(classes, size):
 
 def main():
     library = Library(sys.argv[1] if len(sys.argv) > 1 else ROOT / "build/libauxo.so", "cpu")
-    cases = [("resnet18-imagenet", ResNet((2, 2, 2, 2), 7), 64, ["fc.weight"]),
-             ("resnet34-imagenet", ResNet((3, 4, 6, 3), 7), 64, []), ("vgg16", vgg16(7, 32), 32, ["features.0.bias"])]
+    if torchvision_models:
+        nets = [torchvision_models.resnet18(num_classes=7), torchvision_models.resnet34(num_classes=7),
+                torchvision_models.vgg16(num_classes=7)]
+    else:
+        nets = [ResNet((2, 2, 2, 2), 7), ResNet((3, 4, 6, 3), 7), vgg16(7, 32)]
+    cases = [("resnet18-imagenet", nets[0], 64, ["fc.weight"]), ("resnet34-imagenet", nets[1], 64, []),
+             ("vgg16", nets[2], 224 if torchvision_models else 32, ["features.0.bias"])]
+    print(f"PyTorch {torch.__version__}, networks {'of torchvision' if torchvision_models else 'built here'}")
     worst_of_all = 0
     for seed, (name, net, size, wide) in enumerate(cases):
         randomize(net, seed)

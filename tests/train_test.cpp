@@ -69,6 +69,13 @@ TEST_CASE("optimiser settings read back what they format")
         CHECK(config.braking.goal_value == back.braking.goal_value);
         CHECK(config.exponential_friction == back.exponential_friction);
     }
+    // Every kind there is has a default rate of learning.
+#define NOUN(name, noun, states, flops) #noun,
+    for (const char *noun : {AUXO_OPTIMIZER_TABLE(NOUN)}) {
+#undef NOUN
+        INFO(noun);
+        CHECK(optimizer(noun).hyper[AUXO_HYPER_LR] > 0);
+    }
     char formatted[128];
     auxo_optimizer_config config = optimizer("momentum:lr=0.05");
     auxo_optimizer_config_format(&config, formatted, sizeof formatted);

@@ -124,22 +124,32 @@ typedef enum auxo_random_kind {
         AUXO_RANDOM_COUNT
 } auxo_random_kind;
 
+/* X(NAME, noun, states, flops): arrays of state, each as large as the parameters; FLOPs for a parameter, without those
+ * of weight decay. */
 #define AUXO_OPTIMIZER_TABLE(X)                                                                                        \
-    X(SGD, sgd)                                                                                                        \
-    X(MOMENTUM, momentum)                                                                                              \
-    X(NESTEROV, nesterov)                                                                                              \
-    X(RMSPROP, rmsprop)                                                                                                \
-    X(ADAGRAD, adagrad)                                                                                                \
-    X(ADAM, adam)                                                                                                      \
-    X(ADAMW, adamw)                                                                                                    \
-    X(PHS, phs)
+    X(SGD, sgd, 0, 2)                                                                                                  \
+    X(MOMENTUM, momentum, 1, 4)                                                                                        \
+    X(NESTEROV, nesterov, 1, 6)                                                                                        \
+    X(RMSPROP, rmsprop, 1, 9)                                                                                          \
+    X(ADAGRAD, adagrad, 1, 7)                                                                                          \
+    X(ADAM, adam, 2, 13)                                                                                               \
+    X(ADAMW, adamw, 2, 15)                                                                                             \
+    X(PHS, phs, 1, 6)
 
 typedef enum auxo_optimizer_kind {
-#define AUXO_OPTIMIZER_ENUM(name, noun) AUXO_OPTIMIZER_##name,
+#define AUXO_OPTIMIZER_ENUM(name, noun, states, flops) AUXO_OPTIMIZER_##name,
     AUXO_OPTIMIZER_TABLE(AUXO_OPTIMIZER_ENUM)
 #undef AUXO_OPTIMIZER_ENUM
         AUXO_OPTIMIZER_KIND_COUNT
 } auxo_optimizer_kind;
+
+static inline unsigned auxo_optimizer_state_count(auxo_optimizer_kind kind)
+{
+#define AUXO_OPTIMIZER_STATES(name, noun, states, flops) states,
+    static const unsigned char counts[] = {AUXO_OPTIMIZER_TABLE(AUXO_OPTIMIZER_STATES)};
+#undef AUXO_OPTIMIZER_STATES
+    return counts[kind];
+}
 
 /* Places in the HYPER tensor of an optimiser step. */
 #define AUXO_HYPER_TABLE(X)                                                                                            \

@@ -85,6 +85,14 @@ typedef struct auxo_multiscale_options {
     double tolerance;       /* (45); 0: none */
     bool stop_on_sum;       /* (45) on the sum of all |gradients| (Algorithm 1, Norm) instead of the largest */
     uint32_t check_every;   /* iterations between checks of (45); 1 by default, the authors' code had 50 */
+    /* Second order: at every branching point of a walk the weights and biases of both blocks are scaled by 1 + delta*,
+     * the lowest point of the quadratic model (25) within +-theta_bound (sec. 5.1), and so down the walk; all of it is
+     * taken back, to the bit, where the loss does not fall. 0: off. */
+    double theta_bound;
+    /* The inner optimiser without derivatives: pattern search in steps of pattern_step, which is halved after every
+     * sweep over the weights that brings nothing, until it is below pattern_least. An epoch is a sweep; the optimiser
+     * and inner_tolerance are not used. 0: gradient descent. */
+    double pattern_step, pattern_least;
     auxo_optimizer_config optimizer;
     uint64_t seed;
     bool standardize;         /* inputs and targets by the training set's statistics */
@@ -102,8 +110,9 @@ typedef struct auxo_multiscale_iteration {
     uint32_t unit_begin, unit_end;   /* of a single layer: the units trained; 0, 0: whole layers */
     uint32_t epochs;                 /* really run */
     double loss;                     /* training loss after the iteration */
-    double layer_gradient_max;       /* |dMSE/dW_layer|_inf at its last epoch */
+    double layer_gradient_max;       /* |dMSE/dW_layer|_inf at its last epoch; NaN of a pattern search */
     double network_gradient_max;     /* |dMSE/dW_network|_inf when last checked; the sum under stop_on_sum */
+    double theta_change;             /* of the loss by the step of theta_bound; 0: taken back; NaN: there was none */
     double selection_seconds, training_seconds;
     bool converged; /* (45) holds */
 } auxo_multiscale_iteration;
@@ -154,6 +163,19 @@ AUXO_API auxo_status auxo_multiscale_sensitivities(auxo_multiscale *multiscale, 
 AUXO_API auxo_status auxo_multiscale_second_order(auxo_multiscale *multiscale, auxo_difference difference, double step,
                                                   double *values, double *own, double *mixed, auxo_error *error);
 
+/* theta on the inputs (Table 1 lists such measures): the input, as it is standardised, times 1 + epsilon. One value for
+ * each feature that a dense layer reads, or for each channel that a convolution reads. Exactly, from the gradient of
+ * the layers that read the input: sum over k of x dL/dx = sum over a column of W dL/dW. Errors: UNSUPPORTED where
+ * anything else reads the input, or layers of both kinds. values (input_count). */
+AUXO_API auxo_status auxo_multiscale_input_count(const auxo_multiscale *multiscale, uint32_t *count, auxo_error *error);
+AUXO_API auxo_status auxo_multiscale_input_sensitivities(auxo_multiscale *multiscale, auxo_difference difference,
+                                                         double epsilon, double *values, auxo_error *error);
+/* How weight layers are coupled: matrix[i * layer_count + j] = d2L / dtheta_i dtheta_j, symmetric; exact as in
+ * auxo_multiscale_second_order. matrix (layer_count, layer_count). */
+AUXO_API auxo_status auxo_multiscale_coupling(auxo_multiscale *multiscale, double *matrix, auxo_error *error);
+/* |dMSE/dW_l|_inf of each weight layer; values (layer_count). */
+AUXO_API auxo_status auxo_multiscale_layer_gradients(auxo_multiscale *multiscale, double *values, auxo_error *error);
+
 /* Loss and |dMSE/dW|_inf of the whole network on the training set. */
 AUXO_API auxo_status auxo_multiscale_gradient_norm(auxo_multiscale *multiscale, double *loss, double *gradient_max,
                                                    auxo_error *error);
@@ -169,6 +191,11 @@ AUXO_API double auxo_branch_probability(double left, double right);
  * the k-th uniform number of the walk; left if probability >= draw, or the larger if greedy. Returns the node. */
 AUXO_API uint32_t auxo_tree_select(const auxo_tree *tree, const double *values, bool greedy,
                                    double (*draw)(void *user, uint32_t k), void *user);
+
+/* The lowest point of first[0] d1 + first[1] d2 + mixed d1 d2 + own[0] d1^2 / 2 + own[1] d2^2 / 2 with |d1|, |d2| at
+ * most `bound`, into step; zeros where no point is below 0 or a coefficient is not finite. */
+AUXO_API void auxo_trust_region_step(const double first[2], const double own[2], double mixed, double bound,
+                                     double step[2]);
 
 /* ---- trivial baselines ----------------------------------------------------------------------------------------------
  */

@@ -129,7 +129,7 @@ static auxo_status settle(const auxo_settings *settings, bool preset, auxo__swee
     else if (!preset)
         return auxo_error_set(error, status, "optimizers: %s", refusal.message);
     else
-        snprintf(row->refusal, sizeof row->refusal, "%s", refusal.message);
+        snprintf(row->refusal, sizeof row->refusal, "%.300s", refusal.message);
     return AUXO_OK;
 }
 

@@ -175,6 +175,10 @@ static auxo_multiscale_options options_of(const auxo_run *run, const auxo__compa
         options.epochs = options.epochs > 50 ? 50 : options.epochs; /* a finer look at the clock */
         options.tolerance = 0;
     }
+    if (options.order != AUXO_MULTISCALE_SECOND)
+        options.theta_bound = 0;
+    if (options.order == AUXO_MULTISCALE_BACKPROPAGATION)
+        options.pattern_step = 0;
     return options;
 }
 

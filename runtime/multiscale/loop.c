@@ -87,6 +87,18 @@ static auxo_status check_options(const auxo_multiscale_options *options, const a
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "epochs per iteration must be at least 1");
     if (!(options->tolerance >= 0) || !(options->inner_tolerance >= 0))
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "tolerances must not be negative");
+    if (!(options->theta_bound >= 0) || !(options->theta_bound < 1))
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "the bound of theta's step is %g; it must lie below 1",
+                              options->theta_bound);
+    if (options->theta_bound > 0 &&
+        (options->order != AUXO_MULTISCALE_SECOND || options->theta_on != AUXO_THETA_ON_WEIGHTS))
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT,
+                              "a step of theta needs second order and theta on weights, into which it is put");
+    if (options->pattern_step != 0 && (!(options->pattern_step > 0) || !isfinite(options->pattern_step) ||
+                                       !(options->pattern_least > 0) || options->pattern_least > options->pattern_step))
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT,
+                              "pattern search from a step of %g down to %g: both must be above 0, the first one larger",
+                              options->pattern_step, options->pattern_least);
     if (train->row_count == 0)
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "the training set has no rows");
     return AUXO_OK;
@@ -109,7 +121,9 @@ static auxo_status build_tree(auxo_multiscale *ms, auxo_error *error)
     free(units);
     if (status == AUXO_OK) {
         ms->unit_values = malloc(ms->tree->unit_offsets[count] * sizeof *ms->unit_values);
-        if (!ms->unit_values)
+        if (ms->options.theta_bound > 0)
+            ms->layer_factors = malloc(count * sizeof *ms->layer_factors);
+        if (!ms->unit_values || (ms->options.theta_bound > 0 && !ms->layer_factors))
             status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "multi-scale training: out of memory");
     }
     return status;
@@ -178,6 +192,7 @@ void auxo_multiscale_destroy(auxo_multiscale *ms)
     auxo_tree_destroy(ms->tree);
     free(ms->weight_layers);
     free(ms->unit_values);
+    free(ms->layer_factors);
     free(ms);
 }
 
@@ -258,9 +273,12 @@ static auxo_status branch_values(void *user, uint32_t index, double *left, doubl
         pair_second_order second;
         auxo_status status = auxo__pair_second_order(ms->engine, options->theta_on, options->difference, options->means,
                                                      step, pair, exact ? first : NULL, &second, error);
+        if (status != AUXO_OK)
+            return status;
+        auxo__theta_step_note(ms, pair, &second);
         *left = second.mean[0];
         *right = second.mean[1];
-        return status;
+        return AUXO_OK;
     }
     auxo_status status = AUXO_OK;
     if (!exact)
@@ -292,10 +310,14 @@ static auxo_status select_block(auxo_multiscale *ms, auxo_multiscale_iteration *
         if (status == AUXO_OK)
             status = ms->engine->ops->unit_sensitivities(ms->engine, ms->options.theta_on, ms->unit_values, error);
     }
+    for (uint32_t l = 0; ms->layer_factors && l < ms->tree->layer_count; l++)
+        ms->layer_factors[l] = 1;
     uint32_t node = 0;
     const tree_walk walk = {branch_values, philox_draw, ms, unit_levels_of(&ms->options)};
     if (status == AUXO_OK)
         status = auxo__tree_walk(ms->tree, ms->options.greedy, &walk, &node, error);
+    if (status == AUXO_OK && ms->layer_factors)
+        status = auxo__theta_step_apply(ms, &result->theta_change, error);
     if (status != AUXO_OK)
         return status;
     const auxo_tree_node *chosen = &ms->tree->nodes[node];
@@ -339,7 +361,8 @@ static auxo_status train_layers(auxo_multiscale *ms, auxo_multiscale_iteration *
                                    .tolerance = options->inner_tolerance,
                                    .stop = options->stop};
     train_outcome outcome;
-    auxo_status status = ms->engine->ops->train(ms->engine, &request, &outcome, error);
+    auxo_status status = options->pattern_step > 0 ? auxo__pattern_search(ms, &request, &outcome, error)
+                                                   : ms->engine->ops->train(ms->engine, &request, &outcome, error);
     if (status != AUXO_OK)
         return auxo_error_wrap(error, status, "iteration %u, layers %u to %u", result->iteration, result->layer_begin,
                                result->layer_end - 1);
@@ -355,8 +378,11 @@ auxo_status auxo_multiscale_train_layers(auxo_multiscale *ms, uint32_t layer_beg
     if (layer_begin >= layer_end || layer_end > ms->tree->layer_count)
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "weight layers %u to %u of %u cannot be trained",
                               layer_begin, layer_end, ms->tree->layer_count);
-    *result = (auxo_multiscale_iteration){
-        .iteration = ms->iteration, .layer_begin = layer_begin, .layer_end = layer_end, .network_gradient_max = NAN};
+    *result = (auxo_multiscale_iteration){.iteration = ms->iteration,
+                                          .layer_begin = layer_begin,
+                                          .layer_end = layer_end,
+                                          .network_gradient_max = NAN,
+                                          .theta_change = NAN};
     double start = auxo__now_seconds();
     auxo_status status = train_layers(ms, result, error);
     result->training_seconds = auxo__now_seconds() - start;
@@ -385,7 +411,8 @@ static auxo_status network_gradient(auxo_multiscale *ms, double *loss, double *m
 auxo_status auxo_multiscale_iterate(auxo_multiscale *ms, auxo_multiscale_iteration *result, auxo_error *error)
 {
     const auxo_multiscale_options *options = &ms->options;
-    *result = (auxo_multiscale_iteration){.iteration = ms->iteration + 1, .network_gradient_max = NAN};
+    *result =
+        (auxo_multiscale_iteration){.iteration = ms->iteration + 1, .network_gradient_max = NAN, .theta_change = NAN};
     double start = auxo__now_seconds();
     auxo_status status = observe_start(ms, error);
     if (status == AUXO_OK)

@@ -145,6 +145,22 @@ auxo_status auxo__pair_second_order(multiscale_engine *engine, auxo_theta_placem
                                     const auxo_tree_node *const pair[2], const double *first, pair_second_order *result,
                                     auxo_error *error);
 
+/* ---- theta_step.c
+ * --------------------------------------------------------------------------------------------------------- */
+/* Adds a pair's step to the factors of its layers; blocks inside a layer keep theirs. */
+void auxo__theta_step_note(auxo_multiscale *ms, const auxo_tree_node *const pair[2], const pair_second_order *second);
+/* Scales the weights by the factors if the loss falls by it. *change: of the loss; 0: taken back. */
+auxo_status auxo__theta_step_apply(auxo_multiscale *ms, double *change, auxo_error *error);
+
+/* ---- pattern_search.c
+ * ----------------------------------------------------------------------------------------------------- */
+/* Trains the requested weights by pattern search. After a failure they are as before. */
+auxo_status auxo__pattern_search(auxo_multiscale *ms, const train_request *request, train_outcome *outcome,
+                                 auxo_error *error);
+
+/* The training loss of the network as it is. */
+auxo_status auxo__multiscale_loss(auxo_multiscale *ms, double *loss, auxo_error *error);
+
 struct auxo_multiscale {
     auxo_model *model;
     auxo_optimizer *optimizer;
@@ -153,6 +169,7 @@ struct auxo_multiscale {
     multiscale_engine *engine;
     uint32_t *weight_layers; /* model layer of each weight layer */
     double *unit_values;     /* scratch (all units) */
+    double *layer_factors;   /* (layer_count) of the step of theta; NULL: none is taken */
     uint32_t iteration;
     bool degenerate;
 };

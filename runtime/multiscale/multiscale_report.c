@@ -1,4 +1,5 @@
-/* multiscale_report.c: the pictures of a multi-scale run (Dorneanu et al. 2023, Fig. 4-5, 7-9, 11-14).
+/* multiscale_report.c: the pictures of a multi-scale run (Dorneanu et al. 2023, Fig. 4-5, 7-9, 11-15), and of what
+ * couples its layers.
  */
 #include "multiscale_task.h"
 
@@ -163,6 +164,124 @@ static void draw_iterations(auxo_report *report, const multiscale_view *view, do
     }
 }
 
+/* The gradient of the last layer over iterations (Fig. 15), and those of all layers as a map. */
+static auxo_status draw_gradients(auxo_report *report, const multiscale_view *view, auxo_error *error)
+{
+    const auxo__iteration_range range = view->pictures->sensitivities;
+    const size_t layers = view->pictures->tree->layer_count, drawn = range.end - range.begin;
+    const double *gradients =
+        auxo__history_column(&view->run->history, "gradients", "values")->values + range.begin * layers;
+    double *values = malloc(layers * drawn * sizeof *values);
+    if (!values)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "report of gradients: out of memory");
+    for (size_t i = 0; i < drawn; i++)
+        for (size_t l = 0; l < layers; l++)
+            values[l * drawn + i] = gradients[i * layers + l];
+    const auxo_series last = {
+        .count = drawn, .x = values_of(view, "iteration") + view->count - drawn, .y = values + (layers - 1) * drawn};
+    auxo_report_chart(report, &(auxo_chart){.title = "Largest gradient of the last layer",
+                                            .x_label = "iteration",
+                                            .y_label = "|dMSE/dW| (max)",
+                                            .y_log = true,
+                                            .series = &last,
+                                            .series_count = 1});
+    auxo_report_heat_map(report, &(auxo_heat_map){.title = "Largest gradient of each layer",
+                                                  .x_label = "iteration",
+                                                  .y_label = "layer",
+                                                  .value_label = "|dMSE/dW| (max)",
+                                                  .row_count = layers,
+                                                  .column_count = drawn,
+                                                  .values = values,
+                                                  .value_log = true});
+    free(values);
+    return AUXO_OK;
+}
+
+enum { COUPLING_MAX = 64, INPUTS_MAX = 24 };
+
+/* How layers hang together: the mixed second derivatives by their scaling factors (the article's outlook, 3). */
+static auxo_status draw_coupling(auxo_report *report, const multiscale_view *view, auxo_error *error)
+{
+    const size_t layers = view->pictures->tree->layer_count;
+    if (layers > COUPLING_MAX || layers < 2)
+        return AUXO_OK;
+    double *matrix = malloc(layers * layers * sizeof *matrix);
+    auxo_status status = matrix ? auxo_multiscale_coupling(view->pictures->multiscale, matrix, error)
+                                : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "report of coupling: out of memory");
+    if (status == AUXO_OK)
+        auxo_report_heat_map(report, &(auxo_heat_map){.title = "Coupling of layers at the end",
+                                                      .x_label = "layer",
+                                                      .y_label = "layer",
+                                                      .value_label = "second derivative by both factors",
+                                                      .row_count = layers,
+                                                      .column_count = layers,
+                                                      .values = matrix,
+                                                      .diverging = true});
+    free(matrix);
+    return status;
+}
+
+typedef struct input_value {
+    uint32_t index;
+    double size;
+} input_value;
+
+static int larger_first(const void *left, const void *right)
+{
+    const input_value *a = left, *b = right;
+    return a->size > b->size ? -1 : a->size < b->size ? 1 : a->index < b->index ? -1 : a->index > b->index;
+}
+
+static void draw_largest(auxo_report *report, const multiscale_view *view, input_value *inputs, uint32_t count)
+{
+    char names[INPUTS_MAX][64];
+    const char *categories[INPUTS_MAX];
+    double sizes[INPUTS_MAX];
+    const uint32_t drawn = count < INPUTS_MAX ? count : INPUTS_MAX;
+    const auxo_dataset *train = view->pictures->train;
+    const bool named = train->feature_names && (uint32_t)(train->channels * train->height * train->width) == count;
+    qsort(inputs, count, sizeof *inputs, larger_first);
+    for (uint32_t i = 0; i < drawn; i++) {
+        if (named)
+            snprintf(names[i], sizeof names[i], "%.60s", train->feature_names[inputs[i].index]);
+        else
+            snprintf(names[i], sizeof names[i], "%u", inputs[i].index + 1);
+        categories[i] = names[i];
+        sizes[i] = inputs[i].size;
+    }
+    auxo_report_bars(report,
+                     &(auxo_bars){.title = count > drawn ? "The most sensitive inputs" : "Sensitivity of inputs",
+                                  .value_label = "|dL/dtheta| of the input",
+                                  .categories = categories,
+                                  .category_count = drawn,
+                                  .series_count = 1,
+                                  .values = sizes});
+}
+
+/* Networks whose input something else reads have no such picture. */
+static auxo_status draw_inputs(auxo_report *report, const multiscale_view *view, auxo_error *error)
+{
+    uint32_t count = 0;
+    auxo_multiscale *multiscale = view->pictures->multiscale;
+    const auxo_status found = auxo_multiscale_input_count(multiscale, &count, error);
+    if (found != AUXO_OK)
+        return found == AUXO_UNSUPPORTED ? AUXO_OK : found;
+    double *values = malloc((count + 1) * sizeof *values);
+    input_value *inputs = malloc((count + 1) * sizeof *inputs);
+    auxo_status status = AUXO_OK;
+    if (!values || !inputs)
+        status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "report of inputs: out of memory");
+    if (status == AUXO_OK)
+        status = auxo_multiscale_input_sensitivities(multiscale, AUXO_DIFFERENCE_EXACT, 0, values, error);
+    for (uint32_t i = 0; i < count && status == AUXO_OK; i++)
+        inputs[i] = (input_value){i, fabs(values[i])};
+    if (status == AUXO_OK && count > 0)
+        draw_largest(report, view, inputs, count);
+    free(values);
+    free(inputs);
+    return status;
+}
+
 static auxo_status draw_weights(auxo_report *report, auxo_model *model, const float *initial_weights, auxo_error *error)
 {
     size_t count = auxo_model_weight_count(model);
@@ -209,7 +328,13 @@ auxo_status auxo__multiscale_draw(const auxo_run *run, const auxo__multiscale_pi
     if (status == AUXO_OK && pictures->sensitivities.end > pictures->sensitivities.begin) {
         draw_tree(report, &view);
         status = draw_levels(report, &view, error);
+        if (status == AUXO_OK)
+            status = draw_gradients(report, &view, error);
     }
+    if (status == AUXO_OK && pictures->multiscale)
+        status = draw_coupling(report, &view, error);
+    if (status == AUXO_OK && pictures->multiscale)
+        status = draw_inputs(report, &view, error);
     free(scratch);
     return status;
 }

@@ -265,6 +265,35 @@ const auxo_setting auxo__multiscale_training_settings[] = {
      .help = "Iterations between looks at the network's gradient",
      .minimum = 1,
      .maximum = 1e9},
+    {.name = "theta-bound",
+     .type = AUXO_SETTING_REAL,
+     .argument = "E",
+     .initial = "0",
+     .help =
+         "Second order: scale the blocks at every branching point by the lowest point of the quadratic model within "
+         "this bound (sec. 5.1; the paper's trust region is 0.001), unless the loss rises; 0: never",
+     .minimum = 0,
+     .maximum = 0.5},
+    {.name = "inner",
+     .type = AUXO_SETTING_CHOICE,
+     .argument = "gradient|pattern",
+     .initial = "gradient",
+     .help = "What trains the selected block: the optimiser, or a pattern search, which needs no gradient; an epoch is "
+             "then a sweep over the weights of the block"},
+    {.name = "pattern-step",
+     .type = AUXO_SETTING_REAL,
+     .argument = "S",
+     .initial = "0.25",
+     .help = "First step of the pattern search; it is halved after every sweep that brings nothing",
+     .minimum = 1e-9,
+     .maximum = 1e6},
+    {.name = "pattern-least",
+     .type = AUXO_SETTING_REAL,
+     .argument = "S",
+     .initial = "0.0001",
+     .help = "The step below which a pattern search ends",
+     .minimum = 1e-12,
+     .maximum = 1e6},
     {.name = "train-units",
      .type = AUXO_SETTING_FLAG,
      .help = "Go on inside the selected layer and train only a block of its units: its rows of the weight, its biases"},
@@ -318,6 +347,11 @@ auxo_status auxo__multiscale_read_options(const auxo_run *run, auxo_multiscale_o
     options->stop_on_sum = auxo_settings_choice(settings, "stop-on") == 1;
     options->check_every = (uint32_t)auxo_settings_integer(settings, "check-every");
     options->greedy = auxo_settings_flag(settings, "greedy");
+    options->theta_bound = auxo_settings_real(settings, "theta-bound");
+    if (auxo_settings_choice(settings, "inner") == 1) {
+        options->pattern_step = auxo_settings_real(settings, "pattern-step");
+        options->pattern_least = auxo_settings_real(settings, "pattern-least");
+    }
     options->train_units = auxo_settings_flag(settings, "train-units");
     options->unit_levels = (uint32_t)auxo_settings_integer(settings, "unit-levels");
     return read_optimizer(settings, options, error);

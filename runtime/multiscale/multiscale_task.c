@@ -18,6 +18,7 @@ auxo__iteration_record auxo__iteration_record_of(const auxo_multiscale_iteration
                                     .loss = iteration->loss,
                                     .layer_gradient_max = iteration->layer_gradient_max,
                                     .network_gradient_max = iteration->network_gradient_max,
+                                    .theta_change = iteration->theta_change,
                                     .selection_seconds = iteration->selection_seconds,
                                     .training_seconds = iteration->training_seconds,
                                     .start = (double)NAN,

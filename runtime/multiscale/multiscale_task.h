@@ -33,7 +33,8 @@ typedef struct auxo__iteration_record {
     uint32_t iteration, layer_begin, layer_end, epochs, layer;
     double unit_begin, unit_end; /* NaN: whole layers */
     double loss, layer_gradient_max, network_gradient_max, selection_seconds, training_seconds;
-    double start; /* counted from 1; NaN with one start only */
+    double theta_change; /* NaN: no step of theta */
+    double start;        /* counted from 1; NaN with one start only */
     double method;
 } auxo__iteration_record;
 auxo__iteration_record auxo__iteration_record_of(const auxo_multiscale_iteration *iteration);
@@ -46,13 +47,16 @@ typedef struct auxo__iteration_range {
 double auxo__iteration_sum(const auxo_run *run, const char *event, const char *field, auxo__iteration_range range);
 
 /* The pictures of one run: sensitivities per tree level over iterations, losses, selected layers, weights, gradient
- * norm, epochs and time per iteration (Fig. 4, 5, 7, 12). */
+ * norms of the network and of its layers, epochs and time per iteration (Fig. 4, 5, 7, 12, 15), the coupling of layers,
+ * the sensitivities of inputs. */
 typedef struct auxo__multiscale_pictures {
     auxo__iteration_range iterations, sensitivities; /* in their histories */
     auxo_multiscale_order order;
     const auxo_tree *tree;
     auxo_model *model;
     const float *initial_weights; /* (weight_count) from before the run */
+    auxo_multiscale *multiscale;
+    const auxo_dataset *train;
 } auxo__multiscale_pictures;
 auxo_status auxo__multiscale_draw(const auxo_run *run, const auxo__multiscale_pictures *pictures, auxo_report *report,
                                   auxo_error *error);

@@ -204,3 +204,53 @@ auxo_status auxo_multiscale_second_order(auxo_multiscale *ms, auxo_difference di
     free(first);
     return status;
 }
+
+auxo_status auxo__multiscale_loss(auxo_multiscale *ms, double *loss, auxo_error *error)
+{
+    const theta_mask none = {0, {NULL, NULL}, {1, 1}};
+    return ms->engine->ops->theta_losses(ms->engine, AUXO_THETA_ON_WEIGHTS, &none, 1, loss, error);
+}
+
+auxo_status auxo_multiscale_coupling(auxo_multiscale *ms, double *matrix, auxo_error *error)
+{
+    const uint32_t count = ms->tree->layer_count;
+    auxo_tree_node *nodes = calloc(count, sizeof *nodes);
+    const auxo_tree_node **all = malloc(count * sizeof *all);
+    double loss, gradient_max;
+    auxo_status status = nodes && all ? ms->engine->ops->full_gradient(ms->engine, &loss, &gradient_max, error)
+                                      : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "coupling: out of memory");
+    for (uint32_t l = 0; l < count && status == AUXO_OK; l++) {
+        nodes[l] = (auxo_tree_node){.layer_begin = l, .layer_end = l + 1, .unit_end = ms->tree->unit_counts[l]};
+        all[l] = &nodes[l];
+    }
+    if (status == AUXO_OK)
+        status = ms->engine->ops->second_derivatives(ms->engine, ms->options.theta_on, all, count, matrix, error);
+    /* Both halves are the same but for rounding. */
+    for (uint32_t i = 0; i < count && status == AUXO_OK; i++)
+        for (uint32_t j = 0; j < i; j++)
+            matrix[i * count + j] = matrix[j * count + i] = (matrix[i * count + j] + matrix[j * count + i]) / 2;
+    free(nodes);
+    free((void *)all);
+    return status;
+}
+
+auxo_status auxo_multiscale_layer_gradients(auxo_multiscale *ms, double *values, auxo_error *error)
+{
+    const uint64_t weight_count = auxo_model_weight_count(ms->model);
+    float *gradients = malloc((weight_count + 1) * sizeof *gradients);
+    double loss, gradient_max;
+    auxo_status status = gradients ? ms->engine->ops->full_gradient(ms->engine, &loss, &gradient_max, error)
+                                   : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "gradients of layers: out of memory");
+    if (status == AUXO_OK)
+        status = auxo_buffer_read(auxo_model_queue(ms->model), auxo_model_gradients(ms->model), 0, gradients,
+                                  weight_count * sizeof *gradients, error);
+    for (uint32_t l = 0; l < ms->tree->layer_count && status == AUXO_OK; l++) {
+        uint64_t offset, count;
+        auxo_model_layer_range(ms->model, ms->weight_layers[l], &offset, &count);
+        values[l] = 0;
+        for (uint64_t i = 0; i < count; i++)
+            values[l] = fmax(values[l], fabs((double)gradients[offset + i]));
+    }
+    free(gradients);
+    return status;
+}

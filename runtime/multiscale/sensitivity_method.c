@@ -18,6 +18,12 @@ static const auxo_setting sensitivity_settings[] = {
      .argument = "first|second",
      .initial = "first",
      .help = "First derivatives, or the mean gradients of the second-order selector"},
+    {.name = "of",
+     .type = AUXO_SETTING_CHOICE,
+     .argument = "blocks|inputs|coupling",
+     .initial = "blocks",
+     .help = "What the factors are on: blocks of the network; its inputs; or the mixed second derivatives of every two "
+             "layers, exact"},
     AUXO_SETTINGS_END,
 };
 
@@ -28,6 +34,7 @@ typedef struct sensitivity_state {
     auxo_multiscale *multiscale;
     double *exact, *difference; /* (node_count) */
     double worst, seconds;
+    uint32_t value_count;
 } sensitivity_state;
 
 typedef struct node_record {
@@ -52,6 +59,34 @@ static const auxo_event_type node_event = {
     .fields = node_fields,
     .line = "{name:-28s}  exact {exact:15.8g}  difference {difference:15.8g}  relative error {relative_error:.2e}"};
 
+typedef struct input_record {
+    uint32_t input; /* counted from 1 */
+    double exact, difference, relative_error;
+    const char *name;
+} input_record;
+static const auxo_field input_fields[] = {
+    AUXO__FIELD(input_record, input, "input", U32),
+    AUXO__FIELD(input_record, name, "name", TEXT),
+    AUXO__FIELD(input_record, exact, "exact", REAL),
+    AUXO__FIELD(input_record, difference, "difference", REAL),
+    AUXO__FIELD(input_record, relative_error, "relative_error", REAL),
+    AUXO__FIELDS_END,
+};
+static const auxo_event_type input_event = {
+    .name = "input",
+    .fields = input_fields,
+    .line = "{name:-28s}  exact {exact:15.8g}  difference {difference:15.8g}  relative error {relative_error:.2e}"};
+
+typedef struct coupling_record {
+    uint32_t layer, other; /* counted from 1 */
+    double value;
+} coupling_record;
+static const auxo_field coupling_fields[] = {AUXO__FIELD(coupling_record, layer, "layer", U32),
+                                             AUXO__FIELD(coupling_record, other, "other", U32),
+                                             AUXO__FIELD(coupling_record, value, "value", REAL), AUXO__FIELDS_END};
+static const auxo_event_type coupling_event = {
+    .name = "coupling", .fields = coupling_fields, .line = "layers {layer} and {other}  {value:15.8g}"};
+
 typedef struct result_record {
     uint32_t nodes;
     double largest_deviation, seconds;
@@ -62,7 +97,7 @@ static const auxo_field result_fields[] = {AUXO__FIELD(result_record, nodes, "no
 static const auxo_event_type result_event = {
     .name = "result",
     .fields = result_fields,
-    .line = "largest deviation {largest_deviation:.2e} of the largest sensitivity; {nodes} blocks, {seconds:.3f} s"};
+    .line = "[largest deviation {largest_deviation:.2e} of the largest sensitivity; ]{nodes} values, {seconds:.3f} s"};
 
 static auxo_status begin(auxo_run *run, void *user, auxo_error *error)
 {
@@ -151,11 +186,86 @@ static auxo_status tell_node(auxo_run *run, sensitivity_state *state, uint32_t i
     return status;
 }
 
+static double scale_of(const double *values, size_t count)
+{
+    double scale = 1e-300;
+    for (size_t i = 0; i < count; i++)
+        if (isfinite(values[i]))
+            scale = fmax(scale, fabs(values[i]));
+    return scale;
+}
+
+static auxo_status tell_inputs(auxo_run *run, sensitivity_state *state, double scale, auxo_error *error)
+{
+    const auxo_dataset *train = state->data.train;
+    const bool named =
+        train->feature_names && (size_t)(train->channels * train->height * train->width) == state->value_count;
+    auxo_status status = AUXO_OK;
+    for (uint32_t i = 0; i < state->value_count && status == AUXO_OK; i++) {
+        char number[24];
+        snprintf(number, sizeof number, "input %u", i + 1);
+        const double apart = fabs(state->difference[i] - state->exact[i]);
+        const input_record record = {.input = i + 1,
+                                     .exact = state->exact[i],
+                                     .difference = state->difference[i],
+                                     .relative_error = apart / fmax(fabs(state->exact[i]), 1e-9 * scale),
+                                     .name = named ? train->feature_names[i] : number};
+        state->worst = fmax(state->worst, apart / scale);
+        status = auxo__run_emit(run, &input_event, &record, error);
+    }
+    return status;
+}
+
+static auxo_status step_inputs(auxo_run *run, sensitivity_state *state, auxo_error *error)
+{
+    const double start = auxo__now_seconds();
+    const auxo_multiscale_options *options = &state->options;
+    const auxo_difference difference =
+        options->difference == AUXO_DIFFERENCE_EXACT ? AUXO_DIFFERENCE_CENTRAL : options->difference;
+    auxo_status status = auxo_multiscale_input_count(state->multiscale, &state->value_count, error);
+    if (status != AUXO_OK)
+        return status;
+    state->exact = calloc(state->value_count + 1, sizeof *state->exact);
+    state->difference = calloc(state->value_count + 1, sizeof *state->difference);
+    if (!state->exact || !state->difference)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "sensitivities: out of memory");
+    status = auxo_multiscale_input_sensitivities(state->multiscale, AUXO_DIFFERENCE_EXACT, 0, state->exact, error);
+    if (status == AUXO_OK)
+        status = auxo_multiscale_input_sensitivities(state->multiscale, difference, options->epsilon, state->difference,
+                                                     error);
+    state->seconds = auxo__now_seconds() - start;
+    return status == AUXO_OK ? tell_inputs(run, state, scale_of(state->exact, state->value_count), error) : status;
+}
+
+static auxo_status step_coupling(auxo_run *run, sensitivity_state *state, auxo_error *error)
+{
+    const double start = auxo__now_seconds();
+    const uint32_t layers = auxo_multiscale_tree(state->multiscale)->layer_count;
+    state->value_count = layers * layers;
+    state->worst = NAN; /* there is nothing beside it */
+    state->exact = calloc(state->value_count, sizeof *state->exact);
+    auxo_status status = state->exact ? auxo_multiscale_coupling(state->multiscale, state->exact, error)
+                                      : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "coupling: out of memory");
+    state->seconds = auxo__now_seconds() - start;
+    for (uint32_t i = 0; i < layers && status == AUXO_OK; i++)
+        for (uint32_t j = i; j < layers && status == AUXO_OK; j++) {
+            const coupling_record record = {i + 1, j + 1, state->exact[i * layers + j]};
+            status = auxo__run_emit(run, &coupling_event, &record, error);
+        }
+    return status;
+}
+
 static auxo_status step(auxo_run *run, void *user, bool *done, auxo_error *error)
 {
+    enum { OF_INPUTS = 1, OF_COUPLING };
     sensitivity_state *state = user;
+    const size_t of = auxo_settings_choice(run->settings, "of");
+    *done = true;
+    if (of != 0)
+        return of == OF_INPUTS ? step_inputs(run, state, error) : step_coupling(run, state, error);
     const auxo_tree *tree = auxo_multiscale_tree(state->multiscale);
-    double start = auxo__now_seconds(), scale = 1e-300;
+    state->value_count = tree->node_count;
+    double start = auxo__now_seconds();
     state->exact = calloc(tree->node_count, sizeof *state->exact);
     state->difference = calloc(tree->node_count, sizeof *state->difference);
     auxo_status status = state->exact && state->difference
@@ -164,17 +274,13 @@ static auxo_status step(auxo_run *run, void *user, bool *done, auxo_error *error
     if (status != AUXO_OK)
         return status;
     state->seconds = auxo__now_seconds() - start;
-    for (uint32_t n = 0; n < tree->node_count; n++)
-        if (isfinite(state->exact[n]))
-            scale = fmax(scale, fabs(state->exact[n]));
-    *done = true;
-    return tell_node(run, state, 0, scale, error);
+    return tell_node(run, state, 0, scale_of(state->exact, tree->node_count), error);
 }
 
 static auxo_status finish(auxo_run *run, void *user, auxo_error *error)
 {
     const sensitivity_state *state = user;
-    const result_record record = {auxo_multiscale_tree(state->multiscale)->node_count, state->worst, state->seconds};
+    const result_record record = {state->value_count, state->worst, state->seconds};
     return auxo__run_emit(run, &result_event, &record, error);
 }
 
@@ -186,7 +292,7 @@ static const auxo_setting *const settings[] = {auxo__multiscale_data_settings,
                                                auxo__device_settings,
                                                auxo__seed_settings,
                                                NULL};
-static const auxo_event_type *const events[] = {&node_event, &result_event, NULL};
+static const auxo_event_type *const events[] = {&node_event, &input_event, &coupling_event, &result_event, NULL};
 
 const auxo_method auxo__method_multiscale_sensitivity = {
     .info =
@@ -199,9 +305,13 @@ const auxo_method auxo__method_multiscale_sensitivity = {
                 "differences (fd; central unless given), and print both with their relative error. In second order the "
                 "exact values are Hessian-vector products where the network runs fused (fully connected, no wider than "
                 "64), and central differences of exact gradients by a step of 0.01, good to about 4e-4 of the largest, "
-                "where it does not. The model is a saved one, or a fresh one of the preset.",
+                "where it does not. The same of the inputs, each as a factor on one feature (or channel of a picture) "
+                "as the "
+                "network reads it, and of every two layers together, which says how they are coupled. The model is a "
+                "saved one, or a fresh one of the preset.",
             .examples = "auxo multiscale sensitivity --preset table7\n"
-                        "auxo multiscale sensitivity net.safetensors --preset ccpp --units --theta-on outputs",
+                        "auxo multiscale sensitivity net.safetensors --preset ccpp --units --theta-on outputs\n"
+                        "auxo multiscale sensitivity net.safetensors --preset ccpp --of inputs",
             .settings = settings,
             .events = events,
             .operand = "model",

@@ -48,6 +48,7 @@ static const auxo_field iteration_fields[] = {
     AUXO__FIELD(auxo__iteration_record, network_gradient_max, "network_gradient_max", REAL),
     AUXO__FIELD(auxo__iteration_record, selection_seconds, "selection_seconds", REAL),
     AUXO__FIELD(auxo__iteration_record, training_seconds, "training_seconds", REAL),
+    AUXO__FIELD_OPTIONAL(auxo__iteration_record, theta_change, "theta_change", REAL),
     AUXO__FIELD_OPTIONAL(auxo__iteration_record, start, "start", REAL),
     AUXO__FIELD_LINE_ONLY(auxo__iteration_record, layer, "layer", U32),
     AUXO__FIELDS_END,
@@ -64,6 +65,14 @@ static const auxo_field sensitivities_fields[] = {AUXO__FIELD(sensitivities_reco
                                                   AUXO__FIELDS_END};
 static const auxo_event_type sensitivities_event = {
     .name = "sensitivities", .fields = sensitivities_fields, .flags = AUXO_EVENT_KEPT | AUXO_EVENT_LINE_ONLY};
+
+typedef struct gradients_record {
+    auxo_numbers values; /* per weight layer the largest |gradient|, taken with the sensitivities */
+} gradients_record;
+static const auxo_field gradients_fields[] = {AUXO__FIELD(gradients_record, values, "values", NUMBERS),
+                                              AUXO__FIELDS_END};
+static const auxo_event_type gradients_event = {
+    .name = "gradients", .fields = gradients_fields, .flags = AUXO_EVENT_KEPT | AUXO_EVENT_LINE_ONLY};
 
 typedef struct start_record {
     uint64_t start;
@@ -194,8 +203,8 @@ static void end(void *user)
 static auxo_status keep_sensitivities(auxo_run *run, auxo__multiscale_train *state, auxo_error *error)
 {
     auxo_multiscale *multiscale = state->current.multiscale;
-    size_t count = auxo_multiscale_tree(multiscale)->node_count;
-    double *values = malloc(count * sizeof *values);
+    const auxo_tree *tree = auxo_multiscale_tree(multiscale);
+    double *values = malloc(tree->node_count * sizeof *values);
     auxo_status status = AUXO_OK;
     if (!values)
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "history of sensitivities: out of memory");
@@ -203,11 +212,18 @@ static auxo_status keep_sensitivities(auxo_run *run, auxo__multiscale_train *sta
         status = auxo_multiscale_second_order(multiscale, AUXO_DIFFERENCE_EXACT, 0, values, NULL, NULL, error);
     else
         status = auxo_multiscale_sensitivities(multiscale, AUXO_DIFFERENCE_EXACT, 0, values, error);
-    const sensitivities_record record = {.values = {values, count}};
     if (status == AUXO_OK)
-        status = auxo__run_emit(run, &sensitivities_event, &record, error);
+        status = auxo__run_emit(run, &sensitivities_event, &(sensitivities_record){{values, tree->node_count}}, error);
+    double *gradients = malloc(tree->layer_count * sizeof *gradients);
+    if (status == AUXO_OK && !gradients)
+        status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "history of gradients: out of memory");
+    if (status == AUXO_OK)
+        status = auxo_multiscale_layer_gradients(multiscale, gradients, error);
+    if (status == AUXO_OK)
+        status = auxo__run_emit(run, &gradients_event, &(gradients_record){{gradients, tree->layer_count}}, error);
     state->current.sensitivities.end++;
     free(values);
+    free(gradients);
     return status;
 }
 
@@ -319,7 +335,9 @@ static auxo_status report(auxo_run *run, void *user, auxo_report *report, auxo_e
                                                 .order = state->options.order,
                                                 .tree = auxo_multiscale_tree(start->multiscale),
                                                 .model = start->model,
-                                                .initial_weights = start->initial_weights};
+                                                .initial_weights = start->initial_weights,
+                                                .multiscale = start->multiscale,
+                                                .train = state->data.train};
     return auxo__multiscale_draw(run, &pictures, report, error);
 }
 
@@ -336,8 +354,8 @@ static const auxo_setting *const settings[] = {auxo__multiscale_data_settings,
                                                auxo__run_settings,
                                                auxo__save_settings,
                                                NULL};
-static const auxo_event_type *const events[] = {&iteration_event, &sensitivities_event, &start_event, &result_event,
-                                                NULL};
+static const auxo_event_type *const events[] = {&iteration_event, &sensitivities_event, &gradients_event,
+                                                &start_event,     &result_event,        NULL};
 
 const auxo_method auxo__method_multiscale_train = {
     .info =

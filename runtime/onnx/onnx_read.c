@@ -26,7 +26,7 @@ auxo_status onnx_file_open(const char *path, onnx_file *file, auxo_error *error)
     for (size_t i = 0; i < file->graph->n_node; i++)
         if (!file->graph->node[i]->op_type)
             return auxo_error_set(error, AUXO_FORMAT, "\"%s\": node %zu has no operator", path, i);
-    return AUXO_OK;
+    return onnx_file_read_external(file, error);
 }
 
 void onnx_file_close(onnx_file *file)
@@ -125,7 +125,7 @@ auxo_status onnx_tensor_floats(const Onnx__TensorProto *tensor, float **values, 
     *values = NULL;
     if (tensor->data_location == 1)
         return auxo_error_set(error, AUXO_UNSUPPORTED,
-                              "onnx: tensor \"%.80s\" lies in another file; save the model with its weights inside",
+                              "onnx: tensor \"%.80s\" is a constant in another file; save the model with it inside",
                               name);
     if (bytes == 0)
         return auxo_error_set(

@@ -19,6 +19,8 @@ typedef struct onnx_file {
 /* Errors: NOT_FOUND, IO, FORMAT, OUT_OF_MEMORY. Ownership: close, also after a failure. */
 auxo_status onnx_file_open(const char *path, onnx_file *file, auxo_error *error);
 void onnx_file_close(onnx_file *file);
+/* Reads in what lies in other files of the folder. Errors: those of opening them, FORMAT. */
+auxo_status onnx_file_read_external(onnx_file *file, auxo_error *error);
 /* Value of the file's metadata, or NULL. */
 const char *onnx_file_metadata(const onnx_file *file, const char *key);
 

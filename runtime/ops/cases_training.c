@@ -97,9 +97,9 @@ typedef struct optimizer_case {
     float weight_decay;
 } optimizer_case;
 
-/* The first rows, one for each kind and form, also run with NaN in the gradients and in the parameters, and to be
- * skipped and not to be. */
-enum { SPECIAL_STEPS = 10 };
+/* The first rows, one for each kind and two more forms of phs, also run with NaN in the gradients and in the
+ * parameters, and to be skipped and not to be. */
+enum { SPECIAL_STEPS = AUXO_OPTIMIZER_KIND_COUNT + 2 };
 
 static const optimizer_case optimizer_cases[] = {
     {127, AUXO_OPTIMIZER_SGD, false, false, -1, 0},    {33, AUXO_OPTIMIZER_MOMENTUM, false, false, 3, 0.25f},
@@ -116,14 +116,14 @@ static const optimizer_case optimizer_cases[] = {
 static void build_optimizer_step(auxo__case *built, size_t index)
 {
     static const char *const kinds[] = {
-#define NOUN(name, noun) #noun,
+#define NOUN(name, noun, states, flops) #noun,
         AUXO_OPTIMIZER_TABLE(NOUN)
 #undef NOUN
     };
     static const double hyper[AUXO_HYPER_COUNT] = {0.05, 0.9, 0.999, 1e-6, 0, 2, 0.5, 0};
     const size_t plain = sizeof optimizer_cases / sizeof optimizer_cases[0];
     const optimizer_case *row = &optimizer_cases[index < plain ? index : (index - plain) % SPECIAL_STEPS];
-    bool two = row->kind == AUXO_OPTIMIZER_ADAM || row->kind == AUXO_OPTIMIZER_ADAMW;
+    const unsigned states = auxo_optimizer_state_count(row->kind);
     built->op.params.optimizer_step = (auxo_optimizer_step_params){row->kind, row->euler, row->exponential};
     auxo__case_text(built, "%s n=%lld step=%d weight_decay=%g%s%s", kinds[row->kind], (long long)row->n, (int)row->step,
                     (double)row->weight_decay, row->euler ? " explicit_euler" : "",
@@ -132,12 +132,12 @@ static void build_optimizer_step(auxo__case *built, size_t index)
     AUXO__INPUT(built, AUXO_OPTIMIZER_GRADS, row->n);
     if (row->n > 2)
         auxo__case_set(built, AUXO_OPTIMIZER_GRADS, 1, 0);
-    if (row->kind != AUXO_OPTIMIZER_SGD) {
+    if (states >= 1) {
         bool squares = row->kind == AUXO_OPTIMIZER_RMSPROP || row->kind == AUXO_OPTIMIZER_ADAGRAD;
         AUXO__F32(built, AUXO_OPTIMIZER_STATE0, row->n);
         auxo__case_uniform(built, AUXO_OPTIMIZER_STATE0, squares ? 0.01 : -1, 1);
     }
-    if (two) {
+    if (states >= 2) {
         AUXO__F32(built, AUXO_OPTIMIZER_STATE1, row->n);
         auxo__case_uniform(built, AUXO_OPTIMIZER_STATE1, 0.01, 1);
     }

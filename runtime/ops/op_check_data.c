@@ -103,26 +103,12 @@ auxo_status auxo__op_check_copy(const auxo_op *op, auxo_error *error)
     return check_distinct_elements(op, AUXO_COPY_Y, error);
 }
 
-/* How many state arrays a kind of update needs. */
-static uint32_t optimizer_state_count(auxo_optimizer_kind kind)
-{
-    switch (kind) {
-    case AUXO_OPTIMIZER_SGD:
-        return 0;
-    case AUXO_OPTIMIZER_ADAM:
-    case AUXO_OPTIMIZER_ADAMW:
-        return 2;
-    default:
-        return 1;
-    }
-}
-
 auxo_status auxo__op_check_optimizer_step(const auxo_op *op, auxo_error *error)
 {
     auxo_optimizer_kind kind = op->params.optimizer_step.kind;
     if ((unsigned)kind >= AUXO_OPTIMIZER_KIND_COUNT)
         return auxo__op_fail(op, error, "optimizer kind is %d, but there are %d", (int)kind, AUXO_OPTIMIZER_KIND_COUNT);
-    uint32_t needed = optimizer_state_count(kind);
+    const unsigned needed = auxo_optimizer_state_count(kind);
     if (needed >= 1) {
         auxo_status status =
             auxo__op_expect_presence(op, AUXO_OPTIMIZER_STATE0, true, "for this kind of update", error);

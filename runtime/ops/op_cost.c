@@ -68,10 +68,9 @@ static uint64_t gemm_flops(const auxo_op *op)
 
 static uint64_t optimizer_flops(const auxo_op *op)
 {
-    static const uint8_t per_element[AUXO_OPTIMIZER_KIND_COUNT] = {
-        [AUXO_OPTIMIZER_SGD] = 2,     [AUXO_OPTIMIZER_MOMENTUM] = 4, [AUXO_OPTIMIZER_NESTEROV] = 6,
-        [AUXO_OPTIMIZER_RMSPROP] = 9, [AUXO_OPTIMIZER_ADAGRAD] = 7,  [AUXO_OPTIMIZER_ADAM] = 13,
-        [AUXO_OPTIMIZER_ADAMW] = 15,  [AUXO_OPTIMIZER_PHS] = 6};
+#define FLOPS(name, noun, states, flops) flops,
+    static const uint8_t per_element[] = {AUXO_OPTIMIZER_TABLE(FLOPS)};
+#undef FLOPS
     auxo_optimizer_kind kind = op->params.optimizer_step.kind;
     uint64_t weight_decay = kind == AUXO_OPTIMIZER_ADAMW ? 0 : 2;
     return (per_element[kind] + weight_decay) * count_of(op, AUXO_OPTIMIZER_PARAMS);

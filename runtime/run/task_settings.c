@@ -135,6 +135,7 @@ const auxo_setting auxo__stream_settings[] = {
     AUXO_SETTINGS_END,
 };
 
+#define LISTED(name, noun, states, flops) #noun ", "
 const auxo_setting auxo__training_settings[] = {
     {.name = "batch",
      .type = AUXO_SETTING_INTEGER,
@@ -147,8 +148,8 @@ const auxo_setting auxo__training_settings[] = {
      .type = AUXO_SETTING_TEXT,
      .argument = "NAME[:KEY=VALUE,...]",
      .initial = "momentum",
-     .help = "sgd, momentum, nesterov, rmsprop, adagrad, adam, adamw or phs (port-Hamiltonian), with its settings, for "
-             "example adam:lr=0.001 or phs:mass=1,friction=0.5,goal=0.4,brake=10",
+     .help = AUXO_OPTIMIZER_TABLE(LISTED) "with its settings, for example adam:lr=0.001 or (port-Hamiltonian) "
+                                          "phs:mass=1,friction=0.5,goal=0.4,brake=10",
      .canonical = canonical_optimizer},
     {.name = "lr",
      .type = AUXO_SETTING_REAL,

@@ -7,19 +7,6 @@
 
 #include <stdlib.h>
 
-size_t auxo__optimizer_state_count(auxo_optimizer_kind kind)
-{
-    switch (kind) {
-    case AUXO_OPTIMIZER_SGD:
-        return 0;
-    case AUXO_OPTIMIZER_ADAM:
-    case AUXO_OPTIMIZER_ADAMW:
-        return 2;
-    default:
-        return 1;
-    }
-}
-
 static void destroy_states(auxo_optimizer *optimizer)
 {
     for (size_t i = 0; i < optimizer->state_count; i++) {
@@ -62,7 +49,7 @@ auxo_status auxo_optimizer_create(auxo_model *model, const auxo_optimizer_config
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory creating an optimiser");
     created->model = model;
     created->config = *config;
-    created->state_count = auxo__optimizer_state_count(config->kind);
+    created->state_count = auxo_optimizer_state_count(config->kind);
     status = auxo_buffer_create(auxo_model_device(model), sizeof config->hyper, &created->hyper, error);
     if (status == AUXO_OK)
         status =

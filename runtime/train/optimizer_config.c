@@ -15,7 +15,7 @@
 #include <string.h>
 
 static const char *const kind_nouns[AUXO_OPTIMIZER_KIND_COUNT] = {
-#define KIND_NOUN(name, noun) #noun,
+#define KIND_NOUN(name, noun, states, flops) #noun,
     AUXO_OPTIMIZER_TABLE(KIND_NOUN)
 #undef KIND_NOUN
 };

@@ -41,8 +41,6 @@ struct auxo_optimizer {
     auxo__best_point best;
 };
 
-/* How many state buffers a kind has. */
-size_t auxo__optimizer_state_count(auxo_optimizer_kind kind);
 const char *auxo__optimizer_noun(auxo_optimizer_kind kind);
 /* Refuses settings under which the momentum grows without bound (Burghoff et al. 2023). */
 auxo_status auxo__optimizer_config_check(const auxo_optimizer_config *config, auxo_error *error);

@@ -67,9 +67,11 @@ static double step_element(const auxo_optimizer_step_params *params, const hyper
         return adam(h, w - h->lr * h->weight_decay * w, gradient, s0, s1);
     case AUXO_OPTIMIZER_PHS:
         return port_hamiltonian(params, h, w, g, s0);
-    default:
-        return w - h->lr * g;
+    case AUXO_OPTIMIZER_SGD:
+    case AUXO_OPTIMIZER_KIND_COUNT:
+        break;
     }
+    return w - h->lr * g;
 }
 
 auxo_status ref_optimizer_step(const auxo_op *op, auxo_error *error)

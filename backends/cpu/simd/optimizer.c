@@ -74,8 +74,11 @@ CPU_INLINE void step_element(const auxo_optimizer_kind kind, const bool explicit
         e->s0 = h->keep * old - h->lr * g;
         e->w += h->push * (explicit_euler ? old : e->s0);
         break;
-    default:
+    case AUXO_OPTIMIZER_SGD:
         e->w -= h->lr * g;
+        break;
+    case AUXO_OPTIMIZER_KIND_COUNT:
+        break;
     }
 }
 
@@ -87,8 +90,7 @@ typedef struct vectors {
 CPU_INLINE void step_range(const auxo_optimizer_kind kind, const bool explicit_euler, const hyper *h,
                            const vectors *data, cpu_range range)
 {
-    const bool has_s0 = kind != AUXO_OPTIMIZER_SGD;
-    const bool has_s1 = kind == AUXO_OPTIMIZER_ADAM || kind == AUXO_OPTIMIZER_ADAMW;
+    const bool has_s0 = auxo_optimizer_state_count(kind) >= 1, has_s1 = auxo_optimizer_state_count(kind) >= 2;
     for (int64_t i = range.begin; i < range.end; i += VEC_LANES) {
         int64_t count = cpu_min(VEC_LANES, range.end - i);
         element e = {.w = vf_load_partial(data->w + i, count)};
@@ -105,7 +107,7 @@ CPU_INLINE void step_range(const auxo_optimizer_kind kind, const bool explicit_e
     }
 }
 
-#define KIND_CASE(kind)                                                                                                \
+#define KIND_CASE(kind, noun, states, flops)                                                                           \
     case AUXO_OPTIMIZER_##kind:                                                                                        \
         step_range(AUXO_OPTIMIZER_##kind, explicit_euler, h, data, range);                                             \
         break;
@@ -114,15 +116,8 @@ static void step_any(auxo_optimizer_kind kind, bool explicit_euler, const hyper 
                      cpu_range range)
 {
     switch (kind) {
-        KIND_CASE(SGD)
-        KIND_CASE(MOMENTUM)
-        KIND_CASE(NESTEROV)
-        KIND_CASE(RMSPROP)
-        KIND_CASE(ADAGRAD)
-        KIND_CASE(ADAM)
-        KIND_CASE(ADAMW)
-        KIND_CASE(PHS)
-    default:
+        AUXO_OPTIMIZER_TABLE(KIND_CASE)
+    case AUXO_OPTIMIZER_KIND_COUNT:
         break;
     }
 }

@@ -44,7 +44,7 @@ def preprocess(headers, compiler):
 
 def without_bodies(text):
     """Inline functions have bodies, which cffi does not read; Python does without these functions."""
-    text = re.sub(r"static inline [^{;]*\{[^}]*\}", "", text)
+    text = re.sub(r"^static inline [^{;]*\{.*?^\}", "", text, flags=re.M | re.S)
     return re.sub(r"^\s*extern \"C\".*$", "", text, flags=re.M)
 
 
