@@ -164,7 +164,7 @@ static auxo_status finish_schema(const auxo_data_options *options, auxo_dataset 
 {
     if (!dataset)
         return AUXO_OK;
-    if (options->schema && (!dataset->schema || !options->schema->inputs)) {
+    if (options->schema && (!dataset->schema || !options->schema->inputs || options->schema->picture_column)) {
         auxo_status status = auxo__schema_check_fields(options->schema, dataset, error);
         if (status != AUXO_OK)
             return status;

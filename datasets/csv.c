@@ -54,6 +54,20 @@ static auxo_status refill(auxo__csv *csv, auxo_error *error)
     return check_zero(csv, csv->buffer + csv->end - count, count, error);
 }
 
+/* Passes over Excel's first line "sep=C", which says the delimiter. */
+static void skip_separator_line(auxo__csv *csv)
+{
+    const char *at = csv->buffer + csv->begin, *end = csv->buffer + csv->end;
+    if (end - at < 6 || memcmp(at, "sep=", 4) != 0 || at[4] == '\n' || at[4] == '\r')
+        return;
+    const char *next = at + 5 + (at[5] == '\r');
+    if (next < end && *next == '\n') {
+        csv->said_delimiter = at[4];
+        csv->begin = (size_t)(next + 1 - csv->buffer);
+        csv->line++;
+    }
+}
+
 static auxo_status begin_text(auxo__csv *csv, auxo_error *error)
 {
     csv->line = 1;
@@ -68,6 +82,7 @@ static auxo_status begin_text(auxo__csv *csv, auxo_error *error)
     }
     if (csv->end >= 3 && memcmp(csv->buffer, "\xef\xbb\xbf", 3) == 0)
         csv->begin = 3; /* byte order mark */
+    skip_separator_line(csv);
     return AUXO_OK;
 }
 
@@ -103,6 +118,8 @@ static auxo_status start(auxo__csv *csv, const auxo_table_format *format, auxo_e
     csv->delimiter = format->delimiter;
     csv->comment = format->comment;
     auxo_status status = begin_text(csv, error);
+    if (!csv->delimiter)
+        csv->delimiter = csv->said_delimiter;
     return status == AUXO_OK && !csv->delimiter ? auxo__csv_detect_delimiter(csv, error) : status;
 }
 

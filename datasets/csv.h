@@ -21,6 +21,7 @@ typedef struct auxo__csv {
     uint64_t offset; /* of buffer[0] in the text */
     bool ended;      /* nothing more will come into the buffer */
     char delimiter, comment;
+    char said_delimiter; /* by a first line sep=C; 0: there is none */
     uint32_t line;     /* of buffer[begin], from 1 */
     uint32_t row_line; /* of the row just read */
     auxo__cell *cells; /* of the row just read */

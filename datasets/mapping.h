@@ -37,8 +37,9 @@ void auxo__mapping_release(auxo__mapping *mapping);         /* NULL is allowed *
 /* Takes `hashes`, which must lie inside the file. Errors: OUT_OF_MEMORY; then they are freed. */
 auxo_status auxo__mapping_expect(auxo__mapping *mapping, uint64_t first_shard, uint64_t shard_bytes, uint64_t *hashes,
                                  uint64_t shard_count, auxo_error *error);
-/* Whether the file is still as long as it was: its pages beyond the end would end the process. Before every block that
- * is read. Errors: IO names the file and its lengths. */
+/* Whether the file is still as long as it was: its pages beyond the end would end the process (a file that is cut in
+ * the moment between this and the reading still does). Before every block that is read. Errors: IO names the file and
+ * its lengths. */
 auxo_status auxo__mapping_check(const auxo__mapping *mapping, auxo_error *error);
 /* Compares a shard with its hash, once. From any thread. Errors: FORMAT names the file and the shard. */
 auxo_status auxo__mapping_verify(auxo__mapping *mapping, uint64_t shard, auxo_error *error);

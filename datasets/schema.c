@@ -132,9 +132,10 @@ auxo_data_schema *auxo__schema_of_fields(const auxo_dataset *dataset)
 
 auxo_status auxo__schema_check_fields(const auxo_data_schema *schema, const auxo_dataset *dataset, auxo_error *error)
 {
-    if (schema->inputs)
-        return auxo_error_set(error, AUXO_FORMAT, "%s is not a table, but the model was trained on the columns of one",
-                              dataset->name);
+    const bool columns = dataset->schema && dataset->schema->inputs;
+    if (schema->inputs && !columns)
+        return auxo_error_set(error, AUXO_FORMAT, "%s is not a table, but the model was trained on %s of one",
+                              dataset->name, schema->picture_column ? "pictures and columns" : "the columns");
     if (schema->channels != dataset->channels || schema->height != dataset->height || schema->width != dataset->width)
         return auxo_error_set(
             error, AUXO_FORMAT, "%s has rows of %lldx%lldx%lld, but the model was trained on %lldx%lldx%lld",
@@ -152,9 +153,22 @@ auxo_status auxo__schema_check_fields(const auxo_data_schema *schema, const auxo
     return AUXO_OK;
 }
 
+size_t auxo__schema_width(const auxo_data_schema *schema)
+{
+    if (!schema->inputs || schema->input_count == 0)
+        return 0;
+    const auxo_schema_input *last = &schema->inputs[schema->input_count - 1];
+    return last->first_feature + (last->kind == AUXO_INPUT_CATEGORY ? last->level_count : 1);
+}
+
 const auxo_schema_input *auxo_data_schema_input(const auxo_data_schema *schema, size_t feature, size_t *level)
 {
     size_t low = 0, high = schema->input_count;
+    /* Columns beside pictures follow the pictures' own channels. */
+    const size_t before = schema->picture_column ? (size_t)schema->channels - auxo__schema_width(schema) : 0;
+    if (feature < before)
+        return NULL;
+    feature -= before;
     while (high - low > 1) {
         size_t middle = low + (high - low) / 2;
         if (schema->inputs[middle].first_feature <= feature)

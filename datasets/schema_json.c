@@ -66,7 +66,7 @@ auxo_status auxo_data_schema_describe(const auxo_data_schema *schema, char **tex
     auxo__tree_add(root, "shape", cJSON_CreateDoubleArray(shape, 3));
     auxo__tree_text(root, "features", schema->feature_type == AUXO_FEATURES_U8 ? "u8" : "f32");
     add_inputs(root, schema);
-    if (!schema->inputs)
+    if (!schema->inputs || schema->picture_column)
         add_pictures(root, &schema->pictures);
     if (schema->picture_column)
         auxo__tree_text(root, "picture_column", schema->picture_column);
@@ -227,7 +227,10 @@ static void read_inputs(schema_reader *reader, auxo_data_schema *schema)
         input->levels = read_names(reader, levels, "inputs", &input->level_count);
         feature += levels ? input->level_count : 1;
     }
-    if (!cJSON_IsArray(list) || feature != (size_t)schema->channels)
+    /* Beside pictures there are channels of theirs, too. */
+    const bool beside = item_of(reader, "picture_column") != NULL;
+    const size_t channels = (size_t)schema->channels;
+    if (!cJSON_IsArray(list) || (beside ? feature >= channels || count == 0 : feature != channels))
         wrong(reader, "inputs");
 }
 

@@ -136,9 +136,6 @@ static auxo_status check_options(const char *path, const auxo_data_options *opti
 {
     if (options->schema && options->schema->inputs)
         return check_model_columns(path, options, error);
-    if (options->picture_column && options->input_columns)
-        return auxo_error_set(error, AUXO_INVALID_ARGUMENT,
-                              "%s: the pictures of images are the inputs; inputs names others", path);
     if (!options->schema && options->target_kind == AUXO_TARGET_KIND_CLASS && options->target_column_count > 1)
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "%s: target-kind class needs one target column, not %zu",
                               path, options->target_column_count);

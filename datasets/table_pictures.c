@@ -1,7 +1,9 @@
 /* table_pictures.c: a table that names pictures: one column holds paths, others the targets.
  *
  * Paths are relative to the table's folder, or absolute. The labels are those that the table alone would make, with the
- * picture's number as its one input; then the pictures take the input's place.
+ * columns beside the pictures and, last, the picture's number as its inputs; then the pictures take the number's place.
+ * A value beside a picture is a channel behind the picture's own, the same at every pixel: so every network of pictures
+ * reads it.
  */
 #include "table_pictures.h"
 
@@ -46,7 +48,7 @@ static auxo_status number_paths(auxo_table *table, const char *name, char ***pat
     return AUXO_OK;
 }
 
-/* A model of pictures knows no input columns: here the path is its only one. */
+/* The schema with the path as its last input. */
 static auxo_status schema_with_path(const auxo_data_schema *schema, const char *name, auxo_data_schema **copy,
                                     auxo_error *error)
 {
@@ -54,14 +56,18 @@ static auxo_status schema_with_path(const auxo_data_schema *schema, const char *
     if (status != AUXO_OK)
         return status;
     auxo_data_schema *made = *copy;
+    const size_t width = auxo__schema_width(made);
     free(made->missing_values);
     made->missing_values = NULL;
-    made->channels = made->height = made->width = 1;
-    made->inputs = calloc(1, sizeof *made->inputs);
-    made->input_count = made->inputs ? 1 : 0;
-    if (made->inputs)
-        made->inputs[0] = (auxo_schema_input){.name = auxo__text_duplicate(name)};
-    return made->inputs && made->inputs[0].name
+    made->channels = (int64_t)width + 1;
+    made->height = made->width = 1;
+    auxo_schema_input *inputs = realloc(made->inputs, (made->input_count + 1) * sizeof *inputs);
+    if (inputs) {
+        made->inputs = inputs;
+        inputs[made->input_count] = (auxo_schema_input){.name = auxo__text_duplicate(name), .first_feature = width};
+        made->input_count += inputs[made->input_count].name != NULL;
+    }
+    return inputs && made->input_count > 0 && inputs[made->input_count - 1].first_feature == width
                ? AUXO_OK
                : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "no memory for column names");
 }
@@ -71,13 +77,21 @@ static auxo_status make_labels(const auxo_table *table, const char *name, const 
 {
     auxo_table_roles with_path = *roles;
     auxo_data_schema *schema = NULL;
-    auxo_status status = roles->schema ? schema_with_path(roles->schema, column, &schema, error) : AUXO_OK;
-    with_path.input_columns = &column;
-    with_path.input_column_count = 1;
-    with_path.keep_missing = false;
-    with_path.schema = schema;
-    if (status == AUXO_OK)
+    const char **columns = auxo__array(roles->input_column_count + 1, sizeof *columns);
+    auxo_status status = columns ? AUXO_OK : no_memory(table, error);
+    if (status == AUXO_OK && roles->schema)
+        status = schema_with_path(roles->schema, column, &schema, error);
+    for (size_t i = 0; status == AUXO_OK && i < roles->input_column_count; i++)
+        columns[i] = roles->input_columns[i];
+    if (status == AUXO_OK) {
+        columns[roles->input_column_count] = column;
+        with_path.input_columns = columns;
+        with_path.input_column_count = roles->input_column_count + 1;
+        with_path.keep_missing = false;
+        with_path.schema = schema;
         status = auxo_table_dataset(table, name, &with_path, labels, error);
+    }
+    free((void *)columns);
     auxo_data_schema_destroy(schema);
     return status;
 }
@@ -109,13 +123,16 @@ static void take_labels(auxo_dataset *labels, auxo_dataset *pictures)
     labels->target_names = NULL;
 }
 
-/* The schema of the labels without its input, and with the pictures. */
+/* The schema of the labels without the path, and with the pictures. */
 static auxo_status describe(auxo_dataset *labels, const auxo_picture_rule *rule, const char *column,
                             auxo_dataset *pictures, auxo_error *error)
 {
     auxo_data_schema *schema = pictures->schema = labels->schema;
     labels->schema = NULL;
-    auxo__schema_clear_inputs(schema);
+    if (schema->input_count > 1)
+        free(schema->inputs[--schema->input_count].name);
+    else
+        auxo__schema_clear_inputs(schema);
     schema->channels = pictures->channels;
     schema->height = pictures->height;
     schema->width = pictures->width;
@@ -142,9 +159,10 @@ static auxo_status read_pictures(const auxo_table *table, const char *name, char
     char **paths = auxo__array(labels->row_count, sizeof *paths);
     char *folder = folder_of(table->path);
     const float *numbers = labels->features;
+    const size_t width = (size_t)labels->channels;
     auxo_status status = paths && folder ? AUXO_OK : no_memory(table, error);
     for (size_t row = 0; status == AUXO_OK && row < labels->row_count; row++)
-        paths[row] = levels[(size_t)numbers[row]];
+        paths[row] = levels[(size_t)numbers[row * width + width - 1]];
     const auxo__picture_list list = {
         .folder = folder, .paths = paths, .count = labels->row_count, .rule = rule, .target_type = labels->target_type};
     if (status == AUXO_OK)
@@ -152,6 +170,61 @@ static auxo_status read_pictures(const auxo_table *table, const char *name, char
     free(paths);
     free(folder);
     return status;
+}
+
+/* ---- values beside pictures -------------------------------------------------------------------------------------- */
+
+static char **name_channels(const auxo_dataset *labels, size_t own, size_t beside)
+{
+    char **names = calloc(own + beside + 1, sizeof *names);
+    for (size_t c = 0; names && c < own + beside; c++) {
+        char text[32];
+        snprintf(text, sizeof text, "channel %zu", c + 1);
+        names[c] = auxo__text_duplicate(c < own ? text : labels->feature_names[c - own]);
+        if (!names[c]) {
+            auxo__names_destroy(names, own + beside);
+            return NULL;
+        }
+    }
+    return names;
+}
+
+/* The pictures of a row as numbers from 0 to 1, then a plane for each value. */
+static void join_row(const auxo_dataset *pictures, const auxo_dataset *labels, size_t row, size_t beside, float *to)
+{
+    const size_t pixels = (size_t)(pictures->height * pictures->width), values = (size_t)pictures->channels * pixels;
+    const uint8_t *bytes = pictures->features;
+    const float *floats = pictures->features, *extra = (const float *)labels->features + row * (beside + 1);
+    for (size_t i = 0; i < values; i++)
+        to[i] = pictures->feature_type == AUXO_FEATURES_U8 ? (float)(bytes[row * values + i] / 255.0)
+                                                           : floats[row * values + i];
+    for (size_t c = 0; c < beside; c++)
+        for (size_t i = 0; i < pixels; i++)
+            to[values + c * pixels + i] = extra[c];
+}
+
+static auxo_status join(const auxo_table *table, const auxo_dataset *labels, auxo_dataset *pictures, auxo_error *error)
+{
+    const size_t beside = (size_t)labels->channels - 1, own = (size_t)pictures->channels;
+    const size_t values = (own + beside) * (size_t)(pictures->height * pictures->width);
+    if (beside == 0)
+        return AUXO_OK;
+    float *features = auxo__array(pictures->row_count, values * sizeof *features);
+    char **names = name_channels(labels, own, beside);
+    if (!features || !names) {
+        free(features);
+        auxo__names_destroy(names, own + beside);
+        return no_memory(table, error);
+    }
+    for (size_t row = 0; row < pictures->row_count; row++)
+        join_row(pictures, labels, row, beside, features + row * values);
+    free(pictures->features);
+    auxo__names_destroy(pictures->feature_names, own);
+    pictures->features = features;
+    pictures->feature_names = names;
+    pictures->feature_type = AUXO_FEATURES_F32;
+    pictures->channels = (int64_t)(own + beside);
+    return AUXO_OK;
 }
 
 auxo_status auxo__table_pictures(auxo_table *table, const char *name, const char *column, const auxo_table_roles *roles,
@@ -170,6 +243,8 @@ auxo_status auxo__table_pictures(auxo_table *table, const char *name, const char
         status = auxo__limit_rows(&labels, limit, error);
     if (status == AUXO_OK)
         status = read_pictures(table, name, levels, labels, rule, dataset, error);
+    if (status == AUXO_OK)
+        status = join(table, labels, *dataset, error);
     if (status == AUXO_OK) {
         take_labels(labels, *dataset);
         status = describe(labels, rule, column, *dataset, error);

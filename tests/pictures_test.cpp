@@ -336,6 +336,128 @@ TEST_CASE("a table that names pictures is a data set, with classes or numbers")
     check_message(data.error, "p/9.pgm");
 }
 
+TEST_CASE("columns beside pictures are channels behind the pictures' own, by name and level")
+{
+    TempFolder folder;
+    std::string text = "file,kind,size,colour\n", other = "colour,id,size,file\n";
+    const char *colours[] = {"red", "blue", "red", "green"};
+    for (int i = 0; i < 4; i++) {
+        const std::string file = "p/" + std::to_string(i) + ".pgm", size = std::to_string(i * 0.5 - 1);
+        write_file(folder.file(file), ppm(2, 2, Bytes{uint8_t(51 * i), 0, 255, 51}, false));
+        text += file + "," + (i % 2 ? "cat" : "dog") + "," + size + "," + colours[i] + "\n";
+        other += std::string(colours[i]) + ",7," + size + "," + file + "\n";
+    }
+    write_file(folder.file("t.csv"), text);
+    write_file(folder.file("other.csv"), other);
+    LoadedData data, again;
+    auxo_data_options options = {};
+    const char *kind[] = {"kind"}, *inputs[] = {"size", "colour"};
+    options.picture_column = "file";
+    options.target_columns = kind;
+    options.target_column_count = 1;
+    options.input_columns = inputs;
+    options.input_column_count = 2;
+    require_ok(data.load(folder.file("t.csv"), options), data.error, "load");
+    const auto check = [&](const auxo_dataset &set) {
+        REQUIRE(set.channels == 5); // grey, size, blue, green, red
+        REQUIRE(set.feature_type == AUXO_FEATURES_F32);
+        const char *names[] = {"channel 1", "size", "colour=blue", "colour=green", "colour=red"};
+        for (int c = 0; c < 5; c++)
+            CHECK(std::string(set.feature_names[c]) == names[c]);
+        const float *values = static_cast<const float *>(set.features);
+        for (int row = 0; row < 4; row++) {
+            const float *at = values + row * 20;
+            const float grey[] = {0.2f * float(row), 0, 1, 0.2f};
+            for (int pixel = 0; pixel < 4; pixel++) {
+                CHECK(at[pixel] == Approx(grey[pixel]));
+                CHECK(at[4 + pixel] == float(row) * 0.5f - 1);
+                CHECK(at[8 + pixel] == float(std::string(colours[row]) == "blue"));
+                CHECK(at[12 + pixel] == float(std::string(colours[row]) == "green"));
+                CHECK(at[16 + pixel] == float(std::string(colours[row]) == "red"));
+            }
+        }
+    };
+    check(*data.train);
+    // What a model knows of it, through its text: other columns, another order, no target.
+    char *described = nullptr;
+    auxo_data_schema *schema = nullptr;
+    REQUIRE(auxo_data_schema_describe(data.train->schema, &described, data.error) == AUXO_OK);
+    require_ok(auxo_data_schema_parse(described, &schema, data.error), data.error, described);
+    size_t level = 9;
+    CHECK(auxo_data_schema_input(schema, 0, &level) == nullptr);
+    CHECK(std::string(auxo_data_schema_input(schema, 1, &level)->name) == "size");
+    CHECK(std::string(auxo_data_schema_input(schema, 4, &level)->name) == "colour");
+    CHECK(level == 2);
+    auxo_data_options like = {};
+    like.schema = schema;
+    like.ignore_labels = true;
+    require_ok(again.load(folder.file("other.csv"), like), again.error, "load");
+    check(*again.train);
+    write_file(folder.file("other.csv"), "colour,size,file\nmauve,1,p/0.pgm\n");
+    CHECK(again.load(folder.file("other.csv"), like) == AUXO_FORMAT);
+    check_message(again.error, "'mauve' is no level the model knows");
+    write_file(folder.file("other.csv"), "colour,file\nred,p/0.pgm\n");
+    CHECK(again.load(folder.file("other.csv"), like) == AUXO_NOT_FOUND);
+    check_message(again.error, "the model's input 'size' is missing");
+    auxo_data_schema_destroy(schema);
+    free(described);
+}
+
+TEST_CASE("classes and survival are learnt from what stands beside pictures, and told for tables in another order")
+{
+    Program program(AUXO_PROGRAM);
+    TempFolder folder;
+    std::string text = "file,age,ward,kind,days,died\n", other = "ward,file,age\n";
+    for (int i = 0; i < 80; i++) { // the pictures say nothing
+        const std::string file = "p/" + std::to_string(i) + ".pgm", ward = i % 4 < 2 ? "a" : "b";
+        const double age = 30 + i * 7 % 40;
+        write_file(folder.file(file), ppm(8, 8, Bytes(64, uint8_t(i * 37 % 256)), false));
+        text += file + "," + std::to_string(age) + "," + ward + "," + (i % 4 < 2 ? "x" : "y") + "," +
+                std::to_string(200 - 2 * age + i % 3) + "," + (i % 5 ? "1" : "0") + "\n";
+        other += ward + "," + file + "," + std::to_string(age) + "\n";
+    }
+    write_file(folder.file("t.csv"), text);
+    write_file(folder.file("other.csv"), other);
+    const std::string net = folder.file("n.safetensors");
+    const Words table = {"--data", folder.file("t.csv"), "--device", "cpu", "--json"};
+    const Words beside = {"--images", "file", "--inputs", "age,ward"};
+    const auto result = [&](const Words &words) {
+        const ProgramResult run = program.run(words);
+        INFO(run.errors);
+        REQUIRE(run.exit_code == 0);
+        return run;
+    };
+    const Words train = with(with(table, beside), {"--targets", "kind", "--model", "conv:4", "--batch", "8", "--epochs",
+                                                   "30", "--save", net});
+    CHECK(result(with({"train"}, train)).events("result")[0].number("test_accuracy") == 1);
+    CHECK(result(with({"eval", net}, table)).events("result")[0].number("accuracy") == 1);
+    const ProgramResult told =
+        result({"predict", net, "--data", folder.file("other.csv"), "--device", "cpu", "--json"});
+    REQUIRE(told.events("prediction").size() == 80);
+    for (size_t i = 0; i < 80; i++)
+        CHECK(told.events("prediction")[i].text("name") == (i % 4 < 2 ? "x" : "y"));
+    check_fails(program, with(with({"train"}, train), {"--missing", "mean"}), "columns beside pictures");
+    check_fails(program, {"predict", net, "--data", folder.file("p") + "/", "--device", "cpu"}, "pictures and columns");
+
+    const Words cox = with(with(table, beside), {"--time", "days", "--event", "died", "--model", "conv:4", "--epochs",
+                                                 "60", "--optimizer", "adam:lr=0.01", "--save", net});
+    const ProgramResult survival = result(with({"survival", "train"}, cox));
+    CHECK(survival.errors.find("unknown") == std::string::npos);
+    const ProgramResult risks =
+        result({"survival", "predict", net, "--data", folder.file("other.csv"), "--device", "cpu", "--json"});
+    REQUIRE(risks.events("row").size() == 80);
+    // The old die early: risks rise with age.
+    double concordant = 0, pairs = 0;
+    for (size_t i = 0; i < 80; i++)
+        for (size_t j = 0; j < 80; j++)
+            if (i * 7 % 40 > j * 7 % 40) {
+                pairs++;
+                concordant += risks.events("row")[i].number("risk") > risks.events("row")[j].number("risk");
+            }
+    CHECK(concordant / pairs > 0.8);
+    check_fails(program, with(with({"survival", "train"}, cox), {"--missing", "mean"}), "columns beside pictures");
+}
+
 TEST_CASE("a model of pictures predicts a flat folder, and keeps its classes in a folder with one of them")
 {
     Program program(AUXO_PROGRAM);

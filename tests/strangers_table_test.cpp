@@ -34,6 +34,31 @@ auxo_status load(LoadedData &data, TempFolder &folder, const std::string &name, 
 
 } // namespace
 
+TEST_CASE("a first line that says the delimiter is no header")
+{
+    for (const char *start : {"sep=;\n", "sep=;\r\n", "\xef\xbb\xbfsep=;\n"}) {
+        for (const char *rows : {"a;b,c\n1;x\n2;y\n", "a;b,c\n1;x\n2;y\nz;x\n3;w\n4;w\n"}) { // the second is read twice
+            LoadedTable table;
+            Error &error = table.error;
+            const std::string text = std::string(start) + rows;
+            if (text.find("z;x") == std::string::npos) {
+                REQUIRE_OK(table.read("t.csv", text));
+                REQUIRE(table.table->column_count == 2);
+                CHECK(std::string(table.table->columns[1].name) == "b,c");
+                CHECK(table.table->row_count == 2);
+                CHECK(table.table->lines[0] == 3);
+            } else {
+                CHECK(table.read("t.csv", text) == AUXO_FORMAT);
+                check_message(table.error, "t.csv:5: column 1 (a): 'z'");
+            }
+        }
+    }
+    LoadedTable none; // a column of that name
+    Error &error = none.error;
+    REQUIRE_OK(none.read("t.csv", "sep=,y\n1,2\n"));
+    CHECK(std::string(none.table->columns[0].name) == "sep=");
+}
+
 TEST_CASE("levels, codes and gaps of a text column are the same wherever its first word stands")
 {
     // The first words: at once, after gaps, after numbers, after both; with a level that is a number or meant as one.

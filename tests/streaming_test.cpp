@@ -241,22 +241,6 @@ TEST_CASE("program: a resume does not read the whole set")
     CHECK(anew.events("start").empty());
 }
 
-TEST_CASE("program: a file that becomes shorter while it is trained on ends the run in one line")
-{
-    TempFolder folder;
-    Program program(AUXO_PROGRAM);
-    const std::string packed = folder.file("g.auxo");
-    REQUIRE(program.run({"data", "pack", "glyphs", "--limit", "4000", "--out", packed}).exit_code == 0);
-    program.start({"train", "--device", "cpu", "--data", packed, "--model", "mlp:4", "--stream", "always", "--epochs",
-                   "1000000", "--checkpoint", folder.file("c"), "--json"});
-    REQUIRE(program.wait_for_output("\"epoch\":3,"));
-    REQUIRE(truncate(packed.c_str(), 4096) == 0);
-    const ProgramResult result = program.wait();
-    CHECK(result.exit_code == 1);
-    CHECK_THAT(result.errors, Catch::Contains("it became shorter while it was read: 4096 of"));
-    CHECK(file_exists(folder.file("c"))); // what was reached is there
-}
-
 TEST_CASE("a mapped file that became shorter is refused before its rows are touched")
 {
     TempFolder folder;

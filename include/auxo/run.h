@@ -196,6 +196,38 @@ AUXO_API auxo_status auxo_table_format_read(const auxo_settings *settings, auxo_
                                             auxo_error *error);
 AUXO_API void auxo_table_format_deinit(auxo_table_format_settings *format);
 
+/* How pictures that a table names become inputs: entries for a table of settings, and what all but "images" say. */
+#define AUXO_PICTURE_SETTINGS                                                                                          \
+    {.name = "images",                                                                                                 \
+     .type = AUXO_SETTING_TEXT,                                                                                        \
+     .argument = "COLUMN",                                                                                             \
+     .help = "The table column that holds paths of pictures, beside the table or absolute; they are the inputs, and "  \
+             "columns that inputs names stand beside them, each value a channel that is the same at every pixel",      \
+     .role = AUXO_SETTING_DATA},                                                                                       \
+        {.name = "resize",                                                                                             \
+         .type = AUXO_SETTING_TEXT,                                                                                    \
+         .argument = "HxW",                                                                                            \
+         .help = "Bring every picture to this size (default: all must have one size)",                                 \
+         .role = AUXO_SETTING_DATA},                                                                                   \
+        {.name = "fit",                                                                                                \
+         .type = AUXO_SETTING_CHOICE,                                                                                  \
+         .argument = "stretch|crop|pad",                                                                               \
+         .initial = "stretch",                                                                                         \
+         .help =                                                                                                       \
+             "With resize, a picture of another shape: stretched, its longer side cut, or its shorter side padded",    \
+         .role = AUXO_SETTING_DATA},                                                                                   \
+        {.name = "padding",                                                                                            \
+         .type = AUXO_SETTING_TEXT,                                                                                    \
+         .argument = "RRGGBB",                                                                                         \
+         .initial = "000000",                                                                                          \
+         .help = "The colour that fit pad pads with, in hexadecimal",                                                  \
+         .role = AUXO_SETTING_DATA},                                                                                   \
+    {                                                                                                                  \
+        .name = "colour", .type = AUXO_SETTING_CHOICE, .argument = "as-is|grey|rgb", .initial = "as-is",               \
+        .help = "Read pictures as grey or as red, green and blue, whatever they are", .role = AUXO_SETTING_DATA        \
+    }
+AUXO_API auxo_status auxo_picture_rule_read(const auxo_settings *settings, auxo_picture_rule *rule, auxo_error *error);
+
 /* ---- events ------------------------------------------------------------------------------------------------------ */
 typedef enum auxo_field_type {
     AUXO_FIELD_BOOL,    /* bool */

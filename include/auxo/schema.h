@@ -50,7 +50,9 @@ typedef struct auxo_schema_input {
 typedef struct auxo_data_schema {
     int64_t channels, height, width; /* of a row */
     auxo_feature_type feature_type;
-    auxo_schema_input *inputs; /* tables; NULL for pictures and generated sets */
+    /* Tables; with picture_column the columns that stand beside the picture, whose channels follow the picture's own
+     * (first_feature counts from there). NULL for pictures alone and generated sets. */
+    auxo_schema_input *inputs;
     size_t input_count;
     auxo_picture_rule pictures;
     char *picture_column; /* of the table that named the pictures; NULL: none */

@@ -58,34 +58,7 @@ const auxo_setting auxo_data_settings[] = {
      .help = "The labels or targets of a .npy file of inputs (default: y.npy beside X.npy, labels.npy beside "
              "images.npy)",
      .role = AUXO_SETTING_DATA},
-    {.name = "images",
-     .type = AUXO_SETTING_TEXT,
-     .argument = "COLUMN",
-     .help = "The table column that holds paths of pictures, beside the table or absolute; they are the inputs",
-     .role = AUXO_SETTING_DATA},
-    {.name = "resize",
-     .type = AUXO_SETTING_TEXT,
-     .argument = "HxW",
-     .help = "Bring every picture to this size (default: all must have one size)",
-     .role = AUXO_SETTING_DATA},
-    {.name = "fit",
-     .type = AUXO_SETTING_CHOICE,
-     .argument = "stretch|crop|pad",
-     .initial = "stretch",
-     .help = "With resize, a picture of another shape: stretched, its longer side cut, or its shorter side padded",
-     .role = AUXO_SETTING_DATA},
-    {.name = "padding",
-     .type = AUXO_SETTING_TEXT,
-     .argument = "RRGGBB",
-     .initial = "000000",
-     .help = "The colour that fit pad pads with, in hexadecimal",
-     .role = AUXO_SETTING_DATA},
-    {.name = "colour",
-     .type = AUXO_SETTING_CHOICE,
-     .argument = "as-is|grey|rgb",
-     .initial = "as-is",
-     .help = "Read pictures as grey or as red, green and blue, whatever they are",
-     .role = AUXO_SETTING_DATA},
+    AUXO_PICTURE_SETTINGS,
     {.name = "allow-missing-files",
      .type = AUXO_SETTING_FLAG,
      .help = "Go on without those training files of a set that are not there, and say which",
@@ -190,7 +163,7 @@ auxo_status auxo_table_format_read(const auxo_settings *settings, auxo_table_for
     return status;
 }
 
-static auxo_status read_pictures(const auxo_settings *settings, auxo_picture_rule *rule, auxo_error *error)
+auxo_status auxo_picture_rule_read(const auxo_settings *settings, auxo_picture_rule *rule, auxo_error *error)
 {
     static const auxo_picture_fit fits[] = {AUXO_FIT_STRETCH, AUXO_FIT_CROP, AUXO_FIT_PAD};
     static const auxo_picture_colour colours[] = {AUXO_COLOUR_AS_IS, AUXO_COLOUR_GREY, AUXO_COLOUR_RGB};
@@ -239,6 +212,14 @@ static bool loss_wants_classes(const auxo_settings *settings)
     return loss && strcmp(loss, "cross_entropy") == 0;
 }
 
+auxo_status auxo__check_mean(const auxo_settings *settings, auxo_error *error)
+{
+    if (!auxo_settings_text(settings, "images") || !auxo_settings_text(settings, "inputs"))
+        return AUXO_OK;
+    return auxo_error_set(error, AUXO_INVALID_ARGUMENT,
+                          "missing mean is not for columns beside pictures (images, inputs); set missing to drop");
+}
+
 static auxo_status read_options(const auxo_settings *settings, data_texts *texts, auxo_data_options *options,
                                 auxo_error *error)
 {
@@ -249,9 +230,11 @@ static auxo_status read_options(const auxo_settings *settings, data_texts *texts
     if (status == AUXO_OK)
         status = auxo_list_parse("targets", auxo_settings_text(settings, "targets"), &texts->targets, error);
     if (status == AUXO_OK)
-        status = read_pictures(settings, &options->pictures, error);
+        status = auxo_picture_rule_read(settings, &options->pictures, error);
     if (status == AUXO_OK && auxo_settings_flag(settings, "drop-missing") && auxo_settings_given(settings, "missing"))
         status = auxo_error_set(error, AUXO_INVALID_ARGUMENT, "drop-missing and missing say the same; give one");
+    if (status == AUXO_OK && missing_rule(settings) == MISSING_MEAN)
+        status = auxo__check_mean(settings, error);
     options->data_dir = auxo_settings_text(settings, "data-dir");
     options->limit = auxo_settings_integer(settings, "limit");
     options->target_kind = kinds[auxo_settings_choice(settings, "target-kind")];

@@ -54,6 +54,9 @@ auxo_status auxo__settings_adopt(auxo_settings *settings, const cJSON *saved, co
 /* Set by the caller or a file, not by a preset. */
 bool auxo__settings_by_caller(const auxo_settings *settings, const char *name);
 
+/* Refuses missing mean for columns that stand beside pictures. */
+auxo_status auxo__check_mean(const auxo_settings *settings, auxo_error *error);
+
 /* Splits "a,b,c" in place; returns the count, at most `capacity`. */
 size_t auxo__split_list(char *text, char **items, size_t capacity);
 

@@ -57,6 +57,7 @@ const auxo_setting auxo_survival_data_settings[] = {
              "the share of each value). Named sets with gaps drop such rows unless told mean",
      .role = AUXO_SETTING_DATA},
     AUXO_TABLE_FORMAT_SETTINGS,
+    AUXO_PICTURE_SETTINGS,
     {.name = "limit",
      .type = AUXO_SETTING_INTEGER,
      .argument = "N",
@@ -112,10 +113,15 @@ static auxo_status load(const auxo_settings *settings, const auxo_survival_reque
     const char *name = auxo_settings_text(settings, "data");
     auxo_table_format_settings format;
     auxo_list inputs = {0};
+    auxo_picture_rule pictures = {0};
     auxo_data_schema *schema = NULL;
     auxo_status status = auxo_table_format_read(settings, &format, error);
     if (status == AUXO_OK)
         status = auxo_list_parse("inputs", auxo_settings_text(settings, "inputs"), &inputs, error);
+    if (status == AUXO_OK)
+        status = auxo_picture_rule_read(settings, &pictures, error);
+    if (status == AUXO_OK && auxo_settings_choice(settings, "missing") == MISSING_MEAN)
+        status = auxo__check_mean(settings, error);
     if (status == AUXO_OK && request->schema)
         status = auxo_data_schema_copy(request->schema, &schema, error);
     if (status == AUXO_OK)
@@ -131,6 +137,8 @@ static auxo_status load(const auxo_settings *settings, const auxo_survival_reque
                                        .unknown_levels_missing = request->unknown_levels_missing,
                                        .input_columns = (const char *const *)inputs.items,
                                        .input_column_count = inputs.count,
+                                       .pictures = pictures,
+                                       .picture_column = auxo_settings_text(settings, "images"),
                                        .time_column = auxo_settings_text(settings, "time"),
                                        .event_column = auxo_settings_text(settings, "event"),
                                        .event_level = auxo_settings_text(settings, "event-level"),
