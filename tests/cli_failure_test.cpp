@@ -160,6 +160,22 @@ TEST_CASE("standard output that cannot be written is an error")
     }
 }
 
+TEST_CASE("a file that is to lie below another file is refused before anything is done")
+{
+    Program program(AUXO_PROGRAM);
+    TempFolder folder;
+    auxo_test::write_file(folder.file("file"), std::string("kept"));
+    for (const char *option : {"--save", "--checkpoint", "--report", "--csv"}) {
+        INFO(option);
+        const ProgramResult refused =
+            program.run(with(small_run, {"--steps", "1", option, folder.file("file") + "/x"}));
+        check_one_line(refused, "Not a directory");
+        CHECK(refused.events("epoch").empty());
+    }
+    const std::string below = folder.file("file") + "/s.db";
+    check_one_line(program.run({"search", "--study", below, "--evaluations", "1"}), "Not a directory");
+}
+
 TEST_CASE("a log that cannot be written in full is an error")
 {
     Program program(AUXO_PROGRAM);

@@ -222,7 +222,12 @@ auxo_status auxo__file_check_writable(const char *what, const char *path, auxo_e
         slash[slash == folder ? 1 : 0] = '\0';
     const char *name = slash ? folder : ".";
     auxo_status status = AUXO_OK;
-    if (stat(name, &info) != 0 || access(name, W_OK) != 0)
+    bool good = stat(name, &info) == 0;
+    if (good && !S_ISDIR(info.st_mode)) {
+        good = false;
+        errno = ENOTDIR;
+    }
+    if (!good || access(name, W_OK) != 0)
         status = auxo_error_set(error, AUXO_INVALID_ARGUMENT, "%s: cannot write to folder %s: %s", what, name,
                                 strerror(errno));
     free(folder);

@@ -13,7 +13,8 @@ rm -rf "$work"
 mkdir -p "$work/auxo"
 git -C "$root" archive HEAD | tar -x -C "$work/auxo"
 cp -r "$root/runtime/package/debian" "$work/auxo/debian"
-(cd "$work/auxo" && DEB_BUILD_OPTIONS="parallel=$(nproc)" dpkg-buildpackage -us -uc -b)
+(cd "$work/auxo" && DEB_BUILD_OPTIONS="parallel=$(nproc)" dpkg-buildpackage -us -uc -b) >"$work/build.log" 2>&1 ||
+    { tail -40 "$work/build.log"; exit 1; }
 cp "$work"/*.deb "$work"/*.changes "$work"/*.buildinfo "$out"
 rm -rf "$work"
 lintian --fail-on error "$out"/*.deb

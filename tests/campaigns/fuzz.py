@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs the libFuzzer targets of tests/fuzz one after the other, and adds how many inputs they took to the ledger.
+"""Runs the libFuzzer targets of tests/fuzz, and adds how many inputs they took to the ledger.
 
     tests/campaigns/fuzz.py --build build-fuzz [--seconds 10] [--inputs 10000000] [--only csv,model] [--ledger ledger.json]
 
@@ -8,12 +8,14 @@ learns is kept in BUILD/corpus. An input that crashes, leaks, runs for more than
 BUILD/found and told; the status then is 1. How the build is made: tests/fuzz/CMakeLists.txt.
 """
 import argparse
+import concurrent.futures
 import json
 import os
 import pathlib
 import re
 import subprocess
 import sys
+import threading
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FUZZ = ROOT / "tests/fuzz"
@@ -46,6 +48,19 @@ def run(target, noun, options, inputs):
     return int(taken.group(1)) if taken else 0, done.returncode != 0
 
 
+def inputs_of(ledger, noun):
+    kept = json.loads(ledger.read_text()) if ledger and ledger.exists() else {}
+    return kept.get("fuzz", {}).get(noun, {}).get("inputs", 0)
+
+
+def add(ledger, noun, taken, broke):
+    whole = json.loads(ledger.read_text()) if ledger.exists() else {}
+    kept = whole.setdefault("fuzz", {}).setdefault(noun, {"inputs": 0, "faults": 0})
+    kept["inputs"] += taken
+    kept["faults"] += broke
+    ledger.write_text(json.dumps(whole, indent=1) + "\n")
+
+
 def table(ledger, page):
     """Puts the totals between the marks of the page of results."""
     kept = json.loads(ledger.read_text())["fuzz"]
@@ -70,6 +85,7 @@ def main():
     parser.add_argument("--seconds", type=int, default=10, help="of each target; 0: no limit")
     parser.add_argument("--inputs", type=int, default=0, help="of each target in all; 0: no limit")
     parser.add_argument("--only", help="some of the targets, separated by commas")
+    parser.add_argument("--jobs", type=int, default=1, help="targets that run at a time")
     parser.add_argument("--seed", type=int, default=0, help="0: another one each time")
     parser.add_argument("--lines", type=int, default=60, help="of a fault's report that are shown")
     parser.add_argument("--ledger", type=pathlib.Path, help="JSON file to which the totals are added")
@@ -80,28 +96,28 @@ def main():
         return 0
     options.build = options.build.resolve()
     nouns = options.only.split(",") if options.only else sorted(p.name[:-9] for p in FUZZ.glob("*_fuzz.cpp"))
-    failed, total = [], 0
-    for noun in nouns:
+    one_at_a_time = threading.Lock()
+
+    def work(noun):
+        """(inputs taken, whether it failed)"""
         target = options.build / "tests/fuzz" / f"fuzz_{noun}"
         if not target.exists():
             print(f"{noun}: {target} is not built")
-            failed.append(noun)
-            continue
-        ledger = json.loads(options.ledger.read_text()) if options.ledger and options.ledger.exists() else {}
-        before = ledger.get("fuzz", {}).get(noun, {}).get("inputs", 0)
-        left = options.inputs - before if options.inputs else -1
+            return 0, True
+        left = options.inputs - inputs_of(options.ledger, noun) if options.inputs else -1
         if options.inputs and left <= 0:
-            continue
+            return 0, False
         taken, broke = run(target, noun, options, left)
-        total += taken
-        failed += [noun] if broke else []
         print(f"{noun}: {taken} inputs{', FAILED' if broke else ''}", flush=True)
         if options.ledger:
-            ledger = json.loads(options.ledger.read_text()) if options.ledger.exists() else {}
-            kept = ledger.setdefault("fuzz", {}).setdefault(noun, {"inputs": 0, "faults": 0})
-            kept["inputs"] += taken
-            kept["faults"] += broke
-            options.ledger.write_text(json.dumps(ledger, indent=1) + "\n")
+            with one_at_a_time:
+                add(options.ledger, noun, taken, broke)
+        return taken, broke
+
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        results = list(pool.map(work, nouns))
+    total = sum(taken for taken, _ in results)
+    failed = [noun for noun, (_, broke) in zip(nouns, results) if broke]
     print(f"fuzz: {total} inputs of {len(nouns)} readers, {len(failed)} failed{': ' if failed else ''}{' '.join(failed)}")
     return 1 if failed else 0
 

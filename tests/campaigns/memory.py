@@ -98,14 +98,18 @@ def watch(options, folder):
     readings = []
     with open(os.path.join(folder, "errors"), "w+") as errors:
         run = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=errors)
-        start = time.monotonic()
-        while time.monotonic() - start < options.minutes * 60 and run.poll() is None:
-            time.sleep(options.interval)
-            mib = resident_mib(run.pid) if run.poll() is None else None
-            if mib is not None:
-                readings.append((time.monotonic() - start, mib))
-            if len(readings) % 60 == 0:
-                report(options, readings)
+        try:
+            start = time.monotonic()
+            while time.monotonic() - start < options.minutes * 60 and run.poll() is None:
+                time.sleep(options.interval)
+                mib = resident_mib(run.pid) if run.poll() is None else None
+                if mib is not None:
+                    readings.append((time.monotonic() - start, mib))
+                if len(readings) % 60 == 0:
+                    report(options, readings)
+        except BaseException:  # told to end, by a signal too
+            run.kill()
+            raise
         if run.poll() is not None:
             errors.seek(0)
             print(f"the run ended by itself with status {run.returncode}: {errors.read().strip()}")
@@ -125,6 +129,7 @@ def main():
     parser.add_argument("--svg")
     parser.add_argument("--csv")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with tempfile.TemporaryDirectory() as folder:
         readings = watch(options, folder)
     if readings is None:

@@ -57,6 +57,10 @@ machines() {
 }
 
 if [ "$hours" = 0 ]; then
+    # A minute of one thread, beside what mostly waits for processes.
+    "$python" "$here/memory.py" --minutes 1 --warm-up 0.4 --interval 0.5 &
+    memory=$!
+    trap 'kill "$memory" 2>/dev/null || true' EXIT
     weights
     differential cpu 200 1
     differential opencl 90 1
@@ -68,9 +72,9 @@ if [ "$hours" = 0 ]; then
     machines
     "$python" "$here/power_loss.py" --states 100 --resumes 3
     "$python" "$here/failing.py" --every -20
-    "$python" "$here/memory.py" --minutes 1 --warm-up 0.4 --interval 0.5
     "$python" "$here/manifest.py" --cases 100
-    fuzz --seconds 3 --seed 1
+    fuzz --seconds 3 --seed 1 --jobs "$(nproc)"
+    wait "$memory"
     exit 0
 fi
 

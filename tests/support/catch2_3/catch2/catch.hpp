@@ -9,6 +9,8 @@ using Catch::Approx;
 namespace Catch
 {
 using Matchers::ContainsSubstring;
+using Matchers::EndsWith;
+using Matchers::StartsWith;
 } // namespace Catch
 
 // In version 3 the name is that of a matcher of ranges, which no test needs.
