@@ -54,13 +54,41 @@ static auxo_status change_colour(const char *path, uint32_t channels, auxo__imag
     return AUXO_OK;
 }
 
-/* Samples position `at` of `count` values, `stride` apart, with a triangle of half width `support`. */
+/* The weights of a triangle at the places [first, last], all within it. */
+static double weight_of_run(long first, long last, double at, double support)
+{
+    if (first > last)
+        return 0;
+    const long peak = (long)floor(at);
+    if (first <= peak && peak < last)
+        return weight_of_run(first, peak, at, support) + weight_of_run(peak + 1, last, at, support);
+    const double middle = 0.5 * ((double)first + (double)last);
+    return (double)(last - first + 1) * (1 - fabs(middle - at) / support);
+}
+
+/* Samples position `at` of `count` values, `stride` apart, with a triangle of half width `support`; beyond the ends
+ * their values go on. Long ways out there are taken at once: a picture of one column may shrink a thousandfold. */
 static float sample(const float *values, size_t count, size_t stride, double at, double support)
 {
+    enum { LONG_WAY = 64 };
+    const long end = (long)count;
     long first = (long)ceil(at - support), last = (long)floor(at + support);
     double sum = 0, weights = 0;
+    if (first < -LONG_WAY) {
+        const long to = last < 0 ? last : -1;
+        weights += weight_of_run(first, to, at, support);
+        sum += weights * (double)values[0];
+        first = to + 1;
+    }
+    if (last > end + LONG_WAY && first <= last) {
+        const long from = first > end ? first : end;
+        const double weight = weight_of_run(from, last, at, support);
+        weights += weight;
+        sum += weight * (double)values[(count - 1) * stride];
+        last = from - 1;
+    }
     for (long i = first; i <= last; i++) {
-        size_t inside = i < 0 ? 0 : (size_t)i < count ? (size_t)i : count - 1;
+        size_t inside = i < 0 ? 0 : i < end ? (size_t)i : count - 1;
         double weight = 1 - fabs((double)i - at) / support;
         if (weight <= 0)
             continue;

@@ -3,6 +3,7 @@
 #include "support/data_files.hpp"
 #include "support/program.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <csignal>
 #include <cstring>
@@ -77,6 +78,12 @@ TEST_CASE("survival train: killed and resumed, it ends with the bits of an unint
     CHECK(rest.events("epoch").size() < 45);
     CHECK(same_bytes(folder.file("parts.safetensors"), folder.file("whole.safetensors")));
     CHECK(rest.events("result")[0].number("test_concordance") == whole.events("result")[0].number("test_concordance"));
+    // A norm that no gradient reaches changes nothing, a small one every step.
+    Words few = with(words, {"--validation", "0"});
+    std::replace(few.begin(), few.end(), std::string("60"), std::string("3"));
+    const double loss = succeed(program, few).events("epoch")[2].number("train_loss");
+    CHECK(succeed(program, with(few, {"--clip", "1e9"})).events("epoch")[2].number("train_loss") == loss);
+    CHECK(succeed(program, with(few, {"--clip", "1e-3"})).events("epoch")[2].number("train_loss") > loss);
     check_fails(program, with(with(words, checkpoint), {"--ties", "breslow"}), "ties was efron and is breslow");
     check_fails(program, with(words, {"--resume"}), "--resume needs a checkpoint");
 }

@@ -305,3 +305,71 @@ TEST_CASE("a saved model is known by what it holds, whatever it is called; the l
     for (const char *kind : {".arff", "folder of images", "IDX", ".npy", ".auxo"})
         CHECK_THAT(list, Catch::Contains(kind));
 }
+
+TEST_CASE("what every method saves measures as the method said, also on columns in another order")
+{
+    Program program(AUXO_PROGRAM);
+    TempFolder folder;
+    std::string text = "when,kind,x,label\n", other = "x,label,extra,when,kind\n", real = "when,x,y\n",
+                real_other = "y,x,when\n";
+    double sum = 0;                 // of squares: 240 times the variance
+    for (int i = 0; i < 240; i++) { // times of a clock, so that unscaled inputs show
+        const std::string when = std::to_string(1650000000 + i * 37 % 240),
+                          x = std::to_string(0.01 * (i * 17 % 100) + 500), kind = i % 3 ? "oak" : "ash",
+                          label = (i * 17 % 100) + (i % 3 ? 0 : 30) > 60 ? "up" : "down";
+        const double value = 0.03 * (i * 17 % 100 - 49.5) + 0.001 * (i * 37 % 240 - 119.5);
+        const std::string y = std::to_string(9000 + value);
+        sum += value * value;
+        text += when + "," + kind + "," + x + "," + label + "\n";
+        other += x + "," + label + ",0," + when + "," + kind + "\n";
+        real += when + "," + x + "," + y + "\n";
+        real_other += y + "," + x + "," + when + "\n";
+    }
+    write_file(folder.file("t.csv"), text);
+    write_file(folder.file("other.csv"), other);
+    write_file(folder.file("r.csv"), real);
+    write_file(folder.file("r_other.csv"), real_other);
+    const Words methods[] = {
+        {"train", "--epochs", "20"},
+        {"multiscale", "train", "--iterations", "8", "--epochs", "30", "--lr", "0.1"},
+        {"multiscale", "train", "--order", "none", "--iterations", "5", "--backprop-epochs", "20", "--lr", "0.1"},
+        {"autosize", "--dynamic-epochs", "3", "--static-epochs", "3"},
+        {"adapt", "--cycles", "6", "--seed", "2"},
+        {"search", "--evaluations", "2", "--max-epochs", "3"}};
+    for (const Words &method : methods)
+        for (const bool classes : {true, false}) {
+            const std::string model = folder.file("m.safetensors");
+            const Words data = {"--data", folder.file(classes ? "t.csv" : "r.csv"), "--device", "cpu", "--json"};
+            if (!classes && method[0] == "search")
+                continue;
+            const ProgramResult run = succeed(program, with(with(method, data), {"--model", "mlp:8", "--save", model}));
+            const double told = run.events("result")[0].number("test_loss");
+            for (const char *file : {classes ? "t.csv" : "r.csv", classes ? "other.csv" : "r_other.csv"}) {
+                INFO(method[0] << " " << file);
+                const ProgramResult measured =
+                    succeed(program, {"eval", model, "--data", folder.file(file), "--device", "cpu", "--json"});
+                const Event result = measured.events("result")[0];
+                if (classes)
+                    CHECK(result.number("loss") == Approx(told).epsilon(1e-5));
+                else
+                    CHECK(result.number("loss") == Approx(told * sum / 240).epsilon(0.2)); // told in standardised units
+            }
+        }
+    // Training goes on in the model's own order and scales.
+    const std::string model = folder.file("m.safetensors");
+    succeed(program, {"train", "--data", folder.file("t.csv"), "--model", "mlp:8", "--epochs", "20", "--device", "cpu",
+                      "--save", model});
+    const auto loss_on = [&](const char *file) {
+        return succeed(program, {"train", "--data", folder.file(file), "--model", model, "--epochs", "1", "--lr",
+                                 "1e-9", "--device", "cpu", "--json"})
+            .events("result")[0]
+            .number("test_loss");
+    };
+    CHECK(loss_on("other.csv") == loss_on("t.csv"));
+    check_fails(program, {"train", "--data", folder.file("r.csv"), "--model", model, "--device", "cpu"}, "'label'");
+    const ProgramResult head =
+        program.run({"train", "--data", folder.file("other.csv"), "--model", model, "--reset", "dense2", "--inputs",
+                     "x,when,kind", "--targets", "label", "--device", "cpu"});
+    CHECK(head.exit_code == 2);
+    CHECK_THAT(head.errors, Catch::Contains("its input 1 is 'x', but 'when' to the model"));
+}

@@ -95,7 +95,8 @@ typedef struct auxo_multiscale_options {
     double pattern_step, pattern_least;
     auxo_optimizer_config optimizer;
     uint64_t seed;
-    bool standardize;         /* inputs and targets by the training set's statistics */
+    bool standardize;         /* inputs and real targets by the training set's statistics, which the model keeps; one
+                                 that has such from before keeps those */
     const volatile int *stop; /* != 0: stop between chunks of epochs with INTERRUPTED; may be NULL */
 } auxo_multiscale_options;
 

@@ -368,8 +368,9 @@ static auxo_status upload(engine_layers *engine, const engine_inputs *inputs, co
                           sample_set *set, auxo_error *error)
 {
     set->row_count = (int64_t)dataset->row_count;
-    auxo_status status = auxo__upload_regression(engine->queue, dataset, inputs->train, inputs->standardize,
-                                                 &set->features, &set->targets, error);
+    auxo_status status =
+        auxo__upload_regression(engine->queue, dataset, inputs->train, auxo_model_preprocessing(inputs->model),
+                                &set->features, &set->targets, error);
     if (status != AUXO_OK || !engine->classes)
         return status;
     auxo_buffer_destroy(set->targets);

@@ -256,8 +256,8 @@ static auxo_status upload(engine_mlp *engine, const engine_inputs *inputs, const
                           regression_set *set, auxo_error *error)
 {
     set->row_count = (int64_t)dataset->row_count;
-    return auxo__upload_regression(engine->queue, dataset, inputs->train, inputs->standardize, &set->features,
-                                   &set->targets, error);
+    return auxo__upload_regression(engine->queue, dataset, inputs->train, auxo_model_preprocessing(inputs->model),
+                                   &set->features, &set->targets, error);
 }
 
 auxo_status auxo__engine_mlp_create(const engine_inputs *inputs, multiscale_engine **out, auxo_error *error)

@@ -7,6 +7,7 @@
 #include "multiscale_internal.h"
 
 #include "clock.h"
+#include "train_internal.h"
 
 #include <Random123/philox.h>
 #include <math.h>
@@ -132,7 +133,7 @@ static auxo_status build_tree(auxo_multiscale *ms, auxo_error *error)
 static auxo_status create_engine(auxo_multiscale *ms, const auxo_dataset *train, const auxo_dataset *test,
                                  auxo_error *error)
 {
-    engine_inputs inputs = {ms->model, ms->optimizer, train, test, ms->tree, ms->options.standardize};
+    engine_inputs inputs = {ms->model, ms->optimizer, train, test, ms->tree};
     uint32_t layer_count = auxo_model_get_desc(ms->model)->layer_count;
     uint32_t *widths = calloc(layer_count + 1, sizeof *widths);
     auxo_activation *activations = calloc(layer_count, sizeof *activations);
@@ -170,6 +171,9 @@ auxo_status auxo_multiscale_create(auxo_model *model, const auxo_dataset *train,
         ms->options.check_every = 1;
     ms->degenerate = find_degenerate(auxo_model_get_desc(model));
     status = build_tree(ms, error);
+    /* What is done to the rows belongs to the model: whoever measures it or predicts with it does the same. */
+    if (status == AUXO_OK && options->standardize && auxo_model_preprocessing(model)->channel_count == 0)
+        status = auxo__model_standardize(model, train, train->target_type == AUXO_TARGET_REAL, error);
     if (status == AUXO_OK)
         status = auxo_optimizer_create(model, &options->optimizer, &ms->optimizer, error);
     if (status == AUXO_OK)

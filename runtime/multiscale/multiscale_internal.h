@@ -76,7 +76,6 @@ typedef struct engine_inputs {
     auxo_optimizer *optimizer;
     const auxo_dataset *train, *test; /* test may be NULL */
     const auxo_tree *tree;
-    bool standardize;
 } engine_inputs;
 
 /* Fills in the description of a plain chain of dense layers no wider than AUXO_MLP_WIDTH_MAX; false if the model is
@@ -113,15 +112,16 @@ auxo_status auxo__range_trainer_set_time(range_trainer *trainer, uint32_t time, 
 
 /* ---- data
  * -------------------------------------------------------------------------------------------------------------- */
-/* Features and real targets of a set as standardised f32 rows on the device, with the training set's statistics if
- * `standardize`. *features, *targets are new buffers. */
+/* Features and real targets of a set as f32 rows on the device, standardised as the model knows (`known`; it may know
+ * nothing). *features, *targets are new buffers. */
 auxo_status auxo__upload_regression(auxo_queue *queue, const auxo_dataset *dataset, const auxo_dataset *statistics,
-                                    bool standardize, auxo_buffer **features, auxo_buffer **targets, auxo_error *error);
+                                    const auxo_preprocessing *known, auxo_buffer **features, auxo_buffer **targets,
+                                    auxo_error *error);
 /* Host rows, standardised, double: features (rows, channels*h*w), targets (rows, outputs); malloc'ed. Class labels
  * become one-hot targets. Errors: FORMAT names row and column of a value that is not finite. */
 auxo_status auxo__standardized_rows(const auxo_dataset *dataset, const auxo_dataset *statistics, bool standardize,
-                                    float **features, float **targets, size_t *feature_count, size_t *target_count,
-                                    auxo_error *error);
+                                    const auxo_preprocessing *known, float **features, float **targets,
+                                    size_t *feature_count, size_t *target_count, auxo_error *error);
 
 /* ---- sensitivity.c
  * -------------------------------------------------------------------------------------------------------- */

@@ -21,8 +21,19 @@ static void statistics_deinit(statistics *s)
     free(s->target_inverse_stds);
 }
 
-static auxo_status statistics_init(statistics *s, const auxo_dataset *dataset, bool standardize, size_t target_count,
-                                   auxo_error *error)
+/* What a model knows already holds for all rows that it reads; `known` may be NULL or hold nothing. */
+static void take_known(statistics *s, const auxo_preprocessing *known, size_t channels, size_t target_count)
+{
+    memcpy(s->means, known->means, channels * sizeof *s->means);
+    memcpy(s->inverse_stds, known->inverse_stds, channels * sizeof *s->inverse_stds);
+    if (known->target_count != target_count)
+        return;
+    memcpy(s->target_means, known->target_means, target_count * sizeof *s->target_means);
+    memcpy(s->target_inverse_stds, known->target_inverse_stds, target_count * sizeof *s->target_inverse_stds);
+}
+
+static auxo_status statistics_init(statistics *s, const auxo_dataset *dataset, bool standardize,
+                                   const auxo_preprocessing *known, size_t target_count, auxo_error *error)
 {
     size_t channels = (size_t)dataset->channels;
     s->means = calloc(channels, sizeof(float));
@@ -37,6 +48,10 @@ static auxo_status statistics_init(statistics *s, const auxo_dataset *dataset, b
         s->inverse_stds[c] = 1;
     for (size_t t = 0; t < target_count; t++)
         s->target_inverse_stds[t] = 1;
+    if (known && known->channel_count == channels) {
+        take_known(s, known, channels, target_count);
+        return AUXO_OK;
+    }
     auxo_status status = AUXO_OK;
     if (standardize)
         status = auxo_dataset_channel_stats(dataset, s->means, s->inverse_stds, error);
@@ -85,8 +100,8 @@ static auxo_status fill_targets(const auxo_dataset *dataset, const statistics *s
 }
 
 auxo_status auxo__standardized_rows(const auxo_dataset *dataset, const auxo_dataset *source, bool standardize,
-                                    float **features, float **targets, size_t *feature_count, size_t *target_count,
-                                    auxo_error *error)
+                                    const auxo_preprocessing *known, float **features, float **targets,
+                                    size_t *feature_count, size_t *target_count, auxo_error *error)
 {
     if (dataset->target_type == AUXO_TARGET_SURVIVAL)
         return auxo_error_set(error, AUXO_UNSUPPORTED,
@@ -95,7 +110,7 @@ auxo_status auxo__standardized_rows(const auxo_dataset *dataset, const auxo_data
     *feature_count = (size_t)(dataset->channels * dataset->height * dataset->width);
     *target_count = dataset->target_type == AUXO_TARGET_CLASS ? dataset->class_count : dataset->target_count;
     statistics s = {0};
-    auxo_status status = statistics_init(&s, source, standardize, *target_count, error);
+    auxo_status status = statistics_init(&s, source, standardize, known, *target_count, error);
     if (status != AUXO_OK)
         return status;
     *features = malloc(dataset->row_count * *feature_count * sizeof(float) + 1);
@@ -117,11 +132,12 @@ auxo_status auxo__standardized_rows(const auxo_dataset *dataset, const auxo_data
 }
 
 auxo_status auxo__upload_regression(auxo_queue *queue, const auxo_dataset *dataset, const auxo_dataset *source,
-                                    bool standardize, auxo_buffer **features, auxo_buffer **targets, auxo_error *error)
+                                    const auxo_preprocessing *known, auxo_buffer **features, auxo_buffer **targets,
+                                    auxo_error *error)
 {
     float *x = NULL, *y = NULL;
     size_t inputs, outputs;
-    auxo_status status = auxo__standardized_rows(dataset, source, standardize, &x, &y, &inputs, &outputs, error);
+    auxo_status status = auxo__standardized_rows(dataset, source, false, known, &x, &y, &inputs, &outputs, error);
     if (status != AUXO_OK)
         return status;
     auxo_device *device = auxo_queue_device(queue);
@@ -253,9 +269,9 @@ auxo_status auxo_baseline_losses(const auxo_dataset *train, const auxo_dataset *
         *linear_loss = NAN;
         return class_frequency_loss(train, test ? test : train, constant_loss, error);
     }
-    auxo_status status = auxo__standardized_rows(train, train, standardize, &x, &y, &inputs, &outputs, error);
+    auxo_status status = auxo__standardized_rows(train, train, standardize, NULL, &x, &y, &inputs, &outputs, error);
     if (status == AUXO_OK && test)
-        status = auxo__standardized_rows(test, train, standardize, &test_x, &test_y, &inputs, &outputs, error);
+        status = auxo__standardized_rows(test, train, standardize, NULL, &test_x, &test_y, &inputs, &outputs, error);
     if (status == AUXO_OK)
         status = fit_linear(x, y, train->row_count, inputs, outputs, &coefficients, error);
     if (status == AUXO_OK) {

@@ -77,12 +77,32 @@ auxo_status auxo__task_hash(auxo_run *run, const auxo_dataset *train, const auxo
     return status;
 }
 
+/* What a saved model that is trained on knows of its columns: the rows come in its form, whatever the order of columns.
+ * *schema is NULL where it knows no columns, or is to have another head: then its classes are no matter. */
+static auxo_status schema_of_model(const auxo_run *run, auxo_data_schema **schema, auxo_error *error)
+{
+    const char *name = auxo_settings_text(run->settings, "model");
+    *schema = NULL;
+    if (!name || auxo_settings_text(run->settings, "reset") || !auxo_model_names_file(name))
+        return AUXO_OK;
+    const auxo_status status = auxo_model_file_schema(name, schema, error);
+    if (status == AUXO_OK && *schema && !(*schema)->inputs) {
+        auxo_data_schema_destroy(*schema);
+        *schema = NULL;
+    }
+    return status;
+}
+
 auxo_status auxo__task_read(auxo_run *run, const char *name, uint64_t seed, auxo__task_data *data, auxo_error *error)
 {
+    auxo_data_schema *schema = NULL;
+    auxo_status status = schema_of_model(run, &schema, error);
     /* Methods that have no such setting need their rows in memory. */
     const auxo_data_request request = {
-        .name = name, .seed = seed, .map = auxo_settings_find(run->settings, "stream") != NULL};
-    auxo_status status = auxo_settings_load_data(run->settings, &request, &data->train, &data->test, error);
+        .name = name, .seed = seed, .schema = schema, .map = auxo_settings_find(run->settings, "stream") != NULL};
+    if (status == AUXO_OK)
+        status = auxo_settings_load_data(run->settings, &request, &data->train, &data->test, error);
+    auxo_data_schema_destroy(schema);
     if (status != AUXO_OK)
         return status;
     status = auxo__task_hash(run, data->train, data->test, error);
@@ -256,6 +276,24 @@ auxo_status auxo__task_trained_layers(const auxo_run *run, const auxo_model *mod
     return status;
 }
 
+/* A saved model reads its columns in its order, also where it gets another head. */
+static auxo_status check_columns(const auxo_model *model, const auxo_dataset *train, auxo_error *error)
+{
+    auxo_data_schema *known = NULL;
+    const auxo_data_schema *given = auxo_dataset_schema(train);
+    auxo_status status = auxo_model_data_schema(model, &known, error);
+    const bool both = status == AUXO_OK && known && known->inputs && given && given->inputs;
+    for (size_t i = 0; both && status == AUXO_OK && i < known->input_count && i < given->input_count; i++)
+        if (strcmp(known->inputs[i].name, given->inputs[i].name) != 0)
+            status =
+                auxo_error_set(error, AUXO_FORMAT,
+                               "%s: its input %zu is '%.60s', but '%.60s' to the model; say the model's order with "
+                               "inputs",
+                               train->name, i + 1, given->inputs[i].name, known->inputs[i].name);
+    auxo_data_schema_destroy(known);
+    return status;
+}
+
 auxo_status auxo__task_open_model_seeded(auxo_run *run, const auxo_dataset *train, uint64_t seed, auxo_model **model,
                                          auxo_error *error)
 {
@@ -274,6 +312,8 @@ auxo_status auxo__task_open_model_seeded(auxo_run *run, const auxo_dataset *trai
     }
     if (status == AUXO_OK)
         status = auxo_model_check_data(*model, train, error);
+    if (status == AUXO_OK)
+        status = check_columns(*model, train, error);
     if (status == AUXO_OK)
         status = import_weights(run, *model, error);
     if (status == AUXO_OK)

@@ -74,6 +74,14 @@ auxo_status auxo__task_real_errors(auxo_model *model, const auxo_dataset *rows, 
 /* The confusion matrix as JSON, [[..],..]; NULL without classes. Errors: OUT_OF_MEMORY. Ownership: free(*text). */
 auxo_status auxo__confusion_json(const auxo_class_scores *found, char **text, auxo_error *error);
 
+/* The entry of a table of settings for auxo_train_options.gradient_clip. */
+#define AUXO__CLIP_SETTING                                                                                             \
+    {                                                                                                                  \
+        .name = "clip", .type = AUXO_SETTING_REAL, .argument = "NORM", .initial = "0",                                 \
+        .help = "Scale the gradients of a step down to this common norm where it is larger; 0: never", .minimum = 0,   \
+        .maximum = 1e30                                                                                                \
+    }
+
 /* ---- what all of them tell ---- */
 typedef struct auxo__start_record {
     const char *data, *model, *device, *device_name, *optimizer;

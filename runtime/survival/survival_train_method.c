@@ -128,6 +128,7 @@ static auxo_status read_options(auxo_run *run, survival_state *state, auxo_error
                                     .batch = (uint32_t)auxo_settings_integer(settings, "batch"),
                                     .seed = auxo_settings_integer(settings, "seed"),
                                     .standardize = true,
+                                    .gradient_clip = (float)auxo_settings_real(settings, "clip"),
                                     .stop = run->options.stop};
     if (options->batch == 0 || options->batch > state->data.train->row_count)
         options->batch = (uint32_t)state->data.train->row_count;
@@ -163,7 +164,7 @@ static auxo_status split_validation(auxo_run *run, survival_state *state, auxo_e
 /* The linear model is fitted exactly, unless something is asked that only training by steps has. */
 static auxo_status choose_fit(auxo_run *run, survival_state *state, auxo_error *error)
 {
-    static const char *const of_steps[] = {"epochs", "batch", "optimizer", "domain"};
+    static const char *const of_steps[] = {"epochs", "batch", "optimizer", "clip", "domain"};
     const char *name = auxo_settings_text(run->settings, "model");
     state->is_linear = name && strcmp(name, "linear") == 0;
     if (!state->is_linear)
@@ -172,7 +173,7 @@ static auxo_status choose_fit(auxo_run *run, survival_state *state, auxo_error *
         if (auxo_settings_given(run->settings, of_steps[i]))
             return auxo__run_note(run, error,
                                   "the linear model is trained by steps, because %s is given; without epochs, batch, "
-                                  "optimizer and domain it is fitted to convergence by Newton's method",
+                                  "optimizer, clip and domain it is fitted to convergence by Newton's method",
                                   of_steps[i]);
     state->linear_wanted = true;
     snprintf(state->optimizer_text, sizeof state->optimizer_text, "Newton's method");

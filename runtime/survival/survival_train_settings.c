@@ -1,6 +1,7 @@
 /* survival_train_settings.c: the settings of "survival train", beside those of its data.
  */
 #include "survival_events.h"
+#include "task.h"
 
 const auxo_setting auxo__survival_train_settings[] = {
     {.name = "model",
@@ -8,7 +9,7 @@ const auxo_setting auxo__survival_train_settings[] = {
      .argument = "NAME|FILE",
      .help = "Network with one output: linear, a built-in name, or a .json description (default: two hidden layers of "
              "32 for tables, vgg-small for images). linear is fitted by Newton's method, unless epochs, batch, "
-             "optimizer or domain are given"},
+             "optimizer, clip or domain are given"},
     {.name = "ties",
      .type = AUXO_SETTING_CHOICE,
      .argument = "breslow|efron",
@@ -50,6 +51,7 @@ const auxo_setting auxo__survival_train_settings[] = {
      .argument = "SPEC",
      .initial = "adam:lr=0.001",
      .help = "Optimiser, as in train"},
+    AUXO__CLIP_SETTING,
     {.name = "train-site",
      .type = AUXO_SETTING_TEXT,
      .argument = "SITE",

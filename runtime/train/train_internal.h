@@ -237,4 +237,7 @@ int64_t auxo__trainer_remainder(const auxo_trainer *trainer);
  * INVALID_ARGUMENT: too few rows for so many ranks. */
 auxo_status auxo__trainer_slice(const auxo_trainer *trainer, uint64_t rows, auxo__row_slice *slice, auxo_error *error);
 
+/* Computes how the training set's channels, and its targets, are standardised, and keeps it with the model. */
+auxo_status auxo__model_standardize(auxo_model *model, const auxo_dataset *train, bool targets, auxo_error *error);
+
 #endif

@@ -50,10 +50,8 @@ uint64_t auxo_trainer_steps_per_epoch(const auxo_trainer *trainer)
     return trainer->data.dataset->row_count / trainer->options.batch + (auxo__trainer_remainder(trainer) > 0);
 }
 
-static auxo_status set_preprocessing(auxo_model *model, const auxo_dataset *train, const auxo_train_options *options,
-                                     auxo_error *error)
+auxo_status auxo__model_standardize(auxo_model *model, const auxo_dataset *train, bool targets, auxo_error *error)
 {
-    bool targets = options->loss == AUXO_LOSS_MSE;
     uint32_t channels = (uint32_t)train->channels, columns = targets ? train->target_count : 0;
     float *values = malloc(2 * ((size_t)channels + columns) * sizeof *values);
     if (!values)
@@ -144,7 +142,7 @@ static auxo_status set_up(auxo_trainer *trainer, const auxo_dataset *train, cons
     if (status == AUXO_OK)
         status = auxo__trainer_init_loss_scale(trainer, error);
     if (status == AUXO_OK && trainer->options.standardize && auxo_model_preprocessing(model)->channel_count == 0)
-        status = set_preprocessing(model, train, &trainer->options, error);
+        status = auxo__model_standardize(model, train, trainer->options.loss == AUXO_LOSS_MSE, error);
     if (status == AUXO_OK)
         status = auxo__class_weights(train, &trainer->options, &trainer->class_weights, error);
     trainer->options.class_weights = NULL; /* the caller's array is not needed any more */
