@@ -22,9 +22,9 @@ typedef struct auxo__csv {
     bool ended;      /* nothing more will come into the buffer */
     char delimiter, comment;
     char said_delimiter; /* by a first line sep=C; 0: there is none */
-    uint32_t line;     /* of buffer[begin], from 1 */
-    uint32_t row_line; /* of the row just read */
-    auxo__cell *cells; /* of the row just read */
+    uint32_t line;       /* of buffer[begin], from 1 */
+    uint32_t row_line;   /* of the row just read */
+    auxo__cell *cells;   /* of the row just read */
     size_t cell_count, cell_capacity;
     char *scratch; /* fields with escaped quotes, unescaped */
     size_t scratch_used, scratch_capacity;
