@@ -109,7 +109,7 @@ static auxo_status open_file(const char *path, auxo__csv *csv, auxo_error *error
         return status == AUXO_OK ? check_zero(csv, csv->buffer, csv->end, error) : status;
     }
     csv->capacity = 2 * CHUNK_BYTES;
-    csv->buffer = malloc(csv->capacity);
+    csv->buffer = calloc(csv->capacity, 1);
     return csv->buffer ? AUXO_OK : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: no memory to read it", path);
 }
 

@@ -254,13 +254,14 @@ TEST_CASE("sensitivities of inputs are those of a factor on their column")
         // The features together are theta on the whole input: the loss by a factor on all rows.
         Rows scaled(150, 4, 2, 6);
         options.standardize = false;
-        Multiscale plain(network.model, rows.set, options);
+        Network raw(device.device, {4, 5, 2}, AUXO_ACTIVATION_TANH, true, 3); // the other knows scales by now
+        Multiscale plain(raw.model, rows.set, options);
         REQUIRE_OK(auxo_multiscale_input_sensitivities(plain.ms, AUXO_DIFFERENCE_EXACT, 0, exact.data(), error));
         double losses[2], gradient_max, sum = 0;
         for (int side = 0; side < 2; side++) {
             for (size_t i = 0; i < rows.x.size(); i++)
                 scaled.x[i] = rows.x[i] * (side ? 0.99f : 1.01f);
-            Multiscale moved(network.model, scaled.set, options);
+            Multiscale moved(raw.model, scaled.set, options);
             REQUIRE_OK(auxo_multiscale_gradient_norm(moved.ms, &losses[side], &gradient_max, error));
         }
         for (double value : exact)

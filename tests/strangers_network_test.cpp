@@ -77,6 +77,21 @@ TEST_CASE("odd descriptions are refused by what is odd")
     CHECK_THAT(refusal(network(R"({"kind":"dropout","rate":0.1,"rate":0.2})")), Contains("\"rate\" is there twice"));
     CHECK_THAT(refusal(network(R"({"kind":"dropout","rat":0.1})")), Contains("did you mean \"rate\""));
     CHECK_THAT(refusal(network(R"({"kind":"dropout"})").insert(1, "\"lr\":1,")), Contains("unknown key \"lr\""));
+    // Keys of other kinds, for every kind.
+    const char *strays[][2] = {{"dropout", R"("units":3)"},       {"dropout", R"("epsilon":0.1)"},
+                               {"flatten", R"("rate":0.5)"},      {"dense\",\"units\":\"2", R"("stride":2)"},
+                               {"activation", R"("pad":1)"},      {"batch_norm", R"("slope2":1)"},
+                               {"batch_norm", R"("kernel":3)"},   {"dropout", R"("activation":"relu")"},
+                               {"flatten", R"("shape":[3])"},     {"batch_norm", R"("momentum":0.1,"pool":"max")"},
+                               {"dropout", R"("depthwise":true)"}};
+    for (const auto &stray : strays) {
+        const std::string text = std::string(R"({"kind":")") + stray[0] + "\"," + stray[1] + "}";
+        INFO(text);
+        const std::string message = refusal(network(text.c_str()));
+        CHECK((message.find("has no \"") != std::string::npos || message.find("unknown key") != std::string::npos ||
+               message.find("\"units\" must be") != std::string::npos));
+    }
+    CHECK_THAT(refusal(network(R"({"kind":"dropout","units":3})")), Contains("kind dropout has no \"units\""));
     CHECK_THAT(refusal(network(R"({"kind":"dropout"})").insert(1, "\"name\":\"m\",")),
                Contains("\"name\" is there twice"));
     CHECK_THAT(refusal(network(R"({"name":"a\u0000b","kind":"dropout"})")), Contains("character zero"));

@@ -73,8 +73,8 @@ typedef struct auxo_data_options {
     const auxo_data_schema *schema; /* of a trained model: rows come in its form, whatever the order of columns */
     bool ignore_labels;             /* with schema: read inputs only; TARGET_NONE */
     bool unknown_levels_missing;    /* with schema: an unknown level counts as missing instead of refusing it */
-    auxo_target_kind target_kind;   /* tables */
     bool prefer_classes; /* tables: under AUTO a target column of numbers holds classes, as a loss of them says */
+    auxo_target_kind target_kind;     /* tables */
     const auxo_table_format *format;  /* CSV: how the file is written; NULL: detected */
     auxo_picture_rule pictures;       /* folders and lists of pictures */
     const char *picture_column;       /* tables: the column of paths of pictures, which are the inputs; NULL: none */

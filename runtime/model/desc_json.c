@@ -16,9 +16,37 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const layer_keys[] = {"name", "kind",    "inputs",   "shape",       "units",    "kernel", "stride",
-                                         "pad",  "groups",  "bias",     "activation",  "slope",    "rate",   "dilation",
-                                         "pool", "epsilon", "momentum", "initializer", "depthwise"};
+#define OF(kind) (1u << AUXO_LAYER_##kind)
+enum {
+    OF_ALL = (1u << AUXO_LAYER_COUNT) - 1,
+    OF_UNITS = OF(DENSE) | OF(CONV2D),
+    OF_WINDOW = OF(CONV2D) | OF(POOL2D),
+    OF_ACTIVATION = OF_UNITS | OF(BATCH_NORM) | OF(ACTIVATION)
+};
+/* The keys of a layer, and the kinds that have them. */
+static const struct {
+    const char *name;
+    uint32_t kinds;
+} layer_keys[] = {{"name", OF_ALL},
+                  {"kind", OF_ALL},
+                  {"inputs", OF_ALL & ~OF(INPUT)},
+                  {"shape", OF(INPUT)},
+                  {"units", OF_UNITS},
+                  {"bias", OF_UNITS},
+                  {"initializer", OF_UNITS},
+                  {"kernel", OF_WINDOW},
+                  {"stride", OF_WINDOW},
+                  {"pad", OF_WINDOW},
+                  {"dilation", OF(CONV2D)},
+                  {"groups", OF(CONV2D)},
+                  {"depthwise", OF(CONV2D)},
+                  {"pool", OF(POOL2D)},
+                  {"activation", OF_ACTIVATION},
+                  {"slope", OF_ACTIVATION},
+                  {"rate", OF(DROPOUT)},
+                  {"epsilon", OF(BATCH_NORM)},
+                  {"momentum", OF(BATCH_NORM)}};
+enum { KEY_COUNT = sizeof layer_keys / sizeof *layer_keys };
 static const char *const pool_nouns[] = {"max", "average"};
 
 /* ---- writing ------------------------------------------------------------------------------------------------------
@@ -168,9 +196,26 @@ static const char *read_string(layer_reader *reader, const char *key)
     return item->valuestring;
 }
 
+static size_t key_index(const char *name)
+{
+    size_t i = 0;
+    while (i < KEY_COUNT && strcmp(layer_keys[i].name, name) != 0)
+        i++;
+    return i;
+}
+
+static void refuse_unknown(layer_reader *reader, const char *name)
+{
+    const char *names[KEY_COUNT];
+    for (size_t i = 0; i < KEY_COUNT; i++)
+        names[i] = layer_keys[i].name;
+    const char *near = auxo__text_nearest(name, names, KEY_COUNT);
+    reader->status = auxo_error_set(reader->error, AUXO_FORMAT, "%s: unknown key \"%s\"%s%s%s", reader->where, name,
+                                    near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+}
+
 static void check_keys(layer_reader *reader)
 {
-    enum { KEY_COUNT = sizeof layer_keys / sizeof *layer_keys };
     for (const cJSON *item = reader->object->child; item && reader->status == AUXO_OK; item = item->next) {
         if (!item->string)
             continue;
@@ -179,18 +224,18 @@ static void check_keys(layer_reader *reader)
             if (earlier->string && strcmp(earlier->string, item->string) == 0)
                 reader->status = auxo_error_set(reader->error, AUXO_FORMAT, "%s: the key \"%s\" is there twice",
                                                 reader->where, item->string);
-        if (reader->status != AUXO_OK)
-            return;
-        bool known = false;
-        for (size_t i = 0; i < KEY_COUNT && !known; i++)
-            known = strcmp(layer_keys[i], item->string) == 0;
-        if (known)
-            continue;
-        const char *near = auxo__text_nearest(item->string, layer_keys, KEY_COUNT);
-        reader->status =
-            auxo_error_set(reader->error, AUXO_FORMAT, "%s: unknown key \"%s\"%s%s%s", reader->where, item->string,
-                           near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+        if (reader->status == AUXO_OK && key_index(item->string) == KEY_COUNT)
+            refuse_unknown(reader, item->string);
     }
+}
+
+/* What a kind has no use for would be passed over in silence. */
+static void check_kind(layer_reader *reader, auxo_layer_kind kind)
+{
+    for (const cJSON *item = reader->object->child; item && reader->status == AUXO_OK; item = item->next)
+        if (item->string && !(layer_keys[key_index(item->string)].kinds >> kind & 1))
+            reader->status = auxo_error_set(reader->error, AUXO_FORMAT, "%s: a layer of kind %s has no \"%s\"",
+                                            reader->where, auxo_layer_noun(kind), item->string);
 }
 
 static void read_nouns(layer_reader *reader, auxo_layer *layer)
@@ -277,6 +322,8 @@ static void read_layer(layer_reader *reader, auxo_layer *layer)
     else if (name)
         snprintf(layer->name, sizeof layer->name, "%s", name);
     read_nouns(reader, layer);
+    if (reader->status == AUXO_OK)
+        check_kind(reader, layer->kind);
     read_inputs(reader, layer);
     if (layer->kind == AUXO_LAYER_INPUT)
         read_shape(reader, layer);

@@ -90,7 +90,8 @@ static bool cache_path(const auxo_device *device, char *path, size_t capacity)
 
 static void keep_proof(void *user, const char *key)
 {
-    remember(user, key, AUXO_OK, true, NULL);
+    if (!find(user, key))
+        remember(user, key, AUXO_OK, true, NULL);
 }
 
 static void load(proof_store *store)
@@ -104,24 +105,37 @@ static void load(proof_store *store)
     free(text);
 }
 
-static void save(proof_store *store)
+static auxo_status write_proofs(const proof_store *store, const char *path, auxo_error *error)
 {
-    char path[4096];
     auxo__json text = {0};
-    auxo_error reason = {0};
-    if (!store->dirty || !cache_path(store->device, path, sizeof path))
-        return;
     auxo__proofs_begin(&text, &store->device->info);
     for (size_t i = 0; i < store->count; i++)
         if (store->records[i].proven)
             auxo__proofs_add(&text, store->records[i].key);
     auxo__proofs_end(&text);
-    auxo_status status = auxo__json_finish(&text, &reason);
+    auxo_status status = auxo__json_finish(&text, error);
     if (status == AUXO_OK)
-        status = auxo__file_write_atomic(path, text.text, text.used, &reason);
+        status = auxo__file_write_atomic(path, text.text, text.used, error);
+    auxo__json_deinit(&text);
+    return status;
+}
+
+/* With what other processes have proved meanwhile. */
+static void save(proof_store *store)
+{
+    char path[4096];
+    auxo_error reason = {0};
+    auxo__file_lock lock = AUXO__FILE_UNLOCKED;
+    if (!store->dirty || !cache_path(store->device, path, sizeof path))
+        return;
+    auxo_status status = auxo__file_lock_take(&lock, path, true, &reason);
+    if (status == AUXO_OK) {
+        load(store);
+        status = write_proofs(store, path, &reason);
+    }
+    auxo__file_lock_release(&lock);
     if (status != AUXO_OK)
         auxo__log(store->device->runtime, AUXO_LOG_WARNING, "self-test results are not cached: %s", reason.message);
-    auxo__json_deinit(&text);
     store->dirty = false;
 }
 

@@ -276,8 +276,22 @@ auxo_status auxo__task_trained_layers(const auxo_run *run, const auxo_model *mod
     return status;
 }
 
+/* Outputs that meant other classes are trained for these, which is said. */
+static auxo_status note_classes(auxo_run *run, const auxo_data_schema *known, const auxo_data_schema *given,
+                                auxo_error *error)
+{
+    const bool both = known->classes && given->classes && known->class_count == given->class_count;
+    for (uint32_t i = 0; both && i < known->class_count; i++)
+        if (strcmp(known->classes[i], given->classes[i]) != 0)
+            return auxo__run_note(run, error,
+                                  "class %u is '%.60s', and was '%.60s' to the model: its outputs are trained anew "
+                                  "(reset gives it a new head)",
+                                  i, given->classes[i], known->classes[i]);
+    return AUXO_OK;
+}
+
 /* A saved model reads its columns in its order, also where it gets another head. */
-static auxo_status check_columns(const auxo_model *model, const auxo_dataset *train, auxo_error *error)
+static auxo_status check_columns(auxo_run *run, const auxo_model *model, const auxo_dataset *train, auxo_error *error)
 {
     auxo_data_schema *known = NULL;
     const auxo_data_schema *given = auxo_dataset_schema(train);
@@ -290,6 +304,8 @@ static auxo_status check_columns(const auxo_model *model, const auxo_dataset *tr
                                "%s: its input %zu is '%.60s', but '%.60s' to the model; say the model's order with "
                                "inputs",
                                train->name, i + 1, given->inputs[i].name, known->inputs[i].name);
+    if (status == AUXO_OK && known && given && !auxo_settings_text(run->settings, "reset"))
+        status = note_classes(run, known, given, error);
     auxo_data_schema_destroy(known);
     return status;
 }
@@ -313,7 +329,7 @@ auxo_status auxo__task_open_model_seeded(auxo_run *run, const auxo_dataset *trai
     if (status == AUXO_OK)
         status = auxo_model_check_data(*model, train, error);
     if (status == AUXO_OK)
-        status = check_columns(*model, train, error);
+        status = check_columns(run, *model, train, error);
     if (status == AUXO_OK)
         status = import_weights(run, *model, error);
     if (status == AUXO_OK)
