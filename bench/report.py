@@ -4,7 +4,9 @@
     bench/report.py [--readme README.md] [FILE.json ...]      default: bench/results/*.json
 
 One row per case, one column per device; cells are GFLOP/s (GB/s where there is no arithmetic, images/s for training)
-with the percentage of the device's own measured peak. Files of another format version are refused. --readme replaces
+with the percentage of the best rate that the device itself reached, by a loop made for it or by an operation, whichever is
+faster (a driver may not make vectors of a loop): of arithmetic, or of memory where that is the limit; operations whose data
+stay in a cache are faster than that and say so. Files of another format version are refused. --readme replaces
 what stands between the lines "<!-- bench/report.py -->" and "<!-- end of bench/report.py -->" by the main cases.
 """
 import argparse
@@ -33,30 +35,64 @@ def load(path):
     return root
 
 
-def cell(result):
+HALF = ("f16", "bf16")
+LARGE = 32e6  # bytes that no cache of a core holds
+
+
+def is_plain(result):
+    return not result.get("nominal") and result["unit"] != "image" and not any(h in result["case"].split() for h in HALF)
+
+
+def share_of(result, best):
+    """Text behind a rate; empty where there is nothing to compare with."""
+    flops, memory = result["gflops"], result["gbytes"]
+    if flops <= 0 and memory <= 0 or not is_plain(result):
+        return ""
+    if memory > best["gbytes"]:
+        return " (in cache)"
+    roofs = [best["gbytes"] * (flops / memory if flops > 0 else 1)] if memory > 0 else []
+    if flops > 0:
+        roofs.append(best["gflops"])
+    roof = min(roofs)
+    return f" ({100 * (flops if flops > 0 else memory) / roof:.0f} %)" if roof > 0 else ""
+
+
+def cell(result, best):
     if result["unit"] == "image":
         return f"{result['rate']:.0f} images/s"
     if result["unit"] == "launch":
         return f"{1e6 * result['seconds'] / max(result['rate'] * result['seconds'], 1):.2f} us"
     text = f"{result['gflops']:.1f} GFLOP/s" if result["gflops"] > 0 else f"{result['gbytes']:.1f} GB/s"
-    share = result["percent_of_peak"]
     if result.get("nominal"):
         return f"{text} (nominal)"  # fewer operations than the formula's were done
-    return f"{text} ({share:.0f} %)" if share > 0 else text
+    return text + share_of(result, best)
+
+
+def raise_best(best, result):
+    if not is_plain(result):
+        return
+    best["gflops"] = max(best["gflops"], result["gflops"])
+    if 1e9 * result["gbytes"] * result["seconds"] >= LARGE:
+        best["gbytes"] = max(best["gbytes"], result["gbytes"])
 
 
 def collect(paths):
     """Devices with a note each, and cells by case and device. Results of one device may lie in several files."""
-    devices, rows = {}, {}
+    devices, results, rows = {}, [], {}
     for path in paths:
         root = load(path)
         for device in root["devices"]:
             known = devices.setdefault((device["name"], device["backend"]),
-                                       {**device, "program": root["program"], "date": root.get("date")})
-            for peak in ("peak_gflops", "peak_gbytes"):
-                known[peak] = max(known[peak], device[peak])
-        for result in root["results"]:
-            rows.setdefault(result["case"], {})[(result["device_name"], result["backend"])] = cell(result)
+                                       {**device, "program": root["program"], "date": root.get("date"),
+                                        "best": {"gflops": 0, "gbytes": 0}})
+            for peak in ("gflops", "gbytes"):
+                known["best"][peak] = max(known["best"][peak], device["peak_" + peak])
+        results += root["results"]
+    for result in results:
+        raise_best(devices[(result["device_name"], result["backend"])]["best"], result)
+    for result in results:
+        device = (result["device_name"], result["backend"])
+        rows.setdefault(result["case"], {})[device] = cell(result, devices[device]["best"])
     return devices, rows
 
 
@@ -69,8 +105,8 @@ def table(devices, rows):
     for (name, backend), device in devices.items():
         clock = f" at {device['clock_mhz']:.0f} MHz" if device.get("clock_mhz") else ""
         date = f", {device['date']}" if device.get("date") else ""
-        lines.append(f"- {backend}, {name}{clock}: {device['driver']}; measured peaks {device['peak_gflops']:.0f} GFLOP/s, "
-                     f"{device['peak_gbytes']:.0f} GB/s; {device['program']}{date}")
+        lines.append(f"- {backend}, {name}{clock}: {device['driver']}; best rates {device['best']['gflops']:.0f} GFLOP/s, "
+                     f"{device['best']['gbytes']:.0f} GB/s; {device['program']}{date}")
     return lines
 
 
