@@ -8,6 +8,7 @@
 #include "csv.h"
 
 #include "bytes.h"
+#include "word.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -261,14 +262,6 @@ static cut_result cut_quoted(cutter *cut)
     return CUT_DONE;
 }
 
-/* Where the bytes of a word that are `c` have their highest bit set; above the first one others may, too. */
-static inline uint64_t mark_byte(uint64_t word, char c)
-{
-    static const uint64_t ones = UINT64_C(0x0101010101010101);
-    const uint64_t apart = word ^ ones * (unsigned char)c;
-    return (apart - ones) & ~apart & ones << 7;
-}
-
 /* The first delimiter, line end or quote at or after `at`; else the end. */
 static inline char *find_end(char *at, char *end, char delimiter)
 {
@@ -276,7 +269,8 @@ static inline char *find_end(char *at, char *end, char delimiter)
     uint64_t word;
     for (; (size_t)(end - at) >= sizeof word; at += sizeof word) {
         memcpy(&word, at, sizeof word);
-        const uint64_t marks = mark_byte(word, delimiter) | mark_byte(word, '\n') | mark_byte(word, '"');
+        const uint64_t marks =
+            auxo__word_mark(word, delimiter) | auxo__word_mark(word, '\n') | auxo__word_mark(word, '"');
         if (marks) /* the lowest mark of each is right, and so is the lowest of all */
             return at + __builtin_ctzll(marks) / 8;
     }

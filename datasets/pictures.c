@@ -44,13 +44,14 @@ static auxo_status make_dataset(const char *name, const auxo__picture_list *list
     return auxo__dataset_create(name, &shape, dataset, error);
 }
 
-/* The first picture of 16 bits makes numbers from 0 to 1 of the bytes so far: what bytes mean to a model anyway. */
-static auxo_status widen(auxo_dataset *dataset, size_t row, auxo_error *error)
+auxo_status auxo__pictures_widen(auxo_dataset *dataset, size_t row, auxo_error *error)
 {
+    if (dataset->feature_type == AUXO_FEATURES_F32)
+        return AUXO_OK;
     size_t values = (size_t)(dataset->channels * dataset->height * dataset->width);
     float *floats = auxo__array(dataset->row_count, values * sizeof *floats);
     if (!floats)
-        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: no memory for pictures of 16 bits", dataset->name);
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: no memory for pictures as numbers", dataset->name);
     for (size_t i = 0; i < row * values; i++)
         floats[i] = (float)(((const uint8_t *)dataset->features)[i] / 255.0);
     free(dataset->features);
@@ -89,8 +90,8 @@ static auxo_status add_picture(auxo__readers *readers, const char *name, const a
                                 "or colour to bring pictures to one size and kind",
                                 path, image.channels, image.height, image.width, (int)made->channels, (int)made->height,
                                 (int)made->width);
-    if (status == AUXO_OK && image.deep && made->feature_type == AUXO_FEATURES_U8)
-        status = widen(made, row, error);
+    if (status == AUXO_OK && image.deep)
+        status = auxo__pictures_widen(made, row, error);
     if (status == AUXO_OK)
         fill_row(made, row, &image);
     auxo__image_deinit(&image);

@@ -18,4 +18,8 @@ typedef struct auxo__picture_list {
 auxo_status auxo__pictures_read(const char *name, const auxo__picture_list *list, auxo_dataset **dataset,
                                 auxo_error *error);
 
+/* Makes numbers from 0 to 1 of the bytes of the first `row_count` rows, which is what bytes mean to a model anyway; of
+ * numbers nothing. */
+auxo_status auxo__pictures_widen(auxo_dataset *dataset, size_t row_count, auxo_error *error);
+
 #endif

@@ -189,15 +189,12 @@ static char **name_channels(const auxo_dataset *labels, size_t own, size_t besid
     return names;
 }
 
-/* The pictures of a row as numbers from 0 to 1, then a plane for each value. */
+/* The pictures of a row, then a plane for each value. */
 static void join_row(const auxo_dataset *pictures, const auxo_dataset *labels, size_t row, size_t beside, float *to)
 {
     const size_t pixels = (size_t)(pictures->height * pictures->width), values = (size_t)pictures->channels * pixels;
-    const uint8_t *bytes = pictures->features;
-    const float *floats = pictures->features, *extra = (const float *)labels->features + row * (beside + 1);
-    for (size_t i = 0; i < values; i++)
-        to[i] = pictures->feature_type == AUXO_FEATURES_U8 ? (float)(bytes[row * values + i] / 255.0)
-                                                           : floats[row * values + i];
+    const float *extra = (const float *)labels->features + row * (beside + 1);
+    memcpy(to, (const float *)pictures->features + row * values, values * sizeof *to);
     for (size_t c = 0; c < beside; c++)
         for (size_t i = 0; i < pixels; i++)
             to[values + c * pixels + i] = extra[c];
@@ -209,6 +206,9 @@ static auxo_status join(const auxo_table *table, const auxo_dataset *labels, aux
     const size_t values = (own + beside) * (size_t)(pictures->height * pictures->width);
     if (beside == 0)
         return AUXO_OK;
+    auxo_status status = auxo__pictures_widen(pictures, pictures->row_count, error);
+    if (status != AUXO_OK)
+        return status;
     float *features = auxo__array(pictures->row_count, values * sizeof *features);
     char **names = name_channels(labels, own, beside);
     if (!features || !names) {
@@ -222,7 +222,6 @@ static auxo_status join(const auxo_table *table, const auxo_dataset *labels, aux
     auxo__names_destroy(pictures->feature_names, own);
     pictures->features = features;
     pictures->feature_names = names;
-    pictures->feature_type = AUXO_FEATURES_F32;
     pictures->channels = (int64_t)(own + beside);
     return AUXO_OK;
 }

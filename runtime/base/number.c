@@ -7,6 +7,7 @@
  * tables are made of, are read as one word.
  */
 #include "number.h"
+#include "word.h"
 
 #include <float.h>
 #include <locale.h>
@@ -212,9 +213,8 @@ static inline bool parse_word(const char *text, size_t length, char point, uint6
     static const uint64_t ones = UINT64_C(0x0101010101010101), zeros = UINT64_C(0x3030303030303030),
                           tops = UINT64_C(0xF0F0F0F0F0F0F0F0);
     uint64_t word = load_word(text, length);
-    /* The lowest byte that is the point: the lowest zero byte of the difference. Absent bytes of the word are none. */
-    const uint64_t apart = word ^ ones * (unsigned char)point;
-    const uint64_t found = (apart - ones) & ~apart & ones << 7;
+    /* Absent bytes of the word are no points. */
+    const uint64_t found = auxo__word_mark(word, point);
     *decimals = 0;
     if (found) {
         const unsigned place = (unsigned)__builtin_ctzll(found) / 8;

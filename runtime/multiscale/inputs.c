@@ -120,19 +120,18 @@ auxo_status auxo_multiscale_input_count(const auxo_multiscale *ms, uint32_t *cou
     return status;
 }
 
-static auxo_status exact_values(auxo_multiscale *ms, const bool *reads, const float *weights, float *gradients,
-                                uint32_t count, double *values, auxo_error *error)
+static auxo_status exact_values(auxo_multiscale *ms, const bool *reads, const float *weights, uint32_t count,
+                                double *values, auxo_error *error)
 {
+    float *gradients = NULL;
     double loss, gradient_max;
-    auxo_status status = ms->engine->ops->full_gradient(ms->engine, &loss, &gradient_max, error);
-    if (status == AUXO_OK)
-        status = auxo_buffer_read(auxo_model_queue(ms->model), auxo_model_gradients(ms->model), 0, gradients,
-                                  auxo_model_weight_count(ms->model) * sizeof *gradients, error);
+    auxo_status status = auxo__multiscale_read_gradients(ms, &gradients, &loss, &gradient_max, error);
     for (uint32_t i = 0; i < count; i++)
         values[i] = 0;
     const reader_visit visit = {.ms = ms, .weights = weights, .gradients = gradients, .sums = values};
     if (status == AUXO_OK)
         visit_readers(&visit, reads);
+    free(gradients);
     return status;
 }
 
@@ -145,28 +144,23 @@ static auxo_status loss_scaled(auxo_multiscale *ms, const bool *reads, const flo
         scaled[i] = weights[i];
     const reader_visit visit = {.ms = ms, .weights = weights, .scaled = scaled, .factor = factor, .column = column};
     visit_readers(&visit, reads);
-    auxo_status status = auxo_buffer_write(auxo_model_queue(ms->model), auxo_model_weights(ms->model), 0, scaled,
-                                           count * sizeof *scaled, error);
+    auxo_status status = auxo_model_write_weights(ms->model, scaled, NULL, error);
     return status == AUXO_OK ? auxo__multiscale_loss(ms, loss, error) : status;
 }
 
 static auxo_status differences(auxo_multiscale *ms, auxo_difference difference, double epsilon, const bool *reads,
                                const float *weights, float *scaled, uint32_t count, double *values, auxo_error *error)
 {
-    const bool central = difference == AUXO_DIFFERENCE_CENTRAL || difference == AUXO_DIFFERENCE_CENTRAL_AS_PRINTED;
-    const double h = difference == AUXO_DIFFERENCE_CENTRAL_AS_PRINTED ? epsilon / 2 : epsilon;
-    const double up = difference == AUXO_DIFFERENCE_BACKWARD_AS_PRINTED ? 1 - h : 1 + h, down = central ? 1 - h : 1;
+    const difference_points points = auxo__difference_points(difference, epsilon);
     double high = 0, low = 0;
-    auxo_status status = central ? AUXO_OK : auxo__multiscale_loss(ms, &low, error);
+    auxo_status status = points.central ? AUXO_OK : auxo__multiscale_loss(ms, &low, error);
     for (uint32_t i = 0; i < count && status == AUXO_OK; i++) {
-        status = loss_scaled(ms, reads, weights, scaled, i, up, &high, error);
-        if (status == AUXO_OK && central)
-            status = loss_scaled(ms, reads, weights, scaled, i, down, &low, error);
-        values[i] = (high - low) / (central ? 2 * h : h);
+        status = loss_scaled(ms, reads, weights, scaled, i, points.up, &high, error);
+        if (status == AUXO_OK && points.central)
+            status = loss_scaled(ms, reads, weights, scaled, i, points.down, &low, error);
+        values[i] = (high - low) / points.span;
     }
-    const auxo_status restored =
-        auxo_buffer_write(auxo_model_queue(ms->model), auxo_model_weights(ms->model), 0, weights,
-                          auxo_model_weight_count(ms->model) * sizeof *weights, status == AUXO_OK ? error : NULL);
+    const auxo_status restored = auxo_model_write_weights(ms->model, weights, NULL, status == AUXO_OK ? error : NULL);
     return status == AUXO_OK ? restored : status;
 }
 
@@ -175,24 +169,24 @@ auxo_status auxo_multiscale_input_sensitivities(auxo_multiscale *ms, auxo_differ
 {
     const uint64_t weight_count = auxo_model_weight_count(ms->model);
     bool *reads = calloc(auxo_model_get_desc(ms->model)->layer_count + 1, sizeof *reads);
-    float *weights = malloc((weight_count + 1) * sizeof *weights), *other = malloc((weight_count + 1) * sizeof *other);
+    float *weights = malloc((weight_count + 1) * sizeof *weights),
+          *scaled = malloc((weight_count + 1) * sizeof *scaled);
     uint32_t count = 0;
     auxo_status status = AUXO_OK;
-    if (!reads || !weights || !other)
+    if (!reads || !weights || !scaled)
         status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "sensitivities of inputs: out of memory");
     if (status == AUXO_OK && difference != AUXO_DIFFERENCE_EXACT && !(epsilon > 0))
         status = auxo_error_set(error, AUXO_INVALID_ARGUMENT, "epsilon is %g; it must be greater than 0", epsilon);
     if (status == AUXO_OK)
         status = find_readers(ms, reads, &count, error);
     if (status == AUXO_OK)
-        status = auxo_buffer_read(auxo_model_queue(ms->model), auxo_model_weights(ms->model), 0, weights,
-                                  weight_count * sizeof *weights, error);
+        status = auxo_model_read_weights(ms->model, weights, NULL, error);
     if (status == AUXO_OK && difference == AUXO_DIFFERENCE_EXACT)
-        status = exact_values(ms, reads, weights, other, count, values, error);
+        status = exact_values(ms, reads, weights, count, values, error);
     else if (status == AUXO_OK)
-        status = differences(ms, difference, epsilon, reads, weights, other, count, values, error);
+        status = differences(ms, difference, epsilon, reads, weights, scaled, count, values, error);
     free(reads);
     free(weights);
-    free(other);
+    free(scaled);
     return status;
 }

@@ -396,15 +396,11 @@ auxo_status auxo_multiscale_train_layers(auxo_multiscale *ms, uint32_t layer_beg
 /* What (45) is checked on: the largest |gradient|, or their sum as Algorithm 1's Norm. */
 static auxo_status network_gradient(auxo_multiscale *ms, double *loss, double *measure, auxo_error *error)
 {
-    auxo_status status = ms->engine->ops->full_gradient(ms->engine, loss, measure, error);
-    if (status != AUXO_OK || !ms->options.stop_on_sum)
-        return status;
-    uint64_t count = auxo_model_weight_count(ms->model);
-    float *gradients = malloc((count + 1) * sizeof *gradients);
-    if (!gradients)
-        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "multi-scale training: out of memory");
-    status = auxo_buffer_read(auxo_model_queue(ms->model), auxo_model_gradients(ms->model), 0, gradients,
-                              count * sizeof *gradients, error);
+    if (!ms->options.stop_on_sum)
+        return ms->engine->ops->full_gradient(ms->engine, loss, measure, error);
+    const uint64_t count = auxo_model_weight_count(ms->model);
+    float *gradients = NULL;
+    auxo_status status = auxo__multiscale_read_gradients(ms, &gradients, loss, measure, error);
     *measure = 0;
     for (uint64_t i = 0; i < count && status == AUXO_OK; i++)
         *measure += fabs((double)gradients[i]);

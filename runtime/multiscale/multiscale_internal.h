@@ -126,6 +126,13 @@ auxo_status auxo__standardized_rows(const auxo_dataset *dataset, const auxo_data
 /* ---- sensitivity.c
  * -------------------------------------------------------------------------------------------------------- */
 double auxo__default_second_step(void);
+/* Where a difference takes the loss: (L(up) - L(down)) / span. Where it is not central, down is 1: the network as it
+ * is. */
+typedef struct difference_points {
+    double up, down, span;
+    bool central;
+} difference_points;
+difference_points auxo__difference_points(auxo_difference difference, double epsilon);
 /* First-order value of the given nodes by differences, all masks in one call. */
 auxo_status auxo__first_differences(multiscale_engine *engine, auxo_theta_placement theta_on,
                                     auxo_difference difference, double epsilon, const auxo_tree_node *const *nodes,
@@ -157,6 +164,11 @@ auxo_status auxo__theta_step_apply(auxo_multiscale *ms, double *change, auxo_err
 /* Trains the requested weights by pattern search. After a failure they are as before. */
 auxo_status auxo__pattern_search(auxo_multiscale *ms, const train_request *request, train_outcome *outcome,
                                  auxo_error *error);
+
+/* The gradient of all weights and the loss, as full_gradient; *gradients (weight_count) is to be freed, also after a
+ * failure. */
+auxo_status auxo__multiscale_read_gradients(auxo_multiscale *ms, float **gradients, double *loss, double *gradient_max,
+                                            auxo_error *error);
 
 /* The training loss of the network as it is. */
 auxo_status auxo__multiscale_loss(auxo_multiscale *ms, double *loss, auxo_error *error);

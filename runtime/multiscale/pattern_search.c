@@ -57,8 +57,7 @@ static auxo_status begin(search *own, auxo_error *error)
     if (!weights || !own->places || !own->values || !own->start)
         status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "pattern search: out of memory");
     if (status == AUXO_OK)
-        status = auxo_buffer_read(auxo_model_queue(own->ms->model), auxo_model_weights(own->ms->model), 0, weights,
-                                  (most - 1) * sizeof *weights, error);
+        status = auxo_model_read_weights(own->ms->model, weights, NULL, error);
     if (status == AUXO_OK) {
         for (uint32_t l = own->request->layer_begin; l < own->request->layer_end; l++)
             add_layer(own, l);

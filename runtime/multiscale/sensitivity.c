@@ -38,35 +38,38 @@ static bool is_central(auxo_difference difference)
     return difference == AUXO_DIFFERENCE_CENTRAL || difference == AUXO_DIFFERENCE_CENTRAL_AS_PRINTED;
 }
 
+difference_points auxo__difference_points(auxo_difference difference, double epsilon)
+{
+    const double h = difference == AUXO_DIFFERENCE_CENTRAL_AS_PRINTED ? epsilon / 2 : epsilon;
+    const double up = difference == AUXO_DIFFERENCE_BACKWARD_AS_PRINTED ? 1 - h : 1 + h;
+    return is_central(difference) ? (difference_points){up, 1 - h, 2 * h, true} : (difference_points){up, 1, h, false};
+}
+
 auxo_status auxo__first_differences(multiscale_engine *engine, auxo_theta_placement theta_on,
                                     auxo_difference difference, double epsilon, const auxo_tree_node *const *nodes,
                                     uint32_t count, double *values, auxo_error *error)
 {
-    theta_mask *masks = malloc((2 * (size_t)count + 1) * sizeof *masks);
+    theta_mask *masks = calloc(2 * (size_t)count + 1, sizeof *masks);
     double *losses = malloc((2 * (size_t)count + 1) * sizeof *losses);
     auxo_status status = AUXO_OK;
     if (!masks || !losses) {
         status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "finite differences of %u nodes: out of memory", count);
         goto done;
     }
-    bool central = is_central(difference);
-    if (difference == AUXO_DIFFERENCE_CENTRAL_AS_PRINTED)
-        epsilon /= 2;
-    double first = difference == AUXO_DIFFERENCE_BACKWARD_AS_PRINTED ? 1 - epsilon : 1 + epsilon;
+    const difference_points points = auxo__difference_points(difference, epsilon);
     uint32_t mask_count = 0;
     for (uint32_t i = 0; i < count; i++) {
-        masks[mask_count++] = single_mask(nodes[i], first);
-        if (central)
-            masks[mask_count++] = single_mask(nodes[i], 1 - epsilon);
+        masks[mask_count++] = single_mask(nodes[i], points.up);
+        if (points.central)
+            masks[mask_count++] = single_mask(nodes[i], points.down);
     }
-    if (!central)
+    if (!points.central)
         masks[mask_count++] = (theta_mask){0, {NULL, NULL}, {1, 1}};
     status = engine->ops->theta_losses(engine, theta_on, masks, mask_count, losses, error);
     if (status != AUXO_OK)
         goto done;
     for (uint32_t i = 0; i < count; i++)
-        values[i] =
-            central ? (losses[2 * i] - losses[2 * i + 1]) / (2 * epsilon) : (losses[i] - losses[count]) / epsilon;
+        values[i] = (points.central ? losses[2 * i] - losses[2 * i + 1] : losses[i] - losses[count]) / points.span;
 done:
     free(masks);
     free(losses);
@@ -234,16 +237,24 @@ auxo_status auxo_multiscale_coupling(auxo_multiscale *ms, double *matrix, auxo_e
     return status;
 }
 
+auxo_status auxo__multiscale_read_gradients(auxo_multiscale *ms, float **gradients, double *loss, double *gradient_max,
+                                            auxo_error *error)
+{
+    const uint64_t count = auxo_model_weight_count(ms->model);
+    *gradients = malloc((count + 1) * sizeof **gradients);
+    if (!*gradients)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "multi-scale training: out of memory");
+    auxo_status status = ms->engine->ops->full_gradient(ms->engine, loss, gradient_max, error);
+    return status == AUXO_OK ? auxo_buffer_read(auxo_model_queue(ms->model), auxo_model_gradients(ms->model), 0,
+                                                *gradients, count * sizeof **gradients, error)
+                             : status;
+}
+
 auxo_status auxo_multiscale_layer_gradients(auxo_multiscale *ms, double *values, auxo_error *error)
 {
-    const uint64_t weight_count = auxo_model_weight_count(ms->model);
-    float *gradients = malloc((weight_count + 1) * sizeof *gradients);
+    float *gradients = NULL;
     double loss, gradient_max;
-    auxo_status status = gradients ? ms->engine->ops->full_gradient(ms->engine, &loss, &gradient_max, error)
-                                   : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "gradients of layers: out of memory");
-    if (status == AUXO_OK)
-        status = auxo_buffer_read(auxo_model_queue(ms->model), auxo_model_gradients(ms->model), 0, gradients,
-                                  weight_count * sizeof *gradients, error);
+    auxo_status status = auxo__multiscale_read_gradients(ms, &gradients, &loss, &gradient_max, error);
     for (uint32_t l = 0; l < ms->tree->layer_count && status == AUXO_OK; l++) {
         uint64_t offset, count;
         auxo_model_layer_range(ms->model, ms->weight_layers[l], &offset, &count);

@@ -83,12 +83,6 @@ static void scale_layers(const auxo_multiscale *ms, float *weights)
     }
 }
 
-static auxo_status write_weights(auxo_multiscale *ms, const float *weights, uint64_t count, auxo_error *error)
-{
-    return auxo_buffer_write(auxo_model_queue(ms->model), auxo_model_weights(ms->model), 0, weights,
-                             count * sizeof *weights, error);
-}
-
 auxo_status auxo__theta_step_apply(auxo_multiscale *ms, double *change, auxo_error *error)
 {
     const uint64_t count = auxo_model_weight_count(ms->model);
@@ -103,14 +97,14 @@ auxo_status auxo__theta_step_apply(auxo_multiscale *ms, double *change, auxo_err
     if (status == AUXO_OK) {
         memcpy(after, before, count * sizeof *after);
         scale_layers(ms, after);
-        status = write_weights(ms, after, count, error);
+        status = auxo_model_write_weights(ms->model, after, NULL, error);
     }
     if (status == AUXO_OK)
         status = auxo__multiscale_loss(ms, &new_loss, error);
     if (status == AUXO_OK && new_loss < old_loss)
         *change = new_loss - old_loss;
     else if (status == AUXO_OK)
-        status = write_weights(ms, before, count, error);
+        status = auxo_model_write_weights(ms->model, before, NULL, error);
     free(before);
     free(after);
     return status;
