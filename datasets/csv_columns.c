@@ -420,11 +420,11 @@ static auxo_status check_header(const column_builder *builder, auxo_error *error
 
 static void note_choices(const column_builder *builder, auxo_table *table)
 {
-    const char delimiter[] = {'\'', builder->csv->delimiter, '\'', '\0'};
+    const char delimiter[] = {builder->csv->delimiter, '\0'};
     if (!builder->format->delimiter && builder->csv->delimiter != ',')
         auxo__note_add(table->note, sizeof table->note, "read with delimiter %s",
-                       delimiter[1] == '\t'  ? "tab"
-                       : delimiter[1] == ' ' ? "space"
+                       delimiter[0] == '\t'  ? "tab"
+                       : delimiter[0] == ' ' ? "space"
                                              : delimiter);
     for (size_t i = 0; i < table->column_count; i++) {
         const column_count *counts = &builder->counts[i];
