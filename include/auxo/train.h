@@ -258,6 +258,11 @@ AUXO_API auxo_status auxo_trainer_set_train_layers(auxo_trainer *trainer, const 
  * INVALID_ARGUMENT: no such units. */
 AUXO_API auxo_status auxo_trainer_set_train_units(auxo_trainer *trainer, uint32_t layer, uint32_t begin, uint32_t end,
                                                   auxo_error *error);
+/* While the lowest layers are frozen, what they put out is computed once for all rows and kept on the device, if that
+ * takes at most limit_bytes; 0, as at first: never. Steps have the same results; it pays where rows are seen more than
+ * once before other layers are chosen. Not where rows are augmented, streamed or shared by devices, and not past a
+ * dropout. After weights were written from outside, call auxo_trainer_invalidate. */
+AUXO_API void auxo_trainer_keep_prefix(auxo_trainer *trainer, uint64_t limit_bytes);
 /* Has the plans rebuilt before the next step, hooks called again: after something that they add has changed. */
 AUXO_API void auxo_trainer_invalidate(auxo_trainer *trainer);
 /* The training plan (for profiles, FLOPs, --explain); valid until the next resize. */

@@ -23,6 +23,7 @@ void auxo_adapt_options_init(auxo_adapt_options *options)
                                     .keep_gain = 0.25,
                                     .brake = 2,
                                     .threshold = 1e-3,
+                                    .prefix_bytes = 512 << 20,
                                     .measure_batches = 8};
     for (int m = 0; m < AUXO_ADAPT_MOVE_COUNT; m++)
         options->moves |= m == AUXO_ADAPT_UNITS || m == AUXO_ADAPT_PENALTY ? 0 : 1u << m;
@@ -52,7 +53,8 @@ static auxo_status check_options(const auxo_dataset *validation, const auxo_adap
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "the threshold is %g; it must be positive",
                               options->threshold);
     if (!(options->growth_fraction >= 0) || !(options->narrow_fraction > 0) || options->narrow_fraction >= 1 ||
-        !(options->brake > 1) || !(options->keep_gain >= 0) || !(options->narrow_tolerance >= 0))
+        !(options->brake > 1) || !(options->prefix_bytes >= 0) || !(options->keep_gain >= 0) ||
+        !(options->narrow_tolerance >= 0))
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT,
                               "growth %g, narrowing %g (in 0..1), brake %g (above 1), keep gain %g, tolerance %g (not "
                               "negative): one is out of range",

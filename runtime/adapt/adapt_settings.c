@@ -124,6 +124,15 @@ const auxo_setting auxo__adapt_settings[] = {
      .initial = "0",
      .help = "Whole epochs of a cycle instead of cycle-steps; 0: by cycle-steps",
      .maximum = 1e6},
+    {.name = "prefix-memory",
+     .type = AUXO_SETTING_REAL,
+     .argument = "MIB",
+     .initial = "512",
+     .help =
+         "Where a cycle trains a block of layers for several epochs, keep what the layers before it put out for all "
+         "rows, if that takes at most so many MiB; 0: never",
+     .minimum = 0,
+     .maximum = 1e9},
     {.name = "threshold",
      .type = AUXO_SETTING_REAL,
      .argument = "T",
@@ -232,6 +241,7 @@ auxo_status auxo__adapt_read_options(const auxo_settings *settings, auxo_adapt_o
     };
     options->cycle_steps = auxo_settings_integer(settings, "cycle-steps");
     options->cycle_epochs = (uint32_t)auxo_settings_integer(settings, "cycle-epochs");
+    options->prefix_bytes = 1048576 * auxo_settings_real(settings, "prefix-memory");
     options->threshold = auxo_settings_real(settings, "threshold");
     options->rest_cycles = (uint32_t)auxo_settings_integer(settings, "rest");
     options->growth_fraction = auxo_settings_real(settings, "growth-fraction");

@@ -3,6 +3,7 @@
  */
 #include "adapt_internal.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -34,6 +35,21 @@ auxo__proposal auxo__block_proposal(const auxo_adapt *adapt, const auxo_tree_nod
     return proposal;
 }
 
+/* Bytes that the outputs of the frozen layers may take in a cycle. */
+static auxo_status prefix_limit(auxo_adapt *adapt, uint64_t *limit, auxo_error *error)
+{
+    const double budget = adapt->options.budget.memory_bytes;
+    double most = adapt->options.cycle_epochs > 1 ? adapt->options.prefix_bytes : 0; /* else each row is seen once */
+    auxo_status status = AUXO_OK;
+    if (budget > 0 && most > 0) {
+        uint64_t used = 0;
+        status = auxo__adapt_memory(adapt, &used, error);
+        most = fmin(most, budget - (double)used);
+    }
+    *limit = most > 0 ? (uint64_t)most : 0;
+    return status;
+}
+
 auxo_status auxo__adapt_train_range(auxo_adapt *adapt, uint32_t begin, uint32_t end, auxo_error *error)
 {
     const uint32_t count = auxo_model_get_desc(adapt->model)->layer_count;
@@ -42,7 +58,12 @@ auxo_status auxo__adapt_train_range(auxo_adapt *adapt, uint32_t begin, uint32_t 
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "blocks of layers: out of memory");
     for (uint32_t l = begin; l < end; l++)
         train[l] = true;
-    const auxo_status status = auxo_trainer_set_train_layers(adapt->trainer, train, error);
+    uint64_t limit = 0;
+    auxo_status status = prefix_limit(adapt, &limit, error);
+    if (status == AUXO_OK) {
+        auxo_trainer_keep_prefix(adapt->trainer, limit);
+        status = auxo_trainer_set_train_layers(adapt->trainer, train, error);
+    }
     free(train);
     return status;
 }
