@@ -69,6 +69,7 @@ void auxo_resbuild_destroy(auxo_resbuild *resbuild)
 {
     if (!resbuild)
         return;
+    auxo_moments_destroy(resbuild->moments);
     auxo_model_destroy(resbuild->current);
     auxo_model_destroy(resbuild->best);
     for (size_t i = 0; i < resbuild->visited_count; i++)
@@ -93,6 +94,11 @@ auxo_model *auxo_resbuild_best(const auxo_resbuild *resbuild, double *accuracy)
 auxo_model *auxo_resbuild_current(const auxo_resbuild *resbuild)
 {
     return resbuild->current;
+}
+
+const auxo_moments *auxo_resbuild_moments(const auxo_resbuild *resbuild)
+{
+    return resbuild->moments;
 }
 
 /* ---- visited architectures
@@ -168,7 +174,8 @@ static auxo_status draw_insertion(auxo_resbuild *resbuild, auxo_model_desc *resu
         uint32_t place = places[first + draw(resbuild, 2 * t + 1, last - first + 1)];
         char name[32];
         snprintf(name, sizeof name, "block%u", resbuild->number);
-        status = auxo_block_insert(desc, place, name, result, error);
+        status = (resbuild->options.exact_insertion ? auxo_block_insert_open : auxo_block_insert)(desc, place, name,
+                                                                                                  result, error);
         if (status == AUXO_OK)
             status = auxo__resbuild_visit(resbuild, result, found, error);
         if (status == AUXO_OK && !*found)
@@ -212,10 +219,13 @@ static auxo_status restructure(auxo_resbuild *resbuild, const auxo_model_desc *d
     entry->epoch = resbuild->number;
     entry->units_before = convolution_count(auxo_model_get_desc(resbuild->current));
     entry->units_after = convolution_count(desc);
+    auxo_carried_state state = {0};
+    if (resbuild->moments)
+        state = auxo_moments_carried_state(resbuild->moments);
     auxo_status status = auxo__resbuild_loss(resbuild, &entry->loss_before, error);
     if (status == AUXO_OK)
         status = auxo_model_restructure(resbuild->current, desc, resbuild->options.seed + resbuild->number, new_scale,
-                                        NULL, error);
+                                        resbuild->moments ? &state : NULL, error);
     if (status == AUXO_OK && exact)
         status = silence_block(resbuild, error);
     if (status == AUXO_OK)
@@ -331,6 +341,8 @@ static auxo_status morph_widths(auxo_resbuild *resbuild, auxo_architecture_recor
         auxo_model_destroy(fresh);
         return status;
     }
+    auxo_moments_destroy(resbuild->moments);
+    resbuild->moments = NULL;
     auxo_model_destroy(resbuild->current);
     resbuild->current = fresh;
     auxo__number_print(record->what, sizeof record->what, "morph, kappa %.4g", kappa);
