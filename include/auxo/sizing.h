@@ -306,6 +306,8 @@ typedef struct auxo_architecture_record {
     uint32_t number; /* 0: the start */
     char what[96];   /* "start", "insert after conv1 (stage 0)", "morph, kappa 1.31" */
     uint32_t removed_blocks;
+    double weakest; /* the least statistic of a block's convolution after the regularised training, removed blocks
+                     * included: what removal_threshold is compared with; NaN without blocks */
     double accuracy[AUXO_TRAINING_COUNT]; /* on the validation set; NaN: not trained that way */
     uint32_t convolutions, widest, first_width;
     uint64_t weights;

@@ -252,11 +252,11 @@ static auxo_status insert_block(auxo_resbuild *resbuild, auxo_architecture_recor
     return status;
 }
 
-/* The first block of which one convolution's statistic is below the threshold; UINT32_MAX: none. */
-static auxo_status find_weak_block(const auxo_resbuild *resbuild, const auxo_block *blocks, uint32_t count,
-                                   uint32_t *weak, double *statistic, auxo_error *error)
+/* The block with the least statistic of a convolution; of equals the first. count > 0. */
+static auxo_status find_weakest_block(const auxo_resbuild *resbuild, const auxo_block *blocks, uint32_t count,
+                                      uint32_t *weakest, double *statistic, auxo_error *error)
 {
-    *weak = UINT32_MAX;
+    *statistic = INFINITY;
     for (uint32_t b = 0; b < count; b++) {
         double first, second;
         auxo_status status = auxo__resbuild_statistic(resbuild, blocks[b].conv1, &first, error);
@@ -264,10 +264,9 @@ static auxo_status find_weak_block(const auxo_resbuild *resbuild, const auxo_blo
             status = auxo__resbuild_statistic(resbuild, blocks[b].conv2, &second, error);
         if (status != AUXO_OK)
             return status;
-        *statistic = fmin(first, second);
-        if (*statistic < resbuild->options.removal_threshold) {
-            *weak = b;
-            return AUXO_OK;
+        if (fmin(first, second) < *statistic) {
+            *statistic = fmin(first, second);
+            *weakest = b;
         }
     }
     return AUXO_OK;
@@ -290,23 +289,29 @@ static auxo_status remove_block(auxo_resbuild *resbuild, const auxo_block *block
     return status;
 }
 
-/* Takes out blocks of which one convolution's weights are below the threshold; one at a time, lowest first. */
-static auxo_status remove_blocks(auxo_resbuild *resbuild, uint32_t *removed, auxo_error *error)
+/* Takes out blocks of which one convolution's weights are below the threshold; one at a time, weakest first. Without
+ * `remove` it only measures. */
+static auxo_status remove_blocks(auxo_resbuild *resbuild, bool remove, auxo_architecture_record *record,
+                                 auxo_error *error)
 {
+    record->weakest = NAN;
     for (;;) {
         const auxo_model_desc *desc = auxo_model_get_desc(resbuild->current);
         auxo_block *blocks = malloc(desc->layer_count * sizeof *blocks);
         if (!blocks)
             return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "removing blocks: out of memory");
-        uint32_t count = auxo_blocks_find(desc, blocks), weak;
-        double statistic = 0;
-        auxo_status status = find_weak_block(resbuild, blocks, count, &weak, &statistic, error);
-        if (status == AUXO_OK && weak < count)
-            status = remove_block(resbuild, &blocks[weak], statistic, error);
+        uint32_t count = auxo_blocks_find(desc, blocks), weakest = 0;
+        double statistic = INFINITY;
+        auxo_status status = find_weakest_block(resbuild, blocks, count, &weakest, &statistic, error);
+        if (isnan(record->weakest) && count > 0)
+            record->weakest = statistic;
+        const bool goes = status == AUXO_OK && remove && count > 0 && statistic < resbuild->options.removal_threshold;
+        if (goes)
+            status = remove_block(resbuild, &blocks[weakest], statistic, error);
         free(blocks);
-        if (status != AUXO_OK || weak >= count)
+        if (status != AUXO_OK || !goes)
             return status;
-        (*removed)++;
+        record->removed_blocks++;
     }
 }
 
@@ -381,7 +386,7 @@ static auxo_status change_structure(auxo_resbuild *resbuild, auxo_architecture_r
 
 auxo_status auxo_resbuild_next(auxo_resbuild *resbuild, auxo_architecture_record *record, bool *done, auxo_error *error)
 {
-    *record = (auxo_architecture_record){.number = resbuild->number, .accuracy = {NAN, NAN, NAN}};
+    *record = (auxo_architecture_record){.number = resbuild->number, .weakest = NAN, .accuracy = {NAN, NAN, NAN}};
     *done = resbuild->cycle >= resbuild->options.cycles;
     if (*done)
         return AUXO_OK;
@@ -393,8 +398,8 @@ auxo_status auxo_resbuild_next(auxo_resbuild *resbuild, auxo_architecture_record
         status = auxo__resbuild_train(resbuild, AUXO_TRAINING_REGULARIZED, record, error);
     double accuracy = record->accuracy[AUXO_TRAINING_REGULARIZED];
     bool gained = inserted && accuracy - resbuild->last_accuracy > resbuild->options.keep_gain;
-    if (status == AUXO_OK && !gained)
-        status = remove_blocks(resbuild, &record->removed_blocks, error);
+    if (status == AUXO_OK)
+        status = remove_blocks(resbuild, !gained, record, error);
     bool is_new = true;
     if (status == AUXO_OK && record->removed_blocks > 0)
         status = auxo__resbuild_visit(resbuild, auxo_model_get_desc(resbuild->current), &is_new, error);

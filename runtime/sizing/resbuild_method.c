@@ -31,6 +31,7 @@ static const auxo_field architecture_fields[] = {
     INNER(number, "number", U32),
     INNER(what, "what", CHARS),
     INNER(removed_blocks, "removed_blocks", U32),
+    INNER(weakest, "weakest", REAL),
     AUXO__FIELD(architecture_record, accuracy, "accuracy", NUMBERS),
     INNER(convolutions, "convolutions", U32),
     INNER(widest, "widest", U32),
@@ -46,7 +47,7 @@ static const auxo_event_type architecture_event = {
     .name = "architecture",
     .fields = architecture_fields,
     .line = "{number:3.0f}  {what:-36s} {convolutions:2.0f} convs  {weights:count} weights  {cost_text}[  "
-            "{removed_blocks} removed]{accuracy_text}  {seconds:.1f} s",
+            "weakest {weakest:.2g}][  {removed_blocks} removed]{accuracy_text}  {seconds:.1f} s",
     .flags = AUXO_EVENT_KEPT};
 
 typedef struct result_record {
@@ -170,7 +171,7 @@ static auxo_status put_records(const auxo__resbuild_state *state, auxo__archive 
         const auxo_architecture_record *record = &state->records[i];
         const double numbers[] = {record->number,      record->removed_blocks,  record->convolutions, record->widest,
                                   record->first_width, (double)record->weights, record->cost,         record->seconds,
-                                  record->accuracy[0], record->accuracy[1],     record->accuracy[2]};
+                                  record->accuracy[0], record->accuracy[1],     record->accuracy[2],  record->weakest};
         auxo__json_open(&json, '[');
         auxo__json_text(&json, record->what);
         for (size_t n = 0; n < sizeof numbers / sizeof *numbers; n++)
@@ -215,7 +216,8 @@ static auxo_status get_records(auxo__resbuild_state *state, const char *text, au
                                            .weights = counts[5],
                                            .cost = number_at(item, 7),
                                            .seconds = number_at(item, 8),
-                                           .accuracy = {number_at(item, 9), number_at(item, 10), number_at(item, 11)}};
+                                           .accuracy = {number_at(item, 9), number_at(item, 10), number_at(item, 11)},
+                                           .weakest = number_at(item, 12)};
         snprintf(record.what, sizeof record.what, "%s", what ? what : "");
         if (status == AUXO_OK)
             status = keep_record(state, &record, error);
