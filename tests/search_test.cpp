@@ -201,6 +201,48 @@ TEST_CASE("traces and profiles: a step function, and the share of runs that reac
     CHECK(auxo_profile_share(runs, 2, 4, 0.7) == 0);
 }
 
+TEST_CASE("pool: traces of models drawn from all runs, end to end; the last model of a run is none of them")
+{
+    // Models: 2 s to 0.3 by way of 0.2; 3 s to 0.5; the third of the first run and the only one of the second are cut
+    // off.
+    const auxo_trace_point a[] = {{1, 1, 1, 0.2, 0.2}, {2, 2, 1, 0.3, 0.3}, {5, 3, 2, 0.5, 0.5}, {6, 4, 3, 0.9, 0.9}};
+    const auxo_trace_point b[] = {{1, 1, 1, 0.8, 0.8}};
+    const auxo_trace runs[] = {{a, 4}, {b, 1}};
+    Error error;
+    std::set<double> first_bests;
+    for (uint64_t number = 0; number < 20; number++) {
+        auxo_trace_run run, again;
+        REQUIRE_OK(auxo_trace_sample(runs, 2, 12, 3, number, &run, error));
+        REQUIRE_OK(auxo_trace_sample(runs, 2, 12, 3, number, &again, error));
+        REQUIRE(run.count == again.count);
+        double best = -INFINITY, began = 0;
+        for (size_t i = 0; i < run.count; i++) {
+            const auxo_trace_point &point = run.points[i];
+            CHECK(point.seconds == again.points[i].seconds);
+            CHECK(point.seconds <= 12);
+            best = std::fmax(best, point.quality);
+            CHECK(point.best == best);
+            if (point.quality == 0.2) {
+                CHECK(point.seconds == began + 1);
+            } else if (point.quality == 0.3) {
+                CHECK(point.seconds == began + 2);
+                began = point.seconds;
+            } else {
+                CHECK(point.quality == 0.5);
+                CHECK(point.seconds == began + 3);
+                began = point.seconds;
+            }
+        }
+        first_bests.insert(run.points[0].quality);
+        auxo_trace_run_deinit(&run);
+        auxo_trace_run_deinit(&again);
+    }
+    CHECK(first_bests == std::set<double>{0.2, 0.5});
+    auxo_trace_run none;
+    CHECK(auxo_trace_sample(runs + 1, 1, 12, 3, 0, &none, error) == AUXO_INVALID_ARGUMENT);
+    auxo_trace_run_deinit(&none);
+}
+
 TEST_CASE("evolution: age beyond the limit costs fitness, whatever the sign of the metric")
 {
     auxo_search_options options;

@@ -233,6 +233,11 @@ typedef struct auxo_trace_run {
 } auxo_trace_run;
 AUXO_API auxo_status auxo_trace_read(const char *path, auxo_trace_run *run, auxo_error *error);
 AUXO_API void auxo_trace_run_deinit(auxo_trace_run *run);
+/* A trace of random search up to `until` seconds, put together from models that are drawn, with replacement, from all
+ * runs: number N of those that the seed gives. The last model of each run is left out: its end may have cut it off.
+ * Ownership: deinit, also after a failure; the label is empty. Errors: INVALID_ARGUMENT: no run has two models. */
+AUXO_API auxo_status auxo_trace_sample(const auxo_trace *runs, size_t count, double until, uint64_t seed,
+                                       uint64_t number, auxo_trace_run *run, auxo_error *error);
 /* P(quality >= q at time t): the share of runs whose result at `seconds` is at least `quality` (2.1). */
 AUXO_API double auxo_profile_share(const auxo_trace *traces, size_t count, double seconds, double quality);
 
