@@ -1,7 +1,8 @@
 /* catalog.c: the table of named data sets and auxo_dataset_load.
  *
  * A data set is one row of CATALOG: name, folder (NULL: generated), licence, home, loader, summary. A name that ends
- * in .csv or .arff is a table's path, any other with a slash the path of a folder of images.
+ * in .csv or .arff is a table's path, and so is any other file (read as CSV); any other name with a slash is the path
+ * of a folder of images.
  */
 #include "dataset.h"
 #include "loaders.h"
@@ -200,6 +201,12 @@ static bool is_folder(const char *name)
     return stat(name, &entry) == 0 && S_ISDIR(entry.st_mode);
 }
 
+static bool is_file(const char *name)
+{
+    struct stat entry;
+    return stat(name, &entry) == 0 && S_ISREG(entry.st_mode);
+}
+
 static auxo_status load_any(const char *name, const auxo_data_options *options, auxo_dataset **train,
                             auxo_dataset **test, auxo_error *error)
 {
@@ -214,9 +221,13 @@ static auxo_status load_any(const char *name, const auxo_data_options *options, 
         return auxo__load_table_path(name, options, train, error);
     if ((strchr(name, '/') || !is_folder(name)) && auxo__is_idx_path(name))
         return auxo__load_idx_folder(name, options, train, test, error);
+    if (strchr(name, '/') && is_file(name))
+        return auxo__load_table_path(name, options, train, error);
     if (strchr(name, '/'))
         return auxo__load_image_folder(name, options, train, test, error);
     auxo_status status = find_entry(name, &index, error);
+    if (status != AUXO_OK && is_file(name))
+        return auxo__load_table_path(name, options, train, error);
     if (status != AUXO_OK && is_folder(name) && auxo__is_idx_path(name))
         return auxo__load_idx_folder(name, options, train, test, error);
     if (status != AUXO_OK && is_folder(name))

@@ -280,9 +280,24 @@ static inline char *find_end(char *at, char *end, char delimiter)
     return at;
 }
 
+/* The same where fields stand apart by spaces or tabs. */
+static char *find_blank(char *at, char *end)
+{
+    while (at < end && *at != '\n' && *at != '"' && *at != ' ' && *at != '\t')
+        at++;
+    return at;
+}
+
+static inline bool is_delimiter(const auxo__csv *csv, char letter)
+{
+    return letter == csv->delimiter || (letter == '\t' && csv->delimiter == ' ');
+}
+
 static cut_result cut_plain(cutter *cut)
 {
-    char *begin = cut->at, *at = find_end(begin, cut->end, cut->csv->delimiter);
+    const char delimiter = cut->csv->delimiter;
+    char *begin = cut->at;
+    char *at = delimiter == ' ' ? find_blank(begin, cut->end) : find_end(begin, cut->end, delimiter);
     if (at == cut->end && !cut->csv->ended)
         return CUT_NEEDS_MORE;
     if (at < cut->end && *at == '"')
@@ -296,12 +311,35 @@ static cut_result cut_plain(cutter *cut)
     return add_cell(cut, begin, (size_t)(end - begin)) ? CUT_DONE : CUT_FAILED;
 }
 
+static bool at_line_end(const cutter *cut)
+{
+    const char *at = cut->at;
+    at += at < cut->end && *at == '\r' && (at + 1 == cut->end || at[1] == '\n');
+    return at == cut->end || *at == '\n';
+}
+
+/* Steps over the line's end; *next receives where the following line begins. */
+static cut_result end_row(cutter *cut, char **next)
+{
+    cut->at += cut->at < cut->end && *cut->at == '\r';
+    cut->lines += cut->at < cut->end;
+    *next = cut->at + (cut->at < cut->end);
+    return CUT_DONE;
+}
+
 /* Cuts the row at buffer[begin]; *next receives where the following one begins. */
 static cut_result cut_row(cutter *cut, char **next)
 {
+    const bool spaced = cut->csv->delimiter == ' ';
     for (;;) {
-        while (cut->at < cut->end && *cut->at == ' ')
+        while (cut->at < cut->end && (*cut->at == ' ' || (spaced && *cut->at == '\t')))
             cut->at++;
+        if (spaced && cut->csv->cell_count > 0) { /* spaces before the line's end */
+            if (cut->at + 1 >= cut->end && !cut->csv->ended)
+                return CUT_NEEDS_MORE;
+            if (at_line_end(cut))
+                return end_row(cut, next);
+        }
         bool quoted = cut->at < cut->end && *cut->at == '"';
         cut->at += quoted;
         cut_result result = quoted ? cut_quoted(cut) : cut_plain(cut);
@@ -309,21 +347,17 @@ static cut_result cut_row(cutter *cut, char **next)
             return result;
         if (cut->at == cut->end && !cut->csv->ended)
             return CUT_NEEDS_MORE;
-        if (cut->at < cut->end && *cut->at == cut->csv->delimiter) {
+        if (cut->at < cut->end && is_delimiter(cut->csv, *cut->at)) {
             cut->at++;
             continue;
         }
         if (cut->at + 1 == cut->end && *cut->at == '\r' && !cut->csv->ended)
             return CUT_NEEDS_MORE;
-        if (cut->at < cut->end && *cut->at == '\r' && (cut->at + 1 == cut->end || cut->at[1] == '\n'))
-            cut->at++;
-        if (cut->at < cut->end && *cut->at != '\n') {
+        if (!at_line_end(cut)) {
             cut->csv->cell_count--;
             return failed(cut, "text after the closing quote");
         }
-        cut->lines += cut->at < cut->end;
-        *next = cut->at + (cut->at < cut->end);
-        return CUT_DONE;
+        return end_row(cut, next);
     }
 }
 
@@ -384,6 +418,27 @@ auxo_status auxo__csv_next(auxo__csv *csv, bool *ended, auxo_error *error)
     }
 }
 
+/* How many fields of [begin, end) stand apart by spaces, up to the end of the line. */
+static size_t count_spaced(const char *begin, const char *end)
+{
+    size_t count = 0;
+    bool quoted = false, inside = false;
+    for (const char *at = begin; at < end && (quoted || *at != '\n'); at++) {
+        quoted = quoted != (*at == '"');
+        const bool blank = !quoted && (*at == ' ' || *at == '\r');
+        count += !blank && !inside;
+        inside = !blank;
+    }
+    return count;
+}
+
+/* Whether the first line, and the next, consist of the same number of fields with spaces between them. */
+static bool is_spaced(const char *line, const char *line_end, const char *end)
+{
+    const size_t count = count_spaced(line, line_end);
+    return count > 1 && line_end + 1 < end && count_spaced(line_end + 1, end) == count;
+}
+
 auxo_status auxo__csv_detect_delimiter(auxo__csv *csv, auxo_error *error)
 {
     static const char candidates[] = {',', ';', '\t', '|'};
@@ -400,13 +455,18 @@ auxo_status auxo__csv_detect_delimiter(auxo__csv *csv, auxo_error *error)
         }
     }
     bool quoted = false;
-    for (size_t at = csv->begin; at < csv->end && (quoted || csv->buffer[at] != '\n'); at++) {
+    size_t at = csv->begin;
+    for (; at < csv->end && (quoted || csv->buffer[at] != '\n'); at++) {
         quoted = quoted != (csv->buffer[at] == '"');
         for (size_t i = 0; i < sizeof candidates && !quoted; i++)
             counts[i] += csv->buffer[at] == candidates[i];
     }
     for (size_t i = 1; i < sizeof candidates; i++)
         best = counts[i] > counts[best] ? i : best;
+    if (counts[best] == 0 && is_spaced(csv->buffer + csv->begin, csv->buffer + at, csv->buffer + csv->end)) {
+        csv->delimiter = ' ';
+        return auxo__csv_rewind(csv, error);
+    }
     csv->delimiter = candidates[best];
     return auxo__csv_rewind(csv, error);
 }

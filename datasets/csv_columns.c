@@ -25,6 +25,7 @@ typedef struct column_count {
     uint32_t odd_line;                    /* of the first cell that is neither number nor missing */
     auxo__cell_meaning odd_meaning;
     char odd[48];
+    bool unnamed;     /* the header has an empty name */
     bool forced_text; /* by the format's categorical columns */
     bool is_read;     /* its levels are collected by the first pass */
     auxo__levels levels;
@@ -57,7 +58,7 @@ static char *cell_text(const auxo__cell *cell)
 }
 
 /* Column names from the first row, or x1, x2, .. Ownership of *names: the caller's, also after a failure. */
-static auxo_status read_names(const column_builder *builder, char ***names, auxo_error *error)
+static auxo_status read_names(column_builder *builder, char ***names, auxo_error *error)
 {
     const auxo__csv *csv = builder->csv;
     bool all_numbers = !builder->format->no_header;
@@ -72,8 +73,14 @@ static auxo_status read_names(const column_builder *builder, char ***names, auxo
         char *trimmed = auxo__trim(made[i]);
         memmove(made[i], trimmed, strlen(trimmed) + 1);
         all_numbers = all_numbers && auxo__parse_number(made[i], &number);
-        if (!*made[i])
-            return auxo_error_set(error, AUXO_FORMAT, "%s: column %zu has no name in the header", csv->path, i + 1);
+        if (*made[i])
+            continue;
+        snprintf(generated, sizeof generated, "column %zu", i + 1);
+        free(made[i]);
+        made[i] = auxo__text_duplicate(generated);
+        if (!made[i])
+            return no_memory(builder, error);
+        builder->counts[i].unnamed = true;
     }
     if (!made)
         return no_memory(builder, error);
@@ -94,19 +101,19 @@ static auxo_status begin(column_builder *builder, auxo_error *error)
     if (status != AUXO_OK)
         return status;
     size_t count = builder->csv->cell_count;
-    status = read_names(builder, &names, error);
+    builder->counts = calloc(count + 1, sizeof *builder->counts);
+    status = builder->counts ? read_names(builder, &names, error) : no_memory(builder, error);
     builder->first_is_row = builder->format->no_header;
     if (status == AUXO_OK)
         status = auxo__table_create(builder->csv->path, (const char *const *)names, count, builder->format,
                                     &builder->table, error);
     auxo__names_destroy(names, count);
-    builder->counts = calloc(count + 1, sizeof *builder->counts);
-    if (status == AUXO_OK && !builder->counts)
-        status = no_memory(builder, error);
-    for (size_t i = 0; status == AUXO_OK && i < count; i++)
-        builder->counts[i].forced_text = builder->counts[i].is_read =
-            auxo__is_named(builder->format->categorical_columns, builder->format->categorical_column_count,
-                           builder->table->columns[i].name);
+    for (size_t i = 0; status == AUXO_OK && i < count; i++) {
+        auxo_column *column = &builder->table->columns[i];
+        column->unnamed = builder->counts[i].unnamed;
+        builder->counts[i].forced_text = builder->counts[i].is_read = auxo__is_named(
+            builder->format->categorical_columns, builder->format->categorical_column_count, column->name);
+    }
     return status;
 }
 
@@ -386,12 +393,39 @@ static auxo_status give_levels(column_builder *builder, auxo_error *error)
     return AUXO_OK;
 }
 
+/* A file without a header whose text would hide that: every number has a number for its name, and one of these has a
+ * fraction, or each text column has one of its own levels. */
+static auxo_status check_header(const column_builder *builder, auxo_error *error)
+{
+    const auxo_table *table = builder->table;
+    size_t numbers = 0, fractions = 0, levels = 0, texts = 0;
+    for (size_t i = 0; i < table->column_count; i++) {
+        const auxo_column *column = &table->columns[i];
+        double number = 0;
+        const bool is_number = auxo__parse_number(column->name, &number);
+        if (column->numbers && !is_number)
+            return AUXO_OK;
+        numbers += column->numbers != NULL;
+        fractions += column->numbers && number != floor(number);
+        texts += column->codes != NULL;
+        for (size_t k = 0; column->codes && k < column->level_count; k++)
+            levels += strcmp(column->levels[k], column->name) == 0;
+    }
+    if (builder->format->no_header || numbers == 0 || (fractions == 0 && levels < texts))
+        return AUXO_OK;
+    return auxo_error_set(error, AUXO_FORMAT,
+                          "%s: the first line looks like a row (%.40s, ..); it must name the columns, or set no-header",
+                          table->path, table->columns[0].name);
+}
+
 static void note_choices(const column_builder *builder, auxo_table *table)
 {
     char delimiter[2] = {builder->csv->delimiter, '\0'};
     if (!builder->format->delimiter && builder->csv->delimiter != ',')
         auxo__note_add(table->note, sizeof table->note, "read with delimiter %s",
-                       delimiter[0] == '\t' ? "tab" : delimiter);
+                       delimiter[0] == '\t'  ? "tab"
+                       : delimiter[0] == ' ' ? "space"
+                                             : delimiter);
     for (size_t i = 0; i < table->column_count; i++) {
         const column_count *counts = &builder->counts[i];
         if (table->columns[i].codes && !counts->forced_text && counts->like > 0)
@@ -419,7 +453,9 @@ static auxo_status build(column_builder *builder, auxo_error *error)
         status = judge_all(builder, &unread_count, error);
     if (status == AUXO_OK && unread_count > 0)
         status = collect_levels(builder, error);
-    return status == AUXO_OK ? give_levels(builder, error) : status;
+    if (status == AUXO_OK)
+        status = give_levels(builder, error);
+    return status == AUXO_OK ? check_header(builder, error) : status;
 }
 
 auxo_status auxo__csv_table(auxo__csv *csv, const auxo_table_format *format, auxo_table **table, auxo_error *error)

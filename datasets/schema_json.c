@@ -156,15 +156,16 @@ static int read_noun(schema_reader *reader, const char *key, const char *const *
 
 static char **read_names(schema_reader *reader, const cJSON *list, const char *key, size_t *count)
 {
-    size_t length = cJSON_IsArray(list) ? (size_t)cJSON_GetArraySize(list) : 0;
     const cJSON *item;
     *count = 0;
     if (!list)
         return NULL;
-    char **names = calloc(length + 1, sizeof *names);
-    reader->no_memory = reader->no_memory || !names;
-    if (!cJSON_IsArray(list))
+    if (!cJSON_IsArray(list)) {
         wrong(reader, key);
+        return NULL;
+    }
+    char **names = calloc((size_t)cJSON_GetArraySize(list) + 1, sizeof *names);
+    reader->no_memory = reader->no_memory || !names;
     cJSON_ArrayForEach(item, list)
     {
         if (!names)
@@ -250,9 +251,12 @@ static void read_pictures(schema_reader *outer, auxo_picture_rule *rule)
     rule->fit = (auxo_picture_fit)read_noun(&reader, "fit", fit_nouns, 3);
     rule->colour = (auxo_picture_colour)read_noun(&reader, "colour", colour_nouns, 3);
     double *padding = read_doubles(&reader, "padding", 3);
-    for (int i = 0; padding && i < 3; i++)
+    for (int i = 0; padding && i < 3; i++) {
         if (padding[i] >= 0 && padding[i] <= 255)
             rule->padding[i] = (uint8_t)padding[i];
+        else
+            wrong(&reader, "padding");
+    }
     free(padding);
     outer->no_memory = outer->no_memory || reader.no_memory;
     if (reader.problem)
@@ -276,6 +280,8 @@ static char *read_text(schema_reader *reader, const char *key)
 {
     const cJSON *item = item_of(reader, key);
     char *text = cJSON_IsString(item) ? auxo__text_duplicate(item->valuestring) : NULL;
+    if (item && !cJSON_IsString(item))
+        wrong(reader, key);
     reader->no_memory = reader->no_memory || (cJSON_IsString(item) && !text);
     return text;
 }

@@ -120,7 +120,7 @@ static auxo_status append_inputs(table_layout *layout, const auxo_table_roles *r
         }
     } else {
         for (size_t i = 0; i < layout->table->column_count && status == AUXO_OK; i++) {
-            if (layout->roles[i] != ROLE_NONE)
+            if (layout->roles[i] != ROLE_NONE || layout->table->columns[i].unnamed)
                 continue;
             layout->roles[i] = ROLE_INPUT;
             status = append_input(layout, i, error);
@@ -178,8 +178,9 @@ static auxo_status keep_rows(table_layout *layout, const auxo_table_roles *roles
     return AUXO_OK;
 }
 
-/* The mean of a numeric column over the kept rows where its spread is so small that f32 would lose it; else 0. */
-static double small_spread_offset(const table_layout *layout, size_t index)
+/* The mean of a numeric column over the kept rows where its spread is so small that f32 would lose it; else 0.
+ * *constant (NULL: not asked): whether there is no spread at all. */
+static double small_spread_offset(const table_layout *layout, size_t index, bool *constant)
 {
     const double *numbers = layout->table->columns[index].numbers;
     double sum = 0, squares = 0, first = NAN;
@@ -193,6 +194,8 @@ static double small_spread_offset(const table_layout *layout, size_t index)
         squares += (value - first) * (value - first);
         count++;
     }
+    if (constant)
+        *constant = squares == 0;
     if (count == 0)
         return 0;
     double shift = sum / (double)count, variance = squares / (double)count - shift * shift;
@@ -206,10 +209,11 @@ static void choose_offsets(table_layout *layout)
 {
     for (size_t i = 0; i < layout->input_count; i++)
         if (!layout->inputs[i].category)
-            layout->inputs[i].offset = small_spread_offset(layout, layout->inputs[i].column);
+            layout->inputs[i].offset =
+                small_spread_offset(layout, layout->inputs[i].column, &layout->inputs[i].constant);
     for (size_t i = 0; i < layout->target_count; i++)
         if (layout->table->columns[layout->targets[i]].type == AUXO_COLUMN_NUMERIC)
-            layout->target_offsets[i] = small_spread_offset(layout, layout->targets[i]);
+            layout->target_offsets[i] = small_spread_offset(layout, layout->targets[i], NULL);
 }
 
 /* Turns a column of doubles into f32 minus the offset, in the same memory, of which half is given back. */
@@ -348,25 +352,6 @@ static auxo_status fill(table_layout *layout, const auxo_table_roles *roles, aux
     return AUXO_OK;
 }
 
-static void write_note(const table_layout *layout, const auxo_table_roles *roles, size_t unknown, auxo_dataset *dataset)
-{
-    const size_t size = sizeof dataset->note;
-    size_t dropped = layout->table->row_count - layout->row_count, unused = 0;
-    if (layout->table->note[0])
-        auxo__note_add(dataset->note, size, "%s", layout->table->note);
-    if (dropped > 0)
-        auxo__note_add(dataset->note, size, "%zu of %zu rows dropped for missing values", dropped,
-                       layout->table->row_count);
-    if (unknown > 0)
-        auxo__note_add(dataset->note, size, "%zu cells hold levels that the model does not know", unknown);
-    for (size_t i = 0; i < layout->table->column_count && roles->schema; i++)
-        unused += layout->roles[i] == ROLE_NONE;
-    if (unused > 0 && !auxo__labels_ignored(roles))
-        auxo__note_add(dataset->note, size, "%zu columns passed over that the model does not read", unused);
-    if (!roles->schema)
-        auxo__table_note_targets(layout, roles, dataset);
-}
-
 static auxo_status build(table_layout *layout, const char *name, const auxo_table_roles *roles, auxo_dataset **dataset,
                          auxo_error *error)
 {
@@ -396,7 +381,7 @@ static auxo_status build(table_layout *layout, const char *name, const auxo_tabl
     if (status == AUXO_OK)
         status = fill(layout, roles, *dataset, error);
     if (status == AUXO_OK)
-        write_note(layout, roles, unknown, *dataset);
+        auxo__table_note(layout, roles, unknown, *dataset);
     return status;
 }
 

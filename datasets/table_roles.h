@@ -23,6 +23,7 @@ typedef struct input_source {
     size_t column;
     size_t first_feature, width;
     bool category;
+    bool constant;       /* number: the same in all kept rows, or missing in all of them */
     double offset;       /* number: subtracted in double, before f32 */
     float *narrowed;     /* number of a table that is used up: its values minus the offset; owned; NULL: in the table */
     uint32_t *level_map; /* category: the feature of each level of the table, UINT32_MAX: none; owned, NULL: the same */
@@ -59,12 +60,13 @@ auxo_status auxo__table_dataset_using_up(auxo_table *table, const char *name, co
 bool auxo__value_missing(const auxo_table *table, size_t column, size_t row);
 /* The shape of the data set that a finished layout makes. */
 auxo__dataset_shape auxo__table_shape(const table_layout *layout, const auxo_table_roles *roles);
-/* Fills labels, targets, or times and events, then groups and sites. Errors: as auxo_table_dataset. */
-/* What a model will know of the targets, and what the user should know of them. */
+/* What a model will know of the targets. */
 auxo_status auxo__table_describe_targets(const table_layout *layout, const auxo_table_roles *roles,
                                          auxo_data_schema *schema, auxo_error *error);
-void auxo__table_note_targets(const table_layout *layout, const auxo_table_roles *roles, auxo_dataset *dataset);
+/* Fills labels, targets, or times and events, then groups and sites. Errors: as auxo_table_dataset. */
 auxo_status auxo__table_fill_targets(const table_layout *layout, const auxo_table_roles *roles, auxo_dataset *dataset,
                                      auxo_error *error);
+/* What the user should know of how the table was read; `unknown` cells hold levels that the model does not know. */
+void auxo__table_note(const table_layout *layout, const auxo_table_roles *roles, size_t unknown, auxo_dataset *dataset);
 
 #endif

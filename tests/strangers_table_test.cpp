@@ -456,6 +456,12 @@ TEST_CASE("one-hot members are known by structure, whatever signs the names hold
     CHECK(auxo_data_schema_parse(broken.c_str(), &read, error) == AUXO_FORMAT);
     CHECK(auxo_data_schema_parse("{", &read, error) == AUXO_FORMAT);
     CHECK(auxo_data_schema_parse("{\"shape\":[0,1,1]}", &read, error) == AUXO_FORMAT);
+    /* an object in the place of a list has more members than there are names */
+    for (const char *key : {"targets", "classes"})
+        CHECK(auxo_data_schema_parse(
+                  ("{\"shape\":[1,1,1],\"" + std::string(key) + "\":{\"a\":\"x\",\"b\":\"y\",\"c\":\"z\",\"d\":\"w\"}}")
+                      .c_str(),
+                  &read, error) == AUXO_FORMAT);
     free(text);
     free(again);
 }

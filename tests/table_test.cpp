@@ -94,13 +94,73 @@ TEST_CASE("CSV: what does not parse is refused with line and column")
     check_refused("t.csv", "a,b\n1,\"2\n", "t.csv:2: column 2: the quoted field never ends");
     check_refused("t.csv", "a,b\n\"1\"x,2\n", "t.csv:2: column 1: text after the closing quote");
     check_refused("t.csv", "a,b\n1x\"y,2\n", "t.csv:2: column 1: a quote inside an unquoted field");
-    check_refused("t.csv", "a,,c\n1,2,3\n", "column 2 has no name");
     check_refused("t.csv", "a,b,a\n1,2,3\n", "two columns are named 'a'");
     check_refused("t.csv", "1,2\n3,4\n", "first line holds only numbers");
+    check_refused("t.csv", "5.1,setosa\n4.9,virginica\n", "looks like a row (5.1, ..); it must name the columns");
+    check_refused("t.csv", "5,setosa\n4,setosa\n4,virginica\n", "looks like a row");
     check_refused("t.csv", "a,b\n", "a header, but no rows");
     check_refused("t.csv", "", "empty");
     check_refused("t.csv", "\n \n", "empty");
     check_refused("t.csv", std::string("a,b\n1,\0", 7), "zero byte at offset 6");
+}
+
+TEST_CASE("CSV: numbers may name columns where the first line is no row")
+{
+    LoadedTable table;
+    Error &error = table.error;
+    REQUIRE_OK(table.read("t.csv", "country,2019,2020\nItaly,1.5,2\nPeru,1,2.5\n", nullptr));
+    CHECK(table.table->row_count == 2);
+    REQUIRE_OK(table.read("t.csv", "5,setosa,w\n4,a,2\n4,b,3\n", nullptr));
+    CHECK(std::string(table.table->columns[1].name) == "setosa");
+}
+
+TEST_CASE("CSV: fields with spaces and tabs between them")
+{
+    LoadedTable table;
+    Error &error = table.error;
+    REQUIRE_OK(table.read("t.txt", "  a   b  \"the name\" \r\n 1  -2.5  \"x  y\"\t\r\n\n3\t4 z  \n5 6 z", nullptr));
+    REQUIRE(table.table->column_count == 3);
+    REQUIRE(table.table->row_count == 3);
+    CHECK(std::string(table.table->columns[2].name) == "the name");
+    CHECK(table.table->columns[1].numbers[0] == -2.5);
+    CHECK(table.table->columns[1].numbers[1] == 4);
+    CHECK(std::string(table.table->columns[2].levels[0]) == "x  y");
+    CHECK(table.table->columns[2].codes[2] == 1);
+    CHECK(std::string(table.table->note) == "read with delimiter space");
+    /* one column whose name has a space is no table of two */
+    REQUIRE_OK(table.read("t.csv", "the name\n1\n2\n", nullptr));
+    CHECK(table.table->column_count == 1);
+    auxo_table_format options = {};
+    options.delimiter = ' ';
+    CHECK(table.read("t.txt", "a b\n1 2\n3 4 5\n", &options) == AUXO_FORMAT);
+    check_message(table.error, "t.txt:3: 3 fields, but the header names 2 columns");
+    CHECK(table.read("t.txt", "a b\n1 2\n3  \n", &options) == AUXO_FORMAT);
+    check_message(table.error, "t.txt:3: 1 fields");
+}
+
+TEST_CASE("CSV: columns without a name are no inputs, and what was read is said")
+{
+    LoadedTable table;
+    Error &error = table.error;
+    REQUIRE_OK(table.read("t.csv", ",a,c,k,s,y,\n0,1,7,u,only,2,\n1,2,7,v,only,3,\n2,3,7,w,only,5,\n", nullptr));
+    CHECK(table.table->columns[0].unnamed);
+    CHECK(std::string(table.table->columns[6].name) == "column 7");
+    auxo_table_roles roles = {};
+    const char *targets[] = {"y"}, *inputs[] = {"column 1", "a"};
+    roles.target_columns = targets;
+    roles.target_column_count = 1;
+    auxo_dataset *data = nullptr;
+    REQUIRE_OK(auxo_table_dataset(table.table, "t", &roles, &data, error));
+    CHECK(auxo_dataset_schema(data)->input_count == 4);
+    CHECK(std::string(data->note) ==
+          "text read as categories: k (3), s (1); constant inputs: c, s (1); without a name, "
+          "and passed over: column 1, column 7");
+    auxo_dataset_destroy(data);
+    roles.input_columns = inputs;
+    roles.input_column_count = 2;
+    REQUIRE_OK(auxo_table_dataset(table.table, "t", &roles, &data, error));
+    CHECK(auxo_dataset_schema(data)->input_count == 2);
+    auxo_dataset_destroy(data);
 }
 
 TEST_CASE("CSV: packed tables are read, cut-off ones refused")
@@ -253,7 +313,7 @@ TEST_CASE("missing values are refused by row and column, or dropped and counted"
     REQUIRE_OK(table.make(roles));
     CHECK(table.dataset->row_count == 2);
     CHECK(Floats(table.dataset->targets, table.dataset->targets + 2) == Floats{1, 4});
-    CHECK(std::string(table.dataset->note) == "2 of 4 rows dropped for missing values");
+    CHECK(std::string(table.dataset->note) == "2 of 4 rows dropped for missing values; text read as categories: b (2)");
     roles.dropped_column_count = 0;
     CHECK(table.make(roles) == AUXO_FORMAT);
     check_message(table.error, "every row has a missing value");

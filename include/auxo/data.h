@@ -54,7 +54,7 @@ typedef enum auxo_target_kind { AUXO_TARGET_KIND_AUTO, AUXO_TARGET_KIND_CLASS, A
 
 /* How the text of a CSV file is written. All zero: comma or what the header shows, a point, nothing else. */
 typedef struct auxo_table_format {
-    char delimiter;                   /* 0: the one of , ; tab | that the header has most of */
+    char delimiter;                   /* 0: the one of , ; tab | that the header has most of, or space */
     char decimal;                     /* 0: a point */
     char thousands;                   /* between groups of three digits; 0: none */
     char comment;                     /* lines that begin with it are passed over; 0: none */

@@ -165,7 +165,7 @@ AUXO_API void auxo_list_deinit(auxo_list *list);
          .argument = "C",                                                                                              \
          .help =                                                                                                       \
              "What separates the fields of a CSV file: one character, or tab or space (default: the one of , ; tab | " \
-             "that the header has most of)",                                                                           \
+             "that the header has most of; space where it has none)",                                                  \
          .role = AUXO_SETTING_DATA},                                                                                   \
         {.name = "decimal",                                                                                            \
          .type = AUXO_SETTING_TEXT,                                                                                    \

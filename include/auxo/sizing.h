@@ -97,6 +97,8 @@ AUXO_API auxo_status auxo_autosize_epoch(auxo_autosize *autosize, auxo_trainer *
 AUXO_API uint32_t auxo_autosize_layer_count(const auxo_autosize *autosize);
 AUXO_API uint32_t auxo_autosize_layer(const auxo_autosize *autosize, uint32_t index);
 AUXO_API uint32_t auxo_autosize_units(const auxo_autosize *autosize, uint32_t index);
+/* Units that the next growth adds to a hidden layer. */
+AUXO_API uint32_t auxo_autosize_growth(const auxo_autosize *autosize, uint32_t index);
 AUXO_API const auxo_edit_log *auxo_autosize_log(const auxo_autosize *autosize);
 /* Appends the edits of an earlier part of the run, as auxo_edit_log_describe wrote them. */
 AUXO_API auxo_status auxo_autosize_restore_log(auxo_autosize *autosize, const char *json, auxo_error *error);

@@ -25,6 +25,7 @@ typedef struct auxo_column {
     char **levels;   /* (level_count), categorical: CSV: sorted, numbers by value; ARFF: as declared */
     size_t level_count;
     size_t missing_count; /* values missing: empty, NA, NaN or ? (case does not matter) */
+    bool unnamed;         /* the header has an empty name; it is called "column N" and is no input of itself */
 } auxo_column;
 
 typedef struct auxo_table {
@@ -37,7 +38,8 @@ typedef struct auxo_table {
 
 /* Reads a .csv or .arff file (also .gz, .xz). A CSV column is numeric if every value is a number or missing, and text
  * if at least half of its values are none; a column that is numbers but for few cells is refused, naming the first
- * such cell. `format` may be NULL. Ownership: the caller's. Errors: NOT_FOUND, IO; FORMAT as path:line: column number
+ * such cell. A header that looks like a row (numbers over the numbers, levels over the text) is refused. `format` may
+ * be NULL. Ownership: the caller's. Errors: NOT_FOUND, IO; FORMAT as path:line: column number
  * (name): what is wrong. */
 AUXO_API auxo_status auxo_table_read(const char *path, const auxo_table_format *format, auxo_table **table,
                                      auxo_error *error);

@@ -58,13 +58,10 @@ static auxo_status propose_place(auxo_adapt *adapt, uint32_t place, bool dense, 
         (double)(auxo__model_desc_cost(&proposal.desc).weights - auxo_model_weight_count(adapt->model));
     const double share = total > 0 ? energy_density(adapt, place) * added / total : 0;
     proposal.gain = 1 + share;
-    proposal.cost = auxo__training_work(&proposal.desc, 0, proposal.desc.layer_count) /
-                    auxo__training_work(desc, 0, desc->layer_count);
     snprintf(proposal.where, sizeof proposal.where, "%s", desc->layers[place].name);
-    snprintf(proposal.why, sizeof proposal.why,
-             "%.0f weights add %.1f %% of gradient energy (as those before them) for %.1f %% work", added, 100 * share,
-             100 * (proposal.cost - 1));
-    return auxo__proposals_add(proposals, &proposal, error);
+    snprintf(proposal.why, sizeof proposal.why, "%.0f weights add %.1f %% of gradient energy (as those before them)",
+             added, 100 * share);
+    return auxo__proposals_add(adapt, proposals, &proposal, error);
 }
 
 static auxo_status propose_insert(auxo_adapt *adapt, auxo__proposals *proposals, auxo_error *error)
@@ -126,7 +123,7 @@ static auxo_status apply_insert(auxo_adapt *adapt, const auxo__proposal *proposa
     return status;
 }
 
-const auxo__move auxo__move_insert = {propose_insert, apply_insert};
+const auxo__move auxo__move_insert = {propose_insert, auxo__cost_of_structure, apply_insert};
 
 /* ---- out --------------------------------------------------------------------------------------------------------- */
 
@@ -140,12 +137,9 @@ static auxo_status propose_block_gone(auxo_adapt *adapt, const auxo_block *block
     if (status != AUXO_OK)
         return status;
     proposal.loss = second ? -second->first + 0.5 * second->second : 0;
-    proposal.cost = auxo__training_work(&proposal.desc, 0, proposal.desc.layer_count) /
-                    auxo__training_work(desc, 0, desc->layer_count);
     snprintf(proposal.where, sizeof proposal.where, "%s", desc->layers[block->add].name);
-    snprintf(proposal.why, sizeof proposal.why, "it adds %.3g to the loss and saves %.1f %% work", proposal.loss,
-             100 * (1 - proposal.cost));
-    return auxo__proposals_add(proposals, &proposal, error);
+    snprintf(proposal.why, sizeof proposal.why, "without it %.3g is added to the loss", proposal.loss);
+    return auxo__proposals_add(adapt, proposals, &proposal, error);
 }
 
 static auxo_status propose_remove(auxo_adapt *adapt, auxo__proposals *proposals, auxo_error *error)
@@ -168,4 +162,4 @@ static auxo_status apply_remove(auxo_adapt *adapt, const auxo__proposal *proposa
     return restructure(adapt, proposal, error);
 }
 
-const auxo__move auxo__move_remove = {propose_remove, apply_remove};
+const auxo__move auxo__move_remove = {propose_remove, auxo__cost_of_structure, apply_remove};

@@ -8,11 +8,11 @@
  */
 #include "auxo/sizing.h"
 
+#include "block_rules.h"
 #include "morph_channels.h"
 #include "number.h"
 #include "resbuild_internal.h"
 
-#include <Random123/philox.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -145,13 +145,6 @@ auxo_status auxo__resbuild_visit(auxo_resbuild *resbuild, const auxo_model_desc 
 
 /* ---- one architecture
  * --------------------------------------------------------------------------------------------------- */
-static uint32_t draw(const auxo_resbuild *resbuild, uint32_t index, uint32_t bound)
-{
-    philox4x32_key_t key = {{(uint32_t)resbuild->options.seed, (uint32_t)(resbuild->options.seed >> 32)}};
-    philox4x32_ctr_t counter = {{index, 0, 0x72627364u, resbuild->number}};
-    return (uint32_t)(((uint64_t)philox4x32(counter, key).v[0] * bound) >> 32);
-}
-
 /* A random stage, then a random place in it; tried again while the result was trained before. */
 static auxo_status draw_insertion(auxo_resbuild *resbuild, auxo_model_desc *result, char *what, size_t what_size,
                                   bool *found, auxo_error *error)
@@ -166,12 +159,8 @@ static auxo_status draw_insertion(auxo_resbuild *resbuild, auxo_model_desc *resu
     auxo_status status = AUXO_OK;
     *found = false;
     for (uint32_t t = 0; t < TRIES && count > 0 && !*found && status == AUXO_OK; t++) {
-        uint32_t stage = draw(resbuild, 2 * t, stages[count - 1] + 1), first = 0, last;
-        while (stages[first] < stage)
-            first++;
-        for (last = first; last + 1 < count && stages[last + 1] == stage;)
-            last++;
-        uint32_t place = places[first + draw(resbuild, 2 * t + 1, last - first + 1)];
+        const uint32_t drawn = auxo__block_draw_place(stages, count, resbuild->options.seed, resbuild->number, t);
+        const uint32_t place = places[drawn], stage = stages[drawn];
         char name[32];
         snprintf(name, sizeof name, "block%u", resbuild->number);
         status = (resbuild->options.exact_insertion ? auxo_block_insert_open : auxo_block_insert)(desc, place, name,
@@ -252,26 +241,6 @@ static auxo_status insert_block(auxo_resbuild *resbuild, auxo_architecture_recor
     return status;
 }
 
-/* The block with the least statistic of a convolution; of equals the first. count > 0. */
-static auxo_status find_weakest_block(const auxo_resbuild *resbuild, const auxo_block *blocks, uint32_t count,
-                                      uint32_t *weakest, double *statistic, auxo_error *error)
-{
-    *statistic = INFINITY;
-    for (uint32_t b = 0; b < count; b++) {
-        double first, second;
-        auxo_status status = auxo__resbuild_statistic(resbuild, blocks[b].conv1, &first, error);
-        if (status == AUXO_OK)
-            status = auxo__resbuild_statistic(resbuild, blocks[b].conv2, &second, error);
-        if (status != AUXO_OK)
-            return status;
-        if (fmin(first, second) < *statistic) {
-            *statistic = fmin(first, second);
-            *weakest = b;
-        }
-    }
-    return AUXO_OK;
-}
-
 static auxo_status remove_block(auxo_resbuild *resbuild, const auxo_block *block, double statistic, auxo_error *error)
 {
     static const char *const names[] = {"sum |w|", "mean |w|", "max |w|"};
@@ -296,19 +265,17 @@ static auxo_status remove_blocks(auxo_resbuild *resbuild, bool remove, auxo_arch
 {
     record->weakest = NAN;
     for (;;) {
-        const auxo_model_desc *desc = auxo_model_get_desc(resbuild->current);
-        auxo_block *blocks = malloc(desc->layer_count * sizeof *blocks);
-        if (!blocks)
-            return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "removing blocks: out of memory");
-        uint32_t count = auxo_blocks_find(desc, blocks), weakest = 0;
+        auxo_block weak;
+        bool found = false;
         double statistic = INFINITY;
-        auxo_status status = find_weakest_block(resbuild, blocks, count, &weakest, &statistic, error);
-        if (isnan(record->weakest) && count > 0)
+        auxo_status status =
+            auxo__block_find_weak(resbuild->current, resbuild->options.removal_statistic,
+                                  resbuild->options.removal_threshold, &weak, &found, &statistic, error);
+        if (isnan(record->weakest) && isfinite(statistic))
             record->weakest = statistic;
-        const bool goes = status == AUXO_OK && remove && count > 0 && statistic < resbuild->options.removal_threshold;
+        const bool goes = status == AUXO_OK && remove && found;
         if (goes)
-            status = remove_block(resbuild, &blocks[weakest], statistic, error);
-        free(blocks);
+            status = remove_block(resbuild, &weak, statistic, error);
         if (status != AUXO_OK || !goes)
             return status;
         record->removed_blocks++;

@@ -30,7 +30,5 @@ auxo_status auxo__resbuild_train(auxo_resbuild *resbuild, int training, auxo_arc
 auxo_status auxo__resbuild_loss(const auxo_resbuild *resbuild, double *loss, auxo_error *error);
 /* MorphNet on the current model with the run's options. */
 auxo_status auxo__resbuild_morph(const auxo_resbuild *resbuild, auxo_morph **morph, auxo_error *error);
-/* Sum, mean or maximum of a convolution's |w|. */
-auxo_status auxo__resbuild_statistic(const auxo_resbuild *resbuild, uint32_t layer, double *value, auxo_error *error);
 
 #endif

@@ -156,28 +156,6 @@ auxo_status auxo__resbuild_train(auxo_resbuild *resbuild, int training, auxo_arc
     return status;
 }
 
-auxo_status auxo__resbuild_statistic(const auxo_resbuild *resbuild, uint32_t layer, double *value, auxo_error *error)
-{
-    static const auxo_reduce_kind kinds[] = {AUXO_REDUCE_SUM_ABS, AUXO_REDUCE_SUM_ABS, AUXO_REDUCE_MAX_ABS};
-    auxo_model *model = resbuild->current;
-    const auxo_param *param = auxo__layout_find(&model->layout, layer, AUXO_PARAM_WEIGHT);
-    auxo_tensor weight = auxo_model_param_tensor(model, param);
-    int64_t count = auxo_tensor_element_count(&weight);
-    auxo_buffer *result = NULL;
-    float sum = 0;
-    auxo_status status = auxo_buffer_create(resbuild->device, sizeof sum, &result, error);
-    auxo_op op = {.kind = AUXO_OP_REDUCE, .params.reduce = {kinds[resbuild->options.removal_statistic]}};
-    op.tensors[AUXO_REDUCE_X] = auxo_tensor_reshape(weight, 3, (int64_t[]){1, 1, count});
-    op.tensors[AUXO_REDUCE_Y] = auxo_tensor_1d(result, 0, AUXO_DTYPE_F32, 1);
-    if (status == AUXO_OK)
-        status = auxo_op_run(auxo_model_queue(model), &op, error);
-    if (status == AUXO_OK)
-        status = auxo_buffer_read(auxo_model_queue(model), result, 0, &sum, sizeof sum, error);
-    auxo_buffer_destroy(result);
-    *value = resbuild->options.removal_statistic == AUXO_BLOCK_MEAN && count > 0 ? sum / (double)count : sum;
-    return status;
-}
-
 /* log sum exp minus the score of the right class. */
 static double cross_entropy(const float *scores, uint32_t count, uint32_t label)
 {

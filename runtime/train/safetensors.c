@@ -316,7 +316,9 @@ static auxo_status parse_header(auxo__safetensors *file, auxo_error *error)
         return auxo_error_set(error, status, "out of memory reading \"%s\"", file->path);
     if (!cJSON_IsObject(file->header))
         return fail_format(file, "its header is not a JSON object", error);
-    const cJSON *item;
+    const cJSON *item, *metadata = cJSON_GetObjectItemCaseSensitive(file->header, "__metadata__");
+    if (metadata && !cJSON_IsObject(metadata))
+        return fail_format(file, "its \"__metadata__\" is not an object of texts", error);
     cJSON_ArrayForEach(item, file->header)
     {
         status = strcmp(item->string, "__metadata__") == 0 ? AUXO_OK : check_tensor(file, item, error);
