@@ -3,51 +3,16 @@
 extern "C" {
 #include "adapt_internal.h"
 }
-#include "support/data_files.hpp"
-#include "support/models.hpp"
+#include "support/adapt.hpp"
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <memory>
 
 using namespace auxo_test;
 
 namespace
 {
-
-auxo_adapt_options small_options(const char *optimizer = "adam:lr=0.01")
-{
-    auxo_adapt_options options;
-    auxo_adapt_options_init(&options);
-    options.training.batch = 16;
-    options.cycle_steps = 2;
-    options.measure_batches = 4;
-    options.measure_rows = 8;
-    options.seed = 7;
-    options.training.seed = 7;
-    Error error;
-    REQUIRE_OK(auxo_optimizer_config_parse(optimizer, &options.training.optimizer, error));
-    return options;
-}
-
-class Adapt
-{
-  public:
-    Adapt(auxo_model *model, const LoadedData &data, const auxo_adapt_options &options)
-        : status(auxo_adapt_create(model, data.train, data.test, &options, &adapt, error))
-    {
-    }
-    ~Adapt()
-    {
-        auxo_adapt_destroy(adapt);
-    }
-    Adapt(const Adapt &) = delete;
-    Adapt &operator=(const Adapt &) = delete;
-    Error error;
-    auxo_adapt *adapt = nullptr;
-    auxo_status status;
-};
 
 struct Proposals : auxo__proposals {
     Proposals() : auxo__proposals{}
@@ -113,7 +78,7 @@ TEST_CASE("GradMax: the gradient of new outgoing weights is as large as it says,
                 adapt.adapt->options.grow_init = init;
                 REQUIRE_OK(auxo__adapt_begin(adapt.adapt, error));
                 Proposals proposals;
-                REQUIRE_OK(auxo__moves[AUXO_ADAPT_WIDEN]->propose(adapt.adapt, &proposals, error));
+                REQUIRE_OK(auxo__move_of(adapt.adapt, AUXO_ADAPT_WIDEN)->propose(adapt.adapt, &proposals, error));
                 const auxo__proposal *widen = nullptr;
                 for (size_t p = 0; p < proposals.count; p++)
                     if (proposals.items[p].layer == hidden)
@@ -122,7 +87,7 @@ TEST_CASE("GradMax: the gradient of new outgoing weights is as large as it says,
                 auxo_snapshot *snapshot = nullptr;
                 REQUIRE_OK(auxo_snapshot_take(adapt.adapt->trainer, &snapshot, error));
                 std::unique_ptr<auxo_snapshot, void (*)(auxo_snapshot *)> owner(snapshot, auxo_snapshot_destroy);
-                REQUIRE_OK(auxo__moves[AUXO_ADAPT_WIDEN]->apply(adapt.adapt, widen, error));
+                REQUIRE_OK(auxo__move_of(adapt.adapt, AUXO_ADAPT_WIDEN)->apply(adapt.adapt, widen, error));
                 const auxo_param *param = auxo_model_find_param(model, "output.weight");
                 double *gradient = nullptr, energy = 0;
                 REQUIRE_OK(auxo__measure_gradient(&adapt.adapt->measure, param, &gradient, error));

@@ -22,20 +22,21 @@
 extern "C" {
 #endif
 
-/* X(MOVE, noun, whether it changes the structure) */
+/* X(MOVE, noun, what kind of move it is: TRAINS the whole network or a PART of it, makes it GROW or SHRINK, CONTROLs
+ * how it is trained) */
 #define AUXO_ADAPT_MOVE_TABLE(X)                                                                                       \
-    X(TRAIN, train, false)     /* every layer */                                                                       \
-    X(BLOCK, block, false)     /* a block of layers, the rest as it is */                                              \
-    X(UNITS, units, false)     /* a block of units of one layer */                                                     \
-    X(WIDEN, widen, true)      /* new units in one layer (and those tied to it); the function is kept */               \
-    X(NARROW, narrow, true)    /* the units that matter least go */                                                    \
-    X(INSERT, insert, true)    /* a residual block that adds nothing yet */                                            \
-    X(REMOVE, remove, true)    /* a residual block goes */                                                             \
-    X(PENALTY, penalty, false) /* the weighted l1 penalty's strength */                                                \
-    X(BRAKE, brake, false)     /* friction times a factor (port-Hamiltonian), else the learning rate divided by it */
+    X(TRAIN, train, TRAINS)      /* every layer */                                                                     \
+    X(BLOCK, block, PART)        /* a block of layers, the rest as it is */                                            \
+    X(UNITS, units, PART)        /* a block of units of one layer */                                                   \
+    X(WIDEN, widen, GROW)        /* new units in one layer (and those tied to it); the function is kept */             \
+    X(NARROW, narrow, SHRINK)    /* the units that matter least go */                                                  \
+    X(INSERT, insert, GROW)      /* a residual block that adds nothing yet */                                          \
+    X(REMOVE, remove, SHRINK)    /* a residual block goes */                                                           \
+    X(PENALTY, penalty, CONTROL) /* the weighted l1 penalty's strength */                                              \
+    X(BRAKE, brake, CONTROL)     /* friction times a factor (port-Hamiltonian), else the learning rate divided by it */
 
 typedef enum auxo_adapt_move {
-#define AUXO_ADAPT_ENUM(name, noun, edit) AUXO_ADAPT_##name,
+#define AUXO_ADAPT_ENUM(name, noun, kind) AUXO_ADAPT_##name,
     AUXO_ADAPT_MOVE_TABLE(AUXO_ADAPT_ENUM)
 #undef AUXO_ADAPT_ENUM
         AUXO_ADAPT_MOVE_COUNT
@@ -51,6 +52,20 @@ typedef enum auxo_adapt_policy {
     AUXO_ADAPT_RANDOM,      /* drawn */
     AUXO_ADAPT_GREEDY       /* the best of each kind is tried, and what really gained most for its cost is kept */
 } auxo_adapt_policy;
+
+/* How moves are proposed. */
+typedef enum auxo_adapt_rules {
+    AUXO_ADAPT_RULES_OWN,   /* every layer, place and block, to be ranked */
+    AUXO_ADAPT_RULES_PAPERS /* where a work has a rule of its own for a move, that one, from the same functions: widen
+                               and narrow as auxo_autosize_grow and _prune do, insert and remove as ResBuilder, block by
+                               the walk of multi-scale training */
+} auxo_adapt_rules;
+/* What a cycle does. */
+typedef enum auxo_adapt_decide {
+    AUXO_ADAPT_DECIDE_BEST, /* the best of all moves; an edit that does not pay is taken back */
+    AUXO_ADAPT_DECIDE_ALL   /* every kind of move in turn, its best: controls, what grows, the training, what shrinks;
+                               all is kept but what a budget forbids or makes the loss not finite */
+} auxo_adapt_decide;
 
 /* How promising a layer is for new units. */
 typedef enum auxo_adapt_score {
@@ -69,17 +84,25 @@ typedef struct auxo_adapt_budget {
     double flops;           /* of one row's forward pass, in convolutions and matrix products */
     double latency_ns;      /* of one inference of latency_batch rows, measured on the device */
     uint32_t latency_batch; /* 0: 1 */
-    double memory_bytes;    /* of the device: model, optimiser, training plan, snapshot, best model; not the rows */
+    double memory_bytes;    /* of the device: model, optimiser, training plan, snapshot, best model, kept outputs of frozen layers;
+                            not the rows */
 } auxo_adapt_budget;
 
 typedef struct auxo_adapt_options {
     uint32_t moves; /* 1 << AUXO_ADAPT_... each */
     auxo_adapt_policy policy;
+    auxo_adapt_rules rules;
+    auxo_adapt_decide decide;
     auxo_adapt_score score;
     auxo_grow_init grow_init;
     auxo_adapt_budget budget;
     uint64_t cycle_steps;     /* training steps of a cycle, at most to the end of the epoch; 0: a fifth of an epoch, or
                                  more where validation would cost more than a twelfth of it */
+    uint32_t cycle_epochs;    /* not 0: a cycle is so many whole epochs, whatever cycle_steps is */
+    double prefix_bytes; /* where a block's rows are seen more than once in a cycle, what the layers before it put out is
+                            kept if it takes at most so much (auxo_trainer_keep_prefix); 512 MiB */
+    double threshold;         /* RULES_PAPERS: units and blocks of smaller weights go, and new units' weights are drawn
+                                 at this scale; 1e-3 */
     uint32_t rest_cycles;     /* without edits after each edit; 1 */
     double growth_fraction;   /* new units of a layer, of those there are; 0.3 */
     double growth_drive;      /* part of the loss that a network e times as large is expected to lose more of in every
@@ -95,7 +118,7 @@ typedef struct auxo_adapt_options {
     auxo_train_options training; /* hooks are set here; one device, rows on it */
     uint64_t seed;
 } auxo_adapt_options;
-/* All moves but units and penalty; sensitivity; draws; no budget; momentum. */
+/* All moves but units and penalty; own rules, the best move; sensitivity; draws; no budget; momentum. */
 AUXO_API void auxo_adapt_options_init(auxo_adapt_options *options);
 
 /* What a cycle did. */

@@ -201,6 +201,7 @@ typedef struct auxo_forward {
     auxo_tensor counter;  /* COUNTER for dropout; may be absent in inference */
     uint64_t seed;        /* dropout */
     uint32_t begin_layer; /* input holds the output of layer begin_layer; 0: the model's input */
+    uint32_t end_layer;   /* the last layer to run, whose output then is the model's; 0: all; not with need_backward */
     bool need_backward;   /* keep what auxo_model_add_backward needs */
     uint32_t backward_stop; /* lowest layer whose parameters are trained */
     auxo_tensor loss_scale; /* f32[1] on the device: 16-bit gradients are multiplied by it, those of weights too; may be

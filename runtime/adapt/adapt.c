@@ -22,6 +22,8 @@ void auxo_adapt_options_init(auxo_adapt_options *options)
                                     .narrow_tolerance = 0.005,
                                     .keep_gain = 0.25,
                                     .brake = 2,
+                                    .threshold = 1e-3,
+                                    .prefix_bytes = 512 << 20,
                                     .measure_batches = 8};
     for (int m = 0; m < AUXO_ADAPT_MOVE_COUNT; m++)
         options->moves |= m == AUXO_ADAPT_UNITS || m == AUXO_ADAPT_PENALTY ? 0 : 1u << m;
@@ -33,17 +35,26 @@ void auxo_adapt_options_init(auxo_adapt_options *options)
 
 static auxo_status check_options(const auxo_dataset *validation, const auxo_adapt_options *options, auxo_error *error)
 {
-    const uint32_t training = 1u << AUXO_ADAPT_TRAIN | 1u << AUXO_ADAPT_BLOCK | 1u << AUXO_ADAPT_UNITS;
+    uint32_t training = 0;
+    for (int m = 0; m < AUXO_ADAPT_MOVE_COUNT; m++)
+        training += (options->moves & 1u << m) && auxo__move_trains((auxo_adapt_move)m);
     if (!validation || validation->row_count == 0)
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT,
                               "adapt judges every cycle on validation rows, and there are none; set validation");
     if (options->training.helper_count > 0)
         return auxo_error_set(error, AUXO_UNSUPPORTED, "adapt works on one device");
-    if (!(options->moves & training))
+    if (training == 0)
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT,
                               "moves: one of train, block and units must be among them, or nothing is trained");
+    if (options->decide == AUXO_ADAPT_DECIDE_ALL && training > 1)
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT,
+                              "moves: where all of them are made in every cycle, take one of train, block and units");
+    if (!(options->threshold > 0))
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "the threshold is %g; it must be positive",
+                              options->threshold);
     if (!(options->growth_fraction >= 0) || !(options->narrow_fraction > 0) || options->narrow_fraction >= 1 ||
-        !(options->brake > 1) || !(options->keep_gain >= 0) || !(options->narrow_tolerance >= 0))
+        !(options->brake > 1) || !(options->prefix_bytes >= 0) || !(options->keep_gain >= 0) ||
+        !(options->narrow_tolerance >= 0))
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT,
                               "growth %g, narrowing %g (in 0..1), brake %g (above 1), keep gain %g, tolerance %g (not "
                               "negative): one is out of range",
@@ -193,7 +204,7 @@ void auxo__adapt_smooth(double *mean, double value)
     *mean = isnan(*mean) ? value : 0.5 * *mean + 0.5 * value;
 }
 
-static auxo_status train_everything(auxo_adapt *adapt, auxo_error *error)
+auxo_status auxo__adapt_train_all(auxo_adapt *adapt, auxo_error *error)
 {
     auxo_status status = AUXO_OK;
     if (adapt->trainer->unit_end > 0)
@@ -215,7 +226,7 @@ auxo_status auxo__adapt_validate(auxo_adapt *adapt, double *loss, double *accura
 auxo_status auxo__adapt_begin(auxo_adapt *adapt, auxo_error *error)
 {
     const double before = adapt->train_loss;
-    auxo_status status = train_everything(adapt, error);
+    auxo_status status = auxo__adapt_train_all(adapt, error);
     if (status == AUXO_OK)
         status = auxo__measure_run(&adapt->measure, error);
     if (status == AUXO_OK && adapt->last_plain_cost > 0)
@@ -239,21 +250,28 @@ auxo_status auxo_adapt_measure(auxo_adapt *adapt, const auxo_sensitivities **fou
 enum { CONTROL_REST = 8 };
 
 /* What may be chosen in this cycle. */
-static bool is_open(const auxo_adapt *adapt, const auxo__proposal *proposal)
+static bool is_open(const auxo_adapt *adapt, auxo__asker asker, const auxo__proposal *proposal)
 {
     const bool trains = adapt->options.moves & 1u << AUXO_ADAPT_TRAIN;
-    const bool part = proposal->move == AUXO_ADAPT_BLOCK || proposal->move == AUXO_ADAPT_UNITS;
-    if (proposal->move == AUXO_ADAPT_TRAIN || (part && (!trains || !isnan(adapt->plain_gain))))
+    const bool knows = !isnan(adapt->plain_gain); /* something to compare with */
+    if (asker != AUXO__ASKED_BY_CYCLE)
+        return asker == AUXO__ASKED_BY_CALLER || !auxo__adapt_refused(adapt, proposal);
+    switch (auxo__move_kind_of(proposal->move)) {
+    case AUXO__MOVE_TRAINS:
         return true;
-    if (isnan(adapt->plain_gain) || auxo__adapt_refused(adapt, proposal))
-        return false; /* before there is something to compare with; or it did not pay not long ago */
-    if (proposal->move == AUXO_ADAPT_BRAKE || proposal->move == AUXO_ADAPT_PENALTY)
-        return adapt->last_control == 0 || adapt->cycle - adapt->last_control > CONTROL_REST;
-    return adapt->last_edit == 0 || adapt->cycle - adapt->last_edit > adapt->options.rest_cycles;
+    case AUXO__MOVE_PART:
+        return knows || !trains;
+    case AUXO__MOVE_CONTROL:
+        return knows && !auxo__adapt_refused(adapt, proposal) &&
+               (adapt->last_control == 0 || adapt->cycle - adapt->last_control > CONTROL_REST);
+    default:
+        return knows && !auxo__adapt_refused(adapt, proposal) &&
+               (adapt->last_edit == 0 || adapt->cycle - adapt->last_edit > adapt->options.rest_cycles);
+    }
 }
 
 /* Closes what may not be chosen now, or is above a budget. */
-static auxo_status filter(auxo_adapt *adapt, auxo__proposals *proposals, auxo_error *error)
+static auxo_status filter(auxo_adapt *adapt, auxo__asker asker, auxo__proposals *proposals, auxo_error *error)
 {
     const double now = (double)auxo_model_weight_count(adapt->model);
     auxo_status status = AUXO_OK;
@@ -261,7 +279,7 @@ static auxo_status filter(auxo_adapt *adapt, auxo__proposals *proposals, auxo_er
         auxo__proposal *proposal = &proposals->items[i];
         bool within = true;
         char why[128];
-        proposal->open = is_open(adapt, proposal);
+        proposal->open = is_open(adapt, asker, proposal);
         if (proposal->desc.layer_count > 0)
             proposal->capacity = log((double)auxo__model_desc_cost(&proposal->desc).weights / now);
         if (proposal->open && proposal->desc.layer_count > 0)
@@ -272,14 +290,15 @@ static auxo_status filter(auxo_adapt *adapt, auxo__proposals *proposals, auxo_er
     return status;
 }
 
-auxo_status auxo__adapt_propose(auxo_adapt *adapt, auxo__proposals *proposals, auxo_error *error)
+auxo_status auxo__adapt_propose(auxo_adapt *adapt, uint32_t moves, auxo__asker asker, auxo__proposals *proposals,
+                                auxo_error *error)
 {
     auxo_status status = AUXO_OK;
     for (int m = 0; m < AUXO_ADAPT_MOVE_COUNT && status == AUXO_OK; m++)
-        if (adapt->options.moves & 1u << m)
-            status = auxo__moves[m]->propose(adapt, proposals, error);
+        if (moves & 1u << m)
+            status = auxo__move_of(adapt, (auxo_adapt_move)m)->propose(adapt, proposals, error);
     if (status == AUXO_OK)
-        status = filter(adapt, proposals, error);
+        status = filter(adapt, asker, proposals, error);
     if (status == AUXO_OK)
         auxo__adapt_rank(adapt, proposals);
     return status;

@@ -10,6 +10,7 @@
 #include "train_internal.h"
 
 #include "auxo/adapt.h"
+#include "auxo/multiscale.h"
 
 /* ---- measure.c: sensitivities from backward passes over a sample ---- */
 typedef struct auxo__measure {
@@ -84,20 +85,39 @@ typedef struct auxo__proposals {
     size_t count, capacity;
 } auxo__proposals;
 void auxo__proposals_deinit(auxo__proposals *proposals);
-/* Appends it and takes over what it owns, also after a failure. */
-auxo_status auxo__proposals_add(auxo__proposals *proposals, auxo__proposal *proposal, auxo_error *error);
+/* Fills in its cost, which the reason then ends with, appends it and takes over what it owns, also after a failure. */
+auxo_status auxo__proposals_add(const auxo_adapt *adapt, auxo__proposals *proposals, auxo__proposal *proposal,
+                                auxo_error *error);
 
-/* ---- moves: one file for each kind ---- */
+/* ---- moves: one file for each policy ---- */
 typedef struct auxo__move {
-    /* Appends what could be done: gain, loss, cost, structure and reasons filled in. */
+    /* Appends what could be done: gain, loss, structure and reasons filled in. */
     auxo_status (*propose)(auxo_adapt *adapt, auxo__proposals *proposals, auxo_error *error);
-    /* Does it; the training that follows is the cycle's. */
+    /* Work of a training step after it, 1: of plain training now. */
+    double (*cost)(const auxo_adapt *adapt, const auxo__proposal *proposal);
+    /* Does it; the training that follows is the cycle's. What it logs itself, the cycle does not. */
     auxo_status (*apply)(auxo_adapt *adapt, const auxo__proposal *proposal, auxo_error *error);
 } auxo__move;
-extern const auxo__move *const auxo__moves[AUXO_ADAPT_MOVE_COUNT];
 extern const auxo__move auxo__move_train, auxo__move_block, auxo__move_units, auxo__move_widen, auxo__move_narrow,
     auxo__move_insert, auxo__move_remove, auxo__move_penalty, auxo__move_brake;
-bool auxo__move_is_edit(auxo_adapt_move move);
+extern const auxo__move auxo__paper_block, auxo__paper_widen, auxo__paper_narrow, auxo__paper_insert,
+    auxo__paper_remove; /* where the rules are the papers' */
+/* The one that the options' rules choose. */
+const auxo__move *auxo__move_of(const auxo_adapt *adapt, auxo_adapt_move move);
+typedef enum auxo__move_kind {
+    AUXO__MOVE_TRAINS,
+    AUXO__MOVE_PART,
+    AUXO__MOVE_GROW,
+    AUXO__MOVE_SHRINK,
+    AUXO__MOVE_CONTROL
+} auxo__move_kind;
+auxo__move_kind auxo__move_kind_of(auxo_adapt_move move);
+bool auxo__move_is_edit(auxo_adapt_move move); /* of the structure */
+bool auxo__move_trains(auxo_adapt_move move);  /* and does nothing else */
+/* Costs: of nothing that changes it, of training layers [layer, layer_end), of the structure after. */
+double auxo__cost_plain(const auxo_adapt *adapt, const auxo__proposal *proposal);
+double auxo__cost_of_range(const auxo_adapt *adapt, const auxo__proposal *proposal);
+double auxo__cost_of_structure(const auxo_adapt *adapt, const auxo__proposal *proposal);
 
 /* What remembers that a move did not pay at a place. */
 typedef struct auxo__refusal {
@@ -147,11 +167,21 @@ struct auxo_adapt {
 /* ---- adapt.c: the beginning of a cycle ---- */
 /* An exponential mean; the first value stands for itself. */
 void auxo__adapt_smooth(double *mean, double value);
+auxo_status auxo__adapt_train_all(auxo_adapt *adapt, auxo_error *error);
+/* Layers [begin, end) are trained, no others. */
+auxo_status auxo__adapt_train_range(auxo_adapt *adapt, uint32_t begin, uint32_t end, auxo_error *error);
 /* Everything is trained; measured; the plain gain brought up to date. */
 auxo_status auxo__adapt_begin(auxo_adapt *adapt, auxo_error *error);
 auxo_status auxo__adapt_validate(auxo_adapt *adapt, double *loss, double *accuracy, auxo_error *error);
-/* All proposals, ranked; those that may be chosen are open. */
-auxo_status auxo__adapt_propose(auxo_adapt *adapt, auxo__proposals *proposals, auxo_error *error);
+/* Who asks for proposals. */
+typedef enum auxo__asker {
+    AUXO__ASKED_BY_CYCLE, /* rests after edits, and knows what did not pay */
+    AUXO__ASKED_BY_TURN,  /* knows what did not pay */
+    AUXO__ASKED_BY_CALLER /* the budgets only */
+} auxo__asker;
+/* What these moves (1 << move each) propose, ranked; what may be chosen is open. */
+auxo_status auxo__adapt_propose(auxo_adapt *adapt, uint32_t moves, auxo__asker asker, auxo__proposals *proposals,
+                                auxo_error *error);
 /* The best one from `from` on that is open and keeps a latency budget; count: there is none. */
 auxo_status auxo__adapt_choose(auxo_adapt *adapt, auxo__proposals *proposals, size_t from, size_t *chosen,
                                auxo_error *error);
@@ -178,6 +208,30 @@ auxo_status auxo__adapt_refuse(auxo_adapt *adapt, const auxo__proposal *proposal
 /* Takes in what a move has really brought for its cost. */
 void auxo__adapt_learn(auxo_adapt *adapt, auxo_adapt_move move, double expected, double gained);
 bool auxo__adapt_pays(const auxo_adapt *adapt, const auxo__proposal *proposal, double before, double after);
+
+/* ---- cycle.c, for turns.c ---- */
+typedef struct auxo__outcome {
+    double loss, accuracy; /* NaN: it diverged, or is above the memory budget */
+    bool above_budget;
+    double training_seconds, editing_seconds, measuring_seconds;
+} auxo__outcome;
+/* Does it and logs it, as kept. */
+auxo_status auxo__cycle_apply(auxo_adapt *adapt, const auxo__proposal *proposal, auxo__outcome *outcome,
+                              auxo_error *error);
+/* A cycle's training. A loss that is not finite is an outcome, not a failure: *finite false. */
+auxo_status auxo__cycle_train(auxo_adapt *adapt, auxo__outcome *outcome, bool *finite, auxo_error *error);
+auxo_status auxo__cycle_judge(auxo_adapt *adapt, auxo__outcome *outcome, auxo_error *error);
+
+/* ---- turns.c ---- */
+/* Every kind of move in turn, with the training between what grows and what shrinks. *trained: what the training was
+ * (it owns nothing). An edit that is above the memory budget once built ends the cycle and is refused for a while. */
+auxo_status auxo__cycle_turns(auxo_adapt *adapt, auxo__proposal *trained, auxo__outcome *outcome, auxo_error *error);
+
+/* ---- layer_blocks.c ---- */
+/* The tree of the measured layers. */
+auxo_status auxo__adapt_tree(const auxo_adapt *adapt, auxo_tree **tree, auxo_error *error);
+/* A proposal to train the layers of a node: layers and their name filled in. */
+auxo__proposal auxo__block_proposal(const auxo_adapt *adapt, const auxo_tree_node *node);
 
 /* ---- move_control.c ---- */
 /* Multiplies a port-Hamiltonian friction, or divides any other learning rate. */

@@ -62,6 +62,7 @@ static const auxo_event_type cycle_type = {
 typedef struct edit_event {
     auxo_adapt_record inner;
     const char *move;
+    uint32_t units_before, units_after;
 } edit_event;
 #undef INNER
 #define INNER(member, name, kind) AUXO__FIELD(edit_event, inner.member, name, kind)
@@ -74,6 +75,8 @@ static const auxo_field edit_fields[] = {
     INNER(expected, "expected", REAL),
     INNER(gained, "gained", REAL),
     INNER(cost, "cost", REAL),
+    AUXO__FIELD(edit_event, units_before, "units_before", U32),
+    AUXO__FIELD(edit_event, units_after, "units_after", U32),
     INNER(loss_before, "loss_before", REAL),
     INNER(loss, "loss_after", REAL),
     INNER(weights, "weights", U64),
@@ -216,7 +219,32 @@ static bool is_done(const auxo_run *run, const auxo__adapt_run *state)
            (patience > 0 && auxo_adapt_best(state->adapt) && auxo_adapt_stalled(state->adapt) >= patience);
 }
 
-static auxo_status tell(auxo_run *run, auxo__adapt_run *state, const auxo_adapt_record *record, auxo_error *error)
+/* The cycle's edits, those of the log from the first-th on. Estimates are of cycles that made one move. */
+static auxo_status tell_edits(auxo_run *run, const auxo__adapt_run *state, const auxo_adapt_record *record,
+                              size_t first, auxo_error *error)
+{
+    const auxo_edit_log *log = auxo_adapt_log(state->adapt);
+    auxo_status status = AUXO_OK;
+    for (size_t i = first; i < log->count && status == AUXO_OK; i++) {
+        const auxo_edit *edit = &log->edits[i];
+        char what[sizeof edit->what];
+        snprintf(what, sizeof what, "%.*s", (int)strcspn(edit->what, ","), edit->what);
+        edit_event event = {
+            .inner = *record, .move = what, .units_before = edit->units_before, .units_after = edit->units_after};
+        event.inner.loss_before = edit->loss_before;
+        event.inner.loss = edit->loss_after;
+        if (!auxo__move_is_edit(record->move)) {
+            snprintf(event.inner.where, sizeof event.inner.where, "%s", edit->layer);
+            snprintf(event.inner.why, sizeof event.inner.why, "%s", edit->why);
+            event.inner.expected = event.inner.gained = event.inner.cost = NAN;
+        }
+        status = auxo__run_emit(run, &edit_type, &event, error);
+    }
+    return status;
+}
+
+static auxo_status tell(auxo_run *run, auxo__adapt_run *state, const auxo_adapt_record *record, size_t first_edit,
+                        auxo_error *error)
 {
     double widths[AUXO__ADAPT_LAYERS_MAX], sensitivities[AUXO__ADAPT_LAYERS_MAX];
     const auxo_sensitivities *found = &state->adapt->measure.found;
@@ -231,9 +259,7 @@ static auxo_status tell(auxo_run *run, auxo__adapt_run *state, const auxo_adapt_
                                .elapsed = elapsed(state),
                                .widths = {widths, count},
                                .sensitivities = {sensitivities, count}};
-    auxo_status status = AUXO_OK;
-    if (auxo__move_is_edit(record->move))
-        status = auxo__run_emit(run, &edit_type, &(edit_event){*record, cycle.move}, error);
+    const auxo_status status = tell_edits(run, state, record, first_edit, error);
     return status == AUXO_OK ? auxo__run_emit(run, &cycle_type, &cycle, error) : status;
 }
 
@@ -255,6 +281,7 @@ static auxo_status step(auxo_run *run, void *user, bool *done, auxo_error *error
     if (*done)
         return AUXO_OK;
     const double start = auxo__now_seconds();
+    const size_t first_edit = auxo_adapt_log(state->adapt)->count;
     auxo_status status = auxo_adapt_next(state->adapt, &record, error);
     if (status == AUXO_OK || status == AUXO_INTERRUPTED)
         auxo__run_moved(run, auxo_adapt_cycles(state->adapt), status == AUXO_OK);
@@ -266,7 +293,7 @@ static auxo_status step(auxo_run *run, void *user, bool *done, auxo_error *error
     state->seconds[AUXO__ADAPT_EDITING] += record.editing_seconds;
     state->seconds[AUXO__ADAPT_UNDONE] += record.undone_seconds;
     state->undone += !record.kept;
-    status = tell(run, state, &record, error);
+    status = tell(run, state, &record, first_edit, error);
     if (status == AUXO_OK)
         status = save_best(run, state, error);
     *done = is_done(run, state);
@@ -371,17 +398,10 @@ static auxo_status finish(auxo_run *run, void *user, auxo_error *error)
 
 /* ---- the table --------------------------------------------------------------------------------------------------- */
 
-static const auxo_setting *const settings[] = {auxo__adapt_settings,
-                                               auxo__model_settings,
-                                               auxo__import_settings,
-                                               auxo_data_settings,
-                                               auxo__training_settings,
-                                               auxo__validation_settings,
-                                               auxo__device_settings,
-                                               auxo__seed_settings,
-                                               auxo__run_settings,
-                                               auxo__save_settings,
-                                               NULL};
+static const auxo_setting *const settings[] = {
+    auxo__adapt_settings, auxo__budget_settings,   auxo__model_settings,      auxo__import_settings,
+    auxo_data_settings,   auxo__training_settings, auxo__validation_settings, auxo__device_settings,
+    auxo__seed_settings,  auxo__run_settings,      auxo__save_settings,       NULL};
 static const auxo_setting_value defaults[] = {{"validation", "0.1"}, {NULL, NULL}};
 static const auxo_event_type *const events[] = {&auxo__start_event, &auxo__step_event, &edit_type,
                                                 &cycle_type,        &result_type,      NULL};
@@ -397,9 +417,12 @@ const auxo_method auxo__method_adapt = {
                 "for a while, and keeps it or takes it back to the bit, by the validation rows. Weights and the "
                 "optimizer's state go through every edit.\n\nAll budgets that are given hold at every moment. The best "
                 "network so far is written to save whenever there is a better one, so that the run may be stopped at "
-                "any time; what is resumed makes the same choices, unless a budget is of latency, which is measured.",
+                "any time; what is resumed makes the same choices, unless a budget is of latency, which is measured."
+                "\n\nThe presets autosize, resbuild and multiscale are those works' algorithms as settings of the same "
+                "loop.",
             .examples = "auxo adapt --data fashion-mnist --model conv:8-16 --budget-params 50000 --time-limit 5m\n"
                         "auxo adapt --data ccpp --model mlp:8-8 --moves train,widen,insert --report adapt.html\n"
+                        "auxo adapt --preset autosize --data fashion-mnist --model autosize-cnn\n"
                         "auxo adapt --data cifar-10 --model net.safetensors --moves train,narrow,remove "
                         "--budget-flops 4e7",
             .settings = settings,

@@ -2,7 +2,48 @@
  */
 #include "adapt_method.h"
 
+static const auxo_preset presets[] = {
+    {"own", "what is in this list as defaults", {{0}}},
+    {"autosize",
+     "dynamic auto-sizing: all hidden layers grow, an epoch with the penalty, units near zero go",
+     {{"moves", "train,widen,narrow"},
+      {"rules", "papers"},
+      {"decide", "all"},
+      {"cycle-epochs", "1"},
+      {"growth-minimum", "20"},
+      {"growth-fraction", "0.2"},
+      {"threshold", "1e-3"},
+      {"penalty-strength", "2e-5"}}},
+    {"resbuild",
+     "ResBuilder's insertion and removal: a block at a random place, 20 epochs, blocks near zero go",
+     {{"moves", "train,insert,remove"},
+      {"rules", "papers"},
+      {"decide", "all"},
+      {"cycle-epochs", "20"},
+      {"threshold", "1e-3"},
+      {"optimizer", "adam"}}},
+    {"multiscale",
+     "multi-scale training: the walk chooses a block, which is trained for 1000 epochs of full batches",
+     {{"moves", "block"},
+      {"rules", "papers"},
+      {"decide", "all"},
+      {"cycle-epochs", "1000"},
+      {"batch", "1000000"},
+      {"optimizer", "sgd:lr=0.01"},
+      {"measure-batches", "2"},
+      {"measure-rows", "1000000"}}},
+    {0},
+};
+
 const auxo_setting auxo__adapt_settings[] = {
+    {.name = "preset",
+     .type = AUXO_SETTING_CHOICE,
+     .argument = "own|autosize|resbuild|multiscale",
+     .initial = "own",
+     .help = "The controller's own choices, or a work's algorithm as settings of the same loop; settings given as well "
+             "win",
+     .presets = presets,
+     .role = AUXO_SETTING_FREE},
     {.name = "moves",
      .type = AUXO_SETTING_TEXT,
      .argument = "M1,M2,...",
@@ -16,6 +57,19 @@ const auxo_setting auxo__adapt_settings[] = {
      .initial = "sensitivity",
      .help = "How moves are ranked: by expected gain for cost from sensitivities, by weight norms, drawn, or by trying "
              "the best of each kind"},
+    {.name = "rules",
+     .type = AUXO_SETTING_CHOICE,
+     .argument = "own|papers",
+     .initial = "own",
+     .help = "How moves are proposed. own: every layer, place and block, to be ranked; papers: widen all hidden layers "
+             "at once by units near zero, narrow and remove what is below threshold, insert at a drawn place, a block "
+             "by the walk of multi-scale training"},
+    {.name = "decide",
+     .type = AUXO_SETTING_CHOICE,
+     .argument = "best|all",
+     .initial = "best",
+     .help = "What a cycle does: the best of all moves, taken back if it does not pay; or every kind of them in turn, "
+             "first what grows, then the training, then what shrinks, and all is kept"},
     {.name = "score",
      .type = AUXO_SETTING_CHOICE,
      .argument = "sensitivity|gradmax",
@@ -28,36 +82,10 @@ const auxo_setting auxo__adapt_settings[] = {
      .initial = "draw",
      .help =
          "Incoming weights of new units: drawn, or in GradMax's directions (needs LAPACK); outgoing ones start at 0"},
-    {.name = "budget-params",
-     .type = AUXO_SETTING_REAL,
-     .argument = "N",
-     .help = "Never more weights of convolutions and matrix products than this",
-     .minimum = 1,
-     .maximum = 1e15},
-    {.name = "budget-flops",
-     .type = AUXO_SETTING_REAL,
-     .argument = "N",
-     .help = "Never more FLOPs in the convolutions and matrix products of one row's forward pass",
-     .minimum = 1,
-     .maximum = 1e18},
-    {.name = "budget-latency",
-     .type = AUXO_SETTING_REAL,
-     .argument = "MS",
-     .help = "Never more milliseconds for one inference, measured on the device",
-     .minimum = 1e-6,
-     .maximum = 1e9},
-    {.name = "latency-batch",
-     .type = AUXO_SETTING_INTEGER,
-     .argument = "N",
-     .initial = "1",
-     .help = "Rows of the inference that budget-latency measures",
-     .minimum = 1,
-     .maximum = 65536},
     {.name = "budget-memory",
      .type = AUXO_SETTING_REAL,
      .argument = "MIB",
-     .help =
-         "Never more device memory for model, optimizer, training, undoing and the best model; the rows do not count",
+     .help = "Budget: device memory for model, optimizer, training, undoing and the best model; the rows do not count",
      .minimum = 1e-3,
      .maximum = 1e9},
     {.name = "cycles",
@@ -90,6 +118,29 @@ const auxo_setting auxo__adapt_settings[] = {
          "Training steps of a cycle, to the end of the epoch at most; 0: a fifth of an epoch, or more where validation "
          "would cost more than a twelfth of it",
      .maximum = 1e9},
+    {.name = "cycle-epochs",
+     .type = AUXO_SETTING_INTEGER,
+     .argument = "N",
+     .initial = "0",
+     .help = "Whole epochs of a cycle instead of cycle-steps; 0: by cycle-steps",
+     .maximum = 1e6},
+    {.name = "prefix-memory",
+     .type = AUXO_SETTING_REAL,
+     .argument = "MIB",
+     .initial = "512",
+     .help =
+         "Where a cycle trains a block of layers for several epochs, keep what the layers before it put out for all "
+         "rows, if that takes at most so many MiB; 0: never",
+     .minimum = 0,
+     .maximum = 1e9},
+    {.name = "threshold",
+     .type = AUXO_SETTING_REAL,
+     .argument = "T",
+     .initial = "1e-3",
+     .help = "rules papers: units whose weights, and blocks of which a convolution's sum of weights, stay below it go; "
+             "new units are drawn at this scale",
+     .minimum = 1e-30,
+     .maximum = 1e6},
     {.name = "rest",
      .type = AUXO_SETTING_INTEGER,
      .argument = "N",
@@ -164,8 +215,9 @@ const auxo_setting auxo__adapt_settings[] = {
      .type = AUXO_SETTING_INTEGER,
      .argument = "N",
      .initial = "0",
-     .help = "Rows of each of them; 0: so many that all are a twentieth of a cycle's, at most 64",
-     .maximum = 65536},
+     .help = "Rows of each of them, at most their part of all; 0: so many that all are a twentieth of a cycle's, at "
+             "most 64",
+     .maximum = 1e6},
     AUXO_SETTINGS_END,
 };
 
@@ -176,6 +228,8 @@ auxo_status auxo__adapt_read_options(const auxo_settings *settings, auxo_adapt_o
     options->training = training;
     options->seed = training.seed;
     options->policy = (auxo_adapt_policy)auxo_settings_choice(settings, "policy");
+    options->rules = (auxo_adapt_rules)auxo_settings_choice(settings, "rules");
+    options->decide = (auxo_adapt_decide)auxo_settings_choice(settings, "decide");
     options->score = (auxo_adapt_score)auxo_settings_choice(settings, "score");
     options->grow_init = (auxo_grow_init)auxo_settings_choice(settings, "grow-init");
     options->budget = (auxo_adapt_budget){
@@ -186,6 +240,9 @@ auxo_status auxo__adapt_read_options(const auxo_settings *settings, auxo_adapt_o
         .memory_bytes = 1048576 * auxo_settings_real(settings, "budget-memory"),
     };
     options->cycle_steps = auxo_settings_integer(settings, "cycle-steps");
+    options->cycle_epochs = (uint32_t)auxo_settings_integer(settings, "cycle-epochs");
+    options->prefix_bytes = 1048576 * auxo_settings_real(settings, "prefix-memory");
+    options->threshold = auxo_settings_real(settings, "threshold");
     options->rest_cycles = (uint32_t)auxo_settings_integer(settings, "rest");
     options->growth_fraction = auxo_settings_real(settings, "growth-fraction");
     options->growth_drive = auxo_settings_real(settings, "growth-drive");

@@ -15,52 +15,82 @@ enum { DIVERGED_MAX = 8, GREEDY_TRIALS = 4 };
 /* A cycle under way. */
 typedef struct cycle_work {
     auxo__adapt_controls controls; /* at its beginning */
+    size_t logged;                 /* edits in the log then */
     double training_seconds, measuring_seconds, editing_seconds, undone_seconds;
 } cycle_work;
 
-typedef struct outcome {
-    double loss, accuracy; /* NaN: it diverged, or is above the memory budget */
-    bool above_budget;
-    double training_seconds, editing_seconds, measuring_seconds;
-} outcome;
-
 /* ---- doing it ---------------------------------------------------------------------------------------------------- */
 
-static auxo_status apply(auxo_adapt *adapt, const auxo__proposal *proposal, outcome *result, auxo_error *error)
+static auxo_status log_edit(auxo_adapt *adapt, const auxo__proposal *proposal, uint32_t units_before, auxo_error *error)
+{
+    const auxo_model_desc *desc = auxo_model_get_desc(adapt->model);
+    auxo_edit edit = {.epoch = auxo_trainer_epoch(adapt->trainer), .loss_before = NAN, .loss_after = NAN};
+    snprintf(edit.what, sizeof edit.what, "%s", auxo_adapt_move_noun(proposal->move));
+    snprintf(edit.layer, sizeof edit.layer, "%.*s", (int)sizeof edit.layer - 1, proposal->where);
+    snprintf(edit.why, sizeof edit.why, "%.*s", (int)sizeof edit.why - 1, proposal->why);
+    edit.units_before = edit.units_after = units_before;
+    const bool widths = proposal->move == AUXO_ADAPT_WIDEN || proposal->move == AUXO_ADAPT_NARROW;
+    if (widths && proposal->layer < desc->layer_count)
+        edit.units_after = desc->layers[proposal->layer].units;
+    return auxo_edit_log_add(&adapt->log, &edit, error);
+}
+
+auxo_status auxo__cycle_apply(auxo_adapt *adapt, const auxo__proposal *proposal, auxo__outcome *outcome,
+                              auxo_error *error)
 {
     const double start = auxo__now_seconds();
-    auxo_status status = auxo__moves[proposal->move]->apply(adapt, proposal, error);
+    const auxo_model_desc *desc = auxo_model_get_desc(adapt->model);
+    const uint32_t units = proposal->layer < desc->layer_count ? desc->layers[proposal->layer].units : 0;
+    const size_t logged = adapt->log.count;
+    auxo_status status = auxo__move_of(adapt, proposal->move)->apply(adapt, proposal, error);
+    if (status == AUXO_OK && auxo__move_is_edit(proposal->move) && adapt->log.count == logged)
+        status = log_edit(adapt, proposal, units, error);
     if (status == AUXO_OK && auxo__move_is_edit(proposal->move) && adapt->options.budget.memory_bytes > 0) {
         uint64_t bytes = 0;
         status = auxo__adapt_memory(adapt, &bytes, error);
-        result->above_budget = (double)bytes > adapt->options.budget.memory_bytes;
+        outcome->above_budget = (double)bytes > adapt->options.budget.memory_bytes;
     }
-    result->editing_seconds += auxo__now_seconds() - start;
+    outcome->editing_seconds += auxo__now_seconds() - start;
     return status;
 }
 
-/* Applies, trains, validates. A loss that is not finite is an outcome, not a failure. */
-static auxo_status carry_out(auxo_adapt *adapt, const auxo__proposal *proposal, outcome *result, auxo_error *error)
+auxo_status auxo__cycle_train(auxo_adapt *adapt, auxo__outcome *outcome, bool *finite, auxo_error *error)
 {
-    bool finished = false;
-    auxo_epoch_metrics metrics;
-    *result = (outcome){.loss = NAN, .accuracy = NAN};
-    auxo_status status = apply(adapt, proposal, result, error);
+    const uint32_t epochs = adapt->options.cycle_epochs;
+    const uint64_t steps = epochs > 0 ? 0 : adapt->options.cycle_steps;
+    const double setup = auxo_trainer_get_work(adapt->trainer).setup_seconds, start = auxo__now_seconds();
+    auxo_status status = AUXO_OK;
+    for (uint32_t e = 0; e < (epochs > 0 ? epochs : 1) && status == AUXO_OK; e++) {
+        bool finished = false;
+        auxo_epoch_metrics metrics;
+        status = auxo_trainer_run(adapt->trainer, steps, &finished, &metrics, error);
+    }
+    const double built = auxo_trainer_get_work(adapt->trainer).setup_seconds - setup;
+    outcome->training_seconds += auxo__now_seconds() - start - built;
+    outcome->editing_seconds += built;
+    *finite = status != AUXO_NOT_FINITE;
+    return *finite ? status : AUXO_OK;
+}
+
+auxo_status auxo__cycle_judge(auxo_adapt *adapt, auxo__outcome *outcome, auxo_error *error)
+{
+    const double start = auxo__now_seconds();
+    const auxo_status status = auxo__adapt_validate(adapt, &outcome->loss, &outcome->accuracy, error);
+    outcome->measuring_seconds += auxo__now_seconds() - start;
+    return status;
+}
+
+/* Applies, trains, validates. */
+static auxo_status carry_out(auxo_adapt *adapt, const auxo__proposal *proposal, auxo__outcome *result,
+                             auxo_error *error)
+{
+    bool finite = true;
+    *result = (auxo__outcome){.loss = NAN, .accuracy = NAN};
+    auxo_status status = auxo__cycle_apply(adapt, proposal, result, error);
     if (status != AUXO_OK || result->above_budget)
         return status;
-    const double setup = auxo_trainer_get_work(adapt->trainer).setup_seconds;
-    double start = auxo__now_seconds();
-    status = auxo_trainer_run(adapt->trainer, adapt->options.cycle_steps, &finished, &metrics, error);
-    const double built = auxo_trainer_get_work(adapt->trainer).setup_seconds - setup;
-    result->training_seconds += auxo__now_seconds() - start - built;
-    result->editing_seconds += built;
-    if (status == AUXO_NOT_FINITE)
-        return AUXO_OK;
-    start = auxo__now_seconds();
-    if (status == AUXO_OK)
-        status = auxo__adapt_validate(adapt, &result->loss, &result->accuracy, error);
-    result->measuring_seconds += auxo__now_seconds() - start;
-    return status;
+    status = auxo__cycle_train(adapt, result, &finite, error);
+    return status == AUXO_OK && finite ? auxo__cycle_judge(adapt, result, error) : status;
 }
 
 /* Back to the cycle's beginning. */
@@ -74,7 +104,7 @@ static auxo_status undo(auxo_adapt *adapt, const auxo__adapt_controls *controls,
     return status;
 }
 
-static void account(cycle_work *work, const outcome *result, bool undone)
+static void account(cycle_work *work, const auxo__outcome *result, bool undone)
 {
     work->measuring_seconds += result->measuring_seconds;
     if (undone) {
@@ -88,7 +118,7 @@ static void account(cycle_work *work, const outcome *result, bool undone)
 /* ---- greedy ------------------------------------------------------------------------------------------------------ */
 
 /* Decrease of the validation loss for cost. */
-static double real_value(const auxo_adapt *adapt, const auxo__proposal *proposal, const outcome *result)
+static double real_value(const auxo_adapt *adapt, const auxo__proposal *proposal, const auxo__outcome *result)
 {
     return isfinite(result->loss) ? (adapt->validation_loss - result->loss) / proposal->cost : -INFINITY;
 }
@@ -102,7 +132,7 @@ static auxo_status try_each(auxo_adapt *adapt, auxo__proposals *proposals, cycle
     size_t at = 0;
     auxo_status status = AUXO_OK;
     for (int t = 0; t < GREEDY_TRIALS && status == AUXO_OK; t++, at++) {
-        outcome result;
+        auxo__outcome result;
         do
             status = auxo__adapt_choose(adapt, proposals, at, &at, error);
         while (status == AUXO_OK && at < proposals->count && tried[proposals->items[at].move] && ++at);
@@ -118,6 +148,7 @@ static auxo_status try_each(auxo_adapt *adapt, auxo__proposals *proposals, cycle
             best = real_value(adapt, proposal, &result);
             *chosen = at;
         }
+        adapt->log.count = work->logged;
         status = undo(adapt, &work->controls, error);
     }
     return status;
@@ -125,21 +156,19 @@ static auxo_status try_each(auxo_adapt *adapt, auxo__proposals *proposals, cycle
 
 /* ---- the verdict ------------------------------------------------------------------------------------------------- */
 
-static auxo_status log_edit(auxo_adapt *adapt, const auxo__proposal *proposal, const auxo_adapt_record *record,
-                            uint32_t units_before, auxo_error *error)
+/* What became of the cycle's edits. */
+static void finish_log(auxo_adapt *adapt, const cycle_work *work, const auxo_adapt_record *record)
 {
-    const auxo_model_desc *desc = auxo_model_get_desc(adapt->model);
-    auxo_edit edit = {.epoch = record->epoch, .loss_before = record->loss_before, .loss_after = record->loss};
-    if (!auxo__move_is_edit(proposal->move))
-        return AUXO_OK;
-    snprintf(edit.what, sizeof edit.what, "%s%s", auxo_adapt_move_noun(proposal->move), record->kept ? "" : ", undone");
-    snprintf(edit.layer, sizeof edit.layer, "%.*s", (int)sizeof edit.layer - 1, proposal->where);
-    snprintf(edit.why, sizeof edit.why, "%.*s", (int)sizeof edit.why - 1, proposal->why);
-    edit.units_before = edit.units_after = units_before;
-    const bool widths = proposal->move == AUXO_ADAPT_WIDEN || proposal->move == AUXO_ADAPT_NARROW;
-    if (record->kept && widths && proposal->layer < desc->layer_count)
-        edit.units_after = desc->layers[proposal->layer].units;
-    return auxo_edit_log_add(&adapt->log, &edit, error);
+    const bool alone = adapt->log.count == work->logged + 1; /* else none of them alone brought it about */
+    for (size_t i = work->logged; i < adapt->log.count; i++) {
+        auxo_edit *edit = &adapt->log.edits[i];
+        const size_t used = strlen(edit->what);
+        if (!record->kept)
+            snprintf(edit->what + used, sizeof edit->what - used, ", undone");
+        edit->units_after = record->kept ? edit->units_after : edit->units_before;
+        edit->loss_before = alone ? record->loss_before : NAN;
+        edit->loss_after = alone ? record->loss : NAN;
+    }
 }
 
 /* A copy of the model if it is the best so far. */
@@ -160,35 +189,26 @@ static auxo_status offer_best(auxo_adapt *adapt, double loss, double accuracy, a
     return AUXO_OK;
 }
 
-static bool only_trains(auxo_adapt_move move)
-{
-    return move == AUXO_ADAPT_TRAIN || move == AUXO_ADAPT_BLOCK || move == AUXO_ADAPT_UNITS;
-}
-
-static bool trains_part(auxo_adapt_move move)
-{
-    return move == AUXO_ADAPT_BLOCK || move == AUXO_ADAPT_UNITS;
-}
-
 /* What plain training brings is learned from cycles that train the whole network as it is; where train is no move, from
  * those of parts. */
-static void learn_plain_gain(auxo_adapt *adapt, const auxo__proposal *proposal, const outcome *result)
+static void learn_plain_gain(auxo_adapt *adapt, const auxo__proposal *proposal, const auxo__outcome *result)
 {
     const bool trains = adapt->options.moves & 1u << AUXO_ADAPT_TRAIN;
     const double gain = (adapt->validation_loss - result->loss) / proposal->cost;
-    if (trains && trains_part(proposal->move))
+    if (trains && auxo__move_kind_of(proposal->move) == AUXO__MOVE_PART)
         return;
     adapt->last_plain_cost = proposal->cost;
     if (!auxo__move_is_edit(proposal->move))
         auxo__adapt_smooth(&adapt->plain_validation_gain, gain);
 }
 
-static auxo_status keep(auxo_adapt *adapt, const auxo__proposal *proposal, const outcome *result, auxo_error *error)
+static auxo_status keep(auxo_adapt *adapt, const auxo__proposal *proposal, const auxo__outcome *result,
+                        auxo_error *error)
 {
     learn_plain_gain(adapt, proposal, result);
     if (auxo__move_is_edit(proposal->move))
         adapt->last_edit = adapt->cycle;
-    if (proposal->move == AUXO_ADAPT_BRAKE || proposal->move == AUXO_ADAPT_PENALTY)
+    if (auxo__move_kind_of(proposal->move) == AUXO__MOVE_CONTROL)
         adapt->last_control = adapt->cycle;
     adapt->diverged = 0;
     adapt->validation_loss = result->loss;
@@ -206,29 +226,30 @@ static auxo_status calm(auxo_adapt *adapt, auxo_error *error)
     return auxo__adapt_slow(adapt, 2, error);
 }
 
-static auxo_status reject(auxo_adapt *adapt, const auxo__proposal *proposal, const cycle_work *work, auxo_error *error)
+static auxo_status reject(auxo_adapt *adapt, const auxo__proposal *proposal, const auxo__outcome *result,
+                          const cycle_work *work, auxo_error *error)
 {
     auxo_status status = undo(adapt, &work->controls, error);
     if (status != AUXO_OK)
         return status;
-    if (only_trains(proposal->move))
-        return calm(adapt, error);
+    if (auxo__move_trains(proposal->move))
+        return result->above_budget ? AUXO_OK : calm(adapt, error); /* the edit that was too large is refused */
     if (auxo__move_is_edit(proposal->move))
         adapt->last_edit = adapt->cycle;
     return auxo__adapt_refuse(adapt, proposal, error);
 }
 
-static const char *reason(const auxo__proposal *proposal, const outcome *result)
+static const char *reason(const auxo__proposal *proposal, const auxo__outcome *result)
 {
     if (result->above_budget)
         return "above the memory budget once built";
     if (!isfinite(result->loss))
-        return only_trains(proposal->move) ? "the loss is not finite; the learning rate is halved"
-                                           : "the loss is not finite";
+        return auxo__move_trains(proposal->move) ? "the loss is not finite; the learning rate is halved"
+                                                 : "the loss is not finite";
     return proposal->why;
 }
 
-static auxo_status fill_record(auxo_adapt *adapt, const auxo__proposal *proposal, const outcome *result,
+static auxo_status fill_record(auxo_adapt *adapt, const auxo__proposal *proposal, const auxo__outcome *result,
                                const cycle_work *work, auxo_adapt_record *record, auxo_error *error)
 {
     record->epoch = auxo_trainer_epoch(adapt->trainer);
@@ -251,11 +272,31 @@ static auxo_status fill_record(auxo_adapt *adapt, const auxo__proposal *proposal
 
 /* ---- a cycle ----------------------------------------------------------------------------------------------------- */
 
-static auxo_status decide(auxo_adapt *adapt, auxo__proposals *proposals, cycle_work *work, auxo_adapt_record *record,
-                          auxo_error *error)
+/* The verdict on what was carried out. */
+static auxo_status conclude(auxo_adapt *adapt, const auxo__proposal *proposal, const auxo__outcome *result,
+                            cycle_work *work, auxo_adapt_record *record, auxo_error *error)
+{
+    const double plain = adapt->plain_validation_gain;
+    record->loss_before = adapt->validation_loss;
+    record->train_loss = adapt->train_loss;
+    record->kept = auxo__adapt_pays(adapt, proposal, adapt->validation_loss, result->loss) && isfinite(result->loss);
+    record->gained = plain > 0 ? real_value(adapt, proposal, result) / plain : NAN;
+    account(work, result, !record->kept);
+    auxo__adapt_learn(adapt, proposal->move, record->expected, record->gained);
+    auxo_status status =
+        record->kept ? keep(adapt, proposal, result, error) : reject(adapt, proposal, result, work, error);
+    if (status == AUXO_OK)
+        status = fill_record(adapt, proposal, result, work, record, error);
+    finish_log(adapt, work, record);
+    return status;
+}
+
+/* One move: the best. */
+static auxo_status decide_best(auxo_adapt *adapt, auxo__proposals *proposals, cycle_work *work,
+                               auxo_adapt_record *record, auxo_error *error)
 {
     size_t chosen = 0;
-    outcome result;
+    auxo__outcome result;
     auxo_status status = auxo__adapt_choose(adapt, proposals, 0, &chosen, error);
     if (status == AUXO_OK && chosen >= proposals->count)
         status = auxo_error_set(error, AUXO_NOT_FOUND, "no move is left that the budgets allow");
@@ -264,23 +305,18 @@ static auxo_status decide(auxo_adapt *adapt, auxo__proposals *proposals, cycle_w
     if (status != AUXO_OK)
         return status;
     const auxo__proposal *proposal = &proposals->items[chosen];
-    const auxo_model_desc *desc = auxo_model_get_desc(adapt->model);
-    const uint32_t units_before = proposal->layer < desc->layer_count ? desc->layers[proposal->layer].units : 0;
-    const double plain = adapt->plain_validation_gain;
-    record->loss_before = adapt->validation_loss;
-    record->train_loss = adapt->train_loss;
     record->expected = isnan(adapt->plain_gain) ? NAN : proposal->value;
     status = carry_out(adapt, proposal, &result, error);
-    if (status != AUXO_OK)
-        return status;
-    record->kept = auxo__adapt_pays(adapt, proposal, adapt->validation_loss, result.loss) && isfinite(result.loss);
-    record->gained = plain > 0 ? real_value(adapt, proposal, &result) / plain : NAN;
-    account(work, &result, !record->kept);
-    auxo__adapt_learn(adapt, proposal->move, record->expected, record->gained);
-    status = record->kept ? keep(adapt, proposal, &result, error) : reject(adapt, proposal, work, error);
-    if (status == AUXO_OK)
-        status = fill_record(adapt, proposal, &result, work, record, error);
-    return status == AUXO_OK ? log_edit(adapt, proposal, record, units_before, error) : status;
+    return status == AUXO_OK ? conclude(adapt, proposal, &result, work, record, error) : status;
+}
+
+/* Every move in turn; what is told of is the training. */
+static auxo_status decide_all(auxo_adapt *adapt, cycle_work *work, auxo_adapt_record *record, auxo_error *error)
+{
+    auxo__proposal trained;
+    auxo__outcome result;
+    const auxo_status status = auxo__cycle_turns(adapt, &trained, &result, error);
+    return status == AUXO_OK ? conclude(adapt, &trained, &result, work, record, error) : status;
 }
 
 static auxo_status run_cycle(auxo_adapt *adapt, auxo__proposals *proposals, cycle_work *work, auxo_adapt_record *record,
@@ -290,16 +326,19 @@ static auxo_status run_cycle(auxo_adapt *adapt, auxo__proposals *proposals, cycl
     auxo_status status = auxo__adapt_begin(adapt, error);
     if (status == AUXO_OK)
         status = auxo_snapshot_take(adapt->trainer, &adapt->snapshot, error);
-    if (status == AUXO_OK)
-        status = auxo__adapt_propose(adapt, proposals, error);
+    const bool all = adapt->options.decide == AUXO_ADAPT_DECIDE_ALL;
+    if (status == AUXO_OK && !all)
+        status = auxo__adapt_propose(adapt, adapt->options.moves, AUXO__ASKED_BY_CYCLE, proposals, error);
     work->measuring_seconds = auxo__now_seconds() - start;
-    return status == AUXO_OK ? decide(adapt, proposals, work, record, error) : status;
+    if (status != AUXO_OK)
+        return status;
+    return all ? decide_all(adapt, work, record, error) : decide_best(adapt, proposals, work, record, error);
 }
 
 auxo_status auxo_adapt_next(auxo_adapt *adapt, auxo_adapt_record *record, auxo_error *error)
 {
     auxo__proposals proposals = {0};
-    cycle_work work = {.controls = adapt->controls};
+    cycle_work work = {.controls = adapt->controls, .logged = adapt->log.count};
     auxo_snapshot_destroy(adapt->snapshot);
     adapt->snapshot = NULL;
     const struct auxo_adapt before = *adapt;
@@ -310,6 +349,7 @@ auxo_status auxo_adapt_next(auxo_adapt *adapt, auxo_adapt_record *record, auxo_e
         auxo_error ignored;
         undo(adapt, &work.controls, &ignored);
         adapt->cycle = before.cycle;
+        adapt->log.count = before.log.count;
         adapt->train_loss = before.train_loss;
         adapt->plain_gain = before.plain_gain;
         adapt->last_plain_cost = before.last_plain_cost;
@@ -340,16 +380,7 @@ auxo_status auxo_adapt_apply(auxo_adapt *adapt, auxo_adapt_move move, uint32_t c
     adapt->snapshot = NULL;
     auxo_status status = auxo__adapt_begin(adapt, error);
     if (status == AUXO_OK)
-        status = auxo__moves[move]->propose(adapt, &proposals, error);
-    for (size_t i = 0; status == AUXO_OK && i < proposals.count; i++) {
-        char why[128];
-        auxo__proposal *proposal = &proposals.items[i];
-        proposal->open = true;
-        if (proposal->desc.layer_count > 0)
-            status = auxo__adapt_within(adapt, &proposal->desc, false, &proposal->open, why, error);
-    }
-    if (status == AUXO_OK)
-        auxo__adapt_rank(adapt, &proposals);
+        status = auxo__adapt_propose(adapt, 1u << move, AUXO__ASKED_BY_CALLER, &proposals, error);
     if (status == AUXO_OK)
         status = find_choice(adapt, &proposals, choice, &chosen, error);
     *possible = status == AUXO_OK && chosen < proposals.count;
@@ -357,8 +388,10 @@ auxo_status auxo_adapt_apply(auxo_adapt *adapt, auxo_adapt_move move, uint32_t c
         adapt->controls_before = adapt->controls;
         status = auxo_snapshot_take(adapt->trainer, &adapt->snapshot, error);
     }
+    const size_t logged = adapt->log.count;
     if (status == AUXO_OK && *possible)
-        status = auxo__moves[move]->apply(adapt, &proposals.items[chosen], error);
+        status = auxo__move_of(adapt, move)->apply(adapt, &proposals.items[chosen], error);
+    adapt->log.count = logged; /* the log is of cycles */
     auxo__proposals_deinit(&proposals);
     return status;
 }

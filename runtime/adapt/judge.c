@@ -75,7 +75,8 @@ auxo_status auxo__adapt_memory(auxo_adapt *adapt, uint64_t *bytes, auxo_error *e
 {
     const auxo_status status = auxo__trainer_need_plans(adapt->trainer, error);
     if (status == AUXO_OK)
-        *bytes = (uint64_t)(fixed_bytes(adapt, auxo_model_get_desc(adapt->model)) + arena_bytes(adapt));
+        *bytes = (uint64_t)(fixed_bytes(adapt, auxo_model_get_desc(adapt->model)) + arena_bytes(adapt)) +
+                 auxo__prefix_bytes(adapt->trainer);
     return status;
 }
 

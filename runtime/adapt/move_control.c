@@ -61,7 +61,7 @@ void auxo__adapt_before_step(void *user, auxo_model *model, auxo_optimizer *opti
 static auxo_status propose_penalty(auxo_adapt *adapt, auxo__proposals *proposals, auxo_error *error)
 {
     const bool overfits = adapt->plain_validation_gain < 0 && adapt->plain_gain > 0;
-    auxo__proposal proposal = {.move = AUXO_ADAPT_PENALTY, .gain = CONTROL_GAIN, .cost = 1};
+    auxo__proposal proposal = {.move = AUXO_ADAPT_PENALTY, .gain = CONTROL_GAIN};
     if (overfits)
         proposal.factor = adapt->controls.penalty_strength > 0 ? 2 : 0;
     else if (adapt->controls.penalty_strength > 0 && !(adapt->plain_gain > 0))
@@ -71,7 +71,7 @@ static auxo_status propose_penalty(auxo_adapt *adapt, auxo__proposals *proposals
     const double strength = proposal.factor > 0 ? adapt->controls.penalty_strength * proposal.factor : FIRST_STRENGTH;
     snprintf(proposal.why, sizeof proposal.why, "strength %.3g: %s", strength,
              overfits ? "the validation loss rises while the training loss falls" : "the training loss does not fall");
-    return auxo__proposals_add(proposals, &proposal, error);
+    return auxo__proposals_add(adapt, proposals, &proposal, error);
 }
 
 static auxo_status apply_penalty(auxo_adapt *adapt, const auxo__proposal *proposal, auxo_error *error)
@@ -83,7 +83,7 @@ static auxo_status apply_penalty(auxo_adapt *adapt, const auxo__proposal *propos
     return AUXO_OK;
 }
 
-const auxo__move auxo__move_penalty = {propose_penalty, apply_penalty};
+const auxo__move auxo__move_penalty = {propose_penalty, auxo__cost_plain, apply_penalty};
 
 /* ---- brake ------------------------------------------------------------------------------------------------------- */
 
@@ -91,14 +91,14 @@ const auxo__move auxo__move_penalty = {propose_penalty, apply_penalty};
  */
 static auxo_status propose_brake(auxo_adapt *adapt, auxo__proposals *proposals, auxo_error *error)
 {
-    auxo__proposal proposal = {.move = AUXO_ADAPT_BRAKE, .gain = CONTROL_GAIN, .cost = 1};
+    auxo__proposal proposal = {.move = AUXO_ADAPT_BRAKE, .gain = CONTROL_GAIN};
     const bool on = !adapt->controls.braked;
     if (!isnan(adapt->plain_gain) && adapt->cycle - adapt->best_cycle <= STALL)
         return AUXO_OK;
     proposal.factor = on ? adapt->options.brake : 1 / adapt->options.brake;
     snprintf(proposal.where, sizeof proposal.where, "%s", on ? "on" : "off");
     snprintf(proposal.why, sizeof proposal.why, "no better model for %u cycles", adapt->cycle - adapt->best_cycle);
-    return auxo__proposals_add(proposals, &proposal, error);
+    return auxo__proposals_add(adapt, proposals, &proposal, error);
 }
 
 auxo_status auxo__adapt_slow(auxo_adapt *adapt, double factor, auxo_error *error)
@@ -116,4 +116,4 @@ static auxo_status apply_brake(auxo_adapt *adapt, const auxo__proposal *proposal
     return auxo__adapt_slow(adapt, proposal->factor, error);
 }
 
-const auxo__move auxo__move_brake = {propose_brake, apply_brake};
+const auxo__move auxo__move_brake = {propose_brake, auxo__cost_plain, apply_brake};

@@ -43,22 +43,6 @@ static double energy_density(const auxo_adapt *adapt, uint32_t layer)
     return density;
 }
 
-/* Without the relu at its end. */
-static auxo_status insert_conv_block(const auxo_model_desc *desc, uint32_t place, const char *name,
-                                     auxo_model_desc *result, auxo_error *error)
-{
-    auxo_status status = auxo_block_insert(desc, place, name, result, error);
-    if (status != AUXO_OK)
-        return status;
-    char last[40];
-    snprintf(last, sizeof last, "%s_norm2", name);
-    const uint32_t layer = auxo_model_desc_find(result, last);
-    if (layer == UINT32_MAX)
-        return auxo_error_set(error, AUXO_INTERNAL, "an inserted block has no %s", last);
-    result->layers[layer].activation = AUXO_ACTIVATION_IDENTITY;
-    return AUXO_OK;
-}
-
 static auxo_status propose_place(auxo_adapt *adapt, uint32_t place, bool dense, auxo__proposals *proposals,
                                  auxo_error *error)
 {
@@ -66,7 +50,7 @@ static auxo_status propose_place(auxo_adapt *adapt, uint32_t place, bool dense, 
     auxo__proposal proposal = {.move = AUXO_ADAPT_INSERT, .layer = place};
     block_name(adapt, proposal.block);
     const auxo_status status = dense ? auxo__dense_block_insert(desc, place, proposal.block, &proposal.desc, error)
-                                     : insert_conv_block(desc, place, proposal.block, &proposal.desc, error);
+                                     : auxo_block_insert_open(desc, place, proposal.block, &proposal.desc, error);
     if (status != AUXO_OK)
         return status;
     const double total = adapt->measure.found.energy;
@@ -74,13 +58,10 @@ static auxo_status propose_place(auxo_adapt *adapt, uint32_t place, bool dense, 
         (double)(auxo__model_desc_cost(&proposal.desc).weights - auxo_model_weight_count(adapt->model));
     const double share = total > 0 ? energy_density(adapt, place) * added / total : 0;
     proposal.gain = 1 + share;
-    proposal.cost = auxo__training_work(&proposal.desc, 0, proposal.desc.layer_count) /
-                    auxo__training_work(desc, 0, desc->layer_count);
     snprintf(proposal.where, sizeof proposal.where, "%s", desc->layers[place].name);
-    snprintf(proposal.why, sizeof proposal.why,
-             "%.0f weights add %.1f %% of gradient energy (as those before them) for %.1f %% work", added, 100 * share,
-             100 * (proposal.cost - 1));
-    return auxo__proposals_add(proposals, &proposal, error);
+    snprintf(proposal.why, sizeof proposal.why, "%.0f weights add %.1f %% of gradient energy (as those before them)",
+             added, 100 * share);
+    return auxo__proposals_add(adapt, proposals, &proposal, error);
 }
 
 static auxo_status propose_insert(auxo_adapt *adapt, auxo__proposals *proposals, auxo_error *error)
@@ -142,7 +123,7 @@ static auxo_status apply_insert(auxo_adapt *adapt, const auxo__proposal *proposa
     return status;
 }
 
-const auxo__move auxo__move_insert = {propose_insert, apply_insert};
+const auxo__move auxo__move_insert = {propose_insert, auxo__cost_of_structure, apply_insert};
 
 /* ---- out --------------------------------------------------------------------------------------------------------- */
 
@@ -156,12 +137,9 @@ static auxo_status propose_block_gone(auxo_adapt *adapt, const auxo_block *block
     if (status != AUXO_OK)
         return status;
     proposal.loss = second ? -second->first + 0.5 * second->second : 0;
-    proposal.cost = auxo__training_work(&proposal.desc, 0, proposal.desc.layer_count) /
-                    auxo__training_work(desc, 0, desc->layer_count);
     snprintf(proposal.where, sizeof proposal.where, "%s", desc->layers[block->add].name);
-    snprintf(proposal.why, sizeof proposal.why, "it adds %.3g to the loss and saves %.1f %% work", proposal.loss,
-             100 * (1 - proposal.cost));
-    return auxo__proposals_add(proposals, &proposal, error);
+    snprintf(proposal.why, sizeof proposal.why, "without it %.3g is added to the loss", proposal.loss);
+    return auxo__proposals_add(adapt, proposals, &proposal, error);
 }
 
 static auxo_status propose_remove(auxo_adapt *adapt, auxo__proposals *proposals, auxo_error *error)
@@ -184,4 +162,4 @@ static auxo_status apply_remove(auxo_adapt *adapt, const auxo__proposal *proposa
     return restructure(adapt, proposal, error);
 }
 
-const auxo__move auxo__move_remove = {propose_remove, apply_remove};
+const auxo__move auxo__move_remove = {propose_remove, auxo__cost_of_structure, apply_remove};

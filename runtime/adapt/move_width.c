@@ -37,11 +37,6 @@ static bool view_group(const auxo_adapt *adapt, const auxo__structure *structure
     return view->member_count > 0 && structure->resizable[group];
 }
 
-static double step_cost(const auxo_model_desc *before, const auxo_model_desc *after)
-{
-    return auxo__training_work(after, 0, after->layer_count) / auxo__training_work(before, 0, before->layer_count);
-}
-
 /* ---- wider ------------------------------------------------------------------------------------------------------- */
 
 /* Energy of the gradient that `added` units would add, by the score in force. */
@@ -90,11 +85,10 @@ static auxo_status propose_widen_group(auxo_adapt *adapt, const auxo__structure 
     }
     const double share = adapt->measure.found.energy > 0 ? energy / adapt->measure.found.energy : 0;
     proposal.gain = 1 + share;
-    proposal.cost = step_cost(desc, &proposal.desc);
     snprintf(proposal.where, sizeof proposal.where, "%s", desc->layers[view->layer].name);
-    snprintf(proposal.why, sizeof proposal.why, "%u units add %.1f %% of gradient energy (%.50s) for %.1f %% work",
-             proposal.added, 100 * share, how, 100 * (proposal.cost - 1));
-    return auxo__proposals_add(proposals, &proposal, error);
+    snprintf(proposal.why, sizeof proposal.why, "%u units add %.1f %% of gradient energy (%.50s)", proposal.added,
+             100 * share, how);
+    return auxo__proposals_add(adapt, proposals, &proposal, error);
 }
 
 static auxo_status propose_widen(auxo_adapt *adapt, auxo__proposals *proposals, auxo_error *error)
@@ -161,7 +155,7 @@ static auxo_status apply_widen(auxo_adapt *adapt, const auxo__proposal *proposal
     return status;
 }
 
-const auxo__move auxo__move_widen = {propose_widen, apply_widen};
+const auxo__move auxo__move_widen = {propose_widen, auxo__cost_of_structure, apply_widen};
 
 /* ---- narrower ---------------------------------------------------------------------------------------------------- */
 
@@ -242,10 +236,8 @@ static auxo_status propose_narrow_group(auxo_adapt *adapt, const auxo__structure
     if (status == AUXO_OK)
         status = auxo__with_units(desc, structure, view->layer, proposal.kept_count, &proposal.desc, error);
     if (status == AUXO_OK) {
-        proposal.cost = step_cost(desc, &proposal.desc);
-        snprintf(proposal.why, sizeof proposal.why, "%u units add %.3g to the loss and save %.1f %% work", gone,
-                 proposal.loss, 100 * (1 - proposal.cost));
-        status = auxo__proposals_add(proposals, &proposal, error);
+        snprintf(proposal.why, sizeof proposal.why, "without %u units %.3g is added to the loss", gone, proposal.loss);
+        status = auxo__proposals_add(adapt, proposals, &proposal, error);
     } else {
         free(proposal.kept);
     }
@@ -271,4 +263,4 @@ static auxo_status apply_narrow(auxo_adapt *adapt, const auxo__proposal *proposa
     return resize(adapt, &edit, error);
 }
 
-const auxo__move auxo__move_narrow = {propose_narrow, apply_narrow};
+const auxo__move auxo__move_narrow = {propose_narrow, auxo__cost_of_structure, apply_narrow};

@@ -174,6 +174,20 @@ auxo_status auxo_model_desc_finish(auxo_model_desc *desc, auxo_error *error)
     return status;
 }
 
+uint32_t auxo__model_desc_cut(const auxo_model_desc *desc, uint32_t layer, uint64_t row_bytes_max)
+{
+    uint32_t lowest = desc->layer_count; /* lowest input of the layers after the candidate */
+    for (uint32_t i = desc->layer_count; i-- > 1;) {
+        const uint64_t row_bytes = (uint64_t)auxo__layer_size(&desc->layers[i]) * sizeof(float);
+        if (i < layer && lowest >= i && row_bytes <= row_bytes_max)
+            return i;
+        for (uint32_t k = 0; k < desc->layers[i].input_count; k++)
+            if (desc->layers[i].inputs[k] < lowest)
+                lowest = desc->layers[i].inputs[k];
+    }
+    return 0;
+}
+
 uint32_t auxo__model_desc_readers(const auxo_model_desc *desc, uint32_t layer, uint32_t *reader)
 {
     uint32_t count = 0;

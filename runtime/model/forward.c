@@ -246,6 +246,14 @@ static bool check_input(const auxo_model *model, auxo_plan *plan, const auxo_for
                        model->desc.layer_count);
         return false;
     }
+    if (forward->end_layer > 0 && (forward->end_layer <= forward->begin_layer || forward->need_backward ||
+                                   forward->end_layer >= model->desc.layer_count)) {
+        auxo_plan_fail(plan, AUXO_INVALID_ARGUMENT,
+                       "the forward pass cannot run from layer %u to layer %u of a model with %u layers%s",
+                       forward->begin_layer, forward->end_layer, model->desc.layer_count,
+                       forward->need_backward ? " if a backward pass follows" : "");
+        return false;
+    }
     const auxo_layer *layer = &model->desc.layers[forward->begin_layer];
     int64_t size = auxo__layer_size(layer);
     if (forward->input.dtype != AUXO_DTYPE_F32 && forward->input.dtype != model->precision) {
@@ -326,13 +334,13 @@ auxo_activations *auxo_model_add_forward(auxo_model *model, auxo_plan *plan, con
     }
     created->forward = *forward;
     created->batch = batch;
-    created->layer_count = layer_count;
+    created->layer_count = forward->end_layer > 0 ? forward->end_layer + 1 : layer_count;
     created->structure_version = model->structure_version;
     created->dtype = model->precision;
     add_narrow_weights(model, plan, created);
     created->records[forward->begin_layer].output = narrow_input(model, plan, created);
     forward_builder builder = {.model = model, .plan = plan, .activations = created};
-    for (builder.index = forward->begin_layer + 1; builder.index < layer_count; builder.index++)
+    for (builder.index = forward->begin_layer + 1; builder.index < created->layer_count; builder.index++)
         if (auxo_plan_status(plan, NULL) == AUXO_OK)
             add_layer(&builder);
     if (auxo_plan_status(plan, NULL) == AUXO_OK)

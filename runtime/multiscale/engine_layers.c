@@ -8,6 +8,8 @@
  */
 #include "engine_layers.h"
 
+#include "model_internal.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,24 +36,12 @@ static uint64_t layer_row_bytes(const engine_layers *engine, uint32_t layer)
     return (uint64_t)(dims[0] * dims[1] * dims[2]) * sizeof(float);
 }
 
-/* The last layer before `layer` whose output is all that later layers read of what came before, if it may be kept for
- * all training rows; else 0, the features. */
+/* The last layer before `layer` after which the network can be cut, if its output may be kept for all training rows;
+ * else 0, the features. */
 static uint32_t cut_before(const engine_layers *engine, uint32_t layer)
 {
-    const auxo_model_desc *desc = auxo_model_get_desc(engine->model);
-    uint32_t lowest = desc->layer_count; /* lowest input of the layers after the candidate */
-    uint32_t cut = 0;
-    for (uint32_t i = desc->layer_count; i-- > 1;) {
-        if (i < layer && lowest >= i &&
-            layer_row_bytes(engine, i) * (uint64_t)engine->train.row_count <= PREFIX_BYTES_MAX) {
-            cut = i;
-            break;
-        }
-        for (uint32_t k = 0; k < desc->layers[i].input_count; k++)
-            if (desc->layers[i].inputs[k] < lowest)
-                lowest = desc->layers[i].inputs[k];
-    }
-    return cut;
+    const uint64_t rows = engine->train.row_count > 0 ? (uint64_t)engine->train.row_count : 1;
+    return auxo__model_desc_cut(auxo_model_get_desc(engine->model), layer, PREFIX_BYTES_MAX / rows);
 }
 
 /* Rows [start, start + count) of what layer `layer` puts out (layer 0: the features). */
@@ -252,7 +242,7 @@ static auxo_status compute_prefix(engine_layers *engine, uint32_t layer, auxo_er
     int64_t rows = engine->train.row_count;
     for (int64_t start = 0; start < rows && status == AUXO_OK; start += BATCH_ROWS) {
         int64_t batch = rows - start < BATCH_ROWS ? rows - start : BATCH_ROWS;
-        auxo_forward forward = {.input = input_rows(engine, &engine->train, 0, start, batch)};
+        auxo_forward forward = {.input = input_rows(engine, &engine->train, 0, start, batch), .end_layer = layer};
         auxo_activations *activations = auxo_model_add_forward(engine->model, plan, &forward);
         if (!activations)
             break;

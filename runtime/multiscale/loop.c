@@ -252,13 +252,18 @@ auxo_status auxo_multiscale_evaluate(auxo_multiscale *ms, double *train_loss, do
 
 /* ---- selection ------------------------------------------------------------------------------------------------------
  */
+double auxo__selection_draw(uint64_t seed, uint32_t iteration, uint32_t k)
+{
+    philox4x32_key_t key = {{(uint32_t)seed, (uint32_t)(seed >> 32)}};
+    philox4x32_ctr_t counter = {{k / 4, 0, SELECTION_STREAM, iteration}};
+    philox4x32_ctr_t words = philox4x32(counter, key);
+    return (words.v[k % 4] >> 8) * 0x1p-24;
+}
+
 static double philox_draw(void *user, uint32_t k)
 {
     const auxo_multiscale *ms = user;
-    philox4x32_key_t key = {{(uint32_t)ms->options.seed, (uint32_t)(ms->options.seed >> 32)}};
-    philox4x32_ctr_t counter = {{k / 4, 0, SELECTION_STREAM, ms->iteration}};
-    philox4x32_ctr_t words = philox4x32(counter, key);
-    return (words.v[k % 4] >> 8) * 0x1p-24;
+    return auxo__selection_draw(ms->options.seed, ms->iteration, k);
 }
 
 /* Values of a node's children: sums of exact unit values, or differences, taken for the path only. */

@@ -21,6 +21,9 @@ typedef struct tree_walk {
 auxo_status auxo__tree_walk(const auxo_tree *tree, bool greedy, const tree_walk *walk, uint32_t *selected,
                             auxo_error *error);
 
+/* The k-th uniform number of the walk of an iteration (from 0). */
+double auxo__selection_draw(uint64_t seed, uint32_t iteration, uint32_t k);
+
 /* ---- engine --------------------------------------------------------------------------------------------------------
  */
 /* theta of up to two disjoint nodes set to a factor, all others 1. */

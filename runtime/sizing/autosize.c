@@ -123,6 +123,12 @@ uint32_t auxo_autosize_units(const auxo_autosize *autosize, uint32_t index)
     return auxo_model_get_desc(autosize->model)->layers[autosize->layers[index]].units;
 }
 
+uint32_t auxo_autosize_growth(const auxo_autosize *autosize, uint32_t index)
+{
+    const uint32_t part = (uint32_t)(autosize->options.growth_fraction * auxo_autosize_units(autosize, index));
+    return part > autosize->options.growth_minimum ? part : autosize->options.growth_minimum;
+}
+
 const auxo_edit_log *auxo_autosize_log(const auxo_autosize *autosize)
 {
     return &autosize->log;
@@ -273,9 +279,7 @@ auxo_status auxo_autosize_grow(auxo_autosize *autosize, auxo_trainer *trainer, u
     for (uint32_t u = 0; u < widest && status == AUXO_OK; u++)
         all[u] = u;
     for (uint32_t i = 0; i < autosize->layer_count && status == AUXO_OK; i++) {
-        uint32_t units = auxo_autosize_units(autosize, i);
-        uint32_t added = (uint32_t)(options->growth_fraction * units);
-        added = added > options->growth_minimum ? added : options->growth_minimum;
+        const uint32_t units = auxo_autosize_units(autosize, i), added = auxo_autosize_growth(autosize, i);
         edits[i] = (auxo_unit_edit){
             autosize->layers[i],      all, units, added, AUXO_INITIALIZER_LECUN_NORMAL, (float)options->threshold,
             (float)options->threshold};

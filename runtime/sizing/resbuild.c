@@ -8,11 +8,11 @@
  */
 #include "auxo/sizing.h"
 
+#include "block_rules.h"
 #include "morph_channels.h"
 #include "number.h"
 #include "resbuild_internal.h"
 
-#include <Random123/philox.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,6 +69,7 @@ void auxo_resbuild_destroy(auxo_resbuild *resbuild)
 {
     if (!resbuild)
         return;
+    auxo_moments_destroy(resbuild->moments);
     auxo_model_destroy(resbuild->current);
     auxo_model_destroy(resbuild->best);
     for (size_t i = 0; i < resbuild->visited_count; i++)
@@ -93,6 +94,11 @@ auxo_model *auxo_resbuild_best(const auxo_resbuild *resbuild, double *accuracy)
 auxo_model *auxo_resbuild_current(const auxo_resbuild *resbuild)
 {
     return resbuild->current;
+}
+
+const auxo_moments *auxo_resbuild_moments(const auxo_resbuild *resbuild)
+{
+    return resbuild->moments;
 }
 
 /* ---- visited architectures
@@ -139,13 +145,6 @@ auxo_status auxo__resbuild_visit(auxo_resbuild *resbuild, const auxo_model_desc 
 
 /* ---- one architecture
  * --------------------------------------------------------------------------------------------------- */
-static uint32_t draw(const auxo_resbuild *resbuild, uint32_t index, uint32_t bound)
-{
-    philox4x32_key_t key = {{(uint32_t)resbuild->options.seed, (uint32_t)(resbuild->options.seed >> 32)}};
-    philox4x32_ctr_t counter = {{index, 0, 0x72627364u, resbuild->number}};
-    return (uint32_t)(((uint64_t)philox4x32(counter, key).v[0] * bound) >> 32);
-}
-
 /* A random stage, then a random place in it; tried again while the result was trained before. */
 static auxo_status draw_insertion(auxo_resbuild *resbuild, auxo_model_desc *result, char *what, size_t what_size,
                                   bool *found, auxo_error *error)
@@ -160,15 +159,12 @@ static auxo_status draw_insertion(auxo_resbuild *resbuild, auxo_model_desc *resu
     auxo_status status = AUXO_OK;
     *found = false;
     for (uint32_t t = 0; t < TRIES && count > 0 && !*found && status == AUXO_OK; t++) {
-        uint32_t stage = draw(resbuild, 2 * t, stages[count - 1] + 1), first = 0, last;
-        while (stages[first] < stage)
-            first++;
-        for (last = first; last + 1 < count && stages[last + 1] == stage;)
-            last++;
-        uint32_t place = places[first + draw(resbuild, 2 * t + 1, last - first + 1)];
+        const uint32_t drawn = auxo__block_draw_place(stages, count, resbuild->options.seed, resbuild->number, t);
+        const uint32_t place = places[drawn], stage = stages[drawn];
         char name[32];
         snprintf(name, sizeof name, "block%u", resbuild->number);
-        status = auxo_block_insert(desc, place, name, result, error);
+        status = (resbuild->options.exact_insertion ? auxo_block_insert_open : auxo_block_insert)(desc, place, name,
+                                                                                                  result, error);
         if (status == AUXO_OK)
             status = auxo__resbuild_visit(resbuild, result, found, error);
         if (status == AUXO_OK && !*found)
@@ -212,10 +208,13 @@ static auxo_status restructure(auxo_resbuild *resbuild, const auxo_model_desc *d
     entry->epoch = resbuild->number;
     entry->units_before = convolution_count(auxo_model_get_desc(resbuild->current));
     entry->units_after = convolution_count(desc);
+    auxo_carried_state state = {0};
+    if (resbuild->moments)
+        state = auxo_moments_carried_state(resbuild->moments);
     auxo_status status = auxo__resbuild_loss(resbuild, &entry->loss_before, error);
     if (status == AUXO_OK)
         status = auxo_model_restructure(resbuild->current, desc, resbuild->options.seed + resbuild->number, new_scale,
-                                        NULL, error);
+                                        resbuild->moments ? &state : NULL, error);
     if (status == AUXO_OK && exact)
         status = silence_block(resbuild, error);
     if (status == AUXO_OK)
@@ -242,27 +241,6 @@ static auxo_status insert_block(auxo_resbuild *resbuild, auxo_architecture_recor
     return status;
 }
 
-/* The first block of which one convolution's statistic is below the threshold; UINT32_MAX: none. */
-static auxo_status find_weak_block(const auxo_resbuild *resbuild, const auxo_block *blocks, uint32_t count,
-                                   uint32_t *weak, double *statistic, auxo_error *error)
-{
-    *weak = UINT32_MAX;
-    for (uint32_t b = 0; b < count; b++) {
-        double first, second;
-        auxo_status status = auxo__resbuild_statistic(resbuild, blocks[b].conv1, &first, error);
-        if (status == AUXO_OK)
-            status = auxo__resbuild_statistic(resbuild, blocks[b].conv2, &second, error);
-        if (status != AUXO_OK)
-            return status;
-        *statistic = fmin(first, second);
-        if (*statistic < resbuild->options.removal_threshold) {
-            *weak = b;
-            return AUXO_OK;
-        }
-    }
-    return AUXO_OK;
-}
-
 static auxo_status remove_block(auxo_resbuild *resbuild, const auxo_block *block, double statistic, auxo_error *error)
 {
     static const char *const names[] = {"sum |w|", "mean |w|", "max |w|"};
@@ -280,23 +258,27 @@ static auxo_status remove_block(auxo_resbuild *resbuild, const auxo_block *block
     return status;
 }
 
-/* Takes out blocks of which one convolution's weights are below the threshold; one at a time, lowest first. */
-static auxo_status remove_blocks(auxo_resbuild *resbuild, uint32_t *removed, auxo_error *error)
+/* Takes out blocks of which one convolution's weights are below the threshold; one at a time, weakest first. Without
+ * `remove` it only measures. */
+static auxo_status remove_blocks(auxo_resbuild *resbuild, bool remove, auxo_architecture_record *record,
+                                 auxo_error *error)
 {
+    record->weakest = NAN;
     for (;;) {
-        const auxo_model_desc *desc = auxo_model_get_desc(resbuild->current);
-        auxo_block *blocks = malloc(desc->layer_count * sizeof *blocks);
-        if (!blocks)
-            return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "removing blocks: out of memory");
-        uint32_t count = auxo_blocks_find(desc, blocks), weak;
-        double statistic = 0;
-        auxo_status status = find_weak_block(resbuild, blocks, count, &weak, &statistic, error);
-        if (status == AUXO_OK && weak < count)
-            status = remove_block(resbuild, &blocks[weak], statistic, error);
-        free(blocks);
-        if (status != AUXO_OK || weak >= count)
+        auxo_block weak;
+        bool found = false;
+        double statistic = INFINITY;
+        auxo_status status =
+            auxo__block_find_weak(resbuild->current, resbuild->options.removal_statistic,
+                                  resbuild->options.removal_threshold, &weak, &found, &statistic, error);
+        if (isnan(record->weakest) && isfinite(statistic))
+            record->weakest = statistic;
+        const bool goes = status == AUXO_OK && remove && found;
+        if (goes)
+            status = remove_block(resbuild, &weak, statistic, error);
+        if (status != AUXO_OK || !goes)
             return status;
-        (*removed)++;
+        record->removed_blocks++;
     }
 }
 
@@ -331,6 +313,8 @@ static auxo_status morph_widths(auxo_resbuild *resbuild, auxo_architecture_recor
         auxo_model_destroy(fresh);
         return status;
     }
+    auxo_moments_destroy(resbuild->moments);
+    resbuild->moments = NULL;
     auxo_model_destroy(resbuild->current);
     resbuild->current = fresh;
     auxo__number_print(record->what, sizeof record->what, "morph, kappa %.4g", kappa);
@@ -369,7 +353,7 @@ static auxo_status change_structure(auxo_resbuild *resbuild, auxo_architecture_r
 
 auxo_status auxo_resbuild_next(auxo_resbuild *resbuild, auxo_architecture_record *record, bool *done, auxo_error *error)
 {
-    *record = (auxo_architecture_record){.number = resbuild->number, .accuracy = {NAN, NAN, NAN}};
+    *record = (auxo_architecture_record){.number = resbuild->number, .weakest = NAN, .accuracy = {NAN, NAN, NAN}};
     *done = resbuild->cycle >= resbuild->options.cycles;
     if (*done)
         return AUXO_OK;
@@ -381,8 +365,8 @@ auxo_status auxo_resbuild_next(auxo_resbuild *resbuild, auxo_architecture_record
         status = auxo__resbuild_train(resbuild, AUXO_TRAINING_REGULARIZED, record, error);
     double accuracy = record->accuracy[AUXO_TRAINING_REGULARIZED];
     bool gained = inserted && accuracy - resbuild->last_accuracy > resbuild->options.keep_gain;
-    if (status == AUXO_OK && !gained)
-        status = remove_blocks(resbuild, &record->removed_blocks, error);
+    if (status == AUXO_OK)
+        status = remove_blocks(resbuild, !gained, record, error);
     bool is_new = true;
     if (status == AUXO_OK && record->removed_blocks > 0)
         status = auxo__resbuild_visit(resbuild, auxo_model_get_desc(resbuild->current), &is_new, error);

@@ -10,7 +10,8 @@ struct auxo_resbuild {
     auxo_device *device;
     const auxo_dataset *train, *validation;
     auxo_resbuild_options options;
-    auxo_model *current; /* the regularised model that goes on */
+    auxo_model *current;   /* the regularised model that goes on */
+    auxo_moments *moments; /* of its optimiser; NULL: they begin at 0 */
     auxo_model *best;
     bool best_is_within; /* the budget */
     double best_accuracy, last_accuracy;
@@ -29,7 +30,5 @@ auxo_status auxo__resbuild_train(auxo_resbuild *resbuild, int training, auxo_arc
 auxo_status auxo__resbuild_loss(const auxo_resbuild *resbuild, double *loss, auxo_error *error);
 /* MorphNet on the current model with the run's options. */
 auxo_status auxo__resbuild_morph(const auxo_resbuild *resbuild, auxo_morph **morph, auxo_error *error);
-/* Sum, mean or maximum of a convolution's |w|. */
-auxo_status auxo__resbuild_statistic(const auxo_resbuild *resbuild, uint32_t layer, double *value, auxo_error *error);
 
 #endif

@@ -6,9 +6,9 @@
 
 #include <inttypes.h>
 
-static void add_gather(const auxo__batch *batch, auxo_plan *plan, const auxo_tensor *rows, auxo_dtype dtype,
-                       const auxo_tensor *means, const auxo_tensor *inverse_stds, const char *label,
-                       auxo_tensor *gathered)
+void auxo__batch_add_gather(const auxo__batch *batch, auxo_plan *plan, const auxo_tensor *rows, auxo_dtype dtype,
+                            const auxo_tensor *means, const auxo_tensor *inverse_stds, const char *label,
+                            auxo_tensor *gathered)
 {
     const int64_t dims[3] = {batch->size, rows->dims[1], rows->dims[2]};
     auxo_tensor part = auxo_tensor_slice(*rows, 0, batch->first_row, batch->row_count);
@@ -30,8 +30,8 @@ void auxo__batch_add_input(const auxo__batch *batch, auxo_plan *plan, auxo_tenso
     const int64_t dims[3] = {batch->data->rows, dataset->channels, dataset->height * dataset->width};
     auxo_tensor rows = auxo_tensor_make(
         batch->data->features, 0, dataset->feature_type == AUXO_FEATURES_U8 ? AUXO_DTYPE_U8 : AUXO_DTYPE_F32, 3, dims);
-    add_gather(batch, plan, &rows, batch->precision, &batch->preprocessing->means, &batch->preprocessing->inverse_stds,
-               "batch.features", input);
+    auxo__batch_add_gather(batch, plan, &rows, batch->precision, &batch->preprocessing->means,
+                           &batch->preprocessing->inverse_stds, "batch.features", input);
     const int64_t image_dims[4] = {batch->size, dataset->channels, dataset->height, dataset->width};
     *input = auxo_tensor_reshape(*input, 4, image_dims);
 }
@@ -42,8 +42,8 @@ static void add_targets(const auxo__batch *batch, auxo_plan *plan, auxo_buffer *
 {
     const int64_t dims[3] = {batch->data->rows, columns, 1};
     auxo_tensor rows = auxo_tensor_make(buffer, 0, dtype, 3, dims), none = auxo_tensor_none();
-    add_gather(batch, plan, &rows, dtype, standardized ? &batch->preprocessing->target_means : &none,
-               standardized ? &batch->preprocessing->target_inverse_stds : &none, label, targets);
+    auxo__batch_add_gather(batch, plan, &rows, dtype, standardized ? &batch->preprocessing->target_means : &none,
+                           standardized ? &batch->preprocessing->target_inverse_stds : &none, label, targets);
     const int64_t flat_dims[2] = {batch->size, columns};
     *targets = columns == 1 && !standardized ? auxo_tensor_reshape(*targets, 1, flat_dims)
                                              : auxo_tensor_reshape(*targets, 2, flat_dims);

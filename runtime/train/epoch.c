@@ -64,6 +64,8 @@ auxo_status auxo__trainer_need_plans(auxo_trainer *trainer, auxo_error *error)
 static auxo_status prepare(auxo_trainer *trainer, auxo_error *error)
 {
     auxo_status status = auxo__trainer_need_plans(trainer, error);
+    if (status == AUXO_OK)
+        status = auxo__prefix_fill(trainer, error);
     if (status == AUXO_OK && trainer->team)
         status = auxo__team_begin(trainer, error);
     if (status == AUXO_OK)

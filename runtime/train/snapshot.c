@@ -162,6 +162,7 @@ auxo_status auxo_snapshot_restore(const auxo_snapshot *snapshot, auxo_trainer *t
         status = auxo_trainer_set_train_units(trainer, snapshot->unit_layer, snapshot->unit_begin, snapshot->unit_end,
                                               error);
     trainer->order_epoch = 0;
+    trainer->prefix.filled = false;
     trainer->reset_count = trainer->optimizer->reset_count;
     return status == AUXO_OK ? status : auxo_error_wrap(error, status, "snapshot");
 }

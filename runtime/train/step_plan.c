@@ -11,7 +11,7 @@ static auxo_tensor counter_view(const auxo_trainer *trainer, uint64_t first)
     return auxo_tensor_1d(trainer->counter, first * sizeof(uint32_t), AUXO_DTYPE_U32, 4);
 }
 
-static uint32_t lowest_trained_layer(const auxo_trainer *trainer)
+uint32_t auxo__trainer_lowest(const auxo_trainer *trainer)
 {
     uint32_t layer_count = auxo_model_get_desc(trainer->model)->layer_count;
     for (uint32_t l = 0; l < layer_count; l++) {
@@ -113,7 +113,8 @@ static void add_gradients(const auxo_trainer *trainer, const auxo__batch *batch,
                             .seed = trainer->part_seed,
                             .need_backward = true,
                             .norm_sync = norm_sync,
-                            .backward_stop = lowest_trained_layer(trainer),
+                            .begin_layer = trainer->prefix.layer,
+                            .backward_stop = auxo__trainer_lowest(trainer),
                             .loss_scale = auxo__trainer_loss_scale(trainer)};
     auxo_tensor gradient;
     auxo__loss_outputs outputs = {.stats = auxo_tensor_1d(trainer->stats, 0, AUXO_DTYPE_F32, 4),
@@ -134,8 +135,12 @@ static void add_step(const auxo_trainer *trainer, const auxo__batch *batch, bool
 {
     if (batch) {
         auxo_tensor input;
-        auxo__batch_add_input(batch, plan, &input);
-        add_augmentation(trainer, plan, &input);
+        if (trainer->prefix.layer > 0) {
+            auxo__prefix_add_input(trainer, batch, plan, &input);
+        } else {
+            auxo__batch_add_input(batch, plan, &input);
+            add_augmentation(trainer, plan, &input);
+        }
         add_gradients(trainer, batch, plan, &input, norm_sync);
     }
     if (updates) {
@@ -226,9 +231,11 @@ auxo_status auxo__trainer_build_plans(auxo_trainer *trainer, auxo_error *error)
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT,
                               "the choice of trained layers is for %u layers, but the model now has %u; choose again",
                               trainer->train_layer_count, auxo_model_get_desc(trainer->model)->layer_count);
-    const auxo_status status =
-        trainer->team ? auxo__team_build_plans(trainer, error)
-                      : build_epoch(trainer, rows / batch, batch, auxo__trainer_remainder(trainer), true, error);
+    auxo_status status = auxo__prefix_choose(trainer, error);
+    if (status == AUXO_OK)
+        status = trainer->team
+                     ? auxo__team_build_plans(trainer, error)
+                     : build_epoch(trainer, rows / batch, batch, auxo__trainer_remainder(trainer), true, error);
     if (status != AUXO_OK)
         auxo__trainer_drop_plans(trainer);
     trainer->structure_version = auxo_model_structure_version(trainer->model);

@@ -56,6 +56,11 @@ typedef struct auxo__batch {
     auxo_tensor counter;          /* COUNTER */
     auxo_dtype precision;         /* of the features: the model's */
 } auxo__batch;
+/* Appends the gathering of the batch's rows out of rows (n, C, inner), in `dtype`; means and inverse_stds (C) may be
+ * absent. */
+void auxo__batch_add_gather(const auxo__batch *batch, auxo_plan *plan, const auxo_tensor *rows, auxo_dtype dtype,
+                            const auxo_tensor *means, const auxo_tensor *inverse_stds, const char *label,
+                            auxo_tensor *gathered);
 /* Appends the gathering of features: *input is (size, C, H, W). */
 void auxo__batch_add_input(const auxo__batch *batch, auxo_plan *plan, auxo_tensor *input);
 
@@ -96,6 +101,8 @@ auxo_status auxo__predict(auxo_model *model, const auxo__device_data *data,
 
 /* ---- step_plan.c: one training step as a plan ---- */
 auxo_status auxo__trainer_build_plans(auxo_trainer *trainer, auxo_error *error);
+/* The lowest layer whose parameters are trained; the layer count: none. */
+uint32_t auxo__trainer_lowest(const auxo_trainer *trainer);
 /* The same where there are none, or they are of a structure that is gone; counted as set-up. */
 auxo_status auxo__trainer_need_plans(auxo_trainer *trainer, auxo_error *error);
 void auxo__trainer_drop_plans(auxo_trainer *trainer); /* of the whole team */
@@ -106,6 +113,22 @@ auxo_status auxo__trainer_build_part(auxo_trainer *member, int64_t batches, int6
                                      auxo_error *error);
 /* What follows the gradients: hooks, update, counters. */
 auxo_status auxo__trainer_build_update(auxo_trainer *trainer, auxo_error *error);
+
+/* ---- prefix.c: what the frozen layers put out, for all rows ---- */
+typedef struct auxo__prefix {
+    uint64_t limit_bytes; /* 0: none is kept */
+    uint32_t layer;       /* whose output it is; 0: there is none */
+    auxo_buffer *rows;    /* f32 (rows, C, H W) */
+    bool filled;          /* with the weights as they are */
+    uint64_t structure_version;
+} auxo__prefix;
+/* Of the layers trained now: chosen when plans are built, filled before the next step. */
+auxo_status auxo__prefix_choose(auxo_trainer *trainer, auxo_error *error);
+auxo_status auxo__prefix_fill(auxo_trainer *trainer, auxo_error *error);
+/* Appends the gathering of a batch from it. */
+void auxo__prefix_add_input(const auxo_trainer *trainer, const auxo__batch *batch, auxo_plan *plan, auxo_tensor *input);
+uint64_t auxo__prefix_bytes(const auxo_trainer *trainer);
+void auxo__prefix_deinit(auxo__prefix *prefix);
 
 /* ---- team.c: several devices, or ranks, that share each batch ---- */
 typedef struct auxo__team auxo__team;
@@ -141,6 +164,7 @@ struct auxo_trainer {
     bool *train_layers;         /* train_layer_count entries, or NULL */
     uint32_t train_layer_count;
     uint32_t unit_layer, unit_begin, unit_end; /* of that layer only these units; unit_end 0: all */
+    auxo__prefix prefix;
 
     auxo__device_data data;
     auxo__device_preprocessing preprocessing;

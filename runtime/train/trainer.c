@@ -205,6 +205,7 @@ void auxo_trainer_destroy(auxo_trainer *trainer)
         return;
     auxo_queue_wait(auxo_model_queue(trainer->model), NULL); /* its work may still use the buffers */
     auxo__trainer_drop_plans(trainer);
+    auxo__prefix_deinit(&trainer->prefix);
     auxo__team_destroy(trainer->team);
     if (trainer->validation)
         auxo__evaluator_deinit(trainer->validation);
@@ -306,4 +307,5 @@ auxo_status auxo_trainer_evaluate(auxo_trainer *trainer, const auxo_dataset *dat
 void auxo_trainer_invalidate(auxo_trainer *trainer)
 {
     trainer->structure_version = UINT64_MAX;
+    trainer->prefix.filled = false;
 }
