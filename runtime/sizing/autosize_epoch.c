@@ -24,7 +24,7 @@ auxo_status auxo_autosize_epoch(auxo_autosize *autosize, auxo_trainer *trainer,
     double start = auxo__now_seconds();
     auxo_status status = options->grow ? auxo_autosize_grow(autosize, trainer, &changed, error) : AUXO_OK;
     double seconds = auxo__now_seconds() - start;
-    if (status == AUXO_OK)
+    if (status == AUXO_OK && autosize) /* networks that nothing sizes are fitted the same way */
         status = auxo__autosize_begin_epoch(autosize, trainer, error);
     if (status == AUXO_OK)
         status = fit(trainer, options, metrics, error);
