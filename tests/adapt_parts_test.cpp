@@ -1,7 +1,9 @@
-// tests/adapt_parts_test.cpp: parts of the controller that are not public: directions of GradMax, and its memory of
-// moves that did not pay.
+// tests/adapt_parts_test.cpp: parts of the controller that are not public: directions of GradMax, layers that may go
+// from a plain network, and its memory of moves that did not pay.
 extern "C" {
 #include "adapt_internal.h"
+#include "dense_block.h"
+#include "plain_run.h"
 }
 #include "support/adapt.hpp"
 
@@ -135,4 +137,85 @@ TEST_CASE("each time that a move did not pay its wait doubles, then it is tried 
     }
     proposal.move = AUXO_ADAPT_NARROW;
     CHECK_FALSE(auxo__adapt_refused(adapt.adapt, &proposal));
+}
+
+TEST_CASE(
+    "layers of a plain network may go where they lead from a shape to the same one, and the others keep all they know")
+{
+    Runtime runtime;
+    Device device(runtime, "cpu");
+    Glyphs data(64);
+    Desc desc("mlp:784-6-6-5-5-5-10", 1, 28, 28, 10);
+    auto layer = [&](const char *name) { return auxo_model_desc_find(&desc.desc, name); };
+    auto may_go = [&](const char *first, const char *last) {
+        return auxo__plain_run_is(&desc.desc, layer(first), layer(last) + 1);
+    };
+    CHECK_FALSE(may_go("dense1", "dense1")); // reads the image
+    CHECK(may_go("dense2", "dense2"));
+    CHECK_FALSE(may_go("dense2", "dense3")); // from 6 units to 5
+    CHECK_FALSE(may_go("dense3", "dense3"));
+    CHECK(may_go("dense4", "dense5"));
+    CHECK(may_go("dense4", "dense4"));
+    CHECK_FALSE(may_go("dense5", "dense6")); // the output stays
+    CHECK_FALSE(may_go("dense6", "dense6"));
+    Error error;
+    auxo_model_desc inserted;
+    REQUIRE_OK(auxo__dense_block_insert(&desc.desc, layer("dense4"), "grown1", &inserted, error));
+    const uint32_t fourth = auxo_model_desc_find(&inserted, "dense4");
+    CHECK(auxo__plain_run_is(&inserted, fourth + 1, fourth + 2) == false); // there is a way round it
+    CHECK(auxo__plain_run_is(&inserted, fourth + 2, fourth + 3) == false);
+    CHECK(auxo__plain_run_is(&inserted, fourth, fourth + 1) == false); // it is read twice
+    auxo_model_desc_deinit(&inserted);
+
+    Model model(device, desc.desc);
+    auxo_adapt_options options = small_options();
+    options.moves = 1u << AUXO_ADAPT_TRAIN | 1u << AUXO_ADAPT_REMOVE;
+    Adapt adapt(model, data, options);
+    REQUIRE(adapt.status == AUXO_OK);
+    adapt.train(3);
+    const std::vector<float> first = model.param("dense1.weight"), sixth = model.param("dense6.weight");
+    const size_t moments = auxo_optimizer_carried_state(auxo_trainer_optimizer(auxo_adapt_trainer(adapt.adapt))).count;
+    const std::vector<float> before = adapt.state();
+    const size_t weights = auxo_model_weight_count(model);
+    REQUIRE(adapt.apply(AUXO_ADAPT_REMOVE));
+    CHECK(auxo_model_weight_count(model) < weights);
+    CHECK(same_bits(model.param("dense1.weight"), first));
+    CHECK(same_bits(model.param("dense6.weight"), sixth));
+    const std::vector<float> after = adapt.state();
+    for (size_t m = 0; m <= moments; m++) // of the weights and of each moment, the first layer's lie first
+        CHECK(std::equal(&after[m * auxo_model_weight_count(model)],
+                         &after[m * auxo_model_weight_count(model)] + first.size(), &before[m * weights]));
+    adapt.undo();
+    CHECK(same_bits(adapt.state(), before));
+}
+
+TEST_CASE("what did not pay with one run of plain layers is not tried with the next, and is forgiven once it pays")
+{
+    Runtime runtime;
+    Device device(runtime, "cpu");
+    Glyphs data(64);
+    Desc desc("mlp:784-6-6-6-10", 1, 28, 28, 10);
+    Model model(device, desc.desc);
+    Adapt adapt(model, data, small_options());
+    REQUIRE(adapt.status == AUXO_OK);
+    Error error;
+    auxo__proposal one = {}, other = {};
+    one.move = other.move = AUXO_ADAPT_REMOVE;
+    one.plain_layers = other.plain_layers = true;
+    std::snprintf(one.where, sizeof one.where, "dense2");
+    std::snprintf(other.where, sizeof other.where, "dense3");
+    for (const uint32_t wait : {4u, 8u, 16u, 32u, 32u}) { // not for ever: a stall may end later
+        REQUIRE_OK(auxo__adapt_refuse(adapt.adapt, &one, error));
+        adapt.adapt->cycle += wait - 1;
+        CHECK(auxo__adapt_refused(adapt.adapt, &other));
+        adapt.adapt->cycle += 1;
+        CHECK_FALSE(auxo__adapt_refused(adapt.adapt, &other));
+    }
+    auxo__adapt_forgive(adapt.adapt, &other);
+    REQUIRE_OK(auxo__adapt_refuse(adapt.adapt, &one, error));
+    adapt.adapt->cycle += 4;
+    CHECK_FALSE(auxo__adapt_refused(adapt.adapt, &one));
+    other.plain_layers = false; // a residual block has a place of its own
+    REQUIRE_OK(auxo__adapt_refuse(adapt.adapt, &one, error));
+    CHECK_FALSE(auxo__adapt_refused(adapt.adapt, &other));
 }

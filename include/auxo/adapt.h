@@ -31,7 +31,7 @@ extern "C" {
     X(WIDEN, widen, GROW)        /* new units in one layer (and those tied to it); the function is kept */             \
     X(NARROW, narrow, SHRINK)    /* the units that matter least go */                                                  \
     X(INSERT, insert, GROW)      /* a residual block that adds nothing yet */                                          \
-    X(REMOVE, remove, SHRINK)    /* a residual block goes */                                                           \
+    X(REMOVE, remove, SHRINK)    /* a residual block goes, or layers of a plain network */                             \
     X(PENALTY, penalty, CONTROL) /* the weighted l1 penalty's strength */                                              \
     X(BRAKE, brake, CONTROL)     /* friction times a factor (port-Hamiltonian), else the learning rate divided by it */
 
@@ -84,8 +84,8 @@ typedef struct auxo_adapt_budget {
     double flops;           /* of one row's forward pass, in convolutions and matrix products */
     double latency_ns;      /* of one inference of latency_batch rows, measured on the device */
     uint32_t latency_batch; /* 0: 1 */
-    double memory_bytes;    /* of the device: model, optimiser, training plan, snapshot, best model, kept outputs of frozen layers;
-                            not the rows */
+    double memory_bytes; /* of the device: model, optimiser, training plan, snapshot, best model, kept outputs of frozen
+                         layers; not the rows */
 } auxo_adapt_budget;
 
 typedef struct auxo_adapt_options {
@@ -96,14 +96,14 @@ typedef struct auxo_adapt_options {
     auxo_adapt_score score;
     auxo_grow_init grow_init;
     auxo_adapt_budget budget;
-    uint64_t cycle_steps;     /* training steps of a cycle, at most to the end of the epoch; 0: a fifth of an epoch, or
-                                 more where validation would cost more than a twelfth of it */
-    uint32_t cycle_epochs;    /* not 0: a cycle is so many whole epochs, whatever cycle_steps is */
-    double prefix_bytes; /* where a block's rows are seen more than once in a cycle, what the layers before it put out is
-                            kept if it takes at most so much (auxo_trainer_keep_prefix); 512 MiB */
-    double threshold;         /* RULES_PAPERS: units and blocks of smaller weights go, and new units' weights are drawn
-                                 at this scale; 1e-3 */
-    uint32_t rest_cycles;     /* without edits after each edit; 1 */
+    uint64_t cycle_steps;  /* training steps of a cycle, at most to the end of the epoch; 0: a fifth of an epoch, or
+                              as many, or as many epochs, as keep measuring and judging a tenth of the work */
+    uint32_t cycle_epochs; /* not 0: a cycle is so many whole epochs, whatever cycle_steps is */
+    double prefix_bytes;   /* where a block's rows are seen more than once in a cycle, what the layers before it put out
+                              is   kept if it takes at most so much (auxo_trainer_keep_prefix); 512 MiB */
+    double threshold;      /* RULES_PAPERS: units and blocks of smaller weights go, and new units' weights are drawn
+                              at this scale; 1e-3 */
+    uint32_t rest_cycles;  /* without edits after each edit; 1 */
     double growth_fraction;   /* new units of a layer, of those there are; 0.3 */
     double growth_drive;      /* part of the loss that a network e times as large is expected to lose more of in every
                                  cycle to come; 0.1 */
@@ -114,7 +114,7 @@ typedef struct auxo_adapt_options {
     double penalty_strength;  /* of the weighted l1 penalty at the start; 0 */
     double brake;             /* factor; 2 */
     uint32_t measure_batches; /* backward passes of a measurement; 8 */
-    uint32_t measure_rows;    /* rows of each; 0: a twentieth of a cycle's rows in all, at most 64 each */
+    uint32_t measure_rows;    /* rows of each; 0: a twenty-fifth of a cycle's rows in all, 4 to 64 each */
     auxo_train_options training; /* hooks are set here; one device, rows on it */
     uint64_t seed;
 } auxo_adapt_options;

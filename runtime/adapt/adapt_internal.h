@@ -48,9 +48,11 @@ typedef struct auxo__structure {
 } auxo__structure;
 auxo_status auxo__structure_init(const auxo_model_desc *desc, auxo__structure *structure, auxo_error *error);
 void auxo__structure_deinit(auxo__structure *structure);
-/* Work of training one row when layers [begin, end) are trained: forward, data gradients above the lowest of them,
- * weight gradients of them. In FLOPs, where values moved and launches count as FLOPs of a common device (roofline:
- * Williams et al. 2009), so that the number is the same everywhere. */
+/* Work of a step on `rows` rows when layers [begin, end) are trained (none: forward only): forward, data gradients
+ * above the lowest of them, weight gradients of them. In FLOPs, where values moved and launches count as FLOPs of a
+ * common device (roofline: Williams et al. 2009), so that the number is the same everywhere. */
+double auxo__step_work(const auxo_model_desc *desc, uint32_t begin, uint32_t end, double rows);
+/* Of one row, in a batch of 128. */
 double auxo__training_work(const auxo_model_desc *desc, uint32_t begin, uint32_t end);
 /* The description with `units` units in the group of `layer`. */
 auxo_status auxo__with_units(const auxo_model_desc *desc, const auxo__structure *structure, uint32_t layer,
@@ -71,6 +73,7 @@ typedef struct auxo__proposal {
     double gain;          /* expected decrease of the loss, 1 = what plain training brings in a cycle */
     double loss;          /* expected increase at once, absolute */
     double capacity;      /* logarithm of the weights after over those before */
+    bool plain_layers;    /* takes layers out that there is no way round: where training stalls, they may be why */
     double cost;          /* work of a step, 1 = plain training now */
     double value;         /* gain for cost, as expected; the larger the better */
     double rank;          /* by the policy: what is compared */
@@ -192,8 +195,11 @@ double auxo__adapt_draw(const auxo_adapt *adapt, uint32_t what, uint32_t index);
 auxo_status auxo__adapt_structure(auxo_adapt *adapt, const auxo__structure **structure, auxo_error *error);
 /* The measurement of the layer; NULL if it has no weights. */
 const auxo_layer_sensitivity *auxo__adapt_layer(const auxo_adapt *adapt, uint32_t layer);
-/* What a plain cycle is expected to bring in loss; > 0. */
+/* What a plain cycle is expected to bring in loss, on the training rows and on the validation rows; > 0. */
 double auxo__adapt_plain_gain(const auxo_adapt *adapt);
+double auxo__adapt_plain_validation_gain(const auxo_adapt *adapt);
+/* No better model has come for a while. */
+bool auxo__adapt_stalls(const auxo_adapt *adapt);
 
 /* ---- judge.c: budgets, ranks, verdicts ---- */
 /* Whether every budget holds for a network; *why (128 bytes) names the one that does not. */
@@ -205,6 +211,8 @@ auxo_status auxo__adapt_memory(auxo_adapt *adapt, uint64_t *bytes, auxo_error *e
 void auxo__adapt_rank(auxo_adapt *adapt, auxo__proposals *proposals);
 bool auxo__adapt_refused(const auxo_adapt *adapt, const auxo__proposal *proposal);
 auxo_status auxo__adapt_refuse(auxo_adapt *adapt, const auxo__proposal *proposal, auxo_error *error);
+/* It paid: the next refusal there waits as the first one did. */
+void auxo__adapt_forgive(auxo_adapt *adapt, const auxo__proposal *proposal);
 /* Takes in what a move has really brought for its cost. */
 void auxo__adapt_learn(auxo_adapt *adapt, auxo_adapt_move move, double expected, double gained);
 bool auxo__adapt_pays(const auxo_adapt *adapt, const auxo__proposal *proposal, double before, double after);

@@ -115,8 +115,8 @@ const auxo_setting auxo__adapt_settings[] = {
      .argument = "N",
      .initial = "0",
      .help =
-         "Training steps of a cycle, to the end of the epoch at most; 0: a fifth of an epoch, or more where validation "
-         "would cost more than a twelfth of it",
+         "Training steps of a cycle, to the end of the epoch at most; 0: a fifth of an epoch, or as many, or as many "
+         "epochs, as keep measuring and judging a tenth of the work",
      .maximum = 1e9},
     {.name = "cycle-epochs",
      .type = AUXO_SETTING_INTEGER,
@@ -215,8 +215,9 @@ const auxo_setting auxo__adapt_settings[] = {
      .type = AUXO_SETTING_INTEGER,
      .argument = "N",
      .initial = "0",
-     .help = "Rows of each of them, at most their part of all; 0: so many that all are a twentieth of a cycle's, at "
-             "most 64",
+     .help =
+         "Rows of each of them, at most their part of all; 0: so many that all are a twenty-fifth of a cycle's, 4 to "
+         "64",
      .maximum = 1e6},
     AUXO_SETTINGS_END,
 };

@@ -210,6 +210,7 @@ static auxo_status keep(auxo_adapt *adapt, const auxo__proposal *proposal, const
         adapt->last_edit = adapt->cycle;
     if (auxo__move_kind_of(proposal->move) == AUXO__MOVE_CONTROL)
         adapt->last_control = adapt->cycle;
+    auxo__adapt_forgive(adapt, proposal);
     adapt->diverged = 0;
     adapt->validation_loss = result->loss;
     adapt->validation_accuracy = result->accuracy;
@@ -276,11 +277,11 @@ static auxo_status fill_record(auxo_adapt *adapt, const auxo__proposal *proposal
 static auxo_status conclude(auxo_adapt *adapt, const auxo__proposal *proposal, const auxo__outcome *result,
                             cycle_work *work, auxo_adapt_record *record, auxo_error *error)
 {
-    const double plain = adapt->plain_validation_gain;
+    const double plain = auxo__adapt_plain_validation_gain(adapt);
     record->loss_before = adapt->validation_loss;
     record->train_loss = adapt->train_loss;
     record->kept = auxo__adapt_pays(adapt, proposal, adapt->validation_loss, result->loss) && isfinite(result->loss);
-    record->gained = plain > 0 ? real_value(adapt, proposal, result) / plain : NAN;
+    record->gained = isnan(adapt->plain_validation_gain) ? NAN : real_value(adapt, proposal, result) / plain;
     account(work, result, !record->kept);
     auxo__adapt_learn(adapt, proposal->move, record->expected, record->gained);
     auxo_status status =
