@@ -179,6 +179,12 @@ static auxo_status finish_schema(const auxo_data_options *options, auxo_dataset 
     dataset->schema->row_count = dataset->row_count;
     /* Rows of which the hash is not known are read once for it. */
     auxo_status status = auxo_dataset_content_hash(dataset, dataset->row_count, &dataset->schema->content_hash, error);
+    if (status == AUXO_OK && options->schema && dataset->row_count >= options->schema->row_count) {
+        dataset->known_rows = options->schema->row_count;
+        dataset->known_hash = dataset->schema->content_hash;
+        if (dataset->known_rows < dataset->row_count)
+            status = auxo_dataset_content_hash(dataset, dataset->known_rows, &dataset->known_hash, error);
+    }
     if (status != AUXO_OK)
         return status;
     dataset->schema->split_fraction = 0;
@@ -207,10 +213,22 @@ static bool is_file(const char *name)
     return stat(name, &entry) == 0 && S_ISREG(entry.st_mode);
 }
 
+/* What is for tables only. */
+static auxo_status check_table_options(const char *name, const auxo_data_options *options, auxo_error *error)
+{
+    const bool other = options->arrays || auxo__is_packed_path(name) || auxo__is_numpy_path(name);
+    if (!options->dropped_columns || (!other && (is_table_path(name) || is_file(name))))
+        return AUXO_OK;
+    return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "%s is no table of columns; drop does not apply to it",
+                          options->arrays ? "an array" : name);
+}
+
 static auxo_status load_any(const char *name, const auxo_data_options *options, auxo_dataset **train,
                             auxo_dataset **test, auxo_error *error)
 {
     size_t index = 0;
+    if (check_table_options(name, options, error) != AUXO_OK)
+        return AUXO_INVALID_ARGUMENT;
     if (options->arrays)
         return auxo__load_arrays(options, train, test, error);
     if (auxo__is_packed_path(name))

@@ -420,7 +420,7 @@ static auxo_status check_header(const column_builder *builder, auxo_error *error
 
 static void note_choices(const column_builder *builder, auxo_table *table)
 {
-    char delimiter[2] = {builder->csv->delimiter, '\0'};
+    const char delimiter[] = {builder->csv->delimiter, '\0'};
     if (!builder->format->delimiter && builder->csv->delimiter != ',')
         auxo__note_add(table->note, sizeof table->note, "read with delimiter %s",
                        delimiter[0] == '\t'  ? "tab"

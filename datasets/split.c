@@ -313,7 +313,15 @@ auxo_status auxo_dataset_split(const auxo_dataset *dataset, double fraction, uin
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "%s: cannot split off a fraction of %g; use 0 to 1",
                               dataset->name, fraction);
     const choice wanted = {.fraction = fraction, .seed = seed, .stratified = stratified && has_strata(dataset)};
-    return split_by(dataset, &wanted, part, rest, error);
+    const auxo_status status = split_by(dataset, &wanted, part, rest, error);
+    const bool both = fraction > 0 && fraction < 1 && dataset->row_count > 0;
+    if (status != AUXO_OK || !both || ((*part)->row_count > 0 && (*rest)->row_count > 0))
+        return status;
+    auxo_dataset_destroy(*part);
+    auxo_dataset_destroy(*rest);
+    *part = *rest = NULL;
+    return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "%s: none of its %zu rows can be held out%s", dataset->name,
+                          dataset->row_count, dataset->groups ? "; all belong to one group" : "");
 }
 
 auxo_status auxo_dataset_fold(const auxo_dataset *dataset, uint32_t folds, uint32_t fold, uint64_t seed,
@@ -375,8 +383,10 @@ auxo_status auxo_dataset_held_out(const auxo_dataset *dataset, const auxo_data_s
     if (!schema || schema->split_fraction <= 0 || schema->row_count == 0 || dataset->row_count < schema->row_count ||
         schema->content_hash == 0)
         return AUXO_OK;
-    uint64_t hash = 0;
-    auxo_status status = auxo_dataset_content_hash(dataset, schema->row_count, &hash, error);
+    uint64_t hash = dataset->known_hash;
+    auxo_status status = AUXO_OK;
+    if (dataset->known_rows != schema->row_count)
+        status = auxo_dataset_content_hash(dataset, schema->row_count, &hash, error);
     if (status != AUXO_OK || hash != schema->content_hash)
         return status;
     if (dataset->row_count == schema->row_count)

@@ -93,9 +93,10 @@ static auxo_status append_input(table_layout *layout, size_t index, auxo_error *
     const auxo_column *column = &layout->table->columns[index];
     bool category = column->type == AUXO_COLUMN_CATEGORICAL;
     if (category && column->level_count > MAX_INPUT_LEVELS)
-        return auxo_error_set(error, AUXO_INVALID_ARGUMENT,
-                              "%s: column '%.60s' is text with %zu different values, too many for an input; drop it",
-                              layout->table->path, column->name, column->level_count);
+        return auxo_error_set(
+            error, AUXO_INVALID_ARGUMENT,
+            "%s: column '%.60s' is text with %zu different values, too many for an input; name it in drop",
+            layout->table->path, column->name, column->level_count);
     input_source *input = &layout->inputs[layout->input_count++];
     *input = (input_source){.column = index,
                             .first_feature = layout->feature_count,

@@ -179,7 +179,10 @@ auxo_status auxo__load_table_path(const char *path, const auxo_data_options *opt
                               .event_level = options->event_level,
                               .group_column = options->group_column,
                               .site_column = options->site_column};
-    if (schema) {
+    if (!schema) { /* a model passes over what it does not know */
+        roles.dropped_columns = options->dropped_columns;
+        roles.dropped_column_count = options->dropped_column_count;
+    } else {
         roles.group_column = column_of_model(table, options->group_column, schema->group_column);
         roles.site_column = column_of_model(table, options->site_column, schema->site_column);
     }

@@ -3,6 +3,7 @@
 #include "support/data_files.hpp"
 #include "support/models.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 
@@ -70,6 +71,7 @@ TEST_CASE("an exact insertion keeps the outputs bit for bit, ResBuilder runs, re
         REQUIRE_OK(auxo_resbuild_create(device.device, &start.desc, data.train, data.test, &options, &whole, error));
         REQUIRE_OK(auxo_resbuild_create(device.device, &start.desc, data.train, data.test, &options, &first, error));
         std::vector<std::string> made;
+        std::vector<double> accuracies;
         bool done = false;
         auxo_architecture_record record;
         for (int i = 0; i < 8 && !done; i++) {
@@ -79,6 +81,7 @@ TEST_CASE("an exact insertion keeps the outputs bit for bit, ResBuilder runs, re
             made.push_back(record.what);
             CHECK(std::isfinite(record.accuracy[AUXO_TRAINING_REGULARIZED]));
             CHECK(std::isfinite(record.accuracy[AUXO_TRAINING_INHERITED]));
+            accuracies.push_back(record.accuracy[AUXO_TRAINING_INHERITED]);
             if (std::string(record.what).find("morph") == 0)
                 CHECK(record.cost <= options.budget.limit);
         }
@@ -101,12 +104,21 @@ TEST_CASE("an exact insertion keeps the outputs bit for bit, ResBuilder runs, re
         auxo_model *current = nullptr, *best = nullptr;
         REQUIRE_OK(auxo_model_load(device.device, folder.file("current").c_str(), &current, error));
         REQUIRE_OK(auxo_model_load(device.device, folder.file("best").c_str(), &best, error));
-        REQUIRE_OK(auxo_resbuild_restore(second, json, current, best, error));
+        // 96 rows in batches of 32: three steps an epoch; the second architecture went on with the moments of the
+        // first.
+        REQUIRE(auxo_resbuild_moments(first));
+        CHECK(auxo_moments_time(auxo_resbuild_moments(first)) == 6);
+        auxo_moments *moments = nullptr;
+        REQUIRE_OK(auxo_moments_clone(auxo_resbuild_moments(first), current, &moments, error));
+        REQUIRE_OK(auxo_resbuild_restore(second, json, current, best, moments, error));
         std::free(json);
         for (int i = 2; i < 4; i++) {
             REQUIRE_OK(auxo_resbuild_next(second, &record, &done, error));
             CHECK(made[(size_t)i] == record.what);
+            CHECK(record.accuracy[AUXO_TRAINING_INHERITED] == accuracies[(size_t)i]);
         }
+        // The MorphNet step began anew.
+        CHECK(auxo_moments_time(auxo_resbuild_moments(second)) == 3);
         REQUIRE_OK(auxo_resbuild_next(second, &record, &done, error));
         CHECK(done);
         options.budget.limit = 3;
@@ -116,5 +128,131 @@ TEST_CASE("an exact insertion keeps the outputs bit for bit, ResBuilder runs, re
         auxo_resbuild_destroy(whole);
         auxo_resbuild_destroy(first);
         auxo_resbuild_destroy(second);
+    });
+}
+
+namespace
+{
+
+// The largest |gradient| of the parameters whose name begins so.
+double largest_gradient(const Model &model, const Gradients &gradients, const std::string &prefix)
+{
+    double largest = 0;
+    const auxo_param *params = auxo_model_params(model);
+    for (size_t i = 0; i < auxo_model_param_count(model); i++) {
+        uint64_t count = 1;
+        for (uint32_t d = 0; d < params[i].rank; d++)
+            count *= (uint64_t)params[i].dims[d];
+        if (params[i].trainable && std::string(params[i].name).rfind(prefix, 0) == 0)
+            for (uint64_t e = 0; e < count; e++)
+                largest = std::max(largest, std::fabs((double)gradients.values[params[i].offset + e]));
+    }
+    return largest;
+}
+
+} // namespace
+
+TEST_CASE("a block whose last scale is 0 adds nothing and still has a gradient, unlike one that ends in relu")
+{
+    for_each_device([](Device &device) {
+        Error error;
+        Desc start("conv:4", 1, 12, 12, 3), open, closed;
+        std::vector<uint32_t> places(start.desc.layer_count), stages(start.desc.layer_count);
+        REQUIRE(auxo_block_places(&start.desc, places.data(), stages.data()) == 1);
+        REQUIRE_OK(auxo_block_insert_open(&start.desc, places[0], "b", &open.desc, error));
+        REQUIRE_OK(auxo_block_insert(&start.desc, places[0], "b", &closed.desc, error));
+        std::vector<float> input(6 * 144);
+        for (size_t i = 0; i < input.size(); i++)
+            input[i] = std::sin((float)(i * i % 97));
+        const std::vector<uint32_t> labels = {0, 1, 2, 0, 1, 2};
+        std::vector<float> before;
+        {
+            Model model(device, start.desc, 4);
+            before = model.forward(input, 6);
+        }
+        for (Desc *desc : {&open, &closed}) {
+            Model model(device, desc->desc, 4);
+            {
+                Model old(device, start.desc, 4);
+                for (size_t i = 0; i < auxo_model_param_count(old); i++)
+                    if (auxo_model_params(old)[i].trainable)
+                        model.set_param(auxo_model_params(old)[i].name, old.param(auxo_model_params(old)[i].name));
+            }
+            model.set_param("b_norm2.gamma", std::vector<float>(4, 0.0f));
+            CHECK(model.forward(input, 6) == before);
+            const Gradients gradients = cross_entropy_gradients(model, input, labels);
+            const double largest = largest_gradient(model, gradients, "b_");
+            INFO("largest gradient within the block: " << largest);
+            CHECK((desc == &open ? largest > 1e-4 : largest == 0));
+        }
+    });
+}
+
+TEST_CASE("moments taken from one trainer go on in another as if it were the same, also after an insertion")
+{
+    for_each_device([](Device &device) {
+        for (const char *kind : {"adam:lr=0.01", "momentum:lr=0.05"}) {
+            Error error;
+            Data data = Data::classes(12, 1, 12, 12, 3, 5);
+            auxo_train_options options = {};
+            options.batch = 12; // all rows: their order does not matter but for rounding
+            options.optimizer = optimizer(kind);
+            Desc start("conv:4", 1, 12, 12, 3), larger;
+            std::vector<uint32_t> places(start.desc.layer_count), stages(start.desc.layer_count);
+            REQUIRE(auxo_block_places(&start.desc, places.data(), stages.data()) == 1);
+            REQUIRE_OK(auxo_block_insert_open(&start.desc, places[0], "b", &larger.desc, error));
+            std::vector<std::vector<float>> ends;
+            for (const int way : {0, 1, 2}) { // one trainer; two with moments; two without
+                Model model(device, start.desc, 4);
+                auxo_moments *moments = nullptr;
+                if (way == 0) {
+                    Trainer trainer(model, data.get(), nullptr, options);
+                    trainer.steps(3);
+                    auxo_carried_state state = auxo_optimizer_carried_state(auxo_trainer_optimizer(trainer));
+                    REQUIRE_OK(auxo_model_restructure(model, &larger.desc, 3, 1e-2f, &state, error));
+                    trainer.steps(4);
+                    ends.push_back(model.weights());
+                    continue;
+                }
+                {
+                    Trainer trainer(model, data.get(), nullptr, options);
+                    trainer.steps(3);
+                    REQUIRE_OK(auxo_moments_take(trainer, &moments, error));
+                }
+                CHECK(auxo_moments_time(moments) == 3);
+                auxo_carried_state state = auxo_moments_carried_state(moments);
+                CHECK(state.count == (kind[0] == 'a' ? 2 : 1));
+                REQUIRE_OK(auxo_model_restructure(model, &larger.desc, 3, 1e-2f, &state, error));
+                {
+                    Trainer trainer(model, data.get(), nullptr, options);
+                    if (way == 1)
+                        REQUIRE_OK(auxo_moments_give(moments, trainer, error));
+                    trainer.steps(4);
+                    ends.push_back(model.weights());
+                    auxo_moments *later = nullptr;
+                    REQUIRE_OK(auxo_moments_take(trainer, &later, error));
+                    CHECK(auxo_moments_time(later) == (way == 1 ? 7 : 4));
+                    auxo_moments_destroy(later);
+                }
+                // Moments of another optimiser, or of a smaller model, are refused.
+                auxo_train_options other = options;
+                other.optimizer = optimizer("rmsprop");
+                Trainer wrong(model, data.get(), nullptr, other);
+                CHECK(auxo_moments_give(moments, wrong, error) == AUXO_INVALID_ARGUMENT);
+                CHECK(error.text().find("do not fit rmsprop") != std::string::npos);
+                Model small(device, start.desc, 4);
+                Trainer smaller(small, data.get(), nullptr, options);
+                CHECK(auxo_moments_give(moments, smaller, error) == AUXO_INVALID_ARGUMENT);
+                auxo_moments_destroy(moments);
+            }
+            double with = 0, without = 0;
+            for (size_t i = 0; i < ends[0].size(); i++) {
+                with = std::max(with, std::fabs((double)ends[1][i] - ends[0][i]));
+                without = std::max(without, std::fabs((double)ends[2][i] - ends[0][i]));
+            }
+            INFO(kind << ": with moments " << with << ", without " << without);
+            CHECK(with < 2e-3);
+            CHECK(without > 10 * with);
+        }
     });
 }

@@ -1,5 +1,6 @@
 // tests/search_cli_test.cpp: auxo search and auxo search profile as a user meets them: events, saved models, traces,
 // runs that are resumed or interrupted, bad input.
+#include "support/data_files.hpp"
 #include "support/program.hpp"
 
 #include <csignal>
@@ -164,6 +165,17 @@ TEST_CASE("search profile: means and shares of several runs")
     CHECK(profile.events("method")[0].text("method") == "random static");
     CHECK(read_whole_file(folder.file("p.html")).find("Performance profile: random dynamic") != std::string::npos);
     CHECK(read_whole_file(folder.file("p.csv")).find("method,seconds,quality,share\n") == 0);
+    // Without a second model in any run there is no pool of complete ones.
+    write_file(folder.file("r1.csv"), "method,seed,seconds,epoch,evaluation,quality,best\n"
+                                      "random static,1,1,1,1,0.2,0.2\nrandom static,1,3,2,2,0.4,0.4\n");
+    write_file(folder.file("r2.csv"), "method,seed,seconds,epoch,evaluation,quality,best\n"
+                                      "random static,2,2,1,1,0.3,0.3\n");
+    ProgramResult pooled = program.run(
+        {"search", "profile", folder.file("r1.csv"), folder.file("r2.csv"), "--pool", "50", "--until", "10s"});
+    INFO(pooled.errors);
+    REQUIRE(pooled.exit_code == 0);
+    CHECK(pooled.output.find("best so far over 10.0 s") != std::string::npos); // ten times the one complete model of 1 s
+    check_fails(program, {"search", "profile", folder.file("r2.csv"), "--pool", "5"}, "followed by another");
     check_fails(program, {"search", "profile", folder.file("p.csv")}, "p.csv: not a trace of a search");
 }
 
@@ -176,5 +188,11 @@ TEST_CASE("search refuses bad input in one line")
     check_fails(program, with({"search", "--method", "evolution", "--networks", "static"}, tiny), "size themselves");
     check_fails(program, with({"search", "--method", "genetic", "--keep", "30"}, tiny), "keeps at least 2");
     check_fails(program, with({"search", "--resume"}, tiny), "--resume needs a checkpoint");
+    check_fails(program, with({"search", "--method", "evolution", "--mutation-spread", "lr=0.1,depth=2"}, tiny),
+                "neither a number from 0 to 1 nor lr=F");
+    check_fails(program, with({"search", "--method", "evolution", "--mutation-spread", "1.5"}, tiny), "\"1.5\"");
+    check_fails(program, with({"search", "--method", "evolution", "--sample", "0.5", "--sample-for", "model"}, tiny),
+                "one sample is drawn for all");
+    check_fails(program, with({"search", "--sample", "1.5"}, tiny), "--sample");
     check_fails(program, with({"search", "--method", "genetik"}, tiny), "did you mean \"genetic\"");
 }

@@ -110,10 +110,15 @@ void restore(const Search &from, Search &to)
     char *json = nullptr;
     REQUIRE_OK(auxo_search_describe(from.search, &json, error));
     std::vector<auxo_model *> models;
-    for (size_t i = 0; i < auxo_search_model_count(from.search); i++)
+    std::vector<auxo_moments *> moments;
+    for (size_t i = 0; i < auxo_search_model_count(from.search); i++) {
         models.push_back(copy_of(auxo_search_model(from.search, i)));
+        moments.push_back(nullptr);
+        if (auxo_search_moments(from.search, i))
+            REQUIRE_OK(auxo_moments_clone(auxo_search_moments(from.search, i), models[i], &moments[i], error));
+    }
     REQUIRE_OK(auxo_search_restore(to.search, json, copy_of(auxo_search_best(from.search)), models.data(),
-                                   models.size(), error));
+                                   moments.data(), models.size(), error));
     free(json);
 }
 
@@ -196,6 +201,48 @@ TEST_CASE("traces and profiles: a step function, and the share of runs that reac
     CHECK(auxo_profile_share(runs, 2, 4, 0.7) == 0);
 }
 
+TEST_CASE("pool: traces of models drawn from all runs, end to end; the last model of a run is none of them")
+{
+    // Models: 2 s to 0.3 by way of 0.2; 3 s to 0.5; the third of the first run and the only one of the second are cut
+    // off.
+    const auxo_trace_point a[] = {{1, 1, 1, 0.2, 0.2}, {2, 2, 1, 0.3, 0.3}, {5, 3, 2, 0.5, 0.5}, {6, 4, 3, 0.9, 0.9}};
+    const auxo_trace_point b[] = {{1, 1, 1, 0.8, 0.8}};
+    const auxo_trace runs[] = {{a, 4}, {b, 1}};
+    Error error;
+    std::set<double> first_bests;
+    for (uint64_t number = 0; number < 20; number++) {
+        auxo_trace_run run, again;
+        REQUIRE_OK(auxo_trace_sample(runs, 2, 12, 3, number, &run, error));
+        REQUIRE_OK(auxo_trace_sample(runs, 2, 12, 3, number, &again, error));
+        REQUIRE(run.count == again.count);
+        double best = -INFINITY, began = 0;
+        for (size_t i = 0; i < run.count; i++) {
+            const auxo_trace_point &point = run.points[i];
+            CHECK(point.seconds == again.points[i].seconds);
+            CHECK(point.seconds <= 12);
+            best = std::fmax(best, point.quality);
+            CHECK(point.best == best);
+            if (point.quality == 0.2) {
+                CHECK(point.seconds == began + 1);
+            } else if (point.quality == 0.3) {
+                CHECK(point.seconds == began + 2);
+                began = point.seconds;
+            } else {
+                CHECK(point.quality == 0.5);
+                CHECK(point.seconds == began + 3);
+                began = point.seconds;
+            }
+        }
+        first_bests.insert(run.points[0].quality);
+        auxo_trace_run_deinit(&run);
+        auxo_trace_run_deinit(&again);
+    }
+    CHECK(first_bests == std::set<double>{0.2, 0.5});
+    auxo_trace_run none;
+    CHECK(auxo_trace_sample(runs + 1, 1, 12, 3, 0, &none, error) == AUXO_INVALID_ARGUMENT);
+    auxo_trace_run_deinit(&none);
+}
+
 TEST_CASE("evolution: age beyond the limit costs fitness, whatever the sign of the metric")
 {
     auxo_search_options options;
@@ -208,6 +255,107 @@ TEST_CASE("evolution: age beyond the limit costs fitness, whatever the sign of t
         for (bool negative : {false, true})
             CHECK(auxo_search_aged_fitness(&options, negative ? -1 : 1, age + 1, negative, 0.1) <
                   auxo_search_aged_fitness(&options, negative ? -1 : 1, age, negative, 0.1));
+}
+
+TEST_CASE("growth: penalties fall by a factor, or in so many steps that reach the lowest")
+{
+    auxo_search_options options;
+    auxo_search_options_init(AUXO_SEARCH_GROWTH, &options); // from 1e-3 to 3.2e-5
+    CHECK(auxo_search_growth_alpha(&options, 0) == Approx(1e-3));
+    CHECK(auxo_search_growth_alpha(&options, 1) == Approx(1e-4));
+    CHECK(auxo_search_growth_alpha(&options, 2) == 0); // 1e-5 is below the limit
+    options.alpha = {1e-5, 1e-2};
+    options.alpha_steps = 4;
+    const double expected[] = {1e-2, 1e-3, 1e-4, 1e-5, 0, 0};
+    for (uint32_t stalls = 0; stalls < 6; stalls++)
+        CHECK(auxo_search_growth_alpha(&options, stalls) == Approx(expected[stalls]));
+    options.alpha_steps = 1;
+    CHECK(auxo_search_growth_alpha(&options, 0) == 1e-5);
+    CHECK(auxo_search_growth_alpha(&options, 1) == 0);
+}
+
+TEST_CASE("samples: a part of the rows, drawn for the search or for each model, and the same again under resume")
+{
+    for_each_device([](Device &device) {
+        for (const bool each : {false, true}) {
+            Problem problem;
+            auxo_search_options options = problem.options(AUXO_SEARCH_RANDOM);
+            options.sample = 0.5;
+            options.sample_each = each;
+            Search whole(device.device, problem, options), first(device.device, problem, options),
+                second(device.device, problem, options);
+            whole.steps(5);
+            first.steps(2);
+            restore(first, second);
+            second.steps(3);
+            check_same(whole, second);
+            // Accuracies on 15 of the 30 rows.
+            for (const auxo_search_record &record : whole.records())
+                CHECK(record.quality * 15 == Approx(std::round(record.quality * 15)));
+        }
+        // The same models on other rows have other losses; a sample of all is none.
+        Problem problem;
+        auxo_search_options options = problem.options(AUXO_SEARCH_RANDOM), all = options;
+        std::vector<std::vector<auxo_search_record>> records;
+        for (const double part : {0.0, 1.0, 0.5, -0.5}) {
+            options.sample = std::fabs(part);
+            options.sample_each = part < 0;
+            Search search(device.device, problem, options);
+            search.steps(2);
+            records.push_back(search.records());
+        }
+        CHECK(records[0][0].loss == records[1][0].loss);
+        CHECK(records[0][0].loss != records[2][0].loss);
+        CHECK(records[2][1].loss != records[3][1].loss);
+        CHECK(std::string(records[0][1].genome) == records[3][1].genome);
+        Error error;
+        auxo_search *search = nullptr;
+        for (const double wrong : {-0.1, 1.5, (double)NAN}) {
+            all.sample = wrong;
+            CHECK(auxo_search_create(device.device, &problem.desc.desc, problem.train.get(), problem.validation.get(),
+                                     &all, &search, error) == AUXO_INVALID_ARGUMENT);
+            CHECK(error.text().find("a part of the rows") != std::string::npos);
+        }
+    });
+}
+
+TEST_CASE("evolution: winners stay in copies, moments go on with their models, and genes have spreads of their own")
+{
+    for_each_device([](Device &device) {
+        Problem problem;
+        auxo_search_options options = problem.options(AUXO_SEARCH_EVOLUTION);
+        options.tournament = 64; // the fittest of seven takes part in all but one of 19,000 tournaments
+        options.gene_spread = {0.2, 0, 0};
+        for (const bool distinct : {false, true}) {
+            options.distinct_winners = distinct;
+            Search search(device.device, problem, options);
+            search.steps(2);
+            REQUIRE(auxo_search_model_count(search.search) == 4); // three winners and the elite
+            std::set<std::vector<float>> models;
+            for (size_t i = 0; i < 3; i++)
+                models.insert(weights_of(auxo_search_model(search.search, i)));
+            CHECK(models.size() == (distinct ? 3 : 1));
+            // Each went on with its moments: as many updates as it is epochs old, of 60 rows in batches of 24.
+            for (size_t i = 0; i < 3; i++) {
+                const auxo_moments *moments = auxo_search_moments(search.search, i);
+                REQUIRE(moments);
+                const uint64_t time = auxo_moments_time(moments);
+                CHECK((time == 3 || time == 6));
+            }
+            // Only the learning rate mutates: batch 24 and the strongest alpha stay what newcomers have.
+            std::set<std::string> rates;
+            for (const auxo_search_record &record : search.records()) {
+                const std::string genome = record.genome;
+                CHECK(genome.find(" batch=24 alpha=0.001") != std::string::npos);
+                rates.insert(genome.substr(0, genome.find(' ')));
+            }
+            CHECK(rates.size() > 2);
+        }
+        options.reset_state = true;
+        Search without(device.device, problem, options);
+        without.steps(1);
+        CHECK(auxo_search_moments(without.search, 0) == nullptr);
+    });
 }
 
 TEST_CASE("searches return the best model over all epochs, and what they return never gets worse")

@@ -199,6 +199,72 @@ TEST_CASE("predictions name the data rows of the file, also after rows were drop
               .size() == 40);
 }
 
+TEST_CASE("rows held out are found again where gaps were filled with means, and where rows were added")
+{
+    Program program(AUXO_PROGRAM);
+    TempFolder folder;
+    std::string text = "id,a,kind,y\n";
+    for (int i = 1; i <= 60; i++)
+        text += "r" + std::to_string(i) + "," + (i % 4 == 1 ? "" : std::to_string(i % 7)) + "," +
+                (i % 5 == 2 ? "" : std::string(1, char('u' + i % 3))) + "," + std::to_string(i % 9) + "\n";
+    const std::string table = folder.file("t.csv"), model = folder.file("m.safetensors");
+    write_file(table, text);
+    const ProgramResult trained = succeed(program, {"train", "--data", table, "--drop", "id", "--missing", "mean",
+                                                    "--epochs", "2", "--device", "cpu", "--save", model, "--json"});
+    for (int added = 0; added < 2; added++) {
+        const ProgramResult measured = succeed(program, {"eval", model, "--data", table, "--device", "cpu", "--json"});
+        CHECK(measured.events("result")[0].number("rows") == 12);
+        const double mse =
+            trained.events("result")[0].number("test_rmse") * trained.events("result")[0].number("test_rmse");
+        CHECK(measured.events("result")[0].number("loss") == Approx(mse).epsilon(1e-5));
+        write_file(table, text += "r61,1,u,2\n");
+    }
+    write_file(table, text.replace(text.find("\nr2,2,"), 6, "\nr2,3,"));
+    CHECK(succeed(program, {"eval", model, "--data", table, "--device", "cpu", "--json"})
+              .events("result")[0]
+              .number("rows") == 62);
+}
+
+TEST_CASE("columns are dropped by name, once, and from tables only")
+{
+    Program program(AUXO_PROGRAM);
+    TempFolder folder;
+    std::string text = "id,a,b,y\n";
+    for (int i = 0; i < 40; i++)
+        text += "row" + std::to_string(i) + "," + std::to_string(i % 5) + "," + std::to_string(i % 3) + "," +
+                std::to_string(i) + "\n";
+    const std::string table = folder.file("t.data"), model = folder.file("m.safetensors");
+    write_file(table, text);
+    const Words train = {"train", "--data", table, "--epochs", "1", "--device", "cpu", "--save", model};
+    succeed(program, with(train, {"--drop", "id,b"}));
+    const ProgramResult shown = succeed(program, {"model", "show", model, "--json"});
+    CHECK(shown.events("layer")[0].text("output") == "1x1x1");
+    succeed(program, {"predict", model, "--data", table, "--device", "cpu"});
+    check_fails(program, with(train, {"--drop", "ib"}), "no column named 'ib'");
+    check_fails(program, with(train, {"--drop", "a", "--inputs", "a,b"}), "column 'a' is named as");
+    check_fails(program, with(train, {"--drop", "y"}), "column 'y' is named as");
+    check_fails(program, {"train", "--data", "glyphs", "--drop", "x", "--device", "cpu"}, "drop does not apply to it");
+    check_fails(program, {"predict", "--model", model}, "usage: auxo predict [OPTION]... FILE.safetensors");
+    check_fails(program, {"autosize", "--epochs", "3"}, "did you mean --dynamic-epochs or --static-epochs?");
+}
+
+TEST_CASE("every method that sizes networks starts from a network that fits a table, or says why not")
+{
+    Program program(AUXO_PROGRAM);
+    TempFolder folder;
+    std::string text = "a,b,c,kind\n";
+    for (int i = 0; i < 60; i++)
+        text += std::to_string(i % 7) + "," + std::to_string(i % 5) + "," + std::to_string(i % 3) + "," +
+                (i % 2 ? "u" : "v") + "\n";
+    const std::string table = folder.file("t.csv");
+    write_file(table, text);
+    succeed(program, {"morph", "--data", table, "--epochs", "1", "--iterations", "1", "--device", "cpu"});
+    succeed(program, {"multiscale", "train", "--data", table, "--iterations", "1", "--device", "cpu"});
+    succeed(program, {"adapt", "--data", table, "--cycles", "2", "--device", "cpu"});
+    check_fails(program, {"resbuild", "--data", table, "--device", "cpu"},
+                "holds no pictures; resbuild inserts blocks");
+}
+
 TEST_CASE("R2 of a constant target is undefined and said so, outputs that are no numbers are refused by row")
 {
     Program program(AUXO_PROGRAM);

@@ -44,6 +44,8 @@ typedef struct auxo_dataset {
     auxo_mapped_rows *mapped; /* not NULL: rows lie in a file, and features, labels, targets and all that has one entry
                                * a row are NULL; auxo_dataset_read gives them */
     auxo_data_schema *schema; /* what a model trained on it will know; NULL for sets made by hand */
+    size_t known_rows;        /* loaded with a model's schema: as many rows as that was made of, or 0 */
+    uint64_t known_hash;      /* the content hash of the first known_rows, before gaps were filled */
     char note[512];           /* what the reader chose, left out, and why; one line for the user; "" if nothing */
 } auxo_dataset;
 
@@ -82,6 +84,8 @@ typedef struct auxo_data_options {
     bool keep_missing;                /* CSV/ARFF: missing inputs become NaN, to be filled; before drop_missing */
     const char *const *input_columns; /* CSV: names; NULL: all that are not targets */
     size_t input_column_count;
+    const char *const *dropped_columns; /* tables: names that are no inputs, though all others are; NULL: none */
+    size_t dropped_column_count;
     const char *const *target_columns; /* CSV: names; NULL: the last */
     size_t target_column_count;
     const char *time_column, *event_column; /* tables: survival data instead of targets; both or neither */
@@ -115,7 +119,8 @@ AUXO_API auxo_status auxo_dataset_locate(const char *name, const auxo_data_optio
                                          size_t path_size, auxo_error *error);
 
 /* Splits off `fraction` of the rows, drawn with `seed`; rows of one group (groups != NULL) stay together.
- * *part receives the fraction, *rest the others; both new. stratified: keeps class proportions. */
+ * *part receives the fraction, *rest the others; both new. stratified: keeps class proportions. Errors:
+ * INVALID_ARGUMENT for a fraction that leaves one of them without rows, as where all rows are of one group. */
 AUXO_API auxo_status auxo_dataset_split(const auxo_dataset *dataset, double fraction, uint64_t seed, bool stratified,
                                         auxo_dataset **part, auxo_dataset **rest, auxo_error *error);
 /* Fold number `fold` (from 0) of `folds`, drawn with `seed`: every row is in exactly one, rows of one group together,

@@ -59,11 +59,22 @@ typedef struct auxo_trace_point {
     double best;         /* over all epochs so far: what the search would return now; never falls */
 } auxo_trace_point;
 
+/* Standard deviation of an offspring's mutation in each gene, as part of the gene's range (of alpha: of its exponent).
+ */
+typedef struct auxo_mutation_spread {
+    double lr, batch, alpha;
+} auxo_mutation_spread;
+
 typedef struct auxo_search_options {
     auxo_search_method method;
     uint64_t seed;
     /* Loss, optimiser, preprocessing, stop flag. Batch, learning rate, seed and hooks are set per model. */
     auxo_train_options training;
+
+    /* Part of the training and of the validation rows that is drawn at random; 0 or 1: all. `sample_each`: anew for
+     * each model, so that results are on other rows each; else once for the search. */
+    double sample;
+    bool sample_each;
 
     /* What is searched. Genetic tuning has its own units. */
     bool dynamic;         /* networks that size themselves: alpha instead of units; evolution, growth: always */
@@ -78,11 +89,16 @@ typedef struct auxo_search_options {
 
     /* Evolution. */
     uint32_t population, tournament, parents, newcomers;
-    uint32_t age_limit;                           /* epochs after which a model's fitness falls */
-    double age_factor, age_base, mutation_spread; /* spread: standard deviation as part of a range */
+    uint32_t age_limit; /* epochs after which a model's fitness falls */
+    double age_factor, age_base;
+    auxo_mutation_spread gene_spread;
+    bool distinct_winners; /* who has won a tournament takes part in no other; else it may stay in several copies */
+    bool reset_state;      /* the optimiser's moments begin anew in each generation; else they go on with the model */
 
-    /* Progressive growth: alpha falls from alpha.high by `alpha_factor` at a stall, not below alpha.low. */
+    /* Progressive growth: alpha falls from alpha.high by `alpha_factor` at a stall, not below alpha.low; or, with
+     * alpha_steps, in so many strengths, evenly in the exponent, the last of which is alpha.low. */
     double alpha_factor;
+    uint32_t alpha_steps; /* 0: alpha_factor */
     uint32_t stall_limit;
 
     /* Genetic tuning; population as above. */
@@ -114,8 +130,8 @@ typedef struct auxo_search_options {
      * trains it. Evolution and genetic tuning breed when a generation is complete; workers wait for that. */
     auxo_study *study;
     bool keep_models; /* each trial's model in the study's folder, not only the best one's */
-    /* Writes a model there; NULL: auxo_model_save. */
-    auxo_status (*save_model)(void *user, auxo_model *model, const char *path, auxo_error *error);
+    /* Called before a model is saved there, to say what it knows of its data; NULL: nothing. */
+    auxo_status (*describe_model)(void *user, auxo_model *model, auxo_error *error);
 } auxo_search_options;
 
 /* The method's settings of its source (Cahlik 2022, ch. 6.2; Zhan); seed 0, no end but 25 generations for genetic.
@@ -166,18 +182,25 @@ AUXO_API const char *auxo_search_quality_text(char *text, size_t size, bool clas
 /* The models that a search keeps beside the best one: the population of evolution. */
 AUXO_API size_t auxo_search_model_count(const auxo_search *search);
 AUXO_API auxo_model *auxo_search_model(const auxo_search *search, size_t index);
+/* What its optimiser has gathered; NULL: nothing. */
+AUXO_API const auxo_moments *auxo_search_moments(const auxo_search *search, size_t index);
 /* The rest of its state after a step, as JSON (malloc'ed). */
 AUXO_API auxo_status auxo_search_describe(const auxo_search *search, char **json, auxo_error *error);
-/* Continues in a search made with the same options. Ownership: best (may be NULL) and models go to the search, also on
- * failure. Errors: FORMAT. */
+/* Continues in a search made with the same options. Ownership: best (may be NULL), models and their moments (each may
+ * be NULL, or the list) go to the search, also on failure. Errors: FORMAT. */
 AUXO_API auxo_status auxo_search_restore(auxo_search *search, const char *json, auxo_model *best,
-                                         auxo_model *const *models, size_t model_count, auxo_error *error);
+                                         auxo_model *const *models, auxo_moments *const *moments, size_t model_count,
+                                         auxo_error *error);
 
 /* ---- evolution's fitness ----------------------------------------------------------------------------------------- */
 /* Quality, less what age takes beyond age_limit, with e = age_factor age_base^(age - age_limit): quality / (1 + e), or,
  * for a metric that may be negative, quality - spread e, so that age never helps. */
 AUXO_API double auxo_search_aged_fitness(const auxo_search_options *options, double quality, uint32_t age,
                                          bool negative, double spread);
+
+/* ---- growth's penalties ------------------------------------------------------------------------------------------ */
+/* The strength after so many stalls; 0: below the limit, the model is given up. */
+AUXO_API double auxo_search_growth_alpha(const auxo_search_options *options, uint32_t stalls);
 
 /* ---- the grid's order -------------------------------------------------------------------------------------------- */
 /* Level l has the values i / 2^l, 0 < i < 2^l, in every dimension; combinations of earlier levels are left out, the
@@ -210,6 +233,11 @@ typedef struct auxo_trace_run {
 } auxo_trace_run;
 AUXO_API auxo_status auxo_trace_read(const char *path, auxo_trace_run *run, auxo_error *error);
 AUXO_API void auxo_trace_run_deinit(auxo_trace_run *run);
+/* A trace of random search up to `until` seconds, put together from models that are drawn, with replacement, from all
+ * runs: number N of those that the seed gives. The last model of each run is left out: its end may have cut it off.
+ * Ownership: deinit, also after a failure; the label is empty. Errors: INVALID_ARGUMENT: no run has two models. */
+AUXO_API auxo_status auxo_trace_sample(const auxo_trace *runs, size_t count, double until, uint64_t seed,
+                                       uint64_t number, auxo_trace_run *run, auxo_error *error);
 /* P(quality >= q at time t): the share of runs whose result at `seconds` is at least `quality` (2.1). */
 AUXO_API double auxo_profile_share(const auxo_trace *traces, size_t count, double seconds, double quality);
 

@@ -249,7 +249,8 @@ AUXO_API auxo_status auxo_morph_loop_restore(auxo_morph_loop *loop, const char *
 
 /* ---- residual blocks ------------------------------------------------------------------------------------------------
  */
-/* A block is x + relu(BN(W2 relu(BN(W1 x)))) (4.1), or its form with relu after the addition. Layer indices. */
+/* A block is x + relu(BN(W2 relu(BN(W1 x)))) (4.1), or its form with relu after the addition, or without. Layer
+ * indices. */
 typedef struct auxo_block {
     uint32_t input, conv1, conv2, add; /* add's other input is `input` itself */
 } auxo_block;
@@ -263,6 +264,10 @@ AUXO_API uint32_t auxo_blocks_find(const auxo_model_desc *desc, auxo_block *bloc
 /* The description with a block of as many channels inserted after `layer`; its layers are named "<name>_conv1" ... */
 AUXO_API auxo_status auxo_block_insert(const auxo_model_desc *desc, uint32_t layer, const char *name,
                                        auxo_model_desc *result, auxo_error *error);
+/* The same without the relu at its end, x + BN(W2 relu(BN(W1 x))): with the last scale at 0 it adds exactly nothing and
+ * still learns, which the form of (4.1) cannot, as relu has no slope at 0. */
+AUXO_API auxo_status auxo_block_insert_open(const auxo_model_desc *desc, uint32_t layer, const char *name,
+                                            auxo_model_desc *result, auxo_error *error);
 AUXO_API auxo_status auxo_block_remove(const auxo_model_desc *desc, const auxo_block *block, auxo_model_desc *result,
                                        auxo_error *error);
 
@@ -284,11 +289,14 @@ typedef struct auxo_resbuild_options {
     double layer_lasso, morph_strength, morph_threshold; /* lambda_L 1e-8, lambda_M 1e-7, 1e-2 */
     double removal_threshold;                            /* tau; 1e-3 */
     auxo_block_statistic removal_statistic;
-    double keep_gain;            /* tau_LL: no removal after an insertion that gained more; .015 */
-    double intensity;            /* I; 1 */
-    auxo_budget budget;          /* zeta; 1e8 FLOPs; its device: that of the run */
-    double new_scale;            /* mean magnitude of an inserted block's weights; 1e-2 */
-    bool exact_insertion;        /* also zero its last batch norm: the function is kept exactly */
+    double keep_gain;     /* tau_LL: no removal after an insertion that gained more; .015 */
+    double intensity;     /* I; 1 */
+    auxo_budget budget;   /* zeta; 1e8 FLOPs; its device: that of the run */
+    double new_scale;     /* mean magnitude of an inserted block's weights; 1e-2 */
+    bool exact_insertion; /* blocks without the relu at their end, whose last batch norm begins at 0: the function
+                           * is kept exactly */
+    bool reset_state;     /* moments of the optimiser begin anew in each training; else they go on with the
+                           * weights, over insertions and removals, into REGULARIZED and INHERITED */
     auxo_train_options training; /* batch, optimizer, augmentation, stop ...; hooks are set here */
     bool keep_best;    /* FRESH and INHERITED end with the weights of their best epoch on the validation set */
     uint32_t patience; /* and stop after so many epochs without a better one; 0: never */
@@ -300,6 +308,8 @@ typedef struct auxo_architecture_record {
     uint32_t number; /* 0: the start */
     char what[96];   /* "start", "insert after conv1 (stage 0)", "morph, kappa 1.31" */
     uint32_t removed_blocks;
+    double weakest; /* the least statistic of a block's convolution after the regularised training, removed blocks
+                     * included: what removal_threshold is compared with; NaN without blocks */
     double accuracy[AUXO_TRAINING_COUNT]; /* on the validation set; NaN: not trained that way */
     uint32_t convolutions, widest, first_width;
     uint64_t weights;
@@ -328,9 +338,12 @@ AUXO_API auxo_model *auxo_resbuild_best(const auxo_resbuild *resbuild, double *a
  */
 AUXO_API auxo_model *auxo_resbuild_current(const auxo_resbuild *resbuild);
 AUXO_API auxo_status auxo_resbuild_describe(const auxo_resbuild *resbuild, char **json, auxo_error *error);
-/* Continues from what describe gave; takes ownership of both models on success. */
+/* What the regularised training goes on with, in current's layout; NULL: nothing yet, or reset_state. Borrowed. */
+AUXO_API const auxo_moments *auxo_resbuild_moments(const auxo_resbuild *resbuild);
+/* Continues from what describe gave; takes ownership of both models and of the moments (of `current`; NULL: none) on
+ * success. */
 AUXO_API auxo_status auxo_resbuild_restore(auxo_resbuild *resbuild, const char *json, auxo_model *current,
-                                           auxo_model *best, auxo_error *error);
+                                           auxo_model *best, auxo_moments *moments, auxo_error *error);
 
 #ifdef __cplusplus
 }

@@ -281,6 +281,23 @@ AUXO_API auxo_status auxo_snapshot_restore(const auxo_snapshot *snapshot, auxo_t
 AUXO_API uint64_t auxo_snapshot_bytes(const auxo_snapshot *snapshot); /* of device memory */
 AUXO_API void auxo_snapshot_destroy(auxo_snapshot *snapshot);         /* NULL is allowed */
 
+/* ---- moments ----------------------------------------------------------------------------------------------------- */
+/* What an optimiser has gathered (moments, velocities), apart from its trainer: a training goes on with it in another
+ * trainer, also of another batch size or learning rate, and after the model was resized. */
+typedef struct auxo_moments auxo_moments;
+/* A copy of what the trainer's optimiser has now. Ownership: the caller's; not to outlive the model. */
+AUXO_API auxo_status auxo_moments_take(auxo_trainer *trainer, auxo_moments **moments, auxo_error *error);
+/* Into a trainer before it goes on, as if its optimiser had made those updates itself (bias correction included).
+ * Errors: INVALID_ARGUMENT: another kind of optimiser, or a model of another size. */
+AUXO_API auxo_status auxo_moments_give(const auxo_moments *moments, auxo_trainer *trainer, auxo_error *error);
+/* A copy for a clone of the model. */
+AUXO_API auxo_status auxo_moments_clone(const auxo_moments *moments, auxo_model *model, auxo_moments **copy,
+                                        auxo_error *error);
+/* To be passed to auxo_model_resize or auxo_model_restructure of their model. */
+AUXO_API auxo_carried_state auxo_moments_carried_state(auxo_moments *moments);
+AUXO_API uint64_t auxo_moments_time(const auxo_moments *moments); /* updates that they have seen */
+AUXO_API void auxo_moments_destroy(auxo_moments *moments);        /* NULL is allowed */
+
 /* Fails (INVALID_ARGUMENT, with both shapes) unless the model reads rows of this data set and has its outputs. */
 AUXO_API auxo_status auxo_model_check_data(const auxo_model *model, const auxo_dataset *dataset, auxo_error *error);
 /* Outputs of a model for all rows of a data set: outputs (row_count, output features), host memory of the caller.

@@ -45,22 +45,6 @@ static double energy_density(const auxo_adapt *adapt, uint32_t layer)
     return density;
 }
 
-/* Without the relu at its end. */
-static auxo_status insert_conv_block(const auxo_model_desc *desc, uint32_t place, const char *name,
-                                     auxo_model_desc *result, auxo_error *error)
-{
-    auxo_status status = auxo_block_insert(desc, place, name, result, error);
-    if (status != AUXO_OK)
-        return status;
-    char last[40];
-    snprintf(last, sizeof last, "%s_norm2", name);
-    const uint32_t layer = auxo_model_desc_find(result, last);
-    if (layer == UINT32_MAX)
-        return auxo_error_set(error, AUXO_INTERNAL, "an inserted block has no %s", last);
-    result->layers[layer].activation = AUXO_ACTIVATION_IDENTITY;
-    return AUXO_OK;
-}
-
 static auxo_status propose_place(auxo_adapt *adapt, uint32_t place, bool dense, auxo__proposals *proposals,
                                  auxo_error *error)
 {
@@ -68,7 +52,7 @@ static auxo_status propose_place(auxo_adapt *adapt, uint32_t place, bool dense, 
     auxo__proposal proposal = {.move = AUXO_ADAPT_INSERT, .layer = place};
     block_name(adapt, proposal.block);
     const auxo_status status = dense ? auxo__dense_block_insert(desc, place, proposal.block, &proposal.desc, error)
-                                     : insert_conv_block(desc, place, proposal.block, &proposal.desc, error);
+                                     : auxo_block_insert_open(desc, place, proposal.block, &proposal.desc, error);
     if (status != AUXO_OK)
         return status;
     const double total = adapt->measure.found.energy;

@@ -27,6 +27,7 @@ struct cli_arguments {
     auxo_settings *settings;
     size_t operand_count;
     const char **operands;
+    const char *usage; /* of the command, for messages; NULL: it takes no operands */
 };
 
 /* ---- names ------------------------------------------------------------------------------------------------------- */
@@ -52,31 +53,54 @@ static name_search search_name(const cli_option *const *tables, const char *name
     return search;
 }
 
-static auxo_status unknown_option(const cli_option *const *tables, const char *name, size_t length, auxo_error *error)
+/* Options of which `word` is the last part: epochs for dynamic-epochs. "; did you mean --a or --b?", or "". */
+static void suggest_longer(const char *const *names, size_t count, const char *word, char *text, size_t size)
+{
+    size_t used = 0, found = 0;
+    const size_t length = strlen(word);
+    text[0] = '\0';
+    for (size_t i = 0; i < count && found < 3; i++) {
+        const size_t longer = strlen(names[i]);
+        if (length < 3 || longer <= length + 1 || names[i][longer - length - 1] != '-' ||
+            strcmp(names[i] + longer - length, word) != 0)
+            continue;
+        used += (size_t)snprintf(text + used, size - used, "%s--%s", found++ ? " or " : "; did you mean ", names[i]);
+        if (used >= size)
+            return;
+    }
+    if (found)
+        snprintf(text + used, size - used, "?");
+}
+
+static auxo_status unknown_option(const cli_arguments *arguments, const char *name, size_t length, auxo_error *error)
 {
     enum { NAMES_MAX = 256 };
     const char *names[NAMES_MAX];
     size_t count = 0;
-    for (; *tables; tables++)
+    for (const cli_option *const *tables = auxo_settings_tables(arguments->settings); *tables; tables++)
         for (const cli_option *option = *tables; option->name && count < NAMES_MAX; option++)
             names[count++] = option->name;
-    char word[64];
+    char word[64], hint[256];
     snprintf(word, sizeof word, "%.*s", (int)length, name);
     const char *nearest = cli_nearest(word, names, count);
-    return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "unknown option --%s%s%s%s", word,
-                          nearest ? "; did you mean --" : "; see --help", nearest ? nearest : "", nearest ? "?" : "");
+    suggest_longer(names, count, word, hint, sizeof hint);
+    if (nearest)
+        snprintf(hint, sizeof hint, "; did you mean --%s?", nearest);
+    else if (!hint[0] && arguments->usage)
+        snprintf(hint, sizeof hint, "; usage: auxo %s", arguments->usage);
+    return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "unknown option --%s%s", word, hint[0] ? hint : "; see --help");
 }
 
 /* Exact name, else the only one that starts so. */
-static auxo_status find_option(const cli_option *const *tables, const char *name, size_t length,
+static auxo_status find_option(const cli_arguments *arguments, const char *name, size_t length,
                                const cli_option **found, auxo_error *error)
 {
-    const name_search search = search_name(tables, name, length);
+    const name_search search = search_name(auxo_settings_tables(arguments->settings), name, length);
     if (!search.exact && search.second)
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "--%.*s could be --%s or --%s", (int)length, name,
                               search.first->name, search.second->name);
     *found = search.exact ? search.exact : search.first;
-    return *found ? AUXO_OK : unknown_option(tables, name, length, error);
+    return *found ? AUXO_OK : unknown_option(arguments, name, length, error);
 }
 
 /* ---- parsing ----------------------------------------------------------------------------------------------------- */
@@ -107,7 +131,7 @@ static auxo_status parse_option(cli_arguments *arguments, int word_count, char *
         option = search_name(tables, name + 3, length - 3).exact;
         negated = option && option->type == AUXO_SETTING_FLAG;
     }
-    if (!negated && (find_option(tables, name, length, &option, error) != AUXO_OK || !option))
+    if (!negated && (find_option(arguments, name, length, &option, error) != AUXO_OK || !option))
         return AUXO_INVALID_ARGUMENT;
     if (option->type == AUXO_SETTING_FLAG) {
         if (value)
@@ -153,13 +177,14 @@ static auxo_status parse_words(cli_arguments *arguments, int word_count, char *c
     return AUXO_OK;
 }
 
-auxo_status cli_arguments_parse(const cli_option *const *tables, const auxo_setting_value *defaults, int word_count,
-                                char *const *words, cli_arguments **arguments, auxo_error *error)
+auxo_status cli_arguments_parse(const cli_option *const *tables, const auxo_setting_value *defaults, const char *usage,
+                                int word_count, char *const *words, cli_arguments **arguments, auxo_error *error)
 {
     cli_arguments *parsed = calloc(1, sizeof *parsed);
     *arguments = parsed;
     if (!parsed)
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "out of memory while parsing options");
+    parsed->usage = usage;
     parsed->operands = calloc((size_t)word_count + 1, sizeof *parsed->operands);
     auxo_status status = parsed->operands
                              ? auxo_settings_create_from(tables, defaults, &parsed->settings, error)

@@ -27,10 +27,11 @@ extern const cli_option cli_common_options[];
 typedef struct cli_arguments cli_arguments;
 
 /* Parses `words` by the NULL-ended list of tables, with `defaults` (may be NULL) in place of the tables' own. Errors:
- * INVALID_ARGUMENT names the option, the value and what would be right. Ownership: the caller destroys *arguments;
+ * INVALID_ARGUMENT names the option, the value and what would be right; `usage` (may be NULL) is what the message shows
+ * where no option is like the one given. Ownership: the caller destroys *arguments;
  * texts are borrowed from `words` and the tables. */
-auxo_status cli_arguments_parse(const cli_option *const *tables, const auxo_setting_value *defaults, int word_count,
-                                char *const *words, cli_arguments **arguments, auxo_error *error);
+auxo_status cli_arguments_parse(const cli_option *const *tables, const auxo_setting_value *defaults, const char *usage,
+                                int word_count, char *const *words, cli_arguments **arguments, auxo_error *error);
 auxo_settings *cli_arguments_settings(const cli_arguments *arguments); /* borrowed */
 void cli_arguments_destroy(cli_arguments *arguments);
 

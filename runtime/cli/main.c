@@ -85,7 +85,10 @@ static auxo_status run_command(process *own, const cli_command *command, const c
 static auxo_status run_words(process *own, const cli_command *command, int count, char *const *words, auxo_error *error)
 {
     cli_arguments *arguments = NULL;
-    auxo_status status = cli_arguments_parse(command->options, command->defaults, count, words, &arguments, error);
+    char usage[128];
+    snprintf(usage, sizeof usage, "%s [OPTION]... %s", command->name, command->operands ? command->operands : "");
+    auxo_status status = cli_arguments_parse(command->options, command->defaults, command->operands ? usage : NULL,
+                                             count, words, &arguments, error);
     if (status == AUXO_OK && cli_flag(arguments, "help"))
         cli_help_command(stdout, command);
     else if (status == AUXO_OK)

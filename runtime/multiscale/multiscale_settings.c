@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LAYERS_8 "mlp:4-5-5-5-5-5-5-5-2"
+#define LAYERS_8 "mlp:5-5-5-5-5-5-5" /* hidden sizes, so that it fits any data */
 #define FIVE_5 "5-5-5-5-5-"
-#define LAYERS_20 "mlp:4-" FIVE_5 FIVE_5 FIVE_5 FIVE_5 "2"
-#define LAYERS_50 "mlp:4-" FIVE_5 FIVE_5 FIVE_5 FIVE_5 FIVE_5 FIVE_5 FIVE_5 FIVE_5 FIVE_5 FIVE_5 "2"
+#define LAYERS_20 "mlp:" FIVE_5 FIVE_5 FIVE_5 "5-5-5-5-5"
+#define LAYERS_50 "mlp:" FIVE_5 FIVE_5 FIVE_5 FIVE_5 FIVE_5 FIVE_5 FIVE_5 FIVE_5 FIVE_5 "5-5-5-5-5"
 
 static const auxo_preset presets[] = {
     {"table3",

@@ -31,6 +31,11 @@ const auxo_setting auxo_data_settings[] = {
      .argument = "A,B,...",
      .help = "Table columns to read as inputs (default: all but the targets); quote a name that has a comma",
      .role = AUXO_SETTING_DATA},
+    {.name = "drop",
+     .type = AUXO_SETTING_TEXT,
+     .argument = "A,B,...",
+     .help = "Table columns that are no inputs, such as names and numbers of rows",
+     .role = AUXO_SETTING_DATA},
     {.name = "targets",
      .type = AUXO_SETTING_TEXT,
      .argument = "A,B,...",
@@ -189,13 +194,14 @@ auxo_status auxo_picture_rule_read(const auxo_settings *settings, auxo_picture_r
 
 /* What the options point to while they are used. */
 typedef struct data_texts {
-    auxo_list inputs, targets;
+    auxo_list inputs, dropped, targets;
     auxo_table_format_settings format;
 } data_texts;
 
 static void texts_deinit(data_texts *texts)
 {
     auxo_list_deinit(&texts->inputs);
+    auxo_list_deinit(&texts->dropped);
     auxo_list_deinit(&texts->targets);
     auxo_table_format_deinit(&texts->format);
 }
@@ -228,6 +234,8 @@ static auxo_status read_options(const auxo_settings *settings, data_texts *texts
     if (status == AUXO_OK)
         status = auxo_list_parse("inputs", auxo_settings_text(settings, "inputs"), &texts->inputs, error);
     if (status == AUXO_OK)
+        status = auxo_list_parse("drop", auxo_settings_text(settings, "drop"), &texts->dropped, error);
+    if (status == AUXO_OK)
         status = auxo_list_parse("targets", auxo_settings_text(settings, "targets"), &texts->targets, error);
     if (status == AUXO_OK)
         status = auxo_picture_rule_read(settings, &options->pictures, error);
@@ -247,6 +255,8 @@ static auxo_status read_options(const auxo_settings *settings, data_texts *texts
     options->allow_missing_files = auxo_settings_flag(settings, "allow-missing-files");
     options->input_columns = (const char *const *)texts->inputs.items;
     options->input_column_count = texts->inputs.count;
+    options->dropped_columns = (const char *const *)texts->dropped.items;
+    options->dropped_column_count = texts->dropped.count;
     options->target_columns = (const char *const *)texts->targets.items;
     options->target_column_count = texts->targets.count;
     return status;

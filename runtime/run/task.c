@@ -353,12 +353,12 @@ static bool is_of_characters(const auxo_dataset *dataset)
     return false;
 }
 
-/* "auto": shifts of up to a tenth of the sides, and flips. */
+/* "auto": shifts of up to a tenth of the sides, and flips; no change of rows that are no pictures. */
 static auxo_status choose_augment(auxo_run *run, const auxo_dataset *train, auxo_augmentation *augmentation,
                                   auxo_error *error)
 {
     if (train->height * train->width <= 1)
-        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "augment: %s holds no pictures", train->name);
+        return AUXO_OK; /* nothing, on the rows of a table */
     augmentation->enabled = true;
     augmentation->flip = !is_of_characters(train);
     augmentation->max_shift_h = (int32_t)((train->height + 5) / 10);

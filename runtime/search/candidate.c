@@ -39,7 +39,7 @@ auxo_status auxo__candidate_open(auxo_search *search, auxo_model *model, const a
 {
     *candidate = (auxo__candidate){.model = model,
                                    .dynamic = sized && search->options.dynamic,
-
+                                   .validation = search->validation,
                                    .lowest_loss = INFINITY,
                                    .began = auxo__search_now(search)};
     candidate->record =
@@ -51,15 +51,22 @@ auxo_status auxo__candidate_open(auxo_search *search, auxo_model *model, const a
     training.seed = seed;
     if (settings->lr > 0)
         training.optimizer.hyper[AUXO_HYPER_LR] = (float)settings->lr;
+    const auxo_dataset *train = search->train;
     auxo_status status = AUXO_OK;
-    if (candidate->dynamic || (sized && settings->alpha > 0)) {
+    if (auxo__samples_each_model(&search->options)) {
+        status =
+            auxo__sample_init(search, train, search->validation, candidate->record.number, &candidate->sample, error);
+        train = candidate->sample.train;
+        candidate->validation = candidate->sample.validation;
+    }
+    if (status == AUXO_OK && (candidate->dynamic || (sized && settings->alpha > 0))) {
         status = attach_sizing(search, candidate, settings, seed, error);
         training.before_step = auxo_autosize_before_step;
         training.after_step = auxo_autosize_after_step;
         training.hook_user = candidate->autosize;
     }
     if (status == AUXO_OK)
-        status = auxo_trainer_create(model, search->train, search->validation, &training, &candidate->trainer, error);
+        status = auxo_trainer_create(model, train, candidate->validation, &training, &candidate->trainer, error);
     return status;
 }
 
@@ -94,7 +101,7 @@ static auxo_status run_epoch(auxo_search *search, auxo__candidate *candidate, au
                                                  .stretch_steps = STRETCH_STEPS,
                                                  .between = check_time,
                                                  .user = search,
-                                                 .validation = search->validation};
+                                                 .validation = candidate->validation};
     auxo_status status = check_time(search, error);
     if (status == AUXO_OK)
         status = auxo_autosize_epoch(candidate->autosize, candidate->trainer, &options, metrics, NULL, error);
@@ -151,5 +158,6 @@ void auxo__candidate_close(auxo__candidate *candidate)
     auxo_trainer_destroy(candidate->trainer);
     auxo_autosize_destroy(candidate->autosize);
     auxo_model_destroy(candidate->model);
+    auxo__sample_deinit(&candidate->sample);
     *candidate = (auxo__candidate){0};
 }

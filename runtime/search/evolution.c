@@ -3,8 +3,9 @@
  * An individual is a genome, a model in training and the model's age. A step is one generation: everybody has an
  * offspring (a copy of its model under the mean genome of some parents, mutated), newcomers join with fresh models, all
  * are trained for one epoch, tournaments choose who stays, and the fittest of the generation before stays as it was.
- * Where the source is open: a tournament's winner leaves the pool, so that nobody is chosen twice; the optimiser's
- * moments begin anew with each generation, since batch size and learning rate change under them.
+ * A tournament's winner goes back into the pool, so that it may be in the next generation in several copies, each with
+ * a genome of its own from then on. Models carry their optimiser's moments along, whatever batch size and learning rate
+ * follow.
  */
 #include "evolution.h"
 
@@ -30,11 +31,33 @@ static auxo_status begin(auxo_search *search, auxo_error *error)
     return state->members ? AUXO_OK : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "evolution: out of memory");
 }
 
+void auxo__individual_deinit(auxo__individual *member)
+{
+    auxo_moments_destroy(member->moments);
+    auxo_model_destroy(member->model);
+    member->moments = NULL;
+    member->model = NULL;
+}
+
+/* The same individual with a model and moments of its own; *copy owns nothing after a failure. */
+static auxo_status copy_individual(const auxo__individual *of, auxo__individual *copy, auxo_error *error)
+{
+    *copy = *of;
+    copy->model = NULL;
+    copy->moments = NULL;
+    auxo_status status = of->model ? auxo_model_clone(of->model, &copy->model, error) : AUXO_OK;
+    if (status == AUXO_OK && of->moments)
+        status = auxo_moments_clone(of->moments, copy->model, &copy->moments, error);
+    if (status != AUXO_OK)
+        auxo__individual_deinit(copy);
+    return status;
+}
+
 static void end(auxo_search *search)
 {
     auxo__evolution *state = search->state;
     for (uint32_t i = 0; i < state->pool_capacity && state->members; i++)
-        auxo_model_destroy(state->members[i].model);
+        auxo__individual_deinit(&state->members[i]);
     free(state->members);
 }
 
@@ -127,6 +150,12 @@ static auxo_status add_newcomers(auxo_search *search, auxo__evolution *state, ui
     return status;
 }
 
+static double gene_spread(const auxo_search *search, auxo__gene_kind kind)
+{
+    const auxo_mutation_spread *spread = &search->options.gene_spread;
+    return kind == AUXO__GENE_LR ? spread->lr : kind == AUXO__GENE_BATCH ? spread->batch : spread->alpha;
+}
+
 /* Mean genome of `parents` members drawn at random, mutated (Algorithm 4, lines 13 to 24). */
 static void recombine(const auxo_search *search, const auxo__individual *members, uint32_t count, auxo__random *random,
                       auxo__genome *genome)
@@ -140,7 +169,7 @@ static void recombine(const auxo_search *search, const auxo__individual *members
     }
     for (uint32_t g = 0; g < search->space.count; g++) {
         const auxo__gene *gene = &search->space.genes[g];
-        const double sigma = search->options.mutation_spread * (gene->high - gene->low);
+        const double sigma = gene_spread(search, gene->kind) * (gene->high - gene->low);
         genome->values[g] = auxo__gene_correct(gene, genome->values[g] + sigma * auxo__random_normal(random));
     }
 }
@@ -153,11 +182,8 @@ static auxo_status add_offspring(auxo_search *search, auxo__evolution *state, au
     draw_begin(search, state, DRAW_OFFSPRING, &random);
     for (uint32_t i = 0; i < count && status == AUXO_OK; i++) {
         auxo__individual *child = &state->members[state->count];
-        *child = state->members[i];
-        child->model = NULL;
+        status = copy_individual(&state->members[i], child, error);
         recombine(search, state->members, count, &random, &child->genome);
-        if (state->members[i].model)
-            status = auxo_model_clone(state->members[i].model, &child->model, error);
         state->count += status == AUXO_OK;
     }
     return status;
@@ -176,8 +202,14 @@ static auxo_status train_member(auxo_search *search, auxo__evolution *state, aux
     auxo_status status = auxo__candidate_open(search, member->model, &settings, true, text, &candidate, error);
     candidate.record.generation = state->generation + 1;
     candidate.record.age = member->age + 1;
+    if (status == AUXO_OK && member->moments)
+        status = auxo_moments_give(member->moments, candidate.trainer, error);
     if (status == AUXO_OK)
         status = auxo__candidate_epoch(search, &candidate, error);
+    if (status == AUXO_OK && !search->options.reset_state) {
+        auxo_moments_destroy(member->moments);
+        status = auxo_moments_take(candidate.trainer, &member->moments, error);
+    }
     if (status == AUXO_OK) {
         member->quality = candidate.quality;
         member->loss = candidate.loss;
@@ -188,46 +220,61 @@ static auxo_status train_member(auxo_search *search, auxo__evolution *state, aux
     return status;
 }
 
-static void swap_members(auxo__individual *a, auxo__individual *b)
+/* The winner among members of the pool; with `won`, only of those who have not won yet. */
+static uint32_t hold_tournament(const auxo_search *search, const auxo__individual *members, uint32_t pool,
+                                double spread, const bool *won, auxo__random *random)
 {
-    const auxo__individual kept = *a;
-    *a = *b;
-    *b = kept;
+    uint32_t best = UINT32_MAX, left = pool;
+    for (uint32_t i = 0; won && i < pool; i++)
+        left -= won[i];
+    for (uint32_t t = 0; t < search->options.tournament; t++) {
+        uint32_t other = auxo__random_below(random, left);
+        for (uint32_t i = 0; won && i <= other; i++)
+            other += won[i];
+        if (best == UINT32_MAX || auxo__is_better(fitness(search, &members[other], spread), members[other].loss,
+                                                  fitness(search, &members[best], spread), members[best].loss))
+            best = other;
+    }
+    return best;
 }
 
-/* Leaves the winners of `population` tournaments in front and drops the others. */
-void auxo__evolution_select(const auxo_search *search, auxo__evolution *state, uint32_t pool)
+auxo_status auxo__evolution_select(const auxo_search *search, auxo__evolution *state, uint32_t pool, auxo_error *error)
 {
     const double spread = quality_spread(state->members, pool);
     const uint32_t wanted = search->options.population < pool ? search->options.population : pool;
+    auxo__individual *chosen = calloc(wanted + 1, sizeof *chosen);
+    bool *won = calloc(pool + 1, sizeof *won);
     auxo__random random;
+    auxo_status status =
+        chosen && won ? AUXO_OK : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "evolution: out of memory");
     draw_begin(search, state, DRAW_TOURNAMENT, &random);
-    for (uint32_t chosen = 0; chosen < wanted; chosen++) {
-        uint32_t best = UINT32_MAX;
-        for (uint32_t t = 0; t < search->options.tournament; t++) {
-            const uint32_t other = chosen + auxo__random_below(&random, pool - chosen);
-            if (best == UINT32_MAX ||
-                auxo__is_better(fitness(search, &state->members[other], spread), state->members[other].loss,
-                                fitness(search, &state->members[best], spread), state->members[best].loss))
-                best = other;
-        }
-        swap_members(&state->members[chosen], &state->members[best]);
+    for (uint32_t i = 0; i < wanted && status == AUXO_OK; i++) {
+        const uint32_t best = hold_tournament(search, state->members, pool, spread,
+                                              search->options.distinct_winners ? won : NULL, &random);
+        won[best] = true;
+        status = copy_individual(&state->members[best], &chosen[i], error);
     }
-    for (uint32_t i = wanted; i < pool; i++) {
-        auxo_model_destroy(state->members[i].model);
-        state->members[i].model = NULL;
+    for (uint32_t i = 0; i < pool && status == AUXO_OK; i++)
+        auxo__individual_deinit(&state->members[i]);
+    for (uint32_t i = 0; i < wanted && chosen; i++) {
+        if (status == AUXO_OK)
+            state->members[i] = chosen[i];
+        else
+            auxo__individual_deinit(&chosen[i]);
     }
-    state->count = wanted;
+    if (status == AUXO_OK)
+        state->count = wanted;
+    free(chosen);
+    free(won);
+    return status;
 }
 
 /* A copy of the fittest as it is now, before anybody is trained. */
 static auxo_status copy_elite(const auxo_search *search, const auxo__evolution *state, auxo__individual *elite,
                               auxo_error *error)
 {
-    *elite = state->members[auxo__evolution_fittest(search, state->members, state->count)];
-    auxo_model *model = elite->model;
-    elite->model = NULL;
-    return auxo_model_clone(model, &elite->model, error);
+    return copy_individual(&state->members[auxo__evolution_fittest(search, state->members, state->count)], elite,
+                           error);
 }
 
 bool auxo__evolution_has_ended(const auxo_search *search, const auxo__evolution *state)
@@ -258,11 +305,12 @@ static auxo_status step(auxo_search *search, bool *done, auxo_error *error)
     const uint32_t pool = state->count;
     for (uint32_t i = 0; i < pool && status == AUXO_OK; i++)
         status = train_member(search, state, &state->members[i], error);
+    if (status == AUXO_OK)
+        status = auxo__evolution_select(search, state, pool, error);
     if (status != AUXO_OK) {
-        auxo_model_destroy(elite.model);
+        auxo__individual_deinit(&elite);
         return status;
     }
-    auxo__evolution_select(search, state, pool);
     if (elite.model)
         state->members[state->count++] = elite;
     for (uint32_t i = 0; i < state->count; i++)
@@ -284,6 +332,12 @@ auxo_model *auxo_search_model(const auxo_search *search, size_t index)
 {
     const auxo__evolution *state = search->state;
     return state->members[index].model;
+}
+
+const auxo_moments *auxo_search_moments(const auxo_search *search, size_t index)
+{
+    const auxo__evolution *state = search->state;
+    return state->members[index].moments;
 }
 
 static void describe(const auxo_search *search, cJSON *root)
@@ -309,19 +363,19 @@ static void describe(const auxo_search *search, cJSON *root)
     }
 }
 
-static auxo_status restore(auxo_search *search, const cJSON *root, auxo_model *const *models, size_t model_count,
-                           auxo_error *error)
+static auxo_status restore(auxo_search *search, const cJSON *root, auxo_model *const *models,
+                           auxo_moments *const *moments, size_t model_count, auxo_error *error)
 {
     auxo__evolution *state = search->state;
     const cJSON *list = cJSON_GetObjectItemCaseSensitive(root, "population"), *item;
     const size_t count = (size_t)cJSON_GetArraySize(list);
     bool right = (search->options.study || count == model_count) && count <= search->options.population + 1;
     state->count = 0;
-    for (size_t i = 0; i < model_count; i++) {
-        if (right)
-            state->members[i].model = models[i];
-        else
-            auxo_model_destroy(models[i]);
+    if (!right)
+        auxo__members_destroy(models, moments, model_count);
+    for (size_t i = 0; right && i < model_count; i++) {
+        state->members[i].model = models[i];
+        state->members[i].moments = moments ? moments[i] : NULL;
     }
     right = auxo__state_count(root, "generation", &state->generation) && right;
     cJSON_ArrayForEach(item, list)

@@ -7,7 +7,8 @@
 
 typedef struct auxo__individual {
     auxo__genome genome;
-    auxo_model *model; /* owned; with a study NULL: it lies in the study's folder */
+    auxo_model *model;     /* owned; with a study NULL: it lies in the study's folder */
+    auxo_moments *moments; /* of its optimiser; owned; NULL: they begin at 0, or lie with the model */
     /* With a study: the number of the trial whose model it is; -1: a fresh one, drawn by these two. */
     int64_t trial;
     uint32_t fresh_generation, fresh_number;
@@ -28,8 +29,10 @@ auxo_status auxo__evolution_fresh(auxo_search *search, const auxo__genome *genom
 uint32_t auxo__evolution_fittest(const auxo_search *search, const auxo__individual *members, uint32_t count);
 /* Adds everybody's offspring and the newcomers; first of all the first population. */
 auxo_status auxo__evolution_pool(auxo_search *search, auxo__evolution *state, auxo_error *error);
-/* Leaves the winners of `population` tournaments in front and drops the others. */
-void auxo__evolution_select(const auxo_search *search, auxo__evolution *state, uint32_t pool);
+/* Leaves the winners of `population` tournaments and drops the others. Who wins several stays in as many copies. */
+auxo_status auxo__evolution_select(const auxo_search *search, auxo__evolution *state, uint32_t pool, auxo_error *error);
+/* Frees what it owns. */
+void auxo__individual_deinit(auxo__individual *member);
 bool auxo__evolution_has_ended(const auxo_search *search, const auxo__evolution *state);
 
 /* ---- evolution_study.c ---- */

@@ -56,7 +56,7 @@ static auxo_status load_state(auxo_search *search, auxo_error *error)
     state->count = 0;
     state->generation = 0;
     if (status == AUXO_OK && root)
-        status = search->method->restore(search, root, NULL, 0, error);
+        status = search->method->restore(search, root, NULL, NULL, 0, error);
     cJSON_Delete(root);
     return status;
 }
@@ -119,8 +119,8 @@ static void find_trials(const auxo_search *search, const auxo__evolution *state,
 }
 
 /* Results into the pool, then the tournaments (lines 9 to 13 of Algorithm 3). */
-static void end_generation(auxo_search *search, auxo__evolution *state, const auxo_trial *const *found,
-                           uint32_t parents)
+static auxo_status end_generation(auxo_search *search, auxo__evolution *state, const auxo_trial *const *found,
+                                  uint32_t parents, auxo_error *error)
 {
     const uint32_t pool = state->count;
     auxo__individual elite = {0};
@@ -134,12 +134,15 @@ static void end_generation(auxo_search *search, auxo__evolution *state, const au
         member->quality = isnan(found[i]->value) ? -INFINITY : found[i]->value;
         member->loss = auxo__trial_number(found[i], "loss", false, INFINITY);
     }
-    auxo__evolution_select(search, state, pool);
+    const auxo_status status = auxo__evolution_select(search, state, pool, error);
+    if (status != AUXO_OK)
+        return status;
     if (parents)
         state->members[state->count++] = elite;
     for (uint32_t i = 0; i < state->count; i++)
         state->members[i].age++;
     state->generation++;
+    return AUXO_OK;
 }
 
 auxo_status auxo__evolution_propose(auxo_search *search, double *values, auxo__next *next, auxo_error *error)
@@ -158,8 +161,9 @@ auxo_status auxo__evolution_propose(auxo_search *search, double *values, auxo__n
     if (status == AUXO_OK)
         find_trials(search, state, state->count, found, &begun, &whole);
     if (status == AUXO_OK && whole) {
-        end_generation(search, state, found, parents);
-        status = auxo__search_store_state(search, error);
+        status = end_generation(search, state, found, parents, error);
+        if (status == AUXO_OK)
+            status = auxo__search_store_state(search, error);
         begun = false;
         if (status == AUXO_OK && !auxo__evolution_has_ended(search, state))
             status = auxo__evolution_pool(search, state, error);
@@ -235,7 +239,7 @@ auxo_status auxo__evolution_evaluate(auxo_search *search, const double *values, 
     if (status == AUXO_OK && is_first && !search->options.keep_models)
         status = remove_old_models(search, error);
     if (status == AUXO_OK && member.trial >= 0)
-        status = auxo__search_trial_model(search, member.trial, &member.model, error);
+        status = auxo__search_trial_model(search, member.trial, &member.model, &member.moments, error);
     else if (status == AUXO_OK)
         status = auxo__evolution_fresh(search, &member.genome, member.fresh_generation, member.fresh_number,
                                        &member.model, error);
@@ -244,6 +248,9 @@ auxo_status auxo__evolution_evaluate(auxo_search *search, const double *values, 
     const auxo__settings settings = auxo__genome_settings(&search->space, &member.genome);
     auxo__genome_format(&search->space, &member.genome, text, sizeof text);
     status = auxo__candidate_open(search, member.model, &settings, true, text, &candidate, error);
+    if (status == AUXO_OK && member.moments && !search->options.reset_state)
+        status = auxo_moments_give(member.moments, candidate.trainer, error);
+    auxo_moments_destroy(member.moments);
     if (status == AUXO_OK)
         status = auxo__candidate_epoch(search, &candidate, error);
     *record = candidate.record;

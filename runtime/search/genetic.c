@@ -248,7 +248,7 @@ static auxo_status load_state(auxo_search *search, bool *found, auxo_error *erro
     auxo_status status = auxo__search_load_state(search, &root, error);
     *found = root != NULL;
     if (status == AUXO_OK && root)
-        status = search->method->restore(search, root, NULL, 0, error);
+        status = search->method->restore(search, root, NULL, NULL, 0, error);
     cJSON_Delete(root);
     return status;
 }
@@ -346,8 +346,8 @@ static void describe(const auxo_search *search, cJSON *root)
         auxo__tree_add(root, "baseline", auxo__record_to_json(&state->baseline));
 }
 
-static auxo_status restore(auxo_search *search, const cJSON *root, auxo_model *const *models, size_t model_count,
-                           auxo_error *error)
+static auxo_status restore(auxo_search *search, const cJSON *root, auxo_model *const *models,
+                           auxo_moments *const *moments, size_t model_count, auxo_error *error)
 {
     genetic *state = search->state;
     const cJSON *list = cJSON_GetObjectItemCaseSensitive(root, "population"), *item;
@@ -355,8 +355,7 @@ static auxo_status restore(auxo_search *search, const cJSON *root, auxo_model *c
     uint32_t count = 0;
     auxo_status status = AUXO_OK;
     state->hall_count = 0;
-    for (size_t i = 0; i < model_count; i++)
-        auxo_model_destroy(models[i]);
+    auxo__members_destroy(models, moments, model_count);
     if ((uint32_t)cJSON_GetArraySize(list) != search->options.population)
         return auxo_error_set(error, AUXO_FORMAT, "search: the state is not that of this genetic tuning");
     cJSON_ArrayForEach(item, list)

@@ -150,7 +150,7 @@ static auxo_status propose(auxo_search *search, double *values, auxo__next *next
     cJSON *root = NULL;
     auxo_status status = auxo__search_load_state(search, &root, error);
     if (status == AUXO_OK && root)
-        status = search->method->restore(search, root, NULL, 0, error);
+        status = search->method->restore(search, root, NULL, NULL, 0, error);
     cJSON_Delete(root);
     if (status != AUXO_OK)
         return status;
@@ -169,14 +169,13 @@ static void describe(const auxo_search *search, cJSON *root)
     auxo__tree_text(root, "position", position); /* too large for a number of JSON */
 }
 
-static auxo_status restore(auxo_search *search, const cJSON *root, auxo_model *const *models, size_t model_count,
-                           auxo_error *error)
+static auxo_status restore(auxo_search *search, const cJSON *root, auxo_model *const *models,
+                           auxo_moments *const *moments, size_t model_count, auxo_error *error)
 {
     auxo_grid *grid = search->state;
     const char *position = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "position"));
     const double level = auxo__state_number(root, "level", 0);
-    for (size_t i = 0; i < model_count; i++)
-        auxo_model_destroy(models[i]);
+    auxo__members_destroy(models, moments, model_count);
     if (!position || level < 1 || level > NUMBER_BITS)
         return auxo_error_set(error, AUXO_FORMAT, "search: the state is not that of a grid search");
     grid->level = (uint32_t)level;

@@ -87,14 +87,25 @@ const auxo__search_method auxo__method_random = {
 
 /* ---- progressive growth ------------------------------------------------------------------------------------------ */
 
+double auxo_search_growth_alpha(const auxo_search_options *options, uint32_t stalls)
+{
+    const double high = options->alpha.high, low = options->alpha.low;
+    if (options->alpha_steps > 0) {
+        const double last = options->alpha_steps - 1;
+        return stalls > last ? 0 : stalls == last ? low : high * pow(low / high, stalls / last);
+    }
+    const double alpha = high * pow(options->alpha_factor, stalls);
+    return alpha >= low ? alpha : 0;
+}
+
 /* Lines 8 to 24 of Algorithm 5. */
 static auxo_status train_growing(auxo_search *search, auxo__candidate *candidate, auxo_error *error)
 {
     const auxo_search_options *options = &search->options;
-    double alpha = options->alpha.high, lowest = INFINITY;
-    uint32_t stalled = 0;
+    double alpha = auxo_search_growth_alpha(options, 0), lowest = INFINITY;
+    uint32_t stalled = 0, stalls = 0;
     auxo_status status = AUXO_OK;
-    while (status == AUXO_OK && !candidate->failed && !candidate->record.pruned && alpha >= options->alpha.low &&
+    while (status == AUXO_OK && !candidate->failed && !candidate->record.pruned && alpha > 0 &&
            stalled <= options->stall_limit && candidate->record.epochs < options->epoch_limit) {
         status = auxo__candidate_epoch(search, candidate, error);
         if (status != AUXO_OK || candidate->loss < lowest) {
@@ -103,8 +114,9 @@ static auxo_status train_growing(auxo_search *search, auxo__candidate *candidate
             continue;
         }
         if (stalled++ == 0) {
-            alpha *= options->alpha_factor;
-            auxo_autosize_set_strength(candidate->autosize, candidate->trainer, alpha);
+            alpha = auxo_search_growth_alpha(options, ++stalls);
+            if (alpha > 0)
+                auxo_autosize_set_strength(candidate->autosize, candidate->trainer, alpha);
         }
     }
     return status;
@@ -124,7 +136,7 @@ auxo_status auxo__evaluate_growing(auxo_search *search, const auxo__genome *geno
                                    auxo_search_record *record, auxo_error *error)
 {
     auxo__settings settings = auxo__genome_settings(&search->space, genome);
-    settings.alpha = search->options.alpha.high;
+    settings.alpha = auxo_search_growth_alpha(&search->options, 0);
     auxo__candidate candidate = {0};
     auxo_status status = open_candidate(search, genome, &settings, text, &candidate, error);
     if (status == AUXO_OK)

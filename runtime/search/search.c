@@ -35,7 +35,7 @@ void auxo_search_options_init(auxo_search_method method, auxo_search_options *op
                                      .age_limit = 10,
                                      .age_factor = 0.005,
                                      .age_base = 1.8,
-                                     .mutation_spread = 0.1,
+                                     .gene_spread = {0.1, 0.1, 0.1},
                                      .alpha_factor = 0.1,
                                      .stall_limit = 10,
                                      .target = INFINITY};
@@ -96,6 +96,15 @@ static auxo_status check_options(const auxo_search_options *options, auxo_error 
     else if (options->pruner.kind == AUXO_PRUNER_HALVING &&
              (options->pruner.reduction < 2 || options->pruner.minimum == 0))
         wrong = "halving keeps one of at least 2, from epoch 1 on";
+    else if (!(options->sample >= 0 && options->sample <= 1))
+        wrong = "a sample is a part of the rows, above 0 and at most 1";
+    else if (evolves && options->sample_each && options->sample > 0)
+        wrong = "under evolution models go on from generation to generation: one sample is drawn for all";
+    else if (evolves &&
+             !(options->gene_spread.lr >= 0 && options->gene_spread.batch >= 0 && options->gene_spread.alpha >= 0))
+        wrong = "the spread of a mutation is not negative";
+    else if (options->method == AUXO_SEARCH_GROWTH && options->alpha_steps > 0 && !(options->alpha.low > 0))
+        wrong = "alpha falls in steps to a lowest strength above 0";
     else if (isnan(options->target))
         wrong = "the target quality is no number";
     return wrong ? auxo_error_set(error, AUXO_INVALID_ARGUMENT, "search: %s", wrong) : AUXO_OK;
@@ -118,9 +127,15 @@ auxo_status auxo_search_create(auxo_device *device, const auxo_model_desc *desc,
     search->validation = validation;
     search->options = *options;
     search->method = methods[options->method];
+    if (options->sample > 0 && options->sample < 1 && !options->sample_each) {
+        status = auxo__sample_init(search, train, validation, 0, &search->sample, error);
+        search->train = search->sample.train;
+        search->validation = search->sample.validation;
+    }
     search->best_record = (auxo_search_record){.quality = -INFINITY, .loss = INFINITY};
     auxo_model_desc_init(&search->desc);
-    status = auxo_model_desc_copy(desc, &search->desc, error);
+    if (status == AUXO_OK)
+        status = auxo_model_desc_copy(desc, &search->desc, error);
     if (status == AUXO_OK)
         status = auxo__space_init(desc, options, &search->space, error);
     if (status == AUXO_OK && search->method->state_size > 0) {
@@ -150,6 +165,8 @@ void auxo_search_destroy(auxo_search *search)
     free(search->state);
     auxo_model_destroy(search->best);
     auxo_model_destroy(search->trial_best);
+    auxo_moments_destroy(search->trial_moments);
+    auxo__sample_deinit(&search->sample);
     auxo_space_deinit(&search->points);
     free(search->taken);
     auxo_model_desc_deinit(&search->desc);

@@ -15,7 +15,13 @@
 #include "auxo/table.h"
 
 /* Streams of the seed; those of data sets are below 16. */
-enum { AUXO__STREAM_GENOME = 0x73650000, AUXO__STREAM_MODEL, AUXO__STREAM_POPULATION };
+enum {
+    AUXO__STREAM_GENOME = 0x73650000,
+    AUXO__STREAM_MODEL,
+    AUXO__STREAM_POPULATION,
+    AUXO__STREAM_SAMPLE,
+    AUXO__STREAM_POOL
+};
 
 /* ---- the space --------------------------------------------------------------------------------------------------- */
 typedef enum auxo__gene_kind { AUXO__GENE_UNITS, AUXO__GENE_LR, AUXO__GENE_BATCH, AUXO__GENE_ALPHA } auxo__gene_kind;
@@ -61,11 +67,23 @@ void auxo__genome_format(const auxo__space *space, const auxo__genome *genome, c
 auxo_status auxo__genome_desc(const auxo_search *search, const auxo__genome *genome, auxo_model_desc *desc,
                               auxo_error *error);
 
+/* ---- samples (sample.c) ------------------------------------------------------------------------------------------ */
+typedef struct auxo__sample {
+    auxo_dataset *train, *validation; /* owned; NULL: not drawn */
+} auxo__sample;
+/* number 0: of the search; else of the model with that number. */
+auxo_status auxo__sample_init(const auxo_search *search, const auxo_dataset *train, const auxo_dataset *validation,
+                              uint64_t number, auxo__sample *sample, auxo_error *error);
+void auxo__sample_deinit(auxo__sample *sample);
+bool auxo__samples_each_model(const auxo_search_options *options);
+
 /* ---- a model in training ----------------------------------------------------------------------------------------- */
 typedef struct auxo__candidate {
     auxo_model *model; /* owned */
     auxo_autosize *autosize;
     auxo_trainer *trainer;
+    auxo__sample sample; /* of this model alone, if any */
+    const auxo_dataset *validation;
     bool dynamic, failed; /* failed: its loss is not finite */
     double quality, loss; /* after the last epoch */
     double began;         /* seconds of the search when it was opened */
@@ -111,9 +129,10 @@ typedef struct auxo__search_method {
     auxo_status (*begin)(auxo_search *search, auxo_error *error); /* NULL: nothing to do */
     auxo_status (*step)(auxo_search *search, bool *done, auxo_error *error);
     void (*describe)(const auxo_search *search, cJSON *root); /* with restore; NULL: stateless */
-    auxo_status (*restore)(auxo_search *search, const cJSON *root, auxo_model *const *models, size_t model_count,
-                           auxo_error *error); /* takes the models, also on failure */
-    void (*end)(auxo_search *search);          /* NULL: nothing to free */
+    /* Takes the models and their moments (NULL: none), also on failure. */
+    auxo_status (*restore)(auxo_search *search, const cJSON *root, auxo_model *const *models,
+                           auxo_moments *const *moments, size_t model_count, auxo_error *error);
+    void (*end)(auxo_search *search); /* NULL: nothing to free */
     /* With a study, under its lock and with its trials read: what is next, as values of search->points. */
     auxo_status (*propose)(auxo_search *search, double *values, auxo__next *next, auxo_error *error);
     /* Trains the trial with those values. */
@@ -131,6 +150,7 @@ struct auxo_search {
     auxo_device *device;
     auxo_model_desc desc;
     const auxo_dataset *train, *validation;
+    auxo__sample sample; /* that train and validation are, if any */
     auxo_search_options options;
     auxo__space space;
     const auxo__search_method *method;
@@ -152,6 +172,7 @@ struct auxo_search {
     int64_t trial;     /* under way; 0: none */
     uint64_t draw;     /* number of what is under way among all that was proposed; 0: without a study */
     auxo_model *trial_best;
+    auxo_moments *trial_moments;      /* of trial_best, where models of trials go on */
     auxo_search_record last;          /* number 0: none */
     char (*taken)[AUXO_GENOME_BYTES]; /* genomes of trials that wait, run or have failed */
     size_t taken_count, taken_capacity;
@@ -186,8 +207,10 @@ auxo_status auxo__search_study_begin(auxo_search *search, auxo_error *error);
 auxo_status auxo__search_study_step(auxo_search *search, bool *done, auxo_error *error);
 /* After an epoch. */
 auxo_status auxo__search_study_epoch(auxo_search *search, auxo__candidate *candidate, auxo_error *error);
-/* The model of a trial, or where it lies. Ownership: the caller's. */
-auxo_status auxo__search_trial_model(auxo_search *search, int64_t number, auxo_model **model, auxo_error *error);
+/* The model of a trial with its moments (NULL: not wanted; none were kept: NULL comes back), or where it lies.
+ * Ownership: the caller's. */
+auxo_status auxo__search_trial_model(auxo_search *search, int64_t number, auxo_model **model, auxo_moments **moments,
+                                     auxo_error *error);
 auxo_status auxo__search_trial_path(const auxo_search *search, int64_t number, char **path, auxo_error *error);
 void auxo__search_remove_model(const auxo_search *search, int64_t number);
 /* Whether a trial's result is better than that of the best one (NULL: none yet); of equals the earlier trial is. */
@@ -224,6 +247,9 @@ cJSON *auxo__record_to_json(const auxo_search_record *record);
 bool auxo__record_from_json(const cJSON *item, auxo_search_record *record);
 /* A counter; false: there is none. */
 bool auxo__state_count(const cJSON *object, const char *name, uint32_t *count);
+
+/* Models that a search does not take, and their moments (NULL: none). */
+void auxo__members_destroy(auxo_model *const *models, auxo_moments *const *moments, size_t count);
 
 /* ---- trace_file.c ---- */
 /* The points of a trace that was read as a table, into an empty run. Errors: FORMAT; OUT_OF_MEMORY. */

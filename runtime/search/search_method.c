@@ -3,6 +3,7 @@
  * A step is one model (evolution: one generation); what was cut off is done again under resume, to the same numbers.
  */
 #include "search_method.h"
+#include "moments.h"
 #include "ranks.h"
 
 #include "search_events.h"
@@ -45,11 +46,10 @@ static void on_epoch(void *user, const auxo_trace_point *point)
 }
 
 /* A model of a trial is like any saved one: it knows its data. */
-static auxo_status save_trial_model(void *user, auxo_model *model, const char *path, auxo_error *error)
+static auxo_status describe_trial_model(void *user, auxo_model *model, auxo_error *error)
 {
     const auxo__search_state *state = user;
-    auxo_status status = state->run->schema ? auxo_model_set_data_schema(model, state->run->schema, error) : AUXO_OK;
-    return status == AUXO_OK ? auxo_model_save(model, path, error) : status;
+    return state->run->schema ? auxo_model_set_data_schema(model, state->run->schema, error) : AUXO_OK;
 }
 
 static auxo_status open_search(auxo_run *run, auxo__search_state *state, auxo_error *error)
@@ -88,7 +88,7 @@ static auxo_status begin(auxo_run *run, void *user, auxo_error *error)
     state->options.on_epoch = on_epoch;
     state->options.user = state;
     state->options.study = run->study;
-    state->options.save_model = save_trial_model;
+    state->options.describe_model = describe_trial_model;
     if (status == AUXO_OK && run->study) {
         static const char *const free_names[] = {"method",        "startup-trials", "candidates",
                                                  "multivariate",  "pruner",         "pruner-startup",
@@ -172,7 +172,7 @@ static auxo_status describe(auxo_run *run, void *user, auxo__archive *archive, a
     (void)run;
     const auxo__search_state *state = user;
     auxo_model *best = auxo_search_best(state->search);
-    char *inner = NULL, prefix[32];
+    char *inner = NULL, prefix[32], moments[48];
     auxo_status status = auxo_search_describe(state->search, &inner, error);
     if (status == AUXO_OK)
         status = auxo__archive_put_text(archive, "", STATE_KEY, inner, error);
@@ -181,8 +181,29 @@ static auxo_status describe(auxo_run *run, void *user, auxo__archive *archive, a
     for (size_t i = 0; i < auxo_search_model_count(state->search) && status == AUXO_OK; i++) {
         member_prefix(i, prefix, sizeof prefix);
         status = auxo__archive_put_model(archive, prefix, auxo_search_model(state->search, i), error);
+        snprintf(moments, sizeof moments, "%smoments/", prefix);
+        if (status == AUXO_OK && auxo_search_moments(state->search, i))
+            status = auxo__archive_put_moments(archive, moments, auxo_search_moments(state->search, i), error);
     }
     free(inner);
+    return status;
+}
+
+/* The members that a checkpoint has, of at most MODELS_MAX. */
+static auxo_status read_members(auxo_run *run, const auxo__archive *archive, auxo_model **models,
+                                auxo_moments **moments, size_t *count, auxo_error *error)
+{
+    char prefix[32], inner[48];
+    auxo_status status = AUXO_OK;
+    for (*count = 0; status == AUXO_OK && *count < MODELS_MAX; ++*count) {
+        member_prefix(*count, prefix, sizeof prefix);
+        if (!auxo__archive_has_model(archive, prefix))
+            break;
+        status = auxo__archive_get_model(archive, prefix, run->device, &models[*count], error);
+        snprintf(inner, sizeof inner, "%smoments/", prefix);
+        if (status == AUXO_OK)
+            status = auxo__archive_get_moments(archive, inner, models[*count], &moments[*count], error);
+    }
     return status;
 }
 
@@ -191,29 +212,25 @@ static auxo_status restore(auxo_run *run, void *user, const auxo__archive *archi
     auxo__search_state *state = user;
     const char *inner = auxo__archive_text(archive, "", STATE_KEY);
     auxo_model *best = NULL, **models = calloc(MODELS_MAX, sizeof *models);
+    auxo_moments **moments = calloc(MODELS_MAX, sizeof *moments);
     size_t count = 0;
-    char prefix[32];
-    auxo_status status = !models  ? auxo_error_set(error, AUXO_OUT_OF_MEMORY, "checkpoint: out of memory")
+    auxo_status status = !models || !moments ? auxo_error_set(error, AUXO_OUT_OF_MEMORY, "checkpoint: out of memory")
                          : !inner ? auxo_error_set(error, AUXO_FORMAT, "the checkpoint lacks \"%s\"", STATE_KEY)
                                   : AUXO_OK;
     if (status == AUXO_OK && auxo__archive_has_model(archive, BEST))
         status = auxo__archive_get_model(archive, BEST, run->device, &best, error);
-    for (; status == AUXO_OK && count < MODELS_MAX; count++) {
-        member_prefix(count, prefix, sizeof prefix);
-        if (!auxo__archive_has_model(archive, prefix))
-            break;
-        status = auxo__archive_get_model(archive, prefix, run->device, &models[count], error);
-    }
+    if (status == AUXO_OK)
+        status = read_members(run, archive, models, moments, &count, error);
     if (status == AUXO_OK) {
-        status = auxo_search_restore(state->search, inner, best, models, count, error);
+        status = auxo_search_restore(state->search, inner, best, models, moments, count, error);
         auxo_search_records(state->search, &state->reported);
         state->baseline_reported = auxo_search_baseline(state->search) != NULL;
     } else {
         auxo_model_destroy(best);
-        for (size_t i = 0; models && i < count; i++)
-            auxo_model_destroy(models[i]);
+        auxo__members_destroy(models, moments, models && moments ? count : 0);
     }
     free(models);
+    free(moments);
     return status;
 }
 

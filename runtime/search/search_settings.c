@@ -1,8 +1,10 @@
 /* search_settings.c: the settings of "search": what is searched, how, and until when.
  */
+#include "number.h"
 #include "search_method.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 const auxo_setting auxo__search_settings[] = {
     {.name = "method",
@@ -19,6 +21,19 @@ const auxo_setting auxo__search_settings[] = {
              "layers (tpe): layers of a fully connected network, their units and activations are searched, as genetic "
              "does; "
              "auto: dynamic for growth and evolution, else static"},
+    {.name = "sample",
+     .type = AUXO_SETTING_REAL,
+     .argument = "F",
+     .initial = "1",
+     .help = "Part of the training and of the validation rows that is drawn at random (thesis: 0.025)",
+     .minimum = 1e-9,
+     .maximum = 1},
+    {.name = "sample-for",
+     .type = AUXO_SETTING_CHOICE,
+     .argument = "auto|model|run",
+     .initial = "auto",
+     .help = "With sample: drawn anew for each model, or once for the run; auto: for each model of random search, else "
+             "once"},
     {.name = "units",
      .type = AUXO_SETTING_TEXT,
      .argument = "LOW,HIGH",
@@ -73,9 +88,15 @@ const auxo_setting auxo__search_settings[] = {
      .type = AUXO_SETTING_REAL,
      .argument = "F",
      .initial = "0.1",
-     .help = "Growth: the penalty is multiplied by this at a stall",
+     .help = "Growth: the penalty is multiplied by this at a stall, and the model given up below LOW",
      .minimum = 1e-6,
      .maximum = 0.999},
+    {.name = "alpha-steps",
+     .type = AUXO_SETTING_INTEGER,
+     .argument = "N",
+     .initial = "0",
+     .help = "Growth: instead, N penalties from HIGH to LOW, both trained under, evenly in the exponent",
+     .maximum = 1000},
     {.name = "stall-limit",
      .type = AUXO_SETTING_INTEGER,
      .argument = "N",
@@ -129,12 +150,19 @@ const auxo_setting auxo__search_settings[] = {
      .minimum = 1,
      .maximum = 1000},
     {.name = "mutation-spread",
-     .type = AUXO_SETTING_REAL,
-     .argument = "F",
+     .type = AUXO_SETTING_TEXT,
+     .argument = "F|GENE=F,...",
      .initial = "0.1",
-     .help = "Evolution: standard deviation of mutations, as a part of the range",
-     .minimum = 0,
-     .maximum = 1},
+     .help = "Evolution: standard deviation of mutations, as a part of the range: of every gene, or lr=F,batch=F,"
+             "alpha=F (those left out: 0.1)"},
+    {.name = "distinct-winners",
+     .type = AUXO_SETTING_FLAG,
+     .help = "Evolution: who has won a tournament takes part in no other, so that nobody is there twice"},
+    {.name = "adam-on-resize",
+     .type = AUXO_SETTING_CHOICE,
+     .argument = "carry|reset",
+     .initial = "carry",
+     .help = "Evolution: the optimizer's moments go on with a model from generation to generation, or begin anew"},
     {.name = "keep",
      .type = AUXO_SETTING_INTEGER,
      .argument = "N",
@@ -333,6 +361,37 @@ static auxo_status read_ranges(const auxo_settings *settings, auxo_search_option
     return status;
 }
 
+/* A number for every gene, or GENE=NUMBER,... */
+static auxo_status read_spread(const char *text, auxo_mutation_spread *spread, auxo_error *error)
+{
+    static const char *const names[] = {"lr=", "batch=", "alpha="};
+    double *const values[] = {&spread->lr, &spread->batch, &spread->alpha};
+    char *end = NULL;
+    const double all = auxo__text_to_double(text, &end);
+    bool right = end != text && !*end && all >= 0 && all <= 1;
+    if (right) {
+        *spread = (auxo_mutation_spread){all, all, all};
+        return AUXO_OK;
+    }
+    for (const char *at = text;; at = end + 1) {
+        size_t gene = 0;
+        while (gene < 3 && strncmp(at, names[gene], strlen(names[gene])) != 0)
+            gene++;
+        if (gene == 3)
+            break;
+        const char *number = at + strlen(names[gene]);
+        *values[gene] = auxo__text_to_double(number, &end);
+        right = end != number && (!*end || *end == ',') && *values[gene] >= 0 && *values[gene] <= 1;
+        if (!right || !*end)
+            break;
+        right = false; /* a comma must be followed by a gene */
+    }
+    return right ? AUXO_OK
+                 : auxo_error_set(error, AUXO_INVALID_ARGUMENT,
+                                  "mutation-spread: \"%s\" is neither a number from 0 to 1 nor lr=F,batch=F,alpha=F",
+                                  text);
+}
+
 static uint32_t count_of(const auxo_settings *settings, const char *option, uint32_t initial)
 {
     return auxo_settings_given(settings, option) ? (uint32_t)auxo_settings_integer(settings, option) : initial;
@@ -356,7 +415,9 @@ auxo_status auxo__search_read_options(const auxo_settings *settings, const auxo_
 {
     enum { NETWORKS_AUTO, NETWORKS_STATIC, NETWORKS_DYNAMIC, NETWORKS_LAYERS };
     auxo_search_options_init((auxo_search_method)auxo_settings_choice(settings, "method"), options);
-    const size_t networks = auxo_settings_choice(settings, "networks");
+    enum { SAMPLED_AUTO, SAMPLED_MODEL, SAMPLED_RUN };
+    const size_t networks = auxo_settings_choice(settings, "networks"),
+                 sampled_for = auxo_settings_choice(settings, "sample-for");
     if (networks != NETWORKS_AUTO)
         options->dynamic = networks == NETWORKS_DYNAMIC;
     if (networks == NETWORKS_LAYERS)
@@ -386,7 +447,12 @@ auxo_status auxo__search_read_options(const auxo_settings *settings, const auxo_
     options->age_limit = (uint32_t)auxo_settings_integer(settings, "age-limit");
     options->age_factor = auxo_settings_real(settings, "age-factor");
     options->age_base = auxo_settings_real(settings, "age-base");
-    options->mutation_spread = auxo_settings_real(settings, "mutation-spread");
+    options->distinct_winners = auxo_settings_flag(settings, "distinct-winners");
+    options->reset_state = auxo_settings_choice(settings, "adam-on-resize") == 1;
+    options->alpha_steps = (uint32_t)auxo_settings_integer(settings, "alpha-steps");
+    options->sample = auxo_settings_real(settings, "sample");
+    options->sample_each = options->sample < 1 && sampled_for != SAMPLED_RUN &&
+                           (sampled_for == SAMPLED_MODEL || options->method == AUXO_SEARCH_RANDOM);
     const uint32_t keep = options->keep < options->population ? options->keep : options->population;
     options->keep = count_of(settings, "keep", keep);
     options->elite = (uint32_t)auxo_settings_integer(settings, "elite");
@@ -402,5 +468,6 @@ auxo_status auxo__search_read_options(const auxo_settings *settings, const auxo_
     options->generation_limit = count_of(settings, "generations", options->generation_limit);
     if (auxo_settings_given(settings, "target"))
         options->target = auxo_settings_real(settings, "target");
-    return read_ranges(settings, options, error);
+    auxo_status status = read_spread(auxo_settings_text(settings, "mutation-spread"), &options->gene_spread, error);
+    return status == AUXO_OK ? read_ranges(settings, options, error) : status;
 }

@@ -130,8 +130,17 @@ static auxo_status read_history(auxo_search *search, const cJSON *root, auxo_err
     return status;
 }
 
+void auxo__members_destroy(auxo_model *const *models, auxo_moments *const *moments, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (moments)
+            auxo_moments_destroy(moments[i]);
+        auxo_model_destroy(models[i]);
+    }
+}
+
 auxo_status auxo_search_restore(auxo_search *search, const char *json, auxo_model *best, auxo_model *const *models,
-                                size_t model_count, auxo_error *error)
+                                auxo_moments *const *moments, size_t model_count, auxo_error *error)
 {
     cJSON *root = NULL;
     auxo_status status = auxo__json_parse(json, strlen(json), &root, error);
@@ -150,10 +159,9 @@ auxo_status auxo_search_restore(auxo_search *search, const char *json, auxo_mode
     search->seconds = auxo__state_number(root, "seconds", 0);
     const cJSON *state = cJSON_GetObjectItemCaseSensitive(root, "state");
     if (status == AUXO_OK && search->method->restore)
-        status = search->method->restore(search, state, models, model_count, error);
+        status = search->method->restore(search, state, models, moments, model_count, error);
     else
-        for (size_t i = 0; i < model_count; i++)
-            auxo_model_destroy(models[i]);
+        auxo__members_destroy(models, moments, model_count);
     cJSON_Delete(root);
     return status;
 }

@@ -10,6 +10,7 @@
  * removes it.
  */
 #include "json.h"
+#include "moments.h"
 #include "search_internal.h"
 #include "study_files.h"
 
@@ -68,8 +69,12 @@ auxo_status auxo__search_trial_path(const auxo_search *search, int64_t number, c
     return status;
 }
 
-auxo_status auxo__search_trial_model(auxo_search *search, int64_t number, auxo_model **model, auxo_error *error)
+static const char MOMENTS[] = "moments/";
+
+auxo_status auxo__search_trial_model(auxo_search *search, int64_t number, auxo_model **model, auxo_moments **moments,
+                                     auxo_error *error)
 {
+    auxo__archive *archive = NULL;
     char *path = NULL, name[64];
     model_name(number, name, sizeof name);
     auxo_status status = auxo__search_trial_path(search, number, &path, error);
@@ -77,12 +82,34 @@ auxo_status auxo__search_trial_model(auxo_search *search, int64_t number, auxo_m
         status = auxo__study_fetch(search->options.study, name, error);
     if (status == AUXO_OK)
         status = auxo_model_load(search->device, path, model, error);
+    if (status == AUXO_OK && moments)
+        status = auxo__archive_read(path, &archive, error);
+    if (status == AUXO_OK && moments)
+        status = auxo__archive_get_moments(archive, MOMENTS, *model, moments, error);
+    auxo__archive_destroy(archive);
     auxo__study_release(search->options.study, name);
     free(path);
     return status;
 }
 
-static auxo_status save_model(auxo_search *search, int64_t number, auxo_model *model, auxo_error *error)
+/* The trial's model, with its moments where it goes on. */
+static auxo_status write_model(const auxo_search *search, const char *path, auxo_error *error)
+{
+    auxo__archive *archive = NULL;
+    if (!search->trial_moments)
+        return auxo_model_save(search->trial_best, path, error);
+    auxo_status status = auxo__archive_create(&archive, error);
+    if (status == AUXO_OK)
+        status = auxo__archive_put_model(archive, "", search->trial_best, error);
+    if (status == AUXO_OK)
+        status = auxo__archive_put_moments(archive, MOMENTS, search->trial_moments, error);
+    if (status == AUXO_OK)
+        status = auxo__archive_write(archive, path, error);
+    auxo__archive_destroy(archive);
+    return status;
+}
+
+static auxo_status save_model(auxo_search *search, int64_t number, auxo_error *error)
 {
     char *folder = NULL, *path = NULL, name[64];
     model_name(number, name, sizeof name);
@@ -92,9 +119,10 @@ static auxo_status save_model(auxo_search *search, int64_t number, auxo_model *m
         status = auxo__make_folder(folder, error);
     if (status == AUXO_OK)
         status = auxo__search_trial_path(search, number, &path, error);
+    if (status == AUXO_OK && options->describe_model)
+        status = options->describe_model(options->user, search->trial_best, error);
     if (status == AUXO_OK)
-        status = options->save_model ? options->save_model(options->user, model, path, error)
-                                     : auxo_model_save(model, path, error);
+        status = write_model(search, path, error);
     if (status == AUXO_OK)
         status = auxo__study_store(options->study, name, error);
     free(folder);
@@ -118,7 +146,7 @@ auxo_status auxo_search_load_best(auxo_search *search, auxo_error *error)
     if (!best || !auxo_trial_attribute_json(best, "model", false))
         return status;
     auxo_model *model = NULL;
-    status = auxo__search_trial_model(search, best->number, &model, error);
+    status = auxo__search_trial_model(search, best->number, &model, NULL, error);
     if (status != AUXO_OK)
         return status;
     auxo_model_destroy(search->best);
@@ -138,10 +166,19 @@ auxo_status auxo__search_study_epoch(auxo_search *search, auxo__candidate *candi
         return status;
     auxo_model *copy = NULL;
     status = auxo_model_clone(candidate->model, &copy, error);
-    if (status == AUXO_OK) {
-        auxo_model_destroy(search->trial_best);
-        search->trial_best = copy;
-    }
+    if (status != AUXO_OK)
+        return status;
+    auxo_moments_destroy(search->trial_moments);
+    search->trial_moments = NULL;
+    auxo_model_destroy(search->trial_best);
+    search->trial_best = copy;
+    if (!search->method->keeps_trained || search->options.reset_state)
+        return AUXO_OK;
+    auxo_moments *moments = NULL;
+    status = auxo_moments_take(candidate->trainer, &moments, error);
+    if (status == AUXO_OK)
+        status = auxo_moments_clone(moments, copy, &search->trial_moments, error);
+    auxo_moments_destroy(moments);
     return status;
 }
 
@@ -201,7 +238,7 @@ static auxo_status finish_trial(auxo_search *search, int64_t number, const auxo_
     const bool has_model =
         search->trial_best && (stays || auxo__search_becomes_best(auxo_study_best(study), record->quality, number));
     if (status == AUXO_OK && has_model)
-        status = save_model(search, number, search->trial_best, error);
+        status = save_model(search, number, error);
     if (status == AUXO_OK)
         status = auxo_study_lock(study, error);
     if (status != AUXO_OK)
@@ -238,6 +275,8 @@ static auxo_status run_trial(auxo_search *search, const double *values, auxo_err
         status = finish_trial(search, number, &record, error);
     if (status != AUXO_OK)
         auxo_study_give_back(search->options.study, search->trial, NULL);
+    auxo_moments_destroy(search->trial_moments);
+    search->trial_moments = NULL;
     auxo_model_destroy(search->trial_best);
     search->trial_best = NULL;
     search->trial = 0;

@@ -58,6 +58,8 @@ auxo_status auxo__trace_points(const auxo_table *table, auxo_trace_run *run, aux
     const auxo_column *method = find_column(table, "method", AUXO_COLUMN_CATEGORICAL);
     const auxo_column *seconds = find_column(table, "seconds", AUXO_COLUMN_NUMERIC);
     const auxo_column *best = find_column(table, "best", AUXO_COLUMN_NUMERIC);
+    const auxo_column *evaluation = find_column(table, "evaluation", AUXO_COLUMN_NUMERIC);
+    const auxo_column *quality = find_column(table, "quality", AUXO_COLUMN_NUMERIC);
     if (!method || !seconds || !best || table->row_count == 0 || method->codes[0] == AUXO_LEVEL_MISSING)
         return auxo_error_set(error, AUXO_FORMAT, "%s: not a trace of a search", table->path);
     run->points = calloc(table->row_count, sizeof *run->points);
@@ -70,7 +72,12 @@ auxo_status auxo__trace_points(const auxo_table *table, auxo_trace_run *run, aux
         if (!isfinite(time) || (i > 0 && (time < run->points[i - 1].seconds || value < run->points[i - 1].best)))
             return auxo_error_set(error, AUXO_FORMAT, "%s:%u: time and best result may not fall", table->path,
                                   table->lines[i]);
-        run->points[run->count++] = (auxo_trace_point){.seconds = time, .best = value};
+        const double model = evaluation ? evaluation->numbers[i] : 0, now = quality ? quality->numbers[i] : value;
+        run->points[run->count++] = (auxo_trace_point){.seconds = time,
+                                                       .epoch = i + 1,
+                                                       .evaluation = model >= 0 && model < 0x1p52 ? (uint64_t)model : 0,
+                                                       .quality = isfinite(now) ? now : -INFINITY,
+                                                       .best = value};
     }
     return AUXO_OK;
 }

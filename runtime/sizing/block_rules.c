@@ -58,16 +58,18 @@ auxo_status auxo__block_find_weak(auxo_model *model, auxo_block_statistic kind, 
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "blocks that have become small: out of memory");
     const uint32_t count = auxo_blocks_find(desc, blocks);
     auxo_status status = AUXO_OK;
-    for (uint32_t b = 0; b < count && status == AUXO_OK && !*found; b++) {
+    *statistic = INFINITY;
+    for (uint32_t b = 0; b < count && status == AUXO_OK; b++) {
         double first = 0, second = 0;
         status = auxo__block_statistic(model, kind, blocks[b].conv1, &first, error);
         if (status == AUXO_OK)
             status = auxo__block_statistic(model, kind, blocks[b].conv2, &second, error);
+        if (status != AUXO_OK || fmin(first, second) >= *statistic)
+            continue;
         *statistic = fmin(first, second);
-        *found = status == AUXO_OK && *statistic < threshold;
-        if (*found)
-            *weak = blocks[b];
+        *weak = blocks[b];
     }
+    *found = status == AUXO_OK && *statistic < threshold;
     free(blocks);
     return status;
 }

@@ -13,8 +13,8 @@ uint32_t auxo__block_draw_place(const uint32_t *stages, uint32_t count, uint64_t
 /* Sum, mean or maximum of a convolution's |w|. */
 auxo_status auxo__block_statistic(auxo_model *model, auxo_block_statistic kind, uint32_t layer, double *value,
                                   auxo_error *error);
-/* The first of the model's blocks of which one convolution's statistic is below the threshold, and that statistic.
- * *found false: there is none. */
+/* The block with the least statistic of a convolution (of equals the first), and that statistic, INFINITY without
+ * blocks. *found: whether it is below the threshold. */
 auxo_status auxo__block_find_weak(auxo_model *model, auxo_block_statistic kind, double threshold, auxo_block *weak,
                                   bool *found, double *statistic, auxo_error *error);
 

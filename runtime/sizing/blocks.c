@@ -134,6 +134,18 @@ auxo_status auxo_block_insert(const auxo_model_desc *desc, uint32_t layer, const
     return auxo__model_desc_splice(desc, layer, block, BLOCK_LAYERS, result, error);
 }
 
+auxo_status auxo_block_insert_open(const auxo_model_desc *desc, uint32_t layer, const char *name,
+                                   auxo_model_desc *result, auxo_error *error)
+{
+    auxo_status status = auxo_block_insert(desc, layer, name, result, error);
+    if (status != AUXO_OK)
+        return status;
+    char last[40];
+    snprintf(last, sizeof last, "%.32s_norm2", name);
+    result->layers[auxo_model_desc_find(result, last)].activation = AUXO_ACTIVATION_IDENTITY;
+    return AUXO_OK;
+}
+
 auxo_status auxo_block_remove(const auxo_model_desc *desc, const auxo_block *block, auxo_model_desc *result,
                               auxo_error *error)
 {

@@ -87,13 +87,37 @@ static const auxo_event_type result_event = {
 
 /* ---- settings ---------------------------------------------------------------------------------------------------- */
 
+static bool of_pictures(const auxo__morph_state *state)
+{
+    return state->data.train->height * state->data.train->width > 1;
+}
+
+static const char *default_start(const auxo_settings *settings, bool pictures)
+{
+    const char *model = auxo_settings_text(settings, "model");
+    return strcmp(model, "auto") != 0 ? model : pictures ? "conv:32-64" : "mlp:32-32:relu:he_uniform";
+}
+
+/* The scales of batch norms, but of the start for tables, which has none, the sizes of its weights. */
+static auxo_status read_scale(auxo_run *run, auxo__morph_state *state, auxo_error *error)
+{
+    const auxo_settings *settings = run->settings;
+    const bool by_itself = !auxo_settings_given(settings, "scale") && !auxo_settings_given(settings, "starts") &&
+                           !auxo_settings_given(settings, "model") && !of_pictures(state);
+    state->options.scale =
+        by_itself || auxo_settings_choice(settings, "scale") == 1 ? AUXO_MORPH_GROUP_LASSO : AUXO_MORPH_BATCH_NORM;
+    return by_itself ? auxo__run_note(run, error, "scale: group-lasso, for %s has no batch norm",
+                                      default_start(settings, false))
+                     : AUXO_OK;
+}
+
 /* Every strength with every start. */
 static auxo_status read_plans(const auxo_settings *settings, auxo__morph_state *state, auxo_error *error)
 {
     const char *starts = auxo_settings_text(settings, "starts");
     char strengths_text[512], *strengths[AUXO__MORPH_LOOPS_MAX], *models[AUXO__MORPH_LOOPS_MAX];
     if (!starts)
-        starts = auxo_settings_text(settings, "model");
+        starts = default_start(settings, of_pictures(state));
     if (strlen(starts) >= sizeof state->models ||
         strlen(auxo_settings_text(settings, "lambda")) >= sizeof strengths_text)
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "starts and lambda: the lists are too long");
@@ -123,7 +147,6 @@ static auxo_status read_options(auxo_run *run, auxo__morph_state *state, auxo_er
     const auxo_settings *settings = run->settings;
     auxo_morph_loop_options *options = &state->options;
     auxo_morph_loop_options_init(options);
-    options->scale = auxo_settings_choice(settings, "scale") == 0 ? AUXO_MORPH_BATCH_NORM : AUXO_MORPH_GROUP_LASSO;
     options->threshold = auxo_settings_real(settings, "threshold");
     options->intensity = auxo_settings_real(settings, "intensity");
     options->iterations = (uint32_t)auxo_settings_integer(settings, "iterations");
@@ -137,7 +160,9 @@ static auxo_status read_options(auxo_run *run, auxo__morph_state *state, auxo_er
     options->seed = state->training.seed;
     options->on_refresh = on_refresh;
     options->user = state;
-    auxo_status status = auxo__budget_read(settings, 0, &state->budget, error);
+    auxo_status status = read_scale(run, state, error);
+    if (status == AUXO_OK)
+        status = auxo__budget_read(settings, 0, &state->budget, error);
     return status == AUXO_OK ? read_plans(settings, state, error) : status;
 }
 
@@ -486,7 +511,7 @@ static const auxo_setting *const settings[] = {auxo__morph_settings,
                                                auxo__save_settings,
                                                NULL};
 static const auxo_setting_value defaults[] = {
-    {"model", "conv:32-64"}, {"optimizer", "adam"}, {"validation", "0.1"}, {"keep", "last"}, {NULL, NULL}};
+    {"optimizer", "adam"}, {"validation", "0.1"}, {"keep", "last"}, {NULL, NULL}};
 static const auxo_event_type *const events[] = {&refresh_event, &training_event, &result_event, NULL};
 
 const auxo_method auxo__method_morph = {
@@ -497,7 +522,8 @@ const auxo_method auxo__method_morph = {
             .description =
                 "MorphNet: train with a regulariser that prices every channel by what it costs, keep the channels that "
                 "live, scale all widths up to the budget, and train again from scratch; at last train the network that "
-                "came out without the regulariser. Several values of lambda or starts give a front. Without a budget "
+                "came out without the regulariser. Several values of lambda or starts give a front. The model "
+                "auto is conv:32-64 for pictures, and for tables mlp:32-32 under the group lasso. Without a budget "
                 "it is the FLOPs of the (first) start. The best network within the budget by validation accuracy is "
                 "measured on the test split. keep and patience are about that last training, without the regulariser: "
                 "those with it must run to their end.\n\nA loop whose network breaks down (no channel of a layer "

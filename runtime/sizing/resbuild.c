@@ -69,6 +69,7 @@ void auxo_resbuild_destroy(auxo_resbuild *resbuild)
 {
     if (!resbuild)
         return;
+    auxo_moments_destroy(resbuild->moments);
     auxo_model_destroy(resbuild->current);
     auxo_model_destroy(resbuild->best);
     for (size_t i = 0; i < resbuild->visited_count; i++)
@@ -93,6 +94,11 @@ auxo_model *auxo_resbuild_best(const auxo_resbuild *resbuild, double *accuracy)
 auxo_model *auxo_resbuild_current(const auxo_resbuild *resbuild)
 {
     return resbuild->current;
+}
+
+const auxo_moments *auxo_resbuild_moments(const auxo_resbuild *resbuild)
+{
+    return resbuild->moments;
 }
 
 /* ---- visited architectures
@@ -157,7 +163,8 @@ static auxo_status draw_insertion(auxo_resbuild *resbuild, auxo_model_desc *resu
         const uint32_t place = places[drawn], stage = stages[drawn];
         char name[32];
         snprintf(name, sizeof name, "block%u", resbuild->number);
-        status = auxo_block_insert(desc, place, name, result, error);
+        status = (resbuild->options.exact_insertion ? auxo_block_insert_open : auxo_block_insert)(desc, place, name,
+                                                                                                  result, error);
         if (status == AUXO_OK)
             status = auxo__resbuild_visit(resbuild, result, found, error);
         if (status == AUXO_OK && !*found)
@@ -201,10 +208,13 @@ static auxo_status restructure(auxo_resbuild *resbuild, const auxo_model_desc *d
     entry->epoch = resbuild->number;
     entry->units_before = convolution_count(auxo_model_get_desc(resbuild->current));
     entry->units_after = convolution_count(desc);
+    auxo_carried_state state = {0};
+    if (resbuild->moments)
+        state = auxo_moments_carried_state(resbuild->moments);
     auxo_status status = auxo__resbuild_loss(resbuild, &entry->loss_before, error);
     if (status == AUXO_OK)
         status = auxo_model_restructure(resbuild->current, desc, resbuild->options.seed + resbuild->number, new_scale,
-                                        NULL, error);
+                                        resbuild->moments ? &state : NULL, error);
     if (status == AUXO_OK && exact)
         status = silence_block(resbuild, error);
     if (status == AUXO_OK)
@@ -248,21 +258,27 @@ static auxo_status remove_block(auxo_resbuild *resbuild, const auxo_block *block
     return status;
 }
 
-/* Takes out blocks of which one convolution's weights are below the threshold; one at a time, lowest first. */
-static auxo_status remove_blocks(auxo_resbuild *resbuild, uint32_t *removed, auxo_error *error)
+/* Takes out blocks of which one convolution's weights are below the threshold; one at a time, weakest first. Without
+ * `remove` it only measures. */
+static auxo_status remove_blocks(auxo_resbuild *resbuild, bool remove, auxo_architecture_record *record,
+                                 auxo_error *error)
 {
+    record->weakest = NAN;
     for (;;) {
         auxo_block weak;
         bool found = false;
-        double statistic = 0;
+        double statistic = INFINITY;
         auxo_status status =
             auxo__block_find_weak(resbuild->current, resbuild->options.removal_statistic,
                                   resbuild->options.removal_threshold, &weak, &found, &statistic, error);
-        if (status == AUXO_OK && found)
+        if (isnan(record->weakest) && isfinite(statistic))
+            record->weakest = statistic;
+        const bool goes = status == AUXO_OK && remove && found;
+        if (goes)
             status = remove_block(resbuild, &weak, statistic, error);
-        if (status != AUXO_OK || !found)
+        if (status != AUXO_OK || !goes)
             return status;
-        (*removed)++;
+        record->removed_blocks++;
     }
 }
 
@@ -297,6 +313,8 @@ static auxo_status morph_widths(auxo_resbuild *resbuild, auxo_architecture_recor
         auxo_model_destroy(fresh);
         return status;
     }
+    auxo_moments_destroy(resbuild->moments);
+    resbuild->moments = NULL;
     auxo_model_destroy(resbuild->current);
     resbuild->current = fresh;
     auxo__number_print(record->what, sizeof record->what, "morph, kappa %.4g", kappa);
@@ -335,7 +353,7 @@ static auxo_status change_structure(auxo_resbuild *resbuild, auxo_architecture_r
 
 auxo_status auxo_resbuild_next(auxo_resbuild *resbuild, auxo_architecture_record *record, bool *done, auxo_error *error)
 {
-    *record = (auxo_architecture_record){.number = resbuild->number, .accuracy = {NAN, NAN, NAN}};
+    *record = (auxo_architecture_record){.number = resbuild->number, .weakest = NAN, .accuracy = {NAN, NAN, NAN}};
     *done = resbuild->cycle >= resbuild->options.cycles;
     if (*done)
         return AUXO_OK;
@@ -347,8 +365,8 @@ auxo_status auxo_resbuild_next(auxo_resbuild *resbuild, auxo_architecture_record
         status = auxo__resbuild_train(resbuild, AUXO_TRAINING_REGULARIZED, record, error);
     double accuracy = record->accuracy[AUXO_TRAINING_REGULARIZED];
     bool gained = inserted && accuracy - resbuild->last_accuracy > resbuild->options.keep_gain;
-    if (status == AUXO_OK && !gained)
-        status = remove_blocks(resbuild, &record->removed_blocks, error);
+    if (status == AUXO_OK)
+        status = remove_blocks(resbuild, !gained, record, error);
     bool is_new = true;
     if (status == AUXO_OK && record->removed_blocks > 0)
         status = auxo__resbuild_visit(resbuild, auxo_model_get_desc(resbuild->current), &is_new, error);

@@ -10,7 +10,8 @@ struct auxo_resbuild {
     auxo_device *device;
     const auxo_dataset *train, *validation;
     auxo_resbuild_options options;
-    auxo_model *current; /* the regularised model that goes on */
+    auxo_model *current;   /* the regularised model that goes on */
+    auxo_moments *moments; /* of its optimiser; NULL: they begin at 0 */
     auxo_model *best;
     bool best_is_within; /* the budget */
     double best_accuracy, last_accuracy;

@@ -7,6 +7,7 @@
 #include "json.h"
 
 #include "folds.h"
+#include "moments.h"
 
 #include <cjson/cJSON.h>
 #include <inttypes.h>
@@ -15,178 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char BEST[] = "best/", STATE_KEY[] = "auxo.resbuild", RECORDS_KEY[] = "auxo.architectures";
-
-static const auxo_preset presets[] = {
-    {"minimal",
-     "from one convolution of 64 filters and three image sizes, 1e8 FLOPs (RB-0Net)",
-     {{"model", "conv:64:3:3"}, {"augment", "auto"}}},
-    {"resnet18",
-     "from ResNet-18 with the stem for small pictures (RB-R18)",
-     {{"model", "resnet18"}, {"augment", "auto"}}},
-    {"paper",
-     "from ResNet-18 with the ImageNet stem; blocks are judged by the mean, as coded originally",
-     {{"model", "resnet18-imagenet"}, {"prune-stat", "mean"}, {"augment", "auto"}}},
-    {"morphnet",
-     "no insertions, MorphNet steps only, from ResNet-18: the MorphNet column of the thesis's table 6.1",
-     {{"model", "resnet18"}, {"insertions", "0"}, {"augment", "auto"}}},
-    {"long",
-     "25 slow MorphNet steps within 1e9 FLOPs (thesis, chapter 6): intensity .1, weak regularisers",
-     {{"model", "conv:64:3:3"},
-      {"augment", "auto"},
-      {"budget-flops", "1e9"},
-      {"cycles", "25"},
-      {"intensity", "0.1"},
-      {"lambda-layer", "1e-9"},
-      {"lambda-morph", "1e-9"}}},
-    {"slow",
-     "from one convolution of 16 filters that grows slowly: intensity .1 (thesis, section 6.2.6)",
-     {{"model", "conv:16:3:3"}, {"augment", "auto"}, {"intensity", "0.1"}}},
-    {"small",
-     "the minimal start scaled down for a processor: 16 filters, 1e6 FLOPs, 2 insertions, 3 cycles, 4 epochs",
-     {{"model", "conv:16:3:3"},
-      {"budget-flops", "1e6"},
-      {"insertions", "2"},
-      {"cycles", "3"},
-      {"epochs", "4"},
-      {"optimizer", "adam:lr=0.003,weight_decay=1e-5"}}},
-    {"small-morphnet",
-     "the same without insertions, at the same budget",
-     {{"model", "conv:16:3:3"},
-      {"budget-flops", "1e6"},
-      {"insertions", "0"},
-      {"cycles", "9"},
-      {"epochs", "4"},
-      {"optimizer", "adam:lr=0.003,weight_decay=1e-5"}}},
-    {0},
-};
-
-static const auxo_setting resbuild_settings[] = {
-    {.name = "preset",
-     .type = AUXO_SETTING_CHOICE,
-     .argument = "minimal|resnet18|paper|morphnet|long|slow|small|small-morphnet",
-     .initial = "minimal",
-     .help = "Start and settings of an experiment; those given as well win",
-     .presets = presets,
-     .role = AUXO_SETTING_FREE},
-    {.name = "insertions",
-     .type = AUXO_SETTING_INTEGER,
-     .argument = "N",
-     .initial = "4",
-     .help = "Blocks inserted between two MorphNet steps; 0: MorphNet only",
-     .maximum = 1000},
-    {.name = "cycles",
-     .type = AUXO_SETTING_INTEGER,
-     .argument = "N",
-     .initial = "7",
-     .help = "MorphNet steps",
-     .minimum = 1,
-     .maximum = 1000,
-     .role = AUXO_SETTING_GROWS},
-    {.name = "architectures",
-     .type = AUXO_SETTING_INTEGER,
-     .argument = "N",
-     .help = "Stop after N architectures; resume goes on",
-     .role = AUXO_SETTING_GROWS},
-    {.name = "epochs",
-     .type = AUXO_SETTING_INTEGER,
-     .argument = "N",
-     .initial = "20",
-     .help = "Epochs of each training",
-     .minimum = 1,
-     .maximum = 1e6},
-    {.name = "trainings",
-     .type = AUXO_SETTING_CHOICE,
-     .argument = "all|fresh|inherited|regularized",
-     .initial = "all",
-     .help = "Trainings of each architecture beside the regularized one: from fresh weights (NoReg-RI), from the "
-             "regularized ones (NoReg-WI), both, or none"},
-    {.name = "lambda-layer",
-     .type = AUXO_SETTING_REAL,
-     .argument = "L",
-     .initial = "1e-8",
-     .help = "Strength of LayerLasso on the convolutions of blocks",
-     .minimum = 0,
-     .maximum = 1e3},
-    {.name = "lambda-morph",
-     .type = AUXO_SETTING_REAL,
-     .argument = "L",
-     .initial = "1e-7",
-     .help = "Strength of MorphNet's regulariser",
-     .minimum = 0,
-     .maximum = 1e3},
-    {.name = "morph-threshold",
-     .type = AUXO_SETTING_REAL,
-     .argument = "G",
-     .initial = "0.01",
-     .help = "A channel is alive if its batch-norm scale is above this",
-     .minimum = 1e-12,
-     .maximum = 1e3},
-    {.name = "tau",
-     .type = AUXO_SETTING_REAL,
-     .argument = "T",
-     .initial = "0.001",
-     .help = "A block goes when the statistic of one of its convolutions is below this",
-     .minimum = 0,
-     .maximum = 1e6},
-    {.name = "prune-stat",
-     .type = AUXO_SETTING_CHOICE,
-     .argument = "sum|mean|max",
-     .initial = "sum",
-     .help = "That statistic, of the absolute weights"},
-    {.name = "keep-gain",
-     .type = AUXO_SETTING_REAL,
-     .argument = "G",
-     .initial = "0.015",
-     .help = "No block goes after an insertion that gained more validation accuracy than this",
-     .minimum = 0,
-     .maximum = 1},
-    {.name = "intensity",
-     .type = AUXO_SETTING_REAL,
-     .argument = "I",
-     .initial = "1",
-     .help = "How far widths follow MorphNet's proposal, 0 to 1",
-     .minimum = 0,
-     .maximum = 1},
-    {.name = "new-scale",
-     .type = AUXO_SETTING_REAL,
-     .argument = "S",
-     .initial = "0.01",
-     .help = "Mean magnitude of an inserted block's weights",
-     .minimum = 0,
-     .maximum = 10},
-    {.name = "exact-insertion",
-     .type = AUXO_SETTING_FLAG,
-     .help = "Zero the last batch norm of an inserted block as well: the function is kept exactly"},
-    AUXO_SETTINGS_END,
-};
-
-static auxo_status read_options(const auxo_settings *settings, auxo__resbuild_state *state, auxo_error *error)
-{
-    auxo_resbuild_options *options = &state->options;
-    size_t trainings = auxo_settings_choice(settings, "trainings");
-    auxo_resbuild_options_init(options);
-    options->insertions = (uint32_t)auxo_settings_integer(settings, "insertions");
-    options->cycles = (uint32_t)auxo_settings_integer(settings, "cycles");
-    options->epochs = (uint32_t)auxo_settings_integer(settings, "epochs");
-    options->trainings[AUXO_TRAINING_FRESH] = trainings == 0 || trainings == 1;
-    options->trainings[AUXO_TRAINING_INHERITED] = trainings == 0 || trainings == 2;
-    options->layer_lasso = auxo_settings_real(settings, "lambda-layer");
-    options->morph_strength = auxo_settings_real(settings, "lambda-morph");
-    options->morph_threshold = auxo_settings_real(settings, "morph-threshold");
-    options->removal_threshold = auxo_settings_real(settings, "tau");
-    options->removal_statistic = (auxo_block_statistic)auxo_settings_choice(settings, "prune-stat");
-    options->keep_gain = auxo_settings_real(settings, "keep-gain");
-    options->intensity = auxo_settings_real(settings, "intensity");
-    options->new_scale = auxo_settings_real(settings, "new-scale");
-    options->exact_insertion = auxo_settings_flag(settings, "exact-insertion");
-    options->keep_best = auxo_settings_choice(settings, "keep") == 0;
-    options->patience = (uint32_t)auxo_settings_integer(settings, "patience");
-    options->training = state->training;
-    options->training.on_step = NULL; /* one line per architecture is enough */
-    options->seed = state->training.seed;
-    return auxo__budget_read(settings, options->budget.limit, &options->budget, error);
-}
+static const char BEST[] = "best/", STATE_KEY[] = "auxo.resbuild", RECORDS_KEY[] = "auxo.architectures",
+                  MOMENTS[] = "moments/";
 
 /* ---- events ------------------------------------------------------------------------------------------------------ */
 
@@ -200,6 +31,7 @@ static const auxo_field architecture_fields[] = {
     INNER(number, "number", U32),
     INNER(what, "what", CHARS),
     INNER(removed_blocks, "removed_blocks", U32),
+    INNER(weakest, "weakest", REAL),
     AUXO__FIELD(architecture_record, accuracy, "accuracy", NUMBERS),
     INNER(convolutions, "convolutions", U32),
     INNER(widest, "widest", U32),
@@ -215,7 +47,7 @@ static const auxo_event_type architecture_event = {
     .name = "architecture",
     .fields = architecture_fields,
     .line = "{number:3.0f}  {what:-36s} {convolutions:2.0f} convs  {weights:count} weights  {cost_text}[  "
-            "{removed_blocks} removed]{accuracy_text}  {seconds:.1f} s",
+            "weakest {weakest:.2g}][  {removed_blocks} removed]{accuracy_text}  {seconds:.1f} s",
     .flags = AUXO_EVENT_KEPT};
 
 typedef struct result_record {
@@ -250,6 +82,12 @@ static auxo_status begin(auxo_run *run, void *user, auxo_error *error)
     if (status == AUXO_OK && state->data.train->target_type != AUXO_TARGET_CLASS)
         status = auxo_error_set(error, AUXO_INVALID_ARGUMENT, "data: %s has numbers as targets; resbuild needs classes",
                                 state->data.train->name);
+    if (status == AUXO_OK && state->data.train->height * state->data.train->width <= 1)
+        status =
+            auxo_error_set(error, AUXO_INVALID_ARGUMENT,
+                           "data: %s holds no pictures; resbuild inserts blocks of convolutions (autosize, morph and "
+                           "adapt size networks of tables)",
+                           state->data.train->name);
     if (status == AUXO_OK && !state->data.validation)
         status = auxo_error_set(error, AUXO_INVALID_ARGUMENT,
                                 "validation: ResBuilder chooses by validation accuracy and needs a validation set");
@@ -258,7 +96,7 @@ static auxo_status begin(auxo_run *run, void *user, auxo_error *error)
     if (status == AUXO_OK)
         status = auxo__task_open_device(run, error);
     if (status == AUXO_OK)
-        status = read_options(run->settings, state, error);
+        status = auxo__resbuild_read_options(run->settings, state, error);
     if (status == AUXO_OK)
         status = auxo__task_model_desc(run, state->data.train, &start, error);
     if (status == AUXO_OK)
@@ -339,7 +177,7 @@ static auxo_status put_records(const auxo__resbuild_state *state, auxo__archive 
         const auxo_architecture_record *record = &state->records[i];
         const double numbers[] = {record->number,      record->removed_blocks,  record->convolutions, record->widest,
                                   record->first_width, (double)record->weights, record->cost,         record->seconds,
-                                  record->accuracy[0], record->accuracy[1],     record->accuracy[2]};
+                                  record->accuracy[0], record->accuracy[1],     record->accuracy[2],  record->weakest};
         auxo__json_open(&json, '[');
         auxo__json_text(&json, record->what);
         for (size_t n = 0; n < sizeof numbers / sizeof *numbers; n++)
@@ -384,7 +222,8 @@ static auxo_status get_records(auxo__resbuild_state *state, const char *text, au
                                            .weights = counts[5],
                                            .cost = number_at(item, 7),
                                            .seconds = number_at(item, 8),
-                                           .accuracy = {number_at(item, 9), number_at(item, 10), number_at(item, 11)}};
+                                           .accuracy = {number_at(item, 9), number_at(item, 10), number_at(item, 11)},
+                                           .weakest = number_at(item, 12)};
         snprintf(record.what, sizeof record.what, "%s", what ? what : "");
         if (status == AUXO_OK)
             status = keep_record(state, &record, error);
@@ -399,11 +238,14 @@ static auxo_status describe(auxo_run *run, void *user, auxo__archive *archive, a
     auxo__resbuild_state *state = user;
     char *inner = NULL;
     auxo_model *best = auxo_resbuild_best(state->resbuild, NULL);
+    const auxo_moments *moments = auxo_resbuild_moments(state->resbuild);
     auxo_status status = auxo_resbuild_describe(state->resbuild, &inner, error);
     if (status == AUXO_OK)
         status = auxo__archive_put_text(archive, "", STATE_KEY, inner, error);
     if (status == AUXO_OK)
         status = auxo__archive_put_model(archive, "", auxo_resbuild_current(state->resbuild), error);
+    if (status == AUXO_OK && moments)
+        status = auxo__archive_put_moments(archive, MOMENTS, moments, error);
     if (status == AUXO_OK && best)
         status = auxo__archive_put_model(archive, BEST, best, error);
     free(inner);
@@ -414,14 +256,18 @@ static auxo_status restore(auxo_run *run, void *user, const auxo__archive *archi
 {
     auxo__resbuild_state *state = user;
     auxo_model *current = NULL, *best = NULL;
+    auxo_moments *moments = NULL;
     const char *inner = auxo__archive_text(archive, "", STATE_KEY);
     auxo_status status = inner ? auxo__archive_get_model(archive, "", run->device, &current, error)
                                : auxo_error_set(error, AUXO_FORMAT, "the checkpoint lacks \"%s\"", STATE_KEY);
     if (status == AUXO_OK && auxo__archive_has_model(archive, BEST))
         status = auxo__archive_get_model(archive, BEST, run->device, &best, error);
     if (status == AUXO_OK)
-        status = auxo_resbuild_restore(state->resbuild, inner, current, best, error);
+        status = auxo__archive_get_moments(archive, MOMENTS, current, &moments, error);
+    if (status == AUXO_OK)
+        status = auxo_resbuild_restore(state->resbuild, inner, current, best, moments, error);
     if (status != AUXO_OK) {
+        auxo_moments_destroy(moments);
         auxo_model_destroy(current);
         auxo_model_destroy(best);
         return status;
@@ -458,7 +304,7 @@ static auxo_status finish(auxo_run *run, void *user, auxo_error *error)
 
 /* ---- the table --------------------------------------------------------------------------------------------------- */
 
-static const auxo_setting *const settings[] = {resbuild_settings,
+static const auxo_setting *const settings[] = {auxo__resbuild_settings,
                                                auxo__budget_settings,
                                                auxo__model_settings,
                                                auxo_data_settings,

@@ -16,6 +16,11 @@ typedef struct auxo__resbuild_state {
     auxo_evaluation test; /* of the best model */
 } auxo__resbuild_state;
 
+/* ---- resbuild_settings.c ---- */
+extern const auxo_setting auxo__resbuild_settings[];
+/* Errors: a budget that cannot be read. */
+auxo_status auxo__resbuild_read_options(const auxo_settings *settings, auxo__resbuild_state *state, auxo_error *error);
+
 /* Accuracy, depth and width over architectures (Fig. 6.14), costs, the best network drawn (Fig. 6.15), all edits. */
 auxo_status auxo__resbuild_report(auxo_run *run, void *state, auxo_report *report, auxo_error *error);
 

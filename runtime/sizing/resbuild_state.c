@@ -64,7 +64,7 @@ static auxo_status read_visited(auxo_resbuild *resbuild, const cJSON *visited, a
 }
 
 auxo_status auxo_resbuild_restore(auxo_resbuild *resbuild, const char *json, auxo_model *current, auxo_model *best,
-                                  auxo_error *error)
+                                  auxo_moments *moments, auxo_error *error)
 {
     if (resbuild->number > 0 || resbuild->visited_count > 0)
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "a ResBuilder run that has begun cannot be restored");
@@ -90,6 +90,8 @@ auxo_status auxo_resbuild_restore(auxo_resbuild *resbuild, const char *json, aux
     resbuild->cycle = (uint32_t)cycle;
     auxo_model_destroy(resbuild->current);
     auxo_model_destroy(resbuild->best);
+    auxo_moments_destroy(resbuild->moments);
+    resbuild->moments = moments;
     resbuild->current = current;
     resbuild->best = best;
     return AUXO_OK;

@@ -1,7 +1,8 @@
 /* runtime/sizing/resbuild_train.c: the three trainings of an architecture (Burghoff et al. 2023, ResBuilder).
  *
  * Regularised: LayerLasso lambda_L sum|w|_1 over the convolutions of blocks, and MorphNet's regulariser, on the model
- * that goes on. Fresh: no penalties, new weights. Inherited: no penalties, from a copy of the regularised weights.
+ * that goes on, with the optimiser's moments, over insertions and removals. Fresh: no penalties, new weights.
+ * Inherited: no penalties, from a copy of the regularised weights and moments.
  */
 #include "best.h"
 #include "model_internal.h"
@@ -67,8 +68,18 @@ static auxo_status copy_model(const auxo_resbuild *resbuild, bool with_weights, 
     return auxo_model_create(resbuild->device, auxo_model_get_desc(resbuild->current), seed, copy, error);
 }
 
-static auxo_status train_epochs(const auxo_resbuild *resbuild, auxo_model *model, penalties *penalty, double *accuracy,
-                                auxo_error *error)
+/* Moments of the training with penalties, for the next architecture. */
+static auxo_status keep_moments(auxo_resbuild *resbuild, auxo_trainer *trainer, auxo_error *error)
+{
+    if (resbuild->options.reset_state)
+        return AUXO_OK;
+    auxo_moments_destroy(resbuild->moments);
+    return auxo_moments_take(trainer, &resbuild->moments, error);
+}
+
+/* `goes_on`: the weights were trained before, and so were the moments. */
+static auxo_status train_epochs(auxo_resbuild *resbuild, auxo_model *model, bool goes_on, penalties *penalty,
+                                double *accuracy, auxo_error *error)
 {
     auxo_train_options options = resbuild->options.training;
     if (penalty) {
@@ -81,6 +92,8 @@ static auxo_status train_epochs(const auxo_resbuild *resbuild, auxo_model *model
     auxo__best best = {.wanted = !penalty && resbuild->options.keep_best,
                        .patience = penalty ? 0 : resbuild->options.patience};
     auxo_status status = auxo_trainer_create(model, resbuild->train, resbuild->validation, &options, &trainer, error);
+    if (status == AUXO_OK && goes_on && resbuild->moments)
+        status = auxo_moments_give(resbuild->moments, trainer, error);
     for (uint32_t e = 0; e < resbuild->options.epochs && status == AUXO_OK && !auxo__best_exhausted(&best); e++) {
         bool finished = false;
         auxo_morph_cost cost;
@@ -91,6 +104,8 @@ static auxo_status train_epochs(const auxo_resbuild *resbuild, auxo_model *model
         if (status == AUXO_OK && penalty && penalty->morph)
             status = auxo_morph_refresh(penalty->morph, &cost, error);
     }
+    if (status == AUXO_OK && penalty)
+        status = keep_moments(resbuild, trainer, error);
     auxo_trainer_destroy(trainer);
     if (status == AUXO_OK)
         status = auxo__best_exchange(&best, model, error);
@@ -113,7 +128,8 @@ auxo_status auxo__resbuild_train(auxo_resbuild *resbuild, int training, auxo_arc
     if (status != AUXO_OK)
         return status;
     double accuracy = NAN;
-    status = train_epochs(resbuild, model, regularized ? &penalty : NULL, &accuracy, error);
+    status =
+        train_epochs(resbuild, model, training != AUXO_TRAINING_FRESH, regularized ? &penalty : NULL, &accuracy, error);
     auxo_morph_destroy(penalty.morph);
     record->accuracy[training] = accuracy;
     double cost = 0;

@@ -49,6 +49,11 @@ const auxo_setting auxo_survival_data_settings[] = {
      .argument = "A,B,...",
      .help = "Input columns (default: all others); quote a name that has a comma",
      .role = AUXO_SETTING_DATA},
+    {.name = "drop",
+     .type = AUXO_SETTING_TEXT,
+     .argument = "A,B,...",
+     .help = "Table columns that are no inputs, such as names and numbers of rows",
+     .role = AUXO_SETTING_DATA},
     {.name = "missing",
      .type = AUXO_SETTING_CHOICE,
      .argument = "refuse|drop|mean",
@@ -112,12 +117,14 @@ static auxo_status load(const auxo_settings *settings, const auxo_survival_reque
 {
     const char *name = auxo_settings_text(settings, "data");
     auxo_table_format_settings format;
-    auxo_list inputs = {0};
+    auxo_list inputs = {0}, dropped = {0};
     auxo_picture_rule pictures = {0};
     auxo_data_schema *schema = NULL;
     auxo_status status = auxo_table_format_read(settings, &format, error);
     if (status == AUXO_OK)
         status = auxo_list_parse("inputs", auxo_settings_text(settings, "inputs"), &inputs, error);
+    if (status == AUXO_OK)
+        status = auxo_list_parse("drop", auxo_settings_text(settings, "drop"), &dropped, error);
     if (status == AUXO_OK)
         status = auxo_picture_rule_read(settings, &pictures, error);
     if (status == AUXO_OK && auxo_settings_choice(settings, "missing") == MISSING_MEAN)
@@ -137,6 +144,8 @@ static auxo_status load(const auxo_settings *settings, const auxo_survival_reque
                                        .unknown_levels_missing = request->unknown_levels_missing,
                                        .input_columns = (const char *const *)inputs.items,
                                        .input_column_count = inputs.count,
+                                       .dropped_columns = (const char *const *)dropped.items,
+                                       .dropped_column_count = dropped.count,
                                        .pictures = pictures,
                                        .picture_column = auxo_settings_text(settings, "images"),
                                        .time_column = auxo_settings_text(settings, "time"),
@@ -150,6 +159,7 @@ static auxo_status load(const auxo_settings *settings, const auxo_survival_reque
         status = auxo_dataset_load(name, &options, &data->train, &data->test, error);
     auxo_data_schema_destroy(schema);
     auxo_list_deinit(&inputs);
+    auxo_list_deinit(&dropped);
     auxo_table_format_deinit(&format);
     if (status == AUXO_OK && data->train->target_type != AUXO_TARGET_SURVIVAL &&
         data->train->target_type != AUXO_TARGET_NONE)

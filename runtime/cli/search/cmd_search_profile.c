@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RUNS_MAX = 256, TIMES = 60, LEVELS = 20 };
+enum { RUNS_MAX = 256, POOL_MAX = 100, TIMES = 60, LEVELS = 20 };
 
 /* Runs of one label; they lie together. */
 typedef struct profile_group {
@@ -39,6 +39,14 @@ static const cli_option profile_options[] = {
      .help = "Look at the first seconds only (default: up to the end of the shortest run)",
      .minimum = 0.001,
      .maximum = 1e9},
+    {.name = "pool",
+     .type = CLI_INTEGER,
+     .argument = "N",
+     .help = "Random search: instead of its runs, N traces put together from models drawn from all of them; with until "
+             "they may be longer than any run",
+     .minimum = 1,
+     .maximum = POOL_MAX},
+    {.name = "seed", .type = CLI_INTEGER, .argument = "N", .help = "Seed of these draws (default: 0)"},
     {.name = "out",
      .type = CLI_TEXT,
      .argument = "FILE.csv",
@@ -75,6 +83,68 @@ static void group_runs(profile *p)
     }
     for (size_t i = 0; i < p->run_count; i++)
         p->traces[i] = (auxo_trace){p->runs[i].points, p->runs[i].count};
+}
+
+static bool is_random(const auxo_trace_run *run)
+{
+    return strncmp(run->label, "random", strlen("random")) == 0;
+}
+
+/* Puts `count` sampled traces in the place of one group's runs. */
+static auxo_status sample_group(const profile *p, const profile_group *group, size_t count, double until,
+                                auxo_trace_run *sampled, auxo_error *error)
+{
+    const uint64_t seed = cli_integer(p->context->arguments, "seed");
+    auxo_status status = AUXO_OK;
+    for (size_t i = 0; i < count && status == AUXO_OK; i++) {
+        status =
+            auxo_trace_sample(p->traces + group->begin, group->end - group->begin, until, seed, i, &sampled[i], error);
+        memcpy(sampled[i].label, group->label, sizeof sampled[i].label);
+    }
+    return status;
+}
+
+/* The pool's traces instead of the runs of random search, which are grouped already. */
+static auxo_status pool_runs(profile *p, auxo_error *error)
+{
+    const size_t wanted = (size_t)cli_integer(p->context->arguments, "pool");
+    double until = cli_given(p->context->arguments, "until") ? cli_real(p->context->arguments, "until") : INFINITY;
+    const bool given = isfinite(until);
+    for (size_t i = 0; i < p->run_count; i++)
+        if (!given || !is_random(&p->runs[i]))
+            until = fmin(until, p->runs[i].points[p->runs[i].count - 1].seconds);
+    auxo_trace_run *all = calloc(RUNS_MAX + POOL_MAX, sizeof *all);
+    size_t count = 0;
+    auxo_status status = all ? AUXO_OK : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "profile: out of memory");
+    for (size_t g = 0; g < p->group_count && status == AUXO_OK; g++) {
+        const profile_group *group = &p->groups[g];
+        const bool pooled = is_random(&p->runs[group->begin]);
+        const size_t added = pooled ? wanted : group->end - group->begin;
+        if (count + added > RUNS_MAX) {
+            status = auxo_error_set(error, AUXO_INVALID_ARGUMENT, "pool: more than %d traces in all", RUNS_MAX);
+            break;
+        }
+        if (pooled)
+            status = sample_group(p, group, wanted, until, all + count, error);
+        for (size_t i = group->begin; i < group->end; i++) {
+            if (!pooled)
+                all[count + i - group->begin] = p->runs[i];
+            else
+                auxo_trace_run_deinit(&p->runs[i]);
+            p->runs[i].points = NULL;
+        }
+        count += added;
+    }
+    if (status == AUXO_OK) {
+        memcpy(p->runs, all, count * sizeof *all);
+        p->run_count = count;
+        p->group_count = 0;
+        group_runs(p);
+    } else
+        for (size_t i = 0; all && i < RUNS_MAX; i++)
+            auxo_trace_run_deinit(&all[i]);
+    free(all);
+    return status;
 }
 
 /* Times up to the end of the shortest run; qualities from the worst to the best that any run had. */
@@ -259,10 +329,12 @@ static auxo_status run(const cli_context *context, auxo_error *error)
         status = cli_check_writable("report", report, error);
     if (status == AUXO_OK)
         status = read_runs(p, error);
-    if (status == AUXO_OK) {
+    if (status == AUXO_OK)
         group_runs(p);
+    if (status == AUXO_OK && cli_given(context->arguments, "pool"))
+        status = pool_runs(p, error);
+    if (status == AUXO_OK)
         choose_axes(p);
-    }
     if (status == AUXO_OK && out)
         status = write_csv(p, out, error);
     if (status == AUXO_OK && report)
@@ -283,9 +355,11 @@ const cli_command cli_command_search_profile = {
     .operand_min = 1,
     .operand_max = RUNS_MAX,
     .summary = "compare searches by their performance traces",
-    .description = "Performance profiles of anytime searches: for each method the share of its runs that had a result "
-                   "of at least a quality at a time, and the mean of their best results so far. Each file is the trace "
-                   "of one run of `auxo search --trace`; give several seeds of each method.",
+    .description =
+        "Performance profiles of anytime searches: for each method the share of its runs that had a result "
+        "of at least a quality at a time, and the mean of their best results so far. Each file is the trace "
+        "of one run of `auxo search --trace`; give several seeds of each method. Models of random search are "
+        "independent of each other: with pool, its traces are drawn from all its models.",
     .events = "{\"event\":\"method\",\"means\":[..],\"method\":..,\"runs\":..,\"worst\":..,\"best\":..}  means at "
               "10, 25, 50, 100 % of the time\n"
               "{\"event\":\"result\",\"runs\":..,\"seconds\":..}",
