@@ -162,6 +162,8 @@ AUXO_API auxo_status auxo_adapt_apply(auxo_adapt *adapt, auxo_adapt_move move, u
 AUXO_API auxo_status auxo_adapt_undo(auxo_adapt *adapt, auxo_error *error);
 AUXO_API auxo_trainer *auxo_adapt_trainer(auxo_adapt *adapt);
 AUXO_API uint32_t auxo_adapt_cycles(const auxo_adapt *adapt); /* finished */
+/* Training steps of a whole cycle. */
+AUXO_API uint64_t auxo_adapt_cycle_steps(const auxo_adapt *adapt);
 /* The model with the best validation result, within every budget; NULL before the first cycle. Borrowed. */
 AUXO_API auxo_model *auxo_adapt_best(const auxo_adapt *adapt);
 /* Cycles since it was found. */

@@ -90,7 +90,7 @@ static void choose_lengths(auxo_adapt *adapt)
     enum {
         PARTS = 5,
         MEASURE_PART = 25,
-        PASS_PART = 16,
+        PASS_PART = 8,
         JUDGE_PART = 11,
         MEASURE_ROWS_MAX = 64,
         MEASURE_ROWS_MIN = 4,

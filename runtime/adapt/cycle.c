@@ -410,6 +410,12 @@ auxo_trainer *auxo_adapt_trainer(auxo_adapt *adapt)
     return adapt->trainer;
 }
 
+uint64_t auxo_adapt_cycle_steps(const auxo_adapt *adapt)
+{
+    const uint32_t epochs = adapt->options.cycle_epochs;
+    return epochs > 0 ? epochs * auxo_trainer_steps_per_epoch(adapt->trainer) : adapt->options.cycle_steps;
+}
+
 uint32_t auxo_adapt_cycles(const auxo_adapt *adapt)
 {
     return adapt->cycle;
