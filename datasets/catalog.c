@@ -223,6 +223,16 @@ static auxo_status check_table_options(const char *name, const auxo_data_options
                           options->arrays ? "an array" : name);
 }
 
+/* A file whose name says nothing: a picture for a model of pictures, else a table. */
+static auxo_status load_file(const char *name, const auxo_data_options *options, auxo_dataset **train,
+                             auxo_error *error)
+{
+    const auxo_data_schema *schema = options->schema;
+    return schema && !schema->inputs && !schema->picture_column && schema->height * schema->width > 1
+               ? auxo__load_picture(name, options, train, error)
+               : auxo__load_table_path(name, options, train, error);
+}
+
 static auxo_status load_any(const char *name, const auxo_data_options *options, auxo_dataset **train,
                             auxo_dataset **test, auxo_error *error)
 {
@@ -240,12 +250,12 @@ static auxo_status load_any(const char *name, const auxo_data_options *options, 
     if ((strchr(name, '/') || !is_folder(name)) && auxo__is_idx_path(name))
         return auxo__load_idx_folder(name, options, train, test, error);
     if (strchr(name, '/') && is_file(name))
-        return auxo__load_table_path(name, options, train, error);
+        return load_file(name, options, train, error);
     if (strchr(name, '/'))
         return auxo__load_image_folder(name, options, train, test, error);
     auxo_status status = find_entry(name, &index, error);
     if (status != AUXO_OK && is_file(name))
-        return auxo__load_table_path(name, options, train, error);
+        return load_file(name, options, train, error);
     if (status != AUXO_OK && is_folder(name) && auxo__is_idx_path(name))
         return auxo__load_idx_folder(name, options, train, test, error);
     if (status != AUXO_OK && is_folder(name))

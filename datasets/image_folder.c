@@ -3,7 +3,8 @@
  *
  * Classes and files are taken in alphabetical order; hidden files are passed over, anything else must decode. Rows
  * alternate between the classes, so that a limit takes from all of them. With a model's schema classes keep its
- * numbers, and to predict, pictures may lie in one folder without classes. Reading: pictures.c.
+ * numbers, and to predict, pictures may lie in one folder without classes, or one picture be named. Reading:
+ * pictures.c.
  */
 #include "dataset.h"
 #include "loaders.h"
@@ -249,24 +250,58 @@ static auxo_status check_same_kind(const char *path, const auxo_dataset *train, 
                 : auxo_error_set(error, AUXO_FORMAT, "%s: train and test differ in their classes or image size", path);
 }
 
+/* `path` without slashes at its end, in `folder`; *name: its last part. */
+static bool trim_path(const char *path, char folder[AUXO__PATH_SIZE], const char **name)
+{
+    const int length = snprintf(folder, AUXO__PATH_SIZE, "%s", path);
+    if (length < 1 || length >= AUXO__PATH_SIZE)
+        return false;
+    for (size_t end = (size_t)length; end > 1 && folder[end - 1] == '/'; end--)
+        folder[end - 1] = '\0';
+    const char *slash = strrchr(folder, '/');
+    *name = slash && slash[1] ? slash + 1 : folder;
+    return true;
+}
+
 auxo_status auxo__load_image_folder(const char *path, const auxo_data_options *options, auxo_dataset **train,
                                     auxo_dataset **test, auxo_error *error)
 {
-    char train_path[AUXO__PATH_SIZE], test_path[AUXO__PATH_SIZE];
-    size_t length = strlen(path), start = length;
-    while (start > 0 && path[start - 1] == '/')
-        start--;
-    while (start > 0 && path[start - 1] != '/')
-        start--;
-    if (!join_path(train_path, path, "train") || !join_path(test_path, path, "test"))
+    char folder[AUXO__PATH_SIZE], train_path[AUXO__PATH_SIZE], test_path[AUXO__PATH_SIZE];
+    const char *name = path;
+    if (!trim_path(path, folder, &name) || !join_path(train_path, folder, "train") ||
+        !join_path(test_path, folder, "test"))
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "%.300s: the path is too long", path);
     if (!is_folder(train_path))
-        return load_folder(path, path + start, options, train, error);
-    auxo_status status = load_folder(train_path, path + start, options, train, error);
+        return load_folder(folder, name, options, train, error);
+    auxo_status status = load_folder(train_path, name, options, train, error);
     if (status == AUXO_OK && is_folder(test_path)) {
-        status = load_folder(test_path, path + start, options, test, error);
+        status = load_folder(test_path, name, options, test, error);
         if (status == AUXO_OK)
-            status = check_same_kind(path, *train, *test, error);
+            status = check_same_kind(folder, *train, *test, error);
     }
+    return status;
+}
+
+auxo_status auxo__load_picture(const char *path, const auxo_data_options *options, auxo_dataset **dataset,
+                               auxo_error *error)
+{
+    char folder[AUXO__PATH_SIZE];
+    const char *name = path;
+    if (!trim_path(path, folder, &name))
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "%.300s: the path is too long", path);
+    if (!options->ignore_labels)
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT,
+                              "%s: one picture without a class can be predicted, not measured or trained on", path);
+    const bool here = name == folder;
+    if (!here)
+        folder[name - folder - 1] = '\0';
+    image_split split = {.folder = here ? "." : *folder ? folder : "/", .row_count = 1};
+    split.files = calloc(1, sizeof *split.files);
+    auxo_status status = split.files && append_name(&split.classes, "") && append_name(&split.files[0], name)
+                             ? AUXO_OK
+                             : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: no memory for its name", path);
+    if (status == AUXO_OK)
+        status = read_split(&split, name, options, dataset, error);
+    image_split_deinit(&split);
     return status;
 }

@@ -45,6 +45,9 @@ auxo__loader auxo__load_cgvhd;
 auxo_status auxo__load_table_path(const char *path, const auxo_data_options *options, auxo_dataset **train,
                                   auxo_error *error);
 
+/* One picture, for a model of pictures to predict. */
+auxo_status auxo__load_picture(const char *path, const auxo_data_options *options, auxo_dataset **dataset,
+                               auxo_error *error);
 /* A folder of images, one subfolder per class, perhaps below train and test. */
 auxo_status auxo__load_image_folder(const char *path, const auxo_data_options *options, auxo_dataset **train,
                                     auxo_dataset **test, auxo_error *error);

@@ -71,10 +71,12 @@ auxo_train_options options_of(const std::string &text, auxo_precision precision)
 TEST_CASE("gradients of every layer are those of f32 within the rounding of the format")
 {
     Runtime runtime;
-    for (const char *selector : {"cpu", "reference"})
+    std::vector<std::string> selectors = test_devices(runtime);
+    selectors.push_back("reference");
+    for (const std::string &selector : selectors)
         for (const Format &format : formats) {
             INFO(selector << ", " << format.name);
-            Device device(runtime, selector);
+            Device device(runtime, selector.c_str());
             Error error;
             Desc desc{std::string(everything)};
             Model model(device, desc.desc, 5);

@@ -4,6 +4,7 @@
 #include "support/program.hpp"
 
 #include <cmath>
+#include <filesystem>
 #include <sstream>
 
 using namespace auxo_test;
@@ -438,4 +439,29 @@ TEST_CASE("what every method saves measures as the method said, also on columns 
                      "x,when,kind", "--targets", "label", "--device", "cpu"});
     CHECK(head.exit_code == 2);
     CHECK_THAT(head.errors, Catch::Contains("its input 1 is 'x', but 'when' to the model"));
+}
+
+TEST_CASE("a single picture is predicted as it is in its folder, and refused to be measured")
+{
+    Program program(AUXO_PROGRAM);
+    TempFolder folder;
+    for (const char *kind : {"dark", "light"})
+        for (int i = 0; i < 6; i++) {
+            std::string pixels = "P5\n6 5\n255\n";
+            for (int k = 0; k < 30; k++)
+                pixels += char((kind[0] == 'd' ? 20 : 140) + (i * 7 + k * 3) % 90);
+            std::filesystem::create_directories(folder.file(kind));
+            write_file(folder.file(std::string(kind) + "/" + std::to_string(i) + ".pgm"), pixels);
+        }
+    const std::string model = folder.file("m.safetensors"), light = folder.file("light");
+    succeed(program, {"train", "--data", folder.file("") + "/", "--model", "mlp:4", "--epochs", "2", "--device", "cpu",
+                      "--save", model});
+    const Words predict = {"predict", model, "--device", "cpu", "--json", "--data"};
+    const Event whole = succeed(program, with(predict, {light})).events("prediction")[3];
+    const std::vector<Event> one = succeed(program, with(predict, {light + "/3.pgm"})).events("prediction");
+    REQUIRE(one.size() == 1);
+    CHECK(one[0].number("probability") == whole.number("probability"));
+    CHECK(one[0].text("file") == "3.pgm");
+    check_fails(program, {"eval", model, "--device", "cpu", "--data", light + "/3.pgm"},
+                "can be predicted, not measured");
 }

@@ -179,9 +179,14 @@ static cl_mem build_packed(ocl_builder *b, const direction *d, const common_conv
     return packed;
 }
 
+static bool is_in_quads(const auxo_tensor *tensor)
+{
+    return tensor->offset_bytes % (4 * auxo_dtype_size_bytes(tensor->dtype)) == 0;
+}
+
 static bool weights_in_quads(const direction *d, const phases *made)
 {
-    bool quads = d->backward || d->weights->offset_bytes % (4 * sizeof(float)) == 0;
+    bool quads = d->backward || is_in_quads(d->weights);
     for (int64_t i = 0; i < made->count; ++i) /* inner, first tap */
         quads = quads && made->values[i * PHASE_INTS] % 4 == 0 && made->values[i * PHASE_INTS + 1] % 4 == 0;
     return quads;
@@ -235,11 +240,11 @@ static void build_product(ocl_builder *b, const direction *d, const common_conv2
     const ocl_tile tile = ocl_tile_of(b->device, parameters, &product);
     const uint64_t row_tiles = ocl_divide_up(product.rows, (uint64_t)tile.m);
     const uint64_t column_tiles = ocl_divide_up(product.columns, (uint64_t)tile.n);
-    const bool target_quads =
-        !d->backward && d->target_h * d->target_w % 4 == 0 && d->target->offset_bytes % (4 * sizeof(float)) == 0;
+    const bool target_quads = !d->backward && d->target_h * d->target_w % 4 == 0 && is_in_quads(d->target) &&
+                              d->target->dtype == AUXO_DTYPE_F32;
     char options[OCL_OPTIONS_MAX];
-    snprintf(options, sizeof options, "%s -DA_VEC=%d -DTARGET_VEC=%d -DBOUNDED=%d", tile.options,
-             weights_in_quads(d, made) ? 4 : 1, target_quads ? 4 : 1, !windows_inside(d, s));
+    snprintf(options, sizeof options, "%s -DA_VEC=%d -DTARGET_VEC=%d -DBOUNDED=%d -DINPUT_DTYPE=%d", tile.options,
+             weights_in_quads(d, made) ? 4 : 1, target_quads ? 4 : 1, !windows_inside(d, s), (int)d->source->dtype);
     cl_mem taps = ocl_conv2d_taps_build(b, made->taps, made->tap_count);
     cl_mem phase_values = ocl_build_table(b, made->values, (uint64_t)made->count * PHASE_INTS * sizeof *made->values);
     cl_mem packed = d->backward ? build_packed(b, d, s, options, taps, phase_values) : NULL;

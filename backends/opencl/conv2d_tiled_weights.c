@@ -141,12 +141,13 @@ static void build(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
     if (s.k == 0 || product.columns == 0)
         return;
     const ocl_tile tile = ocl_tile_of(b->device, parameters, &product);
+    const auxo_tensor *dy = &op->tensors[AUXO_CONV2D_BW_DY];
     const bool bounded = s.params->pad_h > 0 || s.params->pad_w > 0;
-    const bool quads = s.p * s.q % 4 == 0 && op->tensors[AUXO_CONV2D_BW_DY].offset_bytes % (4 * sizeof(float)) == 0;
+    const bool quads = s.p * s.q % 4 == 0 && dy->offset_bytes % (4 * auxo_dtype_size_bytes(dy->dtype)) == 0;
     const uint64_t lanes = b->group_size >= LANE_GROUP ? LANES : 1;
     char options[OCL_OPTIONS_MAX];
-    snprintf(options, sizeof options, "%s -DA_VEC=%d -DBOUNDED=%d -DLANES=%d", tile.options, quads ? 4 : 1, bounded,
-             (int)lanes);
+    snprintf(options, sizeof options, "%s -DA_VEC=%d -DBOUNDED=%d -DLANES=%d -DINPUT_DTYPE=%d", tile.options,
+             quads ? 4 : 1, bounded, (int)lanes, (int)dy->dtype);
     w.options = options;
     cl_mem partial = NULL;
     if (w.positions > 0) {

@@ -99,7 +99,8 @@ typedef struct auxo_data_options {
 } auxo_data_options;
 
 /* Loads a data set by name ("fashion-mnist", "glyphs", "ccpp", "reactor"), a table by the path of its .csv or .arff
- * file, a packed set (.auxo), NumPy arrays (.npy, .npz), or a folder of images (PNG, PGM, PPM; one subfolder per class,
+ * file (any other file is read as CSV, or as a picture by a model of pictures that predicts), a packed set (.auxo),
+ * NumPy arrays (.npy, .npz), or a folder of images (PNG, PGM, PPM; one subfolder per class,
  * perhaps below train/ and test/) by a path with a slash. With options->arrays it makes a set of those, and name may be
  * NULL. Sets without a test split of their own come with *test NULL.
  * Ownership: the caller's. Errors: NOT_FOUND lists the folders searched and the nearest names; FORMAT names file and

@@ -8,7 +8,8 @@
  * grid point (y, x) starts at source row y step_h - pad_h; tap l adds taps[l] = (offset, rows, columns, _). W' is W
  * with rows and sums as the product wants them, phase after phase (conv2d_tiled_pack).
  * Parameters: those of tile.clh; A_VEC, TARGET_VEC = 4 where rows of the weights, or whole images of the target, are
- * aligned quads, else 1; BOUNDED = 1 where windows can leave the source.
+ * aligned quads, else 1 (TARGET_VEC = 4: f32 only); BOUNDED = 1 where windows can leave the source; INPUT_DTYPE: of source,
+ * weights and target.
  */
 #include "contract.clh"
 #include "activation.clh"
@@ -34,7 +35,7 @@ typedef struct window_column {
     int y, x;
 } window_column;
 
-TILE_INLINE void gather(float *fetched, global const float *source, const window_column *columns,
+TILE_INLINE void gather(float *fetched, global const stored *source, const window_column *columns,
                           global const int4 *taps, uint left, int source_h, int source_w)
 {
 #pragma unroll
@@ -47,7 +48,7 @@ TILE_INLINE void gather(float *fetched, global const float *source, const window
             if (BOUNDED)
                 inside = inside && (uint)(columns[c].y + tap.y) < (uint)source_h &&
                          (uint)(columns[c].x + tap.z) < (uint)source_w;
-            fetched[step * GATHER_COLUMNS + c] = inside ? source[columns[c].base + tap.x] : 0.0f;
+            fetched[step * GATHER_COLUMNS + c] = inside ? fetch1(source + columns[c].base + tap.x) : 0.0f;
         }
     }
 }
@@ -63,9 +64,9 @@ TILE_INLINE void put_gathered(local float4 *tile, const float *fetched)
 
 /* Images are source_image elements apart, groups source_group; likewise for the target, whose grid points are step_h and
  * step_w elements apart. rows: channels of the target per group. */
-kernel TILE_ATTRIBUTE void conv2d_tiled(global const float *restrict source, ulong source_offset,
-                                        global const float *restrict weights, ulong weights_offset,
-                                        global float *restrict target, ulong target_offset,
+kernel TILE_ATTRIBUTE void conv2d_tiled(global const stored *restrict source, ulong source_offset,
+                                        global const stored *restrict weights, ulong weights_offset,
+                                        global stored *restrict target, ulong target_offset,
                                         global const float *restrict bias, ulong bias_offset, int images, int rows,
                                         int source_image, int source_group, int source_h, int source_w, int stride_h,
                                         int stride_w, int pad_h, int pad_w, int weights_group, int target_image,
@@ -142,25 +143,29 @@ kernel TILE_ATTRIBUTE void conv2d_tiled(global const float *restrict source, ulo
 #pragma unroll
         for (uint r = 0; r < 4 * WORK_M; ++r) {
             const uint i = TILE_ROW(r);
-            if (i >= rows_left)
-                continue;
-            float4 value = sums[r][v] + (bias ? bias[bias_offset + i] : 0.0f);
+            float4 value = sums[r][v] + (bias ? bias[bias_offset + min(i, rows_left - 1)] : 0.0f);
             if (activation == ACTIVATION_RELU)
                 value = select(value, (float4)(0.0f), value < 0.0f);
-            global float *line = target + (ulong)i * (ulong)target_area;
+            global stored *line = target + (ulong)i * (ulong)target_area;
 #if TARGET_VEC == 4
-            if (j < positions)
+            if (i < rows_left && j < positions)
                 *(global float4 *)(line + at[0]) = value;
 #else
             float values[4];
             vstore4(value, 0, values);
 #pragma unroll
             for (uint x = 0; x < 4; ++x)
-                if (j + x < positions)
-                    line[at[x]] = values[x];
+                if (i < rows_left && j + x < positions) {
+#ifndef STORED_F32 /* no second look at what is rounded */
+                    if (activation > ACTIVATION_RELU)
+                        values[x] = activate_as(activation, values[x], slope);
+#endif
+                    put1(line + at[x], values[x]);
+                }
 #endif
         }
     }
+#ifdef STORED_F32
     /* The long activations go over the stored values in a loop, rather than once per register. */
     if (activation > ACTIVATION_RELU)
         for (uint e = 0; e < 4 * WORK_N; ++e) {
@@ -175,11 +180,12 @@ kernel TILE_ATTRIBUTE void conv2d_tiled(global const float *restrict source, ulo
                         *value = activate_as(activation, *value, slope);
                     }
         }
+#endif
 }
 
 /* packed[group][phase][row][l] = weights[group][row window + taps[l].w]; work-item: one weight of W'. taps: those of all
  * phases, weights_group / rows of them. */
-kernel void conv2d_tiled_pack(global const float *restrict weights, ulong weights_offset, global float *restrict packed,
+kernel void conv2d_tiled_pack(global const stored *restrict weights, ulong weights_offset, global stored *restrict packed,
                               uint groups, uint rows, uint weights_group, uint window, global const int4 *restrict taps,
                               global const int *restrict phases)
 {

@@ -5,7 +5,7 @@
  * A column of ones after the last tap gives DBIAS. The splits go to partial[split], which conv2d_tiled_finish adds up in
  * an order of its own, always the same. taps[l] = (offset in X, rows, columns, _) of one group.
  * Parameters: those of tile.clh; A_VEC = 4 where rows of DY are aligned quads, else 1; BOUNDED = 1 where windows can leave
- * X; LANES: work-items that share an element in conv2d_tiled_finish.
+ * X; LANES: work-items that share an element in conv2d_tiled_finish; INPUT_DTYPE: of X and DY.
  */
 #include "compensated.clh"
 #include "tile.clh"
@@ -32,7 +32,7 @@ TILE_INLINE uint2 advanced(uint2 at, uint area)
     return at;
 }
 
-TILE_INLINE void gather(float *fetched, global const float *x, uint2 at, global const int4 *taps, uint j0, uint inner, bool inside_sum,
+TILE_INLINE void gather(float *fetched, global const stored *x, uint2 at, global const int4 *taps, uint j0, uint inner, bool inside_sum,
                           uint x_image, uint q_count, int2 stride, int2 pad, int h, int w)
 {
     const uint p = at.x / q_count;
@@ -46,7 +46,7 @@ TILE_INLINE void gather(float *fetched, global const float *x, uint2 at, global 
         bool inside = inside_sum && j < inner;
         if (BOUNDED)
             inside = inside && (uint)(top + tap.y) < (uint)h && (uint)(side + tap.z) < (uint)w;
-        fetched[step] = inside ? x[base + tap.x] : inside_sum && j == inner ? 1.0f : 0.0f;
+        fetched[step] = inside ? fetch1(x + base + tap.x) : inside_sum && j == inner ? 1.0f : 0.0f;
     }
 }
 
@@ -58,8 +58,8 @@ TILE_INLINE void put_gathered(local float4 *tile, const float *fetched)
 }
 
 /* partial (splits, K, inner + with_bias), rows of all groups together. rows: K per group. */
-kernel TILE_ATTRIBUTE void conv2d_tiled_weights(global const float *restrict x, ulong x_offset,
-                                                global const float *restrict dy, ulong dy_offset,
+kernel TILE_ATTRIBUTE void conv2d_tiled_weights(global const stored *restrict x, ulong x_offset,
+                                                global const stored *restrict dy, ulong dy_offset,
                                                 global float *restrict partial, int rows, int k_count, uint x_image,
                                                 uint x_group, int h, int w, uint area, uint q_count, int stride_h,
                                                 int stride_w, int pad_h, int pad_w, global const int4 *restrict taps,
