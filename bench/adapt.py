@@ -49,6 +49,7 @@ def contenders(start, large, budget):
              "plain, budget's size": ["adapt", "--model", large, "--cycles", "1000000", "--moves", "train"],
              "widen, sensitivity": base + ["--moves", "train,widen"],
              "widen, gradmax": base + ["--moves", "train,widen", "--score", "gradmax", "--grow-init", "gradmax"],
+             "widen, bottleneck": base + ["--moves", "train,widen", "--score", "bottleneck", "--grow-init", "bottleneck"],
              "search": ["search", "--method", "random", "--networks", "static"]}
     for move in ALL[1:]:
         found["without " + move] = base + ["--moves", ",".join(m for m in ALL if m != move)]

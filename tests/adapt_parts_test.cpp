@@ -2,6 +2,7 @@
 // from a plain network, and its memory of moves that did not pay.
 extern "C" {
 #include "adapt_internal.h"
+#include "bottleneck.h"
 #include "dense_block.h"
 #include "plain_run.h"
 }
@@ -63,8 +64,8 @@ TEST_CASE("GradMax: the gradient of new outgoing weights is as large as it says,
             char why[64] = "";
             float *rows = nullptr;
             double *squared = nullptr;
-            const auxo_status status =
-                auxo__gradmax_directions(adapt.adapt, hidden, 2, &possible, why, &rows, &squared, error);
+            const auxo_status status = auxo__growth_directions(adapt.adapt, AUXO_GROW_GRADMAX, hidden, 2, &possible,
+                                                               why, &rows, &squared, error);
             std::unique_ptr<float, void (*)(void *)> own_rows(rows, std::free);
             std::unique_ptr<double, void (*)(void *)> own_squared(squared, std::free);
             if (status == AUXO_UNSUPPORTED) {
@@ -109,6 +110,152 @@ TEST_CASE("GradMax: the gradient of new outgoing weights is as large as it says,
             INFO(device.selector << ": " << best << " expected " << squared[0] + squared[1] << ", drawn " << drawn);
             CHECK(std::abs(best - (squared[0] + squared[1])) <= 1e-3 * best);
             CHECK(best > drawn);
+        }
+    }
+}
+
+// What least squares of `b` (rows, units) leaves of `v` (rows, out), by gradient-free elimination: normal equations.
+static std::vector<double> residual(const std::vector<float> &b, const std::vector<double> &v, int rows, int units,
+                                    int out)
+{
+    std::vector<double> a(static_cast<size_t>(units) * units), c(static_cast<size_t>(units) * out), left = v;
+    for (int r = 0; r < rows; r++)
+        for (int i = 0; i < units; i++) {
+            for (int j = 0; j < units; j++)
+                a[i * units + j] += static_cast<double>(b[r * units + i]) * b[r * units + j];
+            for (int o = 0; o < out; o++)
+                c[i * out + o] += static_cast<double>(b[r * units + i]) * v[r * out + o];
+        }
+    for (int p = 0; p < units; p++) // Gauss-Jordan; the matrix is positive definite
+        for (int i = 0; i < units; i++) {
+            const double factor = i == p ? 0 : a[i * units + p] / a[p * units + p];
+            for (int j = 0; j < units && factor != 0; j++)
+                a[i * units + j] -= factor * a[p * units + j];
+            for (int o = 0; o < out && factor != 0; o++)
+                c[i * out + o] -= factor * c[p * out + o];
+        }
+    for (int r = 0; r < rows; r++)
+        for (int o = 0; o < out; o++)
+            for (int i = 0; i < units; i++)
+                left[r * out + o] -= b[r * units + i] * c[i * out + o] / a[i * units + i];
+    return left;
+}
+
+TEST_CASE(
+    "bottleneck: its best direction lowers what least squares leaves by as much as it says, and by more than others")
+{
+    const int rows = 60, in = 5, units = 3, out = 4;
+    std::vector<float> x(rows * in), b(rows * units);
+    std::vector<double> v(rows * out), past(out * in), reader(out * units), directions(in * in), squared(in);
+    uint32_t state = 7;
+    auto draw = [&] {
+        state = state * 1664525u + 1013904223u;
+        return static_cast<float>(state >> 8) / 8388608.0f - 1.0f;
+    };
+    for (float &value : x)
+        value = draw();
+    for (int r = 0; r < rows; r++)
+        for (int u = 0; u < units; u++)
+            b[r * units + u] = std::tanh(x[r * in + u] - 0.7f * x[r * in + u + 1] + 0.3f * draw());
+    for (int r = 0; r < rows; r++)
+        for (int o = 0; o < out; o++)
+            v[r * out + o] = static_cast<double>(2 * b[r * units + o % units] + x[r * in + o] + 0.2f * draw());
+    for (int r = 0; r < rows; r++)
+        for (int o = 0; o < out; o++) {
+            for (int i = 0; i < in; i++)
+                past[o * in + i] += v[r * out + o] * static_cast<double>(x[r * in + i]) / rows;
+            for (int u = 0; u < units; u++)
+                reader[o * units + u] += v[r * out + o] * static_cast<double>(b[r * units + u]) / rows;
+        }
+    const auxo__bottleneck of = {in, units, out, rows, x.data(), b.data(), past.data(), reader.data()};
+    Error error;
+    const auxo_status status = auxo__bottleneck_directions(&of, directions.data(), squared.data(), error);
+    if (status == AUXO_UNSUPPORTED) {
+        WARN("LAPACK is not installed: the bottleneck is not tested");
+        return;
+    }
+    REQUIRE_OK(status);
+    const std::vector<double> left = residual(b, v, rows, units, out);
+    // The largest decrease of the mean squared remainder by a multiple of the unit that reads `direction`.
+    auto gain = [&](const double *direction) {
+        double power = 0, decrease = 0;
+        std::vector<double> sums(out);
+        for (int r = 0; r < rows; r++) {
+            double unit = 0;
+            for (int i = 0; i < in; i++)
+                unit += direction[i] * static_cast<double>(x[r * in + i]);
+            power += unit * unit / rows;
+            for (int o = 0; o < out; o++)
+                sums[o] += left[r * out + o] * unit / rows;
+        }
+        for (double sum : sums)
+            decrease += sum * sum / power;
+        return decrease;
+    };
+    const double best = gain(&directions[(in - 1) * in]);
+    INFO(best << " and " << squared[in - 1]);
+    CHECK(std::abs(best - squared[in - 1]) <= 1e-9 * best);
+    CHECK(squared[in - 1] > squared[in - 2]);
+    for (int k = 0; k + 1 < in; k++)
+        CHECK(gain(&directions[k * in]) <= best);
+    for (int t = 0; t < 200; t++) {
+        double other[in];
+        for (double &value : other)
+            value = static_cast<double>(draw());
+        CHECK(gain(other) <= best * (1 + 1e-9));
+    }
+}
+
+TEST_CASE("bottleneck: new units of dense layers read its directions, and a convolution's are drawn")
+{
+    Runtime runtime;
+    Device device(runtime, "cpu");
+    Glyphs data(64);
+    for (const char *name : {"mlp:784-6-5-10:tanh", "conv:3-4:3:2"}) {
+        Desc desc(name, 1, 28, 28, 10);
+        Model model(device, desc.desc);
+        auxo_adapt_options options = small_options();
+        options.moves = 1u << AUXO_ADAPT_TRAIN | 1u << AUXO_ADAPT_WIDEN;
+        options.score = AUXO_ADAPT_SCORE_BOTTLENECK;
+        options.grow_init = AUXO_GROW_BOTTLENECK;
+        Adapt adapt(model, data, options);
+        REQUIRE(adapt.status == AUXO_OK);
+        adapt.train(4);
+        Error error;
+        const bool dense = name[0] == 'm';
+        const uint32_t layer = auxo_model_desc_find(auxo_model_get_desc(model), dense ? "dense2" : "conv1");
+        bool possible = false;
+        char why[64] = "";
+        float *rows = nullptr;
+        double *squared = nullptr;
+        const auxo_status status = auxo__growth_directions(adapt.adapt, AUXO_GROW_BOTTLENECK, layer, 2, &possible, why,
+                                                           &rows, &squared, error);
+        std::unique_ptr<float, void (*)(void *)> own_rows(rows, std::free);
+        std::unique_ptr<double, void (*)(void *)> own_squared(squared, std::free);
+        if (status == AUXO_UNSUPPORTED)
+            return;
+        REQUIRE_OK(status);
+        CHECK(possible == dense);
+        if (dense) {
+            CHECK(squared[0] >= squared[1]);
+            CHECK(squared[1] >= 0);
+        } else {
+            CHECK(std::string(why).size() > 0);
+        }
+        REQUIRE_OK(auxo__adapt_begin(adapt.adapt, error));
+        Proposals proposals;
+        REQUIRE_OK(auxo__move_of(adapt.adapt, AUXO_ADAPT_WIDEN)->propose(adapt.adapt, &proposals, error));
+        for (size_t p = 0; p < proposals.count; p++) {
+            if (proposals.items[p].layer != layer)
+                continue;
+            REQUIRE_OK(auxo__move_of(adapt.adapt, AUXO_ADAPT_WIDEN)->apply(adapt.adapt, &proposals.items[p], error));
+            const uint32_t units = auxo_model_get_desc(model)->layers[layer].units;
+            CHECK(units == desc.desc.layers[layer].units + 2);
+            if (dense) {
+                const std::vector<float> weights = model.param("dense2.weight");
+                CHECK(std::equal(rows, rows + 2 * 6, &weights[(units - 2) * 6]));
+            }
+            break;
         }
     }
 }

@@ -37,6 +37,9 @@ auxo_status auxo__measure_init(auxo__measure *measure, auxo_model *model, const 
 void auxo__measure_deinit(auxo__measure *measure);
 auxo_status auxo__measure_run(auxo__measure *measure, auxo_error *error);
 /* The mean gradient of one parameter over the sample. Ownership: free(*gradient). */
+/* What a layer puts out for the measured rows: *outputs (rows, values), both counts told. Ownership: free(*outputs). */
+auxo_status auxo__measure_outputs(auxo__measure *measure, uint32_t layer, float **outputs, int64_t *rows,
+                                  int64_t *values, auxo_error *error);
 auxo_status auxo__measure_gradient(auxo__measure *measure, const auxo_param *param, double **gradient,
                                    auxo_error *error);
 
@@ -250,8 +253,8 @@ auxo_plan_hook auxo__adapt_before_step;
 /* Directions of new units' incoming weights for the group of `layer`: `count` rows, each of the layer's incoming
  * size; squared[i] the squared singular value that the i-th direction has as a gradient. *possible false: what lies
  * behind the layer has no such form, and why. Ownership: free(*rows), free(*squared). */
-auxo_status auxo__gradmax_directions(auxo_adapt *adapt, uint32_t layer, uint32_t count, bool *possible, char why[64],
-                                     float **rows, double **squared, auxo_error *error);
+auxo_status auxo__growth_directions(auxo_adapt *adapt, auxo_grow_init how, uint32_t layer, uint32_t count,
+                                    bool *possible, char why[64], float **rows, double **squared, auxo_error *error);
 
 /* ---- adapt_state.c: checkpoints ---- */
 auxo_status auxo__adapt_put(auxo_adapt *adapt, auxo__archive *archive, auxo_error *error);

@@ -72,16 +72,18 @@ const auxo_setting auxo__adapt_settings[] = {
              "first what grows, then the training, then what shrinks, and all is kept"},
     {.name = "score",
      .type = AUXO_SETTING_CHOICE,
-     .argument = "sensitivity|gradmax",
+     .argument = "sensitivity|gradmax|bottleneck",
      .initial = "sensitivity",
-     .help = "What a layer's new units promise: the gradient energy of a mean unit that is there, or the largest that "
-             "GradMax finds (needs LAPACK)"},
+     .help = "What a layer's new units promise: the gradient energy of a mean unit that is there, the largest that "
+             "GradMax finds, or (dense layers) that of the expressivity bottleneck, which the next layer cannot follow "
+             "by its own weights (both need LAPACK)"},
     {.name = "grow-init",
      .type = AUXO_SETTING_CHOICE,
-     .argument = "draw|gradmax",
+     .argument = "draw|gradmax|bottleneck",
      .initial = "draw",
      .help =
-         "Incoming weights of new units: drawn, or in GradMax's directions (needs LAPACK); outgoing ones start at 0"},
+         "Incoming weights of new units: drawn, or in GradMax's or the bottleneck's directions (need LAPACK); outgoing "
+         "ones start at 0"},
     {.name = "budget-memory",
      .type = AUXO_SETTING_REAL,
      .argument = "MIB",
