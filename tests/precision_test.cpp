@@ -190,6 +190,49 @@ TEST_CASE("f16: a step whose gradients overflow changes nothing but the loss sca
     }
 }
 
+TEST_CASE("f16: several devices scale and skip together, and move the weights as one does")
+{
+    Runtime runtime;
+    Device first(runtime, "cpu"), second(runtime, "reference");
+    Data data = Data::real(128, 5, 2, 9);
+    auxo_dataset set = *data.get();
+    std::vector<float> large(set.targets, set.targets + set.row_count * set.target_count);
+    for (float &target : large)
+        target *= 3e2f;
+    set.targets = large.data();
+    Desc desc("mlp:5-8-2", 5, 1, 1, 2);
+    std::vector<auxo_device *> helpers{second.device};
+    std::vector<std::vector<float>> weights;
+    std::vector<auxo_epoch_metrics> metrics;
+    for (size_t count : {0, 1}) {
+        Model model(first, desc.desc, 2);
+        auxo_train_options options = options_of("sgd:lr=1e-7", AUXO_PRECISION_F16);
+        options.standardize = false;
+        options.loss = AUXO_LOSS_MSE;
+        options.batch = 64;
+        options.helpers = helpers.data();
+        options.helper_count = count;
+        Trainer trainer(model, &set, nullptr, options);
+        metrics.push_back(trainer.epochs(10));
+        weights.push_back(model.weights());
+    }
+    // A device's part of a batch is smaller, and its mean gradient larger: others may skip more steps, but all steps
+    // that are made move the weights alike, which they would not if one device kept another scale.
+    Model start(first, desc.desc, 2);
+    const std::vector<float> before = start.weights();
+    for (size_t run = 0; run < 2; run++) {
+        CHECK(metrics[run].skipped_steps >= 1);
+        CHECK(metrics[run].skipped_steps < 12);
+        CHECK(metrics[run].loss_scale == std::ldexp(65536.f, -static_cast<int>(metrics[run].skipped_steps)));
+        for (size_t i = 0; i < before.size(); i++)
+            weights[run][i] = (weights[run][i] - before[i]) / (20 - static_cast<float>(metrics[run].skipped_steps));
+    }
+    for (size_t i = 0; i < before.size(); i++)
+        weights[1][i] -= weights[0][i];
+    CHECK(norm(weights[0], 0, before.size()) > 0);
+    CHECK(norm(weights[1], 0, before.size()) < 6e-2 * norm(weights[0], 0, before.size()));
+}
+
 TEST_CASE("f16: gradients that overflow at the least loss scale end the run with the step")
 {
     Runtime runtime;

@@ -85,86 +85,7 @@ static const auxo_field result_fields[] = {
 static const auxo_event_type result_event = {
     .name = "result", .fields = result_fields, .line = "best: {text}, {weights} weights"};
 
-/* ---- settings ---------------------------------------------------------------------------------------------------- */
-
-static bool of_pictures(const auxo__morph_state *state)
-{
-    return state->data.train->height * state->data.train->width > 1;
-}
-
-static const char *default_start(const auxo_settings *settings, bool pictures)
-{
-    const char *model = auxo_settings_text(settings, "model");
-    return strcmp(model, "auto") != 0 ? model : pictures ? "conv:32-64" : "mlp:32-32:relu:he_uniform";
-}
-
-/* The scales of batch norms, but of the start for tables, which has none, the sizes of its weights. */
-static auxo_status read_scale(auxo_run *run, auxo__morph_state *state, auxo_error *error)
-{
-    const auxo_settings *settings = run->settings;
-    const bool by_itself = !auxo_settings_given(settings, "scale") && !auxo_settings_given(settings, "starts") &&
-                           !auxo_settings_given(settings, "model") && !of_pictures(state);
-    state->options.scale =
-        by_itself || auxo_settings_choice(settings, "scale") == 1 ? AUXO_MORPH_GROUP_LASSO : AUXO_MORPH_BATCH_NORM;
-    return by_itself ? auxo__run_note(run, error, "scale: group-lasso, for %s has no batch norm",
-                                      default_start(settings, false))
-                     : AUXO_OK;
-}
-
-/* Every strength with every start. */
-static auxo_status read_plans(const auxo_settings *settings, auxo__morph_state *state, auxo_error *error)
-{
-    const char *starts = auxo_settings_text(settings, "starts");
-    char strengths_text[512], *strengths[AUXO__MORPH_LOOPS_MAX], *models[AUXO__MORPH_LOOPS_MAX];
-    if (!starts)
-        starts = default_start(settings, of_pictures(state));
-    if (strlen(starts) >= sizeof state->models ||
-        strlen(auxo_settings_text(settings, "lambda")) >= sizeof strengths_text)
-        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "starts and lambda: the lists are too long");
-    snprintf(strengths_text, sizeof strengths_text, "%s", auxo_settings_text(settings, "lambda"));
-    snprintf(state->models, sizeof state->models, "%s", starts);
-    size_t strength_count = auxo__split_list(strengths_text, strengths, AUXO__MORPH_LOOPS_MAX);
-    size_t model_count = auxo__split_list(state->models, models, AUXO__MORPH_LOOPS_MAX);
-    if (strength_count * model_count == 0 || strength_count * model_count > AUXO__MORPH_LOOPS_MAX)
-        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "lambda and starts make %zu loops; give 1 to %d",
-                              strength_count * model_count, (int)AUXO__MORPH_LOOPS_MAX);
-    for (size_t m = 0; m < model_count; m++)
-        for (size_t s = 0; s < strength_count; s++) {
-            char *end = NULL;
-            double strength = strtod(strengths[s], &end);
-            if (end == strengths[s] || *end || !isfinite(strength) || strength < 0)
-                return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "lambda: \"%s\" is not a number of 0 or more",
-                                      strengths[s]);
-            state->plans[state->plan_count++] = (auxo__morph_plan){strength, models[m]};
-        }
-    return AUXO_OK;
-}
-
 static void on_refresh(void *user, const auxo_morph_snapshot *snapshot);
-
-static auxo_status read_options(auxo_run *run, auxo__morph_state *state, auxo_error *error)
-{
-    const auxo_settings *settings = run->settings;
-    auxo_morph_loop_options *options = &state->options;
-    auxo_morph_loop_options_init(options);
-    options->threshold = auxo_settings_real(settings, "threshold");
-    options->intensity = auxo_settings_real(settings, "intensity");
-    options->iterations = (uint32_t)auxo_settings_integer(settings, "iterations");
-    options->epochs = (uint32_t)auxo_settings_integer(settings, "epochs");
-    options->final_epochs = (uint32_t)auxo_settings_integer(settings, "final-epochs");
-    options->refresh_steps = (uint32_t)auxo_settings_integer(settings, "refresh-steps");
-    options->keep_best = auxo_settings_choice(settings, "keep") == 0;
-    options->patience = (uint32_t)auxo_settings_integer(settings, "patience");
-    options->training = state->training;
-    options->training.on_step = NULL;
-    options->seed = state->training.seed;
-    options->on_refresh = on_refresh;
-    options->user = state;
-    auxo_status status = read_scale(run, state, error);
-    if (status == AUXO_OK)
-        status = auxo__budget_read(settings, 0, &state->budget, error);
-    return status == AUXO_OK ? read_plans(settings, state, error) : status;
-}
 
 /* ---- life -------------------------------------------------------------------------------------------------------- */
 
@@ -183,7 +104,11 @@ static auxo_status begin(auxo_run *run, void *user, auxo_error *error)
     if (status == AUXO_OK && !state->data.validation)
         status = auxo_error_set(error, AUXO_INVALID_ARGUMENT,
                                 "validation 0: morph chooses by validation results and needs some rows for them");
-    return status == AUXO_OK ? read_options(run, state, error) : status;
+    if (status == AUXO_OK)
+        status = auxo__morph_read_settings(run, state, error);
+    state->options.on_refresh = on_refresh;
+    state->options.user = state;
+    return status;
 }
 
 static void end(void *user)

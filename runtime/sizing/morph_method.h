@@ -54,5 +54,8 @@ uint32_t auxo__morph_hidden_layers(const auxo_model_desc *desc, uint32_t *layers
 auxo_status auxo__morph_report(auxo_run *run, void *state, auxo_report *report, auxo_error *error);
 
 extern const auxo_setting auxo__morph_settings[]; /* morph_settings.c */
+/* The state's plans, budget and options as the settings say, its data and training being there; what hears of refreshes
+ * is the caller's to set afterwards. Errors: INVALID_ARGUMENT names the setting. */
+auxo_status auxo__morph_read_settings(auxo_run *run, auxo__morph_state *state, auxo_error *error);
 
 #endif

@@ -3,7 +3,9 @@
  * The gradient of the loss is multiplied by the scale before it is rounded to f16 (auxo_forward.loss_scale), so the
  * gradients of weights, which are f32, are too. After the backward pass the largest of them says whether one is not
  * finite; the op loss_scale decides on the scale and the step, gradients are divided by the scale, and the update looks
- * at SKIP. Nothing is read back in between; the host looks at the state after each chunk of steps.
+ * at SKIP. Nothing is read back in between; the host looks at the state after each chunk of steps. Of several devices
+ * the first decides, by the sum of all gradients, in which what is not finite stays so; the others take over its scale
+ * with its weights. Ranks decide alike, by the same sum.
  */
 #include "train_internal.h"
 
@@ -18,9 +20,6 @@ auxo_status auxo__trainer_init_loss_scale(auxo_trainer *trainer, auxo_error *err
         [AUXO_LOSS_SCALE_FACTOR] = INITIAL_FACTOR, [AUXO_LOSS_SCALE_INVERSE] = 1.0f / INITIAL_FACTOR};
     if (auxo_model_precision(trainer->model) != AUXO_DTYPE_F16)
         return AUXO_OK;
-    if (trainer->options.helper_count > 0)
-        return auxo_error_set(error, AUXO_UNSUPPORTED,
-                              "f16 scales gradients on one device; train in bf16 or f32 on several");
     auxo_status status =
         auxo_buffer_create(auxo_model_device(trainer->model), sizeof initial, &trainer->loss_scale, error);
     return status == AUXO_OK ? auxo_buffer_write(auxo_model_queue(trainer->model), trainer->loss_scale, 0, initial,
@@ -99,6 +98,14 @@ auxo_status auxo__trainer_read_loss_scale(const auxo_trainer *trainer, float sta
         state[i] = 0;
     return trainer->loss_scale ? auxo_buffer_read(auxo_model_queue(trainer->model), trainer->loss_scale, 0, state,
                                                   AUXO_LOSS_SCALE_COUNT * sizeof(float), error)
+                               : AUXO_OK;
+}
+
+auxo_status auxo__trainer_write_loss_scale(const auxo_trainer *trainer, const float state[AUXO_LOSS_SCALE_COUNT],
+                                           auxo_error *error)
+{
+    return trainer->loss_scale ? auxo_buffer_write(auxo_model_queue(trainer->model), trainer->loss_scale, 0, state,
+                                                   AUXO_LOSS_SCALE_COUNT * sizeof(float), error)
                                : AUXO_OK;
 }
 

@@ -33,8 +33,9 @@ static auxo_status create_replica(const auxo_trainer *trainer, auxo_device *devi
     auxo_status status = auxo_model_create(device, auxo_model_get_desc(trainer->model), 1, model, error);
     if (status == AUXO_OK && preprocessing->channel_count + preprocessing->target_count > 0)
         status = auxo_model_set_preprocessing(*model, preprocessing, error);
-    static const auxo_precision precisions[AUXO_DTYPE_COUNT] = {
-        [AUXO_DTYPE_F32] = AUXO_PRECISION_F32, [AUXO_DTYPE_BF16] = AUXO_PRECISION_BF16};
+    static const auxo_precision precisions[AUXO_DTYPE_COUNT] = {[AUXO_DTYPE_F32] = AUXO_PRECISION_F32,
+                                                                [AUXO_DTYPE_BF16] = AUXO_PRECISION_BF16,
+                                                                [AUXO_DTYPE_F16] = AUXO_PRECISION_F16};
     if (status == AUXO_OK)
         status = auxo_model_set_precision(*model, precisions[auxo_model_precision(trainer->model)], error);
     return status;
@@ -56,6 +57,8 @@ static auxo_status create_member(const auxo_trainer *trainer, size_t index, auxo
     status = auxo__device_data_init(&member->data, auxo_model_queue(member->model), trainer->data.dataset, error);
     if (status == AUXO_OK)
         status = auxo__device_preprocessing_init(&member->preprocessing, member->model, error);
+    if (status == AUXO_OK)
+        status = auxo__trainer_init_loss_scale(member, error);
     if (status == AUXO_OK)
         status = auxo__trainer_create_buffers(member, error);
     if (status == AUXO_OK)
@@ -243,11 +246,17 @@ auxo_status auxo__team_send_weights(auxo_trainer *trainer, auxo_error *error)
 {
     auxo__team *team = trainer->team;
     const uint64_t weights = auxo_model_weight_count(trainer->model);
+    float scale[AUXO_LOSS_SCALE_COUNT];
     auxo_status status = auxo_model_read_weights(trainer->model, team->part, team->part + weights, error);
-    for (size_t i = 1; i < team->count && status == AUXO_OK; i++)
-        status = auxo__team_blame(
-            team->members[i],
-            auxo_model_write_weights(team->members[i]->model, team->part, team->part + weights, error), error);
+    if (status == AUXO_OK)
+        status = auxo__trainer_read_loss_scale(trainer, scale, error);
+    for (size_t i = 1; i < team->count && status == AUXO_OK; i++) {
+        auxo_trainer *member = team->members[i];
+        status = auxo_model_write_weights(member->model, team->part, team->part + weights, error);
+        if (status == AUXO_OK)
+            status = auxo__trainer_write_loss_scale(member, scale, error);
+        status = auxo__team_blame(member, status, error);
+    }
     return status;
 }
 
@@ -258,13 +267,20 @@ auxo_status auxo__team_begin(auxo_trainer *trainer, auxo_error *error)
     auxo_cluster *cluster = team->exchange.cluster;
     const uint64_t weights = auxo_model_weight_count(trainer->model),
                    all = weights + auxo_model_statistic_count(trainer->model);
+    float scale[AUXO_LOSS_SCALE_COUNT];
     if (!cluster || (team->sent && trainer->epoch_batch > 0))
         return AUXO_OK;
     auxo_status status = auxo_model_read_weights(trainer->model, team->part, team->part + weights, error);
     if (status == AUXO_OK)
+        status = auxo__trainer_read_loss_scale(trainer, scale, error);
+    if (status == AUXO_OK)
         status = auxo__cluster_broadcast(cluster, team->part, all * sizeof *team->part, error);
+    if (status == AUXO_OK)
+        status = auxo__cluster_broadcast(cluster, scale, sizeof scale, error);
     if (status == AUXO_OK && auxo_cluster_rank(cluster) > 0)
         status = auxo_model_write_weights(trainer->model, team->part, team->part + weights, error);
+    if (status == AUXO_OK && auxo_cluster_rank(cluster) > 0)
+        status = auxo__trainer_write_loss_scale(trainer, scale, error);
     team->sent = status == AUXO_OK;
     return status;
 }

@@ -224,6 +224,8 @@ void auxo__trainer_add_unscale(const auxo_trainer *trainer, auxo_plan *plan);
 auxo_tensor auxo__trainer_loss_scale(const auxo_trainer *trainer); /* f32[1]; absent: none */
 /* Errors: NOT_FINITE, with the step, once gradients overflow at the least scale. */
 auxo_status auxo__trainer_check_loss_scale(const auxo_trainer *trainer, auxo_error *error);
+auxo_status auxo__trainer_write_loss_scale(const auxo_trainer *trainer, const float state[AUXO_LOSS_SCALE_COUNT],
+                                           auxo_error *error);
 auxo_status auxo__trainer_read_loss_scale(const auxo_trainer *trainer, float state[AUXO_LOSS_SCALE_COUNT],
                                           auxo_error *error);
 
