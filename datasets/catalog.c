@@ -36,6 +36,8 @@
       "generated stirred-tank reactor: 4 inputs, 2 real targets, 10,000 rows")                                         \
     X("puzzle15", NULL, "Apache-2.0 (generated)", "", auxo__load_puzzle15,                                             \
       "generated 15-puzzle boards, one-hot, target: exact moves to the goal")                                          \
+    X("puzzle15-80", NULL, "Apache-2.0 (generated)", "", auxo__load_puzzle15_80,                                       \
+      "the same from longer walks, up to 80 moves, as many as any board needs")                                        \
     X("korf100", "puzzle15-korf100", "not stated (cite Korf 1985)", "https://doi.org/10.1016/0004-3702(85)90084-0",    \
       auxo__load_korf100, "Korf's 100 hard 15-puzzle boards, as puzzle15")                                             \
     X("ccpp", "uci-ccpp", "CC BY 4.0 (UCI)", "https://archive.ics.uci.edu/dataset/294/combined+cycle+power+plant",     \

@@ -21,6 +21,7 @@ auxo__loader auxo__load_svhn;
 auxo__loader auxo__load_small_norb;
 auxo__loader auxo__load_reactor;
 auxo__loader auxo__load_puzzle15;
+auxo__loader auxo__load_puzzle15_80;
 auxo__loader auxo__load_korf100;
 auxo__loader auxo__load_survival_sim;
 auxo__loader auxo__load_survival_sim_nonlinear;

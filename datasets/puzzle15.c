@@ -3,7 +3,8 @@
  *
  * A sample is 256 inputs, one-hot tile by cell (input 16 c + t is 1 when cell c holds tile t), and one target: the
  * length of the shortest solution in moves. Generated boards come from random walks from the goal that never step
- * back, of a length drawn uniformly from 0 to MAX_WALK, so distances spread widely; IDA* gives the distance.
+ * back, of a length drawn uniformly from 0 to 46, or to 80 (`puzzle15-80`), so distances spread widely; IDA* gives the
+ * distance. No board needs more than 80 moves (Bruengger et al. 1999); those of walks of 80 need some 40 on average.
  */
 #include "bytes.h"
 #include "dataset.h"
@@ -18,7 +19,7 @@
 #include <string.h>
 
 enum { CELLS = AUXO__PUZZLE_CELLS, SIDE = AUXO__PUZZLE_SIDE, INPUTS = CELLS * CELLS, DEFAULT_COUNT = 5000 };
-enum { MAX_WALK = 46, KORF_COUNT = 100 };
+enum { SHORT_WALK = 46, LONG_WALK = 80, KORF_COUNT = 100 };
 
 static void encode_board(const uint8_t board[CELLS], float inputs[INPUTS])
 {
@@ -46,14 +47,14 @@ static auxo_status create_boards(const char *name, size_t count, auxo_dataset **
     return AUXO_OK;
 }
 
-/* Walks the blank at random from the goal, never straight back. */
-static void walk_board(uint8_t board[CELLS], auxo__random *random)
+/* Walks the blank at random from the goal, at most `longest` moves and never straight back. */
+static void walk_board(uint8_t board[CELLS], uint32_t longest, auxo__random *random)
 {
     static const int row_steps[4] = {-1, 1, 0, 0}, column_steps[4] = {0, 0, -1, 1};
     for (int i = 0; i < CELLS; i++)
         board[i] = (uint8_t)i;
     int blank = 0, last = -2;
-    uint32_t length = auxo__random_below(random, MAX_WALK + 1);
+    uint32_t length = auxo__random_below(random, longest + 1);
     for (uint32_t taken = 0; taken < length;) {
         int move = (int)auxo__random_below(random, 4);
         int row = blank / SIDE + row_steps[move], column = blank % SIDE + column_steps[move];
@@ -68,33 +69,52 @@ static void walk_board(uint8_t board[CELLS], auxo__random *random)
     }
 }
 
-static auxo_status make_split(const auxo__puzzle_solver *solver, const auxo_data_options *options, size_t count,
-                              uint32_t stream, auxo_dataset **dataset, auxo_error *error)
+/* What is generated under a name. */
+typedef struct board_kind {
+    const char *name;
+    uint32_t longest;
+} board_kind;
+
+static auxo_status make_split(const auxo__puzzle_solver *solver, const board_kind *kind,
+                              const auxo_data_options *options, size_t count, uint32_t stream, auxo_dataset **dataset,
+                              auxo_error *error)
 {
-    auxo_status status = create_boards("puzzle15", auxo__limited(count, options->limit), dataset, error);
+    auxo_status status = create_boards(kind->name, auxo__limited(count, options->limit), dataset, error);
     for (size_t i = 0; status == AUXO_OK && i < (*dataset)->row_count; i++) {
         uint8_t board[CELLS];
         auxo__random random;
         auxo__random_init(&random, options->seed, stream, i);
-        walk_board(board, &random);
+        walk_board(board, kind->longest, &random);
         encode_board(board, (float *)(*dataset)->features + i * INPUTS);
         (*dataset)->targets[i] = (float)auxo__puzzle_distance(solver, board);
     }
     return status;
 }
 
-auxo_status auxo__load_puzzle15(const auxo_data_options *options, auxo_dataset **train, auxo_dataset **test,
-                                auxo_error *error)
+static auxo_status generate(const board_kind *kind, const auxo_data_options *options, auxo_dataset **train,
+                            auxo_dataset **test, auxo_error *error)
 {
     size_t count = options->generated_count ? options->generated_count : DEFAULT_COUNT;
     auxo__puzzle_solver *solver = NULL;
     auxo_status status = auxo__puzzle_solver_create(&solver, error);
     if (status == AUXO_OK)
-        status = make_split(solver, options, count, AUXO__STREAM_TRAIN, train, error);
+        status = make_split(solver, kind, options, count, AUXO__STREAM_TRAIN, train, error);
     if (status == AUXO_OK)
-        status = make_split(solver, options, (count + 4) / 5, AUXO__STREAM_TEST, test, error);
+        status = make_split(solver, kind, options, (count + 4) / 5, AUXO__STREAM_TEST, test, error);
     auxo__puzzle_solver_destroy(solver);
     return status;
+}
+
+auxo_status auxo__load_puzzle15(const auxo_data_options *options, auxo_dataset **train, auxo_dataset **test,
+                                auxo_error *error)
+{
+    return generate(&(board_kind){"puzzle15", SHORT_WALK}, options, train, test, error);
+}
+
+auxo_status auxo__load_puzzle15_80(const auxo_data_options *options, auxo_dataset **train, auxo_dataset **test,
+                                   auxo_error *error)
+{
+    return generate(&(board_kind){"puzzle15-80", LONG_WALK}, options, train, test, error);
 }
 
 /* Reads `count` whole numbers from one line of text at *at, which moves behind the line; false if they are not there.

@@ -224,6 +224,31 @@ TEST_CASE("puzzle15 distances equal those of a breadth-first search")
     CHECK(compared > 100);
 }
 
+TEST_CASE("puzzle15-80 has boards further away than the short walks reach, none beyond 80, exact near the goal")
+{
+    const int depth = 12;
+    std::map<std::string, int> near_goal = boards_near_goal(depth);
+    LoadedData data;
+    data.require("puzzle15-80", generated(400));
+    const auto *x = static_cast<const float *>(data.train->features);
+    size_t far = 0, near = 0;
+    for (size_t row = 0; row < data.train->row_count; row++) {
+        std::string board;
+        for (size_t cell = 0; cell < 16; cell++) {
+            const float *cells = x + row * 256 + cell * 16;
+            board.push_back(char(std::find(cells, cells + 16, 1.0f) - cells));
+        }
+        const int distance = int(data.train->targets[row]);
+        CHECK(distance <= 80);
+        far += distance > 46;
+        auto found = near_goal.find(board);
+        CHECK((found != near_goal.end()) == (distance <= depth));
+        near += found != near_goal.end() && found->second == distance;
+    }
+    CHECK(far >= 2);
+    CHECK(near > 20);
+}
+
 TEST_CASE("a stratified split keeps class proportions and every row once")
 {
     LoadedData data;

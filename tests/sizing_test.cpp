@@ -4,7 +4,9 @@
 #include "support/data_files.hpp"
 #include "support/models.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <set>
 
 using namespace auxo_test;
 
@@ -193,4 +195,135 @@ TEST_CASE("auto-sizing refuses what it cannot size")
     CHECK(auxo_autosize_create(without_hidden.model, &options, &autosize, error) == AUXO_INVALID_ARGUMENT);
     options.threshold = 0;
     CHECK(auxo_autosize_create(with_sigmoid.model, &options, &autosize, error) == AUXO_INVALID_ARGUMENT);
+}
+
+namespace
+{
+
+// What the penalty took from each hidden unit's first weight in each of `epochs` epochs of one step: w(j) by position.
+std::vector<std::vector<double>> weights_of_units(Device &device, const auxo_autosize_options &sizing, uint32_t epochs)
+{
+    Error error;
+    Data data = Data::classes(12, 6, 1, 1, 3, 5);
+    Desc desc("mlp:6-5-3:selu", 6, 1, 1, 3);
+    auxo_train_options training = {};
+    training.batch = 12;
+    training.optimizer = optimizer("sgd:lr=0.1");
+    std::vector<std::vector<double>> found;
+    for (uint32_t e = 0; e < epochs; e++) {
+        std::vector<float> ends[2], begins;
+        for (const bool penalized : {false, true}) {
+            Model model(device, desc.desc, 4);
+            auxo_autosize_options options = sizing;
+            auxo_autosize *autosize = nullptr;
+            options.strength = penalized ? 0.01 : 0;
+            REQUIRE_OK(auxo_autosize_create(model, &options, &autosize, error));
+            training.before_step = auxo_autosize_before_step;
+            training.after_step = auxo_autosize_after_step;
+            training.hook_user = autosize;
+            {
+                Trainer trainer(model, data.get(), nullptr, training);
+                auxo_epoch_metrics metrics;
+                const auxo_autosize_epoch_options epoch = {};
+                std::vector<float> kept = model.weights();
+                for (uint32_t i = 0; i <= e; i++) {
+                    model.set_weights(kept); // so that the last epoch is the first step from here
+                    REQUIRE_OK(auxo_autosize_epoch(autosize, trainer, &epoch, &metrics, nullptr, error));
+                }
+            }
+            begins = Model(device, desc.desc, 4).param("dense1.weight");
+            ends[penalized] = model.param("dense1.weight");
+            auxo_autosize_destroy(autosize);
+        }
+        std::vector<double> weights;
+        for (size_t unit = 0; unit < 5; unit++)
+            weights.push_back(((double)ends[0][6 * unit] - ends[1][6 * unit]) / (0.1 * 0.01) *
+                              (begins[6 * unit] > 0 ? 1 : -1));
+        found.push_back(weights);
+    }
+    return found;
+}
+
+} // namespace
+
+TEST_CASE("weightings of the weighted l1 penalty: j, its root, its square, its logarithm, and shuffled in each epoch")
+{
+    CHECK(auxo_autosize_weight(AUXO_WEIGHTING_LINEAR, 3) == 3);
+    CHECK(auxo_autosize_weight(AUXO_WEIGHTING_SQRT, 4) == 2);
+    CHECK(auxo_autosize_weight(AUXO_WEIGHTING_SQUARE, 3) == 9);
+    CHECK(auxo_autosize_weight(AUXO_WEIGHTING_LOG, 1) == 1);
+    CHECK(auxo_autosize_weight(AUXO_WEIGHTING_LOG, 3) == Approx(2.0986123));
+    for_each_device([](Device &device) {
+        auxo_autosize_options options;
+        auxo_autosize_options_init(&options);
+        options.grow = false;
+        const double expected[][5] = {{1, 2, 3, 4, 5},
+                                      {1, 1.414214, 1.732051, 2, 2.236068},
+                                      {1, 4, 9, 16, 25},
+                                      {1, 1.693147, 2.098612, 2.386294, 2.609438}};
+        for (int weighting = 0; weighting < 4; weighting++) {
+            options.weighting = (auxo_autosize_weighting)weighting;
+            const std::vector<double> found = weights_of_units(device, options, 1)[0];
+            for (size_t unit = 0; unit < 5; unit++)
+                CHECK(found[unit] == Approx(expected[weighting][unit]).margin(2e-3));
+        }
+        options.weighting = AUXO_WEIGHTING_LINEAR;
+        options.shuffle = true;
+        options.seed = 2;
+        std::set<std::vector<long>> orders;
+        for (const std::vector<double> &epoch : weights_of_units(device, options, 4)) {
+            std::vector<long> order;
+            for (double weight : epoch)
+                order.push_back(std::lround(weight));
+            orders.insert(order);
+            std::sort(order.begin(), order.end());
+            CHECK(order == std::vector<long>{1, 2, 3, 4, 5});
+        }
+        CHECK(orders.size() >= 3); // of 120 there are, four epochs
+        // Units that are new keep the weights of their positions: the layer grows from 3 to 5, the first three shuffle.
+        options.grow = true;
+        options.growth_minimum = 2;
+        for (const std::vector<double> &epoch : weights_of_units(device, options, 3)) {
+            CHECK(std::lround(epoch[3]) == 4);
+            CHECK(std::lround(epoch[4]) == 5);
+        }
+    });
+}
+
+TEST_CASE("units that are read in full: only the incoming weights of new units are scaled by tau")
+{
+    for_each_device([](Device &device) {
+        for (const bool full : {false, true}) {
+            Error error;
+            Data data = Data::classes(12, 6, 1, 1, 3, 5);
+            Desc desc("mlp:6-5-3:selu", 6, 1, 1, 3);
+            Model model(device, desc.desc, 4);
+            auxo_autosize_options options;
+            auxo_autosize_options_init(&options);
+            options.growth_minimum = 8;
+            options.full_outgoing = full;
+            auxo_autosize *autosize = nullptr;
+            REQUIRE_OK(auxo_autosize_create(model, &options, &autosize, error));
+            auxo_train_options training = {};
+            training.batch = 12;
+            training.optimizer = optimizer("sgd");
+            {
+                Trainer trainer(model, data.get(), nullptr, training);
+                uint32_t changed = 0;
+                REQUIRE_OK(auxo_autosize_grow(autosize, trainer, &changed, error));
+                CHECK(changed == 8);
+            }
+            const std::vector<float> in = model.param("dense1.weight"), out = model.param("dense2.weight");
+            double incoming = 0, outgoing = 0;
+            for (size_t unit = 5; unit < 13; unit++) {
+                for (size_t i = 0; i < 6; i++)
+                    incoming = std::max(incoming, std::fabs((double)in[6 * unit + i]));
+                for (size_t o = 0; o < 3; o++)
+                    outgoing = std::max(outgoing, std::fabs((double)out[13 * o + unit]));
+            }
+            CHECK(incoming < 3e-3);
+            CHECK((full ? outgoing > 0.1 : outgoing < 3e-3));
+            auxo_autosize_destroy(autosize);
+        }
+    });
 }

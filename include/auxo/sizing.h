@@ -41,15 +41,28 @@ AUXO_API auxo_status auxo_edit_log_restore(auxo_edit_log *log, const char *json,
 
 /* ---- dynamic auto-sizing (Algorithm 2)
  * --------------------------------------------------------------------------------- */
+/* w(j) of the weighted l1 penalty, j from 1: j as in the experiments of the thesis; any that does not fall will do. */
+typedef enum auxo_autosize_weighting {
+    AUXO_WEIGHTING_LINEAR,
+    AUXO_WEIGHTING_SQRT,
+    AUXO_WEIGHTING_SQUARE,
+    AUXO_WEIGHTING_LOG /* 1 + ln j */
+} auxo_autosize_weighting;
+AUXO_API double auxo_autosize_weight(auxo_autosize_weighting weighting, uint32_t unit);
+
 typedef struct auxo_autosize_options {
-    auxo_penalty_kind penalty; /* weighted_l1 (4.2) by default; l1, l21 (2.23), linf1 */
-    double strength;           /* alpha */
-    bool proximal;             /* proximal steps after each update instead of subgradients */
-    bool grow;                 /* false: prune only */
-    uint32_t growth_minimum;   /* 20 */
-    double growth_fraction;    /* 0.2 */
-    double threshold;          /* tau, 1e-3: pruning threshold and scale of new weights */
-    bool reset_state; /* reset the optimiser's moments at a resize, as coded originally; else they are carried */
+    auxo_penalty_kind penalty;         /* weighted_l1 (4.2) by default; l1, l21 (2.23), linf1 */
+    auxo_autosize_weighting weighting; /* of weighted_l1 */
+    bool shuffle;            /* weighted_l1: units that were there before an epoch share their weights out anew in it
+                              * (thesis, discussion); new ones have those of their positions */
+    double strength;         /* alpha */
+    bool proximal;           /* proximal steps after each update instead of subgradients */
+    bool grow;               /* false: prune only */
+    uint32_t growth_minimum; /* 20 */
+    double growth_fraction;  /* 0.2 */
+    double threshold;        /* tau, 1e-3: pruning threshold and scale of new weights */
+    bool full_outgoing;      /* the weights by which others read new units are not scaled by tau */
+    bool reset_state;        /* reset the optimiser's moments at a resize, as coded originally; else they are carried */
     const auxo_dataset *probe; /* for the losses in the log; may be NULL; borrowed */
     uint64_t seed;             /* of new weights; 0 */
 } auxo_autosize_options;

@@ -115,7 +115,7 @@ static const auxo_event_type hall_event = {
 
 typedef struct result_record {
     const char *method, *genome;
-    double quality, validation_loss, baseline, test_accuracy, test_loss, seconds;
+    double quality, validation_loss, baseline, test_accuracy, test_loss, test_rmse, seconds;
     uint64_t number, weights, evaluations, epochs;
     char baseline_text[32], quality_text[32], test_text[32];
 } result_record;
@@ -128,6 +128,7 @@ static const auxo_field result_fields[] = {
     AUXO__FIELD_OPTIONAL(result_record, baseline, "baseline", REAL),
     AUXO__FIELD(result_record, test_accuracy, "test_accuracy", REAL),
     AUXO__FIELD(result_record, test_loss, "test_loss", REAL),
+    AUXO__FIELD_OPTIONAL(result_record, test_rmse, "test_rmse", REAL),
     AUXO__FIELD(result_record, weights, "weights", U64),
     AUXO__FIELD(result_record, evaluations, "evaluations", U64),
     AUXO__FIELD(result_record, epochs, "epochs", U64),
@@ -141,7 +142,8 @@ static const auxo_event_type result_event = {
     .name = "result",
     .fields = result_fields,
     .line = "[without hidden layer: validation {baseline_text}\n]best: {genome}: validation {quality_text}, test "
-            "{test_text}, {weights} weights; {evaluations} models, {epochs} epochs, {seconds:.1f} s"};
+            "{test_text}[ ({test_rmse:.4g} in the targets' units)], {weights} weights; {evaluations} models, {epochs} "
+            "epochs, {seconds:.1f} s"};
 
 const auxo_event_type *const auxo__search_events[] = {&start_event,      &epoch_event,  &baseline_event,
                                                       &evaluation_event, &result_event, NULL};
@@ -299,6 +301,7 @@ auxo_status auxo__search_tell_result(auxo__search_state *state, auxo_error *erro
                             .baseline = baseline ? baseline->quality : (double)NAN,
                             .test_accuracy = state->test.accuracy,
                             .test_loss = state->test.loss,
+                            .test_rmse = state->test_rmse,
                             .weights = auxo_model_weight_count(auxo_search_best(state->search)),
                             .evaluations = count,
                             .epochs = epochs,

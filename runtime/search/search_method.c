@@ -72,6 +72,7 @@ static auxo_status begin(auxo_run *run, void *user, auxo_error *error)
     auxo__search_state *state = user;
     state->run = run;
     state->test = (auxo_evaluation){NAN, NAN, 0};
+    state->test_rmse = NAN;
     auxo_status status = auxo__file_check_writable("trace", auxo_settings_text(run->settings, "trace"), error);
     if (status == AUXO_OK)
         status = auxo__task_load_data(run, NULL, true, &state->data, error);
@@ -277,6 +278,10 @@ static auxo_status finish(auxo_run *run, void *user, auxo_error *error)
         return auxo_error_set(error, AUXO_INTERRUPTED, "the search ended before the first epoch of a model did");
     if (status == AUXO_OK)
         status = auxo__evaluate_on_test(&state->data, &state->training, best, &state->test, error);
+    auxo__real_errors errors = {.rmse = NAN};
+    if (status == AUXO_OK && state->data.test && state->data.test->target_type == AUXO_TARGET_REAL)
+        status = auxo__task_real_errors(best, state->data.test, &errors, error);
+    state->test_rmse = errors.rmse;
     return status == AUXO_OK ? auxo__search_tell_result(state, error) : status;
 }
 

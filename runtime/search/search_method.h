@@ -16,6 +16,7 @@ typedef struct auxo__search_state {
     auxo_search_options options;
     auxo_search *search;
     auxo_evaluation test; /* of the best model */
+    double test_rmse;     /* in the targets' units; NaN for classes */
     size_t reported;      /* records that were told */
     uint64_t last_told;   /* with a study: number of the model that was told last */
     bool classes;         /* quality is an accuracy; otherwise minus an RMSE */

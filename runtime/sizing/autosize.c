@@ -4,22 +4,13 @@
  * kept indices travels to the host, which describes the edit. Invariant: hidden layers are those with weights but the
  * last; their order in the model never changes.
  */
-#include "auxo/sizing.h"
+#include "autosize_internal.h"
 #include "number.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct auxo_autosize {
-    auxo_model *model;
-    auxo_autosize_options options;
-    uint32_t layer_count;
-    uint32_t *layers; /* model layer of each hidden layer */
-    auxo_edit_log log;
-    bool penalize;
-};
 
 void auxo_autosize_options_init(auxo_autosize_options *options)
 {
@@ -91,6 +82,9 @@ auxo_status auxo_autosize_create(auxo_model *model, const auxo_autosize_options 
     autosize->options = *options;
     autosize->penalize = options->strength > 0;
     auxo_status status = find_hidden_layers(autosize, error);
+    autosize->weights = calloc(autosize->layer_count + 1, sizeof(auxo_buffer *));
+    if (status == AUXO_OK && !autosize->weights)
+        status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "auto-sizing: out of memory");
     if (status != AUXO_OK) {
         auxo_autosize_destroy(autosize);
         return status;
@@ -103,6 +97,7 @@ void auxo_autosize_destroy(auxo_autosize *autosize)
 {
     if (!autosize)
         return;
+    auxo__autosize_penalty_deinit(autosize);
     free(autosize->layers);
     auxo_edit_log_deinit(&autosize->log);
     free(autosize);
@@ -137,91 +132,6 @@ const auxo_edit_log *auxo_autosize_log(const auxo_autosize *autosize)
 auxo_status auxo_autosize_restore_log(auxo_autosize *autosize, const char *json, auxo_error *error)
 {
     return auxo_edit_log_restore(&autosize->log, json, error);
-}
-
-/* ---- weights of a layer as (units, incoming)
- * ------------------------------------------------------------------------- */
-typedef struct layer_views {
-    auxo_tensor weight, bias, weight_gradient, bias_gradient; /* bias absent where the layer has none */
-    uint32_t units;
-} layer_views;
-
-static auxo_tensor as_rows(auxo_tensor tensor, uint32_t units)
-{
-    int64_t count = auxo_tensor_element_count(&tensor);
-    return auxo_tensor_reshape(tensor, 2, (int64_t[]){units, units ? count / units : 0});
-}
-
-static layer_views view_layer(const auxo_model *model, uint32_t layer)
-{
-    layer_views views = {.bias = auxo_tensor_none(), .bias_gradient = auxo_tensor_none()};
-    views.units = auxo_model_get_desc(model)->layers[layer].units;
-    const auxo_param *params = auxo_model_params(model);
-    for (size_t i = 0; i < auxo_model_param_count(model); i++) {
-        if (params[i].layer != layer)
-            continue;
-        if (params[i].role == AUXO_PARAM_WEIGHT) {
-            views.weight = as_rows(auxo_model_param_tensor(model, &params[i]), views.units);
-            views.weight_gradient = as_rows(auxo_model_gradient_tensor(model, &params[i]), views.units);
-        } else if (params[i].role == AUXO_PARAM_BIAS) {
-            views.bias = auxo_model_param_tensor(model, &params[i]);
-            views.bias_gradient = auxo_model_gradient_tensor(model, &params[i]);
-        }
-    }
-    return views;
-}
-
-/* ---- penalty
- * ------------------------------------------------------------------------------------------------------------ */
-static void add_penalties(auxo_autosize *autosize, auxo_optimizer *optimizer, auxo_plan *plan)
-{
-    for (uint32_t i = 0; i < autosize->layer_count; i++) {
-        layer_views views = view_layer(autosize->model, autosize->layers[i]);
-        auxo_op op = {.kind = AUXO_OP_PENALTY};
-        op.params.penalty = (auxo_penalty_params){autosize->options.penalty, autosize->options.proximal,
-                                                  (float)autosize->options.strength};
-        op.tensors[AUXO_PENALTY_W] = views.weight;
-        op.tensors[AUXO_PENALTY_BIAS] = views.bias;
-        if (autosize->options.proximal) {
-            op.tensors[AUXO_PENALTY_HYPER] = auxo_optimizer_hyper_tensor(optimizer);
-        } else {
-            op.tensors[AUXO_PENALTY_DW] = views.weight_gradient;
-            op.tensors[AUXO_PENALTY_DBIAS] = views.bias_gradient;
-        }
-        char label[AUXO_LAYER_NAME_BYTES + 16];
-        snprintf(label, sizeof label, "%s.penalty",
-                 auxo_model_get_desc(autosize->model)->layers[autosize->layers[i]].name);
-        auxo_plan_add(plan, &op, label);
-    }
-}
-
-void auxo_autosize_before_step(void *user, auxo_model *model, auxo_optimizer *optimizer, auxo_plan *plan)
-{
-    auxo_autosize *autosize = user;
-    (void)model;
-    if (autosize->penalize && !autosize->options.proximal)
-        add_penalties(autosize, optimizer, plan);
-}
-
-void auxo_autosize_after_step(void *user, auxo_model *model, auxo_optimizer *optimizer, auxo_plan *plan)
-{
-    auxo_autosize *autosize = user;
-    (void)model;
-    if (autosize->penalize && autosize->options.proximal)
-        add_penalties(autosize, optimizer, plan);
-}
-
-void auxo_autosize_stop_penalty(auxo_autosize *autosize, auxo_trainer *trainer)
-{
-    autosize->penalize = false;
-    auxo_trainer_invalidate(trainer);
-}
-
-void auxo_autosize_set_strength(auxo_autosize *autosize, auxo_trainer *trainer, double strength)
-{
-    autosize->options.strength = strength;
-    autosize->penalize = strength > 0;
-    auxo_trainer_invalidate(trainer);
 }
 
 /* ---- edits
@@ -280,9 +190,13 @@ auxo_status auxo_autosize_grow(auxo_autosize *autosize, auxo_trainer *trainer, u
         all[u] = u;
     for (uint32_t i = 0; i < autosize->layer_count && status == AUXO_OK; i++) {
         const uint32_t units = auxo_autosize_units(autosize, i), added = auxo_autosize_growth(autosize, i);
-        edits[i] = (auxo_unit_edit){
-            autosize->layers[i],      all, units, added, AUXO_INITIALIZER_LECUN_NORMAL, (float)options->threshold,
-            (float)options->threshold};
+        edits[i] = (auxo_unit_edit){autosize->layers[i],
+                                    all,
+                                    units,
+                                    added,
+                                    AUXO_INITIALIZER_LECUN_NORMAL,
+                                    (float)options->threshold,
+                                    options->full_outgoing ? 1 : (float)options->threshold};
         fill_log_entry(autosize, trainer, i, "grow", units, units + added, &entries[i]);
         auxo__number_print(entries[i].why, sizeof entries[i].why, "max(%u, %.3g of %u units)", options->growth_minimum,
                            options->growth_fraction, units);
@@ -406,7 +320,7 @@ static auxo_status check_norms(const auxo_autosize *autosize, uint32_t index, co
 static auxo_status find_kept(auxo_autosize *autosize, pruning *p, uint32_t index, auxo_error *error)
 {
     auxo_queue *queue = auxo_model_queue(autosize->model);
-    layer_views views = view_layer(autosize->model, autosize->layers[index]);
+    auxo__layer_views views = auxo__layer_view(autosize->model, autosize->layers[index]);
     auxo_buffer *buffer = NULL, *gathered = NULL; /* norms, kept, count */
     uint64_t list_bytes = views.units * sizeof(float);
     auxo_status status = auxo_buffer_create(auxo_model_device(autosize->model), 2 * list_bytes + 4, &buffer, error);

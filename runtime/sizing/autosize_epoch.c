@@ -1,8 +1,7 @@
 /* autosize_epoch.c: one epoch of dynamic auto-sizing (Algorithm 2): grow, fit, prune.
  */
+#include "autosize_internal.h"
 #include "clock.h"
-
-#include "auxo/sizing.h"
 
 static auxo_status fit(auxo_trainer *trainer, const auxo_autosize_epoch_options *options, auxo_epoch_metrics *metrics,
                        auxo_error *error)
@@ -25,6 +24,8 @@ auxo_status auxo_autosize_epoch(auxo_autosize *autosize, auxo_trainer *trainer,
     double start = auxo__now_seconds();
     auxo_status status = options->grow ? auxo_autosize_grow(autosize, trainer, &changed, error) : AUXO_OK;
     double seconds = auxo__now_seconds() - start;
+    if (status == AUXO_OK && autosize) /* networks that nothing sizes are fitted the same way */
+        status = auxo__autosize_begin_epoch(autosize, trainer, error);
     if (status == AUXO_OK)
         status = fit(trainer, options, metrics, error);
     start = auxo__now_seconds();

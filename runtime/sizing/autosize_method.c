@@ -77,6 +77,14 @@ static const auxo_setting autosize_settings[] = {
      .argument = "weighted_l1|l1|l21|linf1",
      .initial = "weighted_l1",
      .help = "Penalty; weighted_l1 weighs unit j by j"},
+    {.name = "weighting",
+     .type = AUXO_SETTING_CHOICE,
+     .argument = "linear|sqrt|square|log",
+     .initial = "linear",
+     .help = "w(j) of weighted_l1 for unit j of a layer: j, its root, its square, or 1 + ln j"},
+    {.name = "shuffle-weights",
+     .type = AUXO_SETTING_FLAG,
+     .help = "weighted_l1: in each epoch the units that were there before it exchange their weights at random"},
     {.name = "step",
      .type = AUXO_SETTING_CHOICE,
      .argument = "subgradient|proximal",
@@ -124,6 +132,11 @@ static const auxo_setting autosize_settings[] = {
      .help = "A unit whose weights are all smaller is pruned; new weights are scaled by it",
      .minimum = 1e-12,
      .maximum = 1},
+    {.name = "outgoing",
+     .type = AUXO_SETTING_CHOICE,
+     .argument = "scaled|full",
+     .initial = "scaled",
+     .help = "Weights by which others read new units: scaled by tau as well, or drawn in full"},
     {.name = "adam-on-resize",
      .type = AUXO_SETTING_CHOICE,
      .argument = "carry|reset",
@@ -240,6 +253,10 @@ static auxo_status attach(const auxo_run *run, autosize_state *state, auxo_error
     options.growth_minimum = (uint32_t)auxo_settings_integer(settings, "growth-minimum");
     options.growth_fraction = auxo_settings_real(settings, "growth-fraction");
     options.threshold = auxo_settings_real(settings, "tau");
+    options.weighting = (auxo_autosize_weighting)auxo_settings_choice(settings, "weighting");
+    options.shuffle = auxo_settings_flag(settings, "shuffle-weights");
+    options.full_outgoing = auxo_settings_choice(settings, "outgoing") == 1;
+    options.seed = options.shuffle ? auxo_settings_integer(settings, "seed") : 0;
     options.reset_state = auxo_settings_choice(settings, "adam-on-resize") == 1;
     options.probe = state->probe;
     auxo_status status = auxo_autosize_create(state->model, &options, &state->autosize, error);
