@@ -14,8 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_INPUT_LEVELS = 256 };
-
 /* A column whose spread is below this share of its mean is kept as differences to it: f32 has 24 bits. */
 static const double SMALL_SPREAD = 1e-4;
 
@@ -92,7 +90,7 @@ static auxo_status append_input(table_layout *layout, size_t index, auxo_error *
 {
     const auxo_column *column = &layout->table->columns[index];
     bool category = column->type == AUXO_COLUMN_CATEGORICAL;
-    if (category && column->level_count > MAX_INPUT_LEVELS)
+    if (category && column->level_count > AUXO__INPUT_LEVELS_MAX)
         return auxo_error_set(
             error, AUXO_INVALID_ARGUMENT,
             "%s: column '%.60s' is text with %zu different values, too many for an input; name it in drop",
@@ -123,8 +121,10 @@ static auxo_status append_inputs(table_layout *layout, const auxo_table_roles *r
         for (size_t i = 0; i < layout->table->column_count && status == AUXO_OK; i++) {
             if (layout->roles[i] != ROLE_NONE || layout->table->columns[i].unnamed)
                 continue;
-            layout->roles[i] = ROLE_INPUT;
-            status = append_input(layout, i, error);
+            const bool wide = layout->table->columns[i].level_count > AUXO__INPUT_LEVELS_MAX;
+            layout->roles[i] = wide && roles->leave_out_names ? ROLE_DROPPED : ROLE_INPUT;
+            if (layout->roles[i] == ROLE_INPUT)
+                status = append_input(layout, i, error);
         }
     }
     if (status == AUXO_OK && layout->feature_count == 0)

@@ -72,9 +72,9 @@ static void note_columns(const column_list *list, const char *what, auxo_dataset
         auxo__note_add(dataset->note, sizeof dataset->note, "%s: %s%s", what, list->text, more);
 }
 
-static void note_inputs(const table_layout *layout, auxo_dataset *dataset)
+static void note_inputs(const table_layout *layout, const auxo_table_roles *roles, auxo_dataset *dataset)
 {
-    column_list categories = {0}, constants = {0}, unnamed = {0};
+    column_list categories = {0}, constants = {0}, unnamed = {0}, names = {0};
     const auxo_table *table = layout->table;
     for (size_t i = 0; i < layout->input_count; i++) {
         const input_source *input = &layout->inputs[i];
@@ -87,9 +87,13 @@ static void note_inputs(const table_layout *layout, auxo_dataset *dataset)
     for (size_t i = 0; i < table->column_count; i++)
         if (table->columns[i].unnamed && layout->roles[i] == ROLE_NONE)
             add_column(&unnamed, &table->columns[i]);
+    for (size_t i = 0; i < table->column_count && roles->leave_out_names; i++)
+        if (layout->roles[i] == ROLE_DROPPED && table->columns[i].level_count > AUXO__INPUT_LEVELS_MAX)
+            add_column(&names, &table->columns[i]);
     note_columns(&categories, "text read as categories", dataset);
     note_columns(&constants, "constant inputs", dataset);
     note_columns(&unnamed, "without a name, and passed over", dataset);
+    note_columns(&names, "left out, of too many values for inputs", dataset);
 }
 
 void auxo__table_note(const table_layout *layout, const auxo_table_roles *roles, size_t unknown, auxo_dataset *dataset)
@@ -109,6 +113,6 @@ void auxo__table_note(const table_layout *layout, const auxo_table_roles *roles,
         auxo__note_add(dataset->note, size, "%zu columns passed over that the model does not read", unused);
     if (roles->schema)
         return;
-    note_inputs(layout, dataset);
+    note_inputs(layout, roles, dataset);
     note_targets(layout, roles, dataset);
 }

@@ -17,6 +17,7 @@ typedef enum column_role {
 } column_role;
 
 #define NO_COLUMN SIZE_MAX
+enum { AUXO__INPUT_LEVELS_MAX = 256 }; /* of text: one feature each */
 
 /* A column of the table that is an input: one feature, or one for each level. */
 typedef struct input_source {

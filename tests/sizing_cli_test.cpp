@@ -122,6 +122,31 @@ TEST_CASE("autosize: a run resumed while fine-tuning goes on without the penalty
     CHECK(rest.events("result")[0].number("test_loss") == whole.events("result")[0].number("test_loss"));
 }
 
+TEST_CASE("autosize: weights that are shuffled in each epoch are the same after a kill and a resume")
+{
+    Program program(AUXO_PROGRAM);
+    TempFolder folder;
+    const Words run = with({"autosize", "--model", "autosize-mlp:12-8-6-5-4", "--growth-minimum", "3", "--alpha",
+                            "1e-3", "--dynamic-epochs", "3", "--static-epochs", "0", "--weighting", "square",
+                            "--shuffle-weights", "--outgoing", "full", "--json"},
+                           tiny);
+    ProgramResult whole = program.run(run), plain = program.run(with(run, {"--no-shuffle-weights"}));
+    INFO(whole.errors);
+    REQUIRE(whole.exit_code == 0);
+    REQUIRE(plain.exit_code == 0);
+    CHECK(plain.events("result")[0].number("test_loss") != whole.events("result")[0].number("test_loss"));
+    const Words kept = with(run, {"--checkpoint", folder.file("c")});
+    program.start(kept);
+    CHECK(program.wait_for_output("\"event\":\"checkpoint\""));
+    program.send_signal(SIGKILL);
+    program.wait();
+    ProgramResult rest = program.run(with(kept, {"--resume"}));
+    INFO(rest.errors);
+    REQUIRE(rest.exit_code == 0);
+    CHECK(rest.events("result")[0].text("sizes") == whole.events("result")[0].text("sizes"));
+    CHECK(rest.events("result")[0].number("test_loss") == whole.events("result")[0].number("test_loss"));
+}
+
 TEST_CASE("sizing commands refuse bad input in one line")
 {
     Program program(AUXO_PROGRAM);

@@ -156,6 +156,19 @@ TEST_CASE("CSV: columns without a name are no inputs, and what was read is said"
           "text read as categories: k (3), s (1); constant inputs: c, s (1); without a name, "
           "and passed over: column 1, column 7");
     auxo_dataset_destroy(data);
+    // Text of too many values is refused, or left out where data are only shown.
+    std::string long_text = "name,a,y\n";
+    for (int i = 0; i < 300; i++)
+        long_text += "n" + std::to_string(i) + "," + std::to_string(i % 4) + "," + std::to_string(i) + "\n";
+    LoadedTable wide;
+    REQUIRE(wide.read("t.csv", long_text, nullptr) == AUXO_OK);
+    CHECK(auxo_table_dataset(wide.table, "t", &roles, &data, error) == AUXO_INVALID_ARGUMENT);
+    check_message(error, "column 'name' is text with 300 different values, too many for an input; name it in drop");
+    roles.leave_out_names = true;
+    REQUIRE_OK(auxo_table_dataset(wide.table, "t", &roles, &data, error));
+    CHECK(auxo_dataset_schema(data)->input_count == 1);
+    CHECK(std::string(data->note) == "left out, of too many values for inputs: name (300)");
+    auxo_dataset_destroy(data);
     roles.input_columns = inputs;
     roles.input_column_count = 2;
     REQUIRE_OK(auxo_table_dataset(table.table, "t", &roles, &data, error));

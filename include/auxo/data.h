@@ -76,12 +76,13 @@ typedef struct auxo_data_options {
     bool ignore_labels;             /* with schema: read inputs only; TARGET_NONE */
     bool unknown_levels_missing;    /* with schema: an unknown level counts as missing instead of refusing it */
     bool prefer_classes; /* tables: under AUTO a target column of numbers holds classes, as a loss of them says */
-    auxo_target_kind target_kind;     /* tables */
-    const auxo_table_format *format;  /* CSV: how the file is written; NULL: detected */
-    auxo_picture_rule pictures;       /* folders and lists of pictures */
-    const char *picture_column;       /* tables: the column of paths of pictures, which are the inputs; NULL: none */
-    bool drop_missing;                /* CSV/ARFF: drop rows with missing values instead of refusing */
-    bool keep_missing;                /* CSV/ARFF: missing inputs become NaN, to be filled; before drop_missing */
+    auxo_target_kind target_kind;    /* tables */
+    const auxo_table_format *format; /* CSV: how the file is written; NULL: detected */
+    auxo_picture_rule pictures;      /* folders and lists of pictures */
+    const char *picture_column;      /* tables: the column of paths of pictures, which are the inputs; NULL: none */
+    bool drop_missing;               /* CSV/ARFF: drop rows with missing values instead of refusing */
+    bool keep_missing;               /* CSV/ARFF: missing inputs become NaN, to be filled; before drop_missing */
+    bool to_show; /* tables: text of too many values for an input, and rows without a target, are left out and noted */
     const char *const *input_columns; /* CSV: names; NULL: all that are not targets */
     size_t input_column_count;
     const char *const *dropped_columns; /* tables: names that are no inputs, though all others are; NULL: none */

@@ -125,7 +125,7 @@ typedef struct auxo_data_request {
     uint64_t seed;                  /* of what generates rows */
     const auxo_data_schema *schema; /* NULL: rows as they are */
     bool ignore_labels, unknown_levels_missing;
-    bool keep_gaps; /* unless told to drop: to show data, not to train on it */
+    bool keep_gaps; /* unless told to drop; and text of too many values is left out: to show data, not to train on it */
     bool map;       /* as auxo_data_options.map */
 } auxo_data_request;
 /* Loads by the settings of auxo_data_settings; *test is NULL where the set has no test split. Ownership: the caller's.

@@ -66,7 +66,8 @@ typedef struct auxo_table_roles {
     /* Of a trained model, instead of the columns above: inputs are found by name, levels and classes keep their
      * numbers. Columns it does not know are passed over. */
     const auxo_data_schema *schema;
-    bool ignore_labels;          /* with schema: inputs only, even where the table has labels */
+    bool leave_out_names; /* without: text of more than 256 levels is no input, instead of refused, if not named */
+    bool ignore_labels;   /* with schema: inputs only, even where the table has labels */
     bool unknown_levels_missing; /* with schema: an unknown level counts as missing; under REFUSE no level is set */
 } auxo_table_roles;
 

@@ -283,6 +283,7 @@ auxo_status auxo_settings_load_data(const auxo_settings *settings, const auxo_da
     auxo_status status = read_options(settings, &texts, &options, error);
     options.arrays = in_memory ? settings->arrays : NULL;
     options.test_arrays = in_memory ? settings->test_arrays : NULL;
+    options.to_show = request->keep_gaps;
     options.keep_missing = options.keep_missing || (request->keep_gaps && !options.drop_missing);
     if (status == AUXO_OK)
         status = auxo_dataset_load(name, &options, train, test, error);
