@@ -103,7 +103,7 @@ typedef struct auxo_adapt_options {
                               as many, or as many epochs, as keep measuring and judging a tenth of the work */
     uint32_t cycle_epochs; /* not 0: a cycle is so many whole epochs, whatever cycle_steps is */
     double prefix_bytes;   /* where a block's rows are seen more than once in a cycle, what the layers before it put out
-                              is   kept if it takes at most so much (auxo_trainer_keep_prefix); 512 MiB */
+                              is kept if it takes at most so much (auxo_trainer_keep_prefix); 512 MiB */
     double threshold;      /* RULES_PAPERS: units and blocks of smaller weights go, and new units' weights are drawn
                               at this scale; 1e-3 */
     uint32_t rest_cycles;  /* without edits after each edit; 1 */
