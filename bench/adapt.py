@@ -8,7 +8,8 @@ Every run is one line appended to ROWS.jsonl when it ends, and is not made again
 was. --table only prints what there is: mean and standard deviation over seeds of the test result, which no run chose by.
 Contenders are the controller with all its moves, with one move switched off each (ablation), with widening alone by each
 score, with training alone (of the start network, and of one that has the budget's size), and random search over fixed
-networks. Run it alone on the machine.
+networks; on deep-20 and deep-50, plain networks of 5 units a layer, training of all layers, of blocks, of both, and with
+layers taken out. Run it alone on the machine.
 """
 import argparse
 import json
@@ -20,16 +21,27 @@ import time
 
 ALL = ["train", "block", "widen", "narrow", "insert", "remove", "brake"]
 
-# Start, a network of the budget's size, the budget (weights), what of the rows.
+# Plain networks of so many hidden layers of 5 units, on which backpropagation stalls; the only contenders are DEEP.
+def deep(layers):
+    return "mlp:4-" + "5-" * layers + "2"
+
+
+DEEP = {"plain": "train", "blocks": "block", "all and blocks": "train,block", "all, blocks, fewer layers": "train,block,remove"}
+
+# Start, a network of the budget's size, the budget (weights), what of the rows; the data set where it has another name.
 DATA = {
     "fashion-mnist": ("conv:8-16", "conv:32-64", 20000, ["--augment", "none"]),
     "cifar-10": ("conv:16-32", "conv:48-96", 60000, ["--augment", "none"]),
     "ccpp": ("mlp:8-8", "mlp:32-32", 1500, []),
+    "deep-20": (deep(20), None, 0, ["--data", "reactor"]),
+    "deep-50": (deep(50), None, 0, ["--data", "reactor"]),
 }
 
 
 def contenders(start, large, budget):
     """{name: arguments of auxo}"""
+    if not large:
+        return {name: ["adapt", "--model", start, "--moves", moves, "--cycles", "1000000"] for name, moves in DEEP.items()}
     base = ["adapt", "--model", start, "--budget-params", str(budget), "--cycles", "1000000"]
     found = {"adapt": base, "greedy": base + ["--policy", "greedy"], "norms": base + ["--policy", "norms"],
              "random": base + ["--policy", "random"],
@@ -37,6 +49,7 @@ def contenders(start, large, budget):
              "plain, budget's size": ["adapt", "--model", large, "--cycles", "1000000", "--moves", "train"],
              "widen, sensitivity": base + ["--moves", "train,widen"],
              "widen, gradmax": base + ["--moves", "train,widen", "--score", "gradmax", "--grow-init", "gradmax"],
+             "widen, bottleneck": base + ["--moves", "train,widen", "--score", "bottleneck", "--grow-init", "bottleneck"],
              "search": ["search", "--method", "random", "--networks", "static"]}
     for move in ALL[1:]:
         found["without " + move] = base + ["--moves", ",".join(m for m in ALL if m != move)]
@@ -45,7 +58,8 @@ def contenders(start, large, budget):
 
 def run(options, data, name, arguments, seed):
     extra = DATA[data][3]
-    command = [options.auxo] + arguments + ["--data", data, "--seed", str(seed), "--validation", "0.1", "--time-limit",
+    given = [] if "--data" in extra else ["--data", data]
+    command = [options.auxo] + arguments + given + ["--seed", str(seed), "--validation", "0.1", "--time-limit",
                                             str(options.seconds), "--device", options.device, "--json"]
     if name != "search":
         command += extra + ["--optimizer", options.optimizer]

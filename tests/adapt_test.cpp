@@ -347,3 +347,39 @@ TEST_CASE("a diverging training is calmed or ends with its reason, and the best 
     CHECK(undone == 8);
     check_message(error, "halvings");
 }
+
+TEST_CASE("a deep plain network on which training stalls loses layers until it learns")
+{
+    Runtime runtime;
+    Device device(runtime, "cpu");
+    auxo_data_options data_options = {};
+    data_options.limit = 2000;
+    data_options.seed = 1;
+    LoadedData data;
+    data.require("reactor", data_options);
+    std::string name = "mlp:4-";
+    for (int l = 0; l < 50; l++)
+        name += "5-";
+    Desc desc(name + "2", data.train->channels, data.train->height, data.train->width, data.train->target_count);
+    double losses[2];
+    uint32_t layers = 0;
+    for (const bool removes : {false, true}) {
+        Model model(device, desc.desc);
+        auxo_adapt_options options = small_options("adam:lr=0.005");
+        options.training.loss = AUXO_LOSS_MSE;
+        options.training.batch = 32;
+        options.moves = 1u << AUXO_ADAPT_TRAIN | (removes ? 1u << AUXO_ADAPT_REMOVE : 0);
+        options.cycle_steps = 20;
+        Adapt adapt(model, data, options);
+        INFO(adapt.error.text());
+        REQUIRE(adapt.status == AUXO_OK);
+        double best = 0;
+        for (int i = 0; i < 100; i++)
+            best = -adapt.next().best_score;
+        losses[removes] = best;
+        layers = auxo_model_get_desc(model)->layer_count;
+    }
+    INFO(losses[0] << " without, " << losses[1] << " with removing, " << layers << " layers");
+    CHECK(layers < desc.desc.layer_count);
+    CHECK(losses[1] < 0.75 * losses[0]);
+}

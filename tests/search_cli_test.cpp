@@ -65,6 +65,8 @@ TEST_CASE("search: every method resumes to the numbers of a whole run")
     const std::vector<Words> methods = {
         {"--method", "grid", "--networks", "dynamic"},
         {"--method", "growth"},
+        {"--method", "random", "--networks", "adapt", "--units", "4,9", "--budget-params", "30000"},
+        {"--method", "tpe", "--networks", "adapt", "--units", "4,9", "--startup-trials", "1"},
         {"--method", "evolution", "--population", "2", "--newcomers", "1"},
         {"--method", "genetic", "--population", "3", "--keep", "2", "--units", "4,9"},
     };
@@ -194,5 +196,9 @@ TEST_CASE("search refuses bad input in one line")
     check_fails(program, with({"search", "--method", "evolution", "--sample", "0.5", "--sample-for", "model"}, tiny),
                 "one sample is drawn for all");
     check_fails(program, with({"search", "--sample", "1.5"}, tiny), "--sample");
+    check_fails(program, with({"search", "--method", "evolution", "--networks", "adapt"}, tiny),
+                "searched by random, grid or tpe");
+    check_fails(program, with({"search", "--networks", "adapt", "--drive", "1,0.1"}, tiny), "the range of drive");
+    check_fails(program, with({"search", "--budget-params", "100"}, tiny), "--budget-params needs networks adapt");
     check_fails(program, with({"search", "--method", "genetik"}, tiny), "did you mean \"genetic\"");
 }

@@ -5,7 +5,8 @@
  * structural sensitivity); A. Gordon et al., "MorphNet", 2018 (budgets); J. Burghoff et al., "ResBuilder", 2023 (blocks
  * in and out) and "Who breaks early, looses", 2023 (brakes); V. Cahlik, "Anytime Learning with Auto-Sizing Neural
  * Networks", 2022 (growth near zero, penalties). New units are also scored and drawn by the largest singular vectors of
- * U. Evci et al., "GradMax: Growing Neural Networks using Gradient Information", 2022.
+ * U. Evci et al., "GradMax: Growing Neural Networks using Gradient Information", 2022, and of M. Verbockhaven et al.,
+ * "Growing Tiny Networks: Spotting Expressivity Bottlenecks and Fixing Them Optimally", 2024.
  *
  * The controller works in cycles over one model and one optimiser, whose state goes through every edit. A cycle
  * measures (exact first-order sensitivities of every unit, layer and block from backward passes over a sample of the
@@ -31,7 +32,7 @@ extern "C" {
     X(WIDEN, widen, GROW)        /* new units in one layer (and those tied to it); the function is kept */             \
     X(NARROW, narrow, SHRINK)    /* the units that matter least go */                                                  \
     X(INSERT, insert, GROW)      /* a residual block that adds nothing yet */                                          \
-    X(REMOVE, remove, SHRINK)    /* a residual block goes */                                                           \
+    X(REMOVE, remove, SHRINK)    /* a residual block goes, or layers of a plain network */                             \
     X(PENALTY, penalty, CONTROL) /* the weighted l1 penalty's strength */                                              \
     X(BRAKE, brake, CONTROL)     /* friction times a factor (port-Hamiltonian), else the learning rate divided by it */
 
@@ -70,12 +71,14 @@ typedef enum auxo_adapt_decide {
 /* How promising a layer is for new units. */
 typedef enum auxo_adapt_score {
     AUXO_ADAPT_SCORE_SENSITIVITY, /* the gradient energy of a mean unit that is there */
-    AUXO_ADAPT_SCORE_GRADMAX      /* the squared singular values that new units could have as gradients */
+    AUXO_ADAPT_SCORE_GRADMAX,     /* the squared singular values that new units could have as gradients */
+    AUXO_ADAPT_SCORE_BOTTLENECK   /* the same of what the next layer cannot follow by its own weights; dense layers */
 } auxo_adapt_score;
 /* Incoming weights of new units; the outgoing ones start at 0. */
 typedef enum auxo_grow_init {
-    AUXO_GROW_DRAW,   /* LeCun normal */
-    AUXO_GROW_GRADMAX /* right singular vectors, as long as a mean unit's incoming weights */
+    AUXO_GROW_DRAW,      /* LeCun normal */
+    AUXO_GROW_GRADMAX,   /* right singular vectors, as long as a mean unit's incoming weights */
+    AUXO_GROW_BOTTLENECK /* those of the expressivity bottleneck, the same length; dense layers, else draws */
 } auxo_grow_init;
 
 /* All that are not 0 hold at every moment. */
@@ -97,10 +100,10 @@ typedef struct auxo_adapt_options {
     auxo_grow_init grow_init;
     auxo_adapt_budget budget;
     uint64_t cycle_steps;  /* training steps of a cycle, at most to the end of the epoch; 0: a fifth of an epoch, or
-                              more where validation would cost more than a twelfth of it */
+                              as many, or as many epochs, as keep measuring and judging a tenth of the work */
     uint32_t cycle_epochs; /* not 0: a cycle is so many whole epochs, whatever cycle_steps is */
     double prefix_bytes;   /* where a block's rows are seen more than once in a cycle, what the layers before it put out
-                              is   kept if it takes at most so much (auxo_trainer_keep_prefix); 512 MiB */
+                              is kept if it takes at most so much (auxo_trainer_keep_prefix); 512 MiB */
     double threshold;      /* RULES_PAPERS: units and blocks of smaller weights go, and new units' weights are drawn
                               at this scale; 1e-3 */
     uint32_t rest_cycles;  /* without edits after each edit; 1 */
@@ -114,7 +117,7 @@ typedef struct auxo_adapt_options {
     double penalty_strength;  /* of the weighted l1 penalty at the start; 0 */
     double brake;             /* factor; 2 */
     uint32_t measure_batches; /* backward passes of a measurement; 8 */
-    uint32_t measure_rows;    /* rows of each; 0: a twentieth of a cycle's rows in all, at most 64 each */
+    uint32_t measure_rows;    /* rows of each; 0: a twenty-fifth of a cycle's rows in all, 4 to 64 each */
     auxo_train_options training; /* hooks are set here; one device, rows on it */
     uint64_t seed;
 } auxo_adapt_options;
@@ -162,6 +165,8 @@ AUXO_API auxo_status auxo_adapt_apply(auxo_adapt *adapt, auxo_adapt_move move, u
 AUXO_API auxo_status auxo_adapt_undo(auxo_adapt *adapt, auxo_error *error);
 AUXO_API auxo_trainer *auxo_adapt_trainer(auxo_adapt *adapt);
 AUXO_API uint32_t auxo_adapt_cycles(const auxo_adapt *adapt); /* finished */
+/* Training steps of a whole cycle. */
+AUXO_API uint64_t auxo_adapt_cycle_steps(const auxo_adapt *adapt);
 /* The model with the best validation result, within every budget; NULL before the first cycle. Borrowed. */
 AUXO_API auxo_model *auxo_adapt_best(const auxo_adapt *adapt);
 /* Cycles since it was found. */

@@ -148,6 +148,23 @@ typedef struct auxo_list {
 AUXO_API auxo_status auxo_list_parse(const char *setting, const char *text, auxo_list *list, auxo_error *error);
 AUXO_API void auxo_list_deinit(auxo_list *list);
 
+/* Which columns say what happened when, in survival data: entries for a table of settings. */
+#define AUXO_OUTCOME_SETTINGS                                                                                          \
+    {.name = "time",                                                                                                   \
+     .type = AUXO_SETTING_TEXT,                                                                                        \
+     .argument = "COLUMN",                                                                                             \
+     .help = "Column of times to the event or to censoring",                                                           \
+     .role = AUXO_SETTING_DATA},                                                                                       \
+        {.name = "event",                                                                                              \
+         .type = AUXO_SETTING_TEXT,                                                                                    \
+         .argument = "COLUMN",                                                                                         \
+         .help = "Column that says whether the event happened (1, true, yes, dead, event)",                            \
+         .role = AUXO_SETTING_DATA},                                                                                   \
+    {                                                                                                                  \
+        .name = "event-level", .type = AUXO_SETTING_TEXT, .argument = "TEXT",                                          \
+        .help = "The text of the event column that means an event", .role = AUXO_SETTING_DATA                          \
+    }
+
 /* How a CSV file is written: entries for a table of settings, and what they say. */
 #define AUXO_TABLE_FORMAT_SETTINGS                                                                                     \
     {.name = "categorical",                                                                                            \

@@ -14,6 +14,7 @@
 #ifndef AUXO_SEARCH_H
 #define AUXO_SEARCH_H
 
+#include "auxo/adapt.h"
 #include "auxo/study.h"
 #include "auxo/train.h"
 
@@ -77,6 +78,11 @@ typedef struct auxo_search_options {
     bool sample_each;
 
     /* What is searched. Genetic tuning has its own units. */
+    /* Networks under the controller of auxo/adapt.h, from searched units on: what of its options is not searched
+     * (borrowed until the search is created; training and seed are set for each model); NULL: not. Random search, grid
+     * and TPE. */
+    const auxo_adapt_options *adapt;
+    auxo_range growth_drive, keep_gain; /* with adapt: of growth_drive, whose exponent is uniform, and of keep_gain */
     bool dynamic;         /* networks that size themselves: alpha instead of units; evolution, growth: always */
     auxo_range units;     /* static: of every hidden layer */
     auxo_range lr, batch; /* uniform */

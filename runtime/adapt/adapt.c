@@ -83,24 +83,42 @@ static auxo_status check_start(auxo_adapt *adapt, auxo_error *error)
     return status;
 }
 
-/* So that measuring and judging stay a small part: a pass forward is a third of a training step. */
+/* About a tenth of the work goes to measuring and judging, launches included, of which small networks have mostly.
+ * Where that takes more than an epoch, cycles are whole epochs. */
 static void choose_lengths(auxo_adapt *adapt)
 {
-    enum { PARTS = 5, VALIDATION_PART = 12, MEASURE_PART = 20, MEASURE_ROWS_MAX = 64, MEASURE_ROWS_MIN = 4 };
+    enum {
+        PARTS = 5,
+        MEASURE_PART = 25,
+        PASS_PART = 8,
+        JUDGE_PART = 11,
+        MEASURE_ROWS_MAX = 64,
+        MEASURE_ROWS_MIN = 4,
+        JUDGED = 256
+    };
     auxo_adapt_options *options = &adapt->options;
+    const auxo_model_desc *desc = auxo_model_get_desc(adapt->model);
     const uint64_t epoch = auxo_trainer_steps_per_epoch(adapt->trainer);
-    const uint64_t batch = options->training.batch ? options->training.batch : 128;
-    if (options->cycle_steps == 0) {
-        const uint64_t judged = adapt->validation->row_count * VALIDATION_PART / 3 / batch + 1;
-        uint64_t parts = epoch / judged;
-        parts = parts > PARTS ? PARTS : parts < 1 ? 1 : parts;
-        options->cycle_steps = (epoch + parts - 1) / parts;
+    const double batch = options->training.batch ? options->training.batch : 128, batches = options->measure_batches;
+    const uint32_t layers = desc->layer_count;
+    const double step = auxo__step_work(desc, 0, layers, batch);
+    if (options->cycle_steps == 0 && options->cycle_epochs == 0) {
+        const double rows = options->measure_rows ? options->measure_rows : MEASURE_ROWS_MIN;
+        const double measuring = batches * auxo__step_work(desc, 0, layers, rows) / step;
+        const double judged = (double)adapt->validation->row_count / JUDGED;
+        const double judging = judged * auxo__step_work(desc, layers, layers, JUDGED) / step;
+        const double needed = fmax(PASS_PART * measuring, JUDGE_PART * judging);
+        const double parts = (double)epoch / needed;
+        options->cycle_steps = epoch;
+        if (parts < 1)
+            options->cycle_epochs = (uint32_t)fmin(ceil(1 / parts), 1000);
+        else
+            options->cycle_steps = (uint64_t)ceil((double)epoch / fmin(floor(parts), PARTS));
     }
     if (options->measure_rows == 0) {
-        const uint64_t rows = options->cycle_steps * batch / MEASURE_PART / options->measure_batches;
-        options->measure_rows = (uint32_t)(rows > MEASURE_ROWS_MAX   ? MEASURE_ROWS_MAX
-                                           : rows < MEASURE_ROWS_MIN ? MEASURE_ROWS_MIN
-                                                                     : rows);
+        const double steps = (double)(options->cycle_epochs ? options->cycle_epochs * epoch : options->cycle_steps);
+        const double rows = steps * batch / MEASURE_PART / batches;
+        options->measure_rows = (uint32_t)fmin(MEASURE_ROWS_MAX, fmax(MEASURE_ROWS_MIN, rows));
     }
 }
 

@@ -37,6 +37,9 @@ auxo_status auxo__measure_init(auxo__measure *measure, auxo_model *model, const 
 void auxo__measure_deinit(auxo__measure *measure);
 auxo_status auxo__measure_run(auxo__measure *measure, auxo_error *error);
 /* The mean gradient of one parameter over the sample. Ownership: free(*gradient). */
+/* What a layer puts out for the measured rows: *outputs (rows, values), both counts told. Ownership: free(*outputs). */
+auxo_status auxo__measure_outputs(auxo__measure *measure, uint32_t layer, float **outputs, int64_t *rows,
+                                  int64_t *values, auxo_error *error);
 auxo_status auxo__measure_gradient(auxo__measure *measure, const auxo_param *param, double **gradient,
                                    auxo_error *error);
 
@@ -48,9 +51,11 @@ typedef struct auxo__structure {
 } auxo__structure;
 auxo_status auxo__structure_init(const auxo_model_desc *desc, auxo__structure *structure, auxo_error *error);
 void auxo__structure_deinit(auxo__structure *structure);
-/* Work of training one row when layers [begin, end) are trained: forward, data gradients above the lowest of them,
- * weight gradients of them. In FLOPs, where values moved and launches count as FLOPs of a common device (roofline:
- * Williams et al. 2009), so that the number is the same everywhere. */
+/* Work of a step on `rows` rows when layers [begin, end) are trained (none: forward only): forward, data gradients
+ * above the lowest of them, weight gradients of them. In FLOPs, where values moved and launches count as FLOPs of a
+ * common device (roofline: Williams et al. 2009), so that the number is the same everywhere. */
+double auxo__step_work(const auxo_model_desc *desc, uint32_t begin, uint32_t end, double rows);
+/* Of one row, in a batch of 128. */
 double auxo__training_work(const auxo_model_desc *desc, uint32_t begin, uint32_t end);
 /* The description with `units` units in the group of `layer`. */
 auxo_status auxo__with_units(const auxo_model_desc *desc, const auxo__structure *structure, uint32_t layer,
@@ -71,6 +76,7 @@ typedef struct auxo__proposal {
     double gain;          /* expected decrease of the loss, 1 = what plain training brings in a cycle */
     double loss;          /* expected increase at once, absolute */
     double capacity;      /* logarithm of the weights after over those before */
+    bool plain_layers;    /* takes layers out that there is no way round: where training stalls, they may be why */
     double cost;          /* work of a step, 1 = plain training now */
     double value;         /* gain for cost, as expected; the larger the better */
     double rank;          /* by the policy: what is compared */
@@ -192,8 +198,11 @@ double auxo__adapt_draw(const auxo_adapt *adapt, uint32_t what, uint32_t index);
 auxo_status auxo__adapt_structure(auxo_adapt *adapt, const auxo__structure **structure, auxo_error *error);
 /* The measurement of the layer; NULL if it has no weights. */
 const auxo_layer_sensitivity *auxo__adapt_layer(const auxo_adapt *adapt, uint32_t layer);
-/* What a plain cycle is expected to bring in loss; > 0. */
+/* What a plain cycle is expected to bring in loss, on the training rows and on the validation rows; > 0. */
 double auxo__adapt_plain_gain(const auxo_adapt *adapt);
+double auxo__adapt_plain_validation_gain(const auxo_adapt *adapt);
+/* No better model has come for a while. */
+bool auxo__adapt_stalls(const auxo_adapt *adapt);
 
 /* ---- judge.c: budgets, ranks, verdicts ---- */
 /* Whether every budget holds for a network; *why (128 bytes) names the one that does not. */
@@ -205,6 +214,8 @@ auxo_status auxo__adapt_memory(auxo_adapt *adapt, uint64_t *bytes, auxo_error *e
 void auxo__adapt_rank(auxo_adapt *adapt, auxo__proposals *proposals);
 bool auxo__adapt_refused(const auxo_adapt *adapt, const auxo__proposal *proposal);
 auxo_status auxo__adapt_refuse(auxo_adapt *adapt, const auxo__proposal *proposal, auxo_error *error);
+/* It paid: the next refusal there waits as the first one did. */
+void auxo__adapt_forgive(auxo_adapt *adapt, const auxo__proposal *proposal);
 /* Takes in what a move has really brought for its cost. */
 void auxo__adapt_learn(auxo_adapt *adapt, auxo_adapt_move move, double expected, double gained);
 bool auxo__adapt_pays(const auxo_adapt *adapt, const auxo__proposal *proposal, double before, double after);
@@ -242,8 +253,8 @@ auxo_plan_hook auxo__adapt_before_step;
 /* Directions of new units' incoming weights for the group of `layer`: `count` rows, each of the layer's incoming
  * size; squared[i] the squared singular value that the i-th direction has as a gradient. *possible false: what lies
  * behind the layer has no such form, and why. Ownership: free(*rows), free(*squared). */
-auxo_status auxo__gradmax_directions(auxo_adapt *adapt, uint32_t layer, uint32_t count, bool *possible, char why[64],
-                                     float **rows, double **squared, auxo_error *error);
+auxo_status auxo__growth_directions(auxo_adapt *adapt, auxo_grow_init how, uint32_t layer, uint32_t count,
+                                    bool *possible, char why[64], float **rows, double **squared, auxo_error *error);
 
 /* ---- adapt_state.c: checkpoints ---- */
 auxo_status auxo__adapt_put(auxo_adapt *adapt, auxo__archive *archive, auxo_error *error);

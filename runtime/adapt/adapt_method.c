@@ -7,6 +7,8 @@
 #include "clock.h"
 #include "model_internal.h"
 
+#include "auxo/survival.h"
+
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -85,7 +87,7 @@ static const auxo_field edit_fields[] = {
 static const auxo_event_type edit_type = {.name = "edit", .fields = edit_fields};
 
 typedef struct result_event {
-    double validation, test_loss, test_accuracy, flops, rank_correlation;
+    double validation, test_loss, test_accuracy, test_concordance, flops, rank_correlation;
     uint64_t weights, cycles, edits, undone;
     double seconds, training_seconds, measuring_seconds, editing_seconds, undone_seconds, overhead;
 } result_event;
@@ -93,6 +95,7 @@ static const auxo_field result_fields[] = {
     AUXO__FIELD(result_event, validation, "best_validation", REAL),
     AUXO__FIELD(result_event, test_loss, "test_loss", REAL),
     AUXO__FIELD(result_event, test_accuracy, "test_accuracy", REAL),
+    AUXO__FIELD(result_event, test_concordance, "test_concordance", REAL),
     AUXO__FIELD(result_event, weights, "weights", U64),
     AUXO__FIELD(result_event, flops, "flops", REAL),
     AUXO__FIELD(result_event, cycles, "cycles", U64),
@@ -110,7 +113,8 @@ static const auxo_field result_fields[] = {
 static const auxo_event_type result_type = {
     .name = "result",
     .fields = result_fields,
-    .line = "best: test loss {test_loss:.5f}[  accuracy {test_accuracy:percent}]  {weights:count} weights  {cycles} "
+    .line = "best: test loss {test_loss:.5f}[  accuracy {test_accuracy:percent}][  concordance {test_concordance:.4f}] "
+            " {weights:count} weights  {cycles} "
             "cycles, "
             "{edits} edits, {undone} undone  training {training_seconds:.1f} s, measuring and editing "
             "{overhead:.1f} s, undone {undone_seconds:.1f} s"};
@@ -158,6 +162,7 @@ static auxo_status begin(auxo_run *run, void *user, auxo_error *error)
     auxo_train_options *training = &state->options.training;
     state->begun = auxo__now_seconds();
     state->test = (auxo_evaluation){NAN, NAN, 0};
+    state->concordance = NAN;
     auxo_status status = auxo__task_load_data(run, NULL, true, &state->data, error);
     if (status == AUXO_OK)
         status = auxo__task_options(run, state->data.train, &schedule, training, state->optimizer_text, error);
@@ -372,14 +377,42 @@ static auxo_status restore(auxo_run *run, void *user, const auxo__archive *archi
 
 /* ---- the end ----------------------------------------------------------------------------------------------------- */
 
+/* Harrell's, on the test rows, where they are survival times. */
+static auxo_status find_concordance(const auxo__adapt_run *state, auxo_model *model, double *index, auxo_error *error)
+{
+    const auxo_dataset *test = state->data.test;
+    auxo_concordance concordance;
+    *index = NAN;
+    if (!test || test->target_type != AUXO_TARGET_SURVIVAL)
+        return AUXO_OK;
+    float *outputs = malloc((test->row_count + 1) * sizeof *outputs);
+    double *risks = malloc((test->row_count + 1) * sizeof *risks);
+    auxo_status status =
+        outputs && risks ? AUXO_OK : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "concordance: out of memory");
+    if (status == AUXO_OK)
+        status = auxo_model_predict(model, test, state->options.training.batch, false, outputs, error);
+    for (size_t i = 0; status == AUXO_OK && i < test->row_count; i++)
+        risks[i] = (double)outputs[i];
+    const auxo_survival_sample sample = auxo_survival_rows(test, risks);
+    if (status == AUXO_OK)
+        status = auxo_survival_concordance(&sample, &concordance, error);
+    *index = status == AUXO_OK ? concordance.index : NAN;
+    free(outputs);
+    free(risks);
+    return status;
+}
+
 static auxo_status finish(auxo_run *run, void *user, auxo_error *error)
 {
     auxo__adapt_run *state = user;
     auxo_model *best = model(state);
     auxo_status status = auxo__evaluate_on_test(&state->data, &state->options.training, best, &state->test, error);
+    if (status == AUXO_OK)
+        status = find_concordance(state, best, &state->concordance, error);
     result_event result = {.validation = auxo_adapt_best(state->adapt) ? state->adapt->best_score : NAN,
                            .test_loss = state->test.loss,
                            .test_accuracy = state->test.accuracy,
+                           .test_concordance = state->concordance,
                            .weights = auxo_model_weight_count(best),
                            .flops = (double)auxo__model_desc_cost(auxo_model_get_desc(best)).flops,
                            .cycles = auxo_adapt_cycles(state->adapt),
@@ -398,10 +431,19 @@ static auxo_status finish(auxo_run *run, void *user, auxo_error *error)
 
 /* ---- the table --------------------------------------------------------------------------------------------------- */
 
-static const auxo_setting *const settings[] = {
-    auxo__adapt_settings, auxo__budget_settings,   auxo__model_settings,      auxo__import_settings,
-    auxo_data_settings,   auxo__training_settings, auxo__validation_settings, auxo__device_settings,
-    auxo__seed_settings,  auxo__run_settings,      auxo__save_settings,       NULL};
+static const auxo_setting *const settings[] = {auxo__adapt_settings,
+                                               auxo__budget_settings,
+                                               auxo__model_settings,
+                                               auxo__import_settings,
+                                               auxo_data_settings,
+                                               auxo__outcome_settings,
+                                               auxo__training_settings,
+                                               auxo__validation_settings,
+                                               auxo__device_settings,
+                                               auxo__seed_settings,
+                                               auxo__run_settings,
+                                               auxo__save_settings,
+                                               NULL};
 static const auxo_setting_value defaults[] = {{"validation", "0.1"}, {NULL, NULL}};
 static const auxo_event_type *const events[] = {&auxo__start_event, &auxo__step_event, &edit_type,
                                                 &cycle_type,        &result_type,      NULL};
@@ -423,6 +465,8 @@ const auxo_method auxo__method_adapt = {
             .examples = "auxo adapt --data fashion-mnist --model conv:8-16 --budget-params 50000 --time-limit 5m\n"
                         "auxo adapt --data ccpp --model mlp:8-8 --moves train,widen,insert --report adapt.html\n"
                         "auxo adapt --preset autosize --data fashion-mnist --model autosize-cnn\n"
+                        "auxo adapt --data metabric --model mlp:16-16:selu --budget-params 2000\n"
+                        "auxo adapt --data patients.csv --time months --event died --model mlp:8-8\n"
                         "auxo adapt --data cifar-10 --model net.safetensors --moves train,narrow,remove "
                         "--budget-flops 4e7",
             .settings = settings,

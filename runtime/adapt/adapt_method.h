@@ -22,6 +22,7 @@ typedef struct auxo__adapt_run {
     double seconds[4];     /* training, measuring, editing, undone; of the whole run */
     uint32_t undone;
     auxo_evaluation test;
+    double concordance; /* on the test rows; NaN where they have no survival times */
 } auxo__adapt_run;
 
 enum { AUXO__ADAPT_TRAINING, AUXO__ADAPT_MEASURING, AUXO__ADAPT_EDITING, AUXO__ADAPT_UNDONE };

@@ -251,12 +251,17 @@ auxo_status auxo__adapt_report(auxo_run *run, void *user, auxo_report *report, a
     const auxo__adapt_run *state = user;
     const auxo_model *best = auxo_adapt_best(state->adapt) ? auxo_adapt_best(state->adapt) : state->model;
     edit_rules rules = {0};
+    char score[48] = "";
+    if (isfinite(state->test.accuracy))
+        snprintf(score, sizeof score, ", accuracy %.2f %%", 100 * state->test.accuracy);
+    else if (isfinite(state->concordance))
+        snprintf(score, sizeof score, ", concordance %.4f", state->concordance);
     auxo_report_text(
         report,
         "%s, %zu training rows, %s. %u cycles, %zu structural edits (%u cycles undone). On the test split, "
-        "which chose nothing: loss %.5f, accuracy %.2f %%.",
+        "which chose nothing: loss %.5f%s.",
         state->data.train->name, state->data.train->row_count, state->optimizer_text, auxo_adapt_cycles(state->adapt),
-        auxo_adapt_log(state->adapt)->count, state->undone, state->test.loss, 100 * state->test.accuracy);
+        auxo_adapt_log(state->adapt)->count, state->undone, state->test.loss, score);
     if (!make_rules(run, &rules))
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "report: out of memory");
     auxo__report_history(report, run,

@@ -72,16 +72,18 @@ const auxo_setting auxo__adapt_settings[] = {
              "first what grows, then the training, then what shrinks, and all is kept"},
     {.name = "score",
      .type = AUXO_SETTING_CHOICE,
-     .argument = "sensitivity|gradmax",
+     .argument = "sensitivity|gradmax|bottleneck",
      .initial = "sensitivity",
-     .help = "What a layer's new units promise: the gradient energy of a mean unit that is there, or the largest that "
-             "GradMax finds (needs LAPACK)"},
+     .help = "What a layer's new units promise: the gradient energy of a mean unit that is there, the largest that "
+             "GradMax finds, or (dense layers) that of the expressivity bottleneck, which the next layer cannot follow "
+             "by its own weights (both need LAPACK)"},
     {.name = "grow-init",
      .type = AUXO_SETTING_CHOICE,
-     .argument = "draw|gradmax",
+     .argument = "draw|gradmax|bottleneck",
      .initial = "draw",
      .help =
-         "Incoming weights of new units: drawn, or in GradMax's directions (needs LAPACK); outgoing ones start at 0"},
+         "Incoming weights of new units: drawn, or in GradMax's or the bottleneck's directions (need LAPACK); outgoing "
+         "ones start at 0"},
     {.name = "budget-memory",
      .type = AUXO_SETTING_REAL,
      .argument = "MIB",
@@ -115,8 +117,8 @@ const auxo_setting auxo__adapt_settings[] = {
      .argument = "N",
      .initial = "0",
      .help =
-         "Training steps of a cycle, to the end of the epoch at most; 0: a fifth of an epoch, or more where validation "
-         "would cost more than a twelfth of it",
+         "Training steps of a cycle, to the end of the epoch at most; 0: a fifth of an epoch, or as many, or as many "
+         "epochs, as keep measuring and judging a tenth of the work",
      .maximum = 1e9},
     {.name = "cycle-epochs",
      .type = AUXO_SETTING_INTEGER,
@@ -215,8 +217,9 @@ const auxo_setting auxo__adapt_settings[] = {
      .type = AUXO_SETTING_INTEGER,
      .argument = "N",
      .initial = "0",
-     .help = "Rows of each of them, at most their part of all; 0: so many that all are a twentieth of a cycle's, at "
-             "most 64",
+     .help =
+         "Rows of each of them, at most their part of all; 0: so many that all are a twenty-fifth of a cycle's, 4 to "
+         "64",
      .maximum = 1e6},
     AUXO_SETTINGS_END,
 };

@@ -210,6 +210,7 @@ static auxo_status keep(auxo_adapt *adapt, const auxo__proposal *proposal, const
         adapt->last_edit = adapt->cycle;
     if (auxo__move_kind_of(proposal->move) == AUXO__MOVE_CONTROL)
         adapt->last_control = adapt->cycle;
+    auxo__adapt_forgive(adapt, proposal);
     adapt->diverged = 0;
     adapt->validation_loss = result->loss;
     adapt->validation_accuracy = result->accuracy;
@@ -276,11 +277,11 @@ static auxo_status fill_record(auxo_adapt *adapt, const auxo__proposal *proposal
 static auxo_status conclude(auxo_adapt *adapt, const auxo__proposal *proposal, const auxo__outcome *result,
                             cycle_work *work, auxo_adapt_record *record, auxo_error *error)
 {
-    const double plain = adapt->plain_validation_gain;
+    const double plain = auxo__adapt_plain_validation_gain(adapt);
     record->loss_before = adapt->validation_loss;
     record->train_loss = adapt->train_loss;
     record->kept = auxo__adapt_pays(adapt, proposal, adapt->validation_loss, result->loss) && isfinite(result->loss);
-    record->gained = plain > 0 ? real_value(adapt, proposal, result) / plain : NAN;
+    record->gained = isnan(adapt->plain_validation_gain) ? NAN : real_value(adapt, proposal, result) / plain;
     account(work, result, !record->kept);
     auxo__adapt_learn(adapt, proposal->move, record->expected, record->gained);
     auxo_status status =
@@ -407,6 +408,12 @@ auxo_status auxo_adapt_undo(auxo_adapt *adapt, auxo_error *error)
 auxo_trainer *auxo_adapt_trainer(auxo_adapt *adapt)
 {
     return adapt->trainer;
+}
+
+uint64_t auxo_adapt_cycle_steps(const auxo_adapt *adapt)
+{
+    const uint32_t epochs = adapt->options.cycle_epochs;
+    return epochs > 0 ? epochs * auxo_trainer_steps_per_epoch(adapt->trainer) : adapt->options.cycle_steps;
 }
 
 uint32_t auxo_adapt_cycles(const auxo_adapt *adapt)

@@ -10,6 +10,7 @@
  * window's centre alone, so that M has one such layer's shape (out, in, window of m).
  */
 #include "adapt_internal.h"
+#include "bottleneck.h"
 #include "eigen.h"
 #include "model_internal.h"
 
@@ -107,13 +108,47 @@ static auxo_status add_skip(const auxo_model_desc *desc, const growth_place *pla
     return status;
 }
 
-/* The mean gradient of the skip layer's weight over the sample; *gradient (out, in, window), malloc'ed. */
-static auxo_status measure_gradient(auxo_adapt *adapt, const auxo_model_desc *desc, double **gradient, int64_t dims[3],
-                                    auxo_error *error)
+/* What is known of a place, from a copy of the network with the skip layer. */
+typedef struct place_view {
+    double *past;    /* (out, in, window): mean gradient of the skip layer's weight */
+    int64_t dims[3]; /* out, in, window */
+    double *reader;  /* (out, units): of the reader's weight; of the bottleneck alone, as what follows */
+    float *x, *b;    /* (rows, in), (rows, units) */
+    int64_t rows, units;
+} place_view;
+
+static void place_view_deinit(place_view *view)
+{
+    free(view->past);
+    free(view->reader);
+    free(view->x);
+    free(view->b);
+}
+
+static auxo_status view_bottleneck(auxo__measure *measure, const growth_place *place, place_view *view,
+                                   auxo_error *error)
+{
+    const auxo_model_desc *desc = auxo_model_get_desc(measure->model);
+    const auxo_param *param = auxo__layout_find(&measure->model->layout, place->reader, AUXO_PARAM_WEIGHT);
+    int64_t in = 0;
+    auxo_status status = auxo__measure_gradient(measure, param, &view->reader, error);
+    if (status == AUXO_OK)
+        status = auxo__measure_outputs(measure, place->input, &view->x, &view->rows, &in, error);
+    if (status == AUXO_OK)
+        status = auxo__measure_outputs(measure, desc->layers[place->reader].inputs[0], &view->b, &view->rows,
+                                       &view->units, error);
+    if (status == AUXO_OK && (in != view->dims[1] || view->units != param->dims[1]))
+        status = auxo_error_set(error, AUXO_INTERNAL, "bottleneck: %lld and %lld values do not fit the weights",
+                                (long long)in, (long long)view->units);
+    return status;
+}
+
+static auxo_status view_place(auxo_adapt *adapt, auxo_grow_init how, const auxo_model_desc *desc,
+                              const growth_place *place, place_view *view, auxo_error *error)
 {
     auxo_model *copy = NULL;
     auxo__measure measure = {0};
-    *gradient = NULL;
+    *view = (place_view){0};
     auxo_status status = auxo_model_clone(adapt->model, &copy, error);
     if (status == AUXO_OK)
         status = auxo_model_restructure(copy, desc, 0, 0, NULL, error);
@@ -126,12 +161,14 @@ static auxo_status measure_gradient(auxo_adapt *adapt, const auxo_model_desc *de
             status = auxo_error_set(error, AUXO_INTERNAL, "GradMax: the copy has no skip layer");
     }
     if (status == AUXO_OK) {
-        const auxo_tensor view = auxo_model_param_tensor(copy, param);
-        dims[0] = param->dims[0];
-        dims[1] = param->dims[1];
-        dims[2] = auxo_tensor_element_count(&view) / (dims[0] * dims[1]);
-        status = auxo__measure_gradient(&measure, param, gradient, error);
+        const auxo_tensor tensor = auxo_model_param_tensor(copy, param);
+        view->dims[0] = param->dims[0];
+        view->dims[1] = param->dims[1];
+        view->dims[2] = auxo_tensor_element_count(&tensor) / (param->dims[0] * param->dims[1]);
+        status = auxo__measure_gradient(&measure, param, &view->past, error);
     }
+    if (status == AUXO_OK && how == AUXO_GROW_BOTTLENECK)
+        status = view_bottleneck(&measure, place, view, error);
     auxo__measure_deinit(&measure);
     auxo_model_destroy(copy);
     return status;
@@ -189,36 +226,65 @@ static void fill_rows(const double *vectors, const double *values, int64_t in, u
     }
 }
 
-static auxo_status directions(auxo_adapt *adapt, const auxo_model_desc *desc, uint32_t layer, uint32_t count,
-                              float **rows, double **squared, auxo_error *error)
+/* Directions as rows of matrix (in, in), of length 1, and the squared gradient that each has, ascending. */
+static auxo_status find_vectors(const place_view *view, auxo_grow_init how, double *matrix, double *values,
+                                auxo_error *error)
 {
-    const auxo_layer *of = &auxo_model_get_desc(adapt->model)->layers[layer];
-    double *gradient = NULL, *matrix = NULL, *values = NULL, length = 0;
-    int64_t dims[3] = {0, 0, 0};
-    auxo_status status = measure_gradient(adapt, desc, &gradient, dims, error);
+    const int64_t in = view->dims[1];
+    if (how != AUXO_GROW_BOTTLENECK)
+        return auxo__eigen_symmetric(matrix, (int)in, values, error);
+    const auxo__bottleneck of = {.in = in,
+                                 .units = view->units,
+                                 .out = view->dims[0],
+                                 .rows = view->rows,
+                                 .x = view->x,
+                                 .b = view->b,
+                                 .past = view->past,
+                                 .reader = view->reader};
+    const auxo_status status = auxo__bottleneck_directions(&of, matrix, values, error);
+    for (int64_t k = 0; status == AUXO_OK && k < in; k++) {
+        double squares = 0;
+        for (int64_t i = 0; i < in; i++)
+            squares += matrix[k * in + i] * matrix[k * in + i];
+        for (int64_t i = 0; i < in && squares > 0; i++)
+            matrix[k * in + i] /= sqrt(squares);
+        values[k] = squares > 0 ? values[k] / squares : 0;
+    }
+    return status;
+}
+
+static auxo_status directions(auxo_adapt *adapt, auxo_grow_init how, const auxo_model_desc *desc,
+                              const growth_place *place, uint32_t count, float **rows, double **squared,
+                              auxo_error *error)
+{
+    const auxo_layer *of = &auxo_model_get_desc(adapt->model)->layers[place->layer];
     const int64_t window = of->kind == AUXO_LAYER_CONV2D ? (int64_t)of->kernel_h * of->kernel_w : 1;
+    place_view view;
+    double *matrix = NULL, *values = NULL, length = 0;
+    auxo_status status = view_place(adapt, how, desc, place, &view, error);
+    const int64_t in = view.dims[1];
     if (status == AUXO_OK) {
-        matrix = gram(gradient, dims);
-        values = calloc((size_t)dims[1] + 1, sizeof *values);
-        *rows = calloc((size_t)(count * dims[1] * window) + 1, sizeof **rows);
+        matrix = gram(view.past, view.dims);
+        values = calloc((size_t)in + 1, sizeof *values);
+        *rows = calloc((size_t)(count * in * window) + 1, sizeof **rows);
         *squared = calloc(count + 1, sizeof **squared);
         if (!matrix || !values || !*rows || !*squared)
             status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "GradMax: out of memory");
     }
     if (status == AUXO_OK)
-        status = auxo__eigen_symmetric(matrix, (int)dims[1], values, error);
+        status = find_vectors(&view, how, matrix, values, error);
     if (status == AUXO_OK)
-        status = mean_length(adapt->model, layer, &length, error);
+        status = mean_length(adapt->model, place->layer, &length, error);
     if (status == AUXO_OK)
-        fill_rows(matrix, values, dims[1], count, length, window, *rows, *squared);
-    free(gradient);
+        fill_rows(matrix, values, in, count, length, window, *rows, *squared);
+    place_view_deinit(&view);
     free(matrix);
     free(values);
     return status;
 }
 
-auxo_status auxo__gradmax_directions(auxo_adapt *adapt, uint32_t layer, uint32_t count, bool *possible, char why[64],
-                                     float **rows, double **squared, auxo_error *error)
+auxo_status auxo__growth_directions(auxo_adapt *adapt, auxo_grow_init how, uint32_t layer, uint32_t count,
+                                    bool *possible, char why[64], float **rows, double **squared, auxo_error *error)
 {
     const auxo_model_desc *desc = auxo_model_get_desc(adapt->model);
     const auxo__structure *structure = NULL;
@@ -235,12 +301,17 @@ auxo_status auxo__gradmax_directions(auxo_adapt *adapt, uint32_t layer, uint32_t
     *possible = members == 1 && find_place(desc, layer, &place, why);
     if (members != 1)
         snprintf(why, 64, "needs one layer of these units");
+    if (*possible && how == AUXO_GROW_BOTTLENECK && desc->layers[layer].kind != AUXO_LAYER_DENSE) {
+        snprintf(why, 64, "the bottleneck is of dense layers");
+        *possible = false;
+    }
     if (!*possible)
         return AUXO_OK;
     status = add_skip(desc, &place, &skipped, error);
     if (status != AUXO_OK)
         return status;
-    status = directions(adapt, &skipped, layer, count, rows, squared, error);
+    status = directions(adapt, how, &skipped, &place, count, rows, squared, error);
     auxo_model_desc_deinit(&skipped);
-    return status == AUXO_OK ? status : auxo_error_wrap(error, status, "GradMax");
+    return status == AUXO_OK ? status
+                             : auxo_error_wrap(error, status, how == AUXO_GROW_BOTTLENECK ? "bottleneck" : "GradMax");
 }

@@ -3,9 +3,10 @@
  * Expected value: (gain + (drive - loss) / plain gain) / cost, in units of plain training, whose value is 1. The drive
  * is growth_drive times the loss times the logarithm of how many times as many weights there are: what a power law of
  * loss by size promises for the cycles to come (J. Hestness et al., "Deep Learning Scaling is Predictable,
- * Empirically", 2017). It weighs the more, the less plain training still brings. An edit that makes the network larger
- * pays if it gains keep_gain of what plain training would have gained for the same work; one that makes it smaller, if
- * the validation loss rises by no more than narrow_tolerance of itself.
+ * Empirically", 2017). It weighs the more, the less plain training still brings. Where no better model comes, layers
+ * that there is no way round may be in the way as well as missing: taking them out is driven as adding them. An edit
+ * that makes the network larger pays if it gains keep_gain of what plain training would have gained for the same work;
+ * one that makes it smaller, if the validation loss rises by no more than narrow_tolerance of itself.
  */
 #include "adapt_internal.h"
 #include "model_internal.h"
@@ -17,10 +18,27 @@
 
 static const double LEAST_GAIN = 1e-3; /* of the loss: what a plain cycle counts as bringing at least */
 
+enum { STALL = 8 }; /* cycles without a better model */
+
+static double at_least(double gain, double loss)
+{
+    const double least = LEAST_GAIN * fabs(loss) + 1e-12;
+    return gain > least ? gain : least; /* NaN: least */
+}
+
 double auxo__adapt_plain_gain(const auxo_adapt *adapt)
 {
-    const double least = LEAST_GAIN * fabs(adapt->train_loss) + 1e-12;
-    return adapt->plain_gain > least ? adapt->plain_gain : least; /* NaN: least */
+    return at_least(adapt->plain_gain, adapt->train_loss);
+}
+
+double auxo__adapt_plain_validation_gain(const auxo_adapt *adapt)
+{
+    return at_least(adapt->plain_validation_gain, adapt->validation_loss);
+}
+
+bool auxo__adapt_stalls(const auxo_adapt *adapt)
+{
+    return adapt->cycle - adapt->best_cycle > STALL;
 }
 
 /* ---- budgets ----------------------------------------------------------------------------------------------------- */
@@ -145,7 +163,9 @@ static double rank_by_norm(const auxo_adapt *adapt, const auxo__proposal *propos
 
 static double expected_value(const auxo_adapt *adapt, const auxo__proposal *proposal)
 {
-    const double drive = adapt->options.growth_drive * fabs(adapt->train_loss) * proposal->capacity;
+    const bool in_the_way = proposal->plain_layers && auxo__adapt_stalls(adapt);
+    const double capacity = in_the_way ? fabs(proposal->capacity) : proposal->capacity;
+    const double drive = adapt->options.growth_drive * fabs(adapt->train_loss) * capacity;
     const double loss = fmax(0, proposal->loss); /* what is taken out is not credited with a gain */
     const double value = (proposal->gain + (drive - loss) / auxo__adapt_plain_gain(adapt)) / proposal->cost;
     return value > 0 ? value * adapt->trust[proposal->move] : value;
@@ -186,11 +206,17 @@ void auxo__adapt_rank(auxo_adapt *adapt, auxo__proposals *proposals)
 
 /* ---- what did not pay -------------------------------------------------------------------------------------------- */
 
+/* Runs of plain layers overlap: what did not pay with one of them is not tried with the next. */
+static const char *place_of(const auxo__proposal *proposal)
+{
+    return proposal->plain_layers ? "plain layers" : proposal->where;
+}
+
 static auxo__refusal *find_refusal(const auxo_adapt *adapt, const auxo__proposal *proposal)
 {
     for (size_t i = 0; i < adapt->refusal_count; i++)
         if (adapt->refusals[i].move == (uint32_t)proposal->move &&
-            strcmp(adapt->refusals[i].where, proposal->where) == 0)
+            strcmp(adapt->refusals[i].where, place_of(proposal)) == 0)
             return &adapt->refusals[i];
     return NULL;
 }
@@ -204,7 +230,7 @@ bool auxo__adapt_refused(const auxo_adapt *adapt, const auxo__proposal *proposal
 /* Each time the wait doubles. */
 auxo_status auxo__adapt_refuse(auxo_adapt *adapt, const auxo__proposal *proposal, auxo_error *error)
 {
-    enum { FIRST_WAIT = 4, DOUBLINGS_MAX = 8 };
+    enum { FIRST_WAIT = 4, DOUBLINGS_MAX = 8, PLAIN_DOUBLINGS_MAX = 3 }; /* plain runs: one wait for all of them */
     auxo__refusal *refusal = find_refusal(adapt, proposal);
     if (!refusal) {
         auxo__refusal *grown = realloc(adapt->refusals, (adapt->refusal_count + 1) * sizeof *grown);
@@ -213,12 +239,20 @@ auxo_status auxo__adapt_refuse(auxo_adapt *adapt, const auxo__proposal *proposal
         adapt->refusals = grown;
         refusal = &grown[adapt->refusal_count++];
         *refusal = (auxo__refusal){.move = (uint32_t)proposal->move};
-        snprintf(refusal->where, sizeof refusal->where, "%s", proposal->where);
+        snprintf(refusal->where, sizeof refusal->where, "%s", place_of(proposal));
     }
-    const uint32_t doublings = refusal->times < DOUBLINGS_MAX ? refusal->times : DOUBLINGS_MAX;
+    const uint32_t most = proposal->plain_layers ? PLAIN_DOUBLINGS_MAX : DOUBLINGS_MAX;
+    const uint32_t doublings = refusal->times < most ? refusal->times : most;
     refusal->times++;
     refusal->until = adapt->cycle + (FIRST_WAIT << doublings);
     return AUXO_OK;
+}
+
+void auxo__adapt_forgive(auxo_adapt *adapt, const auxo__proposal *proposal)
+{
+    auxo__refusal *refusal = find_refusal(adapt, proposal);
+    if (refusal)
+        refusal->times = 0;
 }
 
 /* ---- verdicts ---------------------------------------------------------------------------------------------------- */

@@ -410,3 +410,49 @@ auxo_status auxo__measure_gradient(auxo__measure *measure, const auxo_param *par
     *gradient = sum;
     return AUXO_OK;
 }
+
+auxo_status auxo__measure_outputs(auxo__measure *measure, uint32_t layer, float **outputs, int64_t *rows,
+                                  int64_t *values, auxo_error *error)
+{
+    auxo_queue *queue = auxo_model_queue(measure->model);
+    const auxo_plan_options options = {.allow_host_fallback = measure->options->allow_host_fallback};
+    *rows = measure->batch_rows * measure->batch_count;
+    *values = auxo__layer_size(&auxo_model_get_desc(measure->model)->layers[layer]);
+    const auxo__batch batch = {.data = &measure->data,
+                               .preprocessing = &measure->preprocessing,
+                               .size = *rows,
+                               .row_count = *rows,
+                               .precision = AUXO_DTYPE_F32};
+    auxo_plan *plan = NULL;
+    auxo_forward forward = {.end_layer = layer};
+    auxo_tensor output = auxo_tensor_none();
+    auxo_status status = auxo_plan_create(auxo_model_device(measure->model), &plan, error);
+    if (status != AUXO_OK)
+        return status;
+    auxo__batch_add_input(&batch, plan, &forward.input);
+    auxo_activations *activations = layer > 0 ? auxo_model_add_forward(measure->model, plan, &forward) : NULL;
+    output = layer > 0 ? auxo_activations_output(activations, layer) : forward.input;
+    auxo_activations_destroy(activations);
+    status = auxo_plan_status(plan, error);
+    if (status == AUXO_OK)
+        status = auxo_plan_keep(plan, &output, error);
+    if (status == AUXO_OK)
+        status = auxo_plan_compile(plan, &options, error);
+    if (status == AUXO_OK)
+        status = auxo_plan_run(plan, queue, 1, error);
+    *outputs = status == AUXO_OK ? malloc((size_t)(*rows * *values + 1) * sizeof **outputs) : NULL;
+    if (status == AUXO_OK && !*outputs)
+        status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "outputs of a layer: out of memory");
+    if (status == AUXO_OK) {
+        const auxo_tensor found = auxo_plan_resolve(plan, &output);
+        status = auxo_buffer_read(queue, found.buffer, found.offset_bytes, *outputs,
+                                  (uint64_t)(*rows * *values) * sizeof **outputs, error);
+    }
+    auxo_queue_wait(queue, NULL); /* its work may still use the plan */
+    auxo_plan_destroy(plan);
+    if (status != AUXO_OK) {
+        free(*outputs);
+        *outputs = NULL;
+    }
+    return status;
+}

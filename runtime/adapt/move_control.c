@@ -10,7 +10,6 @@
 #include <stdio.h>
 
 static const double FIRST_STRENGTH = 1e-6; /* of a penalty that was off */
-enum { STALL = 8 };                        /* cycles without a better model that call for the brake */
 static const double CONTROL_GAIN = 1.1;    /* what a control that is called for counts, 1 = plain training */
 
 /* ---- penalty ----------------------------------------------------------------------------------------------------- */
@@ -93,7 +92,7 @@ static auxo_status propose_brake(auxo_adapt *adapt, auxo__proposals *proposals, 
 {
     auxo__proposal proposal = {.move = AUXO_ADAPT_BRAKE, .gain = CONTROL_GAIN};
     const bool on = !adapt->controls.braked;
-    if (!isnan(adapt->plain_gain) && adapt->cycle - adapt->best_cycle <= STALL)
+    if (!isnan(adapt->plain_gain) && !auxo__adapt_stalls(adapt))
         return AUXO_OK;
     proposal.factor = on ? adapt->options.brake : 1 / adapt->options.brake;
     snprintf(proposal.where, sizeof proposal.where, "%s", on ? "on" : "off");

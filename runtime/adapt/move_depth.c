@@ -1,4 +1,5 @@
-/* move_depth.c: the moves that change depth: a residual block in, that adds nothing yet, or one out.
+/* move_depth.c: the moves that change depth: a residual block in, that adds nothing yet; a block, or layers of a plain
+ * network, out.
  *
  * Between images a block is x + BN(W2 relu(BN(W1 x))) with the last scale 0 (Goyal et al. 2017, "Accurate, large
  * minibatch SGD", sec. 5.1): unlike the form with relu at its end it then still has a gradient. Between vectors it is
@@ -7,6 +8,7 @@
 #include "adapt_internal.h"
 #include "dense_block.h"
 #include "model_internal.h"
+#include "plain_run.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -142,6 +144,39 @@ static auxo_status propose_block_gone(auxo_adapt *adapt, const auxo_block *block
     return auxo__proposals_add(adapt, proposals, &proposal, error);
 }
 
+/* Layers of a node of the tree that lead from a shape to the same shape. What theta = 0 on each of them adds is what is
+ * lost, as far as they work one by one; the verdict on the validation rows is of all. */
+static auxo_status propose_run_gone(auxo_adapt *adapt, const auxo_tree_node *node, auxo__proposals *proposals,
+                                    auxo_error *error)
+{
+    const auxo_sensitivities *found = &adapt->measure.found;
+    auxo__proposal proposal = auxo__block_proposal(adapt, node);
+    if (!auxo__plain_run_is(auxo_model_get_desc(adapt->model), proposal.layer, proposal.layer_end))
+        return AUXO_OK;
+    const auxo_status status = auxo__plain_run_remove(auxo_model_get_desc(adapt->model), proposal.layer,
+                                                      proposal.layer_end, &proposal.desc, error);
+    if (status != AUXO_OK)
+        return status;
+    for (uint32_t i = node->layer_begin; i < node->layer_end; i++)
+        proposal.loss += -found->layers[i].first + 0.5 * found->layers[i].second;
+    proposal.move = AUXO_ADAPT_REMOVE;
+    proposal.plain_layers = true;
+    proposal.gain = 1;
+    snprintf(proposal.why, sizeof proposal.why, "without %u layers %.3g is added to the loss",
+             node->layer_end - node->layer_begin, proposal.loss);
+    return auxo__proposals_add(adapt, proposals, &proposal, error);
+}
+
+static auxo_status propose_runs_gone(auxo_adapt *adapt, auxo__proposals *proposals, auxo_error *error)
+{
+    auxo_tree *tree = NULL;
+    auxo_status status = auxo__adapt_tree(adapt, &tree, error);
+    for (uint32_t n = 0; status == AUXO_OK && n < tree->node_count; n++)
+        status = propose_run_gone(adapt, &tree->nodes[n], proposals, error);
+    auxo_tree_destroy(tree);
+    return status;
+}
+
 static auxo_status propose_remove(auxo_adapt *adapt, auxo__proposals *proposals, auxo_error *error)
 {
     const auxo_model_desc *desc = auxo_model_get_desc(adapt->model);
@@ -154,7 +189,7 @@ static auxo_status propose_remove(auxo_adapt *adapt, auxo__proposals *proposals,
     for (uint32_t i = 0; i < count && status == AUXO_OK; i++)
         status = propose_block_gone(adapt, &blocks[i], proposals, error);
     free(blocks);
-    return status;
+    return status == AUXO_OK ? propose_runs_gone(adapt, proposals, error) : status;
 }
 
 static auxo_status apply_remove(auxo_adapt *adapt, const auxo__proposal *proposal, auxo_error *error)

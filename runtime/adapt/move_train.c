@@ -30,24 +30,27 @@ const auxo__move auxo__move_train = {propose_train, auxo__cost_plain, apply_trai
 
 /* ---- a block of layers ------------------------------------------------------------------------------------------- */
 
-static double block_energy(const auxo_sensitivities *found, const auxo_tree_node *node)
+/* Of the gradient's energy; where none rises above the sample's noise, of the layers. */
+static double block_share(const auxo_sensitivities *found, const auxo_tree_node *node)
 {
+    if (!(found->energy > 0))
+        return (double)(node->layer_end - node->layer_begin) / found->layer_count;
     double energy = 0;
     for (uint32_t i = node->layer_begin; i < node->layer_end; i++)
         energy += found->layers[i].energy;
-    return energy;
+    return energy / found->energy;
 }
 
 static auxo_status propose_block(auxo_adapt *adapt, auxo__proposals *proposals, auxo_error *error)
 {
     const auxo_sensitivities *found = &adapt->measure.found;
     auxo_tree *tree = NULL;
-    if (found->layer_count < 2 || !(found->energy > 0) || adapt->options.training.gradient_clip > 0)
+    if (found->layer_count < 2 || adapt->options.training.gradient_clip > 0)
         return AUXO_OK; /* there is no part of it; a common norm of gradients is of whole networks */
     auxo_status status = auxo__adapt_tree(adapt, &tree, error);
     for (uint32_t n = 1; status == AUXO_OK && n < tree->node_count; n++) {
         auxo__proposal proposal = auxo__block_proposal(adapt, &tree->nodes[n]);
-        proposal.gain = block_energy(found, &tree->nodes[n]) / found->energy;
+        proposal.gain = block_share(found, &tree->nodes[n]);
         snprintf(proposal.why, sizeof proposal.why, "%.0f %% of the gradient's energy", 100 * proposal.gain);
         status = auxo__proposals_add(adapt, proposals, &proposal, error);
     }
@@ -70,7 +73,7 @@ static auxo_status propose_units(auxo_adapt *adapt, auxo__proposals *proposals, 
     const auxo_sensitivities *found = &adapt->measure.found;
     const auxo_model_desc *desc = auxo_model_get_desc(adapt->model);
     auxo_status status = AUXO_OK;
-    if (!(found->energy > 0) || adapt->options.training.gradient_clip > 0)
+    if (adapt->options.training.gradient_clip > 0)
         return AUXO_OK;
     for (uint32_t i = 0; i < 2 * found->layer_count && status == AUXO_OK; i++) {
         const auxo_layer_sensitivity *layer = &found->layers[i / 2];
@@ -85,7 +88,7 @@ static auxo_status propose_units(auxo_adapt *adapt, auxo__proposals *proposals, 
         double energy = 0;
         for (uint32_t u = proposal.unit_begin; u < proposal.unit_end; u++)
             energy += layer->unit_energy[u];
-        proposal.gain = fmax(0, energy) / found->energy;
+        proposal.gain = found->energy > 0 ? fmax(0, energy) / found->energy : 0.5 / found->layer_count;
         snprintf(proposal.where, sizeof proposal.where, "%.39s[%u:%u]", desc->layers[layer->layer].name,
                  proposal.unit_begin, proposal.unit_end);
         snprintf(proposal.why, sizeof proposal.why, "%.0f %% of the gradient's energy", 100 * proposal.gain);

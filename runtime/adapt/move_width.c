@@ -49,16 +49,18 @@ static auxo_status expected_energy(auxo_adapt *adapt, const group_view *view, ui
     char reason[64] = "";
     *energy = view->energy / view->units * added;
     snprintf(why, 64, "of a mean unit");
-    if (adapt->options.score != AUXO_ADAPT_SCORE_GRADMAX)
+    if (adapt->options.score == AUXO_ADAPT_SCORE_SENSITIVITY)
         return AUXO_OK;
-    auxo_status status = auxo__gradmax_directions(adapt, view->layer, added, &possible, reason, &rows, &squared, error);
+    const bool bottleneck = adapt->options.score == AUXO_ADAPT_SCORE_BOTTLENECK;
+    auxo_status status = auxo__growth_directions(adapt, bottleneck ? AUXO_GROW_BOTTLENECK : AUXO_GROW_GRADMAX,
+                                                 view->layer, added, &possible, reason, &rows, &squared, error);
     if (status == AUXO_OK && possible) {
         *energy = 0;
         for (uint32_t i = 0; i < added; i++)
             *energy += squared[i];
-        snprintf(why, 64, "by GradMax");
+        snprintf(why, 64, "%s", bottleneck ? "of the bottleneck" : "by GradMax");
     } else if (status == AUXO_OK) {
-        snprintf(why, 64, "of a mean unit, for GradMax %.35s", reason);
+        snprintf(why, 64, "of a mean unit: %.45s", reason);
     }
     free(rows);
     free(squared);
@@ -135,9 +137,9 @@ static auxo_status apply_widen(auxo_adapt *adapt, const auxo__proposal *proposal
     for (uint32_t u = 0; u < units; u++)
         all[u] = u;
     auxo_status status = AUXO_OK;
-    if (adapt->options.grow_init == AUXO_GROW_GRADMAX) /* of the network before */
-        status =
-            auxo__gradmax_directions(adapt, proposal->layer, proposal->added, &directed, why, &rows, &squared, error);
+    if (adapt->options.grow_init != AUXO_GROW_DRAW) /* of the network before */
+        status = auxo__growth_directions(adapt, adapt->options.grow_init, proposal->layer, proposal->added, &directed,
+                                         why, &rows, &squared, error);
     const auxo_unit_edit edit = {.layer = proposal->layer,
                                  .kept = all,
                                  .kept_count = units,

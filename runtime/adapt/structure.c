@@ -26,19 +26,19 @@ void auxo__structure_deinit(auxo__structure *structure)
     *structure = (auxo__structure){0};
 }
 
-/* One pass of a layer over one row: the longer of computing and moving, and its launch. */
-static double pass_work(const auxo_model_desc *desc, uint32_t layer)
+/* One pass of a layer over `rows` rows: the longer of computing and moving, and its launch. */
+static double pass_work(const auxo_model_desc *desc, uint32_t layer, double rows)
 {
-    static const double FLOPS_PER_VALUE = 40, LAUNCH = 1000; /* 10 FLOPs a byte; a launch over a batch's rows */
+    static const double FLOPS_PER_VALUE = 40, LAUNCH = 128e3; /* 10 FLOPs a byte */
     auxo_layer_cost cost;
     double values = (double)auxo__layer_size(&desc->layers[layer]);
     auxo_model_desc_layer_cost(desc, layer, &cost);
     for (uint32_t i = 0; i < desc->layers[layer].input_count; i++)
         values += (double)auxo__layer_size(&desc->layers[desc->layers[layer].inputs[i]]);
-    return fmax((double)cost.flops, FLOPS_PER_VALUE * values) + LAUNCH;
+    return rows * fmax((double)cost.flops, FLOPS_PER_VALUE * values) + LAUNCH;
 }
 
-double auxo__training_work(const auxo_model_desc *desc, uint32_t begin, uint32_t end)
+double auxo__step_work(const auxo_model_desc *desc, uint32_t begin, uint32_t end, double rows)
 {
     double sum = 0;
     uint32_t lowest = desc->layer_count;
@@ -48,9 +48,15 @@ double auxo__training_work(const auxo_model_desc *desc, uint32_t begin, uint32_t
     for (uint32_t l = 1; l < desc->layer_count; l++) {
         auxo_layer_cost cost;
         auxo_model_desc_layer_cost(desc, l, &cost);
-        sum += pass_work(desc, l) * (1 + (l > lowest) + (l >= begin && l < end && cost.weights > 0));
+        sum += pass_work(desc, l, rows) * (1 + (l > lowest) + (l >= begin && l < end && cost.weights > 0));
     }
     return sum;
+}
+
+double auxo__training_work(const auxo_model_desc *desc, uint32_t begin, uint32_t end)
+{
+    enum { ROWS = 128 };
+    return auxo__step_work(desc, begin, end, ROWS) / ROWS;
 }
 
 bool auxo__in_group(const auxo_model_desc *desc, const auxo__structure *structure, uint32_t layer, uint32_t group)

@@ -222,3 +222,28 @@ auxo_status auxo__model_desc_splice(const auxo_model_desc *desc, uint32_t place,
         auxo_model_desc_deinit(result);
     return status;
 }
+
+auxo_status auxo__model_desc_without(const auxo_model_desc *desc, const bool *gone, uint32_t input,
+                                     auxo_model_desc *result, auxo_error *error)
+{
+    uint32_t *moved_to = malloc((desc->layer_count + 1) * sizeof *moved_to);
+    auxo_model_desc_init(result);
+    snprintf(result->name, sizeof result->name, "%s", desc->name);
+    auxo_status status =
+        moved_to ? AUXO_OK : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "taking layers out: out of memory");
+    for (uint32_t l = 0; l < desc->layer_count && status == AUXO_OK; l++) {
+        moved_to[l] = gone[l] ? moved_to[input] : result->layer_count;
+        if (gone[l])
+            continue;
+        auxo_layer layer = desc->layers[l];
+        for (uint32_t i = 0; i < layer.input_count; i++)
+            layer.inputs[i] = moved_to[layer.inputs[i]];
+        status = auxo__model_desc_append(result, &layer, NULL, error);
+    }
+    free(moved_to);
+    if (status == AUXO_OK)
+        status = auxo_model_desc_finish(result, error);
+    if (status != AUXO_OK)
+        auxo_model_desc_deinit(result);
+    return status;
+}

@@ -70,6 +70,10 @@ auxo_status auxo__model_desc_append(auxo_model_desc *desc, const auxo_layer *lay
  * inputs are indices of *result. Ownership: the caller's on success. */
 auxo_status auxo__model_desc_splice(const auxo_model_desc *desc, uint32_t place, const auxo_layer *layers,
                                     uint32_t count, auxo_model_desc *result, auxo_error *error);
+/* *result: `desc` without the layers that are gone[layer_count], finished; who read one of them reads `input`, a layer
+ * before all of them. Ownership: the caller's on success. */
+auxo_status auxo__model_desc_without(const auxo_model_desc *desc, const bool *gone, uint32_t input,
+                                     auxo_model_desc *result, auxo_error *error);
 /* The last layer before `layer` whose output is all that later layers read of what came before, and takes at most
  * row_bytes_max bytes a row in f32; 0: there is none but the input. */
 uint32_t auxo__model_desc_cut(const auxo_model_desc *desc, uint32_t layer, uint64_t row_bytes_max);

@@ -71,6 +71,8 @@ const auxo_setting auxo_data_settings[] = {
     AUXO_SETTINGS_END,
 };
 
+const auxo_setting auxo__outcome_settings[] = {AUXO_OUTCOME_SETTINGS, AUXO_SETTINGS_END};
+
 enum { MISSING_REFUSE, MISSING_DROP, MISSING_MEAN };
 
 /* ---- lists ------------------------------------------------------------------------------------------------------- */
@@ -243,6 +245,11 @@ static auxo_status read_options(const auxo_settings *settings, data_texts *texts
         status = auxo_error_set(error, AUXO_INVALID_ARGUMENT, "drop-missing and missing say the same; give one");
     if (status == AUXO_OK && missing_rule(settings) == MISSING_MEAN)
         status = auxo__check_mean(settings, error);
+    if (auxo_settings_find(settings, "event-level")) {
+        options->time_column = auxo_settings_text(settings, "time");
+        options->event_column = auxo_settings_text(settings, "event");
+        options->event_level = auxo_settings_text(settings, "event-level");
+    }
     options->data_dir = auxo_settings_text(settings, "data-dir");
     options->limit = auxo_settings_integer(settings, "limit");
     options->target_kind = kinds[auxo_settings_choice(settings, "target-kind")];

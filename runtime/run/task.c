@@ -467,9 +467,17 @@ auxo_status auxo__task_options(auxo_run *run, const auxo_dataset *train, const a
     static const auxo_loss_kind losses[] = {AUXO_LOSS_CROSS_ENTROPY, AUXO_LOSS_CROSS_ENTROPY, AUXO_LOSS_MSE};
     enum { PROGRESS_EVERY = 20 };
     const auxo_settings *settings = run->settings;
-    bool classes = train->target_type == AUXO_TARGET_CLASS;
+    const bool classes = train->target_type == AUXO_TARGET_CLASS, survival = train->target_type == AUXO_TARGET_SURVIVAL;
     size_t loss = auxo_settings_choice(settings, "loss");
-    options->loss = loss == 0 && !classes ? AUXO_LOSS_MSE : losses[loss];
+    if (survival && !auxo_settings_find(settings, "event-level"))
+        return auxo_error_set(error, AUXO_UNSUPPORTED,
+                              "%s has survival times; learn them with \"auxo survival train\" or \"auxo adapt\"",
+                              train->name);
+    if (survival && loss != 0)
+        return auxo_error_set(error, AUXO_INVALID_ARGUMENT,
+                              "loss: %s has survival times, whose loss is the Cox likelihood; leave it at auto",
+                              train->name);
+    options->loss = survival ? AUXO_LOSS_COX : loss == 0 && !classes ? AUXO_LOSS_MSE : losses[loss];
     if (options->loss == AUXO_LOSS_CROSS_ENTROPY && !classes)
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "loss: cross_entropy needs classes, but %s has numbers",
                               train->name);

@@ -14,10 +14,11 @@ extern const auxo_setting auxo__validation_settings[]; /* validation */
 extern const auxo_setting auxo__model_settings[];      /* model */
 extern const auxo_setting auxo__import_settings[];     /* weights, weight-rules, reset: with model */
 extern const auxo_setting auxo__seed_settings[];       /* seed */
-extern const auxo_setting auxo__stream_settings[];     /* stream, stream-limit, shuffle: rows may stay in their file */
-extern const auxo_setting auxo__training_settings[];   /* batch, optimizer, lr, lr-schedule, loss, ... */
-extern const auxo_setting auxo__run_settings[];        /* checkpoint, resume, report, csv */
-extern const auxo_setting auxo__save_settings[];       /* save, log-every: of methods that make one model */
+extern const auxo_setting auxo__outcome_settings[];  /* time, event, event-level: of methods that learn survival, too */
+extern const auxo_setting auxo__stream_settings[];   /* stream, stream-limit, shuffle: rows may stay in their file */
+extern const auxo_setting auxo__training_settings[]; /* batch, optimizer, lr, lr-schedule, loss, ... */
+extern const auxo_setting auxo__run_settings[];      /* checkpoint, resume, report, csv */
+extern const auxo_setting auxo__save_settings[];     /* save, log-every: of methods that make one model */
 
 enum { AUXO__HELPERS_MAX = 15 };
 

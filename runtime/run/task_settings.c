@@ -177,7 +177,8 @@ const auxo_setting auxo__training_settings[] = {
      .type = AUXO_SETTING_CHOICE,
      .argument = "auto|cross_entropy|mse",
      .initial = "auto",
-     .help = "Loss; auto takes cross_entropy for classes and mse for numbers"},
+     .help = "Loss; auto takes cross_entropy for classes, mse for numbers, and (adapt) the Cox likelihood for survival "
+             "times"},
     AUXO__CLIP_SETTING,
     {.name = "class-weights",
      .type = AUXO_SETTING_TEXT,

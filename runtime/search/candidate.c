@@ -1,4 +1,4 @@
-/* runtime/search/candidate.c: one model in training: epochs, validation, auto-sizing, early stopping.
+/* runtime/search/candidate.c: one model in training: epochs, validation, auto-sizing or the controller, early stopping.
  *
  * A static model may have a plain l1 penalty on its hidden layers, a dynamic one grows, is trained with the weighted l1
  * penalty and is pruned in every epoch; both are the auto-sizing of runtime/sizing.
@@ -24,6 +24,17 @@ static auxo_status attach_sizing(auxo_search *search, auxo__candidate *candidate
     options.growth_fraction = search->options.growth_fraction;
     options.seed = seed;
     return auxo_autosize_create(candidate->model, &options, &candidate->autosize, error);
+}
+
+static auxo_status attach_controller(auxo_search *search, auxo__candidate *candidate, const auxo__settings *settings,
+                                     const auxo_train_options *training, const auxo_dataset *train, auxo_error *error)
+{
+    auxo_adapt_options options = *search->options.adapt;
+    options.training = *training;
+    options.seed = training->seed;
+    options.growth_drive = settings->drive;
+    options.keep_gain = settings->keep;
+    return auxo_adapt_create(candidate->model, train, candidate->validation, &options, &candidate->adapt, error);
 }
 
 static uint64_t draw_seed(const auxo_search *search, uint64_t number)
@@ -59,6 +70,8 @@ auxo_status auxo__candidate_open(auxo_search *search, auxo_model *model, const a
         train = candidate->sample.train;
         candidate->validation = candidate->sample.validation;
     }
+    if (status == AUXO_OK && search->options.adapt)
+        return attach_controller(search, candidate, settings, &training, train, error);
     if (status == AUXO_OK && (candidate->dynamic || (sized && settings->alpha > 0))) {
         status = attach_sizing(search, candidate, settings, seed, error);
         training.before_step = auxo_autosize_before_step;
@@ -93,6 +106,29 @@ static auxo_status check_time(void *user, auxo_error *error)
     return AUXO_OK;
 }
 
+/* Cycles with as many steps as an epoch has, those undone as well. */
+static auxo_status run_cycles(auxo_search *search, auxo__candidate *candidate, auxo_epoch_metrics *metrics,
+                              auxo_error *error)
+{
+    auxo_trainer *trainer = auxo_adapt_trainer(candidate->adapt);
+    const uint64_t epoch = auxo_trainer_steps_per_epoch(trainer), cycle = auxo_adapt_cycle_steps(candidate->adapt);
+    auxo_evaluation evaluation;
+    auxo_status status = check_time(search, error);
+    for (uint64_t steps = 0; steps < epoch && status == AUXO_OK; steps += cycle) {
+        auxo_adapt_record record;
+        status = auxo_adapt_next(candidate->adapt, &record, error);
+        if (status == AUXO_OK)
+            status = check_time(search, error);
+    }
+    if (status == AUXO_OK)
+        status = auxo_trainer_evaluate(trainer, candidate->validation, &evaluation, error);
+    if (status == AUXO_OK) {
+        metrics->validation_loss = evaluation.loss;
+        metrics->validation_accuracy = evaluation.accuracy;
+    }
+    return status;
+}
+
 static auxo_status run_epoch(auxo_search *search, auxo__candidate *candidate, auxo_epoch_metrics *metrics,
                              auxo_error *error)
 {
@@ -102,6 +138,8 @@ static auxo_status run_epoch(auxo_search *search, auxo__candidate *candidate, au
                                                  .between = check_time,
                                                  .user = search,
                                                  .validation = candidate->validation};
+    if (candidate->adapt)
+        return run_cycles(search, candidate, metrics, error);
     auxo_status status = check_time(search, error);
     if (status == AUXO_OK)
         status = auxo_autosize_epoch(candidate->autosize, candidate->trainer, &options, metrics, NULL, error);
@@ -155,6 +193,7 @@ auxo_status auxo__candidate_train(auxo_search *search, auxo__candidate *candidat
 
 void auxo__candidate_close(auxo__candidate *candidate)
 {
+    auxo_adapt_destroy(candidate->adapt);
     auxo_trainer_destroy(candidate->trainer);
     auxo_autosize_destroy(candidate->autosize);
     auxo_model_destroy(candidate->model);

@@ -23,6 +23,8 @@ void auxo_search_options_init(auxo_search_method method, auxo_search_options *op
                                      .lr = {1e-4, 6e-4},
                                      .batch = {16, 64},
                                      .alpha = {3.2e-5, 1e-3},
+                                     .growth_drive = {0.01, 1},
+                                     .keep_gain = {0, 1},
                                      .patience = 8,
                                      .epoch_limit = 1000,
                                      .initial_units = 20,
@@ -64,6 +66,9 @@ static auxo_status check_options(const auxo_search_options *options, auxo_error 
     const bool evolves = options->method == AUXO_SEARCH_EVOLUTION, genetic = options->method == AUXO_SEARCH_GENETIC;
     if (options->patience == 0 || options->epoch_limit == 0)
         wrong = "patience and the limit of epochs must be at least 1";
+    else if (options->adapt &&
+             (options->dynamic || options->layered || evolves || genetic || options->method == AUXO_SEARCH_GROWTH))
+        wrong = "networks under the controller are searched by random, grid or tpe";
     else if (options->dynamic && (options->initial_units == 0 || options->alpha.high <= 0))
         wrong = "networks that size themselves need initial units and a penalty (alpha above 0)";
     else if (!options->dynamic && (evolves || options->method == AUXO_SEARCH_GROWTH))
@@ -126,6 +131,10 @@ auxo_status auxo_search_create(auxo_device *device, const auxo_model_desc *desc,
     search->train = train;
     search->validation = validation;
     search->options = *options;
+    if (options->adapt) {
+        search->adapt = *options->adapt;
+        search->options.adapt = &search->adapt;
+    }
     search->method = methods[options->method];
     if (options->sample > 0 && options->sample < 1 && !options->sample_each) {
         status = auxo__sample_init(search, train, validation, 0, &search->sample, error);

@@ -24,9 +24,18 @@ enum {
 };
 
 /* ---- the space --------------------------------------------------------------------------------------------------- */
-typedef enum auxo__gene_kind { AUXO__GENE_UNITS, AUXO__GENE_LR, AUXO__GENE_BATCH, AUXO__GENE_ALPHA } auxo__gene_kind;
+typedef enum auxo__gene_kind {
+    AUXO__GENE_UNITS,
+    AUXO__GENE_LR,
+    AUXO__GENE_BATCH,
+    AUXO__GENE_ALPHA,
+    AUXO__GENE_DRIVE, /* the controller's growth_drive */
+    AUXO__GENE_KEEP   /* and its keep_gain */
+} auxo__gene_kind;
+const char *auxo__gene_name(auxo__gene_kind kind); /* "lr": as texts of genomes and parameters of trials call it */
+bool auxo__gene_is_exponent(auxo__gene_kind kind); /* the gene is the number's decimal exponent */
 
-/* One number of a genome. A gene of alpha is its decimal exponent. */
+/* One number of a genome. */
 typedef struct auxo__gene {
     auxo__gene_kind kind;
     bool integer;
@@ -49,6 +58,7 @@ typedef struct auxo__genome {
 typedef struct auxo__settings {
     uint32_t batch;
     double lr, alpha; /* lr 0: the optimiser's own */
+    double drive, keep;
 } auxo__settings;
 
 /* Hidden layers (their group's lowest layer) of a description: their *count, and the first `capacity` of them. */
@@ -81,7 +91,8 @@ bool auxo__samples_each_model(const auxo_search_options *options);
 typedef struct auxo__candidate {
     auxo_model *model; /* owned */
     auxo_autosize *autosize;
-    auxo_trainer *trainer;
+    auxo_trainer *trainer; /* NULL: that of adapt */
+    auxo_adapt *adapt;
     auxo__sample sample; /* of this model alone, if any */
     const auxo_dataset *validation;
     bool dynamic, failed; /* failed: its loss is not finite */
@@ -152,6 +163,7 @@ struct auxo_search {
     const auxo_dataset *train, *validation;
     auxo__sample sample; /* that train and validation are, if any */
     auxo_search_options options;
+    auxo_adapt_options adapt; /* what options.adapt points to */
     auxo__space space;
     const auxo__search_method *method;
     void *state; /* of the method, state_size bytes */

@@ -3,6 +3,7 @@
  * A step is one model (evolution: one generation); what was cut off is done again under resume, to the same numbers.
  */
 #include "search_method.h"
+#include "budget_settings.h"
 #include "moments.h"
 #include "ranks.h"
 
@@ -85,7 +86,7 @@ static auxo_status begin(auxo_run *run, void *user, auxo_error *error)
                                 "validation 0: search chooses by validation results and needs some rows for them");
     state->classes = state->training.loss == AUXO_LOSS_CROSS_ENTROPY;
     if (status == AUXO_OK)
-        status = auxo__search_read_options(run->settings, &state->training, &state->options, error);
+        status = auxo__search_read_options(run->settings, &state->training, &state->adapt, &state->options, error);
     state->options.on_epoch = on_epoch;
     state->options.user = state;
     state->options.study = run->study;
@@ -251,7 +252,9 @@ static auxo_status write_trace(const auxo__search_state *state, auxo_error *erro
     if (!path)
         return AUXO_OK;
     snprintf(label, sizeof label, "%s %s", auxo__search_method_name(state),
-             state->options.dynamic ? "dynamic" : "static");
+             state->options.adapt     ? "adapt"
+             : state->options.dynamic ? "dynamic"
+                                      : "static");
     const auxo_trace_point *points = auxo_search_trace(state->search, &count);
     return auxo_trace_write(path, label, state->options.seed, &(auxo_trace){points, count}, error);
 }
@@ -289,17 +292,10 @@ static const auxo_method *choose_method(const auxo_settings *settings)
     return auxo_settings_text(settings, "run") ? &auxo__method_space_search : NULL;
 }
 
-static const auxo_setting *const settings[] = {auxo__search_settings,
-                                               auxo__study_settings,
-                                               auxo_data_settings,
-                                               auxo__model_settings,
-                                               auxo__training_settings,
-                                               auxo__validation_settings,
-                                               auxo__device_settings,
-                                               auxo__seed_settings,
-                                               auxo__run_settings,
-                                               auxo__save_settings,
-                                               NULL};
+static const auxo_setting *const settings[] = {
+    auxo__search_settings, auxo__budget_settings,   auxo__study_settings,      auxo_data_settings,
+    auxo__model_settings,  auxo__training_settings, auxo__validation_settings, auxo__device_settings,
+    auxo__seed_settings,   auxo__run_settings,      auxo__save_settings,       NULL};
 static const auxo_setting_value defaults[] = {
     {"optimizer", "adam"}, {"validation", "0.2"}, {"model", NULL}, {NULL, NULL}};
 
@@ -337,6 +333,8 @@ const auxo_method auxo__method_search = {
                 "of real targets.",
             .examples =
                 "auxo search --data mnist --limit 1500 --time-limit 5m --save best.safetensors --report search.html\n"
+                "auxo search --method tpe --networks adapt --data ccpp --model mlp:8-8 --units 4,16 --budget-params "
+                "1500\n"
                 "auxo search --method grid --networks dynamic --data fashion-mnist --limit 1500 --evaluations 40\n"
                 "auxo search --method evolution --data cifar-10 --limit 1250 --checkpoint e.safetensors --resume\n"
                 "auxo search --method growth --data cifar-10 --time-limit 1h --checkpoint g.safetensors --resume\n"

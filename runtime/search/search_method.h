@@ -11,6 +11,7 @@ typedef struct auxo__search_state {
     auxo_run *run;
     auxo__task_data data;
     auxo_train_options training;
+    auxo_adapt_options adapt; /* what options.adapt points to */
     char optimizer_text[256];
     auxo_search_options options;
     auxo_search *search;
@@ -25,7 +26,7 @@ typedef struct auxo__search_state {
 
 extern const auxo_setting auxo__search_settings[];
 auxo_status auxo__search_read_options(const auxo_settings *settings, const auxo_train_options *training,
-                                      auxo_search_options *options, auxo_error *error);
+                                      auxo_adapt_options *adapt, auxo_search_options *options, auxo_error *error);
 
 const char *auxo__search_method_name(const auxo__search_state *state);
 auxo_status auxo__search_report(auxo_run *run, void *state, auxo_report *report, auxo_error *error);

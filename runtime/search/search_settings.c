@@ -15,11 +15,13 @@ const auxo_setting auxo__search_settings[] = {
              "fully connected networks, or the tree-structured Parzen estimator"},
     {.name = "networks",
      .type = AUXO_SETTING_CHOICE,
-     .argument = "auto|static|dynamic|layers",
+     .argument = "auto|static|dynamic|layers|adapt",
      .initial = "auto",
      .help = "static: units per hidden layer are searched; dynamic: networks size themselves under a searched penalty; "
              "layers (tpe): layers of a fully connected network, their units and activations are searched, as genetic "
              "does; "
+             "adapt: units to begin with are searched, with drive and keep of the controller under which each network "
+             "then grows and shrinks; "
              "auto: dynamic for growth and evolution, else static"},
     {.name = "sample",
      .type = AUXO_SETTING_REAL,
@@ -51,6 +53,14 @@ const auxo_setting auxo__search_settings[] = {
      .argument = "LOW,HIGH",
      .help = "Range of the strength of the l1 penalty (static) or the weighted l1 penalty (dynamic); its exponent is "
              "uniform (default: 3.2e-5,1e-3); 0: no penalty; growth falls from HIGH to LOW"},
+    {.name = "drive",
+     .type = AUXO_SETTING_TEXT,
+     .argument = "LOW,HIGH",
+     .help = "networks adapt: range of its growth-drive, whose exponent is uniform (default: 0.01,1)"},
+    {.name = "keep-range",
+     .type = AUXO_SETTING_TEXT,
+     .argument = "LOW,HIGH",
+     .help = "networks adapt: range of its keep-gain (default: 0,1)"},
     {.name = "patience",
      .type = AUXO_SETTING_INTEGER,
      .argument = "N",
@@ -353,6 +363,10 @@ static auxo_status read_ranges(const auxo_settings *settings, auxo_search_option
         status = read_range(settings, "batch-range", &options->batch, error);
     if (status == AUXO_OK)
         status = read_range(settings, "alpha", &options->alpha, error);
+    if (status == AUXO_OK)
+        status = read_range(settings, "drive", &options->growth_drive, error);
+    if (status == AUXO_OK)
+        status = read_range(settings, "keep-range", &options->keep_gain, error);
     if (auxo_settings_given(settings, "lr"))
         options->lr = (auxo_range){auxo_settings_real(settings, "lr"), auxo_settings_real(settings, "lr")};
     if (auxo_settings_given(settings, "batch"))
@@ -410,10 +424,25 @@ static void search_layers(auxo_search_options *options)
     options->search_lr = true;
 }
 
-auxo_status auxo__search_read_options(const auxo_settings *settings, const auxo_train_options *training,
-                                      auxo_search_options *options, auxo_error *error)
+/* The controller's settings beside those searched: its budgets. */
+static auxo_status read_adapt(const auxo_settings *settings, bool adapts, auxo_adapt_options *adapt, auxo_error *error)
 {
-    enum { NETWORKS_AUTO, NETWORKS_STATIC, NETWORKS_DYNAMIC, NETWORKS_LAYERS };
+    static const char *const budgets[] = {"budget-params", "budget-flops", "budget-latency"};
+    for (int i = 0; i < 3 && !adapts; i++)
+        if (auxo_settings_given(settings, budgets[i]))
+            return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "%s needs networks adapt", budgets[i]);
+    auxo_adapt_options_init(adapt);
+    adapt->budget = (auxo_adapt_budget){.parameters = auxo_settings_real(settings, "budget-params"),
+                                        .flops = auxo_settings_real(settings, "budget-flops"),
+                                        .latency_ns = 1e6 * auxo_settings_real(settings, "budget-latency"),
+                                        .latency_batch = (uint32_t)auxo_settings_integer(settings, "latency-batch")};
+    return AUXO_OK;
+}
+
+auxo_status auxo__search_read_options(const auxo_settings *settings, const auxo_train_options *training,
+                                      auxo_adapt_options *adapt, auxo_search_options *options, auxo_error *error)
+{
+    enum { NETWORKS_AUTO, NETWORKS_STATIC, NETWORKS_DYNAMIC, NETWORKS_LAYERS, NETWORKS_ADAPT };
     auxo_search_options_init((auxo_search_method)auxo_settings_choice(settings, "method"), options);
     enum { SAMPLED_AUTO, SAMPLED_MODEL, SAMPLED_RUN };
     const size_t networks = auxo_settings_choice(settings, "networks"),
@@ -422,6 +451,10 @@ auxo_status auxo__search_read_options(const auxo_settings *settings, const auxo_
         options->dynamic = networks == NETWORKS_DYNAMIC;
     if (networks == NETWORKS_LAYERS)
         search_layers(options);
+    const auxo_status read = read_adapt(settings, networks == NETWORKS_ADAPT, adapt, error);
+    if (read != AUXO_OK)
+        return read;
+    options->adapt = networks == NETWORKS_ADAPT ? adapt : NULL;
     options->sampler.startup = (uint32_t)auxo_settings_integer(settings, "startup-trials");
     options->sampler.candidates = (uint32_t)auxo_settings_integer(settings, "candidates");
     options->sampler.multivariate = auxo_settings_flag(settings, "multivariate");

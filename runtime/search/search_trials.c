@@ -260,7 +260,7 @@ static auxo_status match_parameter(auxo_search *search, const auxo_trial_paramet
     own->high = other.high;
     own->log = other.log;
     own->step = other.step;
-    const bool exponent = gene->kind == AUXO__GENE_ALPHA;
+    const bool exponent = auxo__gene_is_exponent(gene->kind);
     gene->low = exponent ? log10(other.low) : other.low;
     gene->high = exponent ? log10(other.high) : other.high;
     return AUXO_OK;

@@ -34,6 +34,22 @@ auxo_status auxo__hidden_layers(const auxo_model_desc *desc, uint32_t *layers, u
     return status;
 }
 
+const char *auxo__gene_name(auxo__gene_kind kind)
+{
+    static const char *const names[] = {"units", "lr", "batch", "alpha", "drive", "keep"};
+    return names[kind];
+}
+
+bool auxo__gene_is_exponent(auxo__gene_kind kind)
+{
+    return kind == AUXO__GENE_ALPHA || kind == AUXO__GENE_DRIVE;
+}
+
+static auxo_range exponents(auxo_range range)
+{
+    return (auxo_range){log10(range.low), log10(range.high)};
+}
+
 static auxo_status check_range(const char *name, const auxo_range *range, double minimum, double maximum,
                                auxo_error *error)
 {
@@ -54,7 +70,7 @@ static void add_gene(auxo__space *space, auxo__gene_kind kind, bool integer, aux
 auxo_status auxo__space_init(const auxo_model_desc *desc, const auxo_search_options *options, auxo__space *space,
                              auxo_error *error)
 {
-    enum { OTHER_GENES = 3 };
+    enum { OTHER_GENES = 5 };
     const bool units = !options->dynamic && !options->layered;
     uint32_t layers = 0;
     *space = (auxo__space){0};
@@ -72,6 +88,10 @@ auxo_status auxo__space_init(const auxo_model_desc *desc, const auxo_search_opti
         status = check_range("the learning rate", &options->lr, 1e-12, 1e3, error);
     if (status == AUXO_OK)
         status = check_range("the batch size", &options->batch, 1, 1e6, error);
+    if (status == AUXO_OK && options->adapt)
+        status = check_range("drive", &options->growth_drive, 1e-12, 1e3, error);
+    if (status == AUXO_OK && options->adapt)
+        status = check_range("keep", &options->keep_gain, 0, 1e3, error);
     if (status == AUXO_OK && options->alpha.high > 0)
         status = check_range("alpha", &options->alpha, 1e-12, 1e3, error);
     if (status != AUXO_OK)
@@ -81,10 +101,14 @@ auxo_status auxo__space_init(const auxo_model_desc *desc, const auxo_search_opti
     space->unit_count = space->count;
     add_gene(space, AUXO__GENE_LR, false, options->lr, START_LR);
     add_gene(space, AUXO__GENE_BATCH, true, options->batch, START_BATCH);
+    if (options->adapt) {
+        add_gene(space, AUXO__GENE_DRIVE, false, exponents(options->growth_drive), log10(options->growth_drive.low));
+        add_gene(space, AUXO__GENE_KEEP, false, options->keep_gain, options->keep_gain.low);
+        return AUXO_OK;
+    }
     /* Progressive growth has a schedule of its own. Evolution begins with the strongest penalty: small networks. */
     if (options->alpha.high > 0 && options->method != AUXO_SEARCH_GROWTH)
-        add_gene(space, AUXO__GENE_ALPHA, false, (auxo_range){log10(options->alpha.low), log10(options->alpha.high)},
-                 log10(options->alpha.high));
+        add_gene(space, AUXO__GENE_ALPHA, false, exponents(options->alpha), log10(options->alpha.high));
     return AUXO_OK;
 }
 
@@ -100,7 +124,7 @@ double auxo__gene_correct(const auxo__gene *gene, double value)
 {
     value = gene->integer ? floor(value + 0.5) : value;
     value = value < gene->low ? gene->low : value > gene->high ? gene->high : value;
-    return gene->kind == AUXO__GENE_LR ? rounded(value) : value;
+    return gene->kind == AUXO__GENE_LR || gene->kind == AUXO__GENE_KEEP ? rounded(value) : value;
 }
 
 double auxo__gene_at(const auxo__gene *gene, double relative)
@@ -130,6 +154,10 @@ auxo__settings auxo__genome_settings(const auxo__space *space, const auxo__genom
             settings.batch = (uint32_t)value;
         else if (space->genes[i].kind == AUXO__GENE_ALPHA)
             settings.alpha = rounded(pow(10, value));
+        else if (space->genes[i].kind == AUXO__GENE_DRIVE)
+            settings.drive = rounded(pow(10, value));
+        else if (space->genes[i].kind == AUXO__GENE_KEEP)
+            settings.keep = value;
     }
     return settings;
 }
@@ -146,6 +174,8 @@ void auxo__genome_format(const auxo__space *space, const auxo__genome *genome, c
                                            settings.batch);
     if (settings.alpha > 0 && used < size)
         auxo__number_print(text + used, size - used, " alpha=%.4g", settings.alpha);
+    if (settings.drive > 0 && used < size)
+        auxo__number_print(text + used, size - used, " drive=%.4g keep=%.4g", settings.drive, settings.keep);
 }
 
 auxo_status auxo__genome_desc(const auxo_search *search, const auxo__genome *genome, auxo_model_desc *desc,

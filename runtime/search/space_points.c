@@ -119,10 +119,11 @@ auxo_status auxo__search_points(const auxo_search *search, auxo_space *points, a
             status = add(points, units, integer_of(ceil(gene->low), floor(gene->high)), error);
         else if (gene->kind == AUXO__GENE_BATCH)
             status = add(points, "batch", integer_of(ceil(gene->low), floor(gene->high)), error);
-        else if (gene->kind == AUXO__GENE_LR)
-            status = add(points, "lr", real_of(range, false), error);
+        else if (auxo__gene_is_exponent(gene->kind))
+            status = add(points, auxo__gene_name(gene->kind),
+                         real_of(gene->kind == AUXO__GENE_ALPHA ? options->alpha : options->growth_drive, true), error);
         else
-            status = add(points, "alpha", real_of(options->alpha, true), error);
+            status = add(points, auxo__gene_name(gene->kind), real_of(range, false), error);
     }
     return status;
 }
@@ -142,7 +143,10 @@ void auxo__genome_to_values(const auxo_search *search, const auxo__genome *genom
     const auxo__settings settings = auxo__genome_settings(&search->space, genome);
     for (uint32_t i = 0; i < search->space.count; i++) {
         const auxo_parameter *p = &search->points.items[i];
-        const double value = search->space.genes[i].kind == AUXO__GENE_ALPHA ? settings.alpha : genome->values[i];
+        const auxo__gene_kind kind = search->space.genes[i].kind;
+        const double value = kind == AUXO__GENE_ALPHA   ? settings.alpha
+                             : kind == AUXO__GENE_DRIVE ? settings.drive
+                                                        : genome->values[i];
         values[i] = p->step > 1 ? auxo_parameter_round(p, value) : within(value, p->low, p->high);
     }
 }
@@ -152,7 +156,7 @@ void auxo__genome_from_values(const auxo_search *search, const double *values, a
     *genome = (auxo__genome){{0}};
     for (uint32_t i = 0; i < search->space.count; i++) {
         const auxo__gene *gene = &search->space.genes[i];
-        const double value = gene->kind == AUXO__GENE_ALPHA ? log10(values[i]) : values[i];
+        const double value = auxo__gene_is_exponent(gene->kind) ? log10(values[i]) : values[i];
         genome->values[i] = auxo__gene_correct(gene, value);
     }
 }

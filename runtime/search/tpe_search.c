@@ -8,6 +8,7 @@
 #include "number.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,9 +40,9 @@ static bool parse_values(const auxo_search *search, const char *text, double *va
             units = units ? strpbrk(units, "- ") : NULL;
             units = units && *units == '-' ? units + 1 : NULL;
         } else {
-            values[i] = number_after(text, kind == AUXO__GENE_LR      ? "lr="
-                                           : kind == AUXO__GENE_BATCH ? "batch="
-                                                                      : "alpha=");
+            char key[16];
+            snprintf(key, sizeof key, "%s=", auxo__gene_name(kind));
+            values[i] = number_after(text, key);
         }
         whole = whole && !isnan(values[i]);
     }

@@ -8,7 +8,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { BLOCK_LAYERS = 5 };
 
@@ -150,33 +149,15 @@ auxo_status auxo_block_insert_open(const auxo_model_desc *desc, uint32_t layer, 
 auxo_status auxo_block_remove(const auxo_model_desc *desc, const auxo_block *block, auxo_model_desc *result,
                               auxo_error *error)
 {
-    uint32_t *moved_to = malloc(desc->layer_count * sizeof *moved_to);
+    const auxo_layer *add = &desc->layers[block->add];
     bool *gone = calloc(desc->layer_count, sizeof *gone);
-    auxo_model_desc_init(result);
-    snprintf(result->name, sizeof result->name, "%s", desc->name);
-    auxo_status status =
-        moved_to && gone ? AUXO_OK : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "removing a block: out of memory");
-    if (status == AUXO_OK) {
-        const auxo_layer *add = &desc->layers[block->add];
-        gone[block->add] = true;
-        for (uint32_t l = add->inputs[0] == block->input ? add->inputs[1] : add->inputs[0]; l != block->input;
-             l = desc->layers[l].inputs[0])
-            gone[l] = true;
-    }
-    for (uint32_t l = 0; l < desc->layer_count && status == AUXO_OK; l++) {
-        moved_to[l] = gone[l] ? moved_to[block->input] : result->layer_count;
-        if (gone[l])
-            continue;
-        auxo_layer layer = desc->layers[l];
-        for (uint32_t i = 0; i < layer.input_count; i++)
-            layer.inputs[i] = moved_to[layer.inputs[i]];
-        status = auxo__model_desc_append(result, &layer, NULL, error);
-    }
-    free(moved_to);
+    if (!gone)
+        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "removing a block: out of memory");
+    gone[block->add] = true;
+    for (uint32_t l = add->inputs[0] == block->input ? add->inputs[1] : add->inputs[0]; l != block->input;
+         l = desc->layers[l].inputs[0])
+        gone[l] = true;
+    const auxo_status status = auxo__model_desc_without(desc, gone, block->input, result, error);
     free(gone);
-    if (status == AUXO_OK)
-        status = auxo_model_desc_finish(result, error);
-    if (status != AUXO_OK)
-        auxo_model_desc_deinit(result);
     return status;
 }
