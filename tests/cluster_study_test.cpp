@@ -204,7 +204,9 @@ TEST_CASE("cluster study: a rank that is killed ends the job, and a rerun redoes
     REQUIRE(again.exit_code == 0);
     const auto after = trials(study, "complete");
     CHECK(after.size() == 12);
-    CHECK(trials(study, "failed").size() == begun); // each was given back once, at once
+    // Each rank's trial was given back once at most; a rank may still have given its own back while they were counted.
+    CHECK(trials(study, "failed").size() >= begun);
+    CHECK(trials(study, "failed").size() <= 3);
     CHECK(trials(study, "running").empty());
     CHECK(trials(study, "waiting").empty());
     for (const auto &trial : before)
