@@ -4,11 +4,13 @@
 #include "support/program.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <set>
+#include <thread>
 
 using namespace auxo_test;
 using Catch::Matchers::Contains;
@@ -32,6 +34,23 @@ std::map<int, Event> trials(const std::string &study, const std::string &state)
         if (event.text("state") == state)
             found.emplace(static_cast<int>(event.number("number")), event);
     return found;
+}
+
+// Whether so many trials are once under way together.
+bool wait_for_running(const std::string &study, size_t count)
+{
+    Program program(AUXO_PROGRAM);
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(120);
+    while (std::chrono::steady_clock::now() < deadline) {
+        const ProgramResult shown = program.run({"study", "show", study, "--json"}); // fails until there is one
+        size_t running = 0;
+        for (const Event &event : shown.events("trial"))
+            running += event.text("state") == "running";
+        if (running == count)
+            return true;
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+    return false;
 }
 
 // What was found, by genome: the value, to its last digit.
@@ -185,7 +204,9 @@ TEST_CASE("cluster study: a rank that is killed ends the job, and a rerun redoes
     REQUIRE(again.exit_code == 0);
     const auto after = trials(study, "complete");
     CHECK(after.size() == 12);
-    CHECK(trials(study, "failed").size() == begun); // each was given back once, at once
+    // Each rank's trial was given back once at most; a rank may still have given its own back while they were counted.
+    CHECK(trials(study, "failed").size() >= begun);
+    CHECK(trials(study, "failed").size() <= 3);
     CHECK(trials(study, "running").empty());
     CHECK(trials(study, "waiting").empty());
     for (const auto &trial : before)
@@ -207,21 +228,20 @@ TEST_CASE("cluster study: a rank that is asked to stop, or fails, ends the other
         return;
     TempFolder folder;
     MpiRun run(AUXO_PROGRAM, 3);
-    const Words endless = {"search",       "--json", "--data",     "glyphs", "--limit",       "600",
-                           "--device",     "cpu",    "--threads",  "1",      "--model",       "autosize-mlp",
-                           "--max-epochs", "20",     "--patience", "20",     "--evaluations", "5000"};
+    const Words endless = {"search",       "--json",  "--data",     "glyphs",  "--limit",       "600",
+                           "--device",     "cpu",     "--threads",  "1",       "--model",       "autosize-mlp",
+                           "--max-epochs", "1000000", "--patience", "1000000", "--evaluations", "5000"};
     for (int rank : {0, 1}) {
         const std::string study = folder.file("s" + std::to_string(rank) + ".db");
         run.start(with(endless, {"--study", study}));
-        REQUIRE(run.wait_for_output("\"event\":\"evaluation\""));
+        REQUIRE(wait_for_running(study, 3));
         run.signal_rank(rank, SIGTERM);
         const ProgramResult stopped = run.wait();
         CHECK(stopped.exit_code == 3);
         REQUIRE(run.own_lines(stopped).size() == 1);
         CHECK_THAT(run.own_lines(stopped)[0], Contains("waits in the study"));
         CHECK(trials(study, "running").empty());
-        CHECK(trials(study, "waiting").size() >= 1);
-        CHECK(trials(study, "waiting").size() <= 3);
+        CHECK(trials(study, "waiting").size() == 3);
     }
     run.only_for_rank(1, {"--device", "cpu:7"});
     const ProgramResult failed = run.run(with(endless, {"--study", folder.file("f.db")}));

@@ -176,7 +176,8 @@ TEST_CASE("search profile: means and shares of several runs")
         {"search", "profile", folder.file("r1.csv"), folder.file("r2.csv"), "--pool", "50", "--until", "10s"});
     INFO(pooled.errors);
     REQUIRE(pooled.exit_code == 0);
-    CHECK(pooled.output.find("best so far over 10.0 s") != std::string::npos); // ten times the one complete model of 1 s
+    CHECK(pooled.output.find("best so far over 10.0 s") !=
+          std::string::npos); // ten times the one complete model of 1 s
     check_fails(program, {"search", "profile", folder.file("r2.csv"), "--pool", "5"}, "followed by another");
     check_fails(program, {"search", "profile", folder.file("p.csv")}, "p.csv: not a trace of a search");
 }

@@ -145,7 +145,7 @@ static bool prepare_weights(auxo_autosize *autosize, auxo_plan *plan)
             auxo_buffer_size_bytes(autosize->weights[i]) != auxo_autosize_units(autosize, i) * sizeof(float))
             status = write_weights(autosize, autosize->epoch, &error);
     if (status != AUXO_OK)
-        auxo_plan_fail(plan, status, error.message);
+        auxo_plan_fail(plan, status, "%s", error.message);
     return status == AUXO_OK;
 }
 

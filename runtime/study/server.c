@@ -324,6 +324,9 @@ static void *serve(void *user)
         if (!found)
             nanosleep(&pause, NULL);
     }
+    /* After a failure some rank may have left within a transaction, whose lock this rank would wait for. */
+    for (uint32_t rank = 1; rank < server->count; rank++)
+        end_client(server, rank);
     return NULL;
 }
 
