@@ -28,8 +28,8 @@ class Op(ctypes.Structure):
 
 class Forward(ctypes.Structure):
     _fields_ = [("training", ctypes.c_bool), ("input", Tensor), ("counter", Tensor), ("seed", ctypes.c_uint64),
-                ("begin_layer", ctypes.c_uint32), ("need_backward", ctypes.c_bool),
-                ("backward_stop", ctypes.c_uint32), ("loss_scale", Tensor)]
+                ("begin_layer", ctypes.c_uint32), ("end_layer", ctypes.c_uint32), ("need_backward", ctypes.c_bool),
+                ("backward_stop", ctypes.c_uint32), ("loss_scale", Tensor), ("norm_sync", ctypes.c_void_p)]
 
 
 class PlanOptions(ctypes.Structure):
@@ -57,6 +57,18 @@ def table(name, header="ops"):
     return {noun: i for i, noun in enumerate(re.findall(r"X\(\w+, (\w+)", body))}
 
 
+def check_members(structure, name, header):
+    """Ends the campaign where a structure of the headers has other members than its copy here: all would look wrong."""
+    text = re.sub(r"/\*.*?\*/", "", (ROOT / "include/auxo" / f"{header}.h").read_text(), flags=re.S)
+    body = re.search(rf"typedef struct {name} \{{(.*?)\}} {name};", text, re.S).group(1)
+    members = [re.search(r"(\w+)\s*(?:\[.*\])?$", line.strip()).group(1) for line in body.split(";") if line.strip()]
+    known = [field[0] for field in structure._fields_]
+    if members != known:
+        raise SystemExit(f"{name} has {members}, but tests/campaigns/auxo_library.py {known}")
+
+
+check_members(Forward, "auxo_forward", "model")
+check_members(PlanOptions, "auxo_plan_options", "plan")
 KINDS = table("AUXO_OP_TABLE")
 ACTIVATIONS = table("AUXO_ACTIVATION_TABLE", "kinds")
 DTYPES = {numpy.dtype(numpy.float32): 0, numpy.dtype(numpy.uint32): 2, numpy.dtype(numpy.uint8): 3}
