@@ -180,11 +180,16 @@ auxo_status auxo__task_set_precision(const auxo_run *run, auxo_device *device, a
     return status == AUXO_OK ? auxo_device_set_precision(device, precision, error) : status;
 }
 
+bool auxo__task_of_pictures(const auxo_dataset *dataset)
+{
+    return dataset->height * dataset->width > 1;
+}
+
 const char *auxo__task_model_name(const char *name, const auxo_dataset *dataset)
 {
     if (strcmp(name, "auto") != 0)
         return name;
-    return dataset->height * dataset->width > 1 ? "lenet5" : "mlp:32-32:relu:he_uniform";
+    return auxo__task_of_pictures(dataset) ? "lenet5" : "mlp:32-32:relu:he_uniform";
 }
 
 auxo_status auxo__task_model_desc(auxo_run *run, const auxo_dataset *train, auxo_model_desc *desc, auxo_error *error)
@@ -357,7 +362,7 @@ static bool is_of_characters(const auxo_dataset *dataset)
 static auxo_status choose_augment(auxo_run *run, const auxo_dataset *train, auxo_augmentation *augmentation,
                                   auxo_error *error)
 {
-    if (train->height * train->width <= 1)
+    if (!auxo__task_of_pictures(train))
         return AUXO_OK; /* nothing, on the rows of a table */
     augmentation->enabled = true;
     augmentation->flip = !is_of_characters(train);

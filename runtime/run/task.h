@@ -59,6 +59,7 @@ auxo_status auxo__task_open_model_seeded(auxo_run *run, const auxo_dataset *trai
 auxo_status auxo__task_trained_layers(const auxo_run *run, const auxo_model *model, bool **train, auxo_error *error);
 /* The same for a description that is still to be built. */
 auxo_status auxo__task_model_desc(auxo_run *run, const auxo_dataset *train, auxo_model_desc *desc, auxo_error *error);
+bool auxo__task_of_pictures(const auxo_dataset *dataset); /* else rows of a table */
 /* What "auto" stands for with this data; any other name is itself. */
 const char *auxo__task_model_name(const char *name, const auxo_dataset *dataset);
 

@@ -31,7 +31,7 @@ static const char *model_name(const auxo_run *run, const auxo__search_state *sta
     const auxo_dataset *data = state->data.train;
     if (auxo_settings_given(run->settings, "model"))
         return auxo_settings_text(run->settings, "model");
-    return data->height * data->width > 1 ? "autosize-cnn" : "autosize-mlp";
+    return auxo__task_of_pictures(data) ? "autosize-cnn" : "autosize-mlp";
 }
 
 const char *auxo__search_method_name(const auxo__search_state *state)

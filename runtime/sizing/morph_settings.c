@@ -87,15 +87,12 @@ const auxo_setting auxo__morph_settings[] = {
     AUXO_SETTINGS_END,
 };
 
-static bool of_pictures(const auxo__morph_state *state)
-{
-    return state->data.train->height * state->data.train->width > 1;
-}
-
-static const char *default_start(const auxo_settings *settings, bool pictures)
+/* Of pictures "auto" is a network with batch norms; of tables that of every method. */
+static const char *default_start(const auxo_settings *settings, const auxo_dataset *train)
 {
     const char *model = auxo_settings_text(settings, "model");
-    return strcmp(model, "auto") != 0 ? model : pictures ? "conv:32-64" : "mlp:32-32:relu:he_uniform";
+    return auxo__task_of_pictures(train) && strcmp(model, "auto") == 0 ? "conv:32-64"
+                                                                       : auxo__task_model_name(model, train);
 }
 
 /* The scales of batch norms, but of the start for tables, which has none, the sizes of its weights. */
@@ -103,11 +100,11 @@ static auxo_status read_scale(auxo_run *run, auxo__morph_state *state, auxo_erro
 {
     const auxo_settings *settings = run->settings;
     const bool by_itself = !auxo_settings_given(settings, "scale") && !auxo_settings_given(settings, "starts") &&
-                           !auxo_settings_given(settings, "model") && !of_pictures(state);
+                           !auxo_settings_given(settings, "model") && !auxo__task_of_pictures(state->data.train);
     state->options.scale =
         by_itself || auxo_settings_choice(settings, "scale") == 1 ? AUXO_MORPH_GROUP_LASSO : AUXO_MORPH_BATCH_NORM;
     return by_itself ? auxo__run_note(run, error, "scale: group-lasso, for %s has no batch norm",
-                                      default_start(settings, false))
+                                      default_start(settings, state->data.train))
                      : AUXO_OK;
 }
 
@@ -117,7 +114,7 @@ static auxo_status read_plans(const auxo_settings *settings, auxo__morph_state *
     const char *starts = auxo_settings_text(settings, "starts");
     char strengths_text[512], *strengths[AUXO__MORPH_LOOPS_MAX], *models[AUXO__MORPH_LOOPS_MAX];
     if (!starts)
-        starts = default_start(settings, of_pictures(state));
+        starts = default_start(settings, state->data.train);
     if (strlen(starts) >= sizeof state->models ||
         strlen(auxo_settings_text(settings, "lambda")) >= sizeof strengths_text)
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "starts and lambda: the lists are too long");

@@ -82,7 +82,7 @@ static auxo_status begin(auxo_run *run, void *user, auxo_error *error)
     if (status == AUXO_OK && state->data.train->target_type != AUXO_TARGET_CLASS)
         status = auxo_error_set(error, AUXO_INVALID_ARGUMENT, "data: %s has numbers as targets; resbuild needs classes",
                                 state->data.train->name);
-    if (status == AUXO_OK && state->data.train->height * state->data.train->width <= 1)
+    if (status == AUXO_OK && !auxo__task_of_pictures(state->data.train))
         status =
             auxo_error_set(error, AUXO_INVALID_ARGUMENT,
                            "data: %s holds no pictures; resbuild inserts blocks of convolutions (autosize, morph and "

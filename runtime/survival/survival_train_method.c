@@ -100,7 +100,7 @@ static auxo_status open_model(auxo_run *run, survival_state *state, auxo_error *
     char text[128];
     if (name && strcmp(name, "linear") == 0)
         snprintf(text, sizeof text, "mlp:%" PRId64 "-1:nobias", inputs);
-    else if (!name && train->height * train->width > 1)
+    else if (!name && auxo__task_of_pictures(train))
         snprintf(text, sizeof text, "vgg-small");
     else if (!name)
         snprintf(text, sizeof text, "mlp:%" PRId64 "-32-32-1:selu:lecun_normal", inputs);
