@@ -1,11 +1,13 @@
 /* move_width.c: the moves that change widths: new units in a group of tied layers, or the least of its units gone.
  *
- * New units start with outgoing weights 0, so that the function is kept to the bit. What they bring is the energy of
- * the gradient that they add, by a mean unit of today or by GradMax. Units that go cost the loss that theta = 0 on them
+ * New units start with outgoing weights 0, so that the function is kept to the bit; or they are split off from others,
+ * which keeps it to second order in the step. What they bring is the energy of the gradient that they add, by a mean
+ * unit of today, by GradMax, the bottleneck, or of the splits. Units that go cost the loss that theta = 0 on them
  * adds, to second order: -first + second / 2.
  */
 #include "adapt_internal.h"
 #include "model_internal.h"
+#include "split.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -39,6 +41,28 @@ static bool view_group(const auxo_adapt *adapt, const auxo__structure *structure
 
 /* ---- wider ------------------------------------------------------------------------------------------------------- */
 
+/* Energy of the gradient that `added` units would add if they were split off from others. */
+static auxo_status energy_of_splits(auxo_adapt *adapt, const group_view *view, uint32_t added, double *energy,
+                                    char why[64], auxo_error *error)
+{
+    bool possible = false;
+    char reason[64] = "";
+    auxo__splits splits;
+    auxo_status status = auxo__splits_find(adapt, view->layer, added, &possible, reason, &splits, error);
+    if (status != AUXO_OK)
+        return status;
+    if (!possible) {
+        snprintf(why, 64, "of a mean unit: %.45s", reason);
+        return AUXO_OK;
+    }
+    *energy = 0;
+    for (uint32_t i = 0; i < splits.count; i++)
+        *energy += splits.energies[i];
+    snprintf(why, 64, "by splitting %u units", splits.count);
+    auxo__splits_deinit(&splits);
+    return AUXO_OK;
+}
+
 /* Energy of the gradient that `added` units would add, by the score in force. */
 static auxo_status expected_energy(auxo_adapt *adapt, const group_view *view, uint32_t added, double *energy,
                                    char why[64], auxo_error *error)
@@ -51,6 +75,8 @@ static auxo_status expected_energy(auxo_adapt *adapt, const group_view *view, ui
     snprintf(why, 64, "of a mean unit");
     if (adapt->options.score == AUXO_ADAPT_SCORE_SENSITIVITY)
         return AUXO_OK;
+    if (adapt->options.score == AUXO_ADAPT_SCORE_SPLIT)
+        return energy_of_splits(adapt, view, added, energy, why, error);
     const bool bottleneck = adapt->options.score == AUXO_ADAPT_SCORE_BOTTLENECK;
     auxo_status status = auxo__growth_directions(adapt, bottleneck ? AUXO_GROW_BOTTLENECK : AUXO_GROW_GRADMAX,
                                                  view->layer, added, &possible, reason, &rows, &squared, error);
@@ -124,22 +150,15 @@ static auxo_status resize(auxo_adapt *adapt, const auxo_unit_edit *edit, auxo_er
     return auxo_model_resize(adapt->model, edit, 1, adapt->options.seed + adapt->cycle, &state, error);
 }
 
-static auxo_status apply_widen(auxo_adapt *adapt, const auxo__proposal *proposal, auxo_error *error)
+/* Appends the units: drawn, read with 0. */
+static auxo_status add_units(auxo_adapt *adapt, const auxo__proposal *proposal, auxo_error *error)
 {
     const uint32_t units = auxo_model_get_desc(adapt->model)->layers[proposal->layer].units;
     uint32_t *all = malloc(units * sizeof *all);
-    float *rows = NULL;
-    double *squared = NULL;
-    bool directed = false;
-    char why[64];
     if (!all)
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "new units: out of memory");
     for (uint32_t u = 0; u < units; u++)
         all[u] = u;
-    auxo_status status = AUXO_OK;
-    if (adapt->options.grow_init != AUXO_GROW_DRAW) /* of the network before */
-        status = auxo__growth_directions(adapt, adapt->options.grow_init, proposal->layer, proposal->added, &directed,
-                                         why, &rows, &squared, error);
     const auxo_unit_edit edit = {.layer = proposal->layer,
                                  .kept = all,
                                  .kept_count = units,
@@ -147,11 +166,44 @@ static auxo_status apply_widen(auxo_adapt *adapt, const auxo__proposal *proposal
                                  .initializer = AUXO_INITIALIZER_LECUN_NORMAL,
                                  .incoming_scale = 1,
                                  .outgoing_scale = 0};
+    const auxo_status status = resize(adapt, &edit, error);
+    free(all);
+    return status;
+}
+
+/* As many as there are units to split; the others are drawn. */
+static auxo_status add_splits(auxo_adapt *adapt, const auxo__proposal *proposal, auxo_error *error)
+{
+    const uint32_t units = auxo_model_get_desc(adapt->model)->layers[proposal->layer].units;
+    bool possible = false;
+    char why[64];
+    auxo__splits splits;
+    auxo_status status =
+        auxo__splits_find(adapt, proposal->layer, proposal->added, &possible, why, &splits, error); /* of it before */
     if (status == AUXO_OK)
-        status = resize(adapt, &edit, error);
+        status = add_units(adapt, proposal, error);
+    if (status == AUXO_OK && possible)
+        status = auxo__splits_apply(adapt->model, proposal->layer, units, &splits, error);
+    auxo__splits_deinit(&splits);
+    return status;
+}
+
+static auxo_status apply_widen(auxo_adapt *adapt, const auxo__proposal *proposal, auxo_error *error)
+{
+    float *rows = NULL;
+    double *squared = NULL;
+    bool directed = false;
+    char why[64];
+    auxo_status status = AUXO_OK;
+    if (adapt->options.grow_init == AUXO_GROW_SPLIT)
+        return add_splits(adapt, proposal, error);
+    if (adapt->options.grow_init != AUXO_GROW_DRAW) /* of the network before */
+        status = auxo__growth_directions(adapt, adapt->options.grow_init, proposal->layer, proposal->added, &directed,
+                                         why, &rows, &squared, error);
+    if (status == AUXO_OK)
+        status = add_units(adapt, proposal, error);
     if (status == AUXO_OK && directed)
         status = write_new_rows(adapt, proposal->layer, proposal->added, rows, error);
-    free(all);
     free(rows);
     free(squared);
     return status;
