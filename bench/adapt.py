@@ -7,8 +7,8 @@
 Every run is one line appended to ROWS.jsonl when it ends, and is not made again: an interrupted table goes on where it
 was. --table only prints what there is: mean and standard deviation over seeds of the test result, which no run chose by.
 Contenders are the controller with all its moves, with one move switched off each (ablation), with widening alone by each
-score, with training alone (of the start network, and of one that has the budget's size), and random search over fixed
-networks; on deep-20 and deep-50, plain networks of 5 units a layer, training of all layers, of blocks, of both, and with
+score, with training alone (of the start network, and of one that has the budget's size), auto-sizing's and ResBuilder's
+own rules as settings of the same loop (its presets), and random search over fixed networks; on deep-20 and deep-50, plain networks of 5 units a layer, training of all layers, of blocks, of both, and with
 layers taken out. Run it alone on the machine.
 """
 import argparse
@@ -17,6 +17,7 @@ import math
 import os
 import statistics
 import subprocess
+import tempfile
 import time
 
 ALL = ["train", "block", "widen", "narrow", "insert", "remove", "brake"]
@@ -33,6 +34,7 @@ DATA = {
     "fashion-mnist": ("conv:8-16", "conv:32-64", 20000, ["--augment", "none"]),
     "cifar-10": ("conv:16-32", "conv:48-96", 60000, ["--augment", "none"]),
     "ccpp": ("mlp:8-8", "mlp:32-32", 1500, []),
+    "metabric": ("mlp:8-8", "mlp:28-28", 1500, []),
     "deep-20": (deep(20), None, 0, ["--data", "reactor"]),
     "deep-50": (deep(50), None, 0, ["--data", "reactor"]),
 }
@@ -50,13 +52,46 @@ def contenders(start, large, budget):
              "widen, sensitivity": base + ["--moves", "train,widen"],
              "widen, gradmax": base + ["--moves", "train,widen", "--score", "gradmax", "--grow-init", "gradmax"],
              "widen, bottleneck": base + ["--moves", "train,widen", "--score", "bottleneck", "--grow-init", "bottleneck"],
+             "widen, split": base + ["--moves", "train,widen", "--score", "split", "--grow-init", "split"],
+             "autosize": base + ["--preset", "autosize"],
+             "resbuild": base + ["--preset", "resbuild"],
              "search": ["search", "--method", "random", "--networks", "static"]}
     for move in ALL[1:]:
         found["without " + move] = base + ["--moves", ",".join(m for m in ALL if m != move)]
     return found
 
 
+def survival_search(folder):
+    """Random search over fixed networks and learning rates, by runs of the controller that only trains."""
+    sizes = ["mlp:8", "mlp:32", "mlp:8-8", "mlp:16-16", "mlp:28-28", "mlp:16-16-16"]
+    files = {"space.json": {"model": {"choices": sizes},
+                            "lr": {"type": "float", "low": 1e-4, "high": 0.03, "log": True}},
+             "run.json": {"moves": "train", "cycles": 400, "optimizer": "adam"}}
+    for name, content in files.items():
+        with open(os.path.join(folder, name), "w") as file:
+            json.dump(content, file)
+    return ["search", "--method", "random", "--run", "adapt", "--space", os.path.join(folder, "space.json"),
+            "--run-settings", os.path.join(folder, "run.json"), "--metric", "best_validation", "--study",
+            os.path.join(folder, "study.db")]
+
+
+def result_of(events):
+    """The result; of a search over runs, the result of its best run."""
+    result = events[-1] if events else {}
+    if result.get("event") == "result" and result.get("run"):
+        best = [e for e in events if e["event"] == "evaluation" and e["number"] == result["number"]]
+        return best[-1]["result"]
+    return result
+
+
 def run(options, data, name, arguments, seed):
+    with tempfile.TemporaryDirectory() as folder:
+        if data == "metabric" and name == "search":
+            arguments = survival_search(folder)
+        return run_once(options, data, name, arguments, seed)
+
+
+def run_once(options, data, name, arguments, seed):
     extra = DATA[data][3]
     given = [] if "--data" in extra else ["--data", data]
     command = [options.auxo] + arguments + given + ["--seed", str(seed), "--validation", "0.1", "--time-limit",
@@ -68,7 +103,7 @@ def run(options, data, name, arguments, seed):
     begun = time.time()
     ended = subprocess.run(command, capture_output=True, text=True)
     events = [json.loads(line) for line in ended.stdout.splitlines() if line.startswith("{")]
-    result = events[-1] if events else {}
+    result = result_of(events)
     if ended.returncode or result.get("event") != "result":
         raise SystemExit("%s: %s" % (" ".join(command), ended.stderr.strip()[-300:] or result))
     return {"data": data, "contender": name, "seed": seed, "seconds": options.seconds, "limit": options.limit,
@@ -87,8 +122,10 @@ def read(path):
 
 
 def score(row):
-    """Test accuracy in percent, or the loss where there are no classes."""
+    """Test accuracy or concordance in percent, or the loss where there are no classes."""
     accuracy = row["result"].get("test_accuracy")
+    if accuracy is None:
+        accuracy = row["result"].get("test_concordance")
     return 100 * accuracy if accuracy is not None else row["result"].get("test_loss", math.nan)
 
 
