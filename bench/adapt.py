@@ -29,44 +29,47 @@ def deep(layers):
 
 DEEP = {"plain": "train", "blocks": "block", "all and blocks": "train,block", "all, blocks, fewer layers": "train,block,remove"}
 
-# Start, a network of the budget's size, the budget (weights), what of the rows; the data set where it has another name.
+# Start, fixed networks within the budget (the last is the largest), the budget (weights), what of the rows (and the data
+# set where it has another name), cycles of a trial of the random search.
+TABLES = ["mlp:8-8", "mlp:64", "mlp:16-16", "mlp:16-16-16", "mlp:24-24", "mlp:28-28"]
 DATA = {
-    "fashion-mnist": ("conv:8-16", "conv:32-64", 20000, ["--augment", "none"]),
-    "cifar-10": ("conv:16-32", "conv:48-96", 60000, ["--augment", "none"]),
-    "ccpp": ("mlp:8-8", "mlp:32-32", 1500, []),
-    "metabric": ("mlp:8-8", "mlp:28-28", 1500, []),
-    "deep-20": (deep(20), None, 0, ["--data", "reactor"]),
-    "deep-50": (deep(50), None, 0, ["--data", "reactor"]),
+    "fashion-mnist": ("conv:8-16", ["conv:8-16", "conv:16-32", "conv:24-24-24", "conv:16-32-32", "conv:48-32", "conv:32-64"],
+                      20000, ["--augment", "none"], 30),
+    "cifar-10": ("conv:16-32", ["conv:16-32", "conv:32-64", "conv:64-64", "conv:40-40-40-40", "conv:32-64-64", "conv:48-96"],
+                 60000, ["--augment", "none"], 30),
+    "ccpp": ("mlp:8-8", TABLES, 1500, [], 400),
+    "metabric": ("mlp:8-8", TABLES, 1500, [], 400),
+    "deep-20": (deep(20), None, 0, ["--data", "reactor"], 0),
+    "deep-50": (deep(50), None, 0, ["--data", "reactor"], 0),
 }
 
 
-def contenders(start, large, budget):
+def contenders(start, fixed, budget):
     """{name: arguments of auxo}"""
-    if not large:
+    if not fixed:
         return {name: ["adapt", "--model", start, "--moves", moves, "--cycles", "1000000"] for name, moves in DEEP.items()}
     base = ["adapt", "--model", start, "--budget-params", str(budget), "--cycles", "1000000"]
     found = {"adapt": base, "greedy": base + ["--policy", "greedy"], "norms": base + ["--policy", "norms"],
              "random": base + ["--policy", "random"],
              "plain": base + ["--moves", "train"],
-             "plain, budget's size": ["adapt", "--model", large, "--cycles", "1000000", "--moves", "train"],
+             "plain, budget's size": ["adapt", "--model", fixed[-1], "--cycles", "1000000", "--moves", "train"],
              "widen, sensitivity": base + ["--moves", "train,widen"],
              "widen, gradmax": base + ["--moves", "train,widen", "--score", "gradmax", "--grow-init", "gradmax"],
              "widen, bottleneck": base + ["--moves", "train,widen", "--score", "bottleneck", "--grow-init", "bottleneck"],
              "widen, split": base + ["--moves", "train,widen", "--score", "split", "--grow-init", "split"],
              "autosize": base + ["--preset", "autosize"],
              "resbuild": base + ["--preset", "resbuild"],
-             "search": ["search", "--method", "random", "--networks", "static"]}
+             "search": None}
     for move in ALL[1:]:
         found["without " + move] = base + ["--moves", ",".join(m for m in ALL if m != move)]
     return found
 
 
-def survival_search(folder):
-    """Random search over fixed networks and learning rates, by runs of the controller that only trains."""
-    sizes = ["mlp:8", "mlp:32", "mlp:8-8", "mlp:16-16", "mlp:28-28", "mlp:16-16-16"]
-    files = {"space.json": {"model": {"choices": sizes},
+def random_search(folder, data):
+    """Over fixed networks and learning rates, by runs of the controller that only trains."""
+    files = {"space.json": {"model": {"choices": DATA[data][1]},
                             "lr": {"type": "float", "low": 1e-4, "high": 0.03, "log": True}},
-             "run.json": {"moves": "train", "cycles": 400, "optimizer": "adam"}}
+             "run.json": {"moves": "train", "cycles": DATA[data][4], "optimizer": "adam"}}
     for name, content in files.items():
         with open(os.path.join(folder, name), "w") as file:
             json.dump(content, file)
@@ -86,9 +89,7 @@ def result_of(events):
 
 def run(options, data, name, arguments, seed):
     with tempfile.TemporaryDirectory() as folder:
-        if data == "metabric" and name == "search":
-            arguments = survival_search(folder)
-        return run_once(options, data, name, arguments, seed)
+        return run_once(options, data, name, arguments or random_search(folder, data), seed)
 
 
 def run_once(options, data, name, arguments, seed):
@@ -96,8 +97,7 @@ def run_once(options, data, name, arguments, seed):
     given = [] if "--data" in extra else ["--data", data]
     command = [options.auxo] + arguments + given + ["--seed", str(seed), "--validation", "0.1", "--time-limit",
                                             str(options.seconds), "--device", options.device, "--json"]
-    if name != "search":
-        command += extra + ["--optimizer", options.optimizer]
+    command += extra + ([] if name == "search" else ["--optimizer", options.optimizer])
     if options.limit:
         command += ["--limit", str(options.limit)]
     begun = time.time()
