@@ -93,7 +93,7 @@ static auxo_status expected_energy(auxo_adapt *adapt, const group_view *view, ui
     return status;
 }
 
-enum { ALL_LAYERS = UINT32_MAX }; /* as a proposal's layer */
+static const uint32_t ALL_LAYERS = UINT32_MAX; /* as a proposal's layer */
 
 static uint32_t units_to_add(const auxo_adapt *adapt, uint32_t units)
 {
