@@ -61,9 +61,8 @@ static const auxo_tunable packed_tunables[PACKED_TUNABLE_COUNT] = {
 
 static bool supports_packed(void *device, const auxo_op *op)
 {
-    const ocl_device *self = device;
-    return self->vector_cpu && op->tensors[AUXO_GEMM_A].dtype == AUXO_DTYPE_F32 &&
-           op->tensors[AUXO_GEMM_C].dtype == AUXO_DTYPE_F32;
+    (void)op;
+    return ((const ocl_device *)device)->vector_cpu;
 }
 
 /* How a work-item's block of C is cut: few and large blocks reuse what they pack, many fill the compute units. */
@@ -124,16 +123,46 @@ void ocl_build_gemm_packed(ocl_builder *b, const ocl_gemm_call *call, const int3
     ocl_build_groups(b, 3, groups, group_size);
 }
 
+static void build_conversion(ocl_builder *b, const auxo_tensor *from, const auxo_tensor *to)
+{
+    auxo_op copy = {.kind = AUXO_OP_COPY, .params.copy = {.scale = 1}};
+    copy.tensors[AUXO_COPY_X] = *from;
+    copy.tensors[AUXO_COPY_Y] = *to;
+    ocl_copy_build(b, &copy, NULL);
+}
+
+/* Scratch for the tensor's values in f32, without gaps; `buffer` holds it until the task's arguments are bound. */
+static auxo_tensor wide_scratch(ocl_builder *b, const auxo_tensor *tensor, auxo_buffer *buffer)
+{
+    *buffer = (auxo_buffer){
+        .handle = ocl_build_scratch(b, (uint64_t)auxo_tensor_element_count(tensor) * sizeof(float))};
+    return auxo_tensor_make(buffer, 0, AUXO_DTYPE_F32, tensor->rank, tensor->dims);
+}
+
+/* 16 bits are widened before and rounded after: the running sums that lie in C are f32. */
 static void build_packed(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
-    const ocl_gemm_call call = ocl_gemm_call_of(op);
+    auxo_buffer buffers[AUXO_GEMM_C + 1];
+    auxo_op wide = *op;
+    for (int slot = AUXO_GEMM_A; slot <= AUXO_GEMM_C; ++slot) {
+        const auxo_tensor *tensor = &op->tensors[slot];
+        if (tensor->dtype == AUXO_DTYPE_F32)
+            continue;
+        wide.tensors[slot] = wide_scratch(b, tensor, &buffers[slot]);
+        if (slot != AUXO_GEMM_C || op->params.gemm.beta != 0)
+            build_conversion(b, tensor, &wide.tensors[slot]);
+    }
+    const ocl_gemm_call call = ocl_gemm_call_of(&wide);
     ocl_build_gemm_packed(b, &call, parameters);
+    if (op->tensors[AUXO_GEMM_C].dtype != AUXO_DTYPE_F32)
+        build_conversion(b, &wide.tensors[AUXO_GEMM_C], &op->tensors[AUXO_GEMM_C]);
 }
 
 static OCL_PREPARE(prepare_packed, build_packed);
 
 const auxo_kernel ocl_gemm_kernels[OCL_GEMM_KERNEL_COUNT] = {
     {.variant = "packed",
+     .half_formats = AUXO_HALF_FORMATS_ALL,
      .tunables = packed_tunables,
      .tunable_count = PACKED_TUNABLE_COUNT,
      .supports = supports_packed,
