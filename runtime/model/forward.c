@@ -49,7 +49,7 @@ static void add_pool2d(forward_builder *b)
     op.tensors[AUXO_POOL2D_X] = b->x;
     op.tensors[AUXO_POOL2D_Y] = b->y;
     if (b->activations->forward.need_backward && op.params.pool2d.kind == AUXO_POOL_MAX)
-        op.tensors[AUXO_POOL2D_INDEX] = auxo_plan_temp(b->plan, AUXO_DTYPE_U32, 4, b->y.dims);
+        op.tensors[AUXO_POOL2D_INDEX] = auxo_plan_temp(b->plan, auxo_pool2d_index_dtype(&op.params.pool2d), 4, b->y.dims);
     b->activations->records[b->index].pool_index = op.tensors[AUXO_POOL2D_INDEX];
     auxo__add_labelled(b->plan, &op, b->layer, "forward");
 }
