@@ -127,11 +127,11 @@ typedef struct auxo_conv2d_params {
 
 /* ---- pool2d: X (N,C,H,W) -> Y (N,C,P,Q) --------------------------------------------------------------------------
  * Padding is smaller than the window and never wins. max: ties go to the lowest (h,w); NaN wins; INDEX(opt) (N,C,P,Q)
- * receives the place within the window, r S + s for the element (p sh - ph + r, q sw - pw + s) of a window R x S (absent
- * for average): u8 where the window has at most 256 elements, else u32 (auxo_pool2d_index_dtype).
- * average: divides by the number of elements inside the image. backward: DX from DY and (max) INDEX; overlapping
- * windows add up in window order. pool2d_backward of max does not need X. half: X, Y; DY, DX. The maximum is exact;
- * averages and sums of a gradient have the bound (window elements + 4) u S. */
+ * receives the place within the window, r S + s for the element (p sh - ph + r, q sw - pw + s) of a window R x S
+ * (absent for average): u8 where the window has at most 256 elements, else u32 (auxo_pool2d_index_dtype). average:
+ * divides by the number of elements inside the image. backward: DX from DY and (max) INDEX; overlapping windows add up
+ * in window order. pool2d_backward of max does not need X. half: X, Y; DY, DX. The maximum is exact; averages and sums
+ * of a gradient have the bound (window elements + 4) u S. */
 enum { AUXO_POOL2D_X, AUXO_POOL2D_Y, AUXO_POOL2D_INDEX };         /* forward */
 enum { AUXO_POOL2D_B_DY, AUXO_POOL2D_B_DX, AUXO_POOL2D_B_INDEX }; /* backward */
 typedef struct auxo_pool2d_params {
@@ -411,7 +411,8 @@ typedef struct auxo_counter_add_params {
  * adamw: w -= lr weight_decay w, then adam on g. phs (port-Hamiltonian; a = lr, m = mass, gm = friction):
  * momentum_first: p -= a (gm/m) p + a g'; w += a p / m with the new p; exponential friction: p = p exp(-a gm/m) - a g'.
  * explicit_euler: w += a p / m with the old p, p updated with the same g'. STATE0 = m or v (rmsprop, adagrad) or p,
- * STATE1 = v (adam). SKIP(opt) f32[1]: where it is not 0, nothing changes. */
+ * STATE1 = v (adam). SKIP(opt) f32[1]: where it is not 0, nothing changes. COPY(opt) (n) receives the new w.
+ * half: COPY, rounded from the f32 that PARAMS receives. */
 enum {
     AUXO_OPTIMIZER_PARAMS,
     AUXO_OPTIMIZER_GRADS,
@@ -419,7 +420,8 @@ enum {
     AUXO_OPTIMIZER_STATE1,
     AUXO_OPTIMIZER_HYPER,
     AUXO_OPTIMIZER_COUNTER,
-    AUXO_OPTIMIZER_SKIP
+    AUXO_OPTIMIZER_SKIP,
+    AUXO_OPTIMIZER_COPY
 };
 typedef struct auxo_optimizer_step_params {
     auxo_optimizer_kind kind;

@@ -69,7 +69,8 @@ static const slot_shape shapes[AUXO_OP_COUNT][AUXO_OP_SLOTS_MAX] = {
     [AUXO_OP_COPY] = {{"?", FLOAT | U32 | U8}, {"=0", FLOAT | U32 | U8}},
     [AUXO_OP_MULTIPLY_ADD] = {{"?", F32}, {"=0", F32}},
     [AUXO_OP_COUNTER_ADD] = {{"4", U32}},
-    [AUXO_OP_OPTIMIZER_STEP] = {{"n", F32}, {"n", F32}, {"n", F32}, {"n", F32}, {"8", F32}, {"4", U32}, {"1", F32}},
+    [AUXO_OP_OPTIMIZER_STEP] =
+        {{"n", F32}, {"n", F32}, {"n", F32}, {"n", F32}, {"8", F32}, {"4", U32}, {"1", F32}, {"n", FLOAT}},
     [AUXO_OP_LOSS_SCALE] = {{"n", F32}, {"8", F32}, {"4", U32}},
     [AUXO_OP_MLP_FORWARD] = {{"ri", F32}, {"p", F32}, {"ro", F32}},
     [AUXO_OP_MLP_GRADIENT] = {{"ri", F32}, {"ro", F32}, {"p", F32}, {"p", F32}, {"2", F32}, LOSS_OUTPUTS},
