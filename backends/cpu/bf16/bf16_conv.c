@@ -63,19 +63,24 @@ static void gather_panel(const bf16_conv_item *item, const bf16_conv_runs *runs,
     memset(panel, 0, sizeof(uint32_t) * (size_t)((end * BF16_PAIRS - last) * BF16_BLOCK));
 }
 
-CPU_INLINE void finish_span(auxo_activation activation, float slope, float bias, const float *from, uint16_t *to,
-                            int64_t step, int64_t count)
+/* Positions [first, first + 16) of a span, at most to its end, for the rows of a block. */
+CPU_INLINE void finish_rows(auxo_activation activation, const bf16_conv_item *item, int64_t channel, int64_t rows,
+                            const float *sums, int64_t positions, uint16_t *out)
 {
-    for (int64_t i = 0; i < count; i += BF16_TILE) {
-        const int64_t lanes = cpu_min(BF16_TILE, count - i);
-        const vf value = vf_activate(activation, slope, vf_load(from + i) + bias);
+    const conv_problem *problem = item->conv->problem;
+    const int64_t plane = problem->out_h * problem->out_w, step = problem->out_column_step;
+    const float *bias = problem->epilogue.bias;
+    const __mmask16 lanes = bf16_lanes(positions);
+    for (int64_t i = 0; i < rows; ++i, sums += BF16_BLOCK, out += plane) {
+        const vf sum = bias ? vf_load(sums) + bias[channel + i] : vf_load(sums);
+        const vf value = vf_activate(activation, problem->epilogue.slope, sum);
         if (step == 1) {
-            bf16_store(to + i, value, bf16_lanes(lanes));
+            bf16_store(out, value, lanes);
             continue;
         }
         const vh bits = bf16_round(value);
-        for (int64_t lane = 0; lane < lanes; ++lane)
-            to[(i + lane) * step] = bits[lane];
+        for (int64_t lane = 0; lane < cpu_min(positions, BF16_TILE); ++lane)
+            out[lane * step] = bits[lane];
     }
 }
 
@@ -83,21 +88,20 @@ CPU_INLINE void finish_span(auxo_activation activation, float slope, float bias,
 static void finish_block(const bf16_conv_item *item, const bf16_conv_runs *runs, int64_t block, const float *sums)
 {
     const conv_problem *problem = item->conv->problem;
-    const gemm_epilogue epilogue = problem->epilogue;
+    const auxo_activation activation = problem->epilogue.activation;
     const int64_t rows = cpu_min(problem->out_channels - block * BF16_BLOCK, BF16_BLOCK);
-    for (int64_t i = 0; i < rows; ++i, sums += BF16_BLOCK) {
-        const int64_t channel = item->group * problem->out_channels + block * BF16_BLOCK + i;
-        const int64_t plane = item->first_image * problem->groups * problem->out_channels + channel;
-        uint16_t *out = item->conv->out + plane * problem->out_h * problem->out_w;
-        const float bias = epilogue.bias ? epilogue.bias[channel] : 0;
-        for (int64_t r = 0; r < runs->count; ++r) {
-            const bf16_conv_span *span = &runs->spans[r];
-            if (epilogue.activation == AUXO_ACTIVATION_IDENTITY)
-                finish_span(AUXO_ACTIVATION_IDENTITY, 0, bias, sums + span->target, out + span->out,
-                            problem->out_column_step, span->count);
+    const int64_t channel = item->group * problem->out_channels + block * BF16_BLOCK;
+    const int64_t plane = item->first_image * problem->groups * problem->out_channels + channel;
+    uint16_t *out = item->conv->out + plane * problem->out_h * problem->out_w;
+    for (int64_t r = 0; r < runs->count; ++r) {
+        const bf16_conv_span *span = &runs->spans[r];
+        for (int64_t i = 0; i < span->count; i += BF16_TILE) {
+            const float *from = sums + span->target + i;
+            uint16_t *to = out + span->out + i * problem->out_column_step;
+            if (activation == AUXO_ACTIVATION_IDENTITY)
+                finish_rows(AUXO_ACTIVATION_IDENTITY, item, channel, rows, from, span->count - i, to);
             else
-                finish_span(epilogue.activation, epilogue.slope, bias, sums + span->target, out + span->out,
-                            problem->out_column_step, span->count);
+                finish_rows(activation, item, channel, rows, from, span->count - i, to);
         }
     }
 }

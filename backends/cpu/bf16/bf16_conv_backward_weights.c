@@ -154,26 +154,24 @@ static void product_part(const void *context, int64_t begin, int64_t end, int th
     bf16_end();
 }
 
-/* Items are output channels of all groups: rows of DW (channels, taps) from the sums by tap. */
+/* Items are output channels of all groups: rows of DW (channels, taps) from the sums by tap. Single values in the order
+ * in which DW lies: scattering vectors takes some processors four times as long. */
 static void finish_part(const void *context, int64_t begin, int64_t end, int thread)
 {
     (void)thread;
     const bf16_weights_slice *slice = context;
     const bf16_weights_layout *layout = slice->layout;
-    const __m512i places = _mm512_mullo_epi32(_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
-                                              _mm512_set1_epi32((int)layout->taps));
+    const int64_t tap_stride = layout->out_blocks * layout->channel_blocks * BF16_SUMS;
     for (int64_t k = begin; k < end; ++k) {
         const int64_t group = k / layout->out_channels, row = k % layout->out_channels;
+        const int64_t first = (group * layout->taps * layout->out_blocks + row / BF16_BLOCK) * layout->channel_blocks;
+        const float *sums = slice->sums + first * BF16_SUMS + row % BF16_BLOCK * BF16_BLOCK;
         float *dw = cpu_f32(slice->op, AUXO_CONV2D_BW_DW) + k * layout->channels * layout->taps;
-        for (int64_t c = 0; c < layout->channels; c += BF16_TILE)
-            for (int64_t tap = 0; tap < layout->taps; ++tap) {
-                const int64_t block =
-                    ((group * layout->taps + tap) * layout->out_blocks + row / BF16_BLOCK) * layout->channel_blocks +
-                    c / BF16_BLOCK;
-                const float *sums = slice->sums + block * BF16_SUMS + row % BF16_BLOCK * BF16_BLOCK + c % BF16_BLOCK;
-                _mm512_mask_i32scatter_ps(dw + c * layout->taps + tap, bf16_lanes(layout->channels - c), places,
-                                          _mm512_loadu_ps(sums), sizeof(float));
-            }
+        for (int64_t c = 0; c < layout->channels; ++c) {
+            const float *from = sums + c / BF16_BLOCK * BF16_SUMS + c % BF16_BLOCK;
+            for (int64_t tap = 0; tap < layout->taps; ++tap)
+                *dw++ = from[tap * tap_stride];
+        }
     }
 }
 

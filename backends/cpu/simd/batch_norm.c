@@ -5,6 +5,8 @@
  */
 #include "cpu_kernels.h"
 #include "half.h"
+#include "vec_double.h"
+#include "vec_half.h"
 #include "vec_math.h"
 
 #include <math.h>
@@ -20,54 +22,91 @@ static norm_shape shape_of(const auxo_op *op, size_t slot)
     return (norm_shape){dims[0], dims[1], dims[2]};
 }
 
-CPU_INLINE double row_sum(const float *row, int64_t count, double shift, const bool squares)
-{
-    double sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (int64_t i = 0; i < count; ++i) {
-        double value = (double)row[i] - shift;
-        sum += squares ? value * value : value;
-    }
-    return sum;
-}
+/* Sums of a channel in the making: of the lanes of whole vectors, and of what is left at the ends of rows. */
+typedef struct lane_sums {
+    vd low, high;
+    double rest;
+} lane_sums;
 
-/* Sum of (x - shift) and, if squares, of its square instead. */
-CPU_INLINE double channel_sum(const norm_shape *shape, half_view x, int64_t c, double shift, const bool squares)
+CPU_INLINE double total_of(const lane_sums *sums)
 {
-    const int64_t step = half_step(x, x, shape->inner);
-    float buffer[HALF_BLOCK];
-    double total = 0;
-    for (int64_t o = 0; o < shape->outer; ++o)
-        for (int64_t i = 0; i < shape->inner; i += step) {
-            const int64_t count = cpu_min(step, shape->inner - i);
-            const float *row = half_read(x, (o * shape->channels + c) * shape->inner + i, count, buffer);
-            total += row_sum(row, count, shift, squares);
-        }
+    double total = sums->rest;
+    for (int lane = 0; lane < VD_LANES; ++lane)
+        total += sums->low[lane] + sums->high[lane];
     return total;
 }
 
-/* y = act((x - mean) scale + beta) over one channel. The mean goes off in two parts: rounded to f32, its error would be
- * that of every y where the mean is far above the deviation. */
-static void normalise_channel(const norm_shape *shape, const auxo_batch_norm_params *params, int64_t c, half_view x,
-                              double exact_mean, float scale, float beta, half_view y)
+/* Sum of (x - shift) or, if squares, of its square instead. */
+CPU_INLINE double sum_as(const auxo_dtype type, const norm_shape *shape, const void *x, int64_t c, double shift,
+                         const bool squares)
 {
-    const float mean = (float)exact_mean;
-    const float rest = (float)(exact_mean - (double)mean);
-    const int64_t step = half_step(x, y, shape->inner);
-    float buffers[2][HALF_BLOCK];
-    for (int64_t o = 0; o < shape->outer; ++o)
-        for (int64_t first = 0; first < shape->inner; first += step) {
-            const int64_t start = (o * shape->channels + c) * shape->inner + first;
-            const int64_t length = cpu_min(step, shape->inner - first);
-            const float *from = half_read(x, start, length, buffers[0]);
-            float *to = half_target(y, start, buffers[1]);
-            for (int64_t i = 0; i < length; i += VEC_LANES) {
-                int64_t count = cpu_min(VEC_LANES, length - i);
-                vf value = ((vf_load_partial(from + i, count) - mean) - rest) * scale + beta;
-                vf_store_partial(to + i, vf_activate(params->activation, params->slope, value), count);
-            }
-            half_write(y, start, length, buffers[1]);
+    lane_sums sums = {.rest = 0};
+    for (int64_t o = 0; o < shape->outer; ++o) {
+        const int64_t row = (o * shape->channels + c) * shape->inner;
+        int64_t i = 0;
+        for (; i + VEC_LANES <= shape->inner; i += VEC_LANES) {
+            const vf values = vf_load_as(type, x, row + i);
+            const vd low = vd_low(values) - shift, high = vd_high(values) - shift;
+            sums.low += squares ? low * low : low;
+            sums.high += squares ? high * high : high;
         }
+        const vf values = vf_load_partial_as(type, x, row + i, shape->inner - i);
+        for (int lane = 0; lane < shape->inner - i; ++lane) {
+            const double value = (double)values[lane] - shift;
+            sums.rest += squares ? value * value : value;
+        }
+    }
+    return total_of(&sums);
+}
+
+static double channel_sum(const norm_shape *shape, half_view x, int64_t c, double shift, bool squares)
+{
+    if (x.dtype == AUXO_DTYPE_F32)
+        return squares ? sum_as(AUXO_DTYPE_F32, shape, x.data, c, shift, true)
+                       : sum_as(AUXO_DTYPE_F32, shape, x.data, c, shift, false);
+    if (x.dtype == AUXO_DTYPE_BF16)
+        return squares ? sum_as(AUXO_DTYPE_BF16, shape, x.data, c, shift, true)
+                       : sum_as(AUXO_DTYPE_BF16, shape, x.data, c, shift, false);
+    return squares ? sum_as(AUXO_DTYPE_F16, shape, x.data, c, shift, true)
+                   : sum_as(AUXO_DTYPE_F16, shape, x.data, c, shift, false);
+}
+
+/* What Y is made of, besides X: y = act((x - mean) scale + beta). The mean goes off in two parts: rounded to f32, its
+ * error would be that of every y where the mean is far above the deviation. */
+typedef struct normal_terms {
+    float mean, rest, scale, beta;
+} normal_terms;
+
+CPU_INLINE void normalise_as(const auxo_dtype type, const norm_shape *shape, const auxo_batch_norm_params *params,
+                             int64_t c, const void *x, const normal_terms *terms, void *y)
+{
+    for (int64_t o = 0; o < shape->outer; ++o) {
+        const int64_t row = (o * shape->channels + c) * shape->inner;
+        for (int64_t i = 0; i < shape->inner; i += VEC_LANES) {
+            const int64_t count = cpu_min(VEC_LANES, shape->inner - i);
+            const vf from =
+                count == VEC_LANES ? vf_load_as(type, x, row + i) : vf_load_partial_as(type, x, row + i, count);
+            const vf value = ((from - terms->mean) - terms->rest) * terms->scale + terms->beta;
+            const vf to = vf_activate(params->activation, params->slope, value);
+            if (count == VEC_LANES)
+                vf_store_as(type, y, row + i, to);
+            else
+                vf_store_partial_as(type, y, row + i, to, count);
+        }
+    }
+}
+
+static void normalise_channel(const auxo_op *op, const norm_shape *shape, int64_t c, const normal_terms *terms)
+{
+    const auxo_batch_norm_params *params = &op->params.batch_norm;
+    const half_view x = half_view_of(op, AUXO_BATCH_NORM_X);
+    void *y = cpu_data(&op->tensors[AUXO_BATCH_NORM_Y]);
+    if (x.dtype == AUXO_DTYPE_F32)
+        normalise_as(AUXO_DTYPE_F32, shape, params, c, x.data, terms, y);
+    else if (x.dtype == AUXO_DTYPE_BF16)
+        normalise_as(AUXO_DTYPE_BF16, shape, params, c, x.data, terms, y);
+    else
+        normalise_as(AUXO_DTYPE_F16, shape, params, c, x.data, terms, y);
 }
 
 static void update_running(const auxo_op *op, int64_t c, double mean, double variance, int64_t count)
@@ -95,8 +134,10 @@ static void forward_channel(const auxo_op *op, const norm_shape *shape, int64_t 
         variance = (double)cpu_f32(op, AUXO_BATCH_NORM_RUNNING_VAR)[c];
     }
     double invstd = 1 / sqrt(variance + (double)params->epsilon);
-    normalise_channel(shape, params, c, x, mean, (float)(invstd * (double)cpu_f32(op, AUXO_BATCH_NORM_GAMMA)[c]),
-                      cpu_f32(op, AUXO_BATCH_NORM_BETA)[c], half_view_of(op, AUXO_BATCH_NORM_Y));
+    const normal_terms terms = {(float)mean, (float)(mean - (double)(float)mean),
+                                (float)(invstd * (double)cpu_f32(op, AUXO_BATCH_NORM_GAMMA)[c]),
+                                cpu_f32(op, AUXO_BATCH_NORM_BETA)[c]};
+    normalise_channel(op, shape, c, &terms);
     if (!params->training)
         return;
     cpu_f32(op, AUXO_BATCH_NORM_SAVED_MEAN)[c] = (float)mean;
@@ -122,18 +163,30 @@ static void run_batch_norm_forward(const cpu_work *work, const auxo_op *op)
 #define scratch_bytes_batch_norm_forward cpu_no_scratch
 CPU_KERNEL(batch_norm_forward)
 
-/* Sums of dy (x - mean) and, returned, of dy. */
-static double gradient_sums(const float *x, const float *dy, int64_t count, double mean, double *product)
+/* Sums of dy and of dy (x - mean). */
+CPU_INLINE double gradient_sums(const auxo_dtype type, const norm_shape *shape, const void *x, const void *dy,
+                                int64_t c, double mean, double *product)
 {
-    double products = 0;
-    double sum = 0;
-#pragma omp simd reduction(+ : products, sum)
-    for (int64_t i = 0; i < count; ++i) {
-        products += (double)dy[i] * ((double)x[i] - mean);
-        sum += (double)dy[i];
+    lane_sums sums = {.rest = 0}, products = {.rest = 0};
+    for (int64_t o = 0; o < shape->outer; ++o) {
+        const int64_t row = (o * shape->channels + c) * shape->inner;
+        int64_t i = 0;
+        for (; i + VEC_LANES <= shape->inner; i += VEC_LANES) {
+            const vf values = vf_load_as(type, x, row + i), gradients = vf_load_as(type, dy, row + i);
+            sums.low += vd_low(gradients);
+            sums.high += vd_high(gradients);
+            products.low += vd_low(gradients) * (vd_low(values) - mean);
+            products.high += vd_high(gradients) * (vd_high(values) - mean);
+        }
+        const vf values = vf_load_partial_as(type, x, row + i, shape->inner - i);
+        const vf gradients = vf_load_partial_as(type, dy, row + i, shape->inner - i);
+        for (int lane = 0; lane < shape->inner - i; ++lane) {
+            sums.rest += (double)gradients[lane];
+            products.rest += (double)gradients[lane] * ((double)values[lane] - mean);
+        }
     }
-    *product = products;
-    return sum;
+    *product = total_of(&products);
+    return total_of(&sums);
 }
 
 /* What DX is made of, besides X and DY. */
@@ -141,47 +194,42 @@ typedef struct gradient_terms {
     double scale, mean, mean_dy, by_x;
 } gradient_terms;
 
-static void gradient_row(const float *x, const float *dy, float *dx, int64_t count, gradient_terms terms)
+CPU_INLINE vf gradient_of(vf x, vf dy, const gradient_terms *terms)
 {
-#pragma omp simd
-    for (int64_t i = 0; i < count; ++i)
-        dx[i] = (float)(terms.scale * ((double)dy[i] - terms.mean_dy - ((double)x[i] - terms.mean) * terms.by_x));
+    return vf_join(terms->scale * (vd_low(dy) - terms->mean_dy - (vd_low(x) - terms->mean) * terms->by_x),
+                   terms->scale * (vd_high(dy) - terms->mean_dy - (vd_high(x) - terms->mean) * terms->by_x));
 }
 
-static void backward_channel(const auxo_op *op, const norm_shape *shape, int64_t c)
+CPU_INLINE void gradient_rows(const auxo_dtype type, const norm_shape *shape, const void *x, const void *dy, int64_t c,
+                              const gradient_terms *terms, void *dx)
 {
-    const half_view x = half_view_of(op, AUXO_BATCH_NORM_B_X);
-    const half_view dy = half_view_of(op, AUXO_BATCH_NORM_B_DY);
-    const half_view dx = half_view_of(op, AUXO_BATCH_NORM_B_DX);
-    const int64_t step = half_step(x, dy, shape->inner);
-    float buffers[3][HALF_BLOCK];
+    for (int64_t o = 0; o < shape->outer; ++o) {
+        const int64_t row = (o * shape->channels + c) * shape->inner;
+        int64_t i = 0;
+        for (; i + VEC_LANES <= shape->inner; i += VEC_LANES)
+            vf_store_as(type, dx, row + i,
+                        gradient_of(vf_load_as(type, x, row + i), vf_load_as(type, dy, row + i), terms));
+        const int64_t count = shape->inner - i;
+        const vf values = vf_load_partial_as(type, x, row + i, count);
+        const vf gradients = vf_load_partial_as(type, dy, row + i, count);
+        vf_store_partial_as(type, dx, row + i, gradient_of(values, gradients, terms), count);
+    }
+}
+
+CPU_INLINE void backward_as(const auxo_dtype type, const auxo_op *op, const norm_shape *shape, int64_t c)
+{
+    const void *x = cpu_data(&op->tensors[AUXO_BATCH_NORM_B_X]), *dy = cpu_data(&op->tensors[AUXO_BATCH_NORM_B_DY]);
     const double mean = (double)cpu_f32(op, AUXO_BATCH_NORM_B_SAVED_MEAN)[c];
     const double invstd = (double)cpu_f32(op, AUXO_BATCH_NORM_B_SAVED_INVSTD)[c];
-    double dgamma = 0;
-    double dbeta = 0;
-    for (int64_t o = 0; o < shape->outer; ++o)
-        for (int64_t first = 0; first < shape->inner; first += step) {
-            const int64_t start = (o * shape->channels + c) * shape->inner + first;
-            const int64_t count = cpu_min(step, shape->inner - first);
-            double product;
-            const double sum = gradient_sums(half_read(x, start, count, buffers[0]),
-                                             half_read(dy, start, count, buffers[1]), count, mean, &product);
-            dgamma += product * invstd;
-            dbeta += sum;
-        }
+    double product;
+    const double dbeta = gradient_sums(type, shape, x, dy, c, mean, &product);
+    const double dgamma = product * invstd;
     cpu_f32(op, AUXO_BATCH_NORM_B_DGAMMA)[c] = (float)dgamma;
     cpu_f32(op, AUXO_BATCH_NORM_B_DBETA)[c] = (float)dbeta;
     const double count = (double)(shape->outer * shape->inner);
     const gradient_terms terms = {(double)cpu_f32(op, AUXO_BATCH_NORM_B_GAMMA)[c] * invstd, mean, dbeta / count,
                                   invstd * dgamma / count};
-    for (int64_t o = 0; o < shape->outer; ++o)
-        for (int64_t first = 0; first < shape->inner; first += step) {
-            const int64_t start = (o * shape->channels + c) * shape->inner + first;
-            const int64_t length = cpu_min(step, shape->inner - first);
-            gradient_row(half_read(x, start, length, buffers[0]), half_read(dy, start, length, buffers[1]),
-                         half_target(dx, start, buffers[2]), length, terms);
-            half_write(dx, start, length, buffers[2]);
-        }
+    gradient_rows(type, shape, x, dy, c, &terms, cpu_data(&op->tensors[AUXO_BATCH_NORM_B_DX]));
 }
 
 static void backward_part(const void *context, int64_t begin, int64_t end, int thread)
@@ -189,8 +237,15 @@ static void backward_part(const void *context, int64_t begin, int64_t end, int t
     (void)thread;
     const auxo_op *op = context;
     const norm_shape shape = shape_of(op, AUXO_BATCH_NORM_B_X);
-    for (int64_t c = begin; c < end; ++c)
-        backward_channel(op, &shape, c);
+    const auxo_dtype type = op->tensors[AUXO_BATCH_NORM_B_X].dtype;
+    for (int64_t c = begin; c < end; ++c) {
+        if (type == AUXO_DTYPE_F32)
+            backward_as(AUXO_DTYPE_F32, op, &shape, c);
+        else if (type == AUXO_DTYPE_BF16)
+            backward_as(AUXO_DTYPE_BF16, op, &shape, c);
+        else
+            backward_as(AUXO_DTYPE_F16, op, &shape, c);
+    }
 }
 
 static void run_batch_norm_backward(const cpu_work *work, const auxo_op *op)

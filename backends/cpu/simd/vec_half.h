@@ -54,6 +54,26 @@ CPU_INLINE vf vf_load_as(const auxo_dtype type, const void *data, int64_t i)
     return vf_from_half(type, bits);
 }
 
+CPU_INLINE void vf_store_as(const auxo_dtype type, void *data, int64_t i, vf v)
+{
+    if (type == AUXO_DTYPE_F32) {
+        vf_store((float *)data + i, v);
+        return;
+    }
+    const vh bits = vh_from_vf(type, v);
+    memcpy((uint16_t *)data + i, &bits, sizeof bits);
+}
+
+CPU_INLINE void vf_store_partial_as(const auxo_dtype type, void *data, int64_t i, vf v, int64_t count)
+{
+    if (type == AUXO_DTYPE_F32) {
+        vf_store_partial((float *)data + i, v, count);
+        return;
+    }
+    const vh bits = vh_from_vf(type, v);
+    memcpy((uint16_t *)data + i, &bits, sizeof(uint16_t) * (size_t)count);
+}
+
 /* The first count of them, as vf_load_partial. */
 CPU_INLINE vf vf_load_partial_as(const auxo_dtype type, const void *data, int64_t i, int64_t count)
 {
