@@ -366,3 +366,37 @@ TEST_CASE("what did not pay with one run of plain layers is not tried with the n
     REQUIRE_OK(auxo__adapt_refuse(adapt.adapt, &one, error));
     CHECK_FALSE(auxo__adapt_refused(adapt.adapt, &other));
 }
+
+TEST_CASE("widening all layers at once makes the network that it promised, which computes what the old one did")
+{
+    Runtime runtime;
+    Device device(runtime, "cpu");
+    Glyphs data(64);
+    for (const char *name : {"mlp:784-6-5-10:tanh", "conv:3-4:3:2"}) {
+        INFO(name);
+        Desc desc(name, 1, 28, 28, 10);
+        Model model(device, desc.desc);
+        auxo_adapt_options options = small_options();
+        options.moves = 1u << AUXO_ADAPT_TRAIN | 1u << AUXO_ADAPT_WIDEN;
+        Adapt adapt(model, data, options);
+        REQUIRE(adapt.status == AUXO_OK);
+        adapt.train(4);
+        Error error;
+        const std::vector<float> before = data.outputs(model);
+        REQUIRE_OK(auxo__adapt_begin(adapt.adapt, error));
+        Proposals proposals;
+        REQUIRE_OK(auxo__move_of(adapt.adapt, AUXO_ADAPT_WIDEN)->propose(adapt.adapt, &proposals, error));
+        REQUIRE(proposals.count == 3); // each of the two, and both
+        const auxo__proposal &all = proposals.items[2];
+        CHECK(std::string(all.where) == "all layers");
+        CHECK(all.added == proposals.items[0].added + proposals.items[1].added);
+        CHECK(all.gain - 1 == Approx(proposals.items[0].gain + proposals.items[1].gain - 2));
+        REQUIRE_OK(auxo__move_of(adapt.adapt, AUXO_ADAPT_WIDEN)->apply(adapt.adapt, &all, error));
+        for (uint32_t l = 0; l < all.desc.layer_count; l++)
+            CHECK(auxo_model_get_desc(model)->layers[l].units == all.desc.layers[l].units);
+        const std::vector<float> after = data.outputs(model);
+        REQUIRE(after.size() == before.size());
+        for (size_t i = 0; i < after.size(); i++)
+            CHECK(std::abs(after[i] - before[i]) < 2e-5f);
+    }
+}

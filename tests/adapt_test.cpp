@@ -384,3 +384,30 @@ TEST_CASE("a deep plain network on which training stalls loses layers, and nothi
     // Gains are taken by the second, so how far it comes hangs on the machine; what it keeps is no worse.
     CHECK(losses[1] < 1.1 * losses[0]);
 }
+
+TEST_CASE("splitting widens a layer by halves that are read alike, and is undone to the bit")
+{
+    for_each_device([](Device &device) {
+        Glyphs data(64);
+        Desc desc("mlp:784-3-10:tanh", 1, 28, 28, 10);
+        Model model(device, desc.desc);
+        auxo_adapt_options options = small_options();
+        options.moves = 1u << AUXO_ADAPT_TRAIN | 1u << AUXO_ADAPT_WIDEN;
+        options.score = AUXO_ADAPT_SCORE_SPLIT;
+        options.grow_init = AUXO_GROW_SPLIT;
+        options.growth_minimum = 2;
+        Adapt adapt(model, data, options);
+        INFO(adapt.error.text());
+        REQUIRE(adapt.status == AUXO_OK);
+        adapt.train(10);
+        const std::vector<float> before = adapt.state();
+        REQUIRE(adapt.apply(AUXO_ADAPT_WIDEN));
+        CHECK(model.param("dense1.weight").size() == 5 * 784);
+        const std::vector<float> read = model.param("dense2.weight");
+        for (size_t half = 3; half < 5; half++)
+            CHECK(std::count(&read[0], &read[3], read[half]) == 1);
+        adapt.train(4);
+        adapt.undo();
+        CHECK(same_bits(adapt.state(), before));
+    });
+}

@@ -6,7 +6,8 @@
  * in and out) and "Who breaks early, looses", 2023 (brakes); V. Cahlik, "Anytime Learning with Auto-Sizing Neural
  * Networks", 2022 (growth near zero, penalties). New units are also scored and drawn by the largest singular vectors of
  * U. Evci et al., "GradMax: Growing Neural Networks using Gradient Information", 2022, and of M. Verbockhaven et al.,
- * "Growing Tiny Networks: Spotting Expressivity Bottlenecks and Fixing Them Optimally", 2024.
+ * "Growing Tiny Networks: Spotting Expressivity Bottlenecks and Fixing Them Optimally", 2024, or split off from units
+ * that are there (L. Wu et al., "Firefly Neural Architecture Descent", 2020).
  *
  * The controller works in cycles over one model and one optimiser, whose state goes through every edit. A cycle
  * measures (exact first-order sensitivities of every unit, layer and block from backward passes over a sample of the
@@ -72,13 +73,17 @@ typedef enum auxo_adapt_decide {
 typedef enum auxo_adapt_score {
     AUXO_ADAPT_SCORE_SENSITIVITY, /* the gradient energy of a mean unit that is there */
     AUXO_ADAPT_SCORE_GRADMAX,     /* the squared singular values that new units could have as gradients */
-    AUXO_ADAPT_SCORE_BOTTLENECK   /* the same of what the next layer cannot follow by its own weights; dense layers */
+    AUXO_ADAPT_SCORE_BOTTLENECK,  /* the same of what the next layer cannot follow by its own weights; dense layers */
+    AUXO_ADAPT_SCORE_SPLIT        /* the gradient by which the halves of the layer's best units would part */
 } auxo_adapt_score;
-/* Incoming weights of new units; the outgoing ones start at 0. */
+/* Incoming weights of new units; the outgoing ones start at 0, but for splits. */
 typedef enum auxo_grow_init {
-    AUXO_GROW_DRAW,      /* LeCun normal */
-    AUXO_GROW_GRADMAX,   /* right singular vectors, as long as a mean unit's incoming weights */
-    AUXO_GROW_BOTTLENECK /* those of the expressivity bottleneck, the same length; dense layers, else draws */
+    AUXO_GROW_DRAW,       /* LeCun normal */
+    AUXO_GROW_GRADMAX,    /* right singular vectors, as long as a mean unit's incoming weights */
+    AUXO_GROW_BOTTLENECK, /* those of the expressivity bottleneck, the same length; dense layers, else draws */
+    AUXO_GROW_SPLIT       /* a unit's own, moved a tenth of their length along the direction in which the loss curves
+                             down most, and the unit's the other way; both are read with half the unit's weights. Where
+                             a layer has fewer units than are added, or more than one reader, else draws */
 } auxo_grow_init;
 
 /* All that are not 0 hold at every moment. */

@@ -72,18 +72,18 @@ const auxo_setting auxo__adapt_settings[] = {
              "first what grows, then the training, then what shrinks, and all is kept"},
     {.name = "score",
      .type = AUXO_SETTING_CHOICE,
-     .argument = "sensitivity|gradmax|bottleneck",
+     .argument = "sensitivity|gradmax|bottleneck|split",
      .initial = "sensitivity",
      .help = "What a layer's new units promise: the gradient energy of a mean unit that is there, the largest that "
-             "GradMax finds, or (dense layers) that of the expressivity bottleneck, which the next layer cannot follow "
-             "by its own weights (both need LAPACK)"},
+             "GradMax finds, (dense layers) that of the expressivity bottleneck, which the next layer cannot follow by "
+             "its own weights (both need LAPACK), or that by which the halves of units would part that are split"},
     {.name = "grow-init",
      .type = AUXO_SETTING_CHOICE,
-     .argument = "draw|gradmax|bottleneck",
+     .argument = "draw|gradmax|bottleneck|split",
      .initial = "draw",
      .help =
-         "Incoming weights of new units: drawn, or in GradMax's or the bottleneck's directions (need LAPACK); outgoing "
-         "ones start at 0"},
+         "Incoming weights of new units: drawn, or in GradMax's or the bottleneck's directions (need LAPACK), outgoing "
+         "ones 0; or halves of units that are there, a tenth of their length apart each way"},
     {.name = "budget-memory",
      .type = AUXO_SETTING_REAL,
      .argument = "MIB",

@@ -1,11 +1,13 @@
 /* move_width.c: the moves that change widths: new units in a group of tied layers, or the least of its units gone.
  *
- * New units start with outgoing weights 0, so that the function is kept to the bit. What they bring is the energy of
- * the gradient that they add, by a mean unit of today or by GradMax. Units that go cost the loss that theta = 0 on them
+ * New units start with outgoing weights 0, so that the function is kept to the bit; or they are split off from others,
+ * which keeps it to second order in the step. What they bring is the energy of the gradient that they add, by a mean
+ * unit of today, by GradMax, the bottleneck, or of the splits. Units that go cost the loss that theta = 0 on them
  * adds, to second order: -first + second / 2.
  */
 #include "adapt_internal.h"
 #include "model_internal.h"
+#include "split.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -39,6 +41,28 @@ static bool view_group(const auxo_adapt *adapt, const auxo__structure *structure
 
 /* ---- wider ------------------------------------------------------------------------------------------------------- */
 
+/* Energy of the gradient that `added` units would add if they were split off from others. */
+static auxo_status energy_of_splits(auxo_adapt *adapt, const group_view *view, uint32_t added, double *energy,
+                                    char why[64], auxo_error *error)
+{
+    bool possible = false;
+    char reason[64] = "";
+    auxo__splits splits;
+    auxo_status status = auxo__splits_find(adapt, view->layer, added, &possible, reason, &splits, error);
+    if (status != AUXO_OK)
+        return status;
+    if (!possible) {
+        snprintf(why, 64, "of a mean unit: %.45s", reason);
+        return AUXO_OK;
+    }
+    *energy = 0;
+    for (uint32_t i = 0; i < splits.count; i++)
+        *energy += splits.energies[i];
+    snprintf(why, 64, "by splitting %u units", splits.count);
+    auxo__splits_deinit(&splits);
+    return AUXO_OK;
+}
+
 /* Energy of the gradient that `added` units would add, by the score in force. */
 static auxo_status expected_energy(auxo_adapt *adapt, const group_view *view, uint32_t added, double *energy,
                                    char why[64], auxo_error *error)
@@ -51,6 +75,8 @@ static auxo_status expected_energy(auxo_adapt *adapt, const group_view *view, ui
     snprintf(why, 64, "of a mean unit");
     if (adapt->options.score == AUXO_ADAPT_SCORE_SENSITIVITY)
         return AUXO_OK;
+    if (adapt->options.score == AUXO_ADAPT_SCORE_SPLIT)
+        return energy_of_splits(adapt, view, added, energy, why, error);
     const bool bottleneck = adapt->options.score == AUXO_ADAPT_SCORE_BOTTLENECK;
     auxo_status status = auxo__growth_directions(adapt, bottleneck ? AUXO_GROW_BOTTLENECK : AUXO_GROW_GRADMAX,
                                                  view->layer, added, &possible, reason, &rows, &squared, error);
@@ -67,41 +93,86 @@ static auxo_status expected_energy(auxo_adapt *adapt, const group_view *view, ui
     return status;
 }
 
-static auxo_status propose_widen_group(auxo_adapt *adapt, const auxo__structure *structure, const group_view *view,
-                                       auxo__proposals *proposals, auxo_error *error)
+static const uint32_t ALL_LAYERS = UINT32_MAX; /* as a proposal's layer */
+
+static uint32_t units_to_add(const auxo_adapt *adapt, uint32_t units)
 {
-    const auxo_adapt_options *options = &adapt->options;
+    const uint32_t part = (uint32_t)(adapt->options.growth_fraction * units);
+    return part > adapt->options.growth_minimum ? part : adapt->options.growth_minimum;
+}
+
+/* Appends a proposal to widen by `added` units, which are worth `energy` by `how`, in `groups` groups of layers. */
+static auxo_status add_widening(auxo_adapt *adapt, auxo__proposal *proposal, double energy, const char *how,
+                                auxo__proposals *proposals, auxo_error *error)
+{
+    const double share = adapt->measure.found.energy > 0 ? energy / adapt->measure.found.energy : 0;
+    proposal->move = AUXO_ADAPT_WIDEN;
+    proposal->gain = 1 + share;
+    snprintf(proposal->why, sizeof proposal->why, "%u units add %.1f %% of gradient energy (%.50s)", proposal->added,
+             100 * share, how);
+    return auxo__proposals_add(adapt, proposals, proposal, error);
+}
+
+/* What the groups' own proposals come to, if all of them are made at once. */
+typedef struct widen_all {
+    auxo_model_desc desc; /* owned; layer_count 0: none yet */
+    uint32_t added, groups;
+    double energy;
+} widen_all;
+
+static auxo_status take_group(const auxo_adapt *adapt, const auxo__structure *structure, const group_view *view,
+                              uint32_t added, double energy, widen_all *all, auxo_error *error)
+{
+    const auxo_model_desc *desc = all->groups > 0 ? &all->desc : auxo_model_get_desc(adapt->model);
+    auxo_model_desc wider;
+    const auxo_status status = auxo__with_units(desc, structure, view->layer, view->units + added, &wider, error);
+    if (status != AUXO_OK)
+        return status;
+    auxo_model_desc_deinit(&all->desc);
+    all->desc = wider;
+    all->added += added;
+    all->energy += energy;
+    all->groups++;
+    return AUXO_OK;
+}
+
+static auxo_status propose_widen_group(auxo_adapt *adapt, const auxo__structure *structure, const group_view *view,
+                                       widen_all *all, auxo__proposals *proposals, auxo_error *error)
+{
     const auxo_model_desc *desc = auxo_model_get_desc(adapt->model);
-    auxo__proposal proposal = {.move = AUXO_ADAPT_WIDEN, .layer = view->layer};
+    auxo__proposal proposal = {.layer = view->layer, .added = units_to_add(adapt, view->units)};
     char how[64];
     double energy = 0;
-    proposal.added = (uint32_t)(options->growth_fraction * view->units);
-    proposal.added = proposal.added > options->growth_minimum ? proposal.added : options->growth_minimum;
     auxo_status status =
         auxo__with_units(desc, structure, view->layer, view->units + proposal.added, &proposal.desc, error);
     if (status == AUXO_OK)
         status = expected_energy(adapt, view, proposal.added, &energy, how, error);
+    if (status == AUXO_OK)
+        status = take_group(adapt, structure, view, proposal.added, energy, all, error);
     if (status != AUXO_OK) {
         auxo_model_desc_deinit(&proposal.desc);
         return status;
     }
-    const double share = adapt->measure.found.energy > 0 ? energy / adapt->measure.found.energy : 0;
-    proposal.gain = 1 + share;
     snprintf(proposal.where, sizeof proposal.where, "%s", desc->layers[view->layer].name);
-    snprintf(proposal.why, sizeof proposal.why, "%u units add %.1f %% of gradient energy (%.50s)", proposal.added,
-             100 * share, how);
-    return auxo__proposals_add(adapt, proposals, &proposal, error);
+    return add_widening(adapt, &proposal, energy, how, proposals, error);
 }
 
+/* Each group of layers, and all of them at once: far below a budget that is the shortest way up. */
 static auxo_status propose_widen(auxo_adapt *adapt, auxo__proposals *proposals, auxo_error *error)
 {
     const auxo__structure *structure = NULL;
+    widen_all all = {.groups = 0};
     auxo_status status = auxo__adapt_structure(adapt, &structure, error);
     for (uint32_t l = 0; status == AUXO_OK && l < structure->layer_count; l++) {
         group_view view;
         if (structure->groups[l] == l && view_group(adapt, structure, l, &view))
-            status = propose_widen_group(adapt, structure, &view, proposals, error);
+            status = propose_widen_group(adapt, structure, &view, &all, proposals, error);
     }
+    if (status == AUXO_OK && all.groups > 1) {
+        auxo__proposal proposal = {.layer = ALL_LAYERS, .added = all.added, .desc = all.desc, .where = "all layers"};
+        return add_widening(adapt, &proposal, all.energy, "of all", proposals, error);
+    }
+    auxo_model_desc_deinit(&all.desc);
     return status;
 }
 
@@ -124,36 +195,75 @@ static auxo_status resize(auxo_adapt *adapt, const auxo_unit_edit *edit, auxo_er
     return auxo_model_resize(adapt->model, edit, 1, adapt->options.seed + adapt->cycle, &state, error);
 }
 
-static auxo_status apply_widen(auxo_adapt *adapt, const auxo__proposal *proposal, auxo_error *error)
+/* Appends units: drawn, read with 0. */
+static auxo_status add_units(auxo_adapt *adapt, uint32_t layer, uint32_t added, auxo_error *error)
 {
-    const uint32_t units = auxo_model_get_desc(adapt->model)->layers[proposal->layer].units;
+    const uint32_t units = auxo_model_get_desc(adapt->model)->layers[layer].units;
     uint32_t *all = malloc(units * sizeof *all);
-    float *rows = NULL;
-    double *squared = NULL;
-    bool directed = false;
-    char why[64];
     if (!all)
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "new units: out of memory");
     for (uint32_t u = 0; u < units; u++)
         all[u] = u;
-    auxo_status status = AUXO_OK;
-    if (adapt->options.grow_init != AUXO_GROW_DRAW) /* of the network before */
-        status = auxo__growth_directions(adapt, adapt->options.grow_init, proposal->layer, proposal->added, &directed,
-                                         why, &rows, &squared, error);
-    const auxo_unit_edit edit = {.layer = proposal->layer,
+    const auxo_unit_edit edit = {.layer = layer,
                                  .kept = all,
                                  .kept_count = units,
-                                 .added_count = proposal->added,
+                                 .added_count = added,
                                  .initializer = AUXO_INITIALIZER_LECUN_NORMAL,
                                  .incoming_scale = 1,
                                  .outgoing_scale = 0};
-    if (status == AUXO_OK)
-        status = resize(adapt, &edit, error);
-    if (status == AUXO_OK && directed)
-        status = write_new_rows(adapt, proposal->layer, proposal->added, rows, error);
+    const auxo_status status = resize(adapt, &edit, error);
     free(all);
+    return status;
+}
+
+/* As many as there are units to split; the others are drawn. */
+static auxo_status add_splits(auxo_adapt *adapt, uint32_t layer, uint32_t added, auxo_error *error)
+{
+    const uint32_t units = auxo_model_get_desc(adapt->model)->layers[layer].units;
+    bool possible = false;
+    char why[64];
+    auxo__splits splits;
+    auxo_status status = auxo__splits_find(adapt, layer, added, &possible, why, &splits, error); /* before it grows */
+    if (status == AUXO_OK)
+        status = add_units(adapt, layer, added, error);
+    if (status == AUXO_OK && possible)
+        status = auxo__splits_apply(adapt->model, layer, units, &splits, error);
+    auxo__splits_deinit(&splits);
+    return status;
+}
+
+static auxo_status widen_layer(auxo_adapt *adapt, uint32_t layer, uint32_t added, auxo_error *error)
+{
+    float *rows = NULL;
+    double *squared = NULL;
+    bool directed = false;
+    char why[64];
+    auxo_status status = AUXO_OK;
+    if (adapt->options.grow_init == AUXO_GROW_SPLIT)
+        return add_splits(adapt, layer, added, error);
+    if (adapt->options.grow_init != AUXO_GROW_DRAW) /* of the network before */
+        status = auxo__growth_directions(adapt, adapt->options.grow_init, layer, added, &directed, why, &rows, &squared,
+                                         error);
+    if (status == AUXO_OK)
+        status = add_units(adapt, layer, added, error);
+    if (status == AUXO_OK && directed)
+        status = write_new_rows(adapt, layer, added, rows, error);
     free(rows);
     free(squared);
+    return status;
+}
+
+static auxo_status apply_widen(auxo_adapt *adapt, const auxo__proposal *proposal, auxo_error *error)
+{
+    if (proposal->layer != ALL_LAYERS)
+        return widen_layer(adapt, proposal->layer, proposal->added, error);
+    auxo_status status = AUXO_OK;
+    for (uint32_t l = 0; l < proposal->desc.layer_count && status == AUXO_OK; l++) {
+        const uint32_t units =
+            auxo_model_get_desc(adapt->model)->layers[l].units; /* grown with an earlier one: equal */
+        if (proposal->desc.layers[l].units > units && auxo__layer_makes_units(&proposal->desc, l))
+            status = widen_layer(adapt, l, proposal->desc.layers[l].units - units, error);
+    }
     return status;
 }
 
