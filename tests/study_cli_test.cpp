@@ -146,12 +146,10 @@ TEST_CASE("study: the settings of any method are searched, by random draws and b
     REQUIRE(one.events("evaluation").size() == 6);
     CHECK(one.events("epoch").size() == 18);
     double best = -1;
-    size_t warm = 0;
     for (const Event &trial : one.events("evaluation")) {
         best = std::max(best, trial.number("quality"));
         const std::string genome = trial.text("genome");
         CHECK((genome.find("warmup=") != std::string::npos) == (genome.find("cosine") != std::string::npos));
-        warm += genome.find("cosine") != std::string::npos;
     }
     CHECK(one.events("result")[0].number("quality") == best);
     CHECK(program.run({"eval", folder.file("m"), "--limit", "100", "--device", "cpu"}).exit_code == 0);

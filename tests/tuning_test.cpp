@@ -63,12 +63,13 @@ struct TunedBench : PlanBench {
         tuning_dir = (folder / "extra").string();
     }
     // Variant and reason of a sum over `count` elements.
-    std::string choice(int64_t count = 1000)
+    std::string choice(int64_t count = 1000, auxo_dtype dtype = AUXO_DTYPE_F32)
     {
         if (!runtime)
             start();
         new_plan();
         auxo_tensor a = buffer_1d(count);
+        a.dtype = dtype;
         REQUIRE(add(add_op(a, a, a)) == AUXO_OK);
         REQUIRE(compile() == AUXO_OK);
         auxo_plan_op_info info = auxo_plan_op_info_at(plan, 0);
@@ -112,6 +113,8 @@ TEST_CASE("shape classes round dims up and keep what changes the kernel")
     conv.params.conv2d.dilation_h = conv.params.conv2d.dilation_w = conv.params.conv2d.groups = 1;
     CHECK(shape_class(conv, false) == "n128c4h32w32k8:r5s5u2v2");
     CHECK(shape_class(conv, true) == "=n100c3h28w28k6:r5s5u2v2");
+    conv.tensors[AUXO_CONV2D_BD_DX].dtype = AUXO_DTYPE_BF16;
+    CHECK(shape_class(conv, false) == "n128c4h32w32k8:r5s5u2v2:bf16");
     char small[8];
     auxo_op large = gemm(1000, 1000, 1000, false, false);
     auxo_tuning_shape_class(&large, false, small, sizeof small);
@@ -182,6 +185,22 @@ TEST_CASE("lookup goes from device to vendor to default, and from exact to round
         bench.fake.variants[AUXO_OP_ADD][1].supports = [](void *, const auxo_op *) { return false; };
         bench.write_user("default\nadd any variant=tiled\n");
         CHECK(bench.choice() == "plain: default; tuned variant cannot do this op: tiled");
+    }
+    SECTION("the closest line of those whose variant can do the op counts then")
+    {
+        bench.fake.variants[AUXO_OP_ADD][1].supports = [](void *, const auxo_op *) { return false; };
+        bench.write_user("default\nadd any variant=plain\ndevice \"Fake*\"\nadd any variant=tiled\n");
+        CHECK(bench.choice() == "plain: tuned default; tuned variant cannot do this op: tiled");
+    }
+    SECTION("all ops of a 16-bit format, before all ops")
+    {
+        for (auxo_kernel &kernel : bench.fake.variants[AUXO_OP_ADD])
+            kernel.half_formats = AUXO_HALF_FORMATS_ALL;
+        bench.fake.refresh();
+        bench.write_user("default\nadd any:bf16 variant=tiled tile=32\nadd any variant=tiled tile=16\n");
+        CHECK(bench.choice() == "tiled: tuned default 16 1");
+        CHECK(bench.choice(1000, AUXO_DTYPE_F16) == "tiled: tuned default 16 1");
+        CHECK(bench.choice(1000, AUXO_DTYPE_BF16) == "tiled: tuned default 32 1");
     }
 }
 

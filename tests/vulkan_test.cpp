@@ -109,6 +109,50 @@ void run_with_cache(const std::string &cache_dir)
     auxo_runtime_destroy(runtime);
 }
 
+// A tensor of random numbers of 0.5 to 1 in size, of either sign.
+auxo_tensor random_halves(Device &device, auxo_dtype format, std::vector<int64_t> dims, uint32_t seed)
+{
+    int64_t count = 1;
+    for (int64_t dim : dims)
+        count *= dim;
+    std::mt19937 random(seed);
+    const uint32_t fraction = format == AUXO_DTYPE_F16 ? 0x83ff : 0x807f,
+                   half = format == AUXO_DTYPE_F16 ? 0x3800 : 0x3f00;
+    std::vector<uint16_t> bits(static_cast<size_t>(count));
+    for (uint16_t &one : bits)
+        one = static_cast<uint16_t>((random() & fraction) | half);
+    auxo_tensor tensor = device.empty(format, dims);
+    device.upload(tensor, bits.data());
+    return tensor;
+}
+
+// Whether the device has cooperative matrices for the op; without, it says so.
+bool has_cooperative(Device &device, const auxo_op &op)
+{
+    const char *names[8];
+    const size_t count = auxo_op_variants(device.device, op.kind, &op, names, 8);
+    for (size_t i = 0; i < count && i < 8; i++)
+        if (std::string(names[i]) == "cooperative")
+            return true;
+    WARN("skipped: no cooperative matrices for " << auxo_op_noun(op.kind));
+    return false;
+}
+
+// The result in slot `result` by cooperative matrices, several to a subgroup, is that of the direct kernel.
+void check_cooperative(Device &device, const auxo_op &op, uint32_t result, double tolerance)
+{
+    if (!has_cooperative(device, op))
+        return;
+    Error error;
+    REQUIRE_OK(auxo_op_run_variant(device.queue, &op, "direct", nullptr, error));
+    const std::vector<float> expected = device.download_f32(op.tensors[result]);
+    for (const std::vector<int32_t> &tile : {std::vector<int32_t>{64, 64, 16, 32, 32}, {32, 64, 32, 16, 32}}) {
+        REQUIRE_OK(auxo_op_run_variant(device.queue, &op, "cooperative", tile.data(), error));
+        INFO(auxo_op_noun(op.kind) << " tile " << tile[0] << " x " << tile[1] << " x " << tile[2]);
+        auxo_test::check_close(device.download_f32(op.tensors[result]), expected, 0, tolerance);
+    }
+}
+
 } // namespace
 
 TEST_CASE("vulkan: writes and work keep their order", "[vulkan]")
@@ -293,6 +337,42 @@ TEST_CASE("vulkan: convolutions by large tiles agree with the direct ones", "[vu
         op.tensors[AUXO_CONV2D_BW_DY] = y;
         op.tensors[AUXO_CONV2D_BW_DW] = device.empty(AUXO_DTYPE_F32, {k, c, 3, 3});
         check(AUXO_OP_CONV2D_BACKWARD_WEIGHTS, AUXO_CONV2D_BW_DW);
+    }
+}
+
+TEST_CASE("vulkan: subgroups of several cooperative matrices agree with the direct kernels", "[vulkan]")
+{
+    Vulkan vulkan;
+    if (!vulkan.device)
+        return;
+    Device &device = *vulkan.device;
+    for (auxo_dtype format : {AUXO_DTYPE_F16, AUXO_DTYPE_BF16}) {
+        const int64_t m = 133, n = 71, k = 45;
+        for (int transposed = 0; transposed < 4; transposed++) {
+            const bool a = transposed & 1, b = transposed & 2;
+            auxo_op op = {};
+            op.kind = AUXO_OP_GEMM;
+            op.params.gemm.trans_a = a;
+            op.params.gemm.trans_b = b;
+            op.params.gemm.alpha = 1;
+            op.tensors[AUXO_GEMM_A] = random_halves(device, format, {a ? k : m, a ? m : k}, 1);
+            op.tensors[AUXO_GEMM_B] = random_halves(device, format, {b ? n : k, b ? k : n}, 2);
+            op.tensors[AUXO_GEMM_C] = device.empty(AUXO_DTYPE_F32, {m, n});
+            check_cooperative(device, op, AUXO_GEMM_C, 1e-4);
+        }
+        // The gradient by the weights has f32 results, whose last digits show every term.
+        for (int32_t stride : {1, 2}) {
+            const int64_t images = 3, c = 9, h = 13, filters = 70, out = (h + 2 - 3) / stride + 1;
+            auxo_op op = {};
+            op.kind = AUXO_OP_CONV2D_BACKWARD_WEIGHTS;
+            op.params.conv2d.stride_h = op.params.conv2d.stride_w = stride;
+            op.params.conv2d.pad_h = op.params.conv2d.pad_w = 1;
+            op.params.conv2d.dilation_h = op.params.conv2d.dilation_w = op.params.conv2d.groups = 1;
+            op.tensors[AUXO_CONV2D_BW_X] = random_halves(device, format, {images, c, h, h}, 3);
+            op.tensors[AUXO_CONV2D_BW_DY] = random_halves(device, format, {images, filters, out, out}, 4);
+            op.tensors[AUXO_CONV2D_BW_DW] = device.empty(AUXO_DTYPE_F32, {filters, c, 3, 3});
+            check_cooperative(device, op, AUXO_CONV2D_BW_DW, 2e-3);
+        }
     }
 }
 

@@ -1,5 +1,5 @@
-/* cooperative.h: VK_KHR_cooperative_matrix, for headers that are older than it: names and numbers of the extension's
- * specification, as <vulkan/vulkan.h> has them since 1.3.255.
+/* cooperative.h: VK_KHR_cooperative_matrix and VK_KHR_shader_bfloat16, for headers that are older than they: names and
+ * numbers of the extensions' specifications, as <vulkan/vulkan.h> has them since 1.3.255 and 1.4.311.
  */
 #ifndef VK_COOPERATIVE_H
 #define VK_COOPERATIVE_H
@@ -34,6 +34,18 @@ typedef struct VkPhysicalDeviceCooperativeMatrixFeaturesKHR {
 
 typedef VkResult(VKAPI_PTR *PFN_vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR)(
     VkPhysicalDevice physical, uint32_t *count, VkCooperativeMatrixPropertiesKHR *list);
+#endif
+
+#ifndef VK_KHR_shader_bfloat16
+#define VK_KHR_SHADER_BFLOAT16_EXTENSION_NAME "VK_KHR_shader_bfloat16"
+#define VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_BFLOAT16_FEATURES_KHR ((VkStructureType)1000141000)
+#define VK_COMPONENT_TYPE_BFLOAT16_KHR ((VkComponentTypeKHR)1000141000)
+
+typedef struct VkPhysicalDeviceShaderBfloat16FeaturesKHR {
+    VkStructureType sType;
+    void *pNext;
+    VkBool32 shaderBFloat16Type, shaderBFloat16DotProduct, shaderBFloat16CooperativeMatrix;
+} VkPhysicalDeviceShaderBfloat16FeaturesKHR;
 #endif
 
 #endif

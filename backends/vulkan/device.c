@@ -43,6 +43,57 @@ void vk_device_quiesce(vk_device *device)
     }
 }
 
+/* What is switched on, and the extensions that it needs. */
+typedef struct wanted_features {
+    VkPhysicalDeviceVulkan11Features v11;
+    VkPhysicalDeviceVulkan12Features v12;
+    VkPhysicalDevicePipelineExecutablePropertiesFeaturesKHR executables;
+    VkPhysicalDeviceCooperativeMatrixFeaturesKHR matrices;
+    VkPhysicalDeviceSubgroupSizeControlFeaturesEXT subgroups;
+    VkPhysicalDeviceShaderBfloat16FeaturesKHR brains;
+    const char *extensions[4];
+    uint32_t extension_count;
+} wanted_features;
+
+static void want(wanted_features *wanted, const char *extension, void *features)
+{
+    wanted->extensions[wanted->extension_count++] = extension;
+    ((VkBaseOutStructure *)features)->pNext = wanted->v12.pNext;
+    wanted->v12.pNext = features;
+}
+
+static void choose_features(const vk_device *device, wanted_features *wanted)
+{
+    const bool bf16 = device->cooperative_bf16.m > 0, cooperative = device->cooperative_f16.m > 0 || bf16;
+    *wanted = (wanted_features){
+        .v11 = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES,
+                .pNext = &wanted->v12,
+                .storageBuffer16BitAccess = device->has_halves},
+        .v12 = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES,
+                .timelineSemaphore = VK_TRUE,
+                .shaderFloat16 = cooperative,
+                .vulkanMemoryModel = cooperative,
+                .vulkanMemoryModelDeviceScope = cooperative /* of the atomics of words.glsl */},
+        .executables = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PIPELINE_EXECUTABLE_PROPERTIES_FEATURES_KHR,
+                        .pipelineExecutableInfo = VK_TRUE},
+        .matrices = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_FEATURES_KHR,
+                     .cooperativeMatrix = VK_TRUE},
+        .subgroups = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES_EXT,
+                      .computeFullSubgroups = VK_TRUE},
+        .brains = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_BFLOAT16_FEATURES_KHR,
+                   .shaderBFloat16Type = VK_TRUE,
+                   .shaderBFloat16CooperativeMatrix = VK_TRUE},
+    };
+    if (device->has_statistics)
+        want(wanted, VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME, &wanted->executables);
+    if (cooperative) {
+        want(wanted, VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME, &wanted->matrices);
+        want(wanted, VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME, &wanted->subgroups);
+    }
+    if (bf16)
+        want(wanted, VK_KHR_SHADER_BFLOAT16_EXTENSION_NAME, &wanted->brains);
+}
+
 static auxo_status create_logical(vk_device *device, auxo_error *error)
 {
     if (!vk_physical_compute_family(device->physical, &device->family, &device->timestamp_bits))
@@ -52,38 +103,15 @@ static auxo_status create_logical(vk_device *device, auxo_error *error)
                                            .queueFamilyIndex = device->family,
                                            .queueCount = 1,
                                            .pQueuePriorities = &priority};
-    const bool cooperative = device->cooperative.m > 0;
     device->has_statistics = device->instance->host.keep_statistics && vk_statistics_available(device->physical);
-    const char *extensions[2];
-    uint32_t extension_count = 0;
-    VkPhysicalDeviceVulkan12Features v12 = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES,
-                                            .timelineSemaphore = VK_TRUE,
-                                            .shaderFloat16 = cooperative,
-                                            .vulkanMemoryModel = cooperative};
-    VkPhysicalDeviceVulkan11Features v11 = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES,
-                                            .pNext = &v12,
-                                            .storageBuffer16BitAccess = device->has_halves};
-    VkPhysicalDevicePipelineExecutablePropertiesFeaturesKHR executables = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PIPELINE_EXECUTABLE_PROPERTIES_FEATURES_KHR,
-        .pipelineExecutableInfo = VK_TRUE};
-    VkPhysicalDeviceCooperativeMatrixFeaturesKHR matrices = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_FEATURES_KHR, .cooperativeMatrix = VK_TRUE};
-    if (device->has_statistics) {
-        extensions[extension_count++] = VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME;
-        executables.pNext = v12.pNext;
-        v12.pNext = &executables;
-    }
-    if (cooperative) {
-        extensions[extension_count++] = VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME;
-        matrices.pNext = v12.pNext;
-        v12.pNext = &matrices;
-    }
+    wanted_features wanted;
+    choose_features(device, &wanted);
     const VkDeviceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
-                                     .pNext = &v11,
+                                     .pNext = &wanted.v11,
                                      .queueCreateInfoCount = 1,
                                      .pQueueCreateInfos = &queue,
-                                     .enabledExtensionCount = extension_count,
-                                     .ppEnabledExtensionNames = extensions};
+                                     .enabledExtensionCount = wanted.extension_count,
+                                     .ppEnabledExtensionNames = wanted.extensions};
     const VkResult result = vkCreateDevice(device->physical, &info, NULL, &device->handle);
     if (result != VK_SUCCESS)
         return vk_fail(device, result, "creating the logical device", error);
@@ -126,7 +154,7 @@ static void read_properties(vk_device *device)
     device->unified = device->compiles_only || (device->info.features & AUXO_FEATURE_UNIFIED_MEMORY);
     device->has_halves = can_store_halves(device->physical);
     device->has_shuffle = can_shuffle(device->physical);
-    device->cooperative = vk_cooperative_of(device->instance, device->physical);
+    vk_cooperative_find(device);
     device->group_size = 256;
     while (device->group_size > properties.limits.maxComputeWorkGroupInvocations ||
            device->group_size > properties.limits.maxComputeWorkGroupSize[0])

@@ -6,9 +6,8 @@
 #include <string.h>
 
 enum {
-    PIECE = 4,       /* elements of a vector */
-    RUN = 8,         /* halves of a vector */
-    MATRICES_MAX = 4 /* cooperative ones of a subgroup, along one axis */
+    PIECE = 4, /* elements of a vector */
+    RUN = 8    /* halves of a vector */
 };
 
 /* Whether rows of so many elements start and end at multiples of `run` elements. */
@@ -62,63 +61,10 @@ static void shape_direct(const gemm_task *task, const gemm_part *part, const vk_
     shape->tile_n = tile.tile_n;
 }
 
-/* What one workgroup of a cooperative product covers, and each of its subgroups. */
-typedef struct cooperative_tile {
-    uint32_t m, n, k, sub_m, sub_n;
-} cooperative_tile;
-
-/* Of gemm_cooperative.comp: tiles of A and B, rows one run longer, and a matrix of sums for each subgroup. */
-static uint64_t cooperative_bytes(const gemm_task *task, const cooperative_tile *tile, const vk_cooperative *extents)
-{
-    const auxo_gemm_params *params = &task->op->params.gemm;
-    const uint64_t a = params->trans_a ? (uint64_t)tile->k * (tile->m + RUN) : (uint64_t)tile->m * (tile->k + RUN);
-    const uint64_t b = params->trans_b ? (uint64_t)tile->n * (tile->k + RUN) : (uint64_t)tile->k * (tile->n + RUN);
-    const uint64_t subgroups = (uint64_t)(tile->m / tile->sub_m) * (tile->n / tile->sub_n);
-    return (a + b) * 2 + subgroups * extents->m * extents->n * sizeof(float);
-}
-
-static bool cooperative_fits(const gemm_task *task, const cooperative_tile *tile)
-{
-    const vk_device *device = task->program->device;
-    const uint64_t subgroups = (uint64_t)(tile->m / tile->sub_m) * (tile->n / tile->sub_n);
-    return subgroups * device->info.subgroup_size <= device->limits.maxComputeWorkGroupInvocations &&
-           cooperative_bytes(task, tile, &device->cooperative) <= device->limits.maxComputeSharedMemorySize;
-}
-
-/* From the tunables: no larger than C or the device's limits, few matrices per subgroup where these are small, and
- * smaller while the device would not be occupied. */
-static cooperative_tile cooperative_tile_of(const gemm_task *task, const gemm_part *part)
-{
-    const int32_t *values = task->parameters;
-    const uint64_t units = vk_device_units(task->program->device);
-    cooperative_tile tile = {(uint32_t)values[0], (uint32_t)values[1], (uint32_t)values[2], (uint32_t)values[3],
-                             (uint32_t)values[4]};
-    while (tile.sub_m > MATRICES_MAX * task->program->device->cooperative.m)
-        tile.sub_m /= 2;
-    while (tile.sub_n > MATRICES_MAX * task->program->device->cooperative.n)
-        tile.sub_n /= 2;
-    while (tile.m > tile.sub_m && tile.m / 2 >= part->rows)
-        tile.m /= 2;
-    while (tile.n > tile.sub_n && tile.n / 2 >= task->n)
-        tile.n /= 2;
-    while (tile.m > tile.sub_m || tile.n > tile.sub_n) {
-        const uint64_t groups = part->batches * vk_ceil_div(part->rows, tile.m) * vk_ceil_div(task->n, tile.n);
-        if (groups >= units && cooperative_fits(task, &tile))
-            break;
-        if (tile.n > tile.sub_n && (tile.n >= tile.m || tile.m == tile.sub_m))
-            tile.n /= 2;
-        else
-            tile.m /= 2;
-    }
-    while (tile.k > task->program->device->cooperative.k && !cooperative_fits(task, &tile))
-        tile.k /= 2;
-    return tile;
-}
-
 /* Whether gemm_cooperative.comp need check nothing: whole tiles of aligned matrices, and C receives the sums, scaled.
  */
-static bool is_whole(const gemm_task *task, const gemm_part *part, const vk_span spans[3], const cooperative_tile *tile,
-                     uint32_t group_size)
+static bool is_whole(const gemm_task *task, const gemm_part *part, const vk_span spans[3],
+                     const vk_cooperative_tile *tile, uint32_t group_size)
 {
     const auxo_gemm_params *params = &task->op->params.gemm;
     const uint32_t line_a = (params->trans_a ? tile->m : tile->k) / RUN,
@@ -136,16 +82,23 @@ static void shape_cooperative(const gemm_task *task, const gemm_part *part, cons
 {
     const vk_device *device = task->program->device;
     const auxo_gemm_params *params = &task->op->params.gemm;
-    const cooperative_tile tile = cooperative_tile_of(task, part);
-    memcpy(shape->constants, &tile, sizeof tile);
+    const vk_cooperative extents = vk_cooperative_of(device, task->a.dtype);
+    const vk_cooperative_size size = {.rows = part->rows,
+                                      .columns = task->n,
+                                      .batches = part->batches,
+                                      .a_along_k = !params->trans_a,
+                                      .b_along_k = params->trans_b};
+    const vk_cooperative_tile tile = vk_cooperative_tile_of(device, &extents, task->parameters, &size);
+    const uint32_t values[] = {tile.m, tile.n, tile.k, tile.sub_m, tile.sub_n};
+    memcpy(shape->constants, values, sizeof values);
     shape->constants[12] = task->k > 0 && has_runs(&task->a, spans[0], params->trans_a ? part->rows : task->k, RUN) &&
                            has_runs(&task->b, spans[1], params->trans_b ? task->k : task->n, RUN);
     shape->constants[13] = has_runs(&task->c, spans[2], task->n, PIECE);
-    memcpy(shape->constants + 14, &device->cooperative, sizeof device->cooperative);
-    shape->group_size = tile.m / tile.sub_m * (tile.n / tile.sub_n) * device->info.subgroup_size;
+    memcpy(shape->constants + VK_COOPERATIVE_EXTENTS, &extents, sizeof extents);
+    shape->group_size = tile.lanes;
     shape->constants[17] = shape->constants[12] && is_whole(task, part, spans, &tile, shape->group_size);
     shape->constant_count = 18;
-    shape->shader = VK_SHADER_gemm_cooperative;
+    shape->shader = task->a.dtype == AUXO_DTYPE_BF16 ? VK_SHADER_gemm_cooperative_bf16 : VK_SHADER_gemm_cooperative_f16;
     shape->tile_m = tile.m;
     shape->tile_n = tile.n;
 }

@@ -77,7 +77,7 @@ WITH_SUBGROUPS(softmax, "row_lanes", vk_fits_bindings);
 DATA_WITH_SUBGROUPS(softmax_cross_entropy, "row_lanes", supports_data);
 
 static const auxo_kernel gemm[] = {
-    TUNED("cooperative", AUXO_HALF_FORMAT(F16), vk_supports_gemm_cooperative, gemm_cooperative,
+    TUNED("cooperative", AUXO_HALF_FORMATS_ALL, vk_supports_gemm_cooperative, gemm_cooperative,
           vk_gemm_cooperative_tunables),
     TUNED("tiled", AUXO_HALF_FORMATS_ALL, vk_supports_gemm, gemm_tiled, vk_gemm_tiled_tunables),
     TUNED("direct", AUXO_HALF_FORMATS_ALL, vk_supports_gemm, gemm_direct, vk_gemm_direct_tunables),
@@ -89,7 +89,9 @@ static const auxo_kernel theta_eval[] = {
     KERNEL("direct", vk_fits_bindings, theta_direct),
 };
 #define CONV2D(op)                                                                                                     \
-    TUNED("tiled", AUXO_HALF_FORMATS_ALL, supports_data, op##_tiled, vk_conv2d_tiled_tunables),                        \
+    TUNED("cooperative", AUXO_HALF_FORMATS_ALL, vk_supports_conv2d_cooperative, op##_cooperative,                      \
+          vk_conv2d_cooperative_tunables),                                                                             \
+        TUNED("tiled", AUXO_HALF_FORMATS_ALL, supports_data, op##_tiled, vk_conv2d_tiled_tunables),                    \
         TUNED("direct", AUXO_HALF_FORMATS_ALL, supports_data, op##_direct, vk_conv2d_direct_tunables)
 #define CONV2D_WINOGRAD                                                                                                \
     {                                                                                                                  \

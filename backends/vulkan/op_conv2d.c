@@ -1,4 +1,5 @@
-/* op_conv2d.c: convolutions forward, backward_data and backward_weights, tiled and direct (conv2d.comp).
+/* op_conv2d.c: convolutions forward, backward_data and backward_weights, tiled and direct (conv2d.comp), and by
+ * cooperative matrices (conv2d_cooperative.comp).
  *
  * All three are matrix products; conv2d.glsl says of what. backward_weights has few results and many terms, so it is
  * split by images into partial results that a reduction adds up in a fixed order. DBIAS is a reduction of DY.
@@ -14,8 +15,10 @@ enum {
     SPLIT_TERMS_MIN = 256,      /* tiled; splits are multiples of SPLIT_TERMS */
     SPLIT_TERMS = 32,
     LANES_PER_UNIT = 256, /* that splits are to give each compute unit */
-    WINDOW_MAX = 32,      /* elements whose masks fit a word (conv2d_tiles.glsl) */
-    PIECE = 4             /* elements of a vector */
+    WINDOW_MAX = 32,      /* elements whose masks fit a word (conv2d_places.glsl) */
+    PIECE = 4,            /* elements of a vector */
+    RUN = 8,              /* halves of a vector */
+    COOPERATIVE_MIN = 4   /* rows and columns, of a group, that are worth a cooperative matrix */
 };
 
 const auxo_tunable vk_conv2d_tiled_tunables[VK_TILE_TUNABLES] = {
@@ -31,23 +34,28 @@ const auxo_tunable vk_conv2d_direct_tunables[VK_CONV2D_DIRECT_TUNABLES] = {
     {.name = "columns", .initial = 4, .value_count = 4, .values = {1, 2, 4, 8}},
     {.name = "lanes", .initial = 64, .value_count = 4, .values = {8, 32, 64, 128}},
 };
+const auxo_tunable vk_conv2d_cooperative_tunables[VK_COOPERATIVE_TUNABLES] = {VK_COOPERATIVE_TUNABLES_OF(128, 128)};
 
 /* Of conv2d.glsl, behind at[]. */
 typedef struct conv_push {
     CONV2D_PUSH
 } conv_push;
 
-/* One of the three ops in its two ways; a tiled one may need the shader for wide windows. */
+typedef enum conv_way { CONV_DIRECT, CONV_TILED, CONV_COOPERATIVE } conv_way;
+
+/* One of the three ops in its ways; a tiled one may need the shader for wide windows. */
 typedef struct conv_shaders {
-    vk_shader tiled, wide, direct;
+    vk_shader tiled, wide, direct, cooperative_f16, cooperative_bf16;
 } conv_shaders;
-#define SHADERS(op) ((conv_shaders){VK_SHADER_##op##_tiled, VK_SHADER_##op##_wide, VK_SHADER_##op##_direct})
+#define SHADERS(op)                                                                                                    \
+    ((conv_shaders){VK_SHADER_##op##_tiled, VK_SHADER_##op##_wide, VK_SHADER_##op##_direct,                            \
+                    VK_SHADER_##op##_cooperative_f16, VK_SHADER_##op##_cooperative_bf16})
 
 typedef struct conv_task {
     vk_program *program;
     const auxo_op *op;
     conv_shaders shaders;
-    bool tiled;
+    conv_way way;
     const int32_t *parameters;
     uint32_t a_slot, b_slot, result_slot;
     conv_push push;
@@ -88,17 +96,16 @@ static conv_push geometry_of(const auxo_op *op)
 /* How the dispatch is done: shader, constants 1.. of conv2d.comp, and what a workgroup covers. */
 typedef struct conv_shape {
     vk_shader shader;
-    uint32_t constants[11];
+    uint32_t constants[17], constant_count;
     uint32_t group_size;
     uint64_t tile_m, tile_n;
 } conv_shape;
 
 /* Taps one by one, not phase by phase of the stride: for large windows, and where the stride is far larger than the
  * images, so that nearly all phases would be empty. */
-static bool is_wide(const conv_task *task)
+static bool is_wide(const conv_push *push)
 {
     const double phase_times = 16, phase_places = 1 << 16;
-    const conv_push *push = &task->push;
     const double places = (double)push->height * (double)push->width;
     const double spread = (double)push->stride_h *
                           (double)vk_ceil_div((uint64_t)push->height, (uint64_t)push->stride_h) *
@@ -106,23 +113,56 @@ static bool is_wide(const conv_task *task)
     return (int64_t)push->window_h * push->window_w > WINDOW_MAX || spread > phase_places + phase_times * places;
 }
 
-static bool has_vectors(vk_span span, uint64_t run)
+/* Whether rows of `run` elements start and end at multiples of `length` elements. */
+static bool has_vectors(vk_span span, uint64_t run, uint32_t length)
 {
-    return span.offset_bytes % ((uint64_t)PIECE * span.element_bytes) == 0 && run > 0 && run % PIECE == 0;
+    return span.offset_bytes % ((uint64_t)length * span.element_bytes) == 0 && run > 0 && run % length == 0;
+}
+
+/* Products that the device can work on at once. */
+static uint64_t products_of(const conv_task *task)
+{
+    const uint64_t splits = task->splits ? vk_ceil_div(task->terms, SPLIT_TERMS_MIN) : task->push.splits;
+    return (uint64_t)task->push.groups * splits;
 }
 
 static void shape_tiled(const conv_task *task, vk_span result, conv_shape *shape)
 {
-    vk_tiled_size size = {task->rows, task->columns, task->terms, (uint64_t)task->push.groups * task->push.splits};
-    if (task->splits) /* occupy the device, too */
-        size.batches *= vk_ceil_div(task->terms, SPLIT_TERMS_MIN);
+    const vk_tiled_size size = {task->rows, task->columns, task->terms, products_of(task)};
     const vk_tiled_tile tile = vk_tiled_tile_of(task->program->device, task->parameters, &size);
     const uint32_t extents[] = {tile.m, tile.n, tile.k, tile.rows, tile.columns};
     memcpy(shape->constants, extents, sizeof extents);
-    shape->shader = is_wide(task) ? task->shaders.wide : task->shaders.tiled;
-    shape->constants[8] = has_vectors(vk_span_of(&task->op->tensors[task->a_slot]), task->a_run);
-    shape->constants[9] = has_vectors(result, task->result_run);
+    shape->shader = is_wide(&task->push) ? task->shaders.wide : task->shaders.tiled;
+    shape->constants[8] = has_vectors(vk_span_of(&task->op->tensors[task->a_slot]), task->a_run, PIECE);
+    shape->constants[9] = has_vectors(result, task->result_run, PIECE);
     shape->constants[10] = task->a_along_terms;
+    shape->group_size = tile.lanes;
+    shape->tile_m = tile.m;
+    shape->tile_n = tile.n;
+}
+
+static void shape_cooperative(const conv_task *task, vk_span result, conv_shape *shape)
+{
+    const vk_device *device = task->program->device;
+    const vk_span a = vk_span_of(&task->op->tensors[task->a_slot]);
+    const auxo_dtype format = task->op->tensors[task->a_slot].dtype;
+    const vk_cooperative extents = vk_cooperative_of(device, format);
+    const vk_cooperative_size size = {.rows = task->rows,
+                                      .columns = task->columns,
+                                      .batches = products_of(task),
+                                      .a_along_k = true,
+                                      .b_along_k = !task->splits,
+                                      .term_bytes = 4 * sizeof(int32_t),
+                                      .column_bytes = 2 * sizeof(int32_t),
+                                      .other_bytes = task->splits ? 2048 : 0 /* masks of lines */};
+    const vk_cooperative_tile tile = vk_cooperative_tile_of(device, &extents, task->parameters, &size);
+    const uint32_t values[] = {tile.m, tile.n, tile.k, tile.sub_m, tile.sub_n};
+    memcpy(shape->constants, values, sizeof values);
+    memcpy(shape->constants + VK_COOPERATIVE_EXTENTS, &extents, sizeof extents);
+    shape->constants[8] = has_vectors(a, task->a_run, RUN);
+    shape->constants[9] = has_vectors(result, task->result_run, PIECE);
+    shape->constant_count = VK_COOPERATIVE_EXTENTS + 3;
+    shape->shader = format == AUXO_DTYPE_BF16 ? task->shaders.cooperative_bf16 : task->shaders.cooperative_f16;
     shape->group_size = tile.lanes;
     shape->tile_m = tile.m;
     shape->tile_n = tile.n;
@@ -131,9 +171,11 @@ static void shape_tiled(const conv_task *task, vk_span result, conv_shape *shape
 static conv_shape shape_of(const conv_task *task, vk_span result)
 {
     const auxo_conv2d_params *params = &task->op->params.conv2d;
-    conv_shape shape = {.shader = task->shaders.direct};
-    if (task->tiled) {
+    conv_shape shape = {.shader = task->shaders.direct, .constant_count = 11};
+    if (task->way == CONV_TILED) {
         shape_tiled(task, result, &shape);
+    } else if (task->way == CONV_COOPERATIVE) {
+        shape_cooperative(task, result, &shape);
     } else {
         const vk_direct_tile tile = vk_direct_tile_of(task->parameters, task->rows, task->columns);
         const uint32_t extents[] = {tile.lanes_n, tile.rows, tile.columns};
@@ -151,7 +193,7 @@ static conv_shape shape_of(const conv_task *task, vk_span result)
 static void add_product(conv_task *task, vk_span result, const conv_shape *shape)
 {
     vk_program *program = task->program;
-    vk_step *step = vk_program_add(program, shape->shader, shape->group_size, shape->constants, 11);
+    vk_step *step = vk_program_add(program, shape->shader, shape->group_size, shape->constants, shape->constant_count);
     vk_step_bind(program, step, vk_span_of(&task->op->tensors[task->a_slot]), VK_READ);
     vk_step_bind(program, step, vk_span_of(&task->op->tensors[task->b_slot]), VK_READ);
     vk_step_bind(program, step, result, VK_WRITE);
@@ -162,20 +204,20 @@ static void add_product(conv_task *task, vk_span result, const conv_shape *shape
                    (uint64_t)task->push.tiles_m * task->push.tiles_n * task->push.splits * (uint64_t)task->push.groups);
 }
 
-/* Splits the terms until there is enough work for the device: by images, or tiled by places in them. */
+/* Splits the terms until there is enough work for the device: by images, or in tiles by places in them. */
 static void choose_splits(conv_task *task, uint32_t group_size)
 {
     conv_push *push = &task->push;
     const uint64_t groups = (uint64_t)push->tiles_m * push->tiles_n * (uint64_t)push->groups;
     uint64_t terms = (uint64_t)push->images, splits = INVOCATIONS_WANTED / (groups * group_size), most = SPLITS_MAX;
-    if (task->tiled) {
+    if (task->way != CONV_DIRECT) {
         terms = task->terms;
         splits = LANES_PER_UNIT * vk_device_units(task->program->device) / (groups * group_size);
         most = terms / SPLIT_TERMS_MIN;
     } else if (most > terms) {
         most = terms;
     }
-    const common_split split = common_split_of(terms, splits, most, task->tiled ? SPLIT_TERMS : 1);
+    const common_split split = common_split_of(terms, splits, most, task->way == CONV_DIRECT ? 1 : SPLIT_TERMS);
     push->split_length = (int32_t)split.length;
     push->splits = (uint32_t)split.count;
 }
@@ -207,13 +249,13 @@ static void add_convolution(conv_task *task)
     vk_add_sum_of_parts(task->program, &sum);
 }
 
-static auxo_status prepare_forward(void *device, const auxo_op *op, bool tiled, const int32_t *parameters, void **state,
-                                   auxo_error *error)
+static auxo_status prepare_forward(void *device, const auxo_op *op, conv_way way, const int32_t *parameters,
+                                   void **state, auxo_error *error)
 {
     conv_task task = {.program = vk_program_begin(device, error),
                       .op = op,
                       .shaders = SHADERS(conv2d_forward),
-                      .tiled = tiled,
+                      .way = way,
                       .parameters = parameters,
                       .a_slot = AUXO_CONV2D_W,
                       .b_slot = AUXO_CONV2D_X,
@@ -231,13 +273,13 @@ static auxo_status prepare_forward(void *device, const auxo_op *op, bool tiled, 
     return vk_program_finish(task.program, state, error);
 }
 
-static auxo_status prepare_backward_data(void *device, const auxo_op *op, bool tiled, const int32_t *parameters,
+static auxo_status prepare_backward_data(void *device, const auxo_op *op, conv_way way, const int32_t *parameters,
                                          void **state, auxo_error *error)
 {
     conv_task task = {.program = vk_program_begin(device, error),
                       .op = op,
                       .shaders = SHADERS(conv2d_backward_data),
-                      .tiled = tiled,
+                      .way = way,
                       .parameters = parameters,
                       .a_slot = AUXO_CONV2D_BD_W,
                       .b_slot = AUXO_CONV2D_BD_DY,
@@ -248,7 +290,8 @@ static auxo_status prepare_backward_data(void *device, const auxo_op *op, bool t
     task.rows = (uint64_t)push->group_channels;
     task.terms = (uint64_t)push->group_filters * (uint64_t)push->window_h * (uint64_t)push->window_w;
     task.columns = (uint64_t)push->images * (uint64_t)push->height * (uint64_t)push->width;
-    if (tiled && !is_wide(&task)) { /* a product for each phase: places whose distance is a multiple of the stride */
+    if (way != CONV_DIRECT &&
+        !is_wide(push)) { /* a product for each phase: places whose distance is a multiple of the stride */
         task.columns = (uint64_t)push->images * vk_ceil_div((uint64_t)push->height, stride_h) *
                        vk_ceil_div((uint64_t)push->width, stride_w);
         push->splits = (uint32_t)(stride_h * stride_w);
@@ -261,13 +304,13 @@ static auxo_status prepare_backward_data(void *device, const auxo_op *op, bool t
     return vk_program_finish(task.program, state, error);
 }
 
-static auxo_status prepare_backward_weights(void *device, const auxo_op *op, bool tiled, const int32_t *parameters,
+static auxo_status prepare_backward_weights(void *device, const auxo_op *op, conv_way way, const int32_t *parameters,
                                             void **state, auxo_error *error)
 {
     conv_task task = {.program = vk_program_begin(device, error),
                       .op = op,
                       .shaders = SHADERS(conv2d_backward_weights),
-                      .tiled = tiled,
+                      .way = way,
                       .parameters = parameters,
                       .a_slot = AUXO_CONV2D_BW_DY,
                       .b_slot = AUXO_CONV2D_BW_X,
@@ -296,30 +339,60 @@ static auxo_status prepare_backward_weights(void *device, const auxo_op *op, boo
 
 VK_PREPARE(conv2d_forward_tiled)
 {
-    return prepare_forward(device, op, true, parameters, state, error);
+    return prepare_forward(device, op, CONV_TILED, parameters, state, error);
 }
 
 VK_PREPARE(conv2d_forward_direct)
 {
-    return prepare_forward(device, op, false, parameters, state, error);
+    return prepare_forward(device, op, CONV_DIRECT, parameters, state, error);
 }
 
 VK_PREPARE(conv2d_backward_data_tiled)
 {
-    return prepare_backward_data(device, op, true, parameters, state, error);
+    return prepare_backward_data(device, op, CONV_TILED, parameters, state, error);
 }
 
 VK_PREPARE(conv2d_backward_data_direct)
 {
-    return prepare_backward_data(device, op, false, parameters, state, error);
+    return prepare_backward_data(device, op, CONV_DIRECT, parameters, state, error);
 }
 
 VK_PREPARE(conv2d_backward_weights_tiled)
 {
-    return prepare_backward_weights(device, op, true, parameters, state, error);
+    return prepare_backward_weights(device, op, CONV_TILED, parameters, state, error);
 }
 
 VK_PREPARE(conv2d_backward_weights_direct)
 {
-    return prepare_backward_weights(device, op, false, parameters, state, error);
+    return prepare_backward_weights(device, op, CONV_DIRECT, parameters, state, error);
+}
+
+VK_PREPARE(conv2d_forward_cooperative)
+{
+    return prepare_forward(device, op, CONV_COOPERATIVE, parameters, state, error);
+}
+
+VK_PREPARE(conv2d_backward_data_cooperative)
+{
+    return prepare_backward_data(device, op, CONV_COOPERATIVE, parameters, state, error);
+}
+
+VK_PREPARE(conv2d_backward_weights_cooperative)
+{
+    return prepare_backward_weights(device, op, CONV_COOPERATIVE, parameters, state, error);
+}
+
+/* Windows whose masks fit a word, and groups that are not mere slices of a matrix. */
+bool vk_supports_conv2d_cooperative(void *device, const auxo_op *op)
+{
+    const uint32_t slot = op->kind == AUXO_OP_CONV2D_BACKWARD_DATA      ? AUXO_CONV2D_BD_DY
+                          : op->kind == AUXO_OP_CONV2D_BACKWARD_WEIGHTS ? AUXO_CONV2D_BW_X
+                                                                        : AUXO_CONV2D_X;
+    if (vk_cooperative_of(device, op->tensors[slot].dtype).m == 0 || !vk_stores_formats(device, op) ||
+        !vk_fits_bindings(device, op))
+        return false;
+    const conv_push push = geometry_of(op);
+    const int64_t rows = op->kind == AUXO_OP_CONV2D_BACKWARD_DATA ? push.group_channels : push.group_filters;
+    const int64_t terms = op->kind == AUXO_OP_CONV2D_BACKWARD_DATA ? push.group_filters : push.group_channels;
+    return !is_wide(&push) && rows >= COOPERATIVE_MIN && terms * push.window_h * push.window_w >= COOPERATIVE_MIN;
 }

@@ -1,5 +1,5 @@
 /* op_gemm.c: matrix products: the tiled and the direct variant of gemm.comp, the tiled one with K cut into parts for
- * small results of long sums (split_k), the one of gemm_cooperative.comp for f16 operands, and their tunables.
+ * small results of long sums (split_k), the one of gemm_cooperative.comp for operands of 16 bits, and their tunables.
  *
  * What exceeds one binding is cut: batch by batch, then rows of C (with the rows of A) as long as B fits.
  */
@@ -19,13 +19,7 @@ const auxo_tunable vk_gemm_split_tunables[VK_GEMM_SPLIT_TUNABLES] = {
     VK_TILE_TUNABLES_OF(64, 64),
     {.name = "parts", .initial = 8, .value_count = 5, .values = {2, 4, 8, 16, 32}},
 };
-const auxo_tunable vk_gemm_cooperative_tunables[VK_GEMM_COOPERATIVE_TUNABLES] = {
-    {.name = "tile_m", .initial = 128, .value_count = 3, .values = {64, 128, 256}},
-    {.name = "tile_n", .initial = 128, .value_count = 3, .values = {64, 128, 256}},
-    {.name = "tile_k", .initial = 32, .value_count = 3, .values = {16, 32, 64}},
-    {.name = "sub_m", .initial = 64, .value_count = 2, .values = {32, 64}},
-    {.name = "sub_n", .initial = 64, .value_count = 2, .values = {32, 64}},
-};
+const auxo_tunable vk_gemm_cooperative_tunables[VK_COOPERATIVE_TUNABLES] = {VK_COOPERATIVE_TUNABLES_OF(128, 128)};
 const auxo_tunable vk_gemm_direct_tunables[VK_GEMM_DIRECT_TUNABLES] = {
     {.name = "rows", .initial = 8, .value_count = 4, .values = {1, 2, 4, 8}},
     {.name = "columns", .initial = 4, .value_count = 4, .values = {1, 2, 4, 8}},
@@ -303,7 +297,6 @@ VK_PREPARE(gemm_cooperative)
 
 bool vk_supports_gemm_cooperative(void *device, const auxo_op *op)
 {
-    const vk_device *self = device;
-    return self->cooperative.m > 0 && op->tensors[AUXO_GEMM_A].dtype == AUXO_DTYPE_F16 &&
-           op->tensors[AUXO_GEMM_B].dtype == AUXO_DTYPE_F16 && vk_supports_gemm(device, op);
+    return vk_cooperative_of(device, op->tensors[AUXO_GEMM_A].dtype).m > 0 &&
+           op->tensors[AUXO_GEMM_B].dtype == op->tensors[AUXO_GEMM_A].dtype && vk_supports_gemm(device, op);
 }

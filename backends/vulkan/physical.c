@@ -92,8 +92,12 @@ static void fill_features(VkPhysicalDevice physical, auxo_device_info *info)
     info->features |= AUXO_FEATURE_SUBGROUPS;
     if (info->memory_bytes > 0) /* else a driver that only compiles */
         info->features |= AUXO_FEATURE_COMMAND_RECORDING;
-    if (vk_physical_has_extension(physical, "VK_KHR_cooperative_matrix"))
-        info->features |= AUXO_FEATURE_COOPERATIVE_MATRIX;
+    bool bf16 = false;
+    if (info->type == AUXO_DEVICE_CPU || !vk_physical_has_cooperative(physical, &bf16))
+        return; /* a CPU driver does the work of matrix units by plain arithmetic */
+    info->features |= AUXO_FEATURE_COOPERATIVE_MATRIX;
+    if (bf16)
+        info->features |= AUXO_FEATURE_BF16_MATRIX;
 }
 
 /* Not told by core Vulkan, but by extensions that need not be enabled; 0: unknown. */

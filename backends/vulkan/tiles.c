@@ -2,7 +2,8 @@
  *
  * Shared by gemm and the convolutions. A tiled workgroup's invocations each own pieces of 4 x 4 sums, so ROWS and
  * COLUMNS are multiples of four, and there are at least as many invocations as its tile is high or wide
- * (tiled_scalars.glsl). Where a product has too few tiles to occupy the device, tiles are made smaller and deeper.
+ * (tiled_scalars.glsl). Where a product has too few tiles to occupy the device, tiles are made smaller and deeper. A
+ * cooperative workgroup's subgroups each own a part of its tile in whole cooperative matrices (cooperative.glsl).
  */
 #include "vk_ops.h"
 
@@ -14,7 +15,11 @@ enum {
     TILE_K_MIN = 8,
     TILE_K_MAX = 32,       /* of a smaller tile than asked for, which is made deeper instead */
     LANES_TILED_MIN = 128, /* two of the widest subgroups, where the tile has as many pieces */
-    UNITS_UNKNOWN = 64     /* compute units of a device that does not tell */
+    UNITS_UNKNOWN = 64,    /* compute units of a device that does not tell */
+    RUN = 8,               /* halves by which lines of cooperative.glsl's tiles are longer */
+    MATRICES_MAX = 4,      /* cooperative ones of a subgroup, along one axis */
+    SUB_USUAL = 64,        /* extent of a subgroup's part */
+    SUMS_MAX = 128         /* of an invocation of a subgroup */
 };
 
 uint64_t vk_device_units(const vk_device *device)
@@ -117,5 +122,85 @@ vk_direct_tile vk_direct_tile_of(const int32_t *parameters, uint64_t rows, uint6
         tile.columns /= 2;
     tile.tile_m = lanes_m * tile.rows;
     tile.tile_n = (uint64_t)tile.lanes_n * tile.columns;
+    return tile;
+}
+
+static uint32_t subgroups_of(const vk_cooperative_tile *tile)
+{
+    return tile->m / tile->sub_m * (tile->n / tile->sub_n);
+}
+
+/* Of cooperative.glsl: tiles of A and B, lines one run longer, and a matrix of sums for each subgroup; and what the
+ * shader has beside. */
+static uint64_t cooperative_bytes(const vk_cooperative_tile *tile, const vk_cooperative *extents,
+                                  const vk_cooperative_size *size)
+{
+    const uint64_t a = size->a_along_k ? (uint64_t)tile->m * (tile->k + RUN) : (uint64_t)tile->k * (tile->m + RUN);
+    const uint64_t b = size->b_along_k ? (uint64_t)tile->n * (tile->k + RUN) : (uint64_t)tile->k * (tile->n + RUN);
+    return (a + b) * 2 + (uint64_t)subgroups_of(tile) * extents->m * extents->n * sizeof(float) +
+           tile->k * size->term_bytes + tile->n * size->column_bytes + size->other_bytes;
+}
+
+static bool cooperative_fits(const vk_device *device, const vk_cooperative_tile *tile, const vk_cooperative *extents,
+                             const vk_cooperative_size *size)
+{
+    return subgroups_of(tile) * device->info.subgroup_size <= device->limits.maxComputeWorkGroupInvocations &&
+           cooperative_bytes(tile, extents, size) <= device->limits.maxComputeSharedMemorySize;
+}
+
+/* A subgroup's extent along one axis: whole matrices, few of them, and no more than the product needs. */
+static uint32_t fit_sub(uint32_t wanted, uint32_t extent, uint64_t needed)
+{
+    while (wanted > extent && (wanted > MATRICES_MAX * extent || wanted / 2 >= needed))
+        wanted /= 2;
+    return wanted < extent ? extent : wanted;
+}
+
+/* Where the tunables leave it open, a subgroup of a CPU driver holds one matrix: it has the registers of a core, and
+ * its compiler writes out every element. */
+static void fit_subgroup(const vk_device *device, const vk_cooperative *extents, const vk_cooperative_size *size,
+                         vk_cooperative_tile *tile)
+{
+    const uint32_t usual = device->info.type == AUXO_DEVICE_CPU ? 1 : SUB_USUAL;
+    tile->sub_m = fit_sub(tile->sub_m ? tile->sub_m : usual, extents->m, size->rows);
+    tile->sub_n = fit_sub(tile->sub_n ? tile->sub_n : usual, extents->n, size->columns);
+    while (tile->sub_m * tile->sub_n > SUMS_MAX * device->info.subgroup_size &&
+           (tile->sub_m > extents->m || tile->sub_n > extents->n)) {
+        if (tile->sub_n > extents->n && (tile->sub_n >= tile->sub_m || tile->sub_m == extents->m))
+            tile->sub_n /= 2;
+        else
+            tile->sub_m /= 2;
+    }
+}
+
+vk_cooperative_tile vk_cooperative_tile_of(const vk_device *device, const vk_cooperative *extents,
+                                           const int32_t *parameters, const vk_cooperative_size *size)
+{
+    const uint64_t units = vk_device_units(device);
+    vk_cooperative_tile tile = {.m = (uint32_t)parameters[0],
+                                .n = (uint32_t)parameters[1],
+                                .k = (uint32_t)parameters[2],
+                                .sub_m = (uint32_t)parameters[3],
+                                .sub_n = (uint32_t)parameters[4]};
+    fit_subgroup(device, extents, size, &tile);
+    tile.m = tile.m < tile.sub_m ? tile.sub_m : tile.m;
+    tile.n = tile.n < tile.sub_n ? tile.sub_n : tile.n;
+    tile.k = tile.k < extents->k ? extents->k : tile.k;
+    while (tile.m > tile.sub_m && tile.m / 2 >= size->rows)
+        tile.m /= 2;
+    while (tile.n > tile.sub_n && tile.n / 2 >= size->columns)
+        tile.n /= 2;
+    while (tile.m > tile.sub_m || tile.n > tile.sub_n) {
+        const uint64_t groups = size->batches * vk_ceil_div(size->rows, tile.m) * vk_ceil_div(size->columns, tile.n);
+        if (groups >= units && cooperative_fits(device, &tile, extents, size))
+            break;
+        if (tile.n > tile.sub_n && (tile.n >= tile.m || tile.m == tile.sub_m))
+            tile.n /= 2;
+        else
+            tile.m /= 2;
+    }
+    while (tile.k > extents->k && !cooperative_fits(device, &tile, extents, size))
+        tile.k /= 2;
+    tile.lanes = subgroups_of(&tile) * device->info.subgroup_size;
     return tile;
 }

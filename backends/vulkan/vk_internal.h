@@ -112,12 +112,11 @@ typedef struct vk_layout {
     VkPipelineLayout pipeline;
 } vk_layout;
 
-/* ---- cooperative.c: extents of the cooperative matrices for f16 products with f32 sums; m is 0 where there are none
- */
+/* ---- cooperative.c: extents of the cooperative matrices for products of a format of 16 bits with f32 sums; m is 0
+ * where there are none */
 typedef struct vk_cooperative {
     uint32_t m, n, k;
 } vk_cooperative;
-vk_cooperative vk_cooperative_of(const vk_instance *instance, VkPhysicalDevice physical);
 
 /* ---- device.c -------------------------------------------------------------------------------------------------------
  */
@@ -137,7 +136,7 @@ typedef struct vk_device {
     bool has_halves;     /* storage buffers of 16-bit elements */
     bool has_shuffle;    /* subgroups exchange values in compute shaders */
     bool has_statistics; /* pipelines are compiled with VK_KHR_pipeline_executable_properties */
-    vk_cooperative cooperative;
+    vk_cooperative cooperative_f16, cooperative_bf16;
     uint32_t group_size; /* invocations of the usual workgroup: 256, or what the device allows */
     vk_allocator allocator;
     vk_layout layouts[VK_BINDINGS_MAX + 1]; /* by number of bindings, made when first used */
@@ -147,6 +146,13 @@ typedef struct vk_device {
     vk_buffer *nothing; /* bound where an optional slot is absent; never accessed; VK_ABSENT_MAX places */
     vk_queue *queues;   /* linked list */
 } vk_device;
+
+bool vk_shader_is_cooperative(vk_shader shader);
+/* Whether the device has cooperative matrices, with what the shaders need beside; of bf16, too. */
+bool vk_physical_has_cooperative(VkPhysicalDevice physical, bool *bf16);
+/* Sets the device's two. */
+void vk_cooperative_find(vk_device *device);
+vk_cooperative vk_cooperative_of(const vk_device *device, auxo_dtype format);
 
 /* ---- statistics.c: what the driver tells about pipelines */
 bool vk_statistics_available(VkPhysicalDevice physical);

@@ -62,14 +62,38 @@ typedef struct vk_direct_tile {
 } vk_direct_tile;
 /* From the direct tunables, for a product of that size: as many invocations along N as the rows leave. */
 vk_direct_tile vk_direct_tile_of(const int32_t *parameters, uint64_t rows, uint64_t columns);
+/* What one workgroup of a product by cooperative matrices covers, and each of its subgroups. */
+typedef struct vk_cooperative_tile {
+    uint32_t m, n, k, sub_m, sub_n, lanes;
+} vk_cooperative_tile;
+typedef struct vk_cooperative_size {
+    uint64_t rows, columns, batches;
+    bool a_along_k, b_along_k;                      /* neighbours of a line in shared memory are terms */
+    uint64_t term_bytes, column_bytes, other_bytes; /* of shared memory, for each term or column of a tile, and once */
+} vk_cooperative_size;
+/* The tunables of every product by cooperative matrices, in this order, with their initial tile. sub: of a subgroup; 0:
+ * what suits the kind of device. */
+enum { VK_COOPERATIVE_TUNABLES = 5, VK_COOPERATIVE_EXTENTS = 14 /* constant, from 1 on, of cooperative.glsl */ };
+#define VK_COOPERATIVE_TUNABLES_OF(height, width)                                                                      \
+    {.name = "tile_m", .initial = (height), .value_count = 5, .values = {16, 32, 64, 128, 256}},                       \
+        {.name = "tile_n", .initial = (width), .value_count = 5, .values = {16, 32, 64, 128, 256}},                    \
+        {.name = "tile_k", .initial = 32, .value_count = 3, .values = {16, 32, 64}},                                   \
+        {.name = "sub_m", .initial = 0, .value_count = 4, .values = {0, 16, 32, 64}},                                  \
+    {                                                                                                                  \
+        .name = "sub_n", .initial = 0, .value_count = 4, .values = { 0, 16, 32, 64 }                                   \
+    }
+/* From these tunables: no larger than the product and the device's limits, few matrices per subgroup where these are
+ * small, and smaller while the device would not be occupied. */
+vk_cooperative_tile vk_cooperative_tile_of(const vk_device *device, const vk_cooperative *extents,
+                                           const int32_t *parameters, const vk_cooperative_size *size);
 /* Compute units of the device; a guess where it does not tell. */
 uint64_t vk_device_units(const vk_device *device);
 
 /* op_gemm.c */
-enum { VK_GEMM_DIRECT_TUNABLES = 3, VK_GEMM_COOPERATIVE_TUNABLES = 5, VK_GEMM_SPLIT_TUNABLES = VK_TILE_TUNABLES + 1 };
+enum { VK_GEMM_DIRECT_TUNABLES = 3, VK_GEMM_SPLIT_TUNABLES = VK_TILE_TUNABLES + 1 };
 extern const auxo_tunable vk_gemm_tiled_tunables[VK_TILE_TUNABLES];
 extern const auxo_tunable vk_gemm_direct_tunables[VK_GEMM_DIRECT_TUNABLES];
-extern const auxo_tunable vk_gemm_cooperative_tunables[VK_GEMM_COOPERATIVE_TUNABLES];
+extern const auxo_tunable vk_gemm_cooperative_tunables[VK_COOPERATIVE_TUNABLES];
 extern const auxo_tunable vk_gemm_split_tunables[VK_GEMM_SPLIT_TUNABLES]; /* the tiled ones, then parts of K */
 /* C = act(alpha sum of parts + beta C + bias) of a product that was cut along its terms. */
 typedef struct vk_parts_sum {
@@ -102,12 +126,17 @@ bool vk_supports_gemm(void *device, const auxo_op *op);
 enum { VK_CONV2D_DIRECT_TUNABLES = 3 };
 extern const auxo_tunable vk_conv2d_tiled_tunables[VK_TILE_TUNABLES];
 extern const auxo_tunable vk_conv2d_direct_tunables[VK_CONV2D_DIRECT_TUNABLES];
+extern const auxo_tunable vk_conv2d_cooperative_tunables[VK_COOPERATIVE_TUNABLES];
 VK_PREPARE(conv2d_forward_tiled);
 VK_PREPARE(conv2d_forward_direct);
+VK_PREPARE(conv2d_forward_cooperative);
 VK_PREPARE(conv2d_backward_data_tiled);
 VK_PREPARE(conv2d_backward_data_direct);
+VK_PREPARE(conv2d_backward_data_cooperative);
 VK_PREPARE(conv2d_backward_weights_tiled);
 VK_PREPARE(conv2d_backward_weights_direct);
+VK_PREPARE(conv2d_backward_weights_cooperative);
+bool vk_supports_conv2d_cooperative(void *device, const auxo_op *op);
 
 /* op_conv2d_winograd.c */
 enum { VK_CONV2D_WINOGRAD_TUNABLES = VK_TILE_TUNABLES + 2 };

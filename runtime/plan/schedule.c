@@ -1,9 +1,10 @@
 /* schedule.c: which kernel executes an op.
  *
- * Candidates in order: the variant that tuning data names for this device and shape, then the backend's variants in
- * their own order. The first that supports the op, has proven itself on this device, and prepares without failing is
- * taken. None left: the host (the oracle backend), if the caller allows it, else the op is refused. Every step away
- * from the first candidate is in the choice's reason, and a failure is also in the log: nothing is silent.
+ * Candidates in order: the variant that tuning data names for this device and shape (the closest that can do the op),
+ * then the backend's variants in their own order. The first that supports the op, has proven itself on this device, and
+ * prepares without failing is taken. None left: the host (the oracle backend), if the caller allows it, else the op is
+ * refused. Every step away from the first candidate is in the choice's reason, and a failure is also in the log:
+ * nothing is silent.
  */
 #include "op_internal.h"
 #include "plan_internal.h"
@@ -75,20 +76,22 @@ static auxo_status try_candidate(auxo_device *device, const auxo_op *op, const c
     return status;
 }
 
-/* The tuned candidate, if tuning data has one that supports the op. */
+/* The tuned candidate: the closest that supports the op, if tuning data has one. */
 static bool find_tuned(auxo_device *device, const auxo_op *op, auxo_kernel_list kernels, candidate *tuned,
                        char reason[AUXO__REASON_BYTES])
 {
     auxo__tuned found;
-    if (kernels.count == 0 || !auxo__tuned_find(device, op, &found))
+    if (kernels.count == 0 || !auxo__tuned_find(device, op, false, &found))
         return false;
+    if (!auxo__kernel_takes(device, found.kernel, op)) {
+        note(reason, "tuned variant cannot do this op", found.kernel->variant);
+        if (!auxo__tuned_find(device, op, true, &found))
+            return false;
+    }
     tuned->kernel = found.kernel;
     tuned->why = found.why;
     memcpy(tuned->parameters, found.parameters, sizeof tuned->parameters);
-    if (auxo__kernel_takes(device, found.kernel, op))
-        return true;
-    note(reason, "tuned variant cannot do this op", found.kernel->variant);
-    return false;
+    return true;
 }
 
 static bool same_candidate(const candidate *a, const candidate *b)

@@ -74,6 +74,7 @@ static void put_conv2d(const class_text *out, const auxo_op *op)
         auxo__text_append(out->text, out->capacity, "d%de%d", (int)params->dilation_h, (int)params->dilation_w);
     if (params->groups != 1)
         auxo__text_append(out->text, out->capacity, "g%d", (int)params->groups);
+    put_half(out, image);
 }
 
 static void put_mlp(const class_text *out, const auxo_op *op)

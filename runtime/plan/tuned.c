@@ -202,30 +202,43 @@ static const bound_list *list_of(auxo_device *device)
     return list;
 }
 
-static const bound_entry *best_match(auxo_device *device, const auxo_op *op)
+/* The words for an op's shape class, the closest first; the last two may be the same. */
+enum { CLASS_EXACT, CLASS_ROUNDED, CLASS_ANY_OF_FORMAT, CLASS_ANY, CLASS_COUNT };
+typedef struct shape_words {
+    char words[CLASS_COUNT][96];
+} shape_words;
+
+static shape_words words_of(const auxo_op *op)
+{
+    shape_words shape;
+    const auxo_dtype half = auxo__op_half_format(op);
+    auxo_tuning_shape_class(op, true, shape.words[CLASS_EXACT], sizeof shape.words[CLASS_EXACT]);
+    auxo_tuning_shape_class(op, false, shape.words[CLASS_ROUNDED], sizeof shape.words[CLASS_ROUNDED]);
+    snprintf(shape.words[CLASS_ANY], sizeof shape.words[CLASS_ANY], "any");
+    snprintf(shape.words[CLASS_ANY_OF_FORMAT], sizeof shape.words[CLASS_ANY_OF_FORMAT], "any%s%s",
+             auxo_dtype_is_half(half) ? ":" : "", auxo_dtype_is_half(half) ? auxo_dtype_text(half) : "");
+    return shape;
+}
+
+/* The best entry for the op; with `able`, of those whose kernel can do it. */
+static const bound_entry *best_match(auxo_device *device, const auxo_op *op, bool able)
 {
     const bound_list *list = list_of(device);
     if (!list || list->count == 0)
         return NULL;
-    char exact[96] = "";
-    char rounded[96] = "";
+    const shape_words shape = words_of(op);
     const bound_entry *best = NULL;
     int best_rank = 0;
     for (size_t i = 0; i < list->count; i++) {
         const bound_entry *bound = &list->entries[i];
-        if (bound->kind != op->kind)
+        int closeness = 0;
+        while (closeness < CLASS_COUNT && strcmp(bound->entry.shape_class, shape.words[closeness]) != 0)
+            closeness++;
+        if (bound->kind != op->kind || closeness == CLASS_COUNT ||
+            (able && !auxo__kernel_takes(device, bound->kernel, op)))
             continue;
-        if (!exact[0]) {
-            auxo_tuning_shape_class(op, true, exact, sizeof exact);
-            auxo_tuning_shape_class(op, false, rounded, sizeof rounded);
-        }
-        const char *shape_class = bound->entry.shape_class;
-        int closeness = strcmp(shape_class, exact) == 0     ? 0
-                        : strcmp(shape_class, rounded) == 0 ? 1
-                        : strcmp(shape_class, "any") == 0   ? 2
-                                                            : 3;
-        int rank = (int)bound->entry.scope * 16 + bound->source * 4 + closeness;
-        if (closeness < 3 && (!best || rank <= best_rank)) {
+        const int rank = (int)bound->entry.scope * 32 + bound->source * 8 + closeness;
+        if (!best || rank <= best_rank) {
             best = bound;
             best_rank = rank;
         }
@@ -233,10 +246,10 @@ static const bound_entry *best_match(auxo_device *device, const auxo_op *op)
     return best;
 }
 
-bool auxo__tuned_find(auxo_device *device, const auxo_op *op, auxo__tuned *found)
+bool auxo__tuned_find(auxo_device *device, const auxo_op *op, bool able, auxo__tuned *found)
 {
     static const char *const why[] = {"tuned for this device", "tuned for this vendor", "tuned default"};
-    const bound_entry *bound = best_match(device, op);
+    const bound_entry *bound = best_match(device, op, able);
     if (!bound)
         return false;
     found->kernel = bound->kernel;
@@ -265,7 +278,7 @@ auxo_status auxo_tuning_try(auxo_device *device, const auxo_tuning_entry *entry,
 
 auxo_status auxo_tuning_lookup(auxo_device *device, const auxo_op *op, auxo_tuning_entry *entry, auxo_error *error)
 {
-    const bound_entry *bound = best_match(device, op);
+    const bound_entry *bound = best_match(device, op, false);
     if (!bound)
         return auxo_error_set(error, AUXO_NOT_FOUND, "%s: no tuning data for device %s; the default is used",
                               auxo_op_noun(op->kind), device->info.selector);

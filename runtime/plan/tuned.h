@@ -10,7 +10,8 @@ typedef struct auxo__tuned {
     int32_t parameters[AUXO_TUNABLES_MAX];
 } auxo__tuned;
 
-/* False if nothing is said about this op on this device. */
-bool auxo__tuned_find(auxo_device *device, const auxo_op *op, auxo__tuned *found);
+/* The closest that is said about this op on this device; with `able`, of what names a kernel that can do it. False if
+ * there is nothing. */
+bool auxo__tuned_find(auxo_device *device, const auxo_op *op, bool able, auxo__tuned *found);
 
 #endif

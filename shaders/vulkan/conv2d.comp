@@ -101,6 +101,12 @@ int tiled_column_count()
     return column_count();
 }
 
+ivec2 begin_product()
+{
+    const ivec3 end = term_end();
+    return split_terms(end.x * end.y * end.z);
+}
+
 void place_row(uint i, uint m)
 {
 }
@@ -122,30 +128,15 @@ void store_four(uint i, uint m, uint n, uint n_end, vec4 values)
 
 void multiply(uint tile_m, uint tile_n)
 {
-    ivec3 end = term_end();
-#if defined(BACKWARD_DATA) && !defined(WIDE)
-    begin_phase(split_index);
-    end.yz = window_count;
-#endif
-    int k_begin = 0, k_end = end.x * end.y * end.z;
-#ifdef BACKWARD_WEIGHTS
-    k_begin = split_index * p.split_length;
-    k_end = min(k_begin + p.split_length, k_end);
-#endif
+    const ivec2 k = begin_product();
     const uint n_end = uint(tiled_column_count());
     if (tile_n * TILE_N < n_end)
-        multiply_tile(tile_m * TILE_M, tile_n * TILE_N, uint(row_count()), n_end, uint(k_begin), uint(k_end));
+        multiply_tile(tile_m * TILE_M, tile_n * TILE_N, uint(row_count()), n_end, uint(k.x), uint(k.y));
 }
 
 #endif
 
 void main()
 {
-    const uint index = group_index();
-    const uint tile_n = index % p.tiles_n, rest = index / p.tiles_n;
-    const uint tile_m = rest % p.tiles_m, batch = rest / p.tiles_m;
-    split_index = int(batch / uint(p.groups));
-    group = int(batch) - split_index * p.groups;
-    if (split_index < int(p.splits))
-        multiply(tile_m, tile_n);
+    run_tiles();
 }

@@ -73,6 +73,17 @@ ivec3 term_end()
 #endif
 }
 
+// The first of this workgroup's terms, and the end, of `count` in all.
+ivec2 split_terms(int count)
+{
+#ifdef BACKWARD_WEIGHTS
+    const int first = split_index * p.split_length;
+    return ivec2(first, min(first + p.split_length, count));
+#else
+    return ivec2(0, count);
+#endif
+}
+
 row_state row_at(uint m)
 {
     const int window = p.window_h * p.window_w;
@@ -191,4 +202,17 @@ float finish(float value, float bias_value)
 void store(uint m, uint column, float value)
 {
     result[result_element(m, column)] = put_result(finish(value, bias_of(m)));
+}
+
+void multiply(uint tile_m, uint tile_n);
+
+void run_tiles()
+{
+    const uint index = group_index();
+    const uint tile_n = index % p.tiles_n, rest = index / p.tiles_n;
+    const uint tile_m = rest % p.tiles_m, batch = rest / p.tiles_m;
+    split_index = int(batch / uint(p.groups));
+    group = int(batch) - split_index * p.groups;
+    if (split_index < int(p.splits))
+        multiply(tile_m, tile_n);
 }

@@ -1,0 +1,17 @@
+# Fails where kept SPIR-V and its sources have parted:
+#   cmake -DSCRATCH=FOLDER -P shaders/check_kept.cmake
+include(${CMAKE_CURRENT_LIST_DIR}/contract.cmake)
+include(${CMAKE_CURRENT_LIST_DIR}/kept_spirv.cmake)
+auxo_gpu_contract(${SCRATCH}/contract.glsl ${SCRATCH}/contract.clh)
+auxo_kept_parted(${SCRATCH}/contract.glsl parted)
+if(parted)
+  message(FATAL_ERROR "shaders/vulkan/kept: not what the sources are: ${parted}; remake them by tests/sid.sh FOLDER keep")
+endif()
+auxo_kept_variants(lines)
+file(GLOB kept RELATIVE ${CMAKE_CURRENT_LIST_DIR}/vulkan/kept ${CMAKE_CURRENT_LIST_DIR}/vulkan/kept/*)
+foreach(file ${kept})
+  string(REGEX REPLACE "\\.spv\\.inc$" " " start "${file}")
+  if(NOT "${lines}" MATCHES "(^|;)${start}")
+    message(FATAL_ERROR "shaders/vulkan/kept/${file}: no line of shaders/variants.txt is of that name; remove it")
+  endif()
+endforeach()
