@@ -18,6 +18,7 @@ import datetime
 import functools
 import glob
 import hashlib
+import itertools
 import json
 import os
 import pathlib
@@ -170,7 +171,15 @@ def intel_kernels(binary, warnings):
     return kernels
 
 
-def intel(device, subgroup):
+def matrix_programs(lanes):
+    """The programs of gemm_matrix.c, which no device without matrix units is asked for."""
+    for blocks, dtype, trans, vector in itertools.product(("4", "2"), ("1", "4"), ("00", "01", "10"), ("8", "1")):
+        yield ("gemm_matrix", f"-DLANES={lanes} -DEMULATED=0 -DSUBGROUPS_M=2 -DSUBGROUPS_N=2 -DBLOCKS_M={blocks} "
+               f"-DBLOCKS_N=2 -DTRANS_A={trans[0]} -DTRANS_B={trans[1]} -DA_VEC={vector} -DB_VEC={vector} "
+               f"-DINPUT_DTYPE={dtype} -DOUTPUT_DTYPE={dtype if trans == '00' else 0}", blocks == "4")
+
+
+def intel(device, subgroup, has_matrix_units=True):
     """`subgroup`: the device's narrowest, which Auxo asks the device for and tells tile.clh."""
     def compile_all(_program, sources):
         if not shutil.which("ocloc"):
@@ -184,7 +193,8 @@ def intel(device, subgroup):
             if not binary:
                 raise RuntimeError("ocloc wrote no binary")
             return intel_kernels(pathlib.Path(binary[0]).read_bytes(), text)
-        return compile_each(f"ocloc {device}", sources(), compile_one)
+        programs = [*sources(), *(matrix_programs(subgroup) if has_matrix_units else ())]
+        return compile_each(f"ocloc {device}", programs, compile_one)
     return compile_all
 
 
@@ -258,7 +268,7 @@ TARGETS = {
     "vega10": ("Vulkan, AMD GCN 5", radv("vega10")),
     "navi21": ("Vulkan, AMD RDNA 2", radv("navi21")),
     "gfx1100": ("Vulkan, AMD RDNA 3", radv("gfx1100")),
-    "tgllp": ("OpenCL, Intel Xe LP", intel("tgllp", 8)),
+    "tgllp": ("OpenCL, Intel Xe LP", intel("tgllp", 8, has_matrix_units=False)),
     "dg2": ("OpenCL, Intel Arc", intel("dg2", 8)),
     "pvc": ("OpenCL, Intel Data Center Max", intel("pvc", 16)),
     "amd-gfx1030": ("OpenCL, AMD RDNA 2", amd("gfx1030")),

@@ -220,7 +220,7 @@ TEST_CASE("pool2d gradients agree with central differences", "[gradient][pool2d]
                 forward.tensors[AUXO_POOL2D_X] = device.f32(x, x_dims);
                 forward.tensors[AUXO_POOL2D_Y] = device.empty(AUXO_DTYPE_F32, y_dims);
                 if (pool.params.kind == AUXO_POOL_MAX)
-                    forward.tensors[AUXO_POOL2D_INDEX] = device.empty(AUXO_DTYPE_U32, y_dims);
+                    forward.tensors[AUXO_POOL2D_INDEX] = device.empty(auxo_pool2d_index_dtype(&pool.params), y_dims);
                 device.run(forward);
 
                 auxo_op backward = {};

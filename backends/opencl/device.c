@@ -105,6 +105,8 @@ static uint32_t device_features(cl_device_id id, const char *extensions)
         features |= AUXO_FEATURE_FP64;
     if (has_extension(extensions, "cl_khr_subgroups") || has_extension(extensions, "cl_intel_subgroups"))
         features |= AUXO_FEATURE_SUBGROUPS;
+    if (has_extension(extensions, "cl_intel_subgroup_matrix_multiply_accumulate"))
+        features |= AUXO_FEATURE_BF16_MATRIX;
     if (query_number(id, CL_DEVICE_HOST_UNIFIED_MEMORY))
         features |= AUXO_FEATURE_UNIFIED_MEMORY;
     return features;
@@ -217,6 +219,19 @@ static void choose_shape(ocl_device *self)
         self->group_size /= 2;
 }
 
+/* Where the matrix units are: the extension is defined for subgroups of the device's narrowest width, 8 or 16. A build
+ * for tests says how wide those are that it imitates. */
+static void find_matrix_units(ocl_device *self)
+{
+#ifdef OCL_EMULATED_LANES
+    self->matrix_lanes = OCL_EMULATED_LANES;
+    self->matrix_emulated = true;
+#else
+    const uint32_t lanes = self->info.subgroup_size;
+    self->matrix_lanes = self->info.features & AUXO_FEATURE_BF16_MATRIX && (lanes == 8 || lanes == 16) ? lanes : 0;
+#endif
+}
+
 static void describe_identity(ocl_device *self)
 {
     cl_platform_id platform = NULL;
@@ -250,6 +265,7 @@ auxo_status ocl_open(const auxo_backend_host *host, uint32_t index, void **devic
     describe(self->id, index, &self->info);
     describe_identity(self);
     choose_shape(self);
+    find_matrix_units(self);
     self->context = clCreateContext(NULL, 1, &self->id, context_notify, self, &code);
     if (code != CL_SUCCESS) {
         free(self);

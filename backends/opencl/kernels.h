@@ -43,7 +43,7 @@
 
 /* X(KIND, noun, variant count): ops with alternatives. */
 #define OCL_VARIANT_TABLE(X)                                                                                           \
-    X(GEMM, gemm, 4)                                                                                                   \
+    X(GEMM, gemm, 5)                                                                                                   \
     X(CONV2D_FORWARD, conv2d_forward, 4)                                                                               \
     X(CONV2D_BACKWARD_DATA, conv2d_backward_data, 4)                                                                   \
     X(CONV2D_BACKWARD_WEIGHTS, conv2d_backward_weights, 3)                                                             \
@@ -97,6 +97,12 @@ ocl_prepare_function ocl_conv2d_winograd_prepare;
 /* gemm_tiled.c: the variant "tiled" of gemm, with the tunables of tile.h. */
 bool ocl_gemm_tiled_supports(void *device, const auxo_op *op);
 ocl_prepare_function ocl_gemm_tiled_prepare;
+
+/* gemm_matrix.c: the variant "matrix" of gemm. */
+enum { OCL_GEMM_MATRIX_TUNABLE_COUNT = 2 };
+extern const auxo_tunable ocl_gemm_matrix_tunables[OCL_GEMM_MATRIX_TUNABLE_COUNT];
+bool ocl_gemm_matrix_supports(void *device, const auxo_op *op);
+ocl_prepare_function ocl_gemm_matrix_prepare;
 
 /* gemm_clblast.c: the variant "clblast" of gemm. */
 enum { OCL_GEMM_CLBLAST_TUNABLE_COUNT = 7 };

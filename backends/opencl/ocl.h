@@ -32,6 +32,8 @@ typedef struct ocl_device {
     bool vector_cpu;       /* a CPU driver that wants explicit vectors and few, large work-items (PoCL) */
     int vector_width;      /* floats that one work-item handles side by side: 16 or 8 on such a CPU, else 1 */
     size_t group_size;     /* work-items that share one reduction, where the driver runs so many */
+    uint32_t matrix_lanes; /* work-items that share the matrix units of 16-bit products: 8 or 16; 0: there are none */
+    bool matrix_emulated;  /* they are plain code (tests) */
     double loop_limit;     /* iterations after which the driver silently ends a work-item's loops */
     ocl_program *programs; /* compiled so far */
 } ocl_device;

@@ -214,8 +214,9 @@ void ocl_optimizer_step_build(ocl_builder *b, const auxo_op *op, const int32_t *
     const int phs_exponential = AUXO_OPTIMIZER_KIND_COUNT; /* as optimizer_step.cl numbers it */
     const bool exponential = params->kind == AUXO_OPTIMIZER_PHS && params->exponential_friction;
     (void)parameters;
-    ocl_build_kernel(b, "optimizer_step", "optimizer_step", "-DVEC=%d -DVECTORS=%d", b->device->vector_width, vectors);
-    for (int slot = AUXO_OPTIMIZER_PARAMS; slot <= AUXO_OPTIMIZER_SKIP; ++slot)
+    ocl_build_kernel(b, "optimizer_step", "optimizer_step", "-DVEC=%d -DVECTORS=%d -DDATA=%d", b->device->vector_width,
+                     vectors, (int)op->tensors[AUXO_OPTIMIZER_COPY].dtype);
+    for (int slot = AUXO_OPTIMIZER_PARAMS; slot <= AUXO_OPTIMIZER_COPY; ++slot)
         ocl_arg_tensor(b, &op->tensors[slot]);
     ocl_arg_long(b, count);
     ocl_arg_int(b, exponential ? phs_exponential : (int)params->kind);

@@ -17,12 +17,18 @@ static void arg_pool_shape(ocl_builder *b, const auxo_pool2d_params *params, con
     ocl_arg_int(b, params->kind == AUXO_POOL_MAX);
 }
 
+static int place_bytes(const auxo_pool2d_params *params)
+{
+    return (int)auxo_dtype_size_bytes(auxo_pool2d_index_dtype(params));
+}
+
 static void build_forward(ocl_builder *b, const auxo_op *op, bool rows)
 {
     const auxo_tensor *y = &op->tensors[AUXO_POOL2D_Y];
     const int64_t row_count = y->dims[3] > 0 ? y->dims[0] * y->dims[1] * y->dims[2] : 0;
     const int64_t count = rows ? row_count : row_count * y->dims[3];
-    ocl_build_kernel(b, "pool2d", rows ? "pool2d_forward_rows" : "pool2d_forward_elements", "-DDATA=%d", (int)y->dtype);
+    ocl_build_kernel(b, "pool2d", rows ? "pool2d_forward_rows" : "pool2d_forward_elements",
+                     "-DDATA=%d -DPLACE_BYTES=%d", (int)y->dtype, place_bytes(&op->params.pool2d));
     for (int slot = AUXO_POOL2D_X; slot <= AUXO_POOL2D_INDEX; ++slot)
         ocl_arg_tensor(b, &op->tensors[slot]);
     ocl_arg_long(b, count);
@@ -35,8 +41,8 @@ static void build_backward(ocl_builder *b, const auxo_op *op, bool rows)
     const auxo_tensor *dx = &op->tensors[AUXO_POOL2D_B_DX];
     const int64_t row_count = dx->dims[3] > 0 ? dx->dims[0] * dx->dims[1] * dx->dims[2] : 0;
     const int64_t count = rows ? row_count : row_count * dx->dims[3];
-    ocl_build_kernel(b, "pool2d", rows ? "pool2d_backward_rows" : "pool2d_backward_elements", "-DDATA=%d",
-                     (int)dx->dtype);
+    ocl_build_kernel(b, "pool2d", rows ? "pool2d_backward_rows" : "pool2d_backward_elements",
+                     "-DDATA=%d -DPLACE_BYTES=%d", (int)dx->dtype, place_bytes(&op->params.pool2d));
     for (int slot = AUXO_POOL2D_B_DY; slot <= AUXO_POOL2D_B_INDEX; ++slot)
         ocl_arg_tensor(b, &op->tensors[slot]);
     ocl_arg_long(b, count);

@@ -141,6 +141,6 @@ const auxo_kernel_list vk_kernels[AUXO_OP_COUNT] = {
     [AUXO_OP_AUGMENT] = ONE_BOUND_DATA("flat", augment),
     [AUXO_OP_RANDOM_FILL] = ONE("flat", NULL, random_fill),
     [AUXO_OP_COUNTER_ADD] = ONE("flat", NULL, counter_add),
-    [AUXO_OP_OPTIMIZER_STEP] = ONE("flat", NULL, optimizer_step),
+    [AUXO_OP_OPTIMIZER_STEP] = ONE_DATA("flat", optimizer_step),
     [AUXO_OP_LOSS_SCALE] = ONE("one_lane", vk_fits_bindings, loss_scale),
 };

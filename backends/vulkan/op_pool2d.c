@@ -29,14 +29,16 @@ VK_PREPARE(pool2d_forward)
     pool_push push = push_of(params, &op->tensors[AUXO_POOL2D_X], y);
     push.count = (uint32_t)auxo_tensor_element_count(y);
     if (push.count > 0) {
-        const bool average = params->kind == AUXO_POOL_AVERAGE;
-        const uint32_t constants[] = {average, !average && auxo_tensor_is_present(&op->tensors[AUXO_POOL2D_INDEX])};
+        const auxo_tensor *index = &op->tensors[AUXO_POOL2D_INDEX];
+        const uint32_t place_bytes = auxo_tensor_is_present(index) ? (uint32_t)auxo_dtype_size_bytes(index->dtype) : 0;
+        const uint32_t constants[] = {params->kind == AUXO_POOL_AVERAGE, place_bytes};
         vk_step *step = vk_program_add(program, VK_SHADER_pool2d_forward, 0, constants, 2);
         vk_step_bind(program, step, vk_span_of(&op->tensors[AUXO_POOL2D_X]), VK_READ);
         vk_step_bind(program, step, vk_span_of(y), VK_WRITE);
-        vk_step_bind(program, step, vk_span_of(&op->tensors[AUXO_POOL2D_INDEX]), VK_WRITE);
+        vk_step_bind(program, step, vk_span_of(index), place_bytes == 1 ? VK_READ_WRITE : VK_WRITE);
         vk_step_push(program, step, &push, sizeof push);
-        vk_step_groups_flat(program, step, push.count);
+        /* bytes: a word for each invocation, and those that the first and the last byte may begin and end in */
+        vk_step_groups_flat(program, step, place_bytes == 1 ? (uint64_t)push.count + 2 * FLAT_ELEMENTS : push.count);
     }
     return vk_program_finish(program, state, error);
 }
@@ -51,8 +53,8 @@ VK_PREPARE(pool2d_backward)
     pool_push push = push_of(params, dx, &op->tensors[AUXO_POOL2D_B_DY]);
     push.count = (uint32_t)auxo_tensor_element_count(dx);
     if (push.count > 0) {
-        const uint32_t average = params->kind == AUXO_POOL_AVERAGE;
-        vk_step *step = vk_program_add(program, VK_SHADER_pool2d_backward, 0, &average, 1);
+        const uint32_t constants[] = {params->kind == AUXO_POOL_AVERAGE, op->tensors[AUXO_POOL2D_B_INDEX].dtype};
+        vk_step *step = vk_program_add(program, VK_SHADER_pool2d_backward, 0, constants, 2);
         vk_step_bind(program, step, vk_span_of(&op->tensors[AUXO_POOL2D_B_DY]), VK_READ);
         vk_step_bind(program, step, vk_span_of(dx), VK_WRITE);
         vk_step_bind(program, step, vk_span_of(&op->tensors[AUXO_POOL2D_B_INDEX]), VK_READ);

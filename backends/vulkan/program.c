@@ -123,10 +123,10 @@ static vk_shader half_twin(vk_shader shader)
 #define TWIN(name) {VK_SHADER_##name, VK_SHADER_##name##_half},
 #define CONV2D_TWINS(op) TWIN(op##_tiled) TWIN(op##_wide) TWIN(op##_direct)
         TWIN(add) TWIN(activation_forward) TWIN(activation_backward) TWIN(bias_add) TWIN(reduce) TWIN(gather_batch)
-            TWIN(augment) TWIN(dropout) TWIN(softmax_cross_entropy) TWIN(pool2d_forward) TWIN(pool2d_backward)
-                TWIN(batch_norm_forward) TWIN(batch_norm_backward) TWIN(batch_norm_forward_moments)
-                    TWIN(batch_norm_forward_merged) TWIN(batch_norm_backward_sums) TWIN(batch_norm_backward_merged)
-                        CONV2D_TWINS(conv2d_forward) CONV2D_TWINS(conv2d_backward_data)
+            TWIN(augment) TWIN(dropout) TWIN(optimizer_step) TWIN(softmax_cross_entropy) TWIN(pool2d_forward)
+                TWIN(pool2d_backward) TWIN(batch_norm_forward) TWIN(batch_norm_backward)
+                    TWIN(batch_norm_forward_moments) TWIN(batch_norm_forward_merged) TWIN(batch_norm_backward_sums)
+                        TWIN(batch_norm_backward_merged) CONV2D_TWINS(conv2d_forward) CONV2D_TWINS(conv2d_backward_data)
                             CONV2D_TWINS(conv2d_backward_weights)
 #undef CONV2D_TWINS
 #undef TWIN

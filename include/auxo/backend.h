@@ -17,7 +17,7 @@
 extern "C" {
 #endif
 
-enum { AUXO_BACKEND_ABI_VERSION = 4 };
+enum { AUXO_BACKEND_ABI_VERSION = 5 };
 
 /* What the runtime offers a backend. Owned by the runtime; valid while the device is open. */
 typedef struct auxo_backend_host {

@@ -207,6 +207,7 @@ typedef struct auxo_forward {
     auxo_tensor loss_scale; /* f32[1] on the device: 16-bit gradients are multiplied by it, those of weights too; may be
                              * absent: by 1 */
     struct auxo__norm_sync *norm_sync; /* of a trainer whose batches lie in several parts; else NULL */
+    bool keeps_narrow_weights; /* the weights' 16-bit copies are right whenever the plan runs: it does not make them */
 } auxo_forward;
 typedef struct auxo_activations auxo_activations; /* the layer outputs inside one plan */
 

@@ -126,11 +126,12 @@ typedef struct auxo_conv2d_params {
 } auxo_conv2d_params;
 
 /* ---- pool2d: X (N,C,H,W) -> Y (N,C,P,Q) --------------------------------------------------------------------------
- * Padding is smaller than the window and never wins. max: ties go to the lowest (h,w); NaN wins; INDEX(opt) u32
- * (N,C,P,Q) receives h*W + w (absent for average).
- * average: divides by the number of elements inside the image. backward: DX from DY and (max) INDEX; overlapping
- * windows add up in window order. pool2d_backward of max does not need X. half: X, Y; DY, DX. The maximum is exact;
- * averages and sums of a gradient have the bound (window elements + 4) u S. */
+ * Padding is smaller than the window and never wins. max: ties go to the lowest (h,w); NaN wins; INDEX(opt) (N,C,P,Q)
+ * receives the place within the window, r S + s for the element (p sh - ph + r, q sw - pw + s) of a window R x S
+ * (absent for average): u8 where the window has at most 256 elements, else u32 (auxo_pool2d_index_dtype). average:
+ * divides by the number of elements inside the image. backward: DX from DY and (max) INDEX; overlapping windows add up
+ * in window order. pool2d_backward of max does not need X. half: X, Y; DY, DX. The maximum is exact; averages and sums
+ * of a gradient have the bound (window elements + 4) u S. */
 enum { AUXO_POOL2D_X, AUXO_POOL2D_Y, AUXO_POOL2D_INDEX };         /* forward */
 enum { AUXO_POOL2D_B_DY, AUXO_POOL2D_B_DX, AUXO_POOL2D_B_INDEX }; /* backward */
 typedef struct auxo_pool2d_params {
@@ -410,7 +411,8 @@ typedef struct auxo_counter_add_params {
  * adamw: w -= lr weight_decay w, then adam on g. phs (port-Hamiltonian; a = lr, m = mass, gm = friction):
  * momentum_first: p -= a (gm/m) p + a g'; w += a p / m with the new p; exponential friction: p = p exp(-a gm/m) - a g'.
  * explicit_euler: w += a p / m with the old p, p updated with the same g'. STATE0 = m or v (rmsprop, adagrad) or p,
- * STATE1 = v (adam). SKIP(opt) f32[1]: where it is not 0, nothing changes. */
+ * STATE1 = v (adam). SKIP(opt) f32[1]: where it is not 0, nothing changes. COPY(opt) (n) receives the new w.
+ * half: COPY, rounded from the f32 that PARAMS receives. */
 enum {
     AUXO_OPTIMIZER_PARAMS,
     AUXO_OPTIMIZER_GRADS,
@@ -418,7 +420,8 @@ enum {
     AUXO_OPTIMIZER_STATE1,
     AUXO_OPTIMIZER_HYPER,
     AUXO_OPTIMIZER_COUNTER,
-    AUXO_OPTIMIZER_SKIP
+    AUXO_OPTIMIZER_SKIP,
+    AUXO_OPTIMIZER_COPY
 };
 typedef struct auxo_optimizer_step_params {
     auxo_optimizer_kind kind;
@@ -547,6 +550,8 @@ AUXO_API uint64_t auxo_op_bytes(const auxo_op *op);
 /* Flat length of PARAMS of a fully connected network, and the offset of layer l in it. */
 AUXO_API uint64_t auxo_mlp_param_count(const auxo_mlp *mlp);
 AUXO_API uint64_t auxo_mlp_layer_offset(const auxo_mlp *mlp, uint32_t layer);
+/* What INDEX of a max pooling has to be: u8, or u32 where its window has more than 256 elements. */
+AUXO_API auxo_dtype auxo_pool2d_index_dtype(const auxo_pool2d_params *params);
 /* Output extent of a convolution or pooling along one axis; 0 if the window does not fit. */
 AUXO_API int64_t auxo_window_output(int64_t input, int32_t window, int32_t stride, int32_t pad, int32_t dilation);
 

@@ -197,7 +197,7 @@ typedef struct auxo_train_options {
                                   * for mapped sets where that memory is the host's own (device type CPU) */
     auxo_shuffle_kind shuffle;
     float gradient_clip; /* all gradients are scaled so that their common norm is at most this; 0: never */
-    uint32_t log_every;  /* steps between on_step calls; 0: never */
+    uint32_t log_every;  /* steps between on_step calls, which must not change the model; 0: never */
     void (*on_step)(void *user, const auxo_step_metrics *metrics);
     void *on_step_user;
     const volatile int *stop; /* != 0: finish the step, return INTERRUPTED; may be NULL */

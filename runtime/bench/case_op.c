@@ -26,7 +26,7 @@ typedef enum fill {
     FILL_BIT,    /* u32 0 or 1 */
     FILL_DIVIDE, /* u32: index / modulus */
     FILL_SPREAD, /* u32: index * 4 / 3, every row but each fourth */
-    FILL_WINDOW, /* u32: the corner of each 2x2 window in a square image of modulus columns */
+    FILL_PLACE,  /* u8: a place in a window of modulus elements */
     FILL_MASK,   /* 1, on the diagonal of (modulus, modulus) 0.5 */
     FILL_HYPER,
     FILL_STEP, /* u32: a counter in its first step */
@@ -77,7 +77,6 @@ static float real_value(fill how, uint32_t slot, uint64_t index, uint64_t modulu
 
 static uint32_t whole_value(fill how, uint32_t slot, uint64_t index, uint64_t modulus)
 {
-    uint64_t half = modulus / 2, window = half ? index % (half * half) : 0;
     switch (how) {
     case FILL_INDEX:
         return (uint32_t)index;
@@ -87,8 +86,8 @@ static uint32_t whole_value(fill how, uint32_t slot, uint64_t index, uint64_t mo
         return (uint32_t)(index / modulus);
     case FILL_SPREAD:
         return (uint32_t)(index * 4 / 3);
-    case FILL_WINDOW:
-        return (uint32_t)(half ? window / half * 2 * modulus + window % half * 2 : 0);
+    case FILL_PLACE:
+        return (uint32_t)(hash(slot, index) % modulus);
     case FILL_STEP:
         return index == 0;
     default:
@@ -111,10 +110,11 @@ static void put(builder *b, uint32_t slot, auxo_dtype dtype, fill how, uint64_t 
                                    (unsigned long long)size_bytes);
         return;
     }
-    for (uint64_t i = 0;
-         i < count && how != FILL_ZERO && (auxo_dtype_is_half(dtype) || auxo_dtype_size_bytes(dtype) == 4); i++) {
+    for (uint64_t i = 0; i < count && how != FILL_ZERO; i++) {
         if (auxo_dtype_is_half(dtype))
             ((uint16_t *)(void *)values)[i] = half_value(dtype, slot, i);
+        else if (dtype == AUXO_DTYPE_U8)
+            values[i] = (uint8_t)whole_value(how, slot, i, modulus);
         else if (dtype == AUXO_DTYPE_F32)
             ((float *)(void *)values)[i] = real_value(how, slot, i, modulus);
         else
@@ -187,7 +187,7 @@ static void build_pool2d(builder *b, const int64_t *d)
         (auxo_pool2d_params){.kind = AUXO_POOL_MAX, .window_h = 2, .window_w = 2, .stride_h = 2, .stride_w = 2};
     put_real(b, forward ? AUXO_POOL2D_X : AUXO_POOL2D_B_DX, FILL_SIGNED, 4, d);
     put_real(b, forward ? AUXO_POOL2D_Y : AUXO_POOL2D_B_DY, FILL_SIGNED, 4, y);
-    put_whole(b, forward ? AUXO_POOL2D_INDEX : AUXO_POOL2D_B_INDEX, FILL_WINDOW, (uint64_t)d[3], 4, y);
+    put(b, forward ? AUXO_POOL2D_INDEX : AUXO_POOL2D_B_INDEX, AUXO_DTYPE_U8, FILL_PLACE, 4, 4, y);
 }
 
 static void build_batch_norm(builder *b, const int64_t *d)

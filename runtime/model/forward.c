@@ -49,7 +49,8 @@ static void add_pool2d(forward_builder *b)
     op.tensors[AUXO_POOL2D_X] = b->x;
     op.tensors[AUXO_POOL2D_Y] = b->y;
     if (b->activations->forward.need_backward && op.params.pool2d.kind == AUXO_POOL_MAX)
-        op.tensors[AUXO_POOL2D_INDEX] = auxo_plan_temp(b->plan, AUXO_DTYPE_U32, 4, b->y.dims);
+        op.tensors[AUXO_POOL2D_INDEX] =
+            auxo_plan_temp(b->plan, auxo_pool2d_index_dtype(&op.params.pool2d), 4, b->y.dims);
     b->activations->records[b->index].pool_index = op.tensors[AUXO_POOL2D_INDEX];
     auxo__add_labelled(b->plan, &op, b->layer, "forward");
 }
@@ -273,6 +274,25 @@ static bool check_input(const auxo_model *model, auxo_plan *plan, const auxo_for
     return true;
 }
 
+auxo_tensor auxo__model_narrow_weights(const auxo_model *model, uint64_t offset, uint64_t count)
+{
+    if (model->precision == AUXO_DTYPE_F32 || !model->narrow_weights)
+        return auxo_tensor_none();
+    return auxo_tensor_1d(model->narrow_weights, offset * auxo_dtype_size_bytes(model->precision), model->precision,
+                          (int64_t)count);
+}
+
+static void round_weights(const auxo_model *model, auxo_plan *plan, uint64_t first, uint64_t count)
+{
+    const auxo_tensor weights = auxo_tensor_1d(model->weights, first * sizeof(float), AUXO_DTYPE_F32, (int64_t)count);
+    auxo__add_conversion(plan, weights, auxo__model_narrow_weights(model, first, count), NULL, "weights.narrow");
+}
+
+void auxo__model_add_narrow_weights(const auxo_model *model, auxo_plan *plan)
+{
+    round_weights(model, plan, 0, model->layout.weight_count);
+}
+
 /* The weights of all layers that run, rounded once; the copies of others keep their old values. */
 static void add_narrow_weights(auxo_model *model, auxo_plan *plan, auxo_activations *activations)
 {
@@ -289,11 +309,8 @@ static void add_narrow_weights(auxo_model *model, auxo_plan *plan, auxo_activati
     activations->narrow_weights = auxo_tensor_1d(model->narrow_weights, 0, activations->dtype, count);
     for (uint32_t l = activations->forward.begin_layer + 1; l < model->desc.layer_count && layer_count == 0; l++)
         auxo_model_layer_range(model, l, &first, &layer_count);
-    const auxo_tensor weights = auxo_tensor_1d(model->weights, 0, AUXO_DTYPE_F32, count);
-    if (layer_count > 0)
-        auxo__add_conversion(plan, auxo_tensor_slice(weights, 0, (int64_t)first, count - (int64_t)first),
-                             auxo_tensor_slice(activations->narrow_weights, 0, (int64_t)first, count - (int64_t)first),
-                             NULL, "weights.narrow");
+    if (layer_count > 0 && !activations->forward.keeps_narrow_weights)
+        round_weights(model, plan, first, (uint64_t)count - first);
 }
 
 /* The input in the dtype of activations. */

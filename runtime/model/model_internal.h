@@ -25,7 +25,8 @@ struct auxo_model {
     auxo__layout layout;
     auxo_buffer *weights, *gradients, *statistics;
     auxo_dtype precision;
-    auxo_buffer *narrow_weights; /* the weights in 16 bits, rounded anew by every plan; NULL: not needed yet */
+    auxo_buffer *narrow_weights; /* the weights in 16 bits, rounded anew by every plan that does not keep them
+                                  * (auxo_forward); NULL: not needed yet */
     uint64_t structure_version;
     auxo_preprocessing preprocessing;
     char *data_text; /* the JSON of its data schema; NULL: none */
@@ -34,6 +35,11 @@ struct auxo_model {
 /* ---- model.c ---- */
 /* What the model knows of its data, as the text that is stored with it; the text is copied. NULL: nothing. */
 const char *auxo__model_data_text(const auxo_model *model);
+/* [offset, offset + count) of the 16-bit copies of the weights; absent where the model runs in f32, and before the
+ * first forward pass. */
+auxo_tensor auxo__model_narrow_weights(const auxo_model *model, uint64_t offset, uint64_t count);
+/* Appends their rounding to a plan, of all of them. */
+void auxo__model_add_narrow_weights(const auxo_model *model, auxo_plan *plan);
 auxo_status auxo__model_set_data_text(auxo_model *model, const char *text, auxo_error *error);
 
 /* ---- layout.c: where each parameter lies ---- */

@@ -98,7 +98,7 @@ typedef struct optimizer_case {
 } optimizer_case;
 
 /* The first rows, one for each kind and two more forms of phs, also run with NaN in the gradients and in the
- * parameters, and to be skipped and not to be. */
+ * parameters, and to be skipped and not to be. Every second row has a COPY. */
 enum { SPECIAL_STEPS = AUXO_OPTIMIZER_KIND_COUNT + 2 };
 
 static const optimizer_case optimizer_cases[] = {
@@ -110,8 +110,9 @@ static const optimizer_case optimizer_cases[] = {
     {33, AUXO_OPTIMIZER_ADAM, false, false, -1, 0},    {33, AUXO_OPTIMIZER_ADAM, false, false, 100000, 0},
     {0, AUXO_OPTIMIZER_ADAM, false, false, 1, 0},      {1, AUXO_OPTIMIZER_SGD, false, false, 1, 1},
     {10007, AUXO_OPTIMIZER_ADAM, false, false, 1, 0},  {70001, AUXO_OPTIMIZER_MOMENTUM, false, false, 1, 0},
-    {127, AUXO_OPTIMIZER_PHS, true, true, 3, 0},
+    {127, AUXO_OPTIMIZER_PHS, true, true, 3, 0},       {5003, AUXO_OPTIMIZER_ADAMW, false, false, 7, 0.1f},
 };
+enum { OPTIMIZER_COUNT = sizeof optimizer_cases / sizeof optimizer_cases[0] };
 
 static void build_optimizer_step(auxo__case *built, size_t index)
 {
@@ -121,8 +122,8 @@ static void build_optimizer_step(auxo__case *built, size_t index)
 #undef NOUN
     };
     static const double hyper[AUXO_HYPER_COUNT] = {0.05, 0.9, 0.999, 1e-6, 0, 2, 0.5, 0};
-    const size_t plain = sizeof optimizer_cases / sizeof optimizer_cases[0];
-    const optimizer_case *row = &optimizer_cases[index < plain ? index : (index - plain) % SPECIAL_STEPS];
+    const size_t plain = OPTIMIZER_COUNT, place = index < plain ? index : (index - plain) % SPECIAL_STEPS;
+    const optimizer_case *row = &optimizer_cases[place];
     const unsigned states = auxo_optimizer_state_count(row->kind);
     built->op.params.optimizer_step = (auxo_optimizer_step_params){row->kind, row->euler, row->exponential};
     auxo__case_text(built, "%s n=%lld step=%d weight_decay=%g%s%s", kinds[row->kind], (long long)row->n, (int)row->step,
@@ -149,6 +150,10 @@ static void build_optimizer_step(auxo__case *built, size_t index)
         AUXO__F32(built, AUXO_OPTIMIZER_SKIP, 1);
         auxo__case_constant(built, AUXO_OPTIMIZER_SKIP, turn == 3 ? 1 : 0);
     }
+    if (place % 2 == 1) {
+        auxo__case_text(built, " COPY");
+        AUXO__INPUT(built, AUXO_OPTIMIZER_COPY, row->n);
+    }
     AUXO__F32(built, AUXO_OPTIMIZER_HYPER, AUXO_HYPER_COUNT);
     for (int64_t i = 0; i < AUXO_HYPER_COUNT; i++)
         auxo__case_set(built, AUXO_OPTIMIZER_HYPER, i, hyper[i]);
@@ -165,20 +170,18 @@ static double bound_optimizer_step(const auxo__case *tested, uint32_t slot, int6
     const double u = AUXO__UNIT_ROUNDOFF;
     auxo_optimizer_kind kind = tested->op.params.optimizer_step.kind;
     bool adaptive = kind == AUXO_OPTIMIZER_ADAM || kind == AUXO_OPTIMIZER_ADAMW;
-    double old = auxo__case_get(tested, slot, element);
+    const bool weight = slot == AUXO_OPTIMIZER_PARAMS || slot == AUXO_OPTIMIZER_COPY;
+    double old = auxo__case_get(tested, weight ? AUXO_OPTIMIZER_PARAMS : slot, element);
     (void)magnitude;
     double bound = 16 * u * (1 + fabs(expected) + fabs(old));
-    if (slot != AUXO_OPTIMIZER_PARAMS || !adaptive)
+    if (!weight || !adaptive)
         return bound;
     return bound + 1000 * u * fabs(expected - old);
 }
 
-const auxo__suite auxo__suite_optimizer_step = {sizeof optimizer_cases / sizeof optimizer_cases[0] + 4 * SPECIAL_STEPS,
-                                                10,
-                                                build_optimizer_step,
-                                                bound_optimizer_step,
-                                                false,
-                                                0};
+const auxo__suite auxo__suite_optimizer_step = {
+    OPTIMIZER_COUNT + 4 * SPECIAL_STEPS, 10, build_optimizer_step, bound_optimizer_step, false,
+    OPTIMIZER_COUNT + 4 * SPECIAL_STEPS};
 
 /* ---- loss_scale ----------------------------------------------------------------------------------------------------
  */

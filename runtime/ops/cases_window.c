@@ -168,14 +168,29 @@ typedef struct pool_case {
 enum { POOL_QUICK = 4 };
 
 static const pool_case pool_cases[] = {
-    {AUXO_POOL_MAX, 2, 3, 8, 8, 2, 2, 2, 2, 0, 0, 0},        {AUXO_POOL_AVERAGE, 2, 3, 7, 9, 3, 2, 2, 1, 1, 0, 0},
-    {AUXO_POOL_MAX, 1, 2, 9, 7, 3, 3, 2, 2, 1, 1, TIES},     {AUXO_POOL_AVERAGE, 2, 5, 4, 4, 4, 4, 4, 4, 0, 0, 0},
-    {AUXO_POOL_MAX, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0},        {AUXO_POOL_MAX, 0, 3, 4, 4, 2, 2, 2, 2, 0, 0, 0},
-    {AUXO_POOL_AVERAGE, 2, 0, 4, 4, 2, 2, 2, 2, 0, 0, 0},    {AUXO_POOL_MAX, 2, 3, 2, 2, 3, 3, 1, 1, 0, 0, 0},
-    {AUXO_POOL_MAX, 3, 5, 13, 11, 3, 2, 1, 1, 2, 1, TIES},   {AUXO_POOL_MAX, 2, 2, 10, 10, 3, 3, 2, 2, 1, 1, NANS},
-    {AUXO_POOL_MAX, 2, 4, 6, 6, 2, 3, 2, 3, 0, 0, NO_INDEX}, {AUXO_POOL_AVERAGE, 1, 2, 5, 33, 5, 7, 3, 2, 2, 3, 0},
-    {AUXO_POOL_AVERAGE, 2, 2, 7, 7, 3, 3, 2, 2, 1, 1, NANS}, {AUXO_POOL_MAX, 2, 3, 8, 40, 2, 2, 2, 2, 0, 0, NANS},
-    {AUXO_POOL_AVERAGE, 1, 127, 3, 3, 3, 3, 1, 1, 1, 1, 0},  {AUXO_POOL_MAX, 4, 16, 14, 14, 2, 2, 2, 2, 0, 0, 0},
+    {AUXO_POOL_MAX, 2, 3, 8, 8, 2, 2, 2, 2, 0, 0, 0},
+    {AUXO_POOL_AVERAGE, 2, 3, 7, 9, 3, 2, 2, 1, 1, 0, 0},
+    {AUXO_POOL_MAX, 1, 2, 9, 7, 3, 3, 2, 2, 1, 1, TIES},
+    {AUXO_POOL_AVERAGE, 2, 5, 4, 4, 4, 4, 4, 4, 0, 0, 0},
+    {AUXO_POOL_MAX, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0},
+    {AUXO_POOL_MAX, 0, 3, 4, 4, 2, 2, 2, 2, 0, 0, 0},
+    {AUXO_POOL_AVERAGE, 2, 0, 4, 4, 2, 2, 2, 2, 0, 0, 0},
+    {AUXO_POOL_MAX, 2, 3, 2, 2, 3, 3, 1, 1, 0, 0, 0},
+    {AUXO_POOL_MAX, 3, 5, 13, 11, 3, 2, 1, 1, 2, 1, TIES},
+    {AUXO_POOL_MAX, 2, 2, 10, 10, 3, 3, 2, 2, 1, 1, NANS},
+    {AUXO_POOL_MAX, 2, 4, 6, 6, 2, 3, 2, 3, 0, 0, NO_INDEX},
+    {AUXO_POOL_AVERAGE, 1, 2, 5, 33, 5, 7, 3, 2, 2, 3, 0},
+    {AUXO_POOL_AVERAGE, 2, 2, 7, 7, 3, 3, 2, 2, 1, 1, NANS},
+    {AUXO_POOL_MAX, 2, 3, 8, 40, 2, 2, 2, 2, 0, 0, NANS},
+    {AUXO_POOL_AVERAGE, 1, 127, 3, 3, 3, 3, 1, 1, 1, 1, 0},
+    {AUXO_POOL_MAX, 4, 16, 14, 14, 2, 2, 2, 2, 0, 0, 0},
+    /* windows of 256 and of more elements, whose INDEX is u32 */
+    {AUXO_POOL_MAX, 1, 3, 21, 37, 16, 16, 5, 7, 3, 15, 0},
+    {AUXO_POOL_MAX, 2, 1, 23, 31, 17, 19, 3, 4, 5, 2, TIES},
+    {AUXO_POOL_MAX, 1, 3, 5, 40, 1, 257, 1, 9, 0, 128, 0},
+    /* one output to each row, and halves of odd images */
+    {AUXO_POOL_MAX, 3, 5, 9, 2, 2, 2, 2, 2, 0, 0, 0},
+    {AUXO_POOL_MAX, 2, 3, 7, 39, 2, 2, 2, 2, 0, 0, TIES},
 };
 
 static const pool_case *begin_pool(auxo__case *built, size_t index, int64_t *p, int64_t *q)
@@ -209,17 +224,17 @@ static void build_pool2d_forward(auxo__case *built, size_t index)
         auxo__case_set(built, AUXO_POOL2D_X, e, (double)NAN);
     AUXO__F32(built, AUXO_POOL2D_Y, row->n, row->c, p, q);
     if (row->kind == AUXO_POOL_MAX && !(row->flags & NO_INDEX))
-        AUXO__U32(built, AUXO_POOL2D_INDEX, row->n, row->c, p, q);
+        auxo__case_tensor(built, AUXO_POOL2D_INDEX, auxo_pool2d_index_dtype(&built->op.params.pool2d), 4,
+                          (int64_t[]){row->n, row->c, p, q});
 }
 
-/* Any element of the window, as a forward pass could have chosen it. */
-static int64_t random_in_window(auxo__case *built, int64_t output, int32_t stride, int32_t pad, int32_t window,
-                                int32_t extent)
+/* The place along one axis of any element of the window, as a forward pass could have chosen it. */
+static int64_t random_place(auxo__case *built, int64_t output, int32_t stride, int32_t pad, int32_t window,
+                            int32_t extent)
 {
-    int64_t begin = output * stride - pad, end = begin + window;
-    begin = begin < 0 ? 0 : begin;
-    end = end > extent ? extent : end;
-    return begin + auxo__case_random(built) % (end - begin);
+    const int64_t first = output * stride - pad;
+    const int64_t begin = first < 0 ? 0 : first, end = first + window > extent ? extent : first + window;
+    return begin - first + auxo__case_random(built) % (end - begin);
 }
 
 static void build_pool2d_backward(auxo__case *built, size_t index)
@@ -230,11 +245,12 @@ static void build_pool2d_backward(auxo__case *built, size_t index)
     AUXO__F32(built, AUXO_POOL2D_B_DX, row->n, row->c, row->h, row->w);
     if (row->kind != AUXO_POOL_MAX)
         return;
-    AUXO__U32(built, AUXO_POOL2D_B_INDEX, row->n, row->c, p, q);
+    auxo__case_tensor(built, AUXO_POOL2D_B_INDEX, auxo_pool2d_index_dtype(&built->op.params.pool2d), 4,
+                      (int64_t[]){row->n, row->c, p, q});
     for (int64_t e = 0; e < (int64_t)row->n * row->c * p * q; e++) {
-        int64_t y = random_in_window(built, e / q % p, row->stride_h, row->pad_h, row->window_h, row->h);
-        int64_t x = random_in_window(built, e % q, row->stride_w, row->pad_w, row->window_w, row->w);
-        auxo__case_set(built, AUXO_POOL2D_B_INDEX, e, (double)(y * row->w + x));
+        int64_t y = random_place(built, e / q % p, row->stride_h, row->pad_h, row->window_h, row->h);
+        int64_t x = random_place(built, e % q, row->stride_w, row->pad_w, row->window_w, row->w);
+        auxo__case_set(built, AUXO_POOL2D_B_INDEX, e, (double)(y * row->window_w + x));
     }
 }
 

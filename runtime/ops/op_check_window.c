@@ -85,6 +85,29 @@ auxo_status auxo__op_check_conv2d(const auxo_op *op, auxo_error *error)
     return status;
 }
 
+auxo_dtype auxo_pool2d_index_dtype(const auxo_pool2d_params *params)
+{
+    return (int64_t)params->window_h * params->window_w <= 256 ? AUXO_DTYPE_U8 : AUXO_DTYPE_U32;
+}
+
+/* INDEX, where present, holds every place of the window, and is no wider than that needs. */
+static auxo_status check_index(const auxo_op *op, uint32_t slot, auxo_error *error)
+{
+    const auxo_pool2d_params *params = &op->params.pool2d;
+    const auxo_dtype wanted = auxo_pool2d_index_dtype(params);
+    if (!auxo_tensor_is_present(&op->tensors[slot]))
+        return AUXO_OK;
+    if (op->tensors[slot].dtype != wanted)
+        return auxo__op_fail(op, error, "%s is %s, but must be %s for a window of %dx%d", auxo__op_slot_name(op, slot),
+                             auxo_dtype_text(op->tensors[slot].dtype), auxo_dtype_text(wanted), (int)params->window_h,
+                             (int)params->window_w);
+    if ((int64_t)params->window_h * params->window_w > UINT32_MAX)
+        return auxo__op_fail(op, error,
+                             "a window of %dx%d has more than 4294967295 elements, the most that %s can number",
+                             (int)params->window_h, (int)params->window_w, auxo__op_slot_name(op, slot));
+    return AUXO_OK;
+}
+
 static auxo_status check_pool2d(const auxo_op *op, uint32_t x, uint32_t y, auxo_error *error)
 {
     const auxo_pool2d_params *params = &op->params.pool2d;
@@ -111,7 +134,8 @@ auxo_status auxo__op_check_pool2d_forward(const auxo_op *op, auxo_error *error)
         if (status != AUXO_OK)
             return status;
     }
-    return check_pool2d(op, AUXO_POOL2D_X, AUXO_POOL2D_Y, error);
+    auxo_status status = check_pool2d(op, AUXO_POOL2D_X, AUXO_POOL2D_Y, error);
+    return status == AUXO_OK ? check_index(op, AUXO_POOL2D_INDEX, error) : status;
 }
 
 auxo_status auxo__op_check_pool2d_backward(const auxo_op *op, auxo_error *error)
@@ -121,5 +145,6 @@ auxo_status auxo__op_check_pool2d_backward(const auxo_op *op, auxo_error *error)
         if (status != AUXO_OK)
             return status;
     }
-    return check_pool2d(op, AUXO_POOL2D_B_DX, AUXO_POOL2D_B_DY, error);
+    auxo_status status = check_pool2d(op, AUXO_POOL2D_B_DX, AUXO_POOL2D_B_DY, error);
+    return status == AUXO_OK ? check_index(op, AUXO_POOL2D_B_INDEX, error) : status;
 }

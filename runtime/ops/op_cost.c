@@ -152,6 +152,10 @@ static void slot_traffic(const auxo_op *op, uint32_t slot, auxo_slot_access acce
         if (slot == AUXO_COPY_Y && !op->params.copy.accumulate)
             *read = 0;
         break;
+    case AUXO_OP_OPTIMIZER_STEP:
+        if (slot == AUXO_OPTIMIZER_COPY) /* it keeps its values where the step is skipped, which reads nothing */
+            *read = 0;
+        break;
     case AUXO_OP_BATCH_NORM_FORWARD:
         if (!op->params.batch_norm.training)
             *written = slot == AUXO_BATCH_NORM_Y ? count : 0;

@@ -92,9 +92,9 @@ static const auxo_slot_info slots_fill[] = {OUT("Y")};
 static const auxo_slot_info slots_copy[] = {IN_STRIDED("X"), INOUT_STRIDED("Y")};
 static const auxo_slot_info slots_multiply_add[] = {IN("X"), OUT("Y")};
 static const auxo_slot_info slots_counter_add[] = {INOUT("COUNTER")};
-static const auxo_slot_info slots_optimizer_step[] = {INOUT("PARAMS"),          IN("GRADS"), INOUT_OPTIONAL("STATE0"),
-                                                      INOUT_OPTIONAL("STATE1"), IN("HYPER"), IN_OPTIONAL("COUNTER"),
-                                                      IN_OPTIONAL("SKIP")};
+static const auxo_slot_info slots_optimizer_step[] = {
+    INOUT("PARAMS"),        IN("GRADS"),         INOUT_OPTIONAL("STATE0"), INOUT_OPTIONAL("STATE1"), IN("HYPER"),
+    IN_OPTIONAL("COUNTER"), IN_OPTIONAL("SKIP"), INOUT_OPTIONAL("COPY")};
 static const auxo_slot_info slots_loss_scale[] = {IN("LARGEST"), INOUT("STATE"), IN_OPTIONAL("COUNTER")};
 static const auxo_slot_info slots_mlp_forward[] = {IN("X"), IN("PARAMS"), OUT("Y")};
 static const auxo_slot_info slots_mlp_gradient[] = {IN("X"),        IN("TARGET"), IN("PARAMS"),

@@ -21,7 +21,8 @@ static const auxo_op_kind needed[] = {AUXO_OP_GEMM,
                                       AUXO_OP_DROPOUT,
                                       AUXO_OP_GATHER_BATCH,
                                       AUXO_OP_AUGMENT,
-                                      AUXO_OP_COPY};
+                                      AUXO_OP_COPY,
+                                      AUXO_OP_OPTIMIZER_STEP};
 
 /* The first op that the device lacks in that format; AUXO_OP_COUNT: none. */
 static auxo_op_kind first_missing(const auxo_device *device, auxo_dtype format)

@@ -153,6 +153,8 @@ static auxo_status run_chunk(auxo_trainer *trainer, uint64_t limit, auxo_error *
     auxo_plan *plan = rest ? trainer->remainder : trainer->full;
     auxo__stream *stream = !trainer->team || auxo__team_has_rows(trainer->team, rest) ? trainer->data.stream : NULL;
     auxo_status status = auxo__trainer_apply_schedule(trainer, error);
+    if (status == AUXO_OK)
+        status = auxo__trainer_refresh_copies(trainer, error);
     if (status == AUXO_OK && stream)
         status = auxo__stream_need(stream, trainer->epoch, trainer->epoch_batch, error);
     if (status == AUXO_OK)
@@ -238,6 +240,7 @@ auxo_status auxo_trainer_run(auxo_trainer *trainer, uint64_t max_steps, bool *fi
                              auxo_epoch_metrics *metrics, auxo_error *error)
 {
     *finished_epoch = false;
+    trainer->copies_fresh = false; /* who calls may have changed weights */
     uint64_t steps_per_epoch = auxo_trainer_steps_per_epoch(trainer);
     uint64_t left = steps_per_epoch - trainer->epoch_batch;
     left = max_steps > 0 && max_steps < left ? max_steps : left;

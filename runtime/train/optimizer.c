@@ -3,6 +3,7 @@
  * The update itself is one operation over a contiguous range of weights (auxo/ops.h: optimizer_step). Goal braking is
  * in braking.c, settings as text in optimizer_config.c.
  */
+#include "model_internal.h"
 #include "optimizer_internal.h"
 
 #include <stdlib.h>
@@ -79,8 +80,8 @@ const auxo_optimizer_config *auxo_optimizer_get_config(const auxo_optimizer *opt
     return &optimizer->config;
 }
 
-void auxo_optimizer_add_step(auxo_optimizer *optimizer, auxo_plan *plan, uint64_t offset, uint64_t count,
-                             const auxo_tensor *counter)
+static void add_step(auxo_optimizer *optimizer, auxo_plan *plan, uint64_t offset, uint64_t count,
+                     const auxo_tensor *counter, auxo_tensor copy)
 {
     uint64_t offset_bytes = offset * sizeof(float);
     auxo_op op = {.kind = AUXO_OP_OPTIMIZER_STEP,
@@ -98,7 +99,20 @@ void auxo_optimizer_add_step(auxo_optimizer *optimizer, auxo_plan *plan, uint64_
     if (counter)
         op.tensors[AUXO_OPTIMIZER_COUNTER] = *counter;
     op.tensors[AUXO_OPTIMIZER_SKIP] = optimizer->skip;
+    op.tensors[AUXO_OPTIMIZER_COPY] = copy;
     auxo_plan_add(plan, &op, "optimizer.step");
+}
+
+void auxo_optimizer_add_step(auxo_optimizer *optimizer, auxo_plan *plan, uint64_t offset, uint64_t count,
+                             const auxo_tensor *counter)
+{
+    add_step(optimizer, plan, offset, count, counter, auxo_tensor_none());
+}
+
+void auxo__optimizer_add_step_and_copies(auxo_optimizer *optimizer, auxo_plan *plan, uint64_t offset, uint64_t count,
+                                         const auxo_tensor *counter)
+{
+    add_step(optimizer, plan, offset, count, counter, auxo__model_narrow_weights(optimizer->model, offset, count));
 }
 
 auxo_status auxo_optimizer_set_hyper(auxo_optimizer *optimizer, int hyper, float value, auxo_error *error)

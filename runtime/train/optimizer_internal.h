@@ -41,6 +41,9 @@ struct auxo_optimizer {
     auxo__best_point best;
 };
 
+/* auxo_optimizer_add_step that also brings the 16-bit copies of these weights up to date, where there are any. */
+void auxo__optimizer_add_step_and_copies(auxo_optimizer *optimizer, auxo_plan *plan, uint64_t offset, uint64_t count,
+                                         const auxo_tensor *counter);
 const char *auxo__optimizer_noun(auxo_optimizer_kind kind);
 /* Refuses settings under which the momentum grows without bound (Burghoff et al. 2023). */
 auxo_status auxo__optimizer_config_check(const auxo_optimizer_config *config, auxo_error *error);

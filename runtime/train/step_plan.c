@@ -82,12 +82,22 @@ typedef struct update_builder {
     auxo_plan *plan;
 } update_builder;
 
+/* Whether the update makes the 16-bit copies of the weights, so that the next step need not: not where a hook may
+ * change the weights after it, nor where other devices' weights meet. */
+static bool updates_copies(const auxo_trainer *trainer)
+{
+    return auxo_model_precision(trainer->model) != AUXO_DTYPE_F32 && !trainer->team && !trainer->options.after_step;
+}
+
 /* One update per run of neighbouring trained layers. */
 static void add_range_update(void *user, uint64_t offset, uint64_t count)
 {
     const update_builder *builder = user;
     const auxo_tensor time = counter_view(builder->trainer, 3);
-    auxo_optimizer_add_step(builder->trainer->optimizer, builder->plan, offset, count, &time);
+    if (updates_copies(builder->trainer))
+        auxo__optimizer_add_step_and_copies(builder->trainer->optimizer, builder->plan, offset, count, &time);
+    else
+        auxo_optimizer_add_step(builder->trainer->optimizer, builder->plan, offset, count, &time);
 }
 
 static void add_counters(const auxo_trainer *trainer, auxo_plan *plan)
@@ -104,7 +114,7 @@ static void call_hook(const auxo_trainer *trainer, auxo_plan_hook *hook, auxo_pl
 }
 
 /* Forward, loss and backward of a gathered batch. */
-static void add_gradients(const auxo_trainer *trainer, const auxo__batch *batch, auxo_plan *plan,
+static void add_gradients(const auxo_trainer *trainer, const auxo__batch *batch, bool updates, auxo_plan *plan,
                           const auxo_tensor *input, auxo__norm_sync *norm_sync)
 {
     auxo_forward forward = {.training = true,
@@ -113,6 +123,7 @@ static void add_gradients(const auxo_trainer *trainer, const auxo__batch *batch,
                             .seed = trainer->part_seed,
                             .need_backward = true,
                             .norm_sync = norm_sync,
+                            .keeps_narrow_weights = updates && updates_copies(trainer),
                             .begin_layer = trainer->prefix.layer,
                             .backward_stop = auxo__trainer_lowest(trainer),
                             .loss_scale = auxo__trainer_loss_scale(trainer)};
@@ -141,7 +152,7 @@ static void add_step(const auxo_trainer *trainer, const auxo__batch *batch, bool
             auxo__batch_add_input(batch, plan, &input);
             add_augmentation(trainer, plan, &input);
         }
-        add_gradients(trainer, batch, plan, &input, norm_sync);
+        add_gradients(trainer, batch, updates, plan, &input, norm_sync);
     }
     if (updates) {
         auxo__trainer_add_unscale(trainer, plan);
@@ -199,6 +210,32 @@ static auxo__batch batch_of(const auxo_trainer *trainer, int64_t size, int64_t f
     return batch;
 }
 
+/* The copies that the steps keep, made anew: before the first of them, and after whatever else may have changed the
+ * weights. */
+static auxo_status build_narrowing(auxo_trainer *trainer, auxo_error *error)
+{
+    if (!updates_copies(trainer) || auxo_model_weight_count(trainer->model) == 0)
+        return AUXO_OK;
+    const auxo_plan_options options = {.allow_host_fallback = trainer->options.allow_host_fallback,
+                                       .stop = trainer->options.stop};
+    auxo_status status = auxo_plan_create(auxo_model_device(trainer->model), &trainer->narrowing, error);
+    if (status == AUXO_OK) {
+        auxo__model_add_narrow_weights(trainer->model, trainer->narrowing);
+        status = auxo_plan_compile(trainer->narrowing, &options, error);
+    }
+    trainer->copies_fresh = false;
+    return status;
+}
+
+auxo_status auxo__trainer_refresh_copies(auxo_trainer *trainer, auxo_error *error)
+{
+    auxo_status status = AUXO_OK;
+    if (trainer->narrowing && !trainer->copies_fresh)
+        status = auxo_plan_run(trainer->narrowing, auxo_model_queue(trainer->model), 1, error);
+    trainer->copies_fresh = status == AUXO_OK;
+    return status;
+}
+
 /* `batches` batches of `size` rows, and one of `rest` rows after them. */
 static auxo_status build_epoch(auxo_trainer *trainer, int64_t batches, int64_t size, int64_t rest, bool updates,
                                auxo_error *error)
@@ -236,6 +273,8 @@ auxo_status auxo__trainer_build_plans(auxo_trainer *trainer, auxo_error *error)
         status = trainer->team
                      ? auxo__team_build_plans(trainer, error)
                      : build_epoch(trainer, rows / batch, batch, auxo__trainer_remainder(trainer), true, error);
+    if (status == AUXO_OK)
+        status = build_narrowing(trainer, error);
     if (status != AUXO_OK)
         auxo__trainer_drop_plans(trainer);
     trainer->structure_version = auxo_model_structure_version(trainer->model);
@@ -247,7 +286,8 @@ void auxo__trainer_drop_own_plans(auxo_trainer *trainer)
     auxo_plan_destroy(trainer->full);
     auxo_plan_destroy(trainer->remainder);
     auxo_plan_destroy(trainer->update);
-    trainer->full = trainer->remainder = trainer->update = NULL;
+    auxo_plan_destroy(trainer->narrowing);
+    trainer->full = trainer->remainder = trainer->update = trainer->narrowing = NULL;
 }
 
 void auxo__trainer_drop_plans(auxo_trainer *trainer)

@@ -111,6 +111,8 @@ void auxo__trainer_drop_own_plans(auxo_trainer *trainer);
  * end; no plan for 0 rows. Its `order` holds its rows one batch after the other. */
 auxo_status auxo__trainer_build_part(auxo_trainer *member, int64_t batches, int64_t rows, int64_t rest,
                                      auxo_error *error);
+/* Before steps: the 16-bit copies of the weights are right, where the steps rely on that. */
+auxo_status auxo__trainer_refresh_copies(auxo_trainer *trainer, auxo_error *error);
 /* What follows the gradients: hooks, update, counters. */
 auxo_status auxo__trainer_build_update(auxo_trainer *trainer, auxo_error *error);
 
@@ -180,10 +182,12 @@ struct auxo_trainer {
     auxo_buffer *loss_scale;               /* f32[AUXO_LOSS_SCALE_COUNT]; NULL: gradients are not scaled */
     auxo_plan *full, *remainder;           /* NULL until built; remainder NULL if batches fill the epoch */
     auxo_plan *update;                     /* of a team, whose full and remainder end with the gradients; else NULL */
-    auxo__norm_sync norm_sync[2];          /* of a team, in full and remainder */
-    uint64_t part_seed;                    /* of dropout and augmentation: other rows must not see the same numbers */
-    auxo__team *team;                      /* NULL: this device alone */
-    uint64_t structure_version;            /* of the plans */
+    auxo_plan *narrowing;         /* makes the 16-bit copies of the weights that the steps keep; NULL: they do */
+    bool copies_fresh;            /* nothing but steps has changed the weights since */
+    auxo__norm_sync norm_sync[2]; /* of a team, in full and remainder */
+    uint64_t part_seed;           /* of dropout and augmentation: other rows must not see the same numbers */
+    auxo__team *team;             /* NULL: this device alone */
+    uint64_t structure_version;   /* of the plans */
 
     /* progress */
     uint64_t step;           /* finished steps */

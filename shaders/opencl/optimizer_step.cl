@@ -1,10 +1,10 @@
 /* optimizer_step.cl: one step of an optimiser on all parameters in one launch (formulas in ops.h).
  *
  *     work-item i: VECTORS times VEC parameters, from i VECTORS VEC on
- * The kind is an argument, so that one program serves all optimisers. Parameters: VEC; VECTORS, several where a work-item
+ * The kind is an argument, so that one program serves all optimisers. Parameters: VEC; DATA, of `copy`; VECTORS, several where a work-item
  * is a loop anyway and what depends on the step alone is worth computing once.
  */
-#include "contract.clh"
+#include "datum.clh"
 #include "lanes.clh"
 
 #define OPTIMIZER_PHS_EXPONENTIAL OPTIMIZER_COUNT /* phs with exponential friction: a number of this file only */
@@ -72,8 +72,8 @@ static inline floatv step_elements(int kind, int euler, floatv w, floatv gradien
 kernel void optimizer_step(global float *params, ulong params_offset, global const float *grads, ulong grads_offset,
                            global float *state0, ulong state0_offset, global float *state1, ulong state1_offset,
                            global const float *hyper, ulong hyper_offset, global const uint *counter,
-                           ulong counter_offset, global const float *skip, ulong skip_offset, ulong count, int kind,
-                           int euler)
+                           ulong counter_offset, global const float *skip, ulong skip_offset, global datum *copy,
+                           ulong copy_offset, ulong count, int kind, int euler)
 {
     ulong i = get_global_id(0) * VECTORS * VEC;
     if (i >= count || (skip && skip[skip_offset] != 0.0f))
@@ -82,6 +82,7 @@ kernel void optimizer_step(global float *params, ulong params_offset, global con
     hyper += hyper_offset;
     params += params_offset;
     grads += grads_offset;
+    copy = copy ? copy + copy_offset : copy;
     state0 = state0 ? state0 + state0_offset : state0;
     state1 = state1 ? state1 + state1_offset : state1;
     float2 corrections = (float2)(1.0f, 1.0f);
@@ -97,6 +98,8 @@ kernel void optimizer_step(global float *params, ulong params_offset, global con
         floatv w = step_elements(kind, euler, load_chunk(params, i, count), load_chunk(grads, i, count), &s0, &s1, hyper,
                                  corrections);
         store_chunk(w, params, i, count);
+        if (copy)
+            put_chunk(w, copy, i, count);
         if (state0)
             store_chunk(s0, state0, i, count);
         if (state1)

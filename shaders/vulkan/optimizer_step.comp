@@ -2,12 +2,13 @@
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #include "interface.glsl"
+#include "datum.glsl"
 #include "math.glsl"
-
 
 layout(constant_id = 1) const uint KIND = 0;
 layout(constant_id = 2) const bool EXPLICIT_EULER = false;
 layout(constant_id = 3) const bool EXPONENTIAL_FRICTION = false;
+layout(constant_id = 4) const bool COPY = false;
 
 BUFFER(0, , float, params);
 BUFFER(1, readonly, float, grads);
@@ -16,9 +17,10 @@ BUFFER(3, , float, state1);
 BUFFER(4, readonly, float, hyper);
 BUFFER(5, readonly, uint, counter);
 BUFFER(6, readonly, float, skip);
+BUFFER(7, writeonly, datum, copy);
 layout(push_constant) uniform parameters
 {
-    uint at[7];
+    uint at[8];
     OPTIMIZER_STEP_PUSH
 } p;
 
@@ -85,5 +87,7 @@ void main()
         if (KIND != OPTIMIZER_SGD)
             state0[p.at[2] + e] = s;
         params[p.at[0] + e] = w;
+        if (COPY)
+            copy[p.at[7] + e] = put_datum(w);
     }
 }

@@ -4,8 +4,12 @@
 #include "interface.glsl"
 #include "datum.glsl"
 #include "divide.glsl"
+#ifndef HALF
+#include "words.glsl"
+#endif
 
 layout(constant_id = 1) const bool AVERAGE = false;
+layout(constant_id = 2) const uint PLACE = DTYPE_U8; // of INDEX, which is read as words: u8 or u32
 
 BUFFER(0, readonly, datum, dy);
 BUFFER(1, writeonly, datum, dx);
@@ -20,6 +24,11 @@ layout(push_constant) uniform parameters
 int first_window(int position, int window, divider stride)
 {
     return position < window ? 0 : int(quotient(uint(position - window), stride)) + 1;
+}
+
+uint place_at(uint e)
+{
+    return part_of_word(PLACE, index[word_of(PLACE, e)], e);
 }
 
 int window_area(int row, int column)
@@ -48,7 +57,9 @@ void main()
                     sum += get_datum(dy[p.at[0] + o]) /
                            float(window_area(r * int(p.stride_h.divisor) - p.pad_h,
                                              q * int(p.stride_w.divisor) - p.pad_w));
-                else if (index[p.at[2] + o] == uint(h) * p.width.divisor + uint(w))
+                else if (place_at(p.at[2] + o) ==
+                         uint(h + p.pad_h - r * int(p.stride_h.divisor)) * uint(p.window_w) +
+                             uint(w + p.pad_w - q * int(p.stride_w.divisor)))
                     sum += get_datum(dy[p.at[0] + o]);
             }
         }

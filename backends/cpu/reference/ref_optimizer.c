@@ -85,6 +85,7 @@ auxo_status ref_optimizer_step(const auxo_op *op, auxo_error *error)
     const float *g = cpu_f32(op, AUXO_OPTIMIZER_GRADS);
     float *state0 = cpu_f32(op, AUXO_OPTIMIZER_STATE0);
     float *state1 = cpu_f32(op, AUXO_OPTIMIZER_STATE1);
+    float *copy = cpu_f32(op, AUXO_OPTIMIZER_COPY);
     for (int64_t i = 0; i < cpu_count(op, AUXO_OPTIMIZER_PARAMS); ++i) {
         double s0 = state0 ? (double)state0[i] : 0;
         double s1 = state1 ? (double)state1[i] : 0;
@@ -93,6 +94,8 @@ auxo_status ref_optimizer_step(const auxo_op *op, auxo_error *error)
             state0[i] = (float)s0;
         if (state1)
             state1[i] = (float)s1;
+        if (copy)
+            copy[i] = w[i];
     }
     return AUXO_OK;
 }

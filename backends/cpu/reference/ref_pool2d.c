@@ -38,6 +38,36 @@ static int64_t argmax(const float *plane, int64_t w, const pool_window *window)
     return best;
 }
 
+/* The place of image element (row, column) within the window of output (p, q), and the element h*W + w at a place. */
+static int64_t place_of(const auxo_pool2d_params *params, int64_t p, int64_t q, int64_t row, int64_t column)
+{
+    return (row - (p * params->stride_h - params->pad_h)) * params->window_w + column -
+           (q * params->stride_w - params->pad_w);
+}
+
+static int64_t element_at(const auxo_pool2d_params *params, int64_t p, int64_t q, int64_t place, int64_t w)
+{
+    const int64_t row = p * params->stride_h - params->pad_h + place / params->window_w;
+    return row * w + q * params->stride_w - params->pad_w + place % params->window_w;
+}
+
+/* INDEX: u8 or u32, or absent. */
+static void set_place(const auxo_tensor *index, int64_t element, int64_t place)
+{
+    if (!auxo_tensor_is_present(index))
+        return;
+    if (index->dtype == AUXO_DTYPE_U8)
+        ((uint8_t *)cpu_data(index))[element] = (uint8_t)place;
+    else
+        ((uint32_t *)cpu_data(index))[element] = (uint32_t)place;
+}
+
+static int64_t get_place(const auxo_tensor *index, int64_t element)
+{
+    return index->dtype == AUXO_DTYPE_U8 ? ((const uint8_t *)cpu_data(index))[element]
+                                         : ((const uint32_t *)cpu_data(index))[element];
+}
+
 static double average(const float *plane, int64_t w, const pool_window *window)
 {
     double sum = 0;
@@ -56,7 +86,6 @@ auxo_status ref_pool2d_forward(const auxo_op *op, auxo_error *error)
     const int64_t *yd = op->tensors[AUXO_POOL2D_Y].dims;
     const float *x = cpu_f32(op, AUXO_POOL2D_X);
     float *y = cpu_f32(op, AUXO_POOL2D_Y);
-    uint32_t *index = cpu_u32(op, AUXO_POOL2D_INDEX);
     for (int64_t plane = 0; plane < yd[0] * yd[1]; ++plane)
         for (int64_t p = 0; p < yd[2]; ++p)
             for (int64_t q = 0; q < yd[3]; ++q) {
@@ -69,8 +98,7 @@ auxo_status ref_pool2d_forward(const auxo_op *op, auxo_error *error)
                 }
                 int64_t best = argmax(image, xd[3], &window);
                 y[out] = image[best];
-                if (index)
-                    index[out] = (uint32_t)best;
+                set_place(&op->tensors[AUXO_POOL2D_INDEX], out, place_of(params, p, q, best / xd[3], best % xd[3]));
             }
     return AUXO_OK;
 }
@@ -91,7 +119,6 @@ auxo_status ref_pool2d_backward(const auxo_op *op, auxo_error *error)
     const int64_t *yd = op->tensors[AUXO_POOL2D_B_DY].dims;
     const int64_t *xd = op->tensors[AUXO_POOL2D_B_DX].dims;
     const float *dy = cpu_f32(op, AUXO_POOL2D_B_DY);
-    const uint32_t *index = cpu_u32(op, AUXO_POOL2D_B_INDEX);
     float *dx = cpu_f32(op, AUXO_POOL2D_B_DX);
     for (int64_t i = 0; i < cpu_count(op, AUXO_POOL2D_B_DX); ++i)
         dx[i] = 0;
@@ -102,7 +129,8 @@ auxo_status ref_pool2d_backward(const auxo_op *op, auxo_error *error)
                 int64_t out = (plane * yd[2] + p) * yd[3] + q;
                 pool_window window = window_at(params, p, q, xd[2], xd[3]);
                 if (params->kind == AUXO_POOL_MAX)
-                    image[index[out]] += dy[out];
+                    image[element_at(params, p, q, get_place(&op->tensors[AUXO_POOL2D_B_INDEX], out), xd[3])] +=
+                        dy[out];
                 else
                     spread(image, xd[3], &window, dy[out]);
             }

@@ -1,6 +1,6 @@
 /* optimizer.c: one step of every optimiser over all parameters, in vectors; formulas in auxo/ops.h. */
 #include "cpu_kernels.h"
-#include "vec.h"
+#include "half.h"
 
 #include <math.h>
 
@@ -126,13 +126,25 @@ typedef struct step_context {
     const auxo_optimizer_step_params *params;
     hyper hyper;
     vectors data;
+    half_view copy; /* data NULL: absent */
 } step_context;
 
 static void step_part(const void *context, int64_t begin, int64_t end, int thread)
 {
     (void)thread;
     const step_context *step = context;
-    step_any(step->params->kind, step->params->explicit_euler, &step->hyper, &step->data, (cpu_range){begin, end});
+    const int64_t block = step->copy.data ? HALF_BLOCK : cpu_max(end - begin, 1);
+    for (int64_t first = begin; first < end; first += block) {
+        const cpu_range range = {first, cpu_min(first + block, end)};
+        const int64_t count = range.end - range.begin;
+        step_any(step->params->kind, step->params->explicit_euler, &step->hyper, &step->data, range);
+        if (!step->copy.data)
+            continue;
+        if (step->copy.dtype == AUXO_DTYPE_F32)
+            memcpy((float *)step->copy.data + first, step->data.w + first, sizeof(float) * (size_t)count);
+        else
+            half_write(step->copy, first, count, step->data.w + first);
+    }
 }
 
 static void run_optimizer_step(const cpu_work *work, const auxo_op *op)
@@ -143,7 +155,8 @@ static void run_optimizer_step(const cpu_work *work, const auxo_op *op)
     step_context step = {.params = &op->params.optimizer_step,
                          .hyper = read_hyper(op),
                          .data = {cpu_f32(op, AUXO_OPTIMIZER_PARAMS), cpu_f32(op, AUXO_OPTIMIZER_STATE0),
-                                  cpu_f32(op, AUXO_OPTIMIZER_STATE1), cpu_f32(op, AUXO_OPTIMIZER_GRADS)}};
+                                  cpu_f32(op, AUXO_OPTIMIZER_STATE1), cpu_f32(op, AUXO_OPTIMIZER_GRADS)},
+                         .copy = half_view_of(op, AUXO_OPTIMIZER_COPY)};
     cpu_parallel(work, cpu_count(op, AUXO_OPTIMIZER_PARAMS), 2, step_part, &step);
 }
 

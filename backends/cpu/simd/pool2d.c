@@ -33,6 +33,8 @@ static cpu_range clip(int64_t position, int32_t stride, int32_t pad, int32_t win
     return (cpu_range){cpu_max(begin, 0), cpu_min(begin + window, extent)};
 }
 
+typedef uint8_t vec_bytes __attribute__((vector_size(VEC_LANES)));
+
 /* The greater of two, the first where they are equal; NaN is the greatest. */
 #define TAKE_GREATER(best, best_index, value, value_index)                                                             \
     do {                                                                                                               \
@@ -49,33 +51,30 @@ CPU_INLINE void take_greater(vf *best, vi *best_offset, vf value, vi offset)
     *best_offset = (offset & take) | (*best_offset & ~take);
 }
 
-static void halve_max(const pool_shape *shape, const float *x, float *y, uint32_t *index)
+static void halve_max(const pool_shape *shape, const float *x, float *y, uint8_t *index)
 {
     const vi zero = {0};
-    vi lane2;
-    for (int lane = 0; lane < VEC_LANES; ++lane)
-        lane2[lane] = 2 * lane;
     for (int64_t p = 0; p < shape->p; ++p)
         for (int64_t q = 0; q < shape->q; q += VEC_LANES) {
             const int64_t corner = 2 * p * shape->w + 2 * q;
             const int64_t count = cpu_min(VEC_LANES, shape->q - q);
-            const int32_t w = (int32_t)shape->w;
             vf best;
             vf right;
             vf bottom;
             vf bottom_right;
             vf_load_pairs(x + corner, 2 * count, &best, &right);
-            vf_load_pairs(x + corner + w, 2 * count, &bottom, &bottom_right);
-            vi offset = zero;
-            take_greater(&best, &offset, right, zero + 1);
-            take_greater(&best, &offset, bottom, zero + w);
-            take_greater(&best, &offset, bottom_right, zero + w + 1);
+            vf_load_pairs(x + corner + shape->w, 2 * count, &bottom, &bottom_right);
+            vi place = zero;
+            take_greater(&best, &place, right, zero + 1);
+            take_greater(&best, &place, bottom, zero + 2);
+            take_greater(&best, &place, bottom_right, zero + 3);
             vf_store_partial(y + p * shape->q + q, best, count);
-            vf indices = (vf)(offset + lane2 + (int32_t)corner); /* bits, moved as they are */
-            vf_store_partial((float *)(index + p * shape->q + q), indices, count);
+            const vec_bytes places = __builtin_convertvector(place, vec_bytes);
+            memcpy(index + p * shape->q + q, &places, (size_t)count);
         }
 }
 
+/* *index: h*W + w of the maximum. */
 static float window_max(const pool_shape *shape, const float *x, cpu_range rows, cpu_range columns, uint32_t *index)
 {
     uint32_t best_index = (uint32_t)(rows.begin * shape->w + columns.begin);
@@ -99,9 +98,29 @@ static float window_average(const pool_shape *shape, const float *x, cpu_range r
     return area > 0 ? (float)(sum / (double)area) : 0;
 }
 
-static void pool_plane(const pool_shape *shape, const float *x, float *y, uint32_t *index)
+/* INDEX of one plane: u8 or u32, by auxo_pool2d_index_dtype. NULL: absent. */
+static void set_place(void *index, bool bytes, int64_t out, uint32_t place)
+{
+    if (bytes)
+        ((uint8_t *)index)[out] = (uint8_t)place;
+    else
+        ((uint32_t *)index)[out] = place;
+}
+
+/* The place within the window of output (p, q) of image element h*W + w. */
+static uint32_t place_of(const pool_shape *shape, int64_t p, int64_t q, uint32_t element)
 {
     const auxo_pool2d_params *params = shape->params;
+    const uint32_t row = element / (uint32_t)shape->w;
+    const uint32_t first_row = (uint32_t)(p * params->stride_h - params->pad_h);
+    const uint32_t first_column = (uint32_t)(q * params->stride_w - params->pad_w);
+    return (row - first_row) * (uint32_t)params->window_w + element - row * (uint32_t)shape->w - first_column;
+}
+
+static void pool_plane(const pool_shape *shape, const float *x, float *y, void *index)
+{
+    const auxo_pool2d_params *params = shape->params;
+    const bool bytes = auxo_pool2d_index_dtype(params) == AUXO_DTYPE_U8;
     for (int64_t p = 0; p < shape->p; ++p) {
         cpu_range rows = clip(p, params->stride_h, params->pad_h, params->window_h, shape->h);
         for (int64_t q = 0; q < shape->q; ++q) {
@@ -114,7 +133,7 @@ static void pool_plane(const pool_shape *shape, const float *x, float *y, uint32
             }
             y[out] = window_max(shape, x, rows, columns, &best_index);
             if (index)
-                index[out] = best_index;
+                set_place(index, bytes, out, place_of(shape, p, q, best_index));
         }
     }
 }
@@ -151,7 +170,8 @@ static void forward_part(const void *context, int64_t begin, int64_t end, int th
     const pool_shape shape = shape_of(op, AUXO_POOL2D_X, AUXO_POOL2D_Y);
     const half_view x = half_view_of(op, AUXO_POOL2D_X);
     const half_view y = half_view_of(op, AUXO_POOL2D_Y);
-    uint32_t *index = cpu_u32(op, AUXO_POOL2D_INDEX);
+    char *index = cpu_data(&op->tensors[AUXO_POOL2D_INDEX]);
+    const int64_t place_bytes = (int64_t)auxo_dtype_size_bytes(op->tensors[AUXO_POOL2D_INDEX].dtype);
     const bool halve = is_halving(&shape) && shape.params->kind == AUXO_POOL_MAX && index;
     const int64_t in = shape.h * shape.w;
     const int64_t out = shape.p * shape.q;
@@ -160,9 +180,9 @@ static void forward_part(const void *context, int64_t begin, int64_t end, int th
         const float *from = half_read(x, plane * in, in, plane_buffer(pool, thread, AUXO_POOL2D_X));
         float *to = half_target(y, plane * out, buffer);
         if (halve)
-            halve_max(&shape, from, to, index + plane * out);
+            halve_max(&shape, from, to, (uint8_t *)index + plane * out);
         else
-            pool_plane(&shape, from, to, index ? index + plane * out : NULL);
+            pool_plane(&shape, from, to, index ? index + plane * out * place_bytes : NULL);
         half_write(y, plane * out, out, buffer);
     }
 }
@@ -192,6 +212,32 @@ static void spread_plane(const pool_shape *shape, const float *dy, float *dx)
     }
 }
 
+/* The element h*W + w at each place of a window of at most 256, less that of its first. */
+static void place_offsets(const pool_shape *shape, int64_t offsets[256])
+{
+    const auxo_pool2d_params *params = shape->params;
+    for (int64_t row = 0, place = 0; row < params->window_h; ++row)
+        for (int64_t column = 0; column < params->window_w; ++column)
+            offsets[place++] = row * shape->w + column;
+}
+
+/* Adds one plane's gradients to the elements that were the maxima; `offsets` where INDEX is u8. */
+static void scatter_plane(const pool_shape *shape, const float *dy, const char *index, const int64_t *offsets,
+                          float *dx)
+{
+    const auxo_pool2d_params *params = shape->params;
+    for (int64_t p = 0; p < shape->p; ++p) {
+        int64_t first = (p * params->stride_h - params->pad_h) * shape->w - params->pad_w;
+        const int64_t out = p * shape->q;
+        for (int64_t q = 0; offsets && q < shape->q; ++q, first += params->stride_w)
+            dx[first + offsets[((const uint8_t *)index)[out + q]]] += dy[out + q];
+        for (int64_t q = 0; !offsets && q < shape->q; ++q, first += params->stride_w) {
+            const uint32_t place = ((const uint32_t *)index)[out + q];
+            dx[first + place / params->window_w * shape->w + place % params->window_w] += dy[out + q];
+        }
+    }
+}
+
 static void backward_part(const void *context, int64_t begin, int64_t end, int thread)
 {
     const pool_context *pool = context;
@@ -199,19 +245,24 @@ static void backward_part(const void *context, int64_t begin, int64_t end, int t
     const pool_shape shape = shape_of(op, AUXO_POOL2D_B_DX, AUXO_POOL2D_B_DY);
     const half_view dy = half_view_of(op, AUXO_POOL2D_B_DY);
     const half_view dx = half_view_of(op, AUXO_POOL2D_B_DX);
-    const uint32_t *index = cpu_u32(op, AUXO_POOL2D_B_INDEX);
+    const char *index = cpu_data(&op->tensors[AUXO_POOL2D_B_INDEX]);
+    const auxo_dtype index_dtype = op->tensors[AUXO_POOL2D_B_INDEX].dtype;
+    int64_t offsets[256];
     const bool max = shape.params->kind == AUXO_POOL_MAX;
     const int64_t in = shape.h * shape.w;
     const int64_t out = shape.p * shape.q;
+    if (max && index_dtype == AUXO_DTYPE_U8)
+        place_offsets(&shape, offsets);
     for (int64_t plane = begin; plane < end; ++plane) {
         float *buffer = plane_buffer(pool, thread, AUXO_POOL2D_B_DX);
         const float *from = half_read(dy, plane * out, out, plane_buffer(pool, thread, AUXO_POOL2D_B_DY));
         float *target = half_target(dx, plane * in, buffer);
         memset(target, 0, sizeof(float) * (size_t)in);
-        if (!max)
+        if (max)
+            scatter_plane(&shape, from, index + plane * out * (int64_t)auxo_dtype_size_bytes(index_dtype),
+                          index_dtype == AUXO_DTYPE_U8 ? offsets : NULL, target);
+        else
             spread_plane(&shape, from, target);
-        for (int64_t i = 0; max && i < out; ++i)
-            target[index[plane * out + i]] += from[i];
         half_write(dx, plane * in, in, buffer);
     }
 }
