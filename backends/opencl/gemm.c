@@ -2,6 +2,7 @@
 #include "gemm.h"
 #include "kernels.h"
 #include "tile.h"
+#include "widen.h"
 
 ocl_gemm_call ocl_gemm_call_of(const auxo_op *op)
 {
@@ -123,39 +124,17 @@ void ocl_build_gemm_packed(ocl_builder *b, const ocl_gemm_call *call, const int3
     ocl_build_groups(b, 3, groups, group_size);
 }
 
-static void build_conversion(ocl_builder *b, const auxo_tensor *from, const auxo_tensor *to)
+static void build_packed_f32(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
-    auxo_op copy = {.kind = AUXO_OP_COPY, .params.copy = {.scale = 1}};
-    copy.tensors[AUXO_COPY_X] = *from;
-    copy.tensors[AUXO_COPY_Y] = *to;
-    ocl_copy_build(b, &copy, NULL);
+    const ocl_gemm_call call = ocl_gemm_call_of(op);
+    ocl_build_gemm_packed(b, &call, parameters);
 }
 
-/* Scratch for the tensor's values in f32, without gaps; `buffer` holds it until the task's arguments are bound. */
-static auxo_tensor wide_scratch(ocl_builder *b, const auxo_tensor *tensor, auxo_buffer *buffer)
-{
-    *buffer = (auxo_buffer){
-        .handle = ocl_build_scratch(b, (uint64_t)auxo_tensor_element_count(tensor) * sizeof(float))};
-    return auxo_tensor_make(buffer, 0, AUXO_DTYPE_F32, tensor->rank, tensor->dims);
-}
-
-/* 16 bits are widened before and rounded after: the running sums that lie in C are f32. */
+/* The running sums that lie in C are f32. */
 static void build_packed(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
-    auxo_buffer buffers[AUXO_GEMM_C + 1];
-    auxo_op wide = *op;
-    for (int slot = AUXO_GEMM_A; slot <= AUXO_GEMM_C; ++slot) {
-        const auxo_tensor *tensor = &op->tensors[slot];
-        if (tensor->dtype == AUXO_DTYPE_F32)
-            continue;
-        wide.tensors[slot] = wide_scratch(b, tensor, &buffers[slot]);
-        if (slot != AUXO_GEMM_C || op->params.gemm.beta != 0)
-            build_conversion(b, tensor, &wide.tensors[slot]);
-    }
-    const ocl_gemm_call call = ocl_gemm_call_of(&wide);
-    ocl_build_gemm_packed(b, &call, parameters);
-    if (op->tensors[AUXO_GEMM_C].dtype != AUXO_DTYPE_F32)
-        build_conversion(b, &wide.tensors[AUXO_GEMM_C], &op->tensors[AUXO_GEMM_C]);
+    const ocl_widened_output output = {.slot = AUXO_GEMM_C, .is_read = op->params.gemm.beta != 0};
+    ocl_build_widened(b, op, parameters, build_packed_f32, output);
 }
 
 static OCL_PREPARE(prepare_packed, build_packed);
