@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """What the controller is worth: equal seconds of the whole process' work, equal budget of weights, several seeds.
 
-    bench/adapt.py ROWS.jsonl [--auxo PROGRAM] [--seconds T] [--seeds N] [--data NAME,...] [--contenders NAME,...]
-                   [--limit N] [--device D] [--table]
+    bench/adapt.py ROWS.jsonl [--auxo PROGRAM] [--seconds T] [--seeds N] [--first-seed N] [--data NAME,...]
+                   [--contenders NAME;...] [--limit N] [--device D] [--table]
 
 Every run is one line appended to ROWS.jsonl when it ends, and is not made again: an interrupted table goes on where it
 was. --table only prints what there is: mean and standard deviation over seeds of the test result, which no run chose by.
@@ -153,6 +153,7 @@ def main():
     parser.add_argument("--auxo", default="build/auxo")
     parser.add_argument("--seconds", type=float, default=300)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first-seed", type=int, default=1)
     parser.add_argument("--data", default=",".join(DATA))
     parser.add_argument("--contenders")
     parser.add_argument("--limit", type=int, default=0)
@@ -162,7 +163,7 @@ def main():
     options = parser.parse_args()
     rows = read(options.rows)
     done = {key(r) for r in rows}
-    for seed in range(1, 0 if options.table else options.seeds + 1):
+    for seed in range(options.first_seed, options.first_seed + (0 if options.table else options.seeds)):
         for data in options.data.split(","):
             for name, arguments in contenders(*DATA[data][:3]).items():
                 if options.contenders and name not in options.contenders.split(";"):

@@ -17,9 +17,10 @@ import sys
 
 FORMAT, VERSION = "auxo-bench", 1
 BEGIN, END = "<!-- bench/report.py -->", "<!-- end of bench/report.py -->"
-MAIN_CASES = ("gemm 1024x1024x1024", "gemm 10000x5x5", "conv2d_forward 3x3 64ch 32x32 batch 32",
-              "conv2d_backward_data 3x3 64ch 32x32 batch 32", "conv2d_backward_weights 3x3 64ch 32x32 batch 32",
-              "theta_eval 21 layers of 5, 10000 rows", "group_norm 4096x4096", "train lenet5 batch 128")
+MAIN_CASES = ("gemm 1024x1024x1024", "gemm f16 1024x1024x1024", "gemm bf16 1024x1024x1024", "gemm 10000x5x5",
+              "conv2d_forward 3x3 64ch 32x32 batch 32", "conv2d_backward_data 3x3 64ch 32x32 batch 32",
+              "conv2d_backward_weights 3x3 64ch 32x32 batch 32", "theta_eval 21 layers of 5, 10000 rows",
+              "group_norm 4096x4096", "train lenet5 batch 128")
 
 
 def load(path):

@@ -63,6 +63,7 @@ static OCL_PREPARE(prepare_backward_weights_direct, build_backward_weights_direc
 
 const auxo_kernel ocl_conv2d_forward_kernels[OCL_CONV2D_FORWARD_KERNEL_COUNT] = {
     {.variant = "planes",
+     .half_formats = AUXO_HALF_FORMATS_ALL,
      .supports = ocl_conv2d_forward_planes_supports,
      .prepare = ocl_conv2d_forward_planes_prepare,
      .release = ocl_task_release,
@@ -92,6 +93,7 @@ const auxo_kernel ocl_conv2d_forward_kernels[OCL_CONV2D_FORWARD_KERNEL_COUNT] = 
 
 const auxo_kernel ocl_conv2d_backward_data_kernels[OCL_CONV2D_BACKWARD_DATA_KERNEL_COUNT] = {
     {.variant = "planes",
+     .half_formats = AUXO_HALF_FORMATS_ALL,
      .supports = ocl_conv2d_backward_data_planes_supports,
      .prepare = ocl_conv2d_backward_data_planes_prepare,
      .release = ocl_task_release,
@@ -121,6 +123,7 @@ const auxo_kernel ocl_conv2d_backward_data_kernels[OCL_CONV2D_BACKWARD_DATA_KERN
 
 const auxo_kernel ocl_conv2d_backward_weights_kernels[OCL_CONV2D_BACKWARD_WEIGHTS_KERNEL_COUNT] = {
     {.variant = "planes",
+     .half_formats = AUXO_HALF_FORMATS_ALL,
      .supports = ocl_conv2d_backward_weights_planes_supports,
      .prepare = ocl_conv2d_backward_weights_planes_prepare,
      .release = ocl_task_release,

@@ -5,6 +5,7 @@
  */
 #include "conv2d.h"
 #include "kernels.h"
+#include "widen.h"
 
 #include <stdlib.h>
 
@@ -225,7 +226,7 @@ bool ocl_conv2d_forward_planes_supports(void *device, const auxo_op *op)
     return !common_conv2d_is_scattered(&s) && planes_fit(self, &p, 1);
 }
 
-static void build_forward(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
+static void build_forward_f32(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
     const common_conv2d_view s = common_conv2d_view_of(op);
     const planes_shape p = forward_planes(&s, b->device->vector_width);
@@ -242,7 +243,7 @@ bool ocl_conv2d_backward_data_planes_supports(void *device, const auxo_op *op)
     return !common_conv2d_is_scattered(&s) && planes_fit(self, &p, 1);
 }
 
-static void build_backward_data(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
+static void build_backward_data_f32(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
     const common_conv2d_view s = common_conv2d_view_of(op);
     const planes_shape p = backward_planes(&s, b->device->vector_width);
@@ -271,7 +272,7 @@ bool ocl_conv2d_backward_weights_planes_supports(void *device, const auxo_op *op
     return !common_conv2d_is_scattered(&s) && planes_fit(self, &p, images_per_pass(&p));
 }
 
-static void build_backward_weights(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
+static void build_backward_weights_f32(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
     const common_conv2d_view s = common_conv2d_view_of(op);
     const planes_shape p = forward_planes(&s, b->device->vector_width);
@@ -305,6 +306,21 @@ static void build_backward_weights(ocl_builder *b, const auxo_op *op, const int3
     ocl_arg_long(b, (int64_t)bias_count);
     ocl_arg_int(b, (int64_t)slots);
     ocl_build_items(b, weight_count + bias_count);
+}
+
+static void build_forward(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
+{
+    ocl_build_widened(b, op, parameters, build_forward_f32, (ocl_widened_output){.slot = AUXO_CONV2D_Y});
+}
+
+static void build_backward_data(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
+{
+    ocl_build_widened(b, op, parameters, build_backward_data_f32, (ocl_widened_output){.slot = AUXO_CONV2D_BD_DX});
+}
+
+static void build_backward_weights(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
+{
+    ocl_build_widened(b, op, parameters, build_backward_weights_f32, (ocl_widened_output){.slot = AUXO_CONV2D_BW_DW});
 }
 
 OCL_PREPARE(ocl_conv2d_forward_planes_prepare, build_forward);

@@ -2,6 +2,7 @@
 #include "gemm.h"
 #include "kernels.h"
 #include "tile.h"
+#include "widen.h"
 
 ocl_gemm_call ocl_gemm_call_of(const auxo_op *op)
 {
@@ -61,9 +62,8 @@ static const auxo_tunable packed_tunables[PACKED_TUNABLE_COUNT] = {
 
 static bool supports_packed(void *device, const auxo_op *op)
 {
-    const ocl_device *self = device;
-    return self->vector_cpu && op->tensors[AUXO_GEMM_A].dtype == AUXO_DTYPE_F32 &&
-           op->tensors[AUXO_GEMM_C].dtype == AUXO_DTYPE_F32;
+    (void)op;
+    return ((const ocl_device *)device)->vector_cpu;
 }
 
 /* How a work-item's block of C is cut: few and large blocks reuse what they pack, many fill the compute units. */
@@ -124,16 +124,24 @@ void ocl_build_gemm_packed(ocl_builder *b, const ocl_gemm_call *call, const int3
     ocl_build_groups(b, 3, groups, group_size);
 }
 
-static void build_packed(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
+static void build_packed_f32(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
 {
     const ocl_gemm_call call = ocl_gemm_call_of(op);
     ocl_build_gemm_packed(b, &call, parameters);
+}
+
+/* The running sums that lie in C are f32. */
+static void build_packed(ocl_builder *b, const auxo_op *op, const int32_t *parameters)
+{
+    const ocl_widened_output output = {.slot = AUXO_GEMM_C, .is_read = op->params.gemm.beta != 0};
+    ocl_build_widened(b, op, parameters, build_packed_f32, output);
 }
 
 static OCL_PREPARE(prepare_packed, build_packed);
 
 const auxo_kernel ocl_gemm_kernels[OCL_GEMM_KERNEL_COUNT] = {
     {.variant = "packed",
+     .half_formats = AUXO_HALF_FORMATS_ALL,
      .tunables = packed_tunables,
      .tunable_count = PACKED_TUNABLE_COUNT,
      .supports = supports_packed,
