@@ -5,8 +5,11 @@
 
 extern "C" {
 #include "cpu_half.h"
+#include "device_internal.h"
 #include "half.h"
+#include "known_answer.h"
 #include "safetensors.h"
+#include "verify_case.h"
 }
 
 #include <cfloat>
@@ -197,4 +200,43 @@ TEST_CASE("a device without kernels for a 16-bit format refuses it in one line, 
     auxo_queue_destroy(queue);
     auxo_device_close(device);
     auxo_runtime_destroy(runtime);
+}
+
+namespace
+{
+
+// Whether the kernel takes any case of its op in the format.
+bool takes_a_case(const auxo_device *device, auxo_op_kind kind, const auxo_kernel &kernel, auxo_dtype format)
+{
+    const auxo__suite *suite = auxo__op_suite(kind);
+    bool taken = false;
+    for (size_t i = 0; i < suite->half_count && !taken; i++) {
+        auxo__case tested;
+        Error error;
+        REQUIRE_OK(auxo__case_init(&tested, kind, auxo__suite_half_index(suite, i, format), 0, error));
+        taken = auxo__kernel_takes(device, &kernel, &tested.op);
+        auxo__case_deinit(&tested);
+    }
+    return taken;
+}
+
+} // namespace
+
+TEST_CASE("no kernel of the cpu works in 16 bits without known answers that it takes")
+{
+    Runtime runtime;
+    Device device(runtime, "cpu");
+    for (int number = 0; number < AUXO_OP_COUNT; number++) {
+        const auto kind = static_cast<auxo_op_kind>(number);
+        const auxo_kernel_list kernels = auxo__device_kernels(device.device, kind);
+        for (size_t i = 0; i < kernels.count; i++)
+            for (auxo_dtype format : {AUXO_DTYPE_F16, AUXO_DTYPE_BF16}) {
+                if (!(kernels.variants[i].half_formats & 1u << format) ||
+                    !takes_a_case(device.device, kind, kernels.variants[i], format))
+                    continue;
+                INFO(auxo_op_noun(kind) << " " << kernels.variants[i].variant << " " << auxo_dtype_text(format));
+                Error error;
+                CHECK(auxo__known_answer(device.device, kind, format, &kernels.variants[i], nullptr, error) == AUXO_OK);
+            }
+    }
 }

@@ -226,13 +226,15 @@ auxo_status auxo__known_answer(auxo_device *device, auxo_op_kind kind, auxo_dtyp
     if (status != AUXO_OK)
         return status;
     status = prove(&pair, kind, kernel, parameters, 0, suite->quick_count, &tested_count, error);
-    if (status == AUXO_OK && auxo_dtype_is_half(half) && suite->half_count > 0) {
-        const size_t first = auxo__suite_half_index(suite, 0, half);
-        const size_t count = suite->half_count < suite->quick_count ? suite->half_count : suite->quick_count;
+    const bool in_half = auxo_dtype_is_half(half) && suite->half_count > 0;
+    const size_t first = in_half ? auxo__suite_half_index(suite, 0, half) : 0;
+    const size_t count = suite->half_count < suite->quick_count ? suite->half_count : suite->quick_count;
+    if (status == AUXO_OK && in_half)
         status = prove(&pair, kind, kernel, parameters, first, first + count, &tested_count, error);
-    }
     if (status == AUXO_OK && tested_count == 0)
         status = prove(&pair, kind, kernel, parameters, suite->quick_count, suite->case_count, &tested_count, error);
+    if (status == AUXO_OK && tested_count == 0 && in_half)
+        status = prove(&pair, kind, kernel, parameters, first + count, first + suite->half_count, &tested_count, error);
     close_pair(&pair);
     if (status == AUXO_OK && tested_count == 0)
         return auxo_error_set(error, AUXO_UNSUPPORTED, "%s: variant %s takes none of the known-answer cases",
