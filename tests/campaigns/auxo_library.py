@@ -29,7 +29,8 @@ class Op(ctypes.Structure):
 class Forward(ctypes.Structure):
     _fields_ = [("training", ctypes.c_bool), ("input", Tensor), ("counter", Tensor), ("seed", ctypes.c_uint64),
                 ("begin_layer", ctypes.c_uint32), ("end_layer", ctypes.c_uint32), ("need_backward", ctypes.c_bool),
-                ("backward_stop", ctypes.c_uint32), ("loss_scale", Tensor), ("norm_sync", ctypes.c_void_p)]
+                ("backward_stop", ctypes.c_uint32), ("loss_scale", Tensor), ("norm_sync", ctypes.c_void_p),
+                ("keeps_narrow_weights", ctypes.c_bool)]
 
 
 class PlanOptions(ctypes.Structure):

@@ -143,7 +143,7 @@ def pool2d(case):
     y, dx = case.empty(*y64.shape), case.empty(*x64.shape)
     slots, backward = {0: case.tensor(x), 1: y}, {0: case.tensor(dy), 1: dx}
     if not average:
-        slots[2] = backward[2] = case.tensor(numpy.zeros(y64.shape), numpy.uint32)
+        slots[2] = backward[2] = case.tensor(numpy.zeros(y64.shape), numpy.uint8)
     case.library.run("pool2d_forward", slots, shape)
     case.library.run("pool2d_backward", backward, shape)
     terms = window[0] * window[1] + 4
