@@ -10,12 +10,12 @@
  *   vendor "Intel"                     section: all devices of this vendor
  *   default                            section: every device
  *
- * The second word is a shape class: dims rounded up to powers of two, and of 16-bit products and convolutions the format;
- * with a leading '=' the exact dims; `any:f16` or `any:bf16`: all of that format; or `any`. Lookup: device, then vendor,
- * then default section; in each the user's file, then the runtime's tuning_dir, then the data built into the library; in
- * each the exact, then the rounded class, then `any` of the format, then `any`. What names a kernel that cannot do an op is
- * passed over. A line that names something unknown (op, variant, parameter, value) is reported once by file and line, and
- * ignored.
+ * The second word is a shape class: dims rounded up to powers of two, and of 16-bit products and convolutions the
+ * format; with a leading '=' the exact dims; `any:f16` or `any:bf16`: all of that format; or `any`. Lookup: device,
+ * then vendor, then default section; in each the user's file, then the runtime's tuning_dir, then the data built into
+ * the library; in each the exact, then the rounded class, then `any` of the format, then `any`. What names a kernel
+ * that cannot do an op is passed over. A line that names something unknown (op, variant, parameter, value) is reported
+ * once by file and line, and ignored.
  */
 #ifndef AUXO_TUNE_H
 #define AUXO_TUNE_H
