@@ -62,6 +62,8 @@ auxo_status auxo__with_units(const auxo_model_desc *desc, const auxo__structure 
                              uint32_t units, auxo_model_desc *result, auxo_error *error);
 /* The weight layers of the group. */
 bool auxo__in_group(const auxo_model_desc *desc, const auxo__structure *structure, uint32_t layer, uint32_t group);
+/* Whether no other layer's units are tied to this one's. */
+bool auxo__has_own_units(const auxo_model_desc *desc, const auxo__structure *structure, uint32_t layer);
 
 /* ---- proposals ---- */
 typedef struct auxo__proposal {

@@ -295,11 +295,9 @@ auxo_status auxo__growth_directions(auxo_adapt *adapt, auxo_grow_init how, uint3
     auxo_status status = auxo__adapt_structure(adapt, &structure, error);
     if (status != AUXO_OK)
         return status;
-    uint32_t members = 0;
-    for (uint32_t l = 0; l < desc->layer_count; l++)
-        members += auxo__in_group(desc, structure, l, structure->groups[layer]);
-    *possible = members == 1 && find_place(desc, layer, &place, why);
-    if (members != 1)
+    const bool alone = auxo__has_own_units(desc, structure, layer);
+    *possible = alone && find_place(desc, layer, &place, why);
+    if (!alone)
         snprintf(why, 64, "needs one layer of these units");
     if (*possible && how == AUXO_GROW_BOTTLENECK && desc->layers[layer].kind != AUXO_LAYER_DENSE) {
         snprintf(why, 64, "the bottleneck is of dense layers");

@@ -64,6 +64,14 @@ bool auxo__in_group(const auxo_model_desc *desc, const auxo__structure *structur
     return structure->groups[layer] == group && auxo__layer_makes_units(desc, layer);
 }
 
+bool auxo__has_own_units(const auxo_model_desc *desc, const auxo__structure *structure, uint32_t layer)
+{
+    uint32_t members = 0;
+    for (uint32_t l = 0; l < desc->layer_count; l++)
+        members += auxo__in_group(desc, structure, l, structure->groups[layer]);
+    return members == 1;
+}
+
 auxo_status auxo__with_units(const auxo_model_desc *desc, const auxo__structure *structure, uint32_t layer,
                              uint32_t units, auxo_model_desc *result, auxo_error *error)
 {
