@@ -36,10 +36,10 @@ auxo_status auxo__measure_init(auxo__measure *measure, auxo_model *model, const 
                                const auxo_adapt_options *options, auxo_error *error);
 void auxo__measure_deinit(auxo__measure *measure);
 auxo_status auxo__measure_run(auxo__measure *measure, auxo_error *error);
-/* The mean gradient of one parameter over the sample. Ownership: free(*gradient). */
 /* What a layer puts out for the measured rows: *outputs (rows, values), both counts told. Ownership: free(*outputs). */
 auxo_status auxo__measure_outputs(auxo__measure *measure, uint32_t layer, float **outputs, int64_t *rows,
                                   int64_t *values, auxo_error *error);
+/* The mean gradient of one parameter over the sample. Ownership: free(*gradient). */
 auxo_status auxo__measure_gradient(auxo__measure *measure, const auxo_param *param, double **gradient,
                                    auxo_error *error);
 

@@ -101,7 +101,7 @@ static uint32_t units_to_add(const auxo_adapt *adapt, uint32_t units)
     return part > adapt->options.growth_minimum ? part : adapt->options.growth_minimum;
 }
 
-/* Appends a proposal to widen by `added` units, which are worth `energy` by `how`, in `groups` groups of layers. */
+/* Appends a proposal to widen by its `added` units, which are worth `energy` by `how`. */
 static auxo_status add_widening(auxo_adapt *adapt, auxo__proposal *proposal, double energy, const char *how,
                                 auxo__proposals *proposals, auxo_error *error)
 {

@@ -63,7 +63,7 @@ static void gather_panel(const bf16_conv_item *item, const bf16_conv_runs *runs,
     memset(panel, 0, sizeof(uint32_t) * (size_t)((end * BF16_PAIRS - last) * BF16_BLOCK));
 }
 
-/* Positions [first, first + 16) of a span, at most to its end, for the rows of a block. */
+/* The first 16 of so many positions of a span, or all, for the rows of a block. */
 CPU_INLINE void finish_rows(auxo_activation activation, const bf16_conv_item *item, int64_t channel, int64_t rows,
                             const float *sums, int64_t positions, uint16_t *out)
 {
