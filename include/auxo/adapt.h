@@ -88,7 +88,7 @@ typedef enum auxo_grow_init {
 
 /* All that are not 0 hold at every moment. */
 typedef struct auxo_adapt_budget {
-    double parameters;      /* weights of convolutions and matrix products */
+    double parameters;      /* all that is trained: weights, biases, batch norms */
     double flops;           /* of one row's forward pass, in convolutions and matrix products */
     double latency_ns;      /* of one inference of latency_batch rows, measured on the device */
     uint32_t latency_batch; /* 0: 1 */
