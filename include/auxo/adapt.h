@@ -111,7 +111,7 @@ typedef struct auxo_adapt_options {
                               is kept if it takes at most so much (auxo_trainer_keep_prefix); 512 MiB */
     double threshold;      /* RULES_PAPERS: units and blocks of smaller weights go, and new units' weights are drawn
                               at this scale; 1e-3 */
-    uint32_t rest_cycles;  /* without edits after each edit; 1 */
+    uint32_t rest_cycles;  /* without edits after each edit; 3 */
     double growth_fraction;   /* new units of a layer, of those there are; 0.3 */
     double growth_drive;      /* part of the loss that a network e times as large is expected to lose more of in every
                                  cycle to come; 0.1 */

@@ -14,7 +14,7 @@
 
 void auxo_adapt_options_init(auxo_adapt_options *options)
 {
-    *options = (auxo_adapt_options){.rest_cycles = 1,
+    *options = (auxo_adapt_options){.rest_cycles = 3,
                                     .growth_fraction = 0.3,
                                     .growth_drive = 0.1,
                                     .growth_minimum = 2,
