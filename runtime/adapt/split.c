@@ -50,7 +50,7 @@ static bool find_place(const auxo_model_desc *desc, uint32_t layer, split_place 
     return true;
 }
 
-/* ---- making halves ------------------------------------------------------------------------------------------------ */
+/* ---- making halves ----------------------------------------------------------------------------------------------- */
 
 /* Incoming weights of a layer, whatever they are: row `first` + i becomes that of units[i]. */
 static void copy_rows(float *values, size_t row, const auxo__splits *splits, uint32_t first)
