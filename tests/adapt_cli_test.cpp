@@ -67,8 +67,8 @@ TEST_CASE("adapt: survival times are learned by the Cox likelihood, from a named
         CHECK(cycle.number("weights") <= 120);
     CHECK(read_whole_file(folder.file("r.html")).find("oncordance") != std::string::npos);
     // The file is a survival model: with its baseline hazard, of the same ranks.
-    ProgramResult judged = succeed(program, {"survival", "eval", folder.file("m.safetensors"), "--data", "survival-sim",
-                                             "--device", "cpu", "--json"});
+    ProgramResult judged =
+        succeed(program, with({"survival", "eval", folder.file("m.safetensors"), "--data", "survival-sim"}, tiny));
     CHECK(judged.events("result")[0].number("concordance") == result.number("test_concordance"));
     // The same numbers in two parts.
     const Words kept = with(run, {"--checkpoint", folder.file("c")});
