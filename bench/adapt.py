@@ -31,13 +31,13 @@ DEEP = {"plain": "train", "blocks": "block", "all and blocks": "train,block", "a
 
 # Start, fixed networks within the budget (the last is the largest), the budget (weights), what of the rows (and the data
 # set where it has another name).
-TABLES = ["mlp:8-8", "mlp:64", "mlp:16-16", "mlp:16-16-16", "mlp:24-24", "mlp:28-28"]
+TABLES = ["mlp:8-8", "mlp:64", "mlp:16-16", "mlp:16-16-16", "mlp:24-24", "mlp:33-33"]
 DATA = {
     "fashion-mnist": ("conv:8-16",
                       ["conv:8-16", "conv:16-32", "conv:24-24-24", "conv:16-32-32", "conv:48-32", "conv:32-64"],
                       20000, ["--augment", "none"]),
     "cifar-10": ("conv:16-32",
-                 ["conv:16-32", "conv:32-64", "conv:64-64", "conv:40-40-40-40", "conv:32-64-64", "conv:48-96"],
+                 ["conv:16-32", "conv:32-64", "conv:64-64", "conv:40-40-40-40", "conv:32-64-64", "conv:56-112"],
                  60000, ["--augment", "none"]),
     "ccpp": ("mlp:8-8", TABLES, 1500, []),
     "metabric": ("mlp:8-8", TABLES, 1500, []),

@@ -5,6 +5,7 @@
  * of a folder of images.
  */
 #include "dataset.h"
+#include "file.h"
 #include "loaders.h"
 #include "schema.h"
 #include "source.h"
@@ -14,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 
 /* X(name, folder, licence, url, loader, summary) */
 #define CATALOG(X)                                                                                                     \
@@ -203,23 +203,11 @@ static auxo_status finish_schema(const auxo_data_options *options, auxo_dataset 
     return AUXO_OK;
 }
 
-static bool is_folder(const char *name)
-{
-    struct stat entry;
-    return stat(name, &entry) == 0 && S_ISDIR(entry.st_mode);
-}
-
-static bool is_file(const char *name)
-{
-    struct stat entry;
-    return stat(name, &entry) == 0 && S_ISREG(entry.st_mode);
-}
-
 /* What is for tables only. */
 static auxo_status check_table_options(const char *name, const auxo_data_options *options, auxo_error *error)
 {
     const bool other = options->arrays || auxo__is_packed_path(name) || auxo__is_numpy_path(name);
-    if (!options->dropped_columns || (!other && (is_table_path(name) || is_file(name))))
+    if (!options->dropped_columns || (!other && (is_table_path(name) || auxo__is_regular_file(name))))
         return AUXO_OK;
     return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "%s is no table of columns; drop does not apply to it",
                           options->arrays ? "an array" : name);
@@ -249,18 +237,18 @@ static auxo_status load_any(const char *name, const auxo_data_options *options, 
         return auxo__load_numpy(name, options, train, test, error);
     if (is_table_path(name))
         return auxo__load_table_path(name, options, train, error);
-    if ((strchr(name, '/') || !is_folder(name)) && auxo__is_idx_path(name))
+    if ((strchr(name, '/') || !auxo__is_folder(name)) && auxo__is_idx_path(name))
         return auxo__load_idx_folder(name, options, train, test, error);
-    if (strchr(name, '/') && is_file(name))
+    if (strchr(name, '/') && auxo__is_regular_file(name))
         return load_file(name, options, train, error);
     if (strchr(name, '/'))
         return auxo__load_image_folder(name, options, train, test, error);
     auxo_status status = find_entry(name, &index, error);
-    if (status != AUXO_OK && is_file(name))
+    if (status != AUXO_OK && auxo__is_regular_file(name))
         return load_file(name, options, train, error);
-    if (status != AUXO_OK && is_folder(name) && auxo__is_idx_path(name))
+    if (status != AUXO_OK && auxo__is_folder(name) && auxo__is_idx_path(name))
         return auxo__load_idx_folder(name, options, train, test, error);
-    if (status != AUXO_OK && is_folder(name))
+    if (status != AUXO_OK && auxo__is_folder(name))
         return auxo__load_image_folder(name, options, train, test, error);
     if (status == AUXO_OK)
         status = check_named_options(name, options, error);

@@ -7,6 +7,7 @@
  * pictures.c.
  */
 #include "dataset.h"
+#include "file.h"
 #include "loaders.h"
 #include "pictures.h"
 #include "source.h"
@@ -17,7 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 enum { MAX_CLASSES = 65536 };
 
@@ -31,12 +31,6 @@ static void name_list_deinit(name_list *list)
     auxo__names_destroy(list->names, list->count);
     list->names = NULL;
     list->count = 0;
-}
-
-static bool is_folder(const char *path)
-{
-    struct stat info;
-    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
 static bool join_path(char path[AUXO__PATH_SIZE], const char *folder, const char *name)
@@ -76,7 +70,7 @@ static auxo_status list_folder(const char *folder, bool want_folders, name_list 
             continue;
         if (!join_path(path, folder, entry->d_name))
             status = auxo_error_set(error, AUXO_IO, "%.300s: a path in it is too long", folder);
-        else if (is_folder(path) == want_folders && !append_name(list, entry->d_name))
+        else if (auxo__is_folder(path) == want_folders && !append_name(list, entry->d_name))
             status = auxo_error_set(error, AUXO_OUT_OF_MEMORY, "%s: no memory for its list of files", folder);
     }
     closedir(stream);
@@ -271,10 +265,10 @@ auxo_status auxo__load_image_folder(const char *path, const auxo_data_options *o
     if (!trim_path(path, folder, &name) || !join_path(train_path, folder, "train") ||
         !join_path(test_path, folder, "test"))
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "%.300s: the path is too long", path);
-    if (!is_folder(train_path))
+    if (!auxo__is_folder(train_path))
         return load_folder(folder, name, options, train, error);
     auxo_status status = load_folder(train_path, name, options, train, error);
-    if (status == AUXO_OK && is_folder(test_path)) {
+    if (status == AUXO_OK && auxo__is_folder(test_path)) {
         status = load_folder(test_path, name, options, test, error);
         if (status == AUXO_OK)
             status = check_same_kind(folder, *train, *test, error);

@@ -5,23 +5,11 @@
 #include "source.h"
 
 #include "bytes.h"
+#include "file.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-
-static bool is_folder(const char *path)
-{
-    struct stat info;
-    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
-}
-
-static bool is_file(const char *path)
-{
-    struct stat info;
-    return stat(path, &info) == 0 && S_ISREG(info.st_mode);
-}
 
 static bool is_set(const char *text)
 {
@@ -56,7 +44,7 @@ auxo_status auxo__source_folder(const auxo_data_options *options, const char *fo
     size_t root_count = search_roots(options, roots, cache, sizeof cache);
     for (size_t i = 0; i < root_count; i++) {
         int length = snprintf(path, path_size, "%s/%s", roots[i], folder);
-        if (length > 0 && (size_t)length < path_size && is_folder(path))
+        if (length > 0 && (size_t)length < path_size && auxo__is_folder(path))
             return AUXO_OK;
         size_t used = strlen(searched);
         snprintf(searched + used, sizeof searched - used, "%s%s", used ? ", " : "", roots[i]);
@@ -72,7 +60,7 @@ auxo_status auxo__source_file(const char *folder_path, const char *name, char *p
     static const char *const suffixes[] = {"", ".gz", ".xz"};
     for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
         int length = snprintf(path, path_size, "%s/%s%s", folder_path, name, suffixes[i]);
-        if (length > 0 && (size_t)length < path_size && is_file(path))
+        if (length > 0 && (size_t)length < path_size && auxo__is_regular_file(path))
             return AUXO_OK;
     }
     return auxo_error_set(error, AUXO_NOT_FOUND, "%s: no file '%s' (nor .gz, .xz)", folder_path, name);

@@ -210,7 +210,7 @@ TEST_CASE("where every move has its turn, budgets hold after every cycle and a l
         auxo_adapt_options options = paper_options("train,widen", "adam:lr=0.01");
         options.growth_minimum = 1;
         options.growth_fraction = 0;
-        options.budget.parameters = 784 * 8 + 8 * 7 + 7 * 10;
+        options.budget.parameters = 785 * 8 + 9 * 7 + 8 * 10;
         Model model(device, desc.desc);
         {
             Adapt adapt(model, data, options);

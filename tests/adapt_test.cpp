@@ -276,6 +276,8 @@ TEST_CASE("budgets hold after every cycle, the controller grows up to them, what
                     if (resource == AUXO_RESOURCE_PARAMETERS)
                         most = std::max(most, cost);
                 }
+                CHECK(auxo_model_weight_count(model) <= 500);
+                CHECK(auxo_model_weight_count(auxo_adapt_best(adapt.adapt)) <= 500);
                 CHECK(record.memory_bytes <= 3e6);
                 CHECK(record.cycle == static_cast<uint32_t>(c + 1));
                 CHECK((record.kept || record.move != AUXO_ADAPT_TRAIN));

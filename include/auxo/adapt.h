@@ -88,7 +88,7 @@ typedef enum auxo_grow_init {
 
 /* All that are not 0 hold at every moment. */
 typedef struct auxo_adapt_budget {
-    double parameters;      /* weights of convolutions and matrix products */
+    double parameters;      /* all that is trained: weights, biases, batch norms */
     double flops;           /* of one row's forward pass, in convolutions and matrix products */
     double latency_ns;      /* of one inference of latency_batch rows, measured on the device */
     uint32_t latency_batch; /* 0: 1 */
@@ -111,7 +111,7 @@ typedef struct auxo_adapt_options {
                               is kept if it takes at most so much (auxo_trainer_keep_prefix); 512 MiB */
     double threshold;      /* RULES_PAPERS: units and blocks of smaller weights go, and new units' weights are drawn
                               at this scale; 1e-3 */
-    uint32_t rest_cycles;  /* without edits after each edit; 1 */
+    uint32_t rest_cycles;  /* without edits after each edit; 3 */
     double growth_fraction;   /* new units of a layer, of those there are; 0.3 */
     double growth_drive;      /* part of the loss that a network e times as large is expected to lose more of in every
                                  cycle to come; 0.1 */

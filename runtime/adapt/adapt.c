@@ -14,7 +14,7 @@
 
 void auxo_adapt_options_init(auxo_adapt_options *options)
 {
-    *options = (auxo_adapt_options){.rest_cycles = 1,
+    *options = (auxo_adapt_options){.rest_cycles = 3,
                                     .growth_fraction = 0.3,
                                     .growth_drive = 0.1,
                                     .growth_minimum = 2,
@@ -267,6 +267,13 @@ auxo_status auxo_adapt_measure(auxo_adapt *adapt, const auxo_sensitivities **fou
 /* Cycles between two changes of penalty or brake, until it is seen what the last one did. */
 enum { CONTROL_REST = 8 };
 
+/* Edits are for cycles that know what plain training brings, some of which pass after each edit. */
+static bool may_edit(const auxo_adapt *adapt)
+{
+    return !isnan(adapt->plain_gain) &&
+           (adapt->last_edit == 0 || adapt->cycle - adapt->last_edit > adapt->options.rest_cycles);
+}
+
 /* What may be chosen in this cycle. */
 static bool is_open(const auxo_adapt *adapt, auxo__asker asker, const auxo__proposal *proposal)
 {
@@ -283,8 +290,7 @@ static bool is_open(const auxo_adapt *adapt, auxo__asker asker, const auxo__prop
         return knows && !auxo__adapt_refused(adapt, proposal) &&
                (adapt->last_control == 0 || adapt->cycle - adapt->last_control > CONTROL_REST);
     default:
-        return knows && !auxo__adapt_refused(adapt, proposal) &&
-               (adapt->last_edit == 0 || adapt->cycle - adapt->last_edit > adapt->options.rest_cycles);
+        return may_edit(adapt) && !auxo__adapt_refused(adapt, proposal);
     }
 }
 
@@ -312,8 +318,9 @@ auxo_status auxo__adapt_propose(auxo_adapt *adapt, uint32_t moves, auxo__asker a
                                 auxo_error *error)
 {
     auxo_status status = AUXO_OK;
+    const bool edits = asker != AUXO__ASKED_BY_CYCLE || may_edit(adapt);
     for (int m = 0; m < AUXO_ADAPT_MOVE_COUNT && status == AUXO_OK; m++)
-        if (moves & 1u << m)
+        if ((moves & 1u << m) && (edits || !auxo__move_is_edit((auxo_adapt_move)m)))
             status = auxo__move_of(adapt, (auxo_adapt_move)m)->propose(adapt, proposals, error);
     if (status == AUXO_OK)
         status = filter(adapt, asker, proposals, error);

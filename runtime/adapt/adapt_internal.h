@@ -43,6 +43,12 @@ auxo_status auxo__measure_outputs(auxo__measure *measure, uint32_t layer, float 
 auxo_status auxo__measure_gradient(auxo__measure *measure, const auxo_param *param, double **gradient,
                                    auxo_error *error);
 
+/* ---- param_values.c ---- */
+/* All values of a parameter. Ownership: free(*values). Errors: OUT_OF_MEMORY; the device's. */
+auxo_status auxo__param_read(auxo_model *model, const auxo_param *param, float **values, size_t *count,
+                             auxo_error *error);
+auxo_status auxo__param_write(auxo_model *model, const auxo_param *param, const float *values, auxo_error *error);
+
 /* ---- structure.c: what a network is made of, for moves ---- */
 typedef struct auxo__structure {
     uint32_t layer_count;

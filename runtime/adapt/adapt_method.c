@@ -7,8 +7,6 @@
 #include "clock.h"
 #include "model_internal.h"
 
-#include "auxo/survival.h"
-
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -275,7 +273,7 @@ static auxo_status save_best(auxo_run *run, const auxo__adapt_run *state, auxo_e
     if (!path || !best || auxo_adapt_stalled(state->adapt) > 0)
         return AUXO_OK;
     const auxo_status status = run->schema ? auxo_model_set_data_schema(best, run->schema, error) : AUXO_OK;
-    return status == AUXO_OK ? auxo_model_save(best, path, error) : status;
+    return status == AUXO_OK ? auxo__adapt_save_model(best, state->data.train, path, error) : status;
 }
 
 static auxo_status step(auxo_run *run, void *user, bool *done, auxo_error *error)
@@ -318,6 +316,13 @@ static auxo_model *model(void *user)
     auxo__adapt_run *state = user;
     auxo_model *best = state->adapt ? auxo_adapt_best(state->adapt) : NULL;
     return best ? best : state->model;
+}
+
+static auxo_status save_model(auxo_run *run, void *user, const char *path, auxo_error *error)
+{
+    const auxo__adapt_run *state = user;
+    (void)run;
+    return auxo__adapt_save_model(model(user), state->data.train, path, error);
 }
 
 /* ---- checkpoints ------------------------------------------------------------------------------------------------- */
@@ -377,38 +382,13 @@ static auxo_status restore(auxo_run *run, void *user, const auxo__archive *archi
 
 /* ---- the end ----------------------------------------------------------------------------------------------------- */
 
-/* Harrell's, on the test rows, where they are survival times. */
-static auxo_status find_concordance(const auxo__adapt_run *state, auxo_model *model, double *index, auxo_error *error)
-{
-    const auxo_dataset *test = state->data.test;
-    auxo_concordance concordance;
-    *index = NAN;
-    if (!test || test->target_type != AUXO_TARGET_SURVIVAL)
-        return AUXO_OK;
-    float *outputs = malloc((test->row_count + 1) * sizeof *outputs);
-    double *risks = malloc((test->row_count + 1) * sizeof *risks);
-    auxo_status status =
-        outputs && risks ? AUXO_OK : auxo_error_set(error, AUXO_OUT_OF_MEMORY, "concordance: out of memory");
-    if (status == AUXO_OK)
-        status = auxo_model_predict(model, test, state->options.training.batch, false, outputs, error);
-    for (size_t i = 0; status == AUXO_OK && i < test->row_count; i++)
-        risks[i] = (double)outputs[i];
-    const auxo_survival_sample sample = auxo_survival_rows(test, risks);
-    if (status == AUXO_OK)
-        status = auxo_survival_concordance(&sample, &concordance, error);
-    *index = status == AUXO_OK ? concordance.index : NAN;
-    free(outputs);
-    free(risks);
-    return status;
-}
-
 static auxo_status finish(auxo_run *run, void *user, auxo_error *error)
 {
     auxo__adapt_run *state = user;
     auxo_model *best = model(state);
     auxo_status status = auxo__evaluate_on_test(&state->data, &state->options.training, best, &state->test, error);
     if (status == AUXO_OK)
-        status = find_concordance(state, best, &state->concordance, error);
+        status = auxo__adapt_concordance(best, state->data.test, &state->concordance, error);
     result_event result = {.validation = auxo_adapt_best(state->adapt) ? state->adapt->best_score : NAN,
                            .test_loss = state->test.loss,
                            .test_accuracy = state->test.accuracy,
@@ -483,6 +463,7 @@ const auxo_method auxo__method_adapt = {
     .report = auxo__adapt_report,
     .end = end,
     .model = model,
+    .save_model = save_model,
     .progress = progress,
     .finish_when_ended = true,
     .csv_event = "cycle",

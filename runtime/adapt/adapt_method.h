@@ -30,6 +30,13 @@ enum { AUXO__ADAPT_TRAINING, AUXO__ADAPT_MEASURING, AUXO__ADAPT_EDITING, AUXO__A
 extern const auxo_setting auxo__adapt_settings[];
 auxo_status auxo__adapt_read_options(const auxo_settings *settings, auxo_adapt_options *options, auxo_error *error);
 auxo_status auxo__adapt_report(auxo_run *run, void *user, auxo_report *report, auxo_error *error);
+/* ---- adapt_survival.c ---- */
+/* Harrell's, of the test rows (NULL: none); NaN where they have no survival times. */
+auxo_status auxo__adapt_concordance(auxo_model *model, const auxo_dataset *test, double *index, auxo_error *error);
+/* With the baseline hazard of the training rows where these have survival times. */
+auxo_status auxo__adapt_save_model(auxo_model *model, const auxo_dataset *train, const char *path, auxo_error *error);
+
+/* ---- adapt_report.c ---- */
 /* Spearman's rank correlation of expected and real gain over the cycles of the run that have both; NaN below 3. */
 auxo_status auxo__adapt_rank_correlation(const auxo_run *run, double *correlation, auxo_error *error);
 

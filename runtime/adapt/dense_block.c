@@ -1,6 +1,7 @@
 /* dense_block.c: see dense_block.h.
  */
 #include "dense_block.h"
+#include "adapt_internal.h"
 #include "model_internal.h"
 
 #include <stdio.h>
@@ -82,8 +83,7 @@ auxo_status auxo__dense_block_draw(auxo_model *model, const auxo_param *param, u
     if (!values)
         return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "weights of an inserted block: out of memory");
     auxo__initialize_param(auxo_model_get_desc(model), param, 1.0f, seed, values);
-    const auxo_status status = auxo_buffer_write(auxo_model_queue(model), tensor.buffer, tensor.offset_bytes, values,
-                                                 count * sizeof *values, error);
+    const auxo_status status = auxo__param_write(model, param, values, error);
     free(values);
     return status;
 }

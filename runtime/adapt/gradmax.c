@@ -194,13 +194,10 @@ static double *gram(const double *gradient, const int64_t dims[3])
 static auxo_status mean_length(auxo_model *model, uint32_t layer, double *length, auxo_error *error)
 {
     const auxo_param *weight = auxo__layout_find(&model->layout, layer, AUXO_PARAM_WEIGHT);
-    const auxo_tensor view = auxo_model_param_tensor(model, weight);
-    const size_t count = (size_t)auxo_tensor_element_count(&view), units = (size_t)weight->dims[0];
-    float *values = malloc((count + 1) * sizeof *values);
-    if (!values)
-        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "GradMax: out of memory");
-    const auxo_status status = auxo_buffer_read(auxo_model_queue(model), view.buffer, view.offset_bytes, values,
-                                                count * sizeof *values, error);
+    const size_t units = (size_t)weight->dims[0];
+    float *values = NULL;
+    size_t count = 0;
+    const auxo_status status = auxo__param_read(model, weight, &values, &count, error);
     *length = 0;
     for (size_t u = 0; u < units && status == AUXO_OK; u++) {
         double squares = 0;

@@ -43,11 +43,23 @@ bool auxo__adapt_stalls(const auxo_adapt *adapt)
 
 /* ---- budgets ----------------------------------------------------------------------------------------------------- */
 
+/* All that is trained counts, biases and batch norms as well: what is shown as the network's weights. */
+static void check_parameters(const auxo_adapt *adapt, const auxo_model_desc *desc, bool *within, char why[128])
+{
+    const double limit = adapt->options.budget.parameters;
+    const double weights = (double)auxo__model_desc_cost(desc).weights;
+    if (!(limit > 0))
+        return;
+    *within = weights <= limit;
+    if (!*within)
+        snprintf(why, 128, "%.6g weights, of %.6g allowed", weights, limit);
+}
+
 static auxo_status check_resource(auxo_adapt *adapt, const auxo_model_desc *desc, auxo_resource resource, double limit,
                                   bool *within, char why[128], auxo_error *error)
 {
-    static const char *const names[] = {"FLOPs", "weights", "ms"};
-    const double scale = resource == AUXO_RESOURCE_LATENCY ? 1e-6 : 1;
+    const bool latency = resource == AUXO_RESOURCE_LATENCY;
+    const double scale = latency ? 1e-6 : 1;
     if (!*within || !(limit > 0))
         return AUXO_OK;
     const auxo_budget budget = {.resource = resource,
@@ -58,7 +70,7 @@ static auxo_status check_resource(auxo_adapt *adapt, const auxo_model_desc *desc
     const auxo_status status = auxo_morph_desc_cost(desc, &budget, &cost, error);
     *within = status == AUXO_OK && cost <= limit;
     if (status == AUXO_OK && !*within)
-        snprintf(why, 128, "%.6g %s, of %.6g allowed", cost * scale, names[resource], limit * scale);
+        snprintf(why, 128, "%.6g %s, of %.6g allowed", cost * scale, latency ? "ms" : "FLOPs", limit * scale);
     return status;
 }
 
@@ -116,9 +128,8 @@ auxo_status auxo__adapt_within(auxo_adapt *adapt, const auxo_model_desc *desc, b
 {
     const auxo_adapt_budget *budget = &adapt->options.budget;
     *within = true;
-    auxo_status status = check_resource(adapt, desc, AUXO_RESOURCE_PARAMETERS, budget->parameters, within, why, error);
-    if (status == AUXO_OK)
-        status = check_resource(adapt, desc, AUXO_RESOURCE_FLOPS, budget->flops, within, why, error);
+    check_parameters(adapt, desc, within, why);
+    auxo_status status = check_resource(adapt, desc, AUXO_RESOURCE_FLOPS, budget->flops, within, why, error);
     if (status == AUXO_OK)
         check_memory(adapt, desc, within, why);
     if (status == AUXO_OK && measure_latency)

@@ -63,11 +63,22 @@ static auxo_status energy_of_splits(auxo_adapt *adapt, const group_view *view, u
     return AUXO_OK;
 }
 
-/* Energy of the gradient that `added` units would add, by the score in force. */
-static auxo_status expected_energy(auxo_adapt *adapt, const group_view *view, uint32_t added, double *energy,
-                                   char why[64], auxo_error *error)
+/* Whether a widening may be chosen at all: what it would bring by an expensive score is only asked then. */
+static auxo_status may_widen(auxo_adapt *adapt, const auxo__proposal *proposal, bool *may, auxo_error *error)
 {
-    bool possible = false;
+    char why[128];
+    *may = true;
+    const auxo_status status = auxo__adapt_within(adapt, &proposal->desc, false, may, why, error);
+    *may = *may && !auxo__adapt_refused(adapt, proposal);
+    return status;
+}
+
+/* Energy of the gradient that `added` units would add, by the score in force. */
+static auxo_status expected_energy(auxo_adapt *adapt, const group_view *view, const auxo__proposal *proposal,
+                                   double *energy, char why[64], auxo_error *error)
+{
+    const uint32_t added = proposal->added;
+    bool possible = false, may = false;
     float *rows = NULL;
     double *squared = NULL;
     char reason[64] = "";
@@ -75,11 +86,14 @@ static auxo_status expected_energy(auxo_adapt *adapt, const group_view *view, ui
     snprintf(why, 64, "of a mean unit");
     if (adapt->options.score == AUXO_ADAPT_SCORE_SENSITIVITY)
         return AUXO_OK;
+    auxo_status status = may_widen(adapt, proposal, &may, error);
+    if (status != AUXO_OK || !may)
+        return status;
     if (adapt->options.score == AUXO_ADAPT_SCORE_SPLIT)
         return energy_of_splits(adapt, view, added, energy, why, error);
     const bool bottleneck = adapt->options.score == AUXO_ADAPT_SCORE_BOTTLENECK;
-    auxo_status status = auxo__growth_directions(adapt, bottleneck ? AUXO_GROW_BOTTLENECK : AUXO_GROW_GRADMAX,
-                                                 view->layer, added, &possible, reason, &rows, &squared, error);
+    status = auxo__growth_directions(adapt, bottleneck ? AUXO_GROW_BOTTLENECK : AUXO_GROW_GRADMAX, view->layer, added,
+                                     &possible, reason, &rows, &squared, error);
     if (status == AUXO_OK && possible) {
         *energy = 0;
         for (uint32_t i = 0; i < added; i++)
@@ -140,20 +154,21 @@ static auxo_status propose_widen_group(auxo_adapt *adapt, const auxo__structure 
                                        widen_all *all, auxo__proposals *proposals, auxo_error *error)
 {
     const auxo_model_desc *desc = auxo_model_get_desc(adapt->model);
-    auxo__proposal proposal = {.layer = view->layer, .added = units_to_add(adapt, view->units)};
+    auxo__proposal proposal = {
+        .move = AUXO_ADAPT_WIDEN, .layer = view->layer, .added = units_to_add(adapt, view->units)};
     char how[64];
     double energy = 0;
+    snprintf(proposal.where, sizeof proposal.where, "%s", desc->layers[view->layer].name);
     auxo_status status =
         auxo__with_units(desc, structure, view->layer, view->units + proposal.added, &proposal.desc, error);
     if (status == AUXO_OK)
-        status = expected_energy(adapt, view, proposal.added, &energy, how, error);
+        status = expected_energy(adapt, view, &proposal, &energy, how, error);
     if (status == AUXO_OK)
         status = take_group(adapt, structure, view, proposal.added, energy, all, error);
     if (status != AUXO_OK) {
         auxo_model_desc_deinit(&proposal.desc);
         return status;
     }
-    snprintf(proposal.where, sizeof proposal.where, "%s", desc->layers[view->layer].name);
     return add_widening(adapt, &proposal, energy, how, proposals, error);
 }
 

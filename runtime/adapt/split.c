@@ -50,27 +50,7 @@ static bool find_place(const auxo_model_desc *desc, uint32_t layer, split_place 
     return true;
 }
 
-/* ---- parameters on the host -------------------------------------------------------------------------------------- */
-
-static auxo_status read_param(auxo_model *model, const auxo_param *param, float **values, size_t *count,
-                              auxo_error *error)
-{
-    const auxo_tensor tensor = auxo_model_param_tensor(model, param);
-    *count = (size_t)auxo_tensor_element_count(&tensor);
-    *values = malloc((*count + 1) * sizeof **values);
-    if (!*values)
-        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "splitting: out of memory");
-    return auxo_buffer_read(auxo_model_queue(model), tensor.buffer, tensor.offset_bytes, *values,
-                            *count * sizeof **values, error);
-}
-
-static auxo_status write_param(auxo_model *model, const auxo_param *param, const float *values, size_t count,
-                               auxo_error *error)
-{
-    const auxo_tensor tensor = auxo_model_param_tensor(model, param);
-    return auxo_buffer_write(auxo_model_queue(model), tensor.buffer, tensor.offset_bytes, values,
-                             count * sizeof *values, error);
-}
+/* ---- making halves ----------------------------------------------------------------------------------------------- */
 
 /* Incoming weights of a layer, whatever they are: row `first` + i becomes that of units[i]. */
 static void copy_rows(float *values, size_t row, const auxo__splits *splits, uint32_t first)
@@ -100,7 +80,7 @@ static auxo_status split_param(auxo_model *model, const split_place *place, cons
     const size_t units = auxo_model_get_desc(model)->layers[place->layer].units;
     float *values = NULL;
     size_t count = 0;
-    auxo_status status = read_param(model, param, &values, &count, error);
+    auxo_status status = auxo__param_read(model, param, &values, &count, error);
     if (status == AUXO_OK && param->layer == place->reader)
         halve_columns(values, count, (size_t)param->dims[0], units, splits, first);
     else if (status == AUXO_OK)
@@ -113,7 +93,7 @@ static auxo_status split_param(auxo_model *model, const split_place *place, cons
                 values[(first + i) * row + c] -= splits->steps[i * row + c];
             }
     if (status == AUXO_OK)
-        status = write_param(model, param, values, count, error);
+        status = auxo__param_write(model, param, values, error);
     free(values);
     return status;
 }
@@ -197,7 +177,7 @@ static auxo_status open_search(auxo_adapt *adapt, const split_place *place, spli
     const uint32_t units = auxo_model_get_desc(adapt->model)->layers[place->layer].units;
     const auxo_param *param = auxo__layout_find(&adapt->model->layout, place->layer, AUXO_PARAM_WEIGHT);
     size_t count = 0;
-    auxo_status status = read_param(adapt->model, param, &search->weights, &count, error);
+    auxo_status status = auxo__param_read(adapt->model, param, &search->weights, &count, error);
     search->row = count / units;
     if (status == AUXO_OK)
         status = splits_init(&search->all, units, search->row, error);
@@ -230,7 +210,7 @@ static auxo_status write_halves(split_search *search, const auxo_param *param, a
         search->halves[i] = search->weights[i] + search->all.steps[i];
         search->halves[count + i] = search->weights[i] - search->all.steps[i];
     }
-    return write_param(search->copy, param, search->halves, 2 * count, error);
+    return auxo__param_write(search->copy, param, search->halves, error);
 }
 
 /* products = S directions, unit by unit (units, row): by the gradients of halves that lie a step apart. */

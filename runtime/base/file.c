@@ -205,12 +205,24 @@ auxo_status auxo__file_write_atomic(const char *path, const void *data, size_t s
     return status;
 }
 
+bool auxo__is_folder(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+bool auxo__is_regular_file(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISREG(info.st_mode);
+}
+
 auxo_status auxo__file_check_writable(const char *what, const char *path, auxo_error *error)
 {
     struct stat info;
     if (!path)
         return AUXO_OK;
-    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode))
+    if (auxo__is_folder(path))
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "%s: %s is a folder; a file is needed", what, path);
     if (stat(path, &info) == 0 && !S_ISREG(info.st_mode))
         return AUXO_OK;

@@ -38,6 +38,9 @@ auxo_status auxo__file_check_writable(const char *what, const char *path, auxo_e
 /* What an errno of opening a file is: NOT_FOUND, OUT_OF_MEMORY or IO. */
 auxo_status auxo__file_status(int reason);
 bool auxo__file_exists(const char *path);
+bool auxo__is_folder(const char *path);
+/* Neither a folder nor a pipe or device. */
+bool auxo__is_regular_file(const char *path);
 /* Creates `path` and its parents if they do not exist. Errors: IO. */
 auxo_status auxo__make_folder(const char *path, auxo_error *error);
 

@@ -10,9 +10,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-
-static const char TRAINING[] = "training/", SHARES_KEY[] = "auxo.shares";
 
 static const auxo_setting train_settings[] = {
     {.name = "freeze",
@@ -62,23 +59,6 @@ static const auxo_setting train_settings[] = {
 };
 
 /* ---- events ------------------------------------------------------------------------------------------------------ */
-
-typedef struct share_record {
-    const char *device;
-    uint32_t rows;
-} share_record;
-static const auxo_field share_fields[] = {AUXO__FIELD(share_record, device, "device", TEXT),
-                                          AUXO__FIELD(share_record, rows, "rows", U32), AUXO__FIELDS_END};
-static const auxo_event_type share_type = {.name = "share", .fields = share_fields};
-
-typedef struct shares_record {
-    auxo_records devices;
-    char text[512];
-} shares_record;
-static const auxo_field shares_fields[] = {AUXO__FIELD(shares_record, devices, "devices", RECORDS),
-                                           AUXO__FIELD_LINE_ONLY(shares_record, text, "text", CHARS), AUXO__FIELDS_END};
-static const auxo_event_type shares_event = {
-    .name = "shares", .fields = shares_fields, .line = "rows of each batch: {text}"};
 
 typedef struct epoch_record {
     uint32_t epoch;
@@ -152,68 +132,6 @@ static const auxo_event_type result_event = {
             "{test_accuracy:percent}][  F1 {test_macro_f1:.4f}]  {images_per_second:count} rows/s  {seconds:duration}  "
             "host fallbacks {host_fallbacks}  peak host memory {peak_host_bytes:bytes}"};
 
-/* ---- devices ----------------------------------------------------------------------------------------------------- */
-
-static auxo_status check_distinct(const auxo_run *run, const auxo__train_state *state, auxo_error *error)
-{
-    const char *last = auxo_device_get_info(state->helpers[state->helper_count - 1])->selector;
-    const char *other = auxo_device_get_info(run->device)->selector;
-    for (size_t i = 0; i < state->helper_count; i++) {
-        if (strcmp(last, other) == 0)
-            return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "device: %s is named twice", last);
-        other = auxo_device_get_info(state->helpers[i])->selector;
-    }
-    return AUXO_OK;
-}
-
-/* As many numbers as devices; what they mean is checked by the trainer. */
-static auxo_status parse_shares(auxo__train_state *state, const char *list, auxo_error *error)
-{
-    char text[512], *items[AUXO__HELPERS_MAX + 2];
-    snprintf(text, sizeof text, "%s", list);
-    const size_t count = auxo__split_list(text, items, AUXO__HELPERS_MAX + 2);
-    if (count != state->helper_count + 1)
-        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "share has %zu numbers for %zu devices", count,
-                              state->helper_count + 1);
-    for (size_t i = 0; i < count; i++) {
-        char *end = NULL;
-        const unsigned long rows = strtoul(items[i], &end, 10);
-        if (end == items[i] || *end || rows == 0 || rows > UINT32_MAX || items[i][0] == '-')
-            return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "share: \"%s\" is not a number of rows", items[i]);
-        state->shares[i] = (uint32_t)rows;
-    }
-    state->options.shares = state->shares;
-    return AUXO_OK;
-}
-
-static auxo_status open_devices(auxo_run *run, auxo__train_state *state, auxo_error *error)
-{
-    char text[512], *selectors[AUXO__HELPERS_MAX + 2];
-    snprintf(text, sizeof text, "%s", auxo_settings_text(run->settings, "device"));
-    const bool alone = auxo_cluster_size(run->options.cluster) == 1;
-    size_t count = auxo__split_list(text, selectors, AUXO__HELPERS_MAX + 2);
-    if (!alone) /* each rank has one of them */
-        count = 1;
-    if (count > AUXO__HELPERS_MAX + 1)
-        return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "device: at most %d devices train together",
-                              AUXO__HELPERS_MAX + 1);
-    auxo_status status = auxo__task_open_device(run, error);
-    for (size_t i = 1; i < count && status == AUXO_OK; i++) {
-        status = auxo_device_open(run->options.runtime, selectors[i], &state->helpers[state->helper_count], error);
-        state->helper_count += status == AUXO_OK;
-        if (status == AUXO_OK)
-            status = auxo__task_set_precision(run, state->helpers[i - 1], error);
-        if (status == AUXO_OK)
-            status = check_distinct(run, state, error);
-    }
-    state->options.helpers = state->helpers;
-    state->options.helper_count = state->helper_count;
-    state->options.cluster = run->options.cluster;
-    state->options.sync_batch_norm = auxo_settings_flag(run->settings, "sync-batch-norm");
-    const char *share = auxo_settings_text(run->settings, "share");
-    return status == AUXO_OK && share ? parse_shares(state, share, error) : status;
-}
-
 /* ---- life -------------------------------------------------------------------------------------------------------- */
 
 /* Epochs to train at most; UINT64_MAX: steps alone limit the run. */
@@ -254,7 +172,7 @@ static auxo_status begin(auxo_run *run, void *user, auxo_error *error)
         status = auxo__task_options(run, state->data.train, &schedule, &state->options, state->optimizer_text, error);
     state->options.profile = auxo_settings_flag(settings, "profile");
     if (status == AUXO_OK)
-        status = open_devices(run, state, error);
+        status = auxo__train_open_devices(run, state, error);
     if (status == AUXO_OK)
         status = auxo__task_open_model(run, state->data.train, &state->model, error);
     /* Of the same rows it would come out the same, after all of them were read. */
@@ -316,29 +234,6 @@ static uint64_t next_stretch(const auxo__train_state *state)
     return stretch;
 }
 
-/* How several devices divide each batch; known after the first step. */
-static auxo_status report_shares(auxo_run *run, const auxo__train_state *state, auxo_error *error)
-{
-    uint32_t rows[AUXO__HELPERS_MAX + 1];
-    share_record devices[AUXO__HELPERS_MAX + 1];
-    shares_record record = {.text = ""};
-    const size_t count = auxo_trainer_shares(state->trainer, rows, AUXO__HELPERS_MAX + 1);
-    if (count == 1)
-        return AUXO_OK;
-    size_t used = 0;
-    for (size_t i = 0; i < count; i++) {
-        const char *selector = auxo_device_get_info(i ? state->helpers[i - 1] : run->device)->selector;
-        devices[i] = (share_record){selector, rows[i]};
-        if (used < sizeof record.text)
-            used += (size_t)snprintf(record.text + used, sizeof record.text - used, "%s%s %u", i ? ", " : "", selector,
-                                     rows[i]);
-    }
-    if (!state->options.shares && used < sizeof record.text)
-        snprintf(record.text + used, sizeof record.text - used, " (by measured speed)");
-    record.devices = (auxo_records){devices, count, sizeof *devices, &share_type};
-    return auxo__run_emit(run, &shares_event, &record, error);
-}
-
 static auxo_status report_epoch(auxo_run *run, const auxo__train_state *state, const auxo_epoch_metrics *metrics,
                                 auxo_error *error)
 {
@@ -367,7 +262,7 @@ static auxo_status explain(auxo_run *run, auxo__train_state *state, auxo_error *
     if (auxo_settings_flag(run->settings, "explain"))
         status = auxo__emit_choices(run, auxo_trainer_plan(state->trainer), error);
     state->explained = true;
-    return status == AUXO_OK ? report_shares(run, state, error) : status;
+    return status == AUXO_OK ? auxo__train_report_shares(run, state, error) : status;
 }
 
 static auxo_status step(auxo_run *run, void *user, bool *done, auxo_error *error)
@@ -416,51 +311,22 @@ static double progress(const auxo_run *run, const void *user)
 
 /* ---- checkpoints ------------------------------------------------------------------------------------------------- */
 
-/* The rows that each of several devices takes: a resumed run must divide its batches in the same way. */
-static auxo_status store_shares(const auxo__train_state *state, auxo__archive *archive, auxo_error *error)
-{
-    uint32_t rows[AUXO__HELPERS_MAX + 1];
-    const size_t count = auxo_trainer_shares(state->trainer, rows, AUXO__HELPERS_MAX + 1);
-    if (count <= 1 || rows[0] == 0)
-        return AUXO_OK;
-    double values[AUXO__HELPERS_MAX + 1];
-    for (size_t i = 0; i < count; i++)
-        values[i] = rows[i];
-    return auxo__archive_put_doubles(archive, TRAINING, SHARES_KEY, values, count, error);
-}
-
-/* Other devices than before, or shares that were given: what was saved does not count. */
-static auxo_status restore_shares(auxo__train_state *state, const auxo__archive *archive, auxo_error *error)
-{
-    uint32_t rows[AUXO__HELPERS_MAX + 1];
-    double *values = NULL;
-    size_t count = 0;
-    if (!auxo__archive_has(archive, TRAINING, SHARES_KEY) || state->options.shares)
-        return AUXO_OK;
-    auxo_status status = auxo__archive_get_doubles(archive, TRAINING, SHARES_KEY, &values, &count, error);
-    bool same = status == AUXO_OK && count == state->helper_count + 1 && count > 1;
-    for (size_t i = 0; same && i < count; i++)
-        rows[i] = values[i] > 0 && values[i] <= UINT32_MAX ? (uint32_t)values[i] : 0;
-    free(values);
-    return same ? auxo_trainer_set_shares(state->trainer, rows, count, error) : status;
-}
-
 static auxo_status describe(auxo_run *run, void *user, auxo__archive *archive, auxo_error *error)
 {
     (void)run;
     auxo__train_state *state = user;
     auxo_status status = auxo__archive_put_model(archive, "", state->model, error);
     if (status == AUXO_OK)
-        status = auxo__archive_put_trainer(archive, TRAINING, state->trainer, error);
-    return status == AUXO_OK ? store_shares(state, archive, error) : status;
+        status = auxo__archive_put_trainer(archive, AUXO__TRAINING, state->trainer, error);
+    return status == AUXO_OK ? auxo__train_store_shares(state, archive, error) : status;
 }
 
 static auxo_status restore(auxo_run *run, void *user, const auxo__archive *archive, auxo_error *error)
 {
     auxo__train_state *state = user;
-    auxo_status status = auxo__archive_get_trainer(archive, TRAINING, "", state->trainer, error);
+    auxo_status status = auxo__archive_get_trainer(archive, AUXO__TRAINING, "", state->trainer, error);
     if (status == AUXO_OK)
-        status = restore_shares(state, archive, error);
+        status = auxo__train_restore_shares(state, archive, error);
     state->first_step = auxo_trainer_step(state->trainer);
     if (status == AUXO_OK && state->first_step >= last_step(state))
         status = auxo__run_note(run, error, "the run in %s is finished (step %" PRIu64 "); this is its result",
@@ -532,7 +398,7 @@ static const auxo_setting *const settings[] = {auxo_data_settings,      auxo__mo
                                                auxo__keep_settings,     auxo__fold_settings,
                                                auxo__stream_settings,   auxo__run_settings,
                                                auxo__save_settings,     NULL};
-static const auxo_event_type *const events[] = {&auxo__start_event, &shares_event,       &auxo__step_event,
+static const auxo_event_type *const events[] = {&auxo__start_event, &auxo__shares_event, &auxo__step_event,
                                                 &epoch_event,       &auxo__choice_event, &auxo__memory_event,
                                                 &auxo__op_event,    &result_event,       NULL};
 

@@ -23,6 +23,21 @@ typedef struct auxo__train_state {
     auxo_trainer_work work;   /* of this process */
 } auxo__train_state;
 
+#define AUXO__TRAINING "training/" /* prefix of the trainer's tensors in a checkpoint */
+
+/* ---- train_devices.c ---- */
+extern const auxo_event_type auxo__shares_event;
+
+/* The run's device and the helpers that the settings name, and the shares that they are given. */
+auxo_status auxo__train_open_devices(auxo_run *run, auxo__train_state *state, auxo_error *error);
+
+/* Tells how several devices divide each batch, which is known after the first step. */
+auxo_status auxo__train_report_shares(auxo_run *run, const auxo__train_state *state, auxo_error *error);
+
+auxo_status auxo__train_store_shares(const auxo__train_state *state, auxo__archive *archive, auxo_error *error);
+auxo_status auxo__train_restore_shares(auxo__train_state *state, const auxo__archive *archive, auxo_error *error);
+
+/* ---- train_report.c ---- */
 auxo_status auxo__train_report(auxo_run *run, void *state, auxo_report *report, auxo_error *error);
 
 #endif

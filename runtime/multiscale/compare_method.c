@@ -6,15 +6,12 @@
  */
 #include "compare_study.h"
 
-#include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 static const char WEIGHTS[] = "weights/";
 
 const char *const auxo__compare_names[AUXO__COMPARE_METHODS] = {"first", "second", "backpropagation",
                                                                 "backpropagation, equal time"};
-enum { FIRST, SECOND, BACKPROPAGATION, EQUAL_TIME };
 
 static const auxo_setting compare_settings[] = {
     {.name = "seeds",
@@ -81,23 +78,6 @@ static const auxo_field curve_fields[] = {
 static const auxo_event_type curve_event = {
     .name = "curve", .fields = curve_fields, .flags = AUXO_EVENT_KEPT | AUXO_EVENT_LINE_ONLY};
 
-#define METHOD_FIELD(column, name)                                                                                     \
-    AUXO__FIELD(auxo__compare_row, mean[column], name, REAL),                                                          \
-        AUXO__FIELD(auxo__compare_row, spread[column], name "_sd", REAL)
-static const auxo_field row_fields[] = {
-    AUXO__FIELD(auxo__compare_row, method, "method", TEXT),
-    METHOD_FIELD(AUXO__COMPARE_TRAIN_LOSS, "train_loss"),
-    METHOD_FIELD(AUXO__COMPARE_TEST_LOSS, "test_loss"),
-    METHOD_FIELD(AUXO__COMPARE_EPOCHS, "average_epochs"),
-    METHOD_FIELD(AUXO__COMPARE_ITERATIONS, "iterations"),
-    METHOD_FIELD(AUXO__COMPARE_SECONDS, "seconds"),
-    METHOD_FIELD(AUXO__COMPARE_SELECTION_SECONDS, "selection_seconds"),
-    AUXO__FIELD_LINE_ONLY(auxo__compare_row, text, "text", CHARS),
-    AUXO__FIELDS_END,
-};
-static const auxo_event_type row_event = {
-    .name = "row", .fields = row_fields, .line = "{text}", .flags = AUXO_EVENT_LINE_ONLY};
-
 typedef struct result_record {
     auxo_records methods;
     double constant_loss, linear_loss;
@@ -126,7 +106,8 @@ static auxo_status begin(auxo_run *run, void *user, auxo_error *error)
     auxo_status status = auxo__multiscale_read_options(run, &state->options, error);
     state->backprop_epochs = (uint32_t)auxo_settings_integer(run->settings, "backprop-epochs");
     state->seed_count = auxo_settings_integer(run->settings, "seeds");
-    state->method_count = auxo_settings_flag(run->settings, "equal-time") ? AUXO__COMPARE_METHODS : EQUAL_TIME;
+    state->method_count =
+        auxo_settings_flag(run->settings, "equal-time") ? AUXO__COMPARE_METHODS : AUXO__COMPARE_EQUAL_TIME;
     if (status == AUXO_OK)
         status = auxo__multiscale_load_data(run, state->options.seed, &state->data, error);
     if (status == AUXO_OK && run->study)
@@ -163,13 +144,13 @@ static auxo_multiscale_options options_of(const auxo_run *run, const auxo__compa
 {
     auxo_multiscale_options options = state->options;
     options.seed = seed;
-    options.order = method == FIRST    ? AUXO_MULTISCALE_FIRST
-                    : method == SECOND ? AUXO_MULTISCALE_SECOND
-                                       : AUXO_MULTISCALE_BACKPROPAGATION;
+    options.order = method == AUXO__COMPARE_FIRST    ? AUXO_MULTISCALE_FIRST
+                    : method == AUXO__COMPARE_SECOND ? AUXO_MULTISCALE_SECOND
+                                                     : AUXO_MULTISCALE_BACKPROPAGATION;
     *seconds_limit = 0;
-    if (method >= BACKPROPAGATION)
+    if (method >= AUXO__COMPARE_BACKPROPAGATION)
         options.epochs = state->backprop_epochs;
-    if (method == EQUAL_TIME) {
+    if (method == AUXO__COMPARE_EQUAL_TIME) {
         *seconds_limit = first_order_seconds(run, state);
         options.iterations = UINT32_MAX;
         options.epochs = options.epochs > 50 ? 50 : options.epochs; /* a finer look at the clock */
@@ -285,7 +266,8 @@ static auxo_status study_step(auxo_run *run, auxo__compare_state *state, bool *d
     *done = run->options.look_only;
     if (*done)
         return AUXO_OK;
-    auxo_status status = auxo__compare_take(run, state, EQUAL_TIME, &trial, &state->finished, done, error);
+    auxo_status status =
+        auxo__compare_take(run, state, AUXO__COMPARE_EQUAL_TIME, &trial, &state->finished, done, error);
     if (status != AUXO_OK || *done)
         return status;
     status = do_run(run, state, &record, error);
@@ -352,93 +334,6 @@ static auxo_status restore(auxo_run *run, void *user, const auxo__archive *archi
 
 /* ---- the end ----------------------------------------------------------------------------------------------------- */
 
-static void mean_and_spread(const double *values, size_t count, double *mean, double *spread)
-{
-    double sum = 0, squares = 0;
-    for (size_t i = 0; i < count; i++)
-        sum += values[i];
-    *mean = sum / (double)count;
-    for (size_t i = 0; i < count; i++)
-        squares += (values[i] - *mean) * (values[i] - *mean);
-    *spread = count > 1 ? sqrt(squares / (double)(count - 1)) : 0;
-}
-
-/* One column of the comparison for the run at `index` of the history. */
-static double run_value(const auxo_run *run, int column, size_t index)
-{
-    const auxo__iteration_range range = {index, index + 1};
-    double iterations = auxo__iteration_sum(run, "run", "iterations", range);
-    switch (column) {
-    case AUXO__COMPARE_TRAIN_LOSS:
-        return auxo__iteration_sum(run, "run", "train_loss", range);
-    case AUXO__COMPARE_TEST_LOSS:
-        return auxo__iteration_sum(run, "run", "test_loss", range);
-    case AUXO__COMPARE_EPOCHS:
-        return iterations > 0 ? auxo__iteration_sum(run, "run", "epochs", range) / iterations : 0;
-    case AUXO__COMPARE_ITERATIONS:
-        return iterations;
-    case AUXO__COMPARE_SECONDS:
-        return auxo__iteration_sum(run, "run", "selection_seconds", range) +
-               auxo__iteration_sum(run, "run", "training_seconds", range);
-    default:
-        return auxo__iteration_sum(run, "run", "selection_seconds", range);
-    }
-}
-
-static double printed_value(const auxo__multiscale_printed *printed, int method, int column)
-{
-    if (method > BACKPROPAGATION)
-        return 0;
-    switch (column) {
-    case AUXO__COMPARE_TRAIN_LOSS:
-        return printed->train_loss[method];
-    case AUXO__COMPARE_TEST_LOSS:
-        return printed->test_loss[method];
-    case AUXO__COMPARE_EPOCHS:
-        return printed->epochs[method];
-    case AUXO__COMPARE_ITERATIONS:
-        return printed->iterations[method];
-    case AUXO__COMPARE_SECONDS:
-        return printed->seconds[method];
-    default:
-        return 0;
-    }
-}
-
-static void format_row(const auxo_run *run, auxo__compare_row *row, int method)
-{
-    static const char *const labels[AUXO__COMPARE_COLUMNS] = {"train MSE",  "test MSE", "epochs an iteration",
-                                                              "iterations", "seconds",  "of it selection"};
-    const auxo__multiscale_printed *printed = auxo__multiscale_printed_of(run->settings);
-    int used = snprintf(row->text, sizeof row->text, "%s:", auxo__compare_names[method]);
-    for (int k = 0; k < AUXO__COMPARE_COLUMNS; k++) {
-        double value = printed_value(printed, method, k);
-        int length = snprintf(row->cells[k], sizeof row->cells[k], "%.5g ± %.2g", row->mean[k], row->spread[k]);
-        if (value > 0)
-            snprintf(row->cells[k] + length, sizeof row->cells[k] - (size_t)length, " (%.5g)", value);
-        used += snprintf(row->text + used, sizeof row->text - (size_t)used, "%s %s %s", k ? "," : "", labels[k],
-                         row->cells[k]);
-    }
-}
-
-/* Runs of a method, all seeds. */
-static auxo_status summarize(auxo_run *run, auxo__compare_state *state, int method, auxo__compare_row *row,
-                             auxo_error *error)
-{
-    double *values = malloc((state->seed_count + 1) * sizeof *values);
-    if (!values)
-        return auxo_error_set(error, AUXO_OUT_OF_MEMORY, "comparison: out of memory");
-    row->method = auxo__compare_names[method];
-    for (int k = 0; k < AUXO__COMPARE_COLUMNS; k++) {
-        for (size_t s = 0; s < state->seed_count; s++)
-            values[s] = run_value(run, k, s * state->method_count + (size_t)method);
-        mean_and_spread(values, state->seed_count, &row->mean[k], &row->spread[k]);
-    }
-    free(values);
-    format_row(run, row, method);
-    return auxo__run_emit(run, &row_event, row, error);
-}
-
 static double baseline_mean(const auxo_run *run, const auxo__compare_state *state, const char *field)
 {
     double sum = 0;
@@ -479,13 +374,13 @@ static auxo_status finish(auxo_run *run, void *user, auxo_error *error)
     auxo__compare_state *state = user;
     auxo_status status = run->study ? collect(run, state, error) : AUXO_OK;
     for (int m = 0; m < (int)state->method_count && status == AUXO_OK; m++)
-        status = summarize(run, state, m, &state->rows[m], error);
+        status = auxo__compare_summarize(run, state, m, &state->rows[m], error);
     if (status != AUXO_OK)
         return status;
     state->constant_loss = baseline_mean(run, state, "constant_loss");
     state->linear_loss = baseline_mean(run, state, "linear_loss");
     const result_record record = {
-        .methods = {state->rows, (size_t)state->method_count, sizeof *state->rows, &row_event},
+        .methods = {state->rows, (size_t)state->method_count, sizeof *state->rows, &auxo__compare_row_event},
         .constant_loss = state->constant_loss,
         .linear_loss = state->linear_loss,
         .seeds = state->seed_count,
@@ -512,7 +407,8 @@ static const auxo_setting *const settings[] = {auxo__multiscale_data_settings,
                                                auxo__seed_settings,
                                                auxo__run_settings,
                                                NULL};
-static const auxo_event_type *const events[] = {&run_event, &curve_event, &row_event, &result_event, NULL};
+static const auxo_event_type *const events[] = {&run_event, &curve_event, &auxo__compare_row_event, &result_event,
+                                                NULL};
 
 const auxo_method auxo__method_multiscale_compare = {
     .info =

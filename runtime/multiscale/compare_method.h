@@ -5,7 +5,13 @@
 
 #include "multiscale_task.h"
 
-enum { AUXO__COMPARE_METHODS = 4 };
+enum {
+    AUXO__COMPARE_FIRST,
+    AUXO__COMPARE_SECOND,
+    AUXO__COMPARE_BACKPROPAGATION,
+    AUXO__COMPARE_EQUAL_TIME, /* backpropagation for the seconds of the first-order run */
+    AUXO__COMPARE_METHODS
+};
 /* Columns of the comparison; every one has a mean and a spread over seeds. */
 enum {
     AUXO__COMPARE_TRAIN_LOSS,
@@ -36,6 +42,15 @@ typedef struct auxo__compare_state {
 } auxo__compare_state;
 
 extern const char *const auxo__compare_names[AUXO__COMPARE_METHODS];
+
+/* ---- compare_table.c ---- */
+extern const auxo_event_type auxo__compare_row_event;
+
+/* Fills and tells the row of a method from the history of runs, all seeds. */
+auxo_status auxo__compare_summarize(auxo_run *run, const auxo__compare_state *state, int method, auxo__compare_row *row,
+                                    auxo_error *error);
+
+/* ---- compare_report.c ---- */
 /* The table, and the first seed's runs side by side (Fig. 5 to 7, 9 to 14). */
 auxo_status auxo__compare_report(auxo_run *run, void *state, auxo_report *report, auxo_error *error);
 

@@ -21,16 +21,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-enum { PARAMETERS_MAX = 128 };
-static const char DRAW[] = "auxo:draw";
 
 typedef struct space_state {
     auxo__space_run all;
-    auxo_sampler sampler;
-    uint64_t evaluation_limit;
-    double time_limit, began;
     int64_t number; /* of the trial under way */
     auxo_model *best;
 } space_state;
@@ -125,16 +118,16 @@ static auxo_status read_options(auxo_run *run, space_state *state, auxo_error *e
     if (method != AUXO_SEARCH_RANDOM && method != AUXO_SEARCH_TPE)
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "method: a search over run's settings is random or tpe");
     auxo_sampler_init(method == AUXO_SEARCH_TPE ? AUXO_SAMPLER_TPE : AUXO_SAMPLER_RANDOM,
-                      auxo_settings_integer(settings, "seed"), &state->sampler);
-    state->sampler.startup = (uint32_t)auxo_settings_integer(settings, "startup-trials");
-    state->sampler.candidates = (uint32_t)auxo_settings_integer(settings, "candidates");
-    state->sampler.multivariate = auxo_settings_flag(settings, "multivariate");
+                      auxo_settings_integer(settings, "seed"), &state->all.sampler);
+    state->all.sampler.startup = (uint32_t)auxo_settings_integer(settings, "startup-trials");
+    state->all.sampler.candidates = (uint32_t)auxo_settings_integer(settings, "candidates");
+    state->all.sampler.multivariate = auxo_settings_flag(settings, "multivariate");
     auxo_pruner_init((auxo_pruner_kind)auxo_settings_choice(settings, "pruner"), &state->all.pruner);
     state->all.pruner.startup = (uint32_t)auxo_settings_integer(settings, "pruner-startup");
     state->all.pruner.warmup = (uint32_t)auxo_settings_integer(settings, "pruner-warmup");
     state->all.pruner.reduction = (uint32_t)auxo_settings_integer(settings, "reduction");
-    state->evaluation_limit = auxo_settings_integer(settings, "evaluations");
-    state->time_limit = auxo_settings_real(settings, "time-limit");
+    state->all.evaluation_limit = auxo_settings_integer(settings, "evaluations");
+    state->all.time_limit = auxo_settings_real(settings, "time-limit");
     state->all.metric = auxo_settings_text(settings, "metric");
     state->all.minimizes = auxo__space_minimizes(settings);
     return AUXO_OK;
@@ -149,7 +142,7 @@ static auxo_status begin(auxo_run *run, void *user, auxo_error *error)
     const char *name = auxo_settings_text(run->settings, "run");
     state->all.run = run;
     state->all.inner = auxo_method_find(name);
-    state->began = auxo__now_seconds();
+    state->all.began = auxo__now_seconds();
     if (!state->all.inner || strcmp(name, "search") == 0)
         return auxo_error_set(error, AUXO_INVALID_ARGUMENT, "run: \"%s\" is no method that can be searched over", name);
     if (!run->study)
@@ -159,9 +152,9 @@ static auxo_status begin(auxo_run *run, void *user, auxo_error *error)
         status = auxo__space_make_base(run, &state->all, error);
     if (status == AUXO_OK)
         status = auxo__space_read_space(run, &state->all, error);
-    if (status == AUXO_OK && state->all.space.count > PARAMETERS_MAX)
+    if (status == AUXO_OK && state->all.space.count > AUXO__SPACE_PARAMETERS_MAX)
         status = auxo_error_set(error, AUXO_INVALID_ARGUMENT, "space: at most %d parameters can be searched",
-                                PARAMETERS_MAX);
+                                AUXO__SPACE_PARAMETERS_MAX);
     if (status == AUXO_OK)
         status = auxo__space_check(&state->all, error);
     if (status == AUXO_OK && auxo_study_maximizes(run->study) == state->all.minimizes)
@@ -175,19 +168,6 @@ static auxo_status begin(auxo_run *run, void *user, auxo_error *error)
     return status == AUXO_OK ? auxo__space_match_base(run, &state->all, error) : status;
 }
 
-static uint64_t count_trials(const auxo_study *study, size_t *open)
-{
-    size_t count = 0;
-    uint64_t ended = 0;
-    const auxo_trial *trials = auxo_study_trials(study, &count);
-    *open = 0;
-    for (size_t i = 0; i < count; i++) {
-        ended += trials[i].state == AUXO_TRIAL_COMPLETE || trials[i].state == AUXO_TRIAL_PRUNED;
-        *open += trials[i].state == AUXO_TRIAL_RUNNING || trials[i].state == AUXO_TRIAL_WAITING;
-    }
-    return ended;
-}
-
 static auxo_status announce(auxo_run *run, void *user, auxo_error *error)
 {
     const space_state *state = user;
@@ -196,9 +176,9 @@ static auxo_status announce(auxo_run *run, void *user, auxo_error *error)
                                  .metric = state->all.metric,
                                  .study = auxo_study_path(run->study),
                                  .parameters = state->all.space.count,
-                                 .trials = count_trials(run->study, &open)};
+                                 .trials = auxo__space_count_trials(run->study, &open)};
     auxo_status status = auxo__run_emit(run, &start_event, &record, error);
-    if (status == AUXO_OK && state->evaluation_limit == 0 && state->time_limit <= 0)
+    if (status == AUXO_OK && state->all.evaluation_limit == 0 && state->all.time_limit <= 0)
         status = auxo__run_note(run, error, "no time-limit or evaluations: runs until it is interrupted");
     return status;
 }
@@ -209,102 +189,6 @@ static void end(void *user)
     auxo_settings_destroy(state->all.base);
     auxo_space_deinit(&state->all.space);
     auxo_model_destroy(state->best);
-}
-
-/* ---- taking a trial ---------------------------------------------------------------------------------------------- */
-
-static uint64_t next_draw(const auxo_study *study)
-{
-    size_t count = 0;
-    double most = 0;
-    const auxo_trial *trials = auxo_study_trials(study, &count);
-    for (size_t i = 0; i < count; i++)
-        most = fmax(most, auxo__trial_number(&trials[i], DRAW, true, (double)trials[i].number + 1));
-    return (uint64_t)most + 1;
-}
-
-/* A trial that waited has its values, or those that were asked for; the rest is proposed. */
-static auxo_status complete_values(const space_state *state, const auxo_trial *trial, double *values, auxo_error *error)
-{
-    const auxo_space *space = &state->all.space;
-    const char *json = auxo_trial_attribute_json(trial, "fixed_params", true);
-    cJSON *fixed = json ? cJSON_Parse(json) : NULL;
-    double proposed[PARAMETERS_MAX];
-    auxo_study *study = state->all.run->study;
-    auxo_status status =
-        auxo_study_propose(study, space, &state->sampler, (uint64_t)trial->number + 1, proposed, error);
-    for (size_t i = 0; i < space->count && status == AUXO_OK; i++) {
-        values[i] = auxo_trial_parameter_value(trial, space->items[i].name);
-        if (!auxo_space_is_active(space, i, values))
-            values[i] = (double)NAN;
-        else if (isnan(values[i])) {
-            values[i] = auxo__fixed_value(&space->items[i], fixed);
-            if (isnan(values[i]))
-                values[i] = isnan(proposed[i]) ? space->items[i].low : proposed[i];
-            status = auxo_study_set_parameter(study, trial->id, &space->items[i], values[i], error);
-        }
-    }
-    cJSON_Delete(fixed);
-    return status;
-}
-
-static auxo_status set_draw(auxo_study *study, int64_t id, uint64_t draw, auxo_error *error)
-{
-    char text[32];
-    snprintf(text, sizeof text, "%" PRIu64, draw);
-    return auxo_study_set_trial_attribute(study, id, DRAW, true, text, error);
-}
-
-/* Under the lock. *id 0: there is none; *none: there will be none. */
-static auxo_status choose(space_state *state, int64_t *id, double *values, bool *none, auxo_error *error)
-{
-    auxo_study *study = state->all.run->study;
-    size_t open = 0;
-    const uint64_t ended = count_trials(study, &open), limit = state->evaluation_limit, draw = next_draw(study);
-    *none = limit > 0 && ended >= limit;
-    if (*none)
-        return AUXO_OK;
-    auxo_status status = auxo_study_take_waiting(study, id, error);
-    if (status == AUXO_OK && *id) {
-        const auxo_trial *trial = auxo_study_trial(study, *id, error);
-        const bool numbered = trial && auxo_trial_attribute_json(trial, DRAW, true);
-        status = trial ? complete_values(state, trial, values, error) : AUXO_IO;
-        return status == AUXO_OK && !numbered ? set_draw(study, *id, draw, error) : status;
-    }
-    if (status != AUXO_OK || (limit > 0 && ended + open >= limit))
-        return status;
-    status = auxo_study_propose(study, &state->all.space, &state->sampler, draw, values, error);
-    if (status == AUXO_OK)
-        status = auxo_study_add_trial(study, &state->all.space, values, false, id, error);
-    return status == AUXO_OK ? set_draw(study, *id, draw, error) : status;
-}
-
-static bool out_of_time(const space_state *state)
-{
-    return state->time_limit > 0 && auxo__now_seconds() - state->began >= state->time_limit;
-}
-
-static auxo_status take_trial(space_state *state, int64_t *id, double *values, bool *none, auxo_error *error)
-{
-    const struct timespec pause = {.tv_nsec = 50000000};
-    auxo_study *study = state->all.run->study;
-    auxo_status status = AUXO_OK;
-    *id = 0;
-    *none = false;
-    while (status == AUXO_OK && !*id && !*none) {
-        status = auxo_study_lock(study, error);
-        if (status != AUXO_OK)
-            return status;
-        status = choose(state, id, values, none, error);
-        auxo_status ended = auxo_study_unlock(study, status == AUXO_OK, status == AUXO_OK ? error : NULL);
-        status = status == AUXO_OK ? ended : status;
-        if (status == AUXO_OK && !*id && !*none)
-            nanosleep(&pause, NULL);
-        *none = *none || (!*id && out_of_time(state));
-        if (status == AUXO_OK && !*id && auxo__run_stopped(state->all.run))
-            status = auxo_error_set(error, AUXO_INTERRUPTED, "interrupted");
-    }
-    return status;
 }
 
 /* ---- ending a trial ---------------------------------------------------------------------------------------------- */
@@ -331,7 +215,7 @@ static auxo_status told(void *user, uint32_t epoch, double value, auxo_error *er
 {
     const space_state *state = user;
     const epoch_record record = {(uint64_t)state->number, epoch, value};
-    if (out_of_time(state))
+    if (auxo__space_out_of_time(&state->all))
         return auxo_error_set(error, AUXO_INTERRUPTED, "the search's time is over");
     return auxo__run_emit(state->all.run, &epoch_event, &record, error);
 }
@@ -469,13 +353,13 @@ static auxo_status load_best(auxo_run *run, space_state *state, auxo_error *erro
 static auxo_status step(auxo_run *run, void *user, bool *done, auxo_error *error)
 {
     space_state *state = user;
-    double values[PARAMETERS_MAX];
+    double values[AUXO__SPACE_PARAMETERS_MAX];
     int64_t id = 0;
-    *done = run->options.look_only || out_of_time(state);
-    auxo_status status = *done ? AUXO_OK : take_trial(state, &id, values, done, error);
+    *done = run->options.look_only || auxo__space_out_of_time(&state->all);
+    auxo_status status = *done ? AUXO_OK : auxo__space_take(&state->all, &id, values, done, error);
     if (status == AUXO_OK && !*done)
         status = run_trial(state, id, values, error);
-    if (status == AUXO_INTERRUPTED && out_of_time(state)) {
+    if (status == AUXO_INTERRUPTED && auxo__space_out_of_time(&state->all)) {
         *done = true;
         status = AUXO_OK;
     }
@@ -492,11 +376,11 @@ static double progress(const auxo_run *run, const void *user)
 {
     const space_state *state = user;
     size_t open = 0;
-    double share = state->evaluation_limit > 0
-                       ? (double)count_trials(run->study, &open) / (double)state->evaluation_limit
+    double share = state->all.evaluation_limit > 0
+                       ? (double)auxo__space_count_trials(run->study, &open) / (double)state->all.evaluation_limit
                        : (double)NAN;
-    if (state->time_limit > 0)
-        share = fmax(isnan(share) ? 0 : share, (auxo__now_seconds() - state->began) / state->time_limit);
+    if (state->all.time_limit > 0)
+        share = fmax(isnan(share) ? 0 : share, (auxo__now_seconds() - state->all.began) / state->all.time_limit);
     return fmin(share, 1);
 }
 
@@ -504,7 +388,7 @@ static auxo_status finish(auxo_run *run, void *user, auxo_error *error)
 {
     const space_state *state = user;
     size_t open = 0;
-    double values[PARAMETERS_MAX];
+    double values[AUXO__SPACE_PARAMETERS_MAX];
     const auxo_trial *best = auxo_study_best(run->study);
     if (!best)
         return auxo_error_set(error, AUXO_INTERRUPTED, "no trial of the study has ended with a finite value");
@@ -513,7 +397,7 @@ static auxo_status finish(auxo_run *run, void *user, auxo_error *error)
     result_record record = {.run = state->all.inner->info.name,
                             .metric = state->all.metric,
                             .number = (uint64_t)best->number,
-                            .trials = count_trials(run->study, &open),
+                            .trials = auxo__space_count_trials(run->study, &open),
                             .value = best->value};
     format_values(&state->all.space, values, record.genome, sizeof record.genome);
     return auxo__run_emit(run, &result_event, &record, error);

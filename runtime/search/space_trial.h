@@ -5,6 +5,8 @@
 
 #include "method.h"
 
+enum { AUXO__SPACE_PARAMETERS_MAX = 128 };
+
 /* What all trials have in common. */
 typedef struct auxo__space_run {
     auxo_run *run; /* the search */
@@ -13,8 +15,11 @@ typedef struct auxo__space_run {
     auxo_space space;
     const char *metric;
     bool minimizes;
+    auxo_sampler sampler;
     auxo_pruner pruner;
-    uint32_t epochs; /* of the trial under way or the last one */
+    uint64_t evaluation_limit; /* trials of the study; 0: none */
+    double time_limit, began;  /* seconds; 0: none */
+    uint32_t epochs;           /* of the trial under way or the last one */
 } auxo__space_run;
 
 typedef struct auxo__space_outcome {
@@ -35,6 +40,15 @@ auxo_status auxo__space_settings(const auxo__space_run *all, const double *value
                                  auxo_error *error);
 /* Whether the base takes both ends of every range and every choice. */
 auxo_status auxo__space_check(const auxo__space_run *all, auxo_error *error);
+/* ---- space_take.c ---- */
+/* Trials that have ended; *open: that run or wait. */
+uint64_t auxo__space_count_trials(const auxo_study *study, size_t *open);
+bool auxo__space_out_of_time(const auxo__space_run *all);
+/* Takes the next trial and sets its `values` (AUXO__SPACE_PARAMETERS_MAX); waits where others may still give theirs
+ * back. *none: there will be none. Errors: INTERRUPTED; those of the study. */
+auxo_status auxo__space_take(const auxo__space_run *all, int64_t *id, double *values, bool *none, auxo_error *error);
+
+/* ---- space_trial.c ---- */
 /* Runs the method with these values, telling the study each epoch. model_path: where its model is written (NULL:
  * nowhere). `told` is called after each epoch. Ownership: free(outcome->result). Errors: INTERRUPTED; those of the
  * method, except that a loss that is not finite is a bad trial. */

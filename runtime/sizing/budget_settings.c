@@ -15,7 +15,8 @@ const auxo_setting auxo__budget_settings[] = {
     {.name = "budget-params",
      .type = AUXO_SETTING_REAL,
      .argument = "N",
-     .help = "Budget: weights of convolutions and matrix products",
+     .help = "Budget: weights of convolutions and matrix products; for adapt all that is trained, biases and batch "
+             "norms too",
      .minimum = 1,
      .maximum = 1e15},
     {.name = "budget-latency",

@@ -7,9 +7,10 @@
  *   copy[c][row phase][column phase][image][row / step_h][column / step_w]
  *
  * Position (image, i, j) then reads element (image copy_rows + i) copy_columns + j of the tap's plane. The product
- * runs over these elements as they lie (sliding), junk positions between rows included, or, where there would be too
- * much junk, over panels gathered from the true positions. Every output element is summed over (channel, tap) in the
- * same order whatever the items are.
+ * runs over these elements as they lie (sliding), junk positions between rows included, or row by row, straight to the
+ * output, where whole vectors nearly fill a row, or, where there would be too much junk either way, over panels
+ * gathered from the true positions. Every output element is summed over (channel, tap) in the same order whatever the
+ * items are.
  */
 #include "conv2d_gather.h"
 
@@ -24,6 +25,8 @@ enum { PANEL_DEPTH = 64, COPY_BYTES_MAX = 192 * 1024, ITEMS_PER_THREAD = 4 };
 static const double part_products = 2e5;
 /* Gathering one row of a panel costs about as much as this many of its rows in the product. */
 static const double gather_cost_rows = 10;
+/* Moving a vector from a tile to its place in the output costs about as much as this many of its multiply-adds. */
+static const double move_cost_products = 12, row_waste_max = 1.2;
 
 /* How a problem is cut and copied. */
 typedef struct gather_layout {
@@ -35,7 +38,7 @@ typedef struct gather_layout {
     int64_t copy_rows, copy_columns; /* of one image in one phase */
     int64_t phase_count, plane;      /* elements of one phase, of all images of an item */
     int64_t copy_count;
-    bool sliding;
+    bool sliding, by_rows;
     size_t offsets_bytes, copy_bytes, panel_bytes, tile_bytes, thread_bytes;
 } gather_layout;
 
@@ -75,7 +78,11 @@ static gather_layout layout_of(const conv_problem *problem, int thread_count)
         problem->positions_w + cpu_ceil_div(conv_axis_extent(&problem->tap_columns), problem->step_w) - 1;
     choose_bands(&layout, problem, thread_count);
     double waste = (double)(layout.copy_rows * layout.copy_columns) / (double)(layout.band_rows * problem->positions_w);
-    layout.sliding = (double)problem->out_channels * (waste - 1) < gather_cost_rows;
+    const int64_t row_vectors = cpu_ceil_div(problem->positions_w, VEC_LANES);
+    const double row_waste = (double)(row_vectors * VEC_LANES) / (double)problem->positions_w;
+    layout.by_rows = problem->out_column_step == 1 &&
+                     (double)layout.depth * (row_waste - waste) <= move_cost_products && row_waste <= row_waste_max;
+    layout.sliding = layout.by_rows || (double)problem->out_channels * (waste - 1) < gather_cost_rows;
 
     layout.offsets_bytes = cpu_align(sizeof(int32_t) * (size_t)layout.depth);
     layout.copy_bytes = cpu_align(sizeof(float) * (size_t)(layout.copy_count + TILE_COLUMNS));
@@ -308,6 +315,43 @@ static void run_panel(const gather_item *item, int64_t first, int64_t count)
     finish_tile(item, runs, run_count, vectors * VEC_LANES);
 }
 
+/* Positions [column, column + count) of one output row, all output channels of the group. */
+static void run_row_part(const gather_item *item, int64_t image, int64_t row, int64_t column, int64_t count)
+{
+    const conv_problem *problem = item->problem;
+    const int64_t depth = item->layout->depth, vectors = cpu_ceil_div(count, VEC_LANES);
+    const int64_t tile_rows = gemm_tile_rows(vectors), plane = problem->out_h * problem->out_w;
+    const gather_run run = run_at(item, image, row, column);
+    gemm_epilogue epilogue = problem->epilogue;
+    epilogue.alpha = 1;
+    epilogue.beta = 0;
+    epilogue.bias_per_row = true;
+    float *out = problem->out + item->first_image * problem->groups * problem->out_channels * plane + run.out;
+    for (int64_t m = 0; m < problem->out_channels; m += tile_rows) {
+        const int64_t channel = item->group * problem->out_channels + m;
+        const gemm_operand_a a = {problem->weights + channel * depth, depth, 1};
+        const gemm_target target = {.c = out + channel * plane,
+                                    .row_stride = plane,
+                                    .row = channel,
+                                    .columns = count,
+                                    .first = true,
+                                    .last = true,
+                                    .epilogue = &epilogue};
+        gemm_tile_run_at(cpu_min(tile_rows, problem->out_channels - m), vectors, depth, a, item->copy + run.source,
+                         item->offsets, &target);
+    }
+}
+
+static void run_rows(const gather_item *item)
+{
+    const int64_t width = item->problem->positions_w, vectors = cpu_ceil_div(width, VEC_LANES);
+    const int64_t step = cpu_ceil_div(vectors, cpu_ceil_div(vectors, TILE_VECTORS)) * VEC_LANES;
+    for (int64_t image = 0; image < item->images; ++image)
+        for (int64_t row = 0; row < item->rows; ++row)
+            for (int64_t column = 0; column < width; column += step)
+                run_row_part(item, image, row, column, cpu_min(step, width - column));
+}
+
 static void run_item(gather_item *item, int64_t index)
 {
     const conv_problem *problem = item->problem;
@@ -318,6 +362,10 @@ static void run_item(gather_item *item, int64_t index)
     item->first_row = index % layout->bands * layout->band_rows;
     item->rows = cpu_min(layout->band_rows, problem->positions_h - item->first_row);
     copy_source(item);
+    if (layout->by_rows) {
+        run_rows(item);
+        return;
+    }
     int64_t count = item->images * item->rows * problem->positions_w;
     if (layout->sliding)
         count = ((item->images - 1) * layout->copy_rows + item->rows - 1) * layout->copy_columns + problem->positions_w;

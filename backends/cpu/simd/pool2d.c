@@ -51,6 +51,25 @@ CPU_INLINE void take_greater(vf *best, vi *best_offset, vf value, vi offset)
     *best_offset = (offset & take) | (*best_offset & ~take);
 }
 
+static void store_places(uint8_t *index, vi place, int64_t count)
+{
+    const vec_bytes places = __builtin_convertvector(place, vec_bytes);
+    if (count == VEC_LANES)
+        memcpy(index, &places, sizeof places);
+    else
+        memcpy(index, &places, (size_t)count);
+}
+
+static vi load_places(const uint8_t *index, int64_t count)
+{
+    vec_bytes places = {0};
+    if (count == VEC_LANES)
+        memcpy(&places, index, sizeof places);
+    else
+        memcpy(&places, index, (size_t)count);
+    return __builtin_convertvector(places, vi);
+}
+
 static void halve_max(const pool_shape *shape, const float *x, float *y, uint8_t *index)
 {
     const vi zero = {0};
@@ -69,8 +88,7 @@ static void halve_max(const pool_shape *shape, const float *x, float *y, uint8_t
             take_greater(&best, &place, bottom, zero + 2);
             take_greater(&best, &place, bottom_right, zero + 3);
             vf_store_partial(y + p * shape->q + q, best, count);
-            const vec_bytes places = __builtin_convertvector(place, vec_bytes);
-            memcpy(index + p * shape->q + q, &places, (size_t)count);
+            store_places(index + p * shape->q + q, place, count);
         }
 }
 
@@ -90,11 +108,20 @@ static float window_max(const pool_shape *shape, const float *x, cpu_range rows,
 
 static float window_average(const pool_shape *shape, const float *x, cpu_range rows, cpu_range columns)
 {
+    const int64_t count = columns.end - columns.begin;
+    const int64_t area = (rows.end - rows.begin) * count;
+    const int64_t whole = count - count % (VEC_LANES / 2);
     double sum = 0;
-    for (int64_t row = rows.begin; row < rows.end; ++row)
-        for (int64_t column = columns.begin; column < columns.end; ++column)
-            sum += (double)x[row * shape->w + column];
-    int64_t area = (rows.end - rows.begin) * (columns.end - columns.begin);
+    vdouble lanes = {0};
+    for (int64_t row = rows.begin; row < rows.end; ++row) {
+        const float *line = x + row * shape->w + columns.begin;
+        for (int64_t i = 0; i < whole; i += VEC_LANES / 2)
+            lanes += vdouble_load(line + i);
+        for (int64_t i = whole; i < count; ++i)
+            sum += (double)line[i];
+    }
+    if (whole > 0)
+        sum += vdouble_sum(lanes);
     return area > 0 ? (float)(sum / (double)area) : 0;
 }
 
@@ -238,6 +265,26 @@ static void scatter_plane(const pool_shape *shape, const float *dy, const char *
     }
 }
 
+/* The gradients of a halving to its maxima, and 0 to all other elements: each is written once. */
+static void double_max(const pool_shape *shape, const float *dy, const uint8_t *index, float *dx)
+{
+    for (int64_t p = 0; p < shape->p; ++p) {
+        float *top = dx + 2 * p * shape->w;
+        float *bottom = top + shape->w;
+        for (int64_t q = 0; q < shape->q; q += VEC_LANES) {
+            const int64_t count = cpu_min(VEC_LANES, shape->q - q);
+            const vi value = (vi)vf_load_partial(dy + p * shape->q + q, count);
+            const vi place = load_places(index + p * shape->q + q, count);
+            vf_store_pairs(top + 2 * q, 2 * count, (vf)(value & (place == 0)), (vf)(value & (place == 1)));
+            vf_store_pairs(bottom + 2 * q, 2 * count, (vf)(value & (place == 2)), (vf)(value & (place == 3)));
+        }
+        for (int64_t column = 2 * shape->q; column < shape->w; ++column)
+            top[column] = bottom[column] = 0;
+    }
+    const int64_t done = 2 * shape->p * shape->w;
+    memset(dx + done, 0, sizeof(float) * (size_t)(shape->h * shape->w - done));
+}
+
 static void backward_part(const void *context, int64_t begin, int64_t end, int thread)
 {
     const pool_context *pool = context;
@@ -249,6 +296,7 @@ static void backward_part(const void *context, int64_t begin, int64_t end, int t
     const auxo_dtype index_dtype = op->tensors[AUXO_POOL2D_B_INDEX].dtype;
     int64_t offsets[256];
     const bool max = shape.params->kind == AUXO_POOL_MAX;
+    const bool halved = max && is_halving(&shape) && index_dtype == AUXO_DTYPE_U8;
     const int64_t in = shape.h * shape.w;
     const int64_t out = shape.p * shape.q;
     if (max && index_dtype == AUXO_DTYPE_U8)
@@ -257,8 +305,11 @@ static void backward_part(const void *context, int64_t begin, int64_t end, int t
         float *buffer = plane_buffer(pool, thread, AUXO_POOL2D_B_DX);
         const float *from = half_read(dy, plane * out, out, plane_buffer(pool, thread, AUXO_POOL2D_B_DY));
         float *target = half_target(dx, plane * in, buffer);
-        memset(target, 0, sizeof(float) * (size_t)in);
-        if (max)
+        if (!halved)
+            memset(target, 0, sizeof(float) * (size_t)in);
+        if (halved)
+            double_max(&shape, from, (const uint8_t *)index + plane * out, target);
+        else if (max)
             scatter_plane(&shape, from, index + plane * out * (int64_t)auxo_dtype_size_bytes(index_dtype),
                           index_dtype == AUXO_DTYPE_U8 ? offsets : NULL, target);
         else

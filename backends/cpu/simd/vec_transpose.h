@@ -66,4 +66,12 @@ CPU_INLINE void vf_load_pairs(const float *p, int64_t count, vf *even, vf *odd)
     *odd = __builtin_shufflevector(first, second, VEC_ODD);
 }
 
+/* The reverse: even and odd in turn to p[0 .. count - 1], 0 <= count <= 2 VEC_LANES. */
+CPU_INLINE void vf_store_pairs(float *p, int64_t count, vf even, vf odd)
+{
+    const int64_t first_count = count < VEC_LANES ? count : VEC_LANES;
+    vf_store_partial(p, __builtin_shufflevector(even, odd, VEC_INTERLEAVE_LOW), first_count);
+    vf_store_partial(p + first_count, __builtin_shufflevector(even, odd, VEC_INTERLEAVE_HIGH), count - first_count);
+}
+
 #endif
