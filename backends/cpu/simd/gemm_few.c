@@ -84,9 +84,9 @@ CPU_INLINE void few_steps(const int depth, const int vectors, const bool plain, 
         vf high = one_vector ? low : whole ? vf_load(a + VEC_LANES) : vf_load_partial(a + VEC_LANES, counts.high);
 #pragma GCC unroll 2
         for (int v = 0; v < vectors; ++v) {
-            vf sum = (one_vector ? vf_pick_near(low, pick[v]) : vf_pick(low, high, pick[v])) * repeat[v];
+            vf sum = vf_set1(0); /* as in tiles: the same bits */
 #pragma GCC unroll 12
-            for (int l = 1; l < depth; ++l)
+            for (int l = 0; l < depth; ++l)
                 sum += (one_vector ? vf_pick_near(low, pick[l * vectors + v])
                                    : vf_pick(low, high, pick[l * vectors + v])) *
                        repeat[l * vectors + v];

@@ -37,9 +37,9 @@ CPU_INLINE void narrow_body(const int depth, const int vectors, const bool plain
         vf sum[GEMM_NARROW_VECTORS_MAX];
 #pragma GCC unroll 2
         for (int v = 0; v < vectors; ++v)
-            sum[v] = a[0] * b[v];
+            sum[v] = vf_set1(0); /* as in tiles, where fewer rows go: the same bits */
 #pragma GCC unroll 16
-        for (int l = 1; l < depth; ++l)
+        for (int l = 0; l < depth; ++l)
 #pragma GCC unroll 2
             for (int v = 0; v < vectors; ++v)
                 sum[v] += a[l * depth_stride] * b[l * vectors + v];
