@@ -1,8 +1,7 @@
 /* space_method.c: "search" with the setting "run": a search over the settings of another method, in a study.
  *
  * Each trial is a run of that method, from begin to result, with the values of the space in its settings; the best
- * value of its epochs is the trial's. What is proposed is decided under the study's lock, by number, as in
- * search_study.c.
+ * value of its epochs is the trial's. Which values come next: space_take.c.
  */
 #include "space_method.h"
 

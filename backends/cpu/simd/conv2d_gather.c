@@ -26,7 +26,9 @@ static const double part_products = 2e5;
 /* Gathering one row of a panel costs about as much as this many of its rows in the product. */
 static const double gather_cost_rows = 10;
 /* Moving a vector from a tile to its place in the output costs about as much as this many of its multiply-adds. */
-static const double move_cost_products = 12, row_waste_max = 1.2;
+static const double move_cost_products = 12;
+/* Rows of whole vectors may be so many times as long as their positions. */
+static const double row_waste_max = 1.2;
 
 /* How a problem is cut and copied. */
 typedef struct gather_layout {
@@ -315,6 +317,13 @@ static void run_panel(const gather_item *item, int64_t first, int64_t count)
     finish_tile(item, runs, run_count, vectors * VEC_LANES);
 }
 
+/* Panels of equal width, rather than wide ones and a narrow rest. */
+static int64_t panel_step(int64_t count)
+{
+    const int64_t vectors = cpu_ceil_div(count, VEC_LANES);
+    return cpu_ceil_div(vectors, cpu_ceil_div(vectors, TILE_VECTORS)) * VEC_LANES;
+}
+
 /* Positions [column, column + count) of one output row, all output channels of the group. */
 static void run_row_part(const gather_item *item, int64_t image, int64_t row, int64_t column, int64_t count)
 {
@@ -322,10 +331,6 @@ static void run_row_part(const gather_item *item, int64_t image, int64_t row, in
     const int64_t depth = item->layout->depth, vectors = cpu_ceil_div(count, VEC_LANES);
     const int64_t tile_rows = gemm_tile_rows(vectors), plane = problem->out_h * problem->out_w;
     const gather_run run = run_at(item, image, row, column);
-    gemm_epilogue epilogue = problem->epilogue;
-    epilogue.alpha = 1;
-    epilogue.beta = 0;
-    epilogue.bias_per_row = true;
     float *out = problem->out + item->first_image * problem->groups * problem->out_channels * plane + run.out;
     for (int64_t m = 0; m < problem->out_channels; m += tile_rows) {
         const int64_t channel = item->group * problem->out_channels + m;
@@ -336,7 +341,7 @@ static void run_row_part(const gather_item *item, int64_t image, int64_t row, in
                                     .columns = count,
                                     .first = true,
                                     .last = true,
-                                    .epilogue = &epilogue};
+                                    .epilogue = &problem->epilogue};
         gemm_tile_run_at(cpu_min(tile_rows, problem->out_channels - m), vectors, depth, a, item->copy + run.source,
                          item->offsets, &target);
     }
@@ -344,8 +349,7 @@ static void run_row_part(const gather_item *item, int64_t image, int64_t row, in
 
 static void run_rows(const gather_item *item)
 {
-    const int64_t width = item->problem->positions_w, vectors = cpu_ceil_div(width, VEC_LANES);
-    const int64_t step = cpu_ceil_div(vectors, cpu_ceil_div(vectors, TILE_VECTORS)) * VEC_LANES;
+    const int64_t width = item->problem->positions_w, step = panel_step(width);
     for (int64_t image = 0; image < item->images; ++image)
         for (int64_t row = 0; row < item->rows; ++row)
             for (int64_t column = 0; column < width; column += step)
@@ -369,9 +373,7 @@ static void run_item(gather_item *item, int64_t index)
     int64_t count = item->images * item->rows * problem->positions_w;
     if (layout->sliding)
         count = ((item->images - 1) * layout->copy_rows + item->rows - 1) * layout->copy_columns + problem->positions_w;
-    /* Panels of equal width, rather than wide ones and a narrow rest. */
-    int64_t vectors = cpu_ceil_div(count, VEC_LANES);
-    int64_t step = cpu_ceil_div(vectors, cpu_ceil_div(vectors, TILE_VECTORS)) * VEC_LANES;
+    const int64_t step = panel_step(count);
     for (int64_t first = 0; first < count; first += step)
         run_panel(item, first, cpu_min(step, count - first));
 }
