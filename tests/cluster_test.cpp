@@ -4,6 +4,7 @@
 #include "support/mpirun.hpp"
 #include "support/program.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <csignal>
 #include <filesystem>
@@ -17,6 +18,28 @@ namespace
 
 const Words lenet = {"train", "--json",    "--data", "glyphs",      "--limit", "1003", "--model", "lenet5",  "--device",
                      "cpu",   "--threads", "1",      "--optimizer", "sgd",     "--lr", "0.01",    "--batch", "50"};
+
+// The same, but for a network of its shape without rectifiers and maxima. Two sums in other orders put some value on
+// the other side of a rectifier, or make another element of a window its largest; from there on two runs part by more
+// than roundings. In a smooth network they do not.
+Words smooth_lenet(const TempFolder &folder)
+{
+    std::ofstream(folder.file("smooth.json")) << R"({"layers": [
+        {"name": "input", "kind": "input", "shape": [1, 28, 28]},
+        {"name": "conv1", "kind": "conv2d", "units": 6, "kernel": 5, "activation": "tanh"},
+        {"name": "pool1", "kind": "pool2d", "kernel": 2, "stride": 2, "pool": "average"},
+        {"name": "conv2", "kind": "conv2d", "units": 16, "kernel": 5, "activation": "tanh"},
+        {"name": "pool2", "kind": "pool2d", "kernel": 2, "stride": 2, "pool": "average"},
+        {"name": "flatten", "kind": "flatten"},
+        {"name": "dense1", "kind": "dense", "units": 120, "activation": "tanh"},
+        {"name": "dense2", "kind": "dense", "units": 84, "activation": "tanh"},
+        {"name": "dense3", "kind": "dense", "units": 10}]})";
+    Words words = lenet;
+    for (std::string &word : words)
+        if (word == "lenet5")
+            word = folder.file("smooth.json");
+    return words;
+}
 
 // Weights, or statistics, of a model file.
 std::vector<float> weights_of(const std::string &path, bool statistics = false)
@@ -55,14 +78,14 @@ double end_loss(const ProgramResult &result)
 
 } // namespace
 
-TEST_CASE("cluster: ranks train lenet5 to the numbers of one process, the same twice")
+TEST_CASE("cluster: ranks train to the numbers of one process, the same twice")
 {
     if (!have_mpirun())
         return;
     TempFolder folder;
     Program alone(AUXO_PROGRAM);
     // 100 steps: four epochs of 20 full batches and one of 3 rows, and a part.
-    const Words train = with(lenet, {"--steps", "100"});
+    const Words train = with(smooth_lenet(folder), {"--steps", "100"});
     const double wanted = end_loss(alone.run(with(train, {"--save", folder.file("one")})));
     const std::vector<float> one = weights_of(folder.file("one"));
     for (int ranks : {2, 3}) {
@@ -156,12 +179,8 @@ TEST_CASE("cluster: streamed rows: each rank reads its own, and the numbers stay
     INFO(packed.errors);
     REQUIRE(packed.exit_code == 0);
     for (const char *shuffle : {"rows", "shards"}) {
-        const Words train = {"train",     "--json", "--data",      folder.file("p.auxo"),
-                             "--stream",  "always", "--shuffle",   shuffle,
-                             "--model",   "lenet5", "--device",    "cpu",
-                             "--threads", "1",      "--optimizer", "sgd",
-                             "--lr",      "0.01",   "--batch",     "50",
-                             "--epochs",  "2"};
+        Words train = with(smooth_lenet(folder), {"--stream", "always", "--shuffle", shuffle, "--epochs", "2"});
+        std::replace(train.begin(), train.end(), std::string("glyphs"), folder.file("p.auxo"));
         const double wanted = end_loss(alone.run(with(train, {"--save", folder.file("one")})));
         for (int ranks : {2, 4}) {
             MpiRun run(AUXO_PROGRAM, ranks);
@@ -179,13 +198,14 @@ TEST_CASE("cluster: a checkpoint of two ranks goes on with three, and alone")
     TempFolder folder;
     Program alone(AUXO_PROGRAM);
     MpiRun two(AUXO_PROGRAM, 2), three(AUXO_PROGRAM, 3);
-    const Words train = with(lenet, {"--validation", "0.1", "--checkpoint", folder.file("c")});
+    const Words smooth = smooth_lenet(folder);
+    const Words train = with(smooth, {"--validation", "0.1", "--checkpoint", folder.file("c")});
     // 30 steps end within the second epoch; the rest is done by others.
     end_loss(two.run(with(train, {"--steps", "30"})));
     CHECK(std::filesystem::exists(folder.file("c")));
     end_loss(three.run(with(train, {"--steps", "50", "--resume"})));
     const ProgramResult last = alone.run(with(train, {"--steps", "70", "--resume", "--save", folder.file("m")}));
-    const Words whole = with(lenet, {"--validation", "0.1", "--steps", "70", "--save", folder.file("whole")});
+    const Words whole = with(smooth, {"--validation", "0.1", "--steps", "70", "--save", folder.file("whole")});
     const double wanted = end_loss(alone.run(whole));
     CHECK(std::fabs(end_loss(last) - wanted) <= 1e-5 * wanted);
     CHECK(distance(weights_of(folder.file("whole")), weights_of(folder.file("m"))) < 1e-6);
