@@ -4,6 +4,7 @@
 #include "support/program.hpp"
 
 #include <algorithm>
+#include <filesystem>
 
 using namespace auxo_test;
 
@@ -48,6 +49,25 @@ TEST_CASE("adapt: each preset runs its work's moves, and edits are told one by o
     REQUIRE(deeper.events("edit").size() == 2);
     CHECK(deeper.events("edit")[0].text("what") == "insert");
     check_fails(program, {"adapt", "--preset", "autosize", "--moves", "train,block"}, "one of train, block and units");
+}
+
+TEST_CASE("adapt: a cycle of more epochs than time-limit has time for is cut short, judged and told of")
+{
+    TempFolder folder;
+    Program program(AUXO_PROGRAM);
+    const ProgramResult result =
+        program.run({"adapt",   "--json",        "--data",         "glyphs",  "--limit",      "60",
+                     "--model", "mlp:4",         "--device",       "cpu",     "--log-every",  "0",
+                     "--moves", "train",         "--cycle-epochs", "1000000", "--time-limit", "1",
+                     "--save",  folder.file("m")});
+    INFO(result.errors);
+    REQUIRE(result.exit_code == 0);
+    const std::vector<Event> ends = result.events("result");
+    CHECK_THAT(result.errors, Catch::Matchers::Contains("time-limit: the training of cycle 1 was cut short"));
+    REQUIRE(ends.size() == 1);
+    CHECK(ends[0].number("cycles") == 0);
+    CHECK(ends[0].number("best_validation") >= 0);
+    CHECK(std::filesystem::exists(folder.file("m")));
 }
 
 TEST_CASE("adapt: survival times are learned by the Cox likelihood, from a named set and from a table's columns")

@@ -350,6 +350,54 @@ TEST_CASE("a diverging training is calmed or ends with its reason, and the best 
     check_message(error, "halvings");
 }
 
+TEST_CASE("a cycle for which no time is left is cut short: judged as it is, taken back to the bit, and repeated")
+{
+    Runtime runtime;
+    Device device(runtime, "cpu");
+    Glyphs data(64);
+    struct Clock {
+        int asked, enough;
+        static double left(void *user)
+        {
+            Clock *clock = static_cast<Clock *>(user);
+            return clock->asked++ < clock->enough ? 1e9 : 0;
+        }
+    };
+    auxo_adapt_options options = small_options();
+    options.cycle_epochs = 5;
+    options.decide = GENERATE(AUXO_ADAPT_DECIDE_BEST, AUXO_ADAPT_DECIDE_ALL);
+    options.moves = 1u << AUXO_ADAPT_TRAIN | 1u << AUXO_ADAPT_INSERT;
+    options.seconds_left = Clock::left;
+    // The second cycle ends after two of its epochs: before an epoch but the first the clock is asked, four times in
+    // the first cycle.
+    Clock clock{0, 5}, none{0, 1 << 30};
+    Desc desc("mlp:12", 1, 28, 28, 10);
+    Model model(device, desc.desc), twin(device, desc.desc);
+    options.seconds_user = &clock;
+    Adapt adapt(model, data, options);
+    options.seconds_user = &none;
+    Adapt whole(twin, data, options);
+    REQUIRE(adapt.status == AUXO_OK);
+    REQUIRE(whole.status == AUXO_OK);
+    CHECK(!adapt.next().cut);
+    whole.next();
+    const std::vector<float> before = adapt.state();
+    const size_t logged = auxo_adapt_log(adapt.adapt)->count;
+    adapt.losses.clear();
+    const auxo_adapt_record record = adapt.next();
+    CHECK(record.cut);
+    CHECK(record.cycle == 2);
+    CHECK(adapt.losses.size() == 2 * 4); // two epochs of 64 rows in batches of 16
+    CHECK(std::isfinite(record.loss));
+    CHECK(auxo_adapt_cycles(adapt.adapt) == 1);
+    CHECK(auxo_adapt_log(adapt.adapt)->count == logged);
+    CHECK(same_bits(adapt.state(), before));
+    clock.enough = 1 << 30;
+    CHECK(!adapt.next().cut);
+    whole.next();
+    CHECK(same_bits(adapt.state(), whole.state()));
+}
+
 TEST_CASE("a deep plain network on which training stalls loses layers, and nothing by that")
 {
     Runtime runtime;

@@ -125,6 +125,9 @@ typedef struct auxo_adapt_options {
     uint32_t measure_rows;    /* rows of each; 0: a twenty-fifth of a cycle's rows in all, 4 to 64 each */
     auxo_train_options training; /* hooks are set here; one device, rows on it */
     uint64_t seed;
+    double (*seconds_left)(void *user); /* asked between the epochs of a cycle: where no further one fits, the cycle is
+                                           cut short; NULL: never */
+    void *seconds_user;
 } auxo_adapt_options;
 /* All moves but units and penalty; own rules, the best move; sensitivity; draws; no budget; momentum. */
 AUXO_API void auxo_adapt_options_init(auxo_adapt_options *options);
@@ -138,6 +141,8 @@ typedef struct auxo_adapt_record {
     char where[AUXO_LAYER_NAME_BYTES + 16]; /* "conv2", "dense1[4:8]"; "" for the whole network */
     char why[128];                          /* what decided */
     bool kept;                              /* false: undone */
+    bool cut; /* no time was left: what the training had reached was judged, may be the best model, and was taken back;
+                 the cycle does not count and would be repeated */
     double expected; /* gain for cost as estimated, 1 = plain training; NaN before there is something to compare with */
     double gained;   /* the same as it came out */
     double train_loss;        /* on the measured rows, before the cycle */

@@ -231,7 +231,7 @@ bool auxo__adapt_pays(const auxo_adapt *adapt, const auxo__proposal *proposal, d
 /* ---- cycle.c, for turns.c ---- */
 typedef struct auxo__outcome {
     double loss, accuracy; /* NaN: it diverged, or is above the memory budget */
-    bool above_budget;
+    bool above_budget, cut;
     double training_seconds, editing_seconds, measuring_seconds;
 } auxo__outcome;
 /* Does it and logs it, as kept. */

@@ -153,6 +153,22 @@ static auxo_status note_impossible(auxo_run *run, const auxo__adapt_run *state, 
     return status;
 }
 
+static double elapsed(const auxo__adapt_run *state)
+{
+    return state->elapsed + auxo__now_seconds() - state->begun;
+}
+
+/* Until time-limit. */
+static double left(const auxo__adapt_run *state)
+{
+    return state->time_limit - elapsed(state);
+}
+
+static double seconds_left(void *user)
+{
+    return left(user);
+}
+
 static auxo_status begin(auxo_run *run, void *user, auxo_error *error)
 {
     auxo__adapt_run *state = user;
@@ -169,6 +185,9 @@ static auxo_status begin(auxo_run *run, void *user, auxo_error *error)
                                 "lr-schedule: adapt has no last epoch; take constant, and the move brake");
     if (status == AUXO_OK)
         status = auxo__adapt_read_options(run->settings, &state->options, error);
+    state->time_limit = auxo_settings_real(run->settings, "time-limit");
+    state->options.seconds_left = state->time_limit > 0 ? seconds_left : NULL;
+    state->options.seconds_user = state;
     if (status == AUXO_OK)
         status = auxo__task_open_device(run, error);
     if (status == AUXO_OK)
@@ -208,17 +227,11 @@ static void end(void *user)
 
 /* ---- steps ------------------------------------------------------------------------------------------------------- */
 
-static double elapsed(const auxo__adapt_run *state)
-{
-    return state->elapsed + auxo__now_seconds() - state->begun;
-}
-
 static bool is_done(const auxo_run *run, const auxo__adapt_run *state)
 {
-    const double limit = auxo_settings_real(run->settings, "time-limit");
     const uint64_t patience = auxo_settings_integer(run->settings, "patience");
     return auxo_adapt_cycles(state->adapt) >= auxo_settings_integer(run->settings, "cycles") ||
-           (limit > 0 && elapsed(state) + state->last_cycle > limit) ||
+           (state->time_limit > 0 && left(state) < state->last_part) ||
            (patience > 0 && auxo_adapt_best(state->adapt) && auxo_adapt_stalled(state->adapt) >= patience);
 }
 
@@ -276,6 +289,17 @@ static auxo_status save_best(auxo_run *run, const auxo__adapt_run *state, auxo_e
     return status == AUXO_OK ? auxo__adapt_save_model(best, state->data.train, path, error) : status;
 }
 
+static void add_seconds(auxo__adapt_run *state, const auxo_adapt_record *record, double cycle_seconds)
+{
+    const uint64_t epoch = auxo_trainer_steps_per_epoch(auxo_adapt_trainer(state->adapt));
+    const double epochs = (double)auxo_adapt_cycle_steps(state->adapt) / (double)epoch;
+    state->last_part = cycle_seconds / fmax(epochs, 1);
+    state->seconds[AUXO__ADAPT_TRAINING] += record->training_seconds;
+    state->seconds[AUXO__ADAPT_MEASURING] += record->measuring_seconds;
+    state->seconds[AUXO__ADAPT_EDITING] += record->editing_seconds;
+    state->seconds[AUXO__ADAPT_UNDONE] += record->undone_seconds;
+}
+
 static auxo_status step(auxo_run *run, void *user, bool *done, auxo_error *error)
 {
     auxo__adapt_run *state = user;
@@ -290,11 +314,15 @@ static auxo_status step(auxo_run *run, void *user, bool *done, auxo_error *error
         auxo__run_moved(run, auxo_adapt_cycles(state->adapt), status == AUXO_OK);
     if (status != AUXO_OK)
         return status;
-    state->last_cycle = auxo__now_seconds() - start;
-    state->seconds[AUXO__ADAPT_TRAINING] += record.training_seconds;
-    state->seconds[AUXO__ADAPT_MEASURING] += record.measuring_seconds;
-    state->seconds[AUXO__ADAPT_EDITING] += record.editing_seconds;
-    state->seconds[AUXO__ADAPT_UNDONE] += record.undone_seconds;
+    add_seconds(state, &record, auxo__now_seconds() - start);
+    if (record.cut) {
+        *done = true;
+        status = auxo__run_note(run, error,
+                                "time-limit: the training of cycle %" PRIu32 " was cut short and judged as it was; "
+                                "resumed, the cycle is repeated",
+                                record.cycle);
+        return status == AUXO_OK ? save_best(run, state, error) : status;
+    }
     state->undone += !record.kept;
     status = tell(run, state, &record, first_edit, error);
     if (status == AUXO_OK)
@@ -306,7 +334,7 @@ static auxo_status step(auxo_run *run, void *user, bool *done, auxo_error *error
 static double progress(const auxo_run *run, const void *user)
 {
     const auxo__adapt_run *state = user;
-    const double limit = auxo_settings_real(run->settings, "time-limit");
+    const double limit = state->time_limit;
     const double cycles = auxo_adapt_cycles(state->adapt) / (double)auxo_settings_integer(run->settings, "cycles");
     return limit > 0 ? fmax(cycles, elapsed(state) / limit) : cycles;
 }

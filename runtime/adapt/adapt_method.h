@@ -18,7 +18,8 @@ typedef struct auxo__adapt_run {
     auxo_model_desc start; /* the network before */
     double elapsed;        /* seconds of earlier parts of the run */
     double begun;          /* when this part began */
-    double last_cycle;     /* seconds of the last cycle */
+    double time_limit;     /* seconds of all parts of the run; 0: none */
+    double last_part;      /* seconds of the last cycle, of one epoch where it had several */
     double seconds[4];     /* training, measuring, editing, undone; of the whole run */
     uint32_t undone;
     auxo_evaluation test;

@@ -54,16 +54,24 @@ auxo_status auxo__cycle_apply(auxo_adapt *adapt, const auxo__proposal *proposal,
     return status;
 }
 
+/* Whether an epoch of so many seconds is too long for what is left. */
+static bool is_late(const auxo_adapt *adapt, double epoch_seconds)
+{
+    return adapt->options.seconds_left && adapt->options.seconds_left(adapt->options.seconds_user) < epoch_seconds;
+}
+
 auxo_status auxo__cycle_train(auxo_adapt *adapt, auxo__outcome *outcome, bool *finite, auxo_error *error)
 {
     const uint32_t epochs = adapt->options.cycle_epochs;
     const uint64_t steps = epochs > 0 ? 0 : adapt->options.cycle_steps;
     const double setup = auxo_trainer_get_work(adapt->trainer).setup_seconds, start = auxo__now_seconds();
     auxo_status status = AUXO_OK;
-    for (uint32_t e = 0; e < (epochs > 0 ? epochs : 1) && status == AUXO_OK; e++) {
+    for (uint32_t e = 0; e < (epochs > 0 ? epochs : 1) && status == AUXO_OK && !outcome->cut; e++) {
         bool finished = false;
         auxo_epoch_metrics metrics;
-        status = auxo_trainer_run(adapt->trainer, steps, &finished, &metrics, error);
+        outcome->cut = e > 0 && is_late(adapt, (auxo__now_seconds() - start) / e);
+        if (!outcome->cut)
+            status = auxo_trainer_run(adapt->trainer, steps, &finished, &metrics, error);
     }
     const double built = auxo_trainer_get_work(adapt->trainer).setup_seconds - setup;
     outcome->training_seconds += auxo__now_seconds() - start - built;
@@ -273,11 +281,26 @@ static auxo_status fill_record(auxo_adapt *adapt, const auxo__proposal *proposal
 
 /* ---- a cycle ----------------------------------------------------------------------------------------------------- */
 
+/* There was no time for all of it: it may have found the best model, but teaches nothing. */
+static auxo_status conclude_cut(auxo_adapt *adapt, const auxo__proposal *proposal, const auxo__outcome *result,
+                                cycle_work *work, auxo_adapt_record *record, auxo_error *error)
+{
+    account(work, result, false);
+    record->cut = true;
+    record->loss_before = adapt->validation_loss;
+    record->train_loss = adapt->train_loss;
+    const auxo_status status =
+        isfinite(result->loss) ? offer_best(adapt, result->loss, result->accuracy, error) : AUXO_OK;
+    return status == AUXO_OK ? fill_record(adapt, proposal, result, work, record, error) : status;
+}
+
 /* The verdict on what was carried out. */
 static auxo_status conclude(auxo_adapt *adapt, const auxo__proposal *proposal, const auxo__outcome *result,
                             cycle_work *work, auxo_adapt_record *record, auxo_error *error)
 {
     const double plain = auxo__adapt_plain_validation_gain(adapt);
+    if (result->cut)
+        return conclude_cut(adapt, proposal, result, work, record, error);
     record->loss_before = adapt->validation_loss;
     record->train_loss = adapt->train_loss;
     record->kept = auxo__adapt_pays(adapt, proposal, adapt->validation_loss, result->loss) && isfinite(result->loss);
@@ -336,6 +359,21 @@ static auxo_status run_cycle(auxo_adapt *adapt, auxo__proposals *proposals, cycl
     return all ? decide_all(adapt, work, record, error) : decide_best(adapt, proposals, work, record, error);
 }
 
+/* The cycle has not been. */
+static auxo_status take_back(auxo_adapt *adapt, const struct auxo_adapt *before, auxo_error *error)
+{
+    const auxo__adapt_controls controls = before->controls;
+    const auxo_status status = undo(adapt, &controls, error);
+    adapt->cycle = before->cycle;
+    adapt->best_cycle = adapt->best_cycle < adapt->cycle ? adapt->best_cycle : adapt->cycle;
+    adapt->log.count = before->log.count;
+    adapt->train_loss = before->train_loss;
+    adapt->plain_gain = before->plain_gain;
+    adapt->last_plain_cost = before->last_plain_cost;
+    memcpy(adapt->trust, before->trust, sizeof adapt->trust);
+    return status;
+}
+
 auxo_status auxo_adapt_next(auxo_adapt *adapt, auxo_adapt_record *record, auxo_error *error)
 {
     auxo__proposals proposals = {0};
@@ -344,17 +382,13 @@ auxo_status auxo_adapt_next(auxo_adapt *adapt, auxo_adapt_record *record, auxo_e
     adapt->snapshot = NULL;
     const struct auxo_adapt before = *adapt;
     *record = (auxo_adapt_record){.cycle = ++adapt->cycle, .expected = NAN, .gained = NAN};
-    const auxo_status status = run_cycle(adapt, &proposals, &work, record, error);
+    auxo_status status = run_cycle(adapt, &proposals, &work, record, error);
     auxo__proposals_deinit(&proposals);
-    if (status == AUXO_INTERRUPTED && adapt->snapshot) { /* the cycle has not been */
+    if (status == AUXO_INTERRUPTED && adapt->snapshot) {
         auxo_error ignored;
-        undo(adapt, &work.controls, &ignored);
-        adapt->cycle = before.cycle;
-        adapt->log.count = before.log.count;
-        adapt->train_loss = before.train_loss;
-        adapt->plain_gain = before.plain_gain;
-        adapt->last_plain_cost = before.last_plain_cost;
-        memcpy(adapt->trust, before.trust, sizeof adapt->trust);
+        take_back(adapt, &before, &ignored);
+    } else if (status == AUXO_OK && record->cut) {
+        status = take_back(adapt, &before, error);
     }
     auxo_snapshot_destroy(adapt->snapshot);
     adapt->snapshot = NULL;
