@@ -111,12 +111,20 @@ run_oclgrind() {
     tail -n 1 build/verify.log
 }
 
+# What this processor has, the suite runs; what it lacks is run by loops in place of its instructions.
+run_emulated() {
+    ! grep -q amx_bf16 /proc/cpuinfo || return 0
+    step "Kernels for AVX-512, AVX512-BF16 and AMX, emulated"
+    tests/emulated.sh build-emulated || fail "kernels for processors that this machine is not are wrong"
+}
+
 # AUXO_CHECKS=short leaves out the long analyses.
 if [ "${AUXO_CHECKS:-all}" != short ]; then
     analyse_sources
     run_sanitizers
     run_thread_sanitizer
     run_oclgrind
+    run_emulated
     step "Readers of foreign bytes, instrumented"
     CC=clang CXX=clang++ build_instrumented build-fuzz fuzz_targets -DAUXO_FUZZ=ON
 fi
