@@ -101,7 +101,8 @@ const auxo_setting auxo__adapt_settings[] = {
     {.name = "time-limit",
      .type = AUXO_SETTING_SECONDS,
      .argument = "TIME",
-     .help = "Stop before a cycle that would pass this time (90, 5m, 2h), earlier parts of the run included",
+     .help = "Stop before a cycle that would pass this time (90, 5m, 2h), earlier parts of the run included; one of "
+             "several epochs is cut short and judged as it is",
      .minimum = 1e-3,
      .maximum = 1e9,
      .role = AUXO_SETTING_GROWS},
