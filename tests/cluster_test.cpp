@@ -35,9 +35,7 @@ Words smooth_lenet(const TempFolder &folder)
         {"name": "dense2", "kind": "dense", "units": 84, "activation": "tanh"},
         {"name": "dense3", "kind": "dense", "units": 10}]})";
     Words words = lenet;
-    for (std::string &word : words)
-        if (word == "lenet5")
-            word = folder.file("smooth.json");
+    std::replace(words.begin(), words.end(), std::string("lenet5"), folder.file("smooth.json"));
     return words;
 }
 

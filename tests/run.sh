@@ -1,6 +1,6 @@
 #!/bin/sh
 # tests/run.sh: builds everything with warnings as errors and runs all checks: format, static analysis, sanitizers (of
-# addresses, undefined behaviour, threads), OpenCL kernels under oclgrind, short campaigns, and the whole test suite on cpu, opencl and vulkan (validation layer with
+# addresses, undefined behaviour, threads), OpenCL kernels under oclgrind, kernels for other processors emulated, short campaigns, and the whole test suite on cpu, opencl and vulkan (validation layer with
 # synchronisation validation on). On a Debian 12 machine it first installs what is missing. The last lines are ctest's summary.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)

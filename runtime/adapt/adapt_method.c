@@ -159,14 +159,10 @@ static double elapsed(const auxo__adapt_run *state)
 }
 
 /* Until time-limit. */
-static double left(const auxo__adapt_run *state)
-{
-    return state->time_limit - elapsed(state);
-}
-
 static double seconds_left(void *user)
 {
-    return left(user);
+    const auxo__adapt_run *state = user;
+    return state->time_limit - elapsed(state);
 }
 
 static auxo_status begin(auxo_run *run, void *user, auxo_error *error)
@@ -227,11 +223,11 @@ static void end(void *user)
 
 /* ---- steps ------------------------------------------------------------------------------------------------------- */
 
-static bool is_done(const auxo_run *run, const auxo__adapt_run *state)
+static bool is_done(const auxo_run *run, auxo__adapt_run *state)
 {
     const uint64_t patience = auxo_settings_integer(run->settings, "patience");
     return auxo_adapt_cycles(state->adapt) >= auxo_settings_integer(run->settings, "cycles") ||
-           (state->time_limit > 0 && left(state) < state->last_part) ||
+           (state->time_limit > 0 && seconds_left(state) < state->last_part) ||
            (patience > 0 && auxo_adapt_best(state->adapt) && auxo_adapt_stalled(state->adapt) >= patience);
 }
 
@@ -291,9 +287,7 @@ static auxo_status save_best(auxo_run *run, const auxo__adapt_run *state, auxo_e
 
 static void add_seconds(auxo__adapt_run *state, const auxo_adapt_record *record, double cycle_seconds)
 {
-    const uint64_t epoch = auxo_trainer_steps_per_epoch(auxo_adapt_trainer(state->adapt));
-    const double epochs = (double)auxo_adapt_cycle_steps(state->adapt) / (double)epoch;
-    state->last_part = cycle_seconds / fmax(epochs, 1);
+    state->last_part = cycle_seconds / fmax(state->adapt->options.cycle_epochs, 1);
     state->seconds[AUXO__ADAPT_TRAINING] += record->training_seconds;
     state->seconds[AUXO__ADAPT_MEASURING] += record->measuring_seconds;
     state->seconds[AUXO__ADAPT_EDITING] += record->editing_seconds;

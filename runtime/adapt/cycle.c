@@ -66,12 +66,13 @@ auxo_status auxo__cycle_train(auxo_adapt *adapt, auxo__outcome *outcome, bool *f
     const uint64_t steps = epochs > 0 ? 0 : adapt->options.cycle_steps;
     const double setup = auxo_trainer_get_work(adapt->trainer).setup_seconds, start = auxo__now_seconds();
     auxo_status status = AUXO_OK;
-    for (uint32_t e = 0; e < (epochs > 0 ? epochs : 1) && status == AUXO_OK && !outcome->cut; e++) {
+    for (uint32_t e = 0; e < (epochs > 0 ? epochs : 1) && status == AUXO_OK; e++) {
         bool finished = false;
         auxo_epoch_metrics metrics;
         outcome->cut = e > 0 && is_late(adapt, (auxo__now_seconds() - start) / e);
-        if (!outcome->cut)
-            status = auxo_trainer_run(adapt->trainer, steps, &finished, &metrics, error);
+        if (outcome->cut)
+            break;
+        status = auxo_trainer_run(adapt->trainer, steps, &finished, &metrics, error);
     }
     const double built = auxo_trainer_get_work(adapt->trainer).setup_seconds - setup;
     outcome->training_seconds += auxo__now_seconds() - start - built;
@@ -287,8 +288,6 @@ static auxo_status conclude_cut(auxo_adapt *adapt, const auxo__proposal *proposa
 {
     account(work, result, false);
     record->cut = true;
-    record->loss_before = adapt->validation_loss;
-    record->train_loss = adapt->train_loss;
     const auxo_status status =
         isfinite(result->loss) ? offer_best(adapt, result->loss, result->accuracy, error) : AUXO_OK;
     return status == AUXO_OK ? fill_record(adapt, proposal, result, work, record, error) : status;
@@ -299,10 +298,10 @@ static auxo_status conclude(auxo_adapt *adapt, const auxo__proposal *proposal, c
                             cycle_work *work, auxo_adapt_record *record, auxo_error *error)
 {
     const double plain = auxo__adapt_plain_validation_gain(adapt);
-    if (result->cut)
-        return conclude_cut(adapt, proposal, result, work, record, error);
     record->loss_before = adapt->validation_loss;
     record->train_loss = adapt->train_loss;
+    if (result->cut)
+        return conclude_cut(adapt, proposal, result, work, record, error);
     record->kept = auxo__adapt_pays(adapt, proposal, adapt->validation_loss, result->loss) && isfinite(result->loss);
     record->gained = isnan(adapt->plain_validation_gain) ? NAN : real_value(adapt, proposal, result) / plain;
     account(work, result, !record->kept);
@@ -359,11 +358,10 @@ static auxo_status run_cycle(auxo_adapt *adapt, auxo__proposals *proposals, cycl
     return all ? decide_all(adapt, work, record, error) : decide_best(adapt, proposals, work, record, error);
 }
 
-/* The cycle has not been. */
+/* The cycle has not been; the best model that it may have found stays, as one of the cycle before. */
 static auxo_status take_back(auxo_adapt *adapt, const struct auxo_adapt *before, auxo_error *error)
 {
-    const auxo__adapt_controls controls = before->controls;
-    const auxo_status status = undo(adapt, &controls, error);
+    const auxo_status status = undo(adapt, &before->controls, error);
     adapt->cycle = before->cycle;
     adapt->best_cycle = adapt->best_cycle < adapt->cycle ? adapt->best_cycle : adapt->cycle;
     adapt->log.count = before->log.count;

@@ -55,56 +55,26 @@ EMULATED void emulated_store(void *p, __m512i v)
     memcpy(p, &v, sizeof v);
 }
 
-EMULATED __m512i emulated_load_words(unsigned mask, const void *p)
-{
-    emulated_words lanes = {{0}};
-    for (int i = 0; i < 16; i++)
-        if (mask >> i & 1)
-            memcpy(&lanes.at[i], (const char *)p + 4 * i, 4);
-    return to_words(lanes);
-}
-
-EMULATED void emulated_store_words(void *p, unsigned mask, __m512i v)
-{
-    const emulated_words lanes = from_words(v);
-    for (int i = 0; i < 16; i++)
-        if (mask >> i & 1)
-            memcpy((char *)p + 4 * i, &lanes.at[i], 4);
-}
-
-EMULATED __m512i emulated_load_shorts(uint32_t mask, const void *p)
-{
-    emulated_shorts lanes = {{0}};
-    for (int i = 0; i < 32; i++)
-        if (mask >> i & 1)
-            memcpy(&lanes.at[i], (const char *)p + 2 * i, 2);
-    return to_shorts(lanes);
-}
-
-EMULATED void emulated_store_shorts(void *p, uint32_t mask, __m512i v)
-{
-    const emulated_shorts lanes = from_shorts(v);
-    for (int i = 0; i < 32; i++)
-        if (mask >> i & 1)
-            memcpy((char *)p + 2 * i, &lanes.at[i], 2);
-}
-
-EMULATED __m256i emulated_load_half_shorts(unsigned mask, const void *p)
-{
-    emulated_half_shorts lanes = {{0}};
-    for (int i = 0; i < 16; i++)
-        if (mask >> i & 1)
-            memcpy(&lanes.at[i], (const char *)p + 2 * i, 2);
-    return to_half_shorts(lanes);
-}
-
-EMULATED void emulated_store_half_shorts(void *p, unsigned mask, __m256i v)
-{
-    const emulated_half_shorts lanes = from_half_shorts(v);
-    for (int i = 0; i < 16; i++)
-        if (mask >> i & 1)
-            memcpy((char *)p + 2 * i, &lanes.at[i], 2);
-}
+/* Lanes whose bit of the mask is set; the others are 0, and their memory is not touched. */
+#define EMULATED_MASKED(kind, vector, count)                                                                           \
+    EMULATED vector emulated_load_##kind(uint32_t mask, const void *p)                                                 \
+    {                                                                                                                  \
+        emulated_##kind lanes = {{0}};                                                                                 \
+        for (int i = 0; i < (count); i++)                                                                              \
+            if (mask >> i & 1)                                                                                         \
+                memcpy(&lanes.at[i], (const char *)p + i * (int)sizeof lanes.at[i], sizeof lanes.at[i]);               \
+        return to_##kind(lanes);                                                                                       \
+    }                                                                                                                  \
+    EMULATED void emulated_store_##kind(void *p, uint32_t mask, vector v)                                              \
+    {                                                                                                                  \
+        const emulated_##kind lanes = from_##kind(v);                                                                  \
+        for (int i = 0; i < (count); i++)                                                                              \
+            if (mask >> i & 1)                                                                                         \
+                memcpy((char *)p + i * (int)sizeof lanes.at[i], &lanes.at[i], sizeof lanes.at[i]);                     \
+    }
+EMULATED_MASKED(words, __m512i, 16)
+EMULATED_MASKED(shorts, __m512i, 32)
+EMULATED_MASKED(half_shorts, __m256i, 16)
 
 EMULATED __m512 emulated_gather(__m512i places, const void *p)
 {
